@@ -1,0 +1,307 @@
+//! What goes into the keeper and what comes out of it: values, one sentence each.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use crate::core::aws_error::{ErrorClass, Fault};
+use crate::core::clock::Sample;
+use crate::core::credential::Credentials;
+use crate::core::plan::{NodeKey, Plan, PlanError, Step};
+use crate::core::time::{AwsTime, BootTime};
+
+/// Names one caller (a connection on the socket) for as long as it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallerId(pub u64);
+
+/// Names one call that the keeper ordered; its outcome comes back under the same ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Event {
+    /// The files were read: the plan, or why there is none, of every profile. Replaces all earlier plans.
+    Plans(BTreeMap<String, Result<Plan, PlanError>>),
+    /// The settings were read.
+    Settings(KeeperSettings),
+    /// Somebody asks for a profile's credentials and waits for the answer.
+    Asked {
+        /// Who waits.
+        caller: CallerId,
+        /// The profile.
+        profile: String,
+        /// What is wanted.
+        wants: Wants,
+    },
+    /// A caller went away without waiting for its answer.
+    CallerGone(CallerId),
+    /// A call that was ordered by [`Action::Mint`] or [`Action::Probe`] has ended.
+    Ended {
+        /// The order's ticket.
+        ticket: Ticket,
+        /// How it went.
+        outcome: Outcome,
+        /// What the answers on the way said about the time, oldest first.
+        samples: Vec<Sample>,
+    },
+    /// Something happened after which the estimate of AWS's time, and the last failures, may no longer hold.
+    Disturbed(Disturbance),
+}
+
+/// What a caller wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// Valid credentials, from memory if there are any.
+    Credentials,
+    /// New credentials, now: the answer comes when the renewal has ended.
+    Renewal,
+}
+
+/// Why the keeper should look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disturbance {
+    /// The machine was suspended and is awake again.
+    Resume,
+    /// A network came or went.
+    Network,
+    /// The wall clock was set.
+    WallClockSet,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// New credentials.
+    Minted(Credentials),
+    /// GetCallerIdentity answered for a static key: the account behind it.
+    Identified {
+        /// Twelve digits.
+        account_id: String,
+        /// The caller's ARN.
+        arn: String,
+    },
+    /// A probe got its answer; what counts is in the samples.
+    Probed,
+    /// The call failed.
+    Failed(Fault),
+}
+
+/// Something that has to be done outside. The driver carries actions out in order and decides nothing.
+#[derive(Debug)]
+#[must_use]
+pub enum Action {
+    /// Make one call for one step of a plan.
+    Mint(MintOrder),
+    /// Make one unauthenticated request to an endpoint, to learn the time from its answer.
+    Probe(ProbeOrder),
+    /// Give a caller its answer.
+    Answer {
+        /// Who waits.
+        caller: CallerId,
+        /// What to say.
+        answer: Answer,
+    },
+    /// Write what must survive a restart: [`crate::core::keeper::Keeper::memory`] has changed.
+    Remember,
+    /// Write the minted sets: [`crate::core::keeper::Keeper::minted`] has changed.
+    KeepMinted,
+    /// One event for the log: a decision with its inputs.
+    Log(LogLine),
+}
+
+/// One call for one step.
+#[derive(Debug)]
+pub struct MintOrder {
+    /// Comes back with the outcome.
+    pub ticket: Ticket,
+    /// What to do. For a static step: GetCallerIdentity with its keys.
+    pub step: Step,
+    /// Where a static key's identity is asked; other steps carry their own endpoint.
+    pub endpoint: Option<crate::core::plan::StsEndpoint>,
+    /// The credentials that sign the call; `None` for a step that needs none.
+    pub base: Option<Credentials>,
+    /// AWS's time minus the boot-time clock, the best estimate: add it to the boot-time clock to sign.
+    pub aws_minus_boot: TimeDelta,
+}
+
+/// One look at an endpoint's time.
+#[derive(Debug)]
+pub struct ProbeOrder {
+    /// Comes back with the outcome.
+    pub ticket: Ticket,
+    /// Whose time.
+    pub endpoint: crate::core::plan::StsEndpoint,
+}
+
+/// What a caller is told.
+#[derive(Debug)]
+pub enum Answer {
+    /// Credentials that are not known to be expired.
+    Credentials(Credentials),
+    /// None, and why.
+    Refused(Refusal),
+}
+
+/// Why a caller gets nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What kind of refusal it is: decides the companion's exit code.
+    pub kind: RefusalKind,
+    /// A sentence: what failed, for which profile, why.
+    pub message: String,
+    /// What to do about it.
+    pub fix: Option<String>,
+}
+
+/// The kinds of refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalKind {
+    /// There is no such profile.
+    MissingProfile,
+    /// A person must log in.
+    NeedsLogin,
+    /// Everything else.
+    Failed,
+}
+
+/// One line for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// How loud.
+    pub level: LogLevel,
+    /// The profile it is about, where it is about one.
+    pub profile: Option<String>,
+    /// A sentence; never a secret.
+    pub message: String,
+}
+
+/// How loud a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Something a person should act on.
+    Warn,
+    /// Something a person may want to see.
+    Info,
+    /// A decision with its inputs.
+    Debug,
+}
+
+/// The settings that the keeper decides by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeeperSettings {
+    /// Which profiles are renewed without being asked for.
+    pub keep: Keep,
+    /// How long a profile stays kept after it was last asked for, with [`Keep::Used`].
+    pub keep_for: TimeDelta,
+    /// Renew when less than this is left.
+    pub ahead: TimeDelta,
+    /// Renew earlier by up to this.
+    pub jitter: TimeDelta,
+    /// Ask AWS for the time where it is in doubt.
+    pub probe: bool,
+}
+
+/// Which profiles are renewed without being asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Those that a program asked for of late.
+    Used,
+    /// All.
+    All,
+    /// Those whose name matches one of these names or globs (`*`, `?`).
+    Matching(Vec<String>),
+}
+
+/// What the keeper remembers over restarts: when each profile was last asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// AWS's time (best estimate) of the last request, by profile.
+    pub last_asked: BTreeMap<String, AwsTime>,
+}
+
+/// A minted set as it survives a restart. Not `Serialize`: the state file's writer exposes the secrets on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MintedSet {
+    /// Which credential it is.
+    pub key: NodeKey,
+    /// The set.
+    pub credentials: Credentials,
+    /// AWS's time (best estimate) at which it was minted.
+    pub minted_at: AwsTime,
+}
+
+/// How one profile stands: everything that `status` shows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileStatus {
+    /// The profile.
+    pub name: String,
+    /// `assume-role`, `static` …: the kind of the last step, or of the settings where there is no plan.
+    pub kind: &'static str,
+    /// Whether it is renewed without being asked for.
+    pub kept: bool,
+    /// The state.
+    pub state: State,
+    /// Whether the credentials held are valid; `None` where AWS's time is not known well enough, or nothing is held.
+    pub valid: Option<bool>,
+    /// Their expiry.
+    pub expires_at: Option<AwsTime>,
+    /// What is left of their life, by the best estimate; never negative.
+    pub remaining: Option<TimeDelta>,
+    /// When the next renewal is due, by the best estimate.
+    pub renew_at: Option<AwsTime>,
+    /// The last renewal that ended.
+    pub last_renewal: Option<RenewalStatus>,
+    /// The last error, until a success.
+    pub last_error: Option<ErrorStatus>,
+}
+
+/// The state of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Valid, with nothing to do until `renew_at`.
+    Fresh,
+    /// A call is under way.
+    Renewing,
+    /// The last call failed and another will be made by itself, soon.
+    Retrying,
+    /// A person must do something first.
+    NeedsLogin,
+    /// The last call failed and eager retries would not help.
+    Failed,
+    /// Nothing is held and nothing is wanted.
+    Idle,
+}
+
+/// How the last renewal went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenewalStatus {
+    /// AWS's time (best estimate) when it ended.
+    pub at: AwsTime,
+    /// Whether it succeeded.
+    pub ok: bool,
+    /// How long the call took.
+    pub took: TimeDelta,
+    /// Why it was made when it was made.
+    pub reason: String,
+}
+
+/// The last error of a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorStatus {
+    /// AWS's time (best estimate) when it came.
+    pub at: AwsTime,
+    /// AWS's code, or ours.
+    pub code: String,
+    /// What kind of failure it is.
+    pub class: ErrorClass,
+    /// A sentence.
+    pub message: String,
+    /// What to do.
+    pub fix: Option<String>,
+    /// When the next try is due (boot-time clock), if one is.
+    pub next_try: Option<BootTime>,
+}

@@ -1,0 +1,3 @@
+//! The keeper.
+mod api;
+pub use api::*;

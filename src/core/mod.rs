@@ -1,0 +1,14 @@
+//! The pure core: decides, and touches nothing. No files, no sockets, no clock, no randomness that is not handed in.
+
+pub mod aws_error;
+pub mod aws_file;
+pub mod clock;
+pub mod credential;
+pub mod keeper;
+pub mod location;
+pub mod plan;
+pub mod profile;
+pub mod secret;
+pub mod settings;
+pub mod stated_expiry;
+pub mod time;

@@ -1,0 +1,40 @@
+//! From what the files say to what has to be done: pure, to the letter of the SDKs' shared specification.
+
+mod step;
+
+pub use step::{AssumeRole, NodeKey, Plan, Source, StatedExpiry, StaticKeys, Step, StsEndpoint};
+
+use crate::core::profile::Origin;
+
+/// Why a profile has no plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanError {
+    /// What kind of error it is.
+    pub code: PlanErrorCode,
+    /// A sentence: what is wrong, which setting, what to do.
+    pub message: String,
+    /// Where it is wrong.
+    pub origin: Option<Origin>,
+}
+
+/// The kinds of plan errors; the names are those of `plan --json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlanErrorCode {
+    /// The profile is in no file.
+    MissingProfile,
+    /// The chain of source profiles never ends.
+    ProfileLoop,
+    /// A role without a source for its credentials, or a source that is in no file.
+    MissingSource,
+    /// Half of a key pair.
+    IncompleteStatic,
+    /// Settings that exclude each other.
+    ConflictingSource,
+    /// A `credential_source` that no SDK knows.
+    UnknownSource,
+    /// Nothing in the profile says how to get credentials.
+    NoCredentials,
+    /// The files could not be read.
+    UnreadableFile,
+}

@@ -1,0 +1,243 @@
+//! The steps of a plan: each says exactly what has to be done, with everything it needs, and nothing else.
+
+use sha2::{Digest, Sha256};
+
+use crate::core::secret::Secret;
+use crate::core::time::AwsTime;
+
+/// How one profile's credentials are got: the steps in the order in which they run, never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The profile.
+    pub profile: String,
+    /// The first step needs no credentials, each later one is signed with those of the step before.
+    pub steps: Vec<Step>,
+    /// What a person may want to know about how the files were read.
+    pub notes: Vec<String>,
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The profile whose settings made this step: for people, not part of what identifies the credential.
+    pub profile: String,
+    /// What is done.
+    pub source: Source,
+}
+
+/// What one step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Keys that stand in a file.
+    Static(StaticKeys),
+    /// `credential_source = Environment`: the caller's, which a daemon does not have.
+    Environment,
+    /// `credential_source = EcsContainer`.
+    Container,
+    /// `credential_source = Ec2InstanceMetadata`.
+    InstanceMetadata,
+    /// `credential_process` of another program.
+    Process {
+        /// The command line as it stands in the file.
+        command: String,
+    },
+    /// Role credentials of IAM Identity Center.
+    Sso {
+        /// The `sso-session` section; `None` in the legacy form.
+        session: Option<String>,
+        /// `sso_start_url`.
+        start_url: String,
+        /// `sso_region`.
+        region: String,
+        /// `sso_account_id`.
+        account_id: String,
+        /// `sso_role_name`.
+        role_name: String,
+    },
+    /// A session of `aws login`.
+    Login {
+        /// The value of `login_session`.
+        login_session: String,
+    },
+    /// AssumeRoleWithWebIdentity.
+    WebIdentity {
+        /// The role.
+        role_arn: String,
+        /// The file with the token.
+        token_file: String,
+        /// The session's name.
+        role_session_name: String,
+        /// Seconds asked for.
+        duration_seconds: Option<u32>,
+        /// Where the call goes.
+        endpoint: StsEndpoint,
+    },
+    /// GetSessionToken with an MFA code.
+    SessionToken {
+        /// The device.
+        mfa_serial: Option<String>,
+        /// Seconds asked for.
+        duration_seconds: Option<u32>,
+        /// Where the call goes.
+        endpoint: StsEndpoint,
+    },
+    /// AssumeRole.
+    AssumeRole(AssumeRole),
+}
+
+/// Keys as they stand in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticKeys {
+    /// `aws_access_key_id`.
+    pub access_key_id: String,
+    /// `aws_secret_access_key`.
+    pub secret_access_key: Secret,
+    /// `aws_session_token` (or the older `aws_security_token`).
+    pub session_token: Option<Secret>,
+    /// What the tool that wrote temporary keys said about their expiry.
+    pub expires: StatedExpiry,
+}
+
+/// The expiry that stands beside temporary keys in the credentials file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatedExpiry {
+    /// Nothing is said, or nothing that can be read.
+    Unstated,
+    /// A time with a zone, or an epoch.
+    At(AwsTime),
+    /// A time without a zone: one of the two, depending on whether UTC or local time was meant.
+    Either {
+        /// The earlier reading.
+        earlier: AwsTime,
+        /// The later reading.
+        later: AwsTime,
+    },
+}
+
+/// The parameters of an AssumeRole call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssumeRole {
+    /// The role.
+    pub role_arn: String,
+    /// The session's name, shown in CloudTrail.
+    pub role_session_name: String,
+    /// The external id that the role's trust policy asks for.
+    pub external_id: Option<String>,
+    /// Seconds asked for; `None` leaves it to AWS (one hour).
+    pub duration_seconds: Option<u32>,
+    /// The MFA device whose code the call must carry.
+    pub mfa_serial: Option<String>,
+    /// Where the call goes.
+    pub endpoint: StsEndpoint,
+}
+
+/// Where a call to STS goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StsEndpoint {
+    /// The region that is signed for.
+    pub region: String,
+    /// An endpoint that the person configured instead of AWS's own.
+    pub url: Option<String>,
+    /// `use_fips_endpoint`.
+    pub fips: bool,
+    /// `use_dualstack_endpoint`.
+    pub dual_stack: bool,
+}
+
+/// What makes a credential the same credential: a digest of everything that decides who it is, from the first step on.
+/// Two profiles whose plans begin with the same steps share those nodes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct NodeKey(String);
+
+impl NodeKey {
+    /// The key as text, for the state file.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Plan {
+    /// The key of the credential behind each step.
+    pub fn keys(&self) -> Vec<NodeKey> {
+        let mut parent = String::new();
+        self.steps
+            .iter()
+            .map(|step| {
+                let key = digest(&parent, &step.source);
+                parent.clone_from(&key);
+                NodeKey(key)
+            })
+            .collect()
+    }
+}
+
+/// The region, FIPS and dual-stack switches are the way to AWS, not part of who the credential is; an endpoint that was
+/// configured is, as another emulator is another AWS.
+fn digest(parent: &str, source: &Source) -> String {
+    fn opt(text: Option<&str>) -> &str {
+        text.unwrap_or("\u{0}")
+    }
+    let number = |n: &Option<u32>| n.map_or_else(String::new, |n| n.to_string());
+    let mut hasher = Sha256::new();
+    let mut put = |field: &str| {
+        // Length first, so that no two lists of fields give the same bytes.
+        hasher.update((field.len() as u64).to_be_bytes());
+        hasher.update(field.as_bytes());
+    };
+    put("evercred.node/1");
+    put(parent);
+    match source {
+        Source::Static(keys) => {
+            put("static");
+            put(&keys.access_key_id);
+            put(keys.secret_access_key.expose());
+            put(opt(keys.session_token.as_ref().map(Secret::expose)));
+        }
+        Source::Environment => put("environment"),
+        Source::Container => put("container"),
+        Source::InstanceMetadata => put("instance-metadata"),
+        Source::Process { command } => {
+            put("process");
+            put(command);
+        }
+        Source::Sso { session, start_url, region, account_id, role_name } => {
+            put("sso");
+            for field in [opt(session.as_deref()), start_url, region, account_id, role_name] {
+                put(field);
+            }
+        }
+        Source::Login { login_session } => {
+            put("login");
+            put(login_session);
+        }
+        Source::WebIdentity { role_arn, token_file, role_session_name, duration_seconds, endpoint } => {
+            put("web-identity");
+            for field in
+                [role_arn, token_file, role_session_name, &number(duration_seconds), opt(endpoint.url.as_deref())]
+            {
+                put(field);
+            }
+        }
+        Source::SessionToken { mfa_serial, duration_seconds, endpoint } => {
+            put("session-token");
+            for field in [opt(mfa_serial.as_deref()), &number(duration_seconds), opt(endpoint.url.as_deref())] {
+                put(field);
+            }
+        }
+        Source::AssumeRole(role) => {
+            put("assume-role");
+            for field in [
+                &role.role_arn,
+                &role.role_session_name,
+                opt(role.external_id.as_deref()),
+                &number(&role.duration_seconds),
+                opt(role.mfa_serial.as_deref()),
+                opt(role.endpoint.url.as_deref()),
+            ] {
+                put(field);
+            }
+        }
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,1 @@
+//! stated_expiry
