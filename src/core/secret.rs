@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 ///
 /// There is no `Serialize`: where a secret has to leave the program, the code says [`Secret::expose`], so that every
 /// such place can be found.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
