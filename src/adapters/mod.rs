@@ -1,1 +1,8 @@
-//! adapters
+//! One outside thing each, thin: what it says is turned into the core's types, what the core wants is carried out. No policy.
+
+pub mod clock;
+mod file;
+mod network;
+pub mod private_file;
+pub mod sts;
+pub mod watch;

@@ -31,3 +31,239 @@ pub struct Fault {
     /// The answer says that the request's time was off: the estimate of AWS's time is wrong.
     pub skewed: bool,
 }
+
+/// One error code.
+#[derive(Debug)]
+pub struct Entry {
+    /// AWS's code, or ours.
+    pub code: &'static str,
+    /// What it means for the next try.
+    pub class: ErrorClass,
+    /// Whether it is the signing credentials that were refused, rather than what was asked for.
+    pub refuses_signer: bool,
+    /// What it means, as a sentence.
+    pub meaning: &'static str,
+    /// What to do, as a sentence.
+    pub fix: &'static str,
+}
+
+/// The entry of a code.
+pub fn lookup(code: &str) -> Option<&'static Entry> {
+    TABLE.iter().find(|entry| entry.code == code)
+}
+
+/// A fault from what came back. `what` says what was asked: `AssumeRole of arn:… for profile "dev"`.
+pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Option<&str>) -> Fault {
+    let message = message.map(printable).filter(|message| !message.is_empty());
+    let skewed = is_skew(code, message.as_deref());
+    let entry = code.and_then(lookup);
+    let class = if skewed { ErrorClass::Retryable } else { class(status, entry) };
+    let fix = if skewed {
+        Some("the next request is signed with AWS's own time; nothing needs to be done".to_owned())
+    } else if code == Some("AccessDenied") && what.starts_with("AssumeRole") {
+        Some(ASSUME_ROLE_DENIED.to_owned())
+    } else {
+        entry.map(|entry| entry.fix.to_owned())
+    };
+    let code = code.unwrap_or("InvalidResponse");
+    let said = match (&message, entry) {
+        (Some(message), _) => format!("{code}: {message}"),
+        (None, Some(entry)) => format!("{code}: {}", entry.meaning),
+        (None, None) => status.map_or_else(|| code.to_owned(), |status| format!("{code} (HTTP status {status})")),
+    };
+    Fault { class, code: code.to_owned(), message: format!("{what} failed: {said}"), fix, retry_after: None, skewed }
+}
+
+/// Whether a code says that the signing credentials themselves were refused.
+pub fn refuses_signer(fault: &Fault) -> bool {
+    !fault.skewed && lookup(&fault.code).is_some_and(|entry| entry.refuses_signer)
+}
+
+fn class(status: Option<u16>, entry: Option<&Entry>) -> ErrorClass {
+    match (entry, status) {
+        (Some(entry), _) => entry.class,
+        (None, Some(408 | 425 | 429 | 500..)) => ErrorClass::Retryable,
+        (None, Some(400..=499)) => ErrorClass::Permanent,
+        // Neither an answer nor an error of AWS: a proxy, a captive portal, half an answer.
+        (None, _) => ErrorClass::Retryable,
+    }
+}
+
+/// STS has no code of its own for a request whose time is off: the text tells.
+fn is_skew(code: Option<&str>, message: Option<&str>) -> bool {
+    let text = message.unwrap_or_default();
+    match code {
+        Some("RequestTimeTooSkewed" | "RequestInTheFuture" | "RequestExpired") => true,
+        Some("SignatureDoesNotMatch" | "InvalidSignatureException") => {
+            text.contains("Signature expired") || text.contains("Signature not yet current")
+        }
+        _ => false,
+    }
+}
+
+/// One line without control characters, of a length that a terminal bears: what a server says is not trusted.
+pub fn printable(text: &str) -> String {
+    const LONGEST: usize = 500;
+    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+const ASSUME_ROLE_DENIED: &str = "ask an administrator of the role's account whether the role exists, whether its trust policy \
+     names this caller (and which external id or MFA it wants), and whether this caller's own policies and the \
+     organisation's allow sts:AssumeRole on it; AWS does not say which of them it was";
+
+const fn entry(code: &'static str, class: ErrorClass, meaning: &'static str, fix: &'static str) -> Entry {
+    Entry { code, class, refuses_signer: false, meaning, fix }
+}
+
+const fn signer(code: &'static str, meaning: &'static str, fix: &'static str) -> Entry {
+    Entry { code, class: ErrorClass::Permanent, refuses_signer: true, meaning, fix }
+}
+
+const CHECK_KEY: &str = "check the access key id and secret access key of the source profile; a key made a moment ago works \
+     within seconds, a deleted or inactive one has to be replaced in IAM";
+const NEW_SESSION: &str = "get new temporary credentials from the tool that wrote these, with their own session token";
+const WAIT: &str = "nothing: it is tried again by itself";
+const NETWORK: &str = "check the network, and the proxy settings in [environment] of evercred.toml; it is tried again by itself";
+
+static TABLE: &[Entry] = &[
+    signer("InvalidClientTokenId", "AWS does not know the access key id, or its session token is missing or another's", CHECK_KEY),
+    signer("UnrecognizedClientException", "AWS does not know the access key id or session token", CHECK_KEY),
+    signer("AuthFailure", "AWS could not validate the credentials", CHECK_KEY),
+    signer("InvalidAccessKeyId", "AWS does not know the access key id", CHECK_KEY),
+    signer("InvalidToken", "the session token is malformed or not that of the key", NEW_SESSION),
+    signer(
+        "SignatureDoesNotMatch",
+        "the secret access key is not the one that belongs to the access key id",
+        "copy the secret access key again, or make a new key in IAM: AWS shows a secret only once",
+    ),
+    signer(
+        "InvalidSignatureException",
+        "the secret access key is not the one that belongs to the access key id",
+        "copy the secret access key again, or make a new key in IAM: AWS shows a secret only once",
+    ),
+    signer("IncompleteSignature", "the signature is malformed: the key has characters that no key has", CHECK_KEY),
+    signer("MissingAuthenticationToken", "the request was not signed", CHECK_KEY),
+    signer("ExpiredToken", "the temporary credentials that signed the request have expired", NEW_SESSION),
+    signer("ExpiredTokenException", "the temporary credentials that signed the request have expired", NEW_SESSION),
+    entry(
+        "AccessDenied",
+        ErrorClass::Permanent,
+        "the caller may not do this",
+        "ask an administrator for the permission that the message names",
+    ),
+    entry(
+        "AccessDeniedException",
+        ErrorClass::Permanent,
+        "the caller may not do this",
+        "ask an administrator for the permission that the message names",
+    ),
+    entry(
+        "ValidationError",
+        ErrorClass::Permanent,
+        "AWS does not accept one of the values",
+        "correct the setting that the message names; a role's longest session is set on the role, and a role assumed \
+         from another role's session lives one hour at most (duration_seconds)",
+    ),
+    entry("MalformedPolicyDocument", ErrorClass::Permanent, "the session policy is malformed", "correct the session policy"),
+    entry("PackedPolicyTooLarge", ErrorClass::Permanent, "session policy and tags are too large", "make them smaller"),
+    entry("NoSuchEntity", ErrorClass::Permanent, "there is no such thing in IAM", "check the name in the settings"),
+    entry(
+        "RegionDisabledException",
+        ErrorClass::Permanent,
+        "STS is not activated in this region for this account",
+        "set another region for the profile, or have an administrator enable the region for the account",
+    ),
+    entry(
+        "OptInRequired",
+        ErrorClass::Permanent,
+        "the account is not signed up for the service or has not enabled the region",
+        "set another region for the profile, or have an administrator enable the region for the account",
+    ),
+    entry("RequestExpired", ErrorClass::Retryable, "the request's time was too far in the past", WAIT),
+    entry("RequestInTheFuture", ErrorClass::Retryable, "the request's time was too far in the future", WAIT),
+    entry("RequestTimeTooSkewed", ErrorClass::Retryable, "the request's time was too far off", WAIT),
+    entry("Throttling", ErrorClass::Retryable, "too many requests", WAIT),
+    entry("ThrottlingException", ErrorClass::Retryable, "too many requests", WAIT),
+    entry("ThrottledException", ErrorClass::Retryable, "too many requests", WAIT),
+    entry("TooManyRequestsException", ErrorClass::Retryable, "too many requests", WAIT),
+    entry("RequestLimitExceeded", ErrorClass::Retryable, "too many requests", WAIT),
+    entry("SlowDown", ErrorClass::Retryable, "too many requests", WAIT),
+    entry("ServiceUnavailable", ErrorClass::Retryable, "the service is not available now", WAIT),
+    entry("InternalFailure", ErrorClass::Retryable, "the service failed", WAIT),
+    entry("InternalError", ErrorClass::Retryable, "the service failed", WAIT),
+    entry("IDPCommunicationError", ErrorClass::Retryable, "AWS could not reach the identity provider", WAIT),
+    entry("Timeout", ErrorClass::Retryable, "no answer came in time", NETWORK),
+    entry("Network", ErrorClass::Retryable, "the connection could not be made, or broke", NETWORK),
+    entry(
+        "Tls",
+        ErrorClass::Retryable,
+        "the server's certificate was not accepted",
+        "behind a proxy that opens TLS, set AWS_CA_BUNDLE in [environment] of evercred.toml to its certificate",
+    ),
+    entry(
+        "TlsClock",
+        ErrorClass::Retryable,
+        "the server's certificate is not valid at the time that this machine's clock shows",
+        "set this machine's clock right",
+    ),
+    entry(
+        "InvalidResponse",
+        ErrorClass::Retryable,
+        "what came back is no answer of AWS",
+        "a proxy or a login page of the network may have answered instead; it is tried again by itself",
+    ),
+    entry(
+        "NotSupportedYet",
+        ErrorClass::Permanent,
+        "this version of evercred can't get credentials of this kind yet",
+        "use the AWS CLI for this profile until a later version can",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_says_what_it_means_and_what_to_do() {
+        for entry in TABLE {
+            assert!(entry.meaning.len() > 10 && entry.fix.len() > 3, "{}", entry.code);
+            assert_eq!(TABLE.iter().filter(|other| other.code == entry.code).count(), 1, "{}", entry.code);
+        }
+    }
+
+    #[test]
+    fn what_was_not_in_the_table_is_classed_by_its_status() {
+        let class = |status| fault("x", status, Some("Unheard"), None).class;
+        assert_eq!(class(Some(500)), ErrorClass::Retryable);
+        assert_eq!(class(Some(429)), ErrorClass::Retryable);
+        assert_eq!(class(Some(400)), ErrorClass::Permanent);
+        assert_eq!(fault("x", Some(200), None, None).class, ErrorClass::Retryable);
+    }
+
+    #[test]
+    fn a_signature_that_is_only_late_is_not_a_wrong_secret() {
+        let late = fault("x", Some(403), Some("SignatureDoesNotMatch"), Some("Signature expired: 2026… is now earlier"));
+        assert!(late.skewed && late.class == ErrorClass::Retryable && !refuses_signer(&late));
+        let wrong = fault("x", Some(403), Some("SignatureDoesNotMatch"), Some("The request signature we calculated …"));
+        assert!(!wrong.skewed && wrong.class == ErrorClass::Permanent && refuses_signer(&wrong));
+    }
+
+    #[test]
+    fn a_servers_words_are_one_bounded_printable_line() {
+        assert_eq!(printable("a\u{1b}[31mb\n\tc\u{0}"), "a [31mb c");
+        assert_eq!(printable(&"x".repeat(9_000)).chars().count(), 501);
+    }
+
+    #[test]
+    fn a_refused_role_keeps_every_cause_possible() {
+        let denied = fault("AssumeRole of r for profile \"a\"", Some(403), Some("AccessDenied"), Some("User: arn is not …"));
+        assert!(denied.message.contains("User: arn"));
+        assert!(denied.fix.unwrap().contains("trust policy"));
+    }
+}

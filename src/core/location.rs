@@ -1,1 +1,94 @@
-//! location
+//! Where the AWS files are: the SDKs' rules on the environment.
+
+use std::path::PathBuf;
+
+/// Where both AWS files are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsPaths {
+    /// The config file.
+    pub config: PathBuf,
+    /// The shared credentials file.
+    pub credentials: PathBuf,
+}
+
+/// Whose path rules hold. evercred runs on Unix; the other is here because the SDKs' cases ask for it, and for WSL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathStyle {
+    /// `/home/x/.aws/config`.
+    Unix,
+    /// `C:\Users\x\.aws\config`.
+    Windows,
+}
+
+impl AwsPaths {
+    /// Finds the files as the SDKs do: AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, then the home folder; a leading
+    /// `~/` means the home folder too. `None` where a path is needed and no home folder is known.
+    pub fn resolve(variable: &dyn Fn(&str) -> Option<String>, style: PathStyle) -> Option<Self> {
+        let one = |name: &str, file: &str| -> Option<PathBuf> {
+            match variable(name).filter(|path| !path.is_empty()) {
+                Some(path) => expand(path, variable, style),
+                None => Some(join(&home(variable, style)?, &[".aws", file], style)),
+            }
+        };
+        Some(Self {
+            config: one("AWS_CONFIG_FILE", "config")?,
+            credentials: one("AWS_SHARED_CREDENTIALS_FILE", "credentials")?,
+        })
+    }
+}
+
+fn expand(path: String, variable: &dyn Fn(&str) -> Option<String>, style: PathStyle) -> Option<PathBuf> {
+    match path.strip_prefix('~') {
+        Some(rest) if rest.starts_with('/') || (style == PathStyle::Windows && rest.starts_with('\\')) => {
+            Some(join(&home(variable, style)?, &[&rest[1..]], style))
+        }
+        Some("") => home(variable, style).map(PathBuf::from),
+        _ => Some(PathBuf::from(path)),
+    }
+}
+
+fn home(variable: &dyn Fn(&str) -> Option<String>, style: PathStyle) -> Option<String> {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    match (set("HOME"), style) {
+        (Some(home), _) => Some(home),
+        (None, PathStyle::Unix) => None,
+        (None, PathStyle::Windows) => {
+            set("USERPROFILE").or_else(|| Some(format!("{}{}", set("HOMEDRIVE")?, set("HOMEPATH")?)))
+        }
+    }
+}
+
+fn join(base: &str, parts: &[&str], style: PathStyle) -> PathBuf {
+    let separator = match style {
+        PathStyle::Unix => '/',
+        PathStyle::Windows => '\\',
+    };
+    let mut path = base.trim_end_matches(separator).to_owned();
+    for part in parts {
+        path.push(separator);
+        path.push_str(part);
+    }
+    PathBuf::from(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(variables: &[(&str, &str)]) -> Option<AwsPaths> {
+        let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        AwsPaths::resolve(&variable, PathStyle::Unix)
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_folder() {
+        let paths = resolve(&[("HOME", "/h"), ("AWS_CONFIG_FILE", "~/c")]).unwrap();
+        assert_eq!(paths.config, PathBuf::from("/h/c"));
+    }
+
+    #[test]
+    fn without_a_home_both_files_have_to_be_named() {
+        assert_eq!(resolve(&[("AWS_CONFIG_FILE", "/c")]), None);
+        assert!(resolve(&[("AWS_CONFIG_FILE", "/c"), ("AWS_SHARED_CREDENTIALS_FILE", "/d")]).is_some());
+    }
+}

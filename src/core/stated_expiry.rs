@@ -1,1 +1,111 @@
-//! stated_expiry
+//! What the tools that write temporary keys into the credentials file note beside them about their expiry.
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta};
+
+use crate::core::plan::StatedExpiry;
+use crate::core::profile::Section;
+use crate::core::time::AwsTime;
+
+/// The settings in which the tools write it (saml2aws, aws-mfa, yawsso, gimme-aws-creds and others).
+pub const SETTINGS: [&str; 7] = [
+    "x_security_token_expires",
+    "aws_expiration",
+    "expiration",
+    "aws_session_expiration",
+    "aws_session_token_expiration",
+    "aws_credential_expiration",
+    "aws_credentials_expiry",
+];
+
+/// The expiry that stands in a section. Where several tools wrote one, the latest counts: the others are left over from
+/// keys that are no longer there. `local_offset` is local time minus UTC on this machine.
+pub fn stated_expiry(section: &Section, local_offset: TimeDelta) -> StatedExpiry {
+    SETTINGS
+        .iter()
+        .filter_map(|key| read(&section.get(key)?.text, local_offset))
+        .max_by_key(|expiry| latest(*expiry))
+        .unwrap_or(StatedExpiry::Unstated)
+}
+
+fn latest(expiry: StatedExpiry) -> Option<AwsTime> {
+    match expiry {
+        StatedExpiry::Unstated => None,
+        StatedExpiry::At(at) => Some(at),
+        StatedExpiry::Either { later, .. } => Some(later),
+    }
+}
+
+fn read(text: &str, local_offset: TimeDelta) -> Option<StatedExpiry> {
+    let text = text.trim().trim_matches(['"', '\'']);
+    if let Ok(number) = text.parse::<i64>() {
+        // Seconds reach 11 digits in the year 5138, milliseconds had 12 in 1973.
+        let millis = if number.abs() < 100_000_000_000 { number.saturating_mul(1000) } else { number };
+        return Some(StatedExpiry::At(AwsTime::from_millis(millis)));
+    }
+    for form in ["%+", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f %z"] {
+        if let Ok(time) = DateTime::parse_from_str(text, form) {
+            return Some(StatedExpiry::At(AwsTime::from_millis(time.timestamp_millis())));
+        }
+    }
+    let without_zone = text.strip_suffix(" UTC").or_else(|| text.strip_suffix('Z'));
+    let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
+    let naive = |text: &str| forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    if let Some(time) = without_zone.and_then(naive) {
+        return Some(StatedExpiry::At(AwsTime::from_millis(time.and_utc().timestamp_millis())));
+    }
+    let as_utc = AwsTime::from_millis(naive(text)?.and_utc().timestamp_millis());
+    // Local time is ahead of UTC by the offset, so a local reading is that much earlier in UTC.
+    let as_local = as_utc - local_offset;
+    Some(if as_utc == as_local {
+        StatedExpiry::At(as_utc)
+    } else {
+        StatedExpiry::Either { earlier: as_utc.min(as_local), later: as_utc.max(as_local) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> StatedExpiry {
+        StatedExpiry::At(AwsTime::from_millis(DateTime::parse_from_rfc3339(text).unwrap().timestamp_millis()))
+    }
+
+    #[test]
+    fn every_form_that_the_tools_write_is_read() {
+        let noon = at("2026-11-24T12:00:00Z");
+        for text in [
+            "2026-11-24T12:00:00Z",
+            "2026-11-24T12:00:00+00:00",
+            "2026-11-24T12:00:00+0000",
+            "2026-11-24T14:00:00+02:00",
+            "2026-11-24T12:00:00.000Z",
+            "2026-11-24 12:00:00+00:00",
+            "2026-11-24 12:00:00 +0000",
+            "2026-11-24 12:00:00 UTC",
+            "\"2026-11-24T12:00:00Z\"",
+            "1795521600",
+            "1795521600000",
+        ] {
+            assert_eq!(read(text, TimeDelta::hours(2)), Some(noon), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_one_of_two() {
+        let either = read("2026-11-24 12:00:00", TimeDelta::hours(-8)).unwrap();
+        let (earlier, later) = (at("2026-11-24T12:00:00Z"), at("2026-11-24T20:00:00Z"));
+        assert_eq!((Some(earlier), Some(later)), match either {
+            StatedExpiry::Either { earlier, later } => (Some(StatedExpiry::At(earlier)), Some(StatedExpiry::At(later))),
+            _ => (None, None),
+        });
+        assert_eq!(read("2026-11-24 12:00:00", TimeDelta::zero()), Some(at("2026-11-24T12:00:00Z")));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_unstated() {
+        for text in ["", "soon", "2026-13-01T00:00:00Z", "12:00"] {
+            assert_eq!(read(text, TimeDelta::zero()), None, "{text}");
+        }
+    }
+}

@@ -1,1 +1,11 @@
-//! platform
+//! The thin rim: what differs between Linux and macOS, and every line of `unsafe`. No policy.
+
+pub mod allocator;
+#[cfg(feature = "daemon")]
+pub mod clock;
+pub mod environment;
+#[cfg(feature = "daemon")]
+pub mod file_events;
+pub mod harden;
+#[cfg(feature = "daemon")]
+pub mod timer;

@@ -1,3 +1,273 @@
-//! The keeper.
+//! The keeper: holds every credential, and decides when to renew it, what a failure means, and who gets what.
+//!
+//! A state machine without sockets, files or a clock: `handle` takes an event and the time, `poll_action` gives what has to
+//! be done, `next_timeout` says when to call `handle_timeout`. Nothing happens in between.
+
 mod api;
+mod backoff;
+mod callers;
+mod drive;
+mod interest;
+mod node;
+mod outcome;
+mod rate;
+mod rng;
+mod schedule;
+mod status;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use chrono::TimeDelta;
+
 pub use api::*;
+
+use self::callers::Waiting;
+use self::drive::TimeCheck;
+use self::node::{Forced, Held, Node};
+use self::rate::RateLimits;
+use self::rng::Rng;
+use crate::core::clock::Clock;
+use crate::core::plan::{NodeKey, Plan, PlanError, Source, StsEndpoint};
+use crate::core::time::{BootTime, Now};
+
+/// The keeper. See the module.
+pub struct Keeper {
+    settings: KeeperSettings,
+    clock: Clock,
+    rng: Rng,
+    memory: Memory,
+    profiles: BTreeMap<String, Result<Route, PlanError>>,
+    nodes: BTreeMap<NodeKey, Node>,
+    waiting: BTreeMap<CallerId, Waiting>,
+    flights: BTreeMap<Ticket, Flight>,
+    limits: RateLimits,
+    time_check: TimeCheck,
+    /// Sets of an earlier run, until their nodes are there and AWS's time is known.
+    restored: Vec<MintedSet>,
+    actions: VecDeque<Action>,
+    wake: Option<BootTime>,
+    next_ticket: u64,
+}
+
+/// A profile's plan and the keys of its nodes, in step.
+struct Route {
+    plan: Plan,
+    keys: Vec<NodeKey>,
+}
+
+/// A call that is under way.
+enum Flight {
+    Mint { key: NodeKey, started: BootTime, reason: &'static str },
+    Probe,
+}
+
+impl Keeper {
+    /// A keeper without plans. `seed` spreads the jitter.
+    pub fn new(settings: KeeperSettings, memory: Memory, clock: Clock, seed: u64) -> Self {
+        Self {
+            settings,
+            clock,
+            rng: Rng::new(seed),
+            memory,
+            profiles: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            flights: BTreeMap::new(),
+            limits: RateLimits::default(),
+            time_check: TimeCheck::default(),
+            restored: Vec::new(),
+            actions: VecDeque::new(),
+            wake: None,
+            next_ticket: 0,
+        }
+    }
+
+    /// Takes up what an earlier run had minted, before the first plans come. Sets of another boot wait for a fresh look at
+    /// AWS's time, as do all while it is not known.
+    pub fn restore_minted(&mut self, sets: Vec<MintedSet>, same_boot: bool) {
+        if !same_boot {
+            self.clock.suspect();
+        }
+        self.restored.extend(sets);
+    }
+
+    /// Something happened.
+    pub fn handle(&mut self, event: Event, now: Now) {
+        self.look_at_clocks(now);
+        match event {
+            Event::Plans(plans) => self.take_plans(plans, now),
+            Event::Settings(settings) => self.settings = settings,
+            Event::Asked { caller, profile, wants } => self.asked(caller, profile, wants, now),
+            Event::CallerGone(caller) => {
+                self.waiting.remove(&caller);
+            }
+            Event::Ended { ticket, outcome, samples } => self.ended(ticket, outcome, &samples, now),
+            Event::Disturbed(disturbance) => self.disturbed(disturbance, now),
+        }
+        self.pump(now);
+    }
+
+    /// The time that `next_timeout` named has come. Calling it too early, or again, does nothing.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.look_at_clocks(now);
+        self.pump(now);
+    }
+
+    /// When to call `handle_timeout` next.
+    pub fn next_timeout(&self) -> Option<BootTime> {
+        self.wake
+    }
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// What has to survive a restart.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The minted sets, for the state file.
+    pub fn minted(&self) -> Vec<MintedSet> {
+        let held = self.nodes.iter().filter_map(|(key, node)| Some((key, node.held.as_ref()?)));
+        let sets = held.map(|(key, held)| MintedSet {
+            key: key.clone(),
+            credentials: held.credentials.clone(),
+            minted_at: held.minted_at,
+        });
+        sets.chain(self.restored.iter().cloned()).collect()
+    }
+
+    /// The estimate of AWS's time.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn look_at_clocks(&mut self, now: Now) {
+        if self.clock.notice(now) {
+            self.log(LogLevel::Debug, None, "the clocks of this machine jumped: AWS's time is looked at again".to_owned());
+            self.disturbed(Disturbance::Resume, now);
+        }
+    }
+
+    fn disturbed(&mut self, disturbance: Disturbance, now: Now) {
+        self.clock.suspect();
+        self.time_check.again();
+        self.log(LogLevel::Debug, None, format!("disturbed by {disturbance:?}: what failed is tried again"));
+        for node in self.nodes.values_mut() {
+            if let Some(streak) = &mut node.streak {
+                streak.cut_short(now.boot, &mut self.rng);
+            }
+        }
+    }
+
+    /// Replaces the plans. What is the same credential as before keeps everything; of what changed, the last good set goes
+    /// on where the last step is still the same (a rotated base key), and is renewed at once.
+    fn take_plans(&mut self, plans: BTreeMap<String, Result<Plan, PlanError>>, now: Now) {
+        let mut old_nodes = std::mem::take(&mut self.nodes);
+        let old_profiles = std::mem::take(&mut self.profiles);
+        for (name, plan) in plans {
+            let route = plan.map(|plan| Route { keys: plan.keys(), plan });
+            if let Ok(route) = &route {
+                self.add_nodes(route, &mut old_nodes, now);
+            }
+            self.profiles.insert(name, route);
+        }
+        let mut orphans: BTreeMap<&str, Held> = BTreeMap::new();
+        for (name, route) in &old_profiles {
+            if let Ok(Route { keys, .. }) = route
+                && let Some(held) = keys.last().and_then(|key| old_nodes.get_mut(key)).and_then(|node| node.held.take())
+            {
+                orphans.insert(name, held);
+            }
+        }
+        let mut lost = false;
+        for (name, held) in orphans {
+            match (self.profiles.get(name), old_profiles.get(name)) {
+                (Some(Ok(new)), Some(Ok(old))) if same_last_step(&new.plan, &old.plan) => {
+                    let node = new.keys.last().and_then(|key| self.nodes.get_mut(key));
+                    if let Some(node) = node.filter(|node| node.held.is_none()) {
+                        node.held = Some(held);
+                        node.forced = Some(Forced::PlanChanged);
+                    }
+                }
+                _ => lost = true,
+            }
+        }
+        if lost {
+            self.actions.push_back(Action::KeepMinted);
+        }
+        for node in self.nodes.values_mut() {
+            if let Some(streak) = &mut node.streak {
+                streak.asked(now.boot);
+            }
+        }
+        self.restored.retain(|set| self.nodes.contains_key(&set.key));
+    }
+
+    fn add_nodes(&mut self, route: &Route, old: &mut BTreeMap<NodeKey, Node>, now: Now) {
+        let mut parent = None;
+        // A static key is tried where the step behind it makes its call.
+        let endpoint: Option<StsEndpoint> = route.plan.steps.iter().find_map(|step| step.source.endpoint()).cloned();
+        for (key, step) in route.keys.iter().zip(&route.plan.steps) {
+            let endpoint = step.source.endpoint().or(endpoint.as_ref()).cloned();
+            match (self.nodes.get_mut(key), old.remove(key)) {
+                (Some(node), _) => {
+                    // Keys that also stand alone in a profile learn here where they are used.
+                    node.endpoint = node.endpoint.take().or(endpoint);
+                }
+                (None, Some(mut node)) => {
+                    if node.endpoint != endpoint && endpoint.is_some() {
+                        node.streak = None;
+                        node.changed_at = now.boot;
+                    }
+                    node.step = step.clone();
+                    node.endpoint = endpoint.or(node.endpoint);
+                    self.nodes.insert(key.clone(), node);
+                }
+                (None, None) => {
+                    let node = Node::new(step.clone(), parent.clone(), endpoint, now.boot);
+                    self.nodes.insert(key.clone(), node);
+                }
+            }
+            parent = Some(key.clone());
+        }
+    }
+
+    fn is_kept(&self, profile: &str, now: Now) -> bool {
+        interest::is_kept(profile, &self.settings, &self.memory, self.clock.best(now))
+    }
+
+    fn wake_at(&mut self, at: BootTime) {
+        self.wake = Some(self.wake.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket)
+    }
+
+    fn log(&mut self, level: LogLevel, profile: Option<&str>, message: String) {
+        self.actions.push_back(Action::Log(LogLine { level, profile: profile.map(str::to_owned), message }));
+    }
+
+    /// Notes that a profile is in use, and has it remembered now and then.
+    fn note_use(&mut self, profile: &str, now: Now) {
+        let asked = self.clock.best(now);
+        let earlier = self.memory.last_asked.insert(profile.to_owned(), asked);
+        if earlier.is_none_or(|earlier| (asked - earlier).abs() >= TimeDelta::minutes(1)) {
+            self.actions.push_back(Action::Remember);
+        } else if let Some(earlier) = earlier {
+            // Not written, so not moved either: the next request a minute later is.
+            self.memory.last_asked.insert(profile.to_owned(), earlier);
+        }
+    }
+}
+
+fn same_last_step(new: &Plan, old: &Plan) -> bool {
+    match (new.steps.last().map(|step| &step.source), old.steps.last().map(|step| &step.source)) {
+        (Some(Source::AssumeRole(new)), Some(Source::AssumeRole(old))) => new == old,
+        _ => false,
+    }
+}

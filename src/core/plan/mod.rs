@@ -1,7 +1,15 @@
 //! From what the files say to what has to be done: pure, to the letter of the SDKs' shared specification.
 
+mod context;
+mod document;
+mod helper_line;
+mod resolve;
 mod step;
 
+pub use context::PlanContext;
+pub use document::{kind, plan_document, step_type};
+pub use helper_line::helper_profile;
+pub use resolve::{missing_profile, resolve, resolve_all};
 pub use step::{AssumeRole, NodeKey, Plan, Source, StatedExpiry, StaticKeys, Step, StsEndpoint};
 
 use crate::core::profile::Origin;

@@ -160,7 +160,9 @@ impl NodeKey {
 impl Plan {
     /// The key of the credential behind each step.
     pub fn keys(&self) -> Vec<NodeKey> {
-        let mut parent = String::new();
+        // Keys are tried where they are used: at another endpoint that was configured they are another AWS's keys.
+        let url = self.steps.iter().find_map(|step| step.source.endpoint()).and_then(|endpoint| endpoint.url.clone());
+        let mut parent = url.unwrap_or_default();
         self.steps
             .iter()
             .map(|step| {
@@ -169,6 +171,17 @@ impl Plan {
                 NodeKey(key)
             })
             .collect()
+    }
+}
+
+impl Source {
+    /// Where the step's own call goes, for steps that call STS.
+    pub fn endpoint(&self) -> Option<&StsEndpoint> {
+        match self {
+            Self::AssumeRole(role) => Some(&role.endpoint),
+            Self::WebIdentity { endpoint, .. } | Self::SessionToken { endpoint, .. } => Some(endpoint),
+            _ => None,
+        }
     }
 }
 

@@ -1,0 +1,170 @@
+//! When to try again after a failure.
+
+use chrono::TimeDelta;
+
+use super::rng::Rng;
+use crate::core::aws_error::{ErrorClass, Fault};
+use crate::core::time::BootTime;
+
+/// Retries are eager for this long, then rare.
+const EAGER: TimeDelta = TimeDelta::minutes(10);
+/// After the eager time: at most twelve failing calls an hour.
+const RARE: TimeDelta = TimeDelta::minutes(5);
+/// A refusal is not tried again by itself before this: somebody may have mended a trust policy.
+const HOURLY: TimeDelta = TimeDelta::hours(1);
+/// IAM spreads a new key or role within seconds, sometimes a minute or two.
+const SPREADING: TimeDelta = TimeDelta::minutes(2);
+/// No server may send us away for longer.
+const LONGEST_RETRY_AFTER: TimeDelta = TimeDelta::hours(1);
+
+/// A streak of failures of one node; reset only by a success, or by a change of what failed.
+#[derive(Clone, Debug)]
+pub(super) struct Streak {
+    failures: u32,
+    since: BootTime,
+    last: BootTime,
+    class: ErrorClass,
+    next_try: Option<BootTime>,
+}
+
+impl Streak {
+    /// The streak after one more failure. `changed_at` is when the key or plan that failed was first seen.
+    pub(super) fn after(
+        earlier: Option<&Self>,
+        fault: &Fault,
+        changed_at: BootTime,
+        now: BootTime,
+        rng: &mut Rng,
+    ) -> Self {
+        let failures = earlier.map_or(0, |streak| streak.failures).saturating_add(1);
+        let since = earlier.map_or(now, |streak| streak.since);
+        let delay = match fault.class {
+            ErrorClass::NeedsLogin => None,
+            ErrorClass::Permanent if now - changed_at < SPREADING => {
+                let longest = doubled(TimeDelta::seconds(2), failures, TimeDelta::seconds(30));
+                Some(longest / 2 + rng.up_to(longest / 2))
+            }
+            ErrorClass::Permanent => Some(HOURLY + rng.up_to(TimeDelta::minutes(3))),
+            ErrorClass::Retryable if now - since >= EAGER => Some(RARE + rng.up_to(RARE)),
+            // Full jitter; the shortest pause keeps a draw of zero from being a loop.
+            ErrorClass::Retryable => {
+                Some(TimeDelta::milliseconds(250) + rng.up_to(doubled(TimeDelta::milliseconds(500), failures, RARE)))
+            }
+        };
+        let retry_after = fault.retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+        let next_try = delay.map(|delay| now + delay.max(retry_after));
+        Self { failures, since, last: now, class: fault.class, next_try }
+    }
+
+    /// When the next try is due; `None`: not by itself.
+    pub(super) fn next_try(&self) -> Option<BootTime> {
+        self.next_try
+    }
+
+    /// Whether a try may be made now.
+    pub(super) fn allows(&self, now: BootTime) -> bool {
+        self.next_try.is_some_and(|at| at <= now)
+    }
+
+    /// The class of the last failure.
+    pub(super) fn class(&self) -> ErrorClass {
+        self.class
+    }
+
+    /// Somebody without credentials asks: try at once, but don't let a loop of callers become a loop of calls.
+    pub(super) fn asked(&mut self, now: BootTime) {
+        let pause = match self.class {
+            ErrorClass::NeedsLogin => return,
+            ErrorClass::Permanent => TimeDelta::minutes(1),
+            ErrorClass::Retryable if now - self.since >= EAGER => TimeDelta::minutes(1),
+            ErrorClass::Retryable => TimeDelta::seconds(5),
+        };
+        if now - self.last >= pause {
+            self.next_try = Some(now);
+        }
+    }
+
+    /// Something changed that the failure may have come from: a network, the time, what a person did.
+    pub(super) fn cut_short(&mut self, now: BootTime, rng: &mut Rng) {
+        // Networks come and go in bursts, and everything that waits must not start at the same moment.
+        let earliest = (self.last + TimeDelta::seconds(5)).max(now) + rng.up_to(TimeDelta::seconds(1));
+        if self.class == ErrorClass::Retryable {
+            self.next_try = Some(self.next_try.map_or(earliest, |at| at.min(earliest)));
+        }
+    }
+
+    /// A person says: now.
+    pub(super) fn forced(&mut self, now: BootTime) {
+        self.next_try = Some(now);
+    }
+}
+
+fn doubled(first: TimeDelta, failures: u32, longest: TimeDelta) -> TimeDelta {
+    first.checked_mul(1 << failures.min(20)).unwrap_or(longest).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::aws_error::fault;
+
+    fn at(millis: i64) -> BootTime {
+        BootTime::from_millis(millis)
+    }
+
+    #[test]
+    fn after_ten_minutes_at_most_twelve_failing_calls_an_hour() {
+        for seed in 0..200 {
+            let (mut rng, mut now, mut streak) = (Rng::new(seed), at(0), None);
+            let mut calls = Vec::new();
+            while now < at(6 * 3_600_000) {
+                calls.push(now);
+                let next = Streak::after(streak.as_ref(), &fault("x", None, Some("Timeout"), None), at(-1_000_000), now, &mut rng);
+                now = next.next_try().unwrap();
+                streak = Some(next);
+            }
+            for start in calls.iter().filter(|call| **call >= at(600_000)) {
+                let hour = calls.iter().filter(|call| *call >= start && **call < *start + TimeDelta::hours(1));
+                assert!(hour.count() <= 12, "seed {seed}");
+            }
+            assert!(calls.len() > 20, "seed {seed}: it gave up");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_tried_again_eagerly_only_while_iam_may_be_spreading() {
+        let denied = fault("x", Some(403), Some("AccessDenied"), None);
+        let mut rng = Rng::new(1);
+        let fresh = Streak::after(None, &denied, at(0), at(1_000), &mut rng);
+        assert!(fresh.next_try().unwrap() - at(1_000) <= TimeDelta::seconds(30));
+        let old = Streak::after(None, &denied, at(0), at(600_000), &mut rng);
+        assert!(old.next_try().unwrap() - at(600_000) >= TimeDelta::hours(1));
+    }
+
+    #[test]
+    fn a_server_that_says_when_is_heard() {
+        let mut busy = fault("x", Some(503), None, None);
+        busy.retry_after = Some(TimeDelta::seconds(120));
+        let streak = Streak::after(None, &busy, at(0), at(0), &mut Rng::new(1));
+        assert!(streak.next_try().unwrap() >= at(120_000));
+    }
+
+    #[test]
+    fn callers_that_ask_in_a_loop_do_not_make_a_loop_of_calls() {
+        let denied = fault("x", Some(403), Some("AccessDenied"), None);
+        let mut streak = Streak::after(None, &denied, at(-1_000_000), at(0), &mut Rng::new(1));
+        streak.asked(at(59_000));
+        assert!(!streak.allows(at(59_000)));
+        streak.asked(at(60_000));
+        assert!(streak.allows(at(60_000)));
+    }
+
+    #[test]
+    fn who_waits_for_a_person_makes_no_calls() {
+        let mut login = fault("x", None, Some("Timeout"), None);
+        login.class = ErrorClass::NeedsLogin;
+        let mut streak = Streak::after(None, &login, at(0), at(0), &mut Rng::new(1));
+        streak.asked(at(1_000_000_000));
+        assert_eq!(streak.next_try(), None);
+    }
+}

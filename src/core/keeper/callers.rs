@@ -1,0 +1,144 @@
+//! Who waits for credentials, and what they are told.
+
+use chrono::TimeDelta;
+
+use super::api::{Action, Answer, CallerId, ErrorStatus, Refusal, RefusalKind, Wants};
+use super::node::{Forced, static_credentials, static_expired, unsupported};
+use super::{Keeper, Route};
+use crate::core::aws_error::ErrorClass;
+use crate::core::nearest::did_you_mean;
+use crate::core::plan::{PlanErrorCode, Source};
+use crate::core::time::{BootTime, Now};
+
+/// Nobody waits longer: SDKs give up on their helper at about this time.
+const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(30);
+/// A caller whose renewal has failed this often while it waited is told so: the next try may be long off.
+const FAILURES_WHILE_WAITING: u64 = 2;
+
+/// A caller that waits.
+pub(super) struct Waiting {
+    pub(super) profile: String,
+    wants: Wants,
+    asked_at: BootTime,
+    /// The last node's count of mints when it asked: a renewal is over when it has moved.
+    mints: u64,
+    /// The chain's count of ended calls when it asked.
+    ended: u64,
+}
+
+impl Keeper {
+    /// Takes in a request. The answer comes with the pump that follows, or later.
+    pub(super) fn asked(&mut self, caller: CallerId, profile: String, wants: Wants, now: Now) {
+        let mut waiting = Waiting { profile, wants, asked_at: now.boot, mints: 0, ended: 0 };
+        if let Some(Ok(route)) = self.profiles.get(&waiting.profile) {
+            let keys = route.keys.clone();
+            let last = keys.last().and_then(|key| self.nodes.get_mut(key));
+            let served = last.as_ref().is_some_and(|node| node.servable(&self.clock, now).is_some());
+            if let Some(node) = last {
+                waiting.mints = node.mints;
+                if wants == Wants::Renewal && node.held.is_some() {
+                    node.forced = Some(Forced::Asked);
+                }
+            }
+            for key in &keys {
+                let Some(node) = self.nodes.get_mut(key) else { continue };
+                waiting.ended += node.ended;
+                match (&mut node.streak, wants) {
+                    (Some(streak), Wants::Renewal) => streak.forced(now.boot),
+                    (Some(streak), Wants::Credentials) if !served => streak.asked(now.boot),
+                    _ => {}
+                }
+            }
+            let name = waiting.profile.clone();
+            self.note_use(&name, now);
+        }
+        self.waiting.insert(caller, waiting);
+    }
+
+    /// Answers everybody who can be answered now.
+    pub(super) fn answer_callers(&mut self, now: Now) {
+        let answers: Vec<(CallerId, Answer)> = self
+            .waiting
+            .iter()
+            .filter_map(|(caller, waiting)| Some((*caller, self.answer(waiting, now)?)))
+            .collect();
+        for (caller, answer) in answers {
+            self.waiting.remove(&caller);
+            self.actions.push_back(Action::Answer { caller, answer });
+        }
+        if let Some(deadline) = self.waiting.values().map(|waiting| waiting.asked_at + LONGEST_WAIT).min() {
+            self.wake_for_deadline(deadline);
+        }
+    }
+
+    fn answer(&self, waiting: &Waiting, now: Now) -> Option<Answer> {
+        let name = &waiting.profile;
+        let refuse = |kind, message, fix| Some(Answer::Refused(Refusal { kind, message, fix }));
+        let route = match self.profiles.get(name) {
+            Some(Ok(route)) => route,
+            Some(Err(error)) => {
+                let missing = error.code == PlanErrorCode::MissingProfile;
+                let kind = if missing { RefusalKind::MissingProfile } else { RefusalKind::Failed };
+                return refuse(kind, error.message.clone(), Some(format!("evercred plan {name}")));
+            }
+            None => {
+                let hint = did_you_mean(name, self.profiles.keys().map(String::as_str));
+                let message = format!("profile \"{name}\" is in no AWS file{hint}");
+                return refuse(RefusalKind::MissingProfile, message, Some("evercred profiles".to_owned()));
+            }
+        };
+        if let Some(what) = route.plan.steps.iter().find_map(|step| unsupported(&step.source)) {
+            let message = format!("profile \"{name}\" needs {what}, which this version of evercred can't get yet");
+            return refuse(RefusalKind::Failed, message, Some("use the AWS CLI for this profile".to_owned()));
+        }
+        if let [only] = route.plan.steps.as_slice()
+            && let Source::Static(keys) = &only.source
+        {
+            return match static_expired(keys, &self.clock, now) {
+                None => Some(Answer::Credentials(static_credentials(keys))),
+                Some(at) => refuse(
+                    RefusalKind::Failed,
+                    format!("the temporary keys of profile \"{name}\" in the AWS files expired at {at}"),
+                    Some("run the tool again that wrote them".to_owned()),
+                ),
+            };
+        }
+        let last = route.keys.last().and_then(|key| self.nodes.get(key))?;
+        let renewed = last.mints > waiting.mints;
+        if (waiting.wants == Wants::Credentials || renewed)
+            && let Some(credentials) = last.servable(&self.clock, now)
+        {
+            return Some(Answer::Credentials(credentials.clone()));
+        }
+        if let Some(error) = self.stuck(route, waiting, now) {
+            let kind = if error.class == ErrorClass::NeedsLogin { RefusalKind::NeedsLogin } else { RefusalKind::Failed };
+            return refuse(kind, error.message.clone(), error.fix.clone());
+        }
+        let waited = now.boot - waiting.asked_at;
+        if waited < LONGEST_WAIT {
+            return None;
+        }
+        let message = format!("the renewal of profile \"{name}\" has not ended within {} s", waited.num_seconds());
+        refuse(RefusalKind::Failed, message, Some(format!("try again, and look at: evercred status {name}")))
+    }
+
+    /// The error that keeps a chain from going on, once there is nothing left to wait for.
+    fn stuck(&self, route: &Route, waiting: &Waiting, now: Now) -> Option<&ErrorStatus> {
+        let nodes = || route.keys.iter().filter_map(|key| self.nodes.get(key));
+        if nodes().any(|node| node.flight.is_some()) {
+            return None;
+        }
+        let ended: u64 = nodes().map(|node| node.ended).sum();
+        let node = nodes().find(|node| node.streak.is_some())?;
+        let streak = node.streak.as_ref()?;
+        if streak.allows(now.boot) {
+            return None;
+        }
+        let soon = streak.next_try().is_some_and(|at| at < waiting.asked_at + LONGEST_WAIT);
+        let patient = waiting.wants == Wants::Credentials
+            && streak.class() == ErrorClass::Retryable
+            && soon
+            && ended - waiting.ended < FAILURES_WHILE_WAITING;
+        if patient { None } else { node.error.as_ref() }
+    }
+}

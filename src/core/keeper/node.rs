@@ -1,0 +1,164 @@
+//! One credential: what is held, what is under way, what failed last.
+
+use chrono::TimeDelta;
+
+use super::api::{ErrorStatus, RenewalStatus, Ticket};
+use super::backoff::Streak;
+use crate::core::clock::{Clock, Expiry};
+use crate::core::credential::Credentials;
+use crate::core::plan::{AssumeRole, NodeKey, Source, StatedExpiry, StaticKeys, Step, StsEndpoint};
+use crate::core::time::{AwsTime, BootTime, Now};
+
+/// A parent is good enough to sign with while this is left of it, or a quarter of its life where that is less.
+const PARENT_REST: TimeDelta = TimeDelta::minutes(1);
+
+/// One credential of one or several profiles.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) step: Step,
+    pub(super) parent: Option<NodeKey>,
+    /// Where its own call goes; for a static key, where it is used.
+    pub(super) endpoint: Option<StsEndpoint>,
+    pub(super) held: Option<Held>,
+    /// Static keys only: AWS was asked who they are, and did not refuse them.
+    pub(super) identified: bool,
+    pub(super) flight: Option<Ticket>,
+    pub(super) streak: Option<Streak>,
+    pub(super) error: Option<ErrorStatus>,
+    pub(super) last_renewal: Option<RenewalStatus>,
+    /// To be renewed although it is still good.
+    pub(super) forced: Option<Forced>,
+    /// How many times it was minted.
+    pub(super) mints: u64,
+    /// How many calls have ended, well or badly.
+    pub(super) ended: u64,
+    /// When this credential, as it is configured now, was first seen.
+    pub(super) changed_at: BootTime,
+    /// Its minted parent was refused and has been renewed for it once.
+    pub(super) retried_parent: bool,
+}
+
+/// Why a credential is renewed that is still good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forced {
+    /// A person said so.
+    Asked,
+    /// It came from an earlier form of the plan.
+    PlanChanged,
+    /// AWS refused what it signed.
+    Refused,
+}
+
+/// Minted credentials and their schedule.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) credentials: Credentials,
+    pub(super) expires_at: AwsTime,
+    pub(super) minted_at: AwsTime,
+    pub(super) renew_at: AwsTime,
+}
+
+impl Node {
+    pub(super) fn new(step: Step, parent: Option<NodeKey>, endpoint: Option<StsEndpoint>, now: BootTime) -> Self {
+        Self {
+            step,
+            parent,
+            endpoint,
+            held: None,
+            identified: false,
+            flight: None,
+            streak: None,
+            error: None,
+            last_renewal: None,
+            forced: None,
+            mints: 0,
+            ended: 0,
+            changed_at: now,
+            retried_parent: false,
+        }
+    }
+
+    /// Why it has to be minted now, if it has to.
+    pub(super) fn due(&self, clock: &Clock, now: Now) -> Option<&'static str> {
+        if let Source::Static(_) = self.step.source {
+            return (!self.identified).then_some("first use of the key");
+        }
+        let Some(held) = &self.held else { return Some("first use") };
+        match self.forced {
+            Some(Forced::Asked) => return Some("asked for by a person"),
+            Some(Forced::PlanChanged) => return Some("the plan changed"),
+            Some(Forced::Refused) => return Some("AWS refused what it signed"),
+            None => {}
+        }
+        match clock.judge(held.expires_at, now) {
+            Expiry::Expired => Some("it has expired"),
+            Expiry::Unknown => Some("it may have expired"),
+            Expiry::Valid if clock.best(now) >= held.renew_at => Some("its time for renewal has come"),
+            Expiry::Valid => None,
+        }
+    }
+
+    /// Whether it can sign a child's call.
+    pub(super) fn can_sign(&self, clock: &Clock, now: Now) -> bool {
+        match (&self.step.source, &self.held) {
+            (Source::Static(_), _) => self.identified,
+            (_, Some(held)) if self.forced.is_none() => {
+                let rest = PARENT_REST.min((held.expires_at - held.minted_at) / 4);
+                clock.judge(held.expires_at - rest, now) == Expiry::Valid
+            }
+            _ => false,
+        }
+    }
+
+    /// What is handed out: minted credentials that are not known to have expired.
+    pub(super) fn servable(&self, clock: &Clock, now: Now) -> Option<&Credentials> {
+        let held = self.held.as_ref()?;
+        (clock.judge(held.expires_at, now) != Expiry::Expired).then_some(&held.credentials)
+    }
+
+    /// The credentials that sign a child's call.
+    pub(super) fn signer(&self) -> Option<Credentials> {
+        match (&self.step.source, &self.held) {
+            (Source::Static(keys), _) => Some(static_credentials(keys)),
+            (_, held) => held.as_ref().map(|held| held.credentials.clone()),
+        }
+    }
+}
+
+/// The set behind keys that stand in a file. Where two readings of its expiry are possible, the later one.
+pub(super) fn static_credentials(keys: &StaticKeys) -> Credentials {
+    Credentials {
+        access_key_id: keys.access_key_id.clone(),
+        secret_access_key: keys.secret_access_key.clone(),
+        session_token: keys.session_token.clone(),
+        expires_at: match keys.expires {
+            StatedExpiry::Unstated => None,
+            StatedExpiry::At(at) => Some(at),
+            StatedExpiry::Either { later, .. } => Some(later),
+        },
+        account_id: None,
+    }
+}
+
+/// Whether keys that stand in a file have expired: certainly, and by every reading of what was written.
+pub(super) fn static_expired(keys: &StaticKeys, clock: &Clock, now: Now) -> Option<AwsTime> {
+    let at = static_credentials(keys).expires_at.filter(|_| keys.session_token.is_some())?;
+    (clock.judge(at, now) == Expiry::Expired).then_some(at)
+}
+
+/// Why this version can't mint what a step asks for; the one place that later versions take kinds out of.
+pub(super) fn unsupported(source: &Source) -> Option<&'static str> {
+    match source {
+        Source::Static(_) | Source::AssumeRole(AssumeRole { mfa_serial: None, .. }) => None,
+        Source::AssumeRole(_) | Source::SessionToken { .. } => Some("credentials that need an MFA code"),
+        Source::Environment => {
+            Some("credential_source = Environment: it means the environment of the program that asks, which a daemon does not have")
+        }
+        Source::Container => Some("credential_source = EcsContainer"),
+        Source::InstanceMetadata => Some("credential_source = Ec2InstanceMetadata"),
+        Source::Process { .. } => Some("a credential_process of another program"),
+        Source::Sso { .. } => Some("SSO"),
+        Source::Login { .. } => Some("a login_session"),
+        Source::WebIdentity { .. } => Some("web identity"),
+    }
+}

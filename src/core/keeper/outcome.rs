@@ -1,0 +1,196 @@
+//! What an ended call means.
+
+use chrono::TimeDelta;
+
+use super::api::{Action, ErrorStatus, LogLevel, Outcome, RenewalStatus, Ticket};
+use super::backoff::Streak;
+use super::node::{Forced, Held};
+use super::{Flight, Keeper, schedule};
+use crate::core::aws_error::{ErrorClass, Fault, refuses_signer};
+use crate::core::clock::{Expiry, Sample, Verdict};
+use crate::core::credential::Credentials;
+use crate::core::plan::{NodeKey, Source};
+use crate::core::time::{AwsTime, BootTime, Now};
+
+/// No session of AWS lives longer: GetSessionToken's 36 hours, and an hour for what the clocks don't agree on.
+const LONGEST_LIFE: TimeDelta = TimeDelta::hours(37);
+
+impl Keeper {
+    /// Takes in an outcome: first what its answers said about the time, then what it brought.
+    pub(super) fn ended(&mut self, ticket: Ticket, outcome: Outcome, samples: &[Sample], now: Now) {
+        let Some(flight) = self.flights.remove(&ticket) else { return };
+        let key = match &flight {
+            Flight::Mint { key, .. } => Some(key.clone()),
+            Flight::Probe => None,
+        };
+        let endpoint = key
+            .as_ref()
+            .and_then(|key| self.nodes.get(key))
+            .or_else(|| self.nodes.values().find(|node| node.endpoint.is_some()))
+            .and_then(|node| node.endpoint.clone());
+        for sample in samples {
+            match self.clock.observe(*sample, now) {
+                Verdict::Accepted => self.time_check.agreed(),
+                Verdict::NewEpoch => {
+                    self.time_check.agreed();
+                    self.log(LogLevel::Info, None, "AWS's time is not what it was: this machine was paused, or its clock stood still".to_owned());
+                }
+                Verdict::NeedsConfirmation => {
+                    self.log(LogLevel::Debug, None, "an answer contradicts what is known of AWS's time: a second one is asked for".to_owned());
+                    self.time_check.confirm_at(endpoint.clone());
+                }
+                Verdict::Ignored => {}
+            }
+        }
+        match flight {
+            Flight::Probe => self.time_check.ended(),
+            Flight::Mint { key, started, reason } => self.mint_ended(&key, ticket, outcome, started, reason, now),
+        }
+    }
+
+    fn mint_ended(
+        &mut self,
+        key: &NodeKey,
+        ticket: Ticket,
+        outcome: Outcome,
+        started: BootTime,
+        reason: &'static str,
+        now: Now,
+    ) {
+        let best = self.clock.best(now);
+        let Some(node) = self.nodes.get_mut(key).filter(|node| node.flight == Some(ticket)) else { return };
+        node.flight = None;
+        node.ended += 1;
+        let result = match outcome {
+            Outcome::Minted(credentials) => self.accept(key, credentials, now),
+            Outcome::Identified { account_id, .. } => {
+                self.identified(key, Some(account_id));
+                Ok(())
+            }
+            Outcome::Probed => Err(unexpected()),
+            Outcome::Failed(fault) => Err(fault),
+        };
+        let renewal =
+            RenewalStatus { at: best, ok: result.is_ok(), took: now.boot - started, reason: reason.to_owned() };
+        if let Some(node) = self.nodes.get_mut(key) {
+            node.last_renewal = Some(renewal);
+        }
+        if let Err(fault) = result {
+            self.failed(key, fault, now);
+        }
+    }
+
+    fn accept(&mut self, key: &NodeKey, credentials: Credentials, now: Now) -> Result<(), Fault> {
+        let minted_at = self.clock.best(now);
+        let held = self.hold(credentials, minted_at).ok_or_else(|| {
+            invalid("AWS's answer has no expiry that a session can have: the credentials in it were not taken")
+        })?;
+        // While the estimate is in doubt an expiry in the past proves nothing.
+        if !self.clock.is_suspect() && self.clock.judge(held.expires_at, now) == Expiry::Expired {
+            return Err(invalid("the credentials in the answer had already expired: they were not taken"));
+        }
+        let Some(node) = self.nodes.get_mut(key) else { return Ok(()) };
+        let profile = node.step.profile.clone();
+        let message = format!("credentials of profile \"{profile}\" renewed: they expire at {}", held.expires_at);
+        node.held = Some(held);
+        node.streak = None;
+        node.error = None;
+        node.forced = None;
+        node.retried_parent = false;
+        node.mints += 1;
+        self.log(LogLevel::Info, Some(&profile), message);
+        self.actions.push_back(Action::KeepMinted);
+        Ok(())
+    }
+
+    /// Credentials with their schedule; `None` where their expiry is missing or absurd.
+    pub(super) fn hold(&mut self, credentials: Credentials, minted_at: AwsTime) -> Option<Held> {
+        let expires_at = credentials.expires_at?;
+        if !self.clock.is_suspect() && expires_at - minted_at > LONGEST_LIFE {
+            return None;
+        }
+        let renew_at = schedule::renew_at(minted_at, expires_at, &self.settings, &mut self.rng);
+        Some(Held { credentials, expires_at, minted_at, renew_at })
+    }
+
+    fn identified(&mut self, key: &NodeKey, account_id: Option<String>) {
+        let Some(node) = self.nodes.get_mut(key) else { return };
+        node.identified = true;
+        node.streak = None;
+        node.error = None;
+        let profile = node.step.profile.clone();
+        let account = account_id.map_or_else(|| "an account that AWS did not name".to_owned(), |id| format!("account {id}"));
+        self.log(LogLevel::Info, Some(&profile), format!("the key of profile \"{profile}\" is good: {account}"));
+    }
+
+    fn failed(&mut self, key: &NodeKey, fault: Fault, now: Now) {
+        if fault.skewed {
+            self.clock.suspect();
+            self.time_check.again();
+        }
+        let Some(node) = self.nodes.get(key) else { return };
+        if let Source::Static(_) = node.step.source {
+            if fault.class == ErrorClass::Permanent && !refuses_signer(&fault) {
+                // An emulator without GetCallerIdentity, an endpoint policy: the key itself was not refused.
+                return self.identified(key, None);
+            }
+            return self.blame(key, fault, now);
+        }
+        let parent = node.parent.clone().filter(|_| refuses_signer(&fault));
+        let Some(parent) = parent.and_then(|key| Some((key.clone(), self.nodes.get_mut(&key)?))) else {
+            return self.blame(key, fault, now);
+        };
+        let (parent_key, parent) = parent;
+        if let Source::Static(_) = parent.step.source {
+            // The key is at fault, and so every role behind it: one failure, shown at all of them.
+            parent.identified = false;
+            return self.blame(&parent_key, fault, now);
+        }
+        if node_mut_retried(self.nodes.get_mut(key)) {
+            return self.blame(key, fault, now);
+        }
+        if let Some(parent) = self.nodes.get_mut(&parent_key) {
+            parent.forced = Some(Forced::Refused);
+        }
+    }
+
+    /// Notes a failure of one node.
+    fn blame(&mut self, key: &NodeKey, fault: Fault, now: Now) {
+        let at = self.clock.best(now);
+        let Some(node) = self.nodes.get_mut(key) else { return };
+        let first = node.streak.is_none();
+        let streak = Streak::after(node.streak.as_ref(), &fault, node.changed_at, now.boot, &mut self.rng);
+        if node.forced == Some(Forced::Asked) {
+            node.forced = None;
+        }
+        let profile = node.step.profile.clone();
+        let next = streak.next_try().map_or_else(
+            || "not tried again by itself".to_owned(),
+            |at| format!("tried again in {} s", (at - now.boot).num_seconds()),
+        );
+        let message = format!("{} ({next})", fault.message);
+        node.streak = Some(streak);
+        node.error = Some(ErrorStatus {
+            at,
+            code: fault.code,
+            class: fault.class,
+            message: fault.message,
+            fix: fault.fix,
+            next_try: None,
+        });
+        self.log(if first { LogLevel::Warn } else { LogLevel::Debug }, Some(&profile), message);
+    }
+}
+
+/// Whether a node's parent was already renewed for it; notes that it now is.
+fn node_mut_retried(node: Option<&mut super::Node>) -> bool {
+    node.is_none_or(|node| std::mem::replace(&mut node.retried_parent, true))
+}
+
+fn unexpected() -> Fault {
+    invalid("the answer is not of the kind that was asked for")
+}
+
+fn invalid(why: &str) -> Fault {
+    crate::core::aws_error::fault("the renewal", None, Some("InvalidResponse"), Some(why))
+}

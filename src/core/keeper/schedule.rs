@@ -1,0 +1,58 @@
+//! When a credential is renewed.
+
+use chrono::TimeDelta;
+
+use super::api::KeeperSettings;
+use super::rng::Rng;
+use crate::core::time::AwsTime;
+
+/// When to renew what lives from `minted_at` to `expires_at`: when less than `ahead`, or a third of the life, is left, never
+/// before half of it. The jitter is drawn here, once for each credential, and moves earlier; where that would pass the
+/// half, later by at most a tenth of the life.
+pub(super) fn renew_at(minted_at: AwsTime, expires_at: AwsTime, settings: &KeeperSettings, rng: &mut Rng) -> AwsTime {
+    let life = (expires_at - minted_at).max(TimeDelta::zero());
+    let half = minted_at + life / 2;
+    let target = (expires_at - settings.ahead.max(life / 3)).max(half);
+    let jitter = rng.up_to(settings.jitter.min(life / 10));
+    if target - jitter >= half { target - jitter } else { target + jitter }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::keeper::Keep;
+
+    fn settings() -> KeeperSettings {
+        KeeperSettings {
+            keep: Keep::All,
+            keep_for: TimeDelta::hours(12),
+            ahead: TimeDelta::minutes(20),
+            jitter: TimeDelta::minutes(5),
+            probe: true,
+        }
+    }
+
+    #[test]
+    fn a_role_of_one_hour_is_renewed_with_twenty_to_twenty_five_minutes_left() {
+        for seed in 0..1_000 {
+            let at = renew_at(
+                AwsTime::from_millis(0),
+                AwsTime::from_millis(3_600_000),
+                &settings(),
+                &mut Rng::new(seed),
+            );
+            assert!((2_100_000..=2_400_000).contains(&at.as_millis()), "{at:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_before_half_and_never_in_the_last_third_plus_a_tenth(life in 1_000i64..130_000_000, seed: u64) {
+            let at = renew_at(AwsTime::from_millis(0), AwsTime::from_millis(life), &settings(), &mut Rng::new(seed)).as_millis();
+            prop_assert!(at >= life / 2);
+            prop_assert!(at <= life * 2 / 3 + life / 10 + 1);
+        }
+    }
+}

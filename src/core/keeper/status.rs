@@ -1,0 +1,117 @@
+//! How every profile stands, for `status`.
+
+use super::api::{ErrorStatus, ProfileStatus, State};
+use super::node::{Node, static_credentials, unsupported};
+use super::{Keeper, Route};
+use crate::core::aws_error::ErrorClass;
+use crate::core::clock::Expiry;
+use crate::core::plan::{self, PlanError, PlanErrorCode, Source};
+use crate::core::time::{AwsTime, Now};
+
+impl Keeper {
+    /// How every profile stands, in the order of their names.
+    pub fn status(&self, now: Now) -> Vec<ProfileStatus> {
+        self.profiles
+            .iter()
+            .map(|(name, route)| match route {
+                Ok(route) => self.profile_status(name, route, now),
+                Err(error) => self.broken_status(name, error, now),
+            })
+            .collect()
+    }
+
+    fn profile_status(&self, name: &str, route: &Route, now: Now) -> ProfileStatus {
+        let nodes: Vec<&Node> = route.keys.iter().filter_map(|key| self.nodes.get(key)).collect();
+        let last = nodes.last().copied();
+        let only_keys = match route.plan.steps.as_slice() {
+            [step] => match &step.source {
+                Source::Static(keys) => Some(keys),
+                _ => None,
+            },
+            _ => None,
+        };
+        let expires_at = match only_keys {
+            Some(keys) => static_credentials(keys).expires_at,
+            None => last.and_then(|node| node.held.as_ref()).map(|held| held.expires_at),
+        };
+        let kept = only_keys.is_none() && self.is_kept(name, now);
+        let mut last_error = nodes.iter().find_map(|node| {
+            let mut error = node.error.clone()?;
+            error.next_try = node.streak.as_ref().and_then(super::backoff::Streak::next_try);
+            Some(error)
+        });
+        let mut state = if nodes.iter().any(|node| node.flight.is_some()) {
+            State::Renewing
+        } else if let Some(error) = &last_error {
+            match error.class {
+                ErrorClass::Retryable => State::Retrying,
+                ErrorClass::NeedsLogin => State::NeedsLogin,
+                ErrorClass::Permanent => State::Failed,
+            }
+        } else if expires_at.is_some() && only_keys.is_none() {
+            State::Fresh
+        } else {
+            State::Idle
+        };
+        if let Some(what) = route.plan.steps.iter().find_map(|step| unsupported(&step.source)) {
+            state = State::Idle;
+            last_error = Some(not_supported(what, self.clock.best(now)));
+        }
+        ProfileStatus {
+            name: name.to_owned(),
+            kind: plan::kind(&route.plan),
+            kept: kept && !last_error.as_ref().is_some_and(|error| error.code == NOT_SUPPORTED),
+            state,
+            valid: expires_at.and_then(|at| match self.clock.judge(at, now) {
+                Expiry::Valid => Some(true),
+                Expiry::Expired => Some(false),
+                Expiry::Unknown => None,
+            }),
+            expires_at,
+            remaining: expires_at.map(|at| self.clock.until(at, now).max(chrono::TimeDelta::zero())),
+            renew_at: last.and_then(|node| node.held.as_ref()).filter(|_| kept).map(|held| held.renew_at),
+            last_renewal: last.and_then(|node| node.last_renewal.clone()),
+            last_error,
+        }
+    }
+
+    fn broken_status(&self, name: &str, error: &PlanError, now: Now) -> ProfileStatus {
+        // A profile that only holds settings for others is nothing to worry about.
+        let empty = error.code == PlanErrorCode::NoCredentials;
+        ProfileStatus {
+            name: name.to_owned(),
+            kind: "static",
+            kept: !empty && self.is_kept(name, now),
+            state: if empty { State::Idle } else { State::Failed },
+            valid: None,
+            expires_at: None,
+            remaining: None,
+            renew_at: None,
+            last_renewal: None,
+            last_error: (!empty).then(|| ErrorStatus {
+                at: self.clock.best(now),
+                code: serde_json::to_value(error.code)
+                    .ok()
+                    .and_then(|code| Some(code.as_str()?.to_owned()))
+                    .unwrap_or_default(),
+                class: ErrorClass::Permanent,
+                message: error.message.clone(),
+                fix: Some(format!("evercred plan {name}")),
+                next_try: None,
+            }),
+        }
+    }
+}
+
+const NOT_SUPPORTED: &str = "NotSupportedYet";
+
+fn not_supported(what: &str, at: AwsTime) -> ErrorStatus {
+    ErrorStatus {
+        at,
+        code: NOT_SUPPORTED.to_owned(),
+        class: ErrorClass::Permanent,
+        message: format!("this version of evercred can't get {what} yet"),
+        fix: Some("use the AWS CLI for this profile".to_owned()),
+        next_try: None,
+    }
+}

@@ -1,0 +1,50 @@
+//! "Did you mean": the nearest of some known names.
+
+/// The candidate that is nearest to `name`, if it is near enough to be meant: at most a third of its letters differ.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= (name.chars().count().max(candidate.chars().count()) / 3).max(1))
+        .min_by_key(|(distance, candidate)| (*distance, *candidate))
+        .map(|(_, candidate)| candidate)
+}
+
+/// `, did you mean "x"?`, or nothing: the end of a sentence.
+pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, candidates).map_or_else(String::new, |name| format!("; did you mean \"{name}\"?"))
+}
+
+/// Edits (insert, delete, replace, swap of two neighbours) from one to the other, by the optimal string alignment
+/// distance. Names are short; longer ones are compared by their first 128 characters.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(128).collect(), b.chars().take(128).collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let best = replace.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                if swapped { best.min(rows[i - 2][j - 2] + 1) } else { best }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typing_mistake_is_near_and_another_word_is_not() {
+        assert_eq!(nearest("bse", ["base", "prod"]), Some("base"));
+        assert_eq!(nearest("porduction", ["production", "staging"]), Some("production"));
+        assert_eq!(nearest("DEV", ["dev"]), Some("dev"));
+        assert_eq!(nearest("zzz", ["base", "prod"]), None);
+        assert_eq!(nearest("", ["base"]), None);
+    }
+}

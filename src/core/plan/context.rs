@@ -1,0 +1,77 @@
+//! What plans take from outside the files: a few variables, and the local zone.
+
+use chrono::TimeDelta;
+
+use super::StsEndpoint;
+use crate::core::profile::{Profiles, Section};
+
+/// What plans take from outside the files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlanContext {
+    /// AWS_REGION, else AWS_DEFAULT_REGION.
+    pub region: Option<String>,
+    /// AWS_ENDPOINT_URL_STS, else AWS_ENDPOINT_URL.
+    pub endpoint_url: Option<String>,
+    /// AWS_IGNORE_CONFIGURED_ENDPOINT_URLS.
+    pub ignore_configured_endpoint_urls: bool,
+    /// AWS_USE_FIPS_ENDPOINT.
+    pub fips: Option<bool>,
+    /// AWS_USE_DUALSTACK_ENDPOINT.
+    pub dual_stack: Option<bool>,
+    /// Local time minus UTC, for expiries that were written without a zone.
+    pub local_offset: TimeDelta,
+}
+
+impl PlanContext {
+    /// Reads the variables that the SDKs read.
+    pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>, local_offset: TimeDelta) -> Self {
+        let set = |name: &str| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        Self {
+            region: set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")),
+            endpoint_url: set("AWS_ENDPOINT_URL_STS").or_else(|| set("AWS_ENDPOINT_URL")),
+            ignore_configured_endpoint_urls: set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|text| is_true(&text)),
+            fips: set("AWS_USE_FIPS_ENDPOINT").map(|text| is_true(&text)),
+            dual_stack: set("AWS_USE_DUALSTACK_ENDPOINT").map(|text| is_true(&text)),
+            local_offset,
+        }
+    }
+
+    /// Where the STS calls for one profile go. As in botocore and the Rust SDK it is the profile that was asked for that
+    /// decides for its whole chain; a variable beats the file; and of endpoint URLs the variables come first, then the
+    /// `services` section, then `endpoint_url`.
+    pub fn sts_endpoint(&self, profile: &Section, profiles: &Profiles, notes: &mut Vec<String>) -> StsEndpoint {
+        let text = |key: &str| profile.get(key).map(|value| value.text.clone());
+        let switch = |key: &str| text(key).is_some_and(|text| is_true(&text));
+        let region = self.region.clone().or_else(|| text("region")).unwrap_or_else(|| {
+            notes.push("no region is set: STS is called in us-east-1".to_owned());
+            "us-east-1".to_owned()
+        });
+        let ignored = self.ignore_configured_endpoint_urls || switch("ignore_configured_endpoint_urls");
+        let from_services = || {
+            let services = profiles.services.get(&text("services")?)?;
+            services.settings.get("sts")?.nested.get("endpoint_url").map(|value| value.text.clone())
+        };
+        let url = if ignored {
+            None
+        } else {
+            self.endpoint_url.clone().or_else(from_services).or_else(|| text("endpoint_url")).filter(|url| !url.is_empty())
+        };
+        if text("sts_regional_endpoints").as_deref() == Some("legacy") {
+            notes.push(
+                "sts_regional_endpoints = legacy is not followed: the regional endpoint's tokens are valid in every region, \
+                 the global one's are not"
+                    .to_owned(),
+            );
+        }
+        StsEndpoint {
+            region,
+            url,
+            fips: self.fips.unwrap_or_else(|| switch("use_fips_endpoint")),
+            dual_stack: self.dual_stack.unwrap_or_else(|| switch("use_dualstack_endpoint")),
+        }
+    }
+}
+
+fn is_true(text: &str) -> bool {
+    text.eq_ignore_ascii_case("true")
+}

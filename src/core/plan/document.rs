@@ -1,0 +1,93 @@
+//! A plan as `plan --json` shows it.
+
+use serde_json::{Map, Value, json};
+
+use super::{Plan, PlanError, Source, Step};
+use crate::core::profile::SourceFile;
+
+/// The document `evercred.plan/1`. `path` gives the path of a file.
+pub fn plan_document(name: &str, plan: &Result<Plan, PlanError>, path: &dyn Fn(SourceFile) -> String) -> Value {
+    let (steps, notes, error) = match plan {
+        Ok(plan) => (plan.steps.iter().map(step_document).collect(), plan.notes.clone(), Value::Null),
+        Err(error) => {
+            let file = error.origin.map(|origin| path(origin.file));
+            let line = error.origin.map(|origin| origin.line);
+            (
+                Vec::new(),
+                Vec::new(),
+                json!({"code": error.code, "message": error.message, "file": file, "line": line}),
+            )
+        }
+    };
+    json!({"schema": "evercred.plan/1", "profile": name, "steps": steps, "notes": notes, "error": error})
+}
+
+/// The kind of a plan's credentials: that of its last step, in the names of `status`.
+pub fn kind(plan: &Plan) -> &'static str {
+    plan.steps.last().map_or("static", |step| step_type(&step.source))
+}
+
+/// The name of a step's type.
+pub fn step_type(source: &Source) -> &'static str {
+    match source {
+        Source::Static(_) => "static",
+        Source::Environment => "environment",
+        Source::Container => "container",
+        Source::InstanceMetadata => "instance-metadata",
+        Source::Process { .. } => "process",
+        Source::Sso { .. } => "sso",
+        Source::Login { .. } => "login",
+        Source::WebIdentity { .. } => "web-identity",
+        Source::SessionToken { .. } => "session-token",
+        Source::AssumeRole(_) => "assume-role",
+    }
+}
+
+/// One step with the fields that it uses, in the SDKs' own names and without secrets; a field that is not set is left out.
+fn step_document(step: &Step) -> Value {
+    let mut fields = Map::new();
+    let mut put = |key: &str, value: Value| {
+        if !value.is_null() {
+            fields.insert(key.to_owned(), value);
+        }
+    };
+    put("type", json!(step_type(&step.source)));
+    put("profile", json!(step.profile));
+    match &step.source {
+        Source::Static(keys) => put("access_key_id", json!(keys.access_key_id)),
+        Source::Environment | Source::Container | Source::InstanceMetadata => {}
+        Source::Process { command } => put("command", json!(command)),
+        Source::Sso { session, start_url, region, account_id, role_name } => {
+            put("sso_session", json!(session));
+            put("sso_start_url", json!(start_url));
+            put("sso_region", json!(region));
+            put("sso_account_id", json!(account_id));
+            put("sso_role_name", json!(role_name));
+        }
+        Source::Login { login_session } => put("login_session", json!(login_session)),
+        Source::WebIdentity { role_arn, token_file, role_session_name, duration_seconds, endpoint } => {
+            put("role_arn", json!(role_arn));
+            put("web_identity_token_file", json!(token_file));
+            put("role_session_name", json!(role_session_name));
+            put("duration_seconds", json!(duration_seconds));
+            put("region", json!(endpoint.region));
+            put("endpoint_url", json!(endpoint.url));
+        }
+        Source::SessionToken { mfa_serial, duration_seconds, endpoint } => {
+            put("mfa_serial", json!(mfa_serial));
+            put("duration_seconds", json!(duration_seconds));
+            put("region", json!(endpoint.region));
+            put("endpoint_url", json!(endpoint.url));
+        }
+        Source::AssumeRole(role) => {
+            put("role_arn", json!(role.role_arn));
+            put("external_id", json!(role.external_id));
+            put("role_session_name", json!(role.role_session_name));
+            put("duration_seconds", json!(role.duration_seconds));
+            put("mfa_serial", json!(role.mfa_serial));
+            put("region", json!(role.endpoint.region));
+            put("endpoint_url", json!(role.endpoint.url));
+        }
+    }
+    Value::Object(fields)
+}

@@ -1,0 +1,116 @@
+//! The system's clocks, raw.
+//!
+//! Through libc and not through rustix: rustix's Linux backend makes the system call itself, past `LD_PRELOAD`, and a
+//! program that sees the true time where its neighbours see a faked one can't be tested from outside.
+
+use std::time::Duration;
+
+/// Time since boot, suspend included.
+pub fn boot() -> Duration {
+    read(BOOT)
+}
+
+/// Time since boot without suspend.
+pub fn awake() -> Duration {
+    read(AWAKE)
+}
+
+#[cfg(target_os = "linux")]
+const BOOT: libc::clockid_t = libc::CLOCK_BOOTTIME;
+#[cfg(target_os = "linux")]
+const AWAKE: libc::clockid_t = libc::CLOCK_MONOTONIC;
+
+/// macOS's monotonic clock counts suspend, unlike Linux's.
+#[cfg(not(target_os = "linux"))]
+const BOOT: libc::clockid_t = libc::CLOCK_MONOTONIC;
+#[cfg(not(target_os = "linux"))]
+const AWAKE: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
+
+#[expect(unsafe_code, reason = "libc's clock_gettime, which LD_PRELOAD can stand in for, takes a pointer")]
+fn read(clock: libc::clockid_t) -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a timespec that outlives the call.
+    let failed = unsafe { libc::clock_gettime(clock, &raw mut time) } != 0;
+    // Both clocks are there on every kernel that this program starts on (Linux 2.6.39, macOS 10.12).
+    assert!(!failed, "clock_gettime does not know clock {clock}");
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// What this boot is called; another boot has another name. `None` where the system has none.
+#[cfg(target_os = "linux")]
+pub fn boot_id() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// What this boot is called; another boot has another name. `None` where the system has none.
+#[cfg(not(target_os = "linux"))]
+#[expect(unsafe_code, reason = "sysctlbyname takes pointers")]
+pub fn boot_id() -> Option<String> {
+    let mut buffer = [0_u8; 64];
+    let mut length = buffer.len();
+    // SAFETY: the name is a C string, `length` is the size of `buffer`, and nothing is set.
+    let failed = unsafe {
+        libc::sysctlbyname(
+            c"kern.bootsessionuuid".as_ptr(),
+            buffer.as_mut_ptr().cast(),
+            &raw mut length,
+            std::ptr::null_mut(),
+            0,
+        )
+    } != 0;
+    let text = std::ffi::CStr::from_bytes_until_nul(buffer.get(..length).filter(|_| !failed)?).ok()?;
+    Some(text.to_str().ok()?.to_owned()).filter(|id| !id.is_empty())
+}
+
+/// Whether the kernel says that something keeps its wall clock right, and the clock that programs are shown is that one.
+///
+/// An unprivileged, read-only `adjtimex`. The kernel sets `STA_UNSYNC` by itself when nobody has disciplined the clock
+/// for so long that the possible error passes 16 s; we want to be told within 10 s. A clock that a preloaded library
+/// (libfaketime) puts in its place is not what the kernel vouches for, so `wall`, as it was read a moment ago, must
+/// agree with the time that comes with the kernel's answer.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "adjtimex takes a pointer, and timex can only be made by zeroing")]
+pub fn kernel_vouches_for(wall: Duration) -> bool {
+    const WORST_ERROR_MICROS: i64 = 10_000_000;
+    const SAME_CLOCK: Duration = Duration::from_secs(2);
+    // SAFETY: timex is a plain C struct of numbers, for which all zeroes is a value; with `modes` 0 the call only reads.
+    let (state, time) = unsafe {
+        let mut time: libc::timex = std::mem::zeroed();
+        (libc::adjtimex(&raw mut time), time)
+    };
+    let kernel = Duration::from_secs(u64::try_from(time.time.tv_sec).unwrap_or(0));
+    state >= 0
+        && state != libc::TIME_ERROR
+        && time.status & libc::STA_UNSYNC == 0
+        && (0..=WORST_ERROR_MICROS).contains(&i64::from(time.maxerror))
+        && wall.abs_diff(kernel) <= SAME_CLOCK
+}
+
+/// macOS does not tell programs whether its clock is being kept right: not known, so no.
+#[cfg(not(target_os = "linux"))]
+pub fn kernel_vouches_for(_: Duration) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_since_boot_includes_the_time_awake() {
+        let awake = awake();
+        assert!(boot() >= awake && !awake.is_zero());
+    }
+
+    #[test]
+    fn a_boot_has_one_name() {
+        assert_eq!(boot_id(), boot_id());
+        assert!(cfg!(not(target_os = "linux")) || boot_id().is_some_and(|id| id.len() > 30));
+    }
+
+    #[test]
+    fn no_kernel_vouches_for_a_clock_that_shows_another_time() {
+        assert!(!kernel_vouches_for(Duration::from_secs(1_000_000_000)));
+    }
+}

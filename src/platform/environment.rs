@@ -1,0 +1,123 @@
+//! The process environment, read once.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+
+/// The variables that a program goes by: its own, with the `[environment]` setting laid over them.
+///
+/// Nothing else reads the process environment, so a daemon that lives for weeks goes by what can be shown and changed,
+/// and a test hands in what it likes. Names and values that are not UTF-8 are left out: no variable that means anything
+/// to us or to AWS has such a value.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// The environment of this process.
+    pub fn of_process() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the one place where the process environment is read")]
+        let variables = std::env::vars_os();
+        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        Self { variables: variables.filter_map(text).collect() }
+    }
+
+    /// The value of a variable; an empty value is a value.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// This environment with other variables laid over it.
+    #[must_use]
+    pub fn overlay(&self, over: &BTreeMap<String, String>) -> Self {
+        let mut variables = self.variables.clone();
+        variables.extend(over.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Self { variables }
+    }
+
+    /// Without what chooses credentials. A daemon serves profiles: keys, a profile or an endpoint in the environment that
+    /// it happened to be started from must not decide whose credentials they are.
+    #[must_use]
+    pub fn without_credentials(&self) -> Self {
+        let mut variables = self.variables.clone();
+        variables.retain(|name, _| !chooses_credentials(name));
+        Self { variables }
+    }
+
+    /// All variables, by name.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// `Debug` names the variables and leaves the values out: some of them are secrets.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
+        Self { variables: variables.into_iter().collect() }
+    }
+}
+
+fn chooses_credentials(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "AWS_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_CREDENTIAL_EXPIRATION",
+        "AWS_CREDENTIAL_FILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_PROFILE",
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SECRET_KEY",
+        "AWS_SECURITY_TOKEN",
+        "AWS_SESSION_TOKEN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+    ];
+    NAMES.contains(&name) || name.starts_with("AWS_CONTAINER_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_process_environment_is_seen() {
+        assert!(Environment::of_process().get("PATH").is_some());
+    }
+
+    #[test]
+    fn settings_lie_over_the_environment() {
+        let over = BTreeMap::from([("HTTPS_PROXY".to_owned(), "http://b".to_owned())]);
+        let both = environment(&[("HTTPS_PROXY", "http://a"), ("HOME", "/h")]).overlay(&over);
+        assert_eq!(both.get("HTTPS_PROXY"), Some("http://b"));
+        assert_eq!(both.get("HOME"), Some("/h"));
+    }
+
+    #[test]
+    fn a_daemon_does_not_inherit_an_identity() {
+        let clean = environment(&[
+            ("AWS_PROFILE", "x"),
+            ("AWS_ACCESS_KEY_ID", "AKIA"),
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://x"),
+            ("AWS_REGION", "eu-central-1"),
+        ])
+        .without_credentials();
+        assert_eq!(clean.variables().collect::<Vec<_>>(), [("AWS_REGION", "eu-central-1")]);
+    }
+
+    #[test]
+    fn debug_output_leaves_the_values_out() {
+        assert!(!format!("{:?}", environment(&[("AWS_SECRET_ACCESS_KEY", "wJalr")])).contains("wJalr"));
+    }
+}

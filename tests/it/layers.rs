@@ -1,0 +1,129 @@
+//! Dependencies point inward: reads the `crate::` paths of every source file and holds them against a table.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What each folder may name besides itself. A folder that is not here may not exist.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("core", &[]),
+    ("wire", &["core"]),
+    ("platform", &["core"]),
+    ("companion", &["core", "platform", "wire"]),
+    ("adapters", &["core", "platform"]),
+    ("delivery", &["adapters", "core", "platform", "wire"]),
+    ("daemon", &["adapters", "core", "delivery", "platform", "wire"]),
+    ("bin", &["companion", "daemon", "platform"]),
+];
+
+/// What the pure core may not touch, each because it is a way to the outside.
+const NOT_IN_CORE: &[&str] = &[
+    "std::fs",
+    "std::env",
+    "std::net",
+    "std::thread",
+    "std::process",
+    "std::os",
+    "std::io",
+    "SystemTime",
+    "Instant",
+    "tokio",
+    "rustix",
+    "libc::",
+    "tracing",
+    "aws_sdk",
+    "aws_config",
+    "aws_smithy",
+];
+
+#[test]
+fn every_folder_uses_only_what_lies_inward_of_it() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+    let mut offences = Vec::new();
+    for (file, text) in sources() {
+        let layer = layer_of(&file);
+        if layer == "lib" {
+            continue;
+        }
+        let may = allowed.get(layer.as_str()).unwrap_or_else(|| panic!("{}: no layer of this name", file.display()));
+        for (line, code) in code_lines(&text) {
+            for prefix in ["crate::", "evercred::"] {
+                for (at, _) in code.match_indices(prefix) {
+                    let rest = &code[at + prefix.len()..];
+                    let used: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                    if used != layer && !used.is_empty() && !may.contains(&used.as_str()) {
+                        offences.push(format!("{}:{line}: {layer} names {prefix}{used}", file.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(offences.is_empty(), "{}", offences.join("\n"));
+}
+
+#[test]
+fn the_core_touches_nothing_outside() {
+    let mut offences = Vec::new();
+    for (file, text) in sources().into_iter().filter(|(file, _)| layer_of(file) == "core") {
+        for (line, code) in code_lines(&text) {
+            for word in NOT_IN_CORE.iter().filter(|word| code.contains(**word)) {
+                offences.push(format!("{}:{line}: the core names {word}", file.display()));
+            }
+        }
+    }
+    assert!(offences.is_empty(), "{}", offences.join("\n"));
+}
+
+#[test]
+fn unsafe_code_stands_in_the_platform_module_alone() {
+    let mut offences = Vec::new();
+    for (file, text) in sources().into_iter().filter(|(file, _)| layer_of(file) != "platform") {
+        for (line, code) in code_lines(&text).filter(|(_, code)| code.contains("unsafe ") || code.contains("unsafe_code")) {
+            offences.push(format!("{}:{line}: {code}", file.display()));
+        }
+    }
+    assert!(offences.is_empty(), "{}", offences.join("\n"));
+}
+
+#[test]
+fn every_test_file_is_part_of_the_test_binary() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let main = std::fs::read_to_string(folder.join("main.rs")).unwrap();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let forgotten = name != "main" && !main.contains(&format!("mod {name};"));
+        assert!(!forgotten, "{} is in no `mod` line of main.rs: its tests would never run", path.display());
+    }
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(&root).unwrap().to_owned(), text));
+            }
+        }
+    }
+    assert!(found.len() > 20, "the sources were not found");
+    found
+}
+
+fn layer_of(file: &Path) -> String {
+    let first = file.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The lines of a file up to its tests, without comments.
+fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
+        .map(|(at, line)| (at + 1, line.split("//").next().unwrap_or_default()))
+}
