@@ -1,1 +1,379 @@
-//! wire
+//! What daemon and companion say to each other: length-prefixed JSON over the control socket, and the status document.
+//!
+//! A message is four bytes of length (big endian) and that much JSON, at most 1 MiB. Every request says the version first.
+//! `credential-process` of version 1 is frozen: an upgraded companion meets yesterday's daemon, and the other way round.
+//! Unknown fields are ignored, unknown requests answered as unsupported.
+
+use std::io::{self, Read, Write};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use crate::core::aws_error::ErrorClass;
+use crate::core::credential::Credentials;
+use crate::core::keeper::{Refusal, RefusalKind, State};
+
+/// The version that both sides speak.
+pub const VERSION: u32 = 1;
+/// The longest message.
+pub const LONGEST: usize = 1024 * 1024;
+
+/// A request of the companion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// [`VERSION`].
+    pub version: u32,
+    /// What is asked: `credential-process`, `status`, `renew`.
+    pub request: String,
+    /// The profile, for requests about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The AWS config file as the companion resolves it.
+    #[serde(default)]
+    pub config_file: String,
+    /// The AWS credentials file as the companion resolves it.
+    #[serde(default)]
+    pub credentials_file: String,
+}
+
+/// Why a request got no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireError {
+    /// What kind of error it is.
+    pub kind: ErrorKind,
+    /// A sentence.
+    pub message: String,
+    /// What to do.
+    #[serde(default)]
+    pub fix: Option<String>,
+}
+
+/// The kinds of errors; a kind that a later version adds reads as `failed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorKind {
+    /// The profile is in no file.
+    MissingProfile,
+    /// A person must log in.
+    NeedsLogin,
+    /// The daemon keeps other AWS files than the caller's.
+    WrongFiles,
+    /// The daemon does not know the request or the version.
+    Unsupported,
+    /// The message was not understood.
+    Malformed,
+    /// Everything else.
+    #[serde(other)]
+    Failed,
+}
+
+impl From<Refusal> for WireError {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal.kind {
+            RefusalKind::MissingProfile => ErrorKind::MissingProfile,
+            RefusalKind::NeedsLogin => ErrorKind::NeedsLogin,
+            RefusalKind::Failed => ErrorKind::Failed,
+        };
+        Self { kind, message: refusal.message, fix: refusal.fix }
+    }
+}
+
+/// The answer to a request, as the JSON text that goes over the wire.
+pub type Answer = Zeroizing<Vec<u8>>;
+
+/// An answer with what was asked for.
+pub fn answer_ok(result: &Value) -> Answer {
+    encode(&json!({"version": VERSION, "ok": result}))
+}
+
+/// An answer that says why not.
+pub fn answer_error(error: &WireError) -> Answer {
+    encode(&json!({"version": VERSION, "error": error}))
+}
+
+/// The answer to `credential-process`: the SDKs' document. The one place where secrets go onto the wire.
+/// `expiration` is the expiry as the reader's clock will show it.
+pub fn answer_credentials(credentials: &Credentials, expiration: Option<&str>) -> Answer {
+    #[derive(Serialize)]
+    struct Envelope<'a> {
+        version: u32,
+        ok: Document<'a>,
+    }
+    /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Document<'a> {
+        version: u32,
+        access_key_id: &'a str,
+        secret_access_key: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session_token: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expiration: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        account_id: Option<&'a str>,
+    }
+    encode(&Envelope {
+        version: VERSION,
+        ok: Document {
+            version: 1,
+            access_key_id: &credentials.access_key_id,
+            secret_access_key: credentials.secret_access_key.expose(),
+            session_token: credentials.session_token.as_ref().map(|token| token.expose()),
+            expiration,
+            account_id: credentials.account_id.as_deref(),
+        },
+    })
+}
+
+/// Reads a request's text.
+///
+/// # Errors
+/// It is not a request of a version that is known here; the message does not quote it.
+pub fn parse_request(text: &[u8]) -> Result<Request, WireError> {
+    let version: Option<u64> =
+        serde_json::from_slice::<Map<String, Value>>(text).ok().and_then(|fields| fields.get("version")?.as_u64());
+    match version {
+        Some(1) => serde_json::from_slice(text).map_err(|_| malformed()),
+        Some(other) => Err(WireError {
+            kind: ErrorKind::Unsupported,
+            message: format!("this daemon speaks version {VERSION} of its protocol, the request says {other}"),
+            fix: Some("restart the daemon: it is older than the program that asks".to_owned()),
+        }),
+        None => Err(malformed()),
+    }
+}
+
+/// Reads an answer's text.
+///
+/// # Errors
+/// What the daemon said was wrong, or that its answer makes no sense.
+pub fn parse_answer(text: &[u8]) -> Result<Value, WireError> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        #[serde(default)]
+        ok: Option<Value>,
+        #[serde(default)]
+        error: Option<WireError>,
+    }
+    match serde_json::from_slice::<Envelope>(text) {
+        Ok(Envelope { error: Some(error), .. }) => Err(error),
+        Ok(Envelope { ok: Some(value), .. }) => Ok(value),
+        Ok(_) | Err(_) => Err(WireError {
+            kind: ErrorKind::Malformed,
+            message: "the daemon's answer makes no sense".to_owned(),
+            fix: Some("restart the daemon: it may be of another version".to_owned()),
+        }),
+    }
+}
+
+/// Writes one message.
+///
+/// # Errors
+/// The connection broke, or the message is too long.
+pub fn write_message(to: &mut impl Write, text: &[u8]) -> io::Result<()> {
+    let mut frame = Zeroizing::new(Vec::with_capacity(text.len() + 4));
+    frame.extend_from_slice(&header(text.len()).ok_or(io::ErrorKind::InvalidInput)?);
+    frame.extend_from_slice(text);
+    to.write_all(&frame)
+}
+
+/// Reads one message.
+///
+/// # Errors
+/// The connection broke, or the message is too long.
+pub fn read_message(from: &mut impl Read) -> io::Result<Answer> {
+    let mut head = [0; 4];
+    from.read_exact(&mut head)?;
+    let length = length(head).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the message is too long"))?;
+    let mut text = Zeroizing::new(vec![0; length]);
+    from.read_exact(&mut text)?;
+    Ok(text)
+}
+
+/// The four bytes before a message; `None` where it is too long.
+pub fn header(length: usize) -> Option<[u8; 4]> {
+    (length <= LONGEST).then(|| u32::try_from(length).ok().map(u32::to_be_bytes))?
+}
+
+/// The length that four bytes announce; `None` where it is too long.
+pub fn length(head: [u8; 4]) -> Option<usize> {
+    usize::try_from(u32::from_be_bytes(head)).ok().filter(|length| *length <= LONGEST)
+}
+
+fn malformed() -> WireError {
+    WireError {
+        kind: ErrorKind::Malformed,
+        message: "the request was not understood".to_owned(),
+        fix: Some("use the evercred program of the same version as the daemon".to_owned()),
+    }
+}
+
+fn encode(value: &impl Serialize) -> Answer {
+    // Maps with string keys, strings, numbers: these always have a JSON form.
+    Zeroizing::new(serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// The document of `status --json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusDocument {
+    /// `evercred.status/1`.
+    pub schema: String,
+    /// The daemon.
+    pub daemon: DaemonStatus,
+    /// This machine's clock.
+    pub clock: ClockStatus,
+    /// The profiles, by name.
+    pub profiles: Vec<ProfileEntry>,
+    /// The SSO sessions.
+    pub sso_sessions: Vec<Value>,
+    /// What a person should know.
+    pub problems: Vec<ProblemEntry>,
+}
+
+/// The daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaemonStatus {
+    /// Its version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// When it started, in AWS time.
+    pub started_at: String,
+}
+
+/// This machine's clock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClockStatus {
+    /// `ok`, `notice`, `warning`, `critical` or `unknown`.
+    pub state: String,
+    /// Local minus AWS time.
+    pub offset_seconds: Option<f64>,
+    /// How far that may be off.
+    pub uncertainty_seconds: Option<f64>,
+    /// How it is known.
+    pub source: Option<String>,
+    /// When, in AWS time.
+    pub measured_at: Option<String>,
+    /// Not predicted in this version.
+    pub crosses_limit_in_seconds: Option<i64>,
+}
+
+/// One profile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProfileEntry {
+    /// Its name.
+    pub name: String,
+    /// How its credentials are got.
+    pub kind: String,
+    /// Whether it is renewed without being asked for.
+    pub kept: bool,
+    /// How it stands.
+    pub state: State,
+    /// Whether what is held is valid.
+    pub valid: Option<bool>,
+    /// Its expiry.
+    pub expires_at: Option<String>,
+    /// What is left.
+    pub remaining_seconds: Option<i64>,
+    /// When it is renewed.
+    pub renew_at: Option<String>,
+    /// The last renewal.
+    pub last_renewal: Option<RenewalEntry>,
+    /// The last error, until a success.
+    pub last_error: Option<ErrorEntry>,
+    /// How programs get it.
+    pub deliveries: Vec<String>,
+}
+
+/// The last renewal of a profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenewalEntry {
+    /// When it ended, in AWS time.
+    pub at: String,
+    /// Whether it succeeded.
+    pub ok: bool,
+    /// How long it took.
+    pub took_ms: i64,
+    /// Why it was made then.
+    pub reason: String,
+}
+
+/// The last error of a profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorEntry {
+    /// When it came, in AWS time.
+    pub at: String,
+    /// AWS's code, or ours.
+    pub code: String,
+    /// What it means for the next try.
+    pub class: ErrorClass,
+    /// A sentence.
+    pub message: String,
+    /// What to do.
+    pub fix: Option<String>,
+}
+
+/// Something a person should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemEntry {
+    /// Which.
+    pub id: String,
+    /// A sentence.
+    pub message: String,
+    /// The file.
+    pub file: Option<String>,
+    /// The line.
+    pub line: Option<u32>,
+    /// What to do.
+    pub fix: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::secret::Secret;
+
+    #[test]
+    fn version_1_of_credential_process_is_frozen() {
+        let yesterday = br#"{"version":1,"request":"credential-process","profile":"dev","config_file":"/c","credentials_file":"/d","later":[1]}"#;
+        let request = parse_request(yesterday).unwrap();
+        assert_eq!((request.request.as_str(), request.profile.as_deref()), ("credential-process", Some("dev")));
+        let credentials = Credentials {
+            access_key_id: "ASIA1".into(),
+            secret_access_key: Secret::new("s"),
+            session_token: Some(Secret::new("t")),
+            expires_at: None,
+            account_id: Some("111122223333".into()),
+        };
+        let text = answer_credentials(&credentials, Some("2026-11-24T12:00:00Z"));
+        assert_eq!(
+            std::str::from_utf8(&text).unwrap(),
+            r#"{"version":1,"ok":{"Version":1,"AccessKeyId":"ASIA1","SecretAccessKey":"s","SessionToken":"t","Expiration":"2026-11-24T12:00:00Z","AccountId":"111122223333"}}"#
+        );
+    }
+
+    #[test]
+    fn another_version_is_told_apart_from_garbage() {
+        assert_eq!(parse_request(br#"{"version":2,"x":1}"#).unwrap_err().kind, ErrorKind::Unsupported);
+        for text in [&b""[..], b"[]", b"{}", b"{\"version\":1}", b"\xff", b"{\"version\":\"1\"}"] {
+            assert_eq!(parse_request(text).unwrap_err().kind, ErrorKind::Malformed);
+        }
+    }
+
+    #[test]
+    fn an_error_kind_of_a_later_version_reads_as_failed() {
+        let error = parse_answer(br#"{"version":1,"error":{"kind":"brand-new","message":"m"}}"#).unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Failed, "m"));
+    }
+
+    #[test]
+    fn a_message_that_announces_too_much_is_not_read() {
+        let mut hostile = &[0xff, 0xff, 0xff, 0xff, 0][..];
+        assert_eq!(read_message(&mut hostile).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let mut buffer = Vec::new();
+        write_message(&mut buffer, b"{}").unwrap();
+        assert_eq!(&*read_message(&mut buffer.as_slice()).unwrap(), b"{}");
+    }
+}

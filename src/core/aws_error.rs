@@ -104,7 +104,8 @@ fn is_skew(code: Option<&str>, message: Option<&str>) -> bool {
 /// One line without control characters, of a length that a terminal bears: what a server says is not trusted.
 pub fn printable(text: &str) -> String {
     const LONGEST: usize = 500;
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
     let line = words.join(" ");
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &line[..end]),
@@ -128,10 +129,15 @@ const CHECK_KEY: &str = "check the access key id and secret access key of the so
      within seconds, a deleted or inactive one has to be replaced in IAM";
 const NEW_SESSION: &str = "get new temporary credentials from the tool that wrote these, with their own session token";
 const WAIT: &str = "nothing: it is tried again by itself";
-const NETWORK: &str = "check the network, and the proxy settings in [environment] of evercred.toml; it is tried again by itself";
+const NETWORK: &str =
+    "check the network, and the proxy settings in [environment] of evercred.toml; it is tried again by itself";
 
 static TABLE: &[Entry] = &[
-    signer("InvalidClientTokenId", "AWS does not know the access key id, or its session token is missing or another's", CHECK_KEY),
+    signer(
+        "InvalidClientTokenId",
+        "AWS does not know the access key id, or its session token is missing or another's",
+        CHECK_KEY,
+    ),
     signer("UnrecognizedClientException", "AWS does not know the access key id or session token", CHECK_KEY),
     signer("AuthFailure", "AWS could not validate the credentials", CHECK_KEY),
     signer("InvalidAccessKeyId", "AWS does not know the access key id", CHECK_KEY),
@@ -169,7 +175,12 @@ static TABLE: &[Entry] = &[
         "correct the setting that the message names; a role's longest session is set on the role, and a role assumed \
          from another role's session lives one hour at most (duration_seconds)",
     ),
-    entry("MalformedPolicyDocument", ErrorClass::Permanent, "the session policy is malformed", "correct the session policy"),
+    entry(
+        "MalformedPolicyDocument",
+        ErrorClass::Permanent,
+        "the session policy is malformed",
+        "correct the session policy",
+    ),
     entry("PackedPolicyTooLarge", ErrorClass::Permanent, "session policy and tags are too large", "make them smaller"),
     entry("NoSuchEntity", ErrorClass::Permanent, "there is no such thing in IAM", "check the name in the settings"),
     entry(
@@ -248,7 +259,8 @@ mod tests {
 
     #[test]
     fn a_signature_that_is_only_late_is_not_a_wrong_secret() {
-        let late = fault("x", Some(403), Some("SignatureDoesNotMatch"), Some("Signature expired: 2026… is now earlier"));
+        let late =
+            fault("x", Some(403), Some("SignatureDoesNotMatch"), Some("Signature expired: 2026… is now earlier"));
         assert!(late.skewed && late.class == ErrorClass::Retryable && !refuses_signer(&late));
         let wrong = fault("x", Some(403), Some("SignatureDoesNotMatch"), Some("The request signature we calculated …"));
         assert!(!wrong.skewed && wrong.class == ErrorClass::Permanent && refuses_signer(&wrong));
@@ -262,7 +274,8 @@ mod tests {
 
     #[test]
     fn a_refused_role_keeps_every_cause_possible() {
-        let denied = fault("AssumeRole of r for profile \"a\"", Some(403), Some("AccessDenied"), Some("User: arn is not …"));
+        let denied =
+            fault("AssumeRole of r for profile \"a\"", Some(403), Some("AccessDenied"), Some("User: arn is not …"));
         assert!(denied.message.contains("User: arn"));
         assert!(denied.fix.unwrap().contains("trust policy"));
     }

@@ -30,7 +30,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_date() {
-        for text in ["", "0", "Mon, 06 Nov 2022 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 2022 08:49 GMT"] {
+        for text in
+            ["", "0", "Mon, 06 Nov 2022 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 2022 08:49 GMT"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -76,7 +76,8 @@ mod tests {
     use super::*;
 
     fn resolve(variables: &[(&str, &str)]) -> Option<AwsPaths> {
-        let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let variable =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         AwsPaths::resolve(&variable, PathStyle::Unix)
     }
 

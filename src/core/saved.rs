@@ -142,8 +142,9 @@ fn decode<T: for<'de> Deserialize<'de>>(text: &str, schema: fn(&T) -> &str, want
         return Err("is empty".to_owned());
     }
     // serde_json's own message can quote the text, which may hold secrets: only the position is used.
-    let file: T = serde_json::from_str(text)
-        .map_err(|error| format!("is not what evercred writes there (line {}, column {})", error.line(), error.column()))?;
+    let file: T = serde_json::from_str(text).map_err(|error| {
+        format!("is not what evercred writes there (line {}, column {})", error.line(), error.column())
+    })?;
     if schema(&file) == wanted { Ok(file) } else { Err(format!("does not say \"{wanted}\" as its schema")) }
 }
 

@@ -95,10 +95,14 @@ mod tests {
     fn a_time_without_a_zone_is_one_of_two() {
         let either = read("2026-11-24 12:00:00", TimeDelta::hours(-8)).unwrap();
         let (earlier, later) = (at("2026-11-24T12:00:00Z"), at("2026-11-24T20:00:00Z"));
-        assert_eq!((Some(earlier), Some(later)), match either {
-            StatedExpiry::Either { earlier, later } => (Some(StatedExpiry::At(earlier)), Some(StatedExpiry::At(later))),
-            _ => (None, None),
-        });
+        assert_eq!(
+            (Some(earlier), Some(later)),
+            match either {
+                StatedExpiry::Either { earlier, later } =>
+                    (Some(StatedExpiry::At(earlier)), Some(StatedExpiry::At(later))),
+                _ => (None, None),
+            }
+        );
         assert_eq!(read("2026-11-24 12:00:00", TimeDelta::zero()), Some(at("2026-11-24T12:00:00Z")));
     }
 

@@ -25,7 +25,12 @@ fn all_65_parser_cases_of_the_sdks_pass() {
         assert_eq!(fatal, None, "{name}");
         let sections = |map: &std::collections::BTreeMap<String, Section>| -> Value {
             let plain = |section: &Section| -> Value {
-                section.settings.iter().map(|(key, value)| (key.clone(), json!(value.text))).collect::<Map<_, _>>().into()
+                section
+                    .settings
+                    .iter()
+                    .map(|(key, value)| (key.clone(), json!(value.text)))
+                    .collect::<Map<_, _>>()
+                    .into()
             };
             map.iter().map(|(name, section)| (name.clone(), plain(section))).collect::<Map<_, _>>().into()
         };

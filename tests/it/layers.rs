@@ -77,7 +77,9 @@ fn the_core_touches_nothing_outside() {
 fn unsafe_code_stands_in_the_platform_module_alone() {
     let mut offences = Vec::new();
     for (file, text) in sources().into_iter().filter(|(file, _)| layer_of(file) != "platform") {
-        for (line, code) in code_lines(&text).filter(|(_, code)| code.contains("unsafe ") || code.contains("unsafe_code")) {
+        for (line, code) in
+            code_lines(&text).filter(|(_, code)| code.contains("unsafe ") || code.contains("unsafe_code"))
+        {
             offences.push(format!("{}:{line}: {code}", file.display()));
         }
     }

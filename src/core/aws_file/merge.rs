@@ -91,7 +91,8 @@ fn read(file: SourceFile, document: &Document<'_>) -> OneFile {
                     property = Some(key);
                 } else {
                     // The key is not shown: where an `=` is missing or misplaced it may be part of a secret.
-                    let message = format!("a setting of [{}] has an invalid name, and the SDKs ignore it", section.name);
+                    let message =
+                        format!("a setting of [{}] has an invalid name, and the SDKs ignore it", section.name);
                     out.problems.push(Problem { origin, message, fatal: false });
                 }
             }

@@ -119,7 +119,13 @@ mod tests {
             let mut calls = Vec::new();
             while now < at(6 * 3_600_000) {
                 calls.push(now);
-                let next = Streak::after(streak.as_ref(), &fault("x", None, Some("Timeout"), None), at(-1_000_000), now, &mut rng);
+                let next = Streak::after(
+                    streak.as_ref(),
+                    &fault("x", None, Some("Timeout"), None),
+                    at(-1_000_000),
+                    now,
+                    &mut rng,
+                );
                 now = next.next_try().unwrap();
                 streak = Some(next);
             }

@@ -57,11 +57,8 @@ impl Keeper {
 
     /// Answers everybody who can be answered now.
     pub(super) fn answer_callers(&mut self, now: Now) {
-        let answers: Vec<(CallerId, Answer)> = self
-            .waiting
-            .iter()
-            .filter_map(|(caller, waiting)| Some((*caller, self.answer(waiting, now)?)))
-            .collect();
+        let answers: Vec<(CallerId, Answer)> =
+            self.waiting.iter().filter_map(|(caller, waiting)| Some((*caller, self.answer(waiting, now)?))).collect();
         for (caller, answer) in answers {
             self.waiting.remove(&caller);
             self.actions.push_back(Action::Answer { caller, answer });
@@ -111,7 +108,8 @@ impl Keeper {
             return Some(Answer::Credentials(credentials.clone()));
         }
         if let Some(error) = self.stuck(route, waiting, now) {
-            let kind = if error.class == ErrorClass::NeedsLogin { RefusalKind::NeedsLogin } else { RefusalKind::Failed };
+            let kind =
+                if error.class == ErrorClass::NeedsLogin { RefusalKind::NeedsLogin } else { RefusalKind::Failed };
             return refuse(kind, error.message.clone(), error.fix.clone());
         }
         let waited = now.boot - waiting.asked_at;

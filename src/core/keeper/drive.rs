@@ -128,7 +128,8 @@ impl Keeper {
         let base = node.parent.as_ref().and_then(|parent| self.nodes.get(parent)).and_then(|parent| parent.signer());
         let step = node.step.clone();
         let what = if matches!(step.source, Source::Static(_)) { "identity of the key" } else { "credentials" };
-        let message = format!("{what} of profile \"{}\" asked for: {reason} (attempt {})", step.profile, node.ended + 1);
+        let message =
+            format!("{what} of profile \"{}\" asked for: {reason} (attempt {})", step.profile, node.ended + 1);
         self.log(LogLevel::Debug, Some(profile), message);
         self.actions.push_back(Action::Mint(MintOrder {
             ticket,
@@ -169,9 +170,10 @@ impl Keeper {
     fn forget_expired(&mut self, now: Now) {
         let mut forgotten = false;
         for node in self.nodes.values_mut() {
-            let expired = node.held.as_ref().is_some_and(|held| {
-                self.clock.judge(held.expires_at, now) == crate::core::clock::Expiry::Expired
-            });
+            let expired = node
+                .held
+                .as_ref()
+                .is_some_and(|held| self.clock.judge(held.expires_at, now) == crate::core::clock::Expiry::Expired);
             if expired && node.flight.is_none() {
                 node.held = None;
                 forgotten = true;

@@ -146,7 +146,11 @@ impl Keeper {
 
     fn look_at_clocks(&mut self, now: Now) {
         if self.clock.notice(now) {
-            self.log(LogLevel::Debug, None, "the clocks of this machine jumped: AWS's time is looked at again".to_owned());
+            self.log(
+                LogLevel::Debug,
+                None,
+                "the clocks of this machine jumped: AWS's time is looked at again".to_owned(),
+            );
             self.disturbed(Disturbance::Resume, now);
         }
     }

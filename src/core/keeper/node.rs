@@ -151,9 +151,9 @@ pub(super) fn unsupported(source: &Source) -> Option<&'static str> {
     match source {
         Source::Static(_) | Source::AssumeRole(AssumeRole { mfa_serial: None, .. }) => None,
         Source::AssumeRole(_) | Source::SessionToken { .. } => Some("credentials that need an MFA code"),
-        Source::Environment => {
-            Some("credential_source = Environment: it means the environment of the program that asks, which a daemon does not have")
-        }
+        Source::Environment => Some(
+            "credential_source = Environment: it means the environment of the program that asks, which a daemon does not have",
+        ),
         Source::Container => Some("credential_source = EcsContainer"),
         Source::InstanceMetadata => Some("credential_source = Ec2InstanceMetadata"),
         Source::Process { .. } => Some("a credential_process of another program"),

@@ -33,10 +33,18 @@ impl Keeper {
                 Verdict::Accepted => self.time_check.agreed(),
                 Verdict::NewEpoch => {
                     self.time_check.agreed();
-                    self.log(LogLevel::Info, None, "AWS's time is not what it was: this machine was paused, or its clock stood still".to_owned());
+                    self.log(
+                        LogLevel::Info,
+                        None,
+                        "AWS's time is not what it was: this machine was paused, or its clock stood still".to_owned(),
+                    );
                 }
                 Verdict::NeedsConfirmation => {
-                    self.log(LogLevel::Debug, None, "an answer contradicts what is known of AWS's time: a second one is asked for".to_owned());
+                    self.log(
+                        LogLevel::Debug,
+                        None,
+                        "an answer contradicts what is known of AWS's time: a second one is asked for".to_owned(),
+                    );
                     self.time_check.confirm_at(endpoint.clone());
                 }
                 Verdict::Ignored => {}
@@ -119,7 +127,8 @@ impl Keeper {
         node.streak = None;
         node.error = None;
         let profile = node.step.profile.clone();
-        let account = account_id.map_or_else(|| "an account that AWS did not name".to_owned(), |id| format!("account {id}"));
+        let account =
+            account_id.map_or_else(|| "an account that AWS did not name".to_owned(), |id| format!("account {id}"));
         self.log(LogLevel::Info, Some(&profile), format!("the key of profile \"{profile}\" is good: {account}"));
     }
 

@@ -21,6 +21,7 @@ pub(super) fn renew_at(minted_at: AwsTime, expires_at: AwsTime, settings: &Keepe
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::rng::Rng;
     use super::*;
     use crate::core::keeper::Keep;
 
@@ -37,12 +38,8 @@ mod tests {
     #[test]
     fn a_role_of_one_hour_is_renewed_with_twenty_to_twenty_five_minutes_left() {
         for seed in 0..1_000 {
-            let at = renew_at(
-                AwsTime::from_millis(0),
-                AwsTime::from_millis(3_600_000),
-                &settings(),
-                &mut Rng::new(seed),
-            );
+            let at =
+                renew_at(AwsTime::from_millis(0), AwsTime::from_millis(3_600_000), &settings(), &mut Rng::new(seed));
             assert!((2_100_000..=2_400_000).contains(&at.as_millis()), "{at:?}");
         }
     }

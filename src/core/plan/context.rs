@@ -29,7 +29,8 @@ impl PlanContext {
         Self {
             region: set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")),
             endpoint_url: set("AWS_ENDPOINT_URL_STS").or_else(|| set("AWS_ENDPOINT_URL")),
-            ignore_configured_endpoint_urls: set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|text| is_true(&text)),
+            ignore_configured_endpoint_urls: set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+                .is_some_and(|text| is_true(&text)),
             fips: set("AWS_USE_FIPS_ENDPOINT").map(|text| is_true(&text)),
             dual_stack: set("AWS_USE_DUALSTACK_ENDPOINT").map(|text| is_true(&text)),
             local_offset,
@@ -54,7 +55,11 @@ impl PlanContext {
         let url = if ignored {
             None
         } else {
-            self.endpoint_url.clone().or_else(from_services).or_else(|| text("endpoint_url")).filter(|url| !url.is_empty())
+            self.endpoint_url
+                .clone()
+                .or_else(from_services)
+                .or_else(|| text("endpoint_url"))
+                .filter(|url| !url.is_empty())
         };
         if text("sts_regional_endpoints").as_deref() == Some("legacy") {
             notes.push(

@@ -12,11 +12,7 @@ pub fn plan_document(name: &str, plan: &Result<Plan, PlanError>, path: &dyn Fn(S
         Err(error) => {
             let file = error.origin.map(|origin| path(origin.file));
             let line = error.origin.map(|origin| origin.line);
-            (
-                Vec::new(),
-                Vec::new(),
-                json!({"code": error.code, "message": error.message, "file": file, "line": line}),
-            )
+            (Vec::new(), Vec::new(), json!({"code": error.code, "message": error.message, "file": file, "line": line}))
         }
     };
     json!({"schema": "evercred.plan/1", "profile": name, "steps": steps, "notes": notes, "error": error})

@@ -50,7 +50,9 @@ mod tests {
 
     #[test]
     fn other_programs_are_not_ours() {
-        for line in ["", "aws-vault exec dev", "/bin/evercredd credential-process dev", "evercred status dev", "'evercred"] {
+        for line in
+            ["", "aws-vault exec dev", "/bin/evercredd credential-process dev", "evercred status dev", "'evercred"]
+        {
             assert_eq!(helper_profile(line), None, "{line}");
         }
     }

@@ -117,7 +117,8 @@ impl<'a> Walk<'a> {
             (section, named_by) = match found {
                 Found::Base(source) => return Ok(Step { profile: section.name.clone(), source }),
                 Found::Helper(other) => {
-                    self.notes.push(format!("profile \"{}\" asks evercred for profile \"{}\"", section.name, other.name));
+                    self.notes
+                        .push(format!("profile \"{}\" asks evercred for profile \"{}\"", section.name, other.name));
                     (self.source(view, other.value, &other.name)?, Some(other.value))
                 }
                 Found::Link { role_arn, from } => {
@@ -308,7 +309,8 @@ impl<'a> Walk<'a> {
                     value.origin.line
                 ));
             }
-            let chained = steps.len() > 1 || !matches!(&steps[0].source, Source::Static(keys) if keys.session_token.is_none());
+            let chained =
+                steps.len() > 1 || !matches!(&steps[0].source, Source::Static(keys) if keys.session_token.is_none());
             if let Some(seconds) = duration_seconds {
                 if !(900..=43_200).contains(&seconds) {
                     self.notes.push(format!("AWS will refuse duration_seconds = {seconds} of profile \"{profile}\": 900 to 43200 are possible"));
@@ -408,9 +410,13 @@ fn credential_source(view: View<'_>, value: &Value) -> Result<Source, PlanError>
 fn no_credentials(view: View<'_>) -> PlanError {
     let name = view.name();
     let message = if view.section.get("credential_process").is_some() {
-        format!("profile \"{name}\" asks evercred for itself, and no evercred_… setting says how its credentials are got")
+        format!(
+            "profile \"{name}\" asks evercred for itself, and no evercred_… setting says how its credentials are got"
+        )
     } else {
-        format!("profile \"{name}\" has no setting that says how its credentials are got (role_arn, sso_session, keys, …)")
+        format!(
+            "profile \"{name}\" has no setting that says how its credentials are got (role_arn, sso_session, keys, …)"
+        )
     };
     error(PlanErrorCode::NoCredentials, message, view.section.origin)
 }

@@ -1,0 +1,195 @@
+//! The settings' values: checked once, where they are read.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use chrono::{NaiveTime, TimeDelta};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::core::keeper::Keep;
+
+/// A length of time: `90s`, `20m`, `12h`, `7d`, or several of them after each other (`1h30m`). At most a year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(TimeDelta);
+
+impl Span {
+    pub(super) const fn new(length: TimeDelta) -> Self {
+        Self(length)
+    }
+
+    /// The length.
+    pub fn get(self) -> TimeDelta {
+        self.0
+    }
+
+    pub(super) fn quoted(self) -> String {
+        let mut rest = self.0.num_seconds();
+        let mut text = String::new();
+        for (unit, seconds) in UNITS {
+            if rest >= seconds {
+                text.push_str(&format!("{}{unit}", rest / seconds));
+                rest %= seconds;
+            }
+        }
+        if text.is_empty() { "\"0s\"".to_owned() } else { format!("\"{text}\"") }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (mut total, mut rest) = (0i64, text.trim());
+        if rest.is_empty() {
+            return None;
+        }
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+            let number: i64 = rest[..digits].parse().ok()?;
+            let unit = rest[digits..].chars().next()?;
+            let (_, seconds) = UNITS.iter().find(|(name, _)| *name == unit)?;
+            total = number.checked_mul(*seconds)?.checked_add(total)?;
+            rest = &rest[digits + 1..];
+        }
+        (total <= 366 * 86_400).then(|| Self(TimeDelta::seconds(total)))
+    }
+}
+
+const UNITS: [(char, i64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::read(&text).ok_or_else(|| {
+            de::Error::custom(format!("\"{text}\" is no length of time: write \"90s\", \"20m\", \"12h\" or \"1h30m\""))
+        })
+    }
+}
+
+/// `keep`.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct KeepSetting(pub(super) Keep);
+
+impl Default for KeepSetting {
+    fn default() -> Self {
+        Self(Keep::Used)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeepSetting {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = KeepSetting;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"used\", \"all\" or a list of names and globs")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<KeepSetting, E> {
+                match text {
+                    "used" => Ok(KeepSetting(Keep::Used)),
+                    "all" => Ok(KeepSetting(Keep::All)),
+                    other => Err(E::custom(format!("\"{other}\" is neither \"used\" nor \"all\" nor a list of names"))),
+                }
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<KeepSetting, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = items.next_element::<String>()? {
+                    names.push(name);
+                }
+                Ok(KeepSetting(Keep::Matching(names)))
+            }
+        }
+        from.deserialize_any(Visitor)
+    }
+}
+
+/// Where the container-credentials endpoint listens: an address, with or without a port, or nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A port is drawn once and kept.
+    AnyPort(IpAddr),
+    /// This port.
+    Port(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self::AnyPort(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AnyPort(address) => address.fmt(f),
+            Self::Port(address) => address.fmt(f),
+            Self::Off => f.write_str("off"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let listen = if text == "off" {
+            Some(Self::Off)
+        } else {
+            text.parse().map(Self::AnyPort).or_else(|_| text.parse().map(Self::Port)).ok()
+        };
+        match listen {
+            Some(Self::AnyPort(address)) if !address.is_loopback() => None,
+            Some(Self::Port(address)) if !address.ip().is_loopback() => None,
+            listen => listen,
+        }
+        .ok_or_else(|| {
+            de::Error::custom(format!(
+                "\"{text}\" is no loopback address: credentials are offered on this machine only (\"127.0.0.1\", \
+                 \"127.0.0.1:PORT\" or \"off\")"
+            ))
+        })
+    }
+}
+
+/// When the desktop is left in peace, by local time; may go over midnight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuietHours {
+    /// The beginning.
+    pub from: NaiveTime,
+    /// The end.
+    pub to: NaiveTime,
+}
+
+impl fmt::Display for QuietHours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.from.format("%H:%M"), self.to.format("%H:%M"))
+    }
+}
+
+impl<'de> Deserialize<'de> for QuietHours {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let time = |text: &str| NaiveTime::parse_from_str(text.trim(), "%H:%M").ok();
+        text.split_once('-')
+            .and_then(|(from, to)| Some(Self { from: time(from)?, to: time(to)? }))
+            .ok_or_else(|| de::Error::custom(format!("\"{text}\" is no range of times: write \"22:00-07:00\"")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_read_and_written_alike() {
+        for (text, seconds, written) in
+            [("90s", 90, "\"1m30s\""), ("20m", 1_200, "\"20m\""), ("1h30m", 5_400, "\"1h30m\""), ("0s", 0, "\"0s\"")]
+        {
+            let span = Span::read(text).unwrap();
+            assert_eq!((span.get().num_seconds(), span.quoted().as_str()), (seconds, written));
+        }
+        for text in ["", "20", "m", "1.5h", "-5m", "20 m", "99999999999999999999s", "400d", "5é"] {
+            assert_eq!(Span::read(text), None, "{text}");
+        }
+    }
+}
