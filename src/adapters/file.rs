@@ -58,7 +58,7 @@ mod tests {
         let read = |path: &Path, limit| read(path, limit, OFlags::empty());
         assert!(read(&path, 10).unwrap().is_none());
         assert!(read(folder.path(), 10).unwrap_err().to_string().contains("folder"));
-        std::fs::File::create(&path).and_then(|mut file| io::Write::write_all(&mut file, b"12345")).unwrap();
+        File::create(&path).and_then(|mut file| io::Write::write_all(&mut file, b"12345")).unwrap();
         assert_eq!(read(&path, 5).unwrap().unwrap().as_slice(), b"12345");
         assert_eq!(read(&path, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         assert!(read(&path.join("below"), 5).unwrap().is_none());

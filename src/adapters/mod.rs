@@ -1,5 +1,6 @@
 //! One outside thing each, thin: what it says is turned into the core's types, what the core wants is carried out. No policy.
 
+mod ca_bundle;
 pub mod clock;
 mod file;
 mod network;

@@ -1,1 +1,53 @@
-//! companion
+//! The companion: asks the daemon, or looks at the files itself, says what it found, and is gone.
+//!
+//! It links neither tokio nor the AWS SDK and does nothing that a command does not need, as SDKs start it for every renewal.
+
+mod arguments;
+mod client;
+mod failure;
+mod files;
+mod offline;
+mod online;
+mod output;
+mod render;
+mod shell;
+mod static_keys;
+
+use std::process::ExitCode;
+
+use self::arguments::{Command, Invocation};
+use self::failure::Failure;
+use crate::platform::environment::Environment;
+use crate::platform::harden;
+
+/// The program.
+pub fn main() -> ExitCode {
+    // A companion that can be dumped still works; it holds secrets for milliseconds.
+    let _ = harden::forbid_dumps();
+    let environment = Environment::of_process();
+    match run(&environment) {
+        Ok(code) => code,
+        Err(failure) => {
+            output::error(&failure);
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+fn run(environment: &Environment) -> Result<ExitCode, Failure> {
+    let command = match arguments::parse(std::env::args_os().skip(1))? {
+        Invocation::Help(text) => return output::print(&text),
+        Invocation::Version => return output::print(concat!("evercred ", env!("CARGO_PKG_VERSION"), "\n")),
+        Invocation::Run(command) => command,
+    };
+    match command {
+        Command::CredentialProcess { profile } => online::credential_process(environment, &profile),
+        Command::Status { profiles, json, watch } => online::status(environment, &profiles, json, watch),
+        Command::Renew { profiles } => online::renew(environment, profiles),
+        Command::Env { profile, shell } => static_keys::env(environment, &profile, shell),
+        Command::Exec { profile, command } => static_keys::exec(environment, &profile, &command),
+        Command::Plan { profile, json } => offline::plan(environment, profile, json),
+        Command::Profiles { json } => offline::profiles(environment, json),
+        Command::Config(what) => offline::config(environment, what),
+    }
+}

@@ -11,6 +11,7 @@ pub mod location;
 pub mod nearest;
 pub mod plan;
 pub mod profile;
+pub mod profiles_document;
 pub mod saved;
 pub mod secret;
 pub mod settings;

@@ -22,14 +22,22 @@ pub fn harden() -> io::Result<()> {
     not_dumpable
 }
 
+/// The part of [`harden`] that a command which becomes another program can take: neither limits nor umask are passed on.
+///
+/// # Errors
+/// The system refused.
 #[cfg(target_os = "linux")]
-fn forbid_dumps() -> io::Result<()> {
+pub fn forbid_dumps() -> io::Result<()> {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
+/// The part of [`harden`] that a command which becomes another program can take; macOS has none.
+///
+/// # Errors
+/// None.
 #[cfg(not(target_os = "linux"))]
-fn forbid_dumps() -> io::Result<()> {
+pub fn forbid_dumps() -> io::Result<()> {
     Ok(())
 }
 
@@ -44,6 +52,9 @@ mod tests {
         harden().unwrap();
         assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
         assert_eq!(getrlimit(Resource::Core).maximum, Some(0));
-        assert_eq!(umask(Mode::from_raw_mode(0o077)), Mode::from_raw_mode(0o077));
+        assert_eq!(umask(Mode::RWXG | Mode::RWXO), Mode::RWXG | Mode::RWXO);
+        // The other tests of this process are not hardened.
+        rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();
+        umask(Mode::WGRP | Mode::WOTH);
     }
 }

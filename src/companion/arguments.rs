@@ -1,0 +1,226 @@
+//! The command line.
+
+use std::ffi::OsString;
+
+use lexopt::prelude::{Long, Short, Value};
+
+use super::failure::{Failure, USAGE};
+use super::shell::Shell;
+use crate::core::nearest::did_you_mean;
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Invocation {
+    /// This help text.
+    Help(String),
+    /// The version.
+    Version,
+    /// A command.
+    Run(Command),
+}
+
+/// A command with its arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    CredentialProcess { profile: String },
+    Status { profiles: Vec<String>, json: bool, watch: bool },
+    Renew { profiles: Vec<String> },
+    Env { profile: String, shell: Shell },
+    Exec { profile: String, command: Vec<OsString> },
+    Plan { profile: Option<String>, json: bool },
+    Profiles { json: bool },
+    Config(ConfigCommand),
+}
+
+/// What `config` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ConfigCommand {
+    Path,
+    Show,
+    Check,
+}
+
+/// The commands: name, arguments, one line of help.
+const COMMANDS: [(&str, &str, &str); 8] = [
+    (
+        "status",
+        "[PROFILE...] [--json] [--watch]",
+        "how every profile stands: what is held, until when, what went wrong",
+    ),
+    ("credential-process", "PROFILE", "prints the SDKs' credential_process document for PROFILE"),
+    ("exec", "PROFILE --static -- COMMAND...", "runs COMMAND with PROFILE's keys in its environment"),
+    (
+        "env",
+        "PROFILE --static [--shell sh|bash|zsh|fish|powershell|json|dotenv]",
+        "prints what exec would set and unset",
+    ),
+    ("renew", "[PROFILE...|--all]", "renews now, waits, and says how it went; without PROFILE all that are kept"),
+    ("plan", "[PROFILE] [--json]", "how PROFILE's credentials are got, from the files alone"),
+    ("profiles", "[--json]", "every profile of the AWS files, each setting with its file and line"),
+    ("config", "path|show|check", "the settings in force and where each comes from"),
+];
+
+/// Commands that the documentation of evercred names and this version does not have.
+const LATER: [&str; 12] = [
+    "login",
+    "logout",
+    "adopt",
+    "release",
+    "doctor",
+    "explain",
+    "clock",
+    "prompt",
+    "service",
+    "endpoint",
+    "completions",
+    "man",
+];
+
+const EXIT_CODES: &str = "\
+exit codes: 0 done; 1 something needs attention; 2 wrong usage; 3 the daemon can't be reached; 4 no such profile;
+5 a person must log in
+";
+
+/// Parses the arguments behind the program's name.
+pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Failure> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let name = match parser.next().map_err(|error| usage(&error))? {
+        None => return Err(Failure::new(USAGE, "a command is needed").fix("evercred --help")),
+        Some(Short('h') | Long("help")) => return Ok(Invocation::Help(overview())),
+        Some(Short('V') | Long("version")) => return Ok(Invocation::Version),
+        Some(Value(name)) => name.to_string_lossy().into_owned(),
+        Some(other) => return Err(usage(&other.unexpected())),
+    };
+    let Some((name, form, help)) = COMMANDS.iter().find(|(command, ..)| *command == name) else {
+        if LATER.contains(&name.as_str()) {
+            return Err(Failure::new(USAGE, format!("the command \"{name}\" is not in this version yet")));
+        }
+        let hint = did_you_mean(&name, COMMANDS.iter().map(|(command, ..)| *command));
+        return Err(Failure::new(USAGE, format!("there is no command \"{name}\"{hint}")).fix("evercred --help"));
+    };
+    let mut given = Given::default();
+    while let Some(argument) = parser.next().map_err(|error| usage(&error))? {
+        match argument {
+            Short('h') | Long("help") => {
+                return Ok(Invocation::Help(format!("usage: evercred {name} {form}\n\n{help}\n\n{EXIT_CODES}")));
+            }
+            Long("json") if ["status", "plan", "profiles"].contains(name) => given.json = true,
+            Long("watch") if *name == "status" => given.watch = true,
+            Long("all") if *name == "renew" => given.all = true,
+            Long("static") if ["exec", "env"].contains(name) => given.static_keys = true,
+            Long("shell") if *name == "env" => {
+                let text = parser.value().map_err(|error| usage(&error))?;
+                given.shell =
+                    Some(text.to_string_lossy().parse().map_err(|message: String| Failure::new(USAGE, message))?);
+            }
+            Value(value) if *name == "exec" && !given.values.is_empty() => {
+                given.command.push(value);
+                given.command.extend(parser.raw_args().map_err(|error| usage(&error))?);
+            }
+            Value(value) => {
+                let text = value.into_string().map_err(|_| Failure::new(USAGE, "a name is not UTF-8 text"))?;
+                given.values.push(text);
+            }
+            other => return Err(usage(&other.unexpected())),
+        }
+    }
+    given.command(name, form).map(Invocation::Run)
+}
+
+#[derive(Default)]
+struct Given {
+    values: Vec<String>,
+    command: Vec<OsString>,
+    json: bool,
+    watch: bool,
+    all: bool,
+    static_keys: bool,
+    shell: Option<Shell>,
+}
+
+impl Given {
+    fn command(self, name: &str, form: &str) -> Result<Command, Failure> {
+        let wrong = || Failure::new(USAGE, "the arguments are not right").fix(format!("evercred {name} {form}"));
+        let one =
+            |mut values: Vec<String>| if values.len() == 1 { values.pop().ok_or_else(wrong) } else { Err(wrong()) };
+        let needs_static = || {
+            let message = format!("this version of evercred can do \"{name}\" with --static only");
+            Err(Failure::new(USAGE, message).fix(format!("evercred {name} {form}")))
+        };
+        match name {
+            "credential-process" => Ok(Command::CredentialProcess { profile: one(self.values)? }),
+            "status" => Ok(Command::Status { profiles: self.values, json: self.json, watch: self.watch }),
+            "renew" if self.all && !self.values.is_empty() => Err(wrong()),
+            "renew" => Ok(Command::Renew { profiles: self.values }),
+            "env" | "exec" if !self.static_keys && !self.values.is_empty() => needs_static(),
+            "env" => Ok(Command::Env { profile: one(self.values)?, shell: self.shell.unwrap_or_default() }),
+            "exec" if self.command.is_empty() => Err(wrong()),
+            "exec" => Ok(Command::Exec { profile: one(self.values)?, command: self.command }),
+            "plan" if self.values.len() > 1 => Err(wrong()),
+            "plan" => Ok(Command::Plan { profile: self.values.into_iter().next(), json: self.json }),
+            "profiles" if !self.values.is_empty() => Err(wrong()),
+            "profiles" => Ok(Command::Profiles { json: self.json }),
+            "config" => match one(self.values)?.as_str() {
+                "path" => Ok(Command::Config(ConfigCommand::Path)),
+                "show" => Ok(Command::Config(ConfigCommand::Show)),
+                "check" => Ok(Command::Config(ConfigCommand::Check)),
+                _ => Err(wrong()),
+            },
+            _ => Err(wrong()),
+        }
+    }
+}
+
+fn usage(error: &lexopt::Error) -> Failure {
+    Failure::new(USAGE, error.to_string()).fix("evercred --help")
+}
+
+fn overview() -> String {
+    let mut text = "evercred asks the evercred daemon for AWS credentials, and shows how they stand.\n\n".to_owned();
+    for (name, form, help) in COMMANDS {
+        text.push_str(&format!("  evercred {name} {form}\n      {help}\n"));
+    }
+    text + "\n  -h, --help      this, or the help of one command\n  -V, --version   the version\n\n" + EXIT_CODES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Invocation, Failure> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn what_follows_the_command_of_exec_is_the_commands_own() {
+        let wanted =
+            Command::Exec { profile: "dev".into(), command: ["aws", "--static", "-h"].map(OsString::from).to_vec() };
+        assert_eq!(parsed("exec dev --static -- aws --static -h"), Ok(Invocation::Run(wanted)));
+    }
+
+    #[test]
+    fn wrong_usage_ends_with_2_and_names_what_was_meant() {
+        for (line, part) in [
+            ("", "a command is needed"),
+            ("staus", "did you mean \"status\"?"),
+            ("doctor", "not in this version yet"),
+            ("status --jsn", "--jsn"),
+            ("credential-process", "not right"),
+            ("credential-process a b", "not right"),
+            ("exec dev -- true", "--static"),
+            ("env dev --static --shell tcsh", "tcsh"),
+            ("renew dev --all", "not right"),
+            ("config edit", "not right"),
+        ] {
+            let failure = parsed(line).unwrap_err();
+            assert!(failure.exit == USAGE && failure.message.contains(part), "{line}: {failure:?}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_its_help() {
+        for (name, ..) in COMMANDS {
+            assert!(matches!(parsed(&format!("{name} --help")), Ok(Invocation::Help(text)) if text.contains(name)));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! How a command fails: a sentence, what to do, and an exit code.
+
+use crate::wire::{ErrorKind, WireError};
+
+/// Something needs attention, or it failed.
+pub(super) const ATTENTION: u8 = 1;
+/// Wrong usage.
+pub(super) const USAGE: u8 = 2;
+/// The daemon can't be reached.
+pub(super) const UNREACHABLE: u8 = 3;
+/// The profile does not exist.
+pub(super) const NO_PROFILE: u8 = 4;
+/// A person must log in.
+pub(super) const LOGIN: u8 = 5;
+
+/// Why a command ends without having done what it should.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// What failed, and why.
+    pub(super) message: String,
+    /// What to do.
+    pub(super) fix: Option<String>,
+    /// The exit code.
+    pub(super) exit: u8,
+}
+
+impl Failure {
+    pub(super) fn new(exit: u8, message: impl Into<String>) -> Self {
+        Self { message: message.into(), fix: None, exit }
+    }
+
+    #[must_use]
+    pub(super) fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+
+    /// What the daemon said, for something that a person asked for.
+    pub(super) fn from_daemon(what: &str, error: WireError) -> Self {
+        let exit = match error.kind {
+            ErrorKind::MissingProfile => NO_PROFILE,
+            ErrorKind::NeedsLogin => LOGIN,
+            ErrorKind::WrongFiles | ErrorKind::Unsupported | ErrorKind::Malformed | ErrorKind::Failed => ATTENTION,
+        };
+        Self { message: format!("{what}: {}", error.message), fix: error.fix, exit }
+    }
+}

@@ -1,0 +1,70 @@
+//! The AWS files and the settings file, as the companion reads them by itself.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use zeroize::Zeroizing;
+
+use super::failure::{ATTENTION, Failure};
+use crate::core::inputs::{AwsInputs, Reading};
+use crate::core::location::{AwsPaths, PathStyle};
+use crate::core::profile::SourceFile;
+use crate::platform::environment::Environment;
+
+/// No AWS file is larger; a thousand profiles need a fraction of it.
+const LIMIT: u64 = 16 * 1024 * 1024;
+
+/// Where the AWS files are, absolute.
+pub(super) fn aws_paths(environment: &Environment) -> Result<AwsPaths, Failure> {
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let paths = AwsPaths::resolve(&variable, PathStyle::Unix).ok_or_else(|| {
+        Failure::new(ATTENTION, "HOME is not set, so there is no telling where the AWS files are")
+            .fix("set HOME, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE")
+    })?;
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    Ok(AwsPaths { config: absolute(paths.config), credentials: absolute(paths.credentials) })
+}
+
+/// Both AWS files.
+pub(super) fn read_aws(paths: &AwsPaths) -> AwsInputs {
+    let mut inputs = AwsInputs::default();
+    for (file, path) in [(SourceFile::Config, &paths.config), (SourceFile::Credentials, &paths.credentials)] {
+        let reading = match read(path) {
+            Ok(Some(bytes)) => Reading::Bytes(bytes),
+            Ok(None) => Reading::Missing,
+            Err(why) => Reading::Unreadable(why),
+        };
+        let _ = inputs.take(file, reading);
+    }
+    inputs
+}
+
+/// The path of one of the files, for messages.
+pub(super) fn path_of(paths: &AwsPaths, file: SourceFile) -> String {
+    match file {
+        SourceFile::Config | SourceFile::Settings => paths.config.display().to_string(),
+        SourceFile::Credentials => paths.credentials.display().to_string(),
+    }
+}
+
+/// A file's bytes; `None` where there is none.
+pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+    // Without NONBLOCK opening a FIFO waits for its writer, for ever.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(descriptor) => File::from(descriptor),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    if !file.metadata().map_err(|error| error.to_string())?.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(format!("it is larger than {LIMIT} bytes"));
+    }
+    Ok(Some(bytes))
+}

@@ -1,0 +1,165 @@
+//! The commands that need no daemon: they read the files themselves.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::arguments::ConfigCommand;
+use super::failure::{ATTENTION, Failure, NO_PROFILE};
+use super::{files, output, render};
+use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode};
+use crate::core::profiles_document::profiles_document;
+use crate::core::settings::Settings;
+use crate::platform::environment::Environment;
+use crate::platform::zone;
+
+/// `plan`.
+pub(super) fn plan(environment: &Environment, profile: Option<String>, json: bool) -> Result<ExitCode, Failure> {
+    let paths = files::aws_paths(environment)?;
+    let inputs = files::read_aws(&paths);
+    let name = profile
+        .or_else(|| environment.get("AWS_PROFILE").filter(|name| !name.is_empty()).map(str::to_owned))
+        .unwrap_or_else(|| "default".to_owned());
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let context = PlanContext::from_environment(&variable, zone::local_offset());
+    let plan = plan::resolve(inputs.profiles(), &name, &context);
+    let path = |file| files::path_of(&paths, file);
+    let document = plan::plan_document(&name, &plan, &path);
+    if json {
+        output::print_json(&document)?;
+    }
+    match plan {
+        Ok(_) if json => Ok(ExitCode::SUCCESS),
+        Ok(plan) => output::print(&described(&plan, &document)),
+        Err(error) => {
+            let exit = if error.code == PlanErrorCode::MissingProfile { NO_PROFILE } else { ATTENTION };
+            if json {
+                return Ok(ExitCode::from(exit));
+            }
+            Err(Failure::new(exit, said(&error, &path)))
+        }
+    }
+}
+
+/// `profiles`.
+pub(super) fn profiles(environment: &Environment, json: bool) -> Result<ExitCode, Failure> {
+    let paths = files::aws_paths(environment)?;
+    let inputs = files::read_aws(&paths);
+    let mut profiles = inputs.profiles().clone();
+    profiles.problems = inputs.problems();
+    let document = profiles_document(&profiles, &paths);
+    if json {
+        output::print_json(&document)?;
+    } else {
+        let mut text = String::new();
+        for (title, sections) in
+            [("profile", &profiles.profiles), ("sso-session", &profiles.sso_sessions), ("services", &profiles.services)]
+        {
+            for section in sections.values() {
+                let place = files::path_of(&paths, section.origin.file);
+                text.push_str(&format!("{title} {}  ({place}:{})\n", section.name, section.origin.line));
+                let list = if title == "profile" {
+                    "profiles"
+                } else if title == "services" {
+                    "services"
+                } else {
+                    "sso_sessions"
+                };
+                text.push_str(&settings_of(&document[list], &section.name));
+            }
+        }
+        output::print(&text)?;
+        for problem in &profiles.problems {
+            let place = files::path_of(&paths, problem.origin.file);
+            output::error(&Failure::new(ATTENTION, format!("{place}:{}: {}", problem.origin.line, problem.message)));
+        }
+    }
+    let refused = profiles.problems.iter().any(|problem| problem.fatal);
+    Ok(ExitCode::from(if refused { ATTENTION } else { 0 }))
+}
+
+/// `config`.
+pub(super) fn config(environment: &Environment, what: ConfigCommand) -> Result<ExitCode, Failure> {
+    let (path, named) = settings_path(environment)?;
+    if what == ConfigCommand::Path {
+        return output::print(&format!("{}\n", path.display()));
+    }
+    let text = read_settings(&path, named)?;
+    let settings = Settings::parse(&text).map_err(|error| {
+        Failure::new(ATTENTION, error.render(&path.display().to_string()))
+            .fix("correct the line; evercred config check")
+    })?;
+    if what == ConfigCommand::Check {
+        return output::print(&format!("{}: no problem\n", path.display()));
+    }
+    let origin =
+        |line: Option<usize>| line.map_or_else(|| "default".to_owned(), |line| format!("{}:{line}", path.display()));
+    let rows: Vec<Vec<String>> = settings
+        .list(&text)
+        .into_iter()
+        .map(|(key, value, line)| vec![key.to_owned(), format!("= {value}"), origin(line)])
+        .collect();
+    output::print(&render::table(&rows, |_, _| None))
+}
+
+fn settings_path(environment: &Environment) -> Result<(PathBuf, bool), Failure> {
+    let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(path) = set("EVERCRED_CONFIG") {
+        return Ok((path, true));
+    }
+    set("XDG_CONFIG_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| set("HOME").map(|home| home.join(".config")))
+        .map(|folder| (folder.join("evercred/evercred.toml"), false))
+        .ok_or_else(|| {
+            Failure::new(ATTENTION, "HOME is not set, so there is no telling where the settings are")
+                .fix("set HOME or EVERCRED_CONFIG")
+        })
+}
+
+/// A default file that is missing means all defaults, a named one is an error.
+fn read_settings(path: &Path, named: bool) -> Result<String, Failure> {
+    let failed =
+        |why: &str| Failure::new(ATTENTION, format!("the settings file {} can't be read: {why}", path.display()));
+    match files::read(path) {
+        Ok(None) if named => Err(failed("there is no such file").fix("create it, or unset EVERCRED_CONFIG")),
+        Ok(None) => Ok(String::new()),
+        Ok(Some(bytes)) => String::from_utf8(bytes.to_vec()).map_err(|_| failed("it is not UTF-8 text")),
+        Err(why) => Err(failed(&why)),
+    }
+}
+
+/// A plan for people: one line a step.
+fn described(plan: &Plan, document: &serde_json::Value) -> String {
+    let mut text = String::new();
+    for (at, step) in document["steps"].as_array().into_iter().flatten().enumerate() {
+        let field = |name: &str| step[name].as_str().unwrap_or_default().to_owned();
+        text.push_str(&format!("{}. {} (profile {})\n", at + 1, field("type"), field("profile")));
+        for (key, value) in
+            step.as_object().into_iter().flatten().filter(|(key, _)| *key != "type" && *key != "profile")
+        {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            text.push_str(&format!("     {key} = {value}\n"));
+        }
+    }
+    for note in &plan.notes {
+        text.push_str(&format!("note: {note}\n"));
+    }
+    text
+}
+
+fn said(error: &PlanError, path: &dyn Fn(crate::core::profile::SourceFile) -> String) -> String {
+    match error.origin {
+        Some(origin) => format!("{}:{}: {}", path(origin.file), origin.line, error.message),
+        None => error.message.clone(),
+    }
+}
+
+fn settings_of(list: &serde_json::Value, name: &str) -> String {
+    let entry = list.as_array().into_iter().flatten().find(|entry| entry["name"] == name);
+    let mut text = String::new();
+    for (key, setting) in entry.and_then(|entry| entry["settings"].as_object()).into_iter().flatten() {
+        let value = setting["value"].as_str().map_or_else(|| setting["value"].to_string(), str::to_owned);
+        text.push_str(&format!("    {key} = {value}\n"));
+    }
+    text
+}

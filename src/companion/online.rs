@@ -1,0 +1,136 @@
+//! The commands that ask the daemon.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::client;
+use super::failure::{ATTENTION, Failure, NO_PROFILE};
+use super::output;
+use super::render;
+use crate::core::nearest::did_you_mean;
+use crate::platform::environment::Environment;
+use crate::wire::StatusDocument;
+
+/// How many renewals are waited for at once.
+const AT_ONCE: usize = 16;
+
+/// `credential-process PROFILE`.
+pub(super) fn credential_process(environment: &Environment, profile: &str) -> Result<ExitCode, Failure> {
+    let document = credentials(environment, profile)?;
+    output::print(&format!("{document}\n"))
+}
+
+/// The SDKs' document for a profile.
+pub(super) fn credentials(environment: &Environment, profile: &str) -> Result<Value, Failure> {
+    client::ask(environment, "credential-process", Some(profile))?
+        .map_err(|error| Failure::from_daemon(&format!("there are no credentials for profile \"{profile}\""), error))
+}
+
+/// `status`.
+pub(super) fn status(
+    environment: &Environment,
+    profiles: &[String],
+    json: bool,
+    watch: bool,
+) -> Result<ExitCode, Failure> {
+    loop {
+        let (mut document, raw) = read_status(environment)?;
+        for name in profiles {
+            if !document.profiles.iter().any(|profile| profile.name == *name) {
+                let hint = did_you_mean(name, document.profiles.iter().map(|profile| profile.name.as_str()));
+                return Err(Failure::new(NO_PROFILE, format!("profile \"{name}\" is in no AWS file{hint}"))
+                    .fix("evercred profiles"));
+            }
+        }
+        if !profiles.is_empty() {
+            document.profiles.retain(|profile| profiles.contains(&profile.name));
+        }
+        let attention = needs_attention(&document);
+        if json {
+            output::print_json(&filtered(raw, profiles))?;
+        } else {
+            let table = render::status(&document, output::colour(environment));
+            // Home, the table, and away with what was below it: no flicker.
+            let text = if watch { format!("\u{1b}[H{}\u{1b}[J", table.replace('\n', "\u{1b}[K\n")) } else { table };
+            output::print(&text)?;
+        }
+        if !watch {
+            return Ok(ExitCode::from(if attention { ATTENTION } else { 0 }));
+        }
+        #[expect(clippy::disallowed_methods, reason = "a display that is drawn once a second waits for the second")]
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
+}
+
+/// `renew`: without names all profiles that are kept.
+pub(super) fn renew(environment: &Environment, mut profiles: Vec<String>) -> Result<ExitCode, Failure> {
+    if profiles.is_empty() {
+        let (document, _) = read_status(environment)?;
+        profiles = document.profiles.into_iter().filter(|profile| profile.kept).map(|profile| profile.name).collect();
+        if profiles.is_empty() {
+            return output::print("no profile is kept: nothing to renew\n");
+        }
+    }
+    let mut worst = None;
+    for names in profiles.chunks(AT_ONCE) {
+        let results: Vec<Result<Value, Failure>> = std::thread::scope(|scope| {
+            let one = |name: &'_ String| {
+                let name = name.clone();
+                scope.spawn(move || {
+                    let what = format!("profile \"{name}\" was not renewed");
+                    client::ask(environment, "renew", Some(&name))?.map_err(|error| Failure::from_daemon(&what, error))
+                })
+            };
+            let threads: Vec<_> = names.iter().map(one).collect();
+            let broken = || Err(Failure::new(ATTENTION, "a renewal could not be waited for"));
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| broken())).collect()
+        });
+        for (name, result) in names.iter().zip(results) {
+            match result {
+                Ok(answer) => {
+                    let until = answer
+                        .get("expires_at")
+                        .and_then(Value::as_str)
+                        .map_or_else(String::new, |at| format!(" until {at}"));
+                    output::print(&format!("{name}: renewed, valid{until}\n"))?;
+                }
+                Err(failure) => {
+                    output::error(&failure);
+                    worst = worst.max(Some(failure.exit));
+                }
+            }
+        }
+    }
+    Ok(ExitCode::from(worst.unwrap_or(0)))
+}
+
+fn read_status(environment: &Environment) -> Result<(StatusDocument, Value), Failure> {
+    let answer = client::ask(environment, "status", None)?;
+    let raw = answer.map_err(|error| Failure::from_daemon("there is no status", error))?;
+    let document = serde_json::from_value(raw.clone()).map_err(|error| {
+        Failure::new(ATTENTION, format!("the daemon's status is not understood: {error}"))
+            .fix("restart the daemon: it may be of another version")
+    })?;
+    Ok((document, raw))
+}
+
+/// The daemon's own document, fields that this version does not know included.
+fn filtered(mut raw: Value, profiles: &[String]) -> Value {
+    if !profiles.is_empty()
+        && let Some(list) = raw.get_mut("profiles").and_then(Value::as_array_mut)
+    {
+        list.retain(|entry| profiles.iter().any(|name| entry.get("name") == Some(&json!(name))));
+    }
+    raw
+}
+
+/// Whether a kept profile, the clock or a file needs a person.
+fn needs_attention(document: &StatusDocument) -> bool {
+    use crate::core::keeper::State;
+    document.profiles.iter().any(|profile| {
+        profile.kept
+            && (matches!(profile.state, State::Failed | State::NeedsLogin | State::Retrying)
+                || profile.valid == Some(false))
+    }) || matches!(document.clock.state.as_str(), "warning" | "critical")
+}

@@ -1,0 +1,198 @@
+//! Documents as people read them. Pure: text in, text out.
+
+use crate::core::keeper::State;
+use crate::wire::{ClockStatus, ProfileEntry, StatusDocument};
+
+/// The table of `status`.
+pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
+    let mut rows = vec![["PROFILE", "KIND", "STATE", "VALID FOR", "RENEWS", "NOTE"].map(str::to_owned).to_vec()];
+    // What is in use first, then the rest, each by name.
+    let (kept, idle): (Vec<_>, Vec<_>) = document.profiles.iter().partition(|profile| profile.kept);
+    rows.extend(kept.into_iter().chain(idle).map(row));
+    let mut text =
+        table(&rows, |row, cell| (colour && row > 0 && cell == 2).then(|| shade(&rows[row][cell])).flatten());
+    text.push_str(&format!("\n{}\n", clock(&document.clock)));
+    for problem in &document.problems {
+        let place = match (&problem.file, problem.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}: "),
+            (Some(file), None) => format!("{file}: "),
+            _ => String::new(),
+        };
+        text.push_str(&format!("problem: {place}{}\n", problem.message));
+        if let Some(fix) = &problem.fix {
+            text.push_str(&format!("    fix: {fix}\n"));
+        }
+    }
+    for profile in &document.profiles {
+        if let Some(error) = profile.last_error.as_ref().filter(|error| error.code != "NotSupportedYet") {
+            text.push_str(&format!("{}: {}\n", profile.name, error.message));
+            if let Some(fix) = &error.fix {
+                text.push_str(&format!("    fix: {fix}\n"));
+            }
+        }
+    }
+    text
+}
+
+/// Seconds as people say them: the two largest units.
+pub(super) fn span(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds % 86_400 / 3_600, seconds % 3_600 / 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, minutes) => format!("{minutes}m {}s", seconds % 60),
+        (0, hours, minutes) => format!("{hours}h {minutes}m"),
+        (days, hours, _) => format!("{days}d {hours}h"),
+    }
+}
+
+/// Columns that line up; the last one is not padded. `shade` may give a cell an escape sequence.
+pub(super) fn table(rows: &[Vec<String>], shade: impl Fn(usize, usize) -> Option<&'static str>) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
+    let mut text = String::new();
+    for (at, row) in rows.iter().enumerate() {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let padding = " ".repeat(widths[column] - cell.chars().count() + 2);
+            match shade(at, column) {
+                Some(escape) => line.push_str(&format!("{escape}{cell}\u{1b}[0m{padding}")),
+                None => line.push_str(&format!("{cell}{padding}")),
+            }
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn row(profile: &ProfileEntry) -> Vec<String> {
+    let dash = || "-".to_owned();
+    let remaining = match (profile.valid, profile.remaining_seconds) {
+        (Some(false), _) => "expired".to_owned(),
+        (_, Some(seconds)) => span(seconds),
+        (_, None) => dash(),
+    };
+    // Both times are AWS's, so their difference needs no clock.
+    let renews = match (&profile.renew_at, &profile.expires_at, profile.remaining_seconds) {
+        (Some(renew), Some(expires), Some(remaining)) => {
+            seconds_between(renew, expires).map_or_else(dash, |rest| match remaining - rest {
+                due if due <= 0 => "now".to_owned(),
+                later => format!("in {}", span(later)),
+            })
+        }
+        _ => dash(),
+    };
+    let note = match (&profile.last_error, &profile.last_renewal) {
+        (Some(error), _) => error.code.clone(),
+        (None, Some(renewal)) => renewal.reason.clone(),
+        (None, None) => String::new(),
+    };
+    vec![profile.name.clone(), profile.kind.clone(), state(profile.state).to_owned(), remaining, renews, note]
+}
+
+fn seconds_between(from: &str, to: &str) -> Option<i64> {
+    let read = |text: &str| chrono::DateTime::parse_from_rfc3339(text).ok();
+    Some((read(to)? - read(from)?).num_seconds())
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::Fresh => "fresh",
+        State::Renewing => "renewing",
+        State::Retrying => "retrying",
+        State::NeedsLogin => "needs-login",
+        State::Failed => "failed",
+        State::Idle => "idle",
+    }
+}
+
+fn shade(state: &str) -> Option<&'static str> {
+    match state {
+        "fresh" => Some("\u{1b}[32m"),
+        "renewing" | "retrying" => Some("\u{1b}[33m"),
+        "needs-login" | "failed" => Some("\u{1b}[31m"),
+        _ => None,
+    }
+}
+
+fn clock(clock: &ClockStatus) -> String {
+    match (clock.offset_seconds, clock.uncertainty_seconds) {
+        (Some(offset), Some(uncertainty)) => {
+            let side = if offset < 0.0 { "behind" } else { "ahead of" };
+            format!("clock: {}: {:.1} s {side} AWS's time, give or take {uncertainty:.1} s", clock.state, offset.abs())
+        }
+        _ => "clock: AWS's time is not known yet".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{DaemonStatus, ErrorEntry, ProblemEntry};
+
+    fn document() -> StatusDocument {
+        let profile = ProfileEntry {
+            name: "app".into(),
+            kind: "assume-role".into(),
+            kept: true,
+            state: State::Retrying,
+            valid: Some(true),
+            expires_at: Some("2026-11-24T13:00:00Z".into()),
+            remaining_seconds: Some(3_000),
+            renew_at: Some("2026-11-24T12:40:00Z".into()),
+            last_renewal: None,
+            last_error: Some(ErrorEntry {
+                at: "2026-11-24T12:00:00Z".into(),
+                code: "Timeout".into(),
+                class: crate::core::aws_error::ErrorClass::Retryable,
+                message: "no answer came".into(),
+                fix: Some("look at the network".into()),
+            }),
+            deliveries: vec!["credential-process".into()],
+        };
+        StatusDocument {
+            schema: "evercred.status/1".into(),
+            daemon: DaemonStatus { version: "0".into(), pid: 1, started_at: "2026-11-24T12:00:00Z".into() },
+            clock: ClockStatus {
+                state: "ok".into(),
+                offset_seconds: Some(-0.5),
+                uncertainty_seconds: Some(1.0),
+                source: None,
+                measured_at: None,
+                crosses_limit_in_seconds: None,
+            },
+            profiles: vec![
+                ProfileEntry { name: "idle".into(), kept: false, last_error: None, ..profile.clone() },
+                profile,
+            ],
+            sso_sessions: vec![],
+            problems: vec![ProblemEntry {
+                id: "x".into(),
+                message: "broken".into(),
+                file: Some("/c".into()),
+                line: Some(3),
+                fix: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn the_table_lines_up_and_what_is_kept_comes_first() {
+        let text = status(&document(), false);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[1].starts_with("app      assume-role  retrying  50m 0s     in 30m 0s  Timeout"), "{text}");
+        assert!(lines[2].starts_with("idle"));
+        assert!(text.contains("clock: ok: 0.5 s behind AWS's time"));
+        assert!(text.contains("problem: /c:3: broken") && text.contains("    fix: look at the network"));
+        assert!(!text.contains('\u{1b}'));
+        assert!(status(&document(), true).contains("\u{1b}[33mretrying\u{1b}[0m"));
+    }
+
+    #[test]
+    fn spans_are_said_in_two_units() {
+        for (seconds, text) in [(5, "5s"), (65, "1m 5s"), (3_700, "1h 1m"), (90_000, "1d 1h")] {
+            assert_eq!(span(seconds), text);
+        }
+    }
+}

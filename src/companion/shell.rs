@@ -1,0 +1,119 @@
+//! Settings and unsettings of variables, in the language of each shell. What is quoted here comes from files and servers.
+
+use std::str::FromStr;
+
+/// A language that variables are written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Shell {
+    /// `sh`, `bash` and `zsh`: `export NAME='value'`.
+    #[default]
+    Posix,
+    Fish,
+    PowerShell,
+    Json,
+    Dotenv,
+}
+
+impl FromStr for Shell {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "sh" | "bash" | "zsh" => Ok(Self::Posix),
+            "fish" => Ok(Self::Fish),
+            "powershell" | "pwsh" => Ok(Self::PowerShell),
+            "json" => Ok(Self::Json),
+            "dotenv" => Ok(Self::Dotenv),
+            other => Err(format!("no shell \"{other}\" is known: sh, bash, zsh, fish, powershell, json or dotenv")),
+        }
+    }
+}
+
+impl Shell {
+    /// The text that sets and unsets.
+    pub(super) fn render(self, set: &[(String, String)], unset: &[String]) -> String {
+        if self == Self::Json {
+            let set: serde_json::Map<String, serde_json::Value> =
+                set.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+            return format!("{:#}\n", serde_json::json!({"set": set, "unset": unset}));
+        }
+        let mut text = String::new();
+        for name in unset {
+            match self {
+                Self::Posix => text.push_str(&format!("unset {name};\n")),
+                Self::Fish => text.push_str(&format!("set -e {name};\n")),
+                Self::PowerShell => {
+                    text.push_str(&format!("Remove-Item Env:\\{name} -ErrorAction SilentlyContinue;\n"));
+                }
+                Self::Json | Self::Dotenv => {}
+            }
+        }
+        for (name, value) in set {
+            text.push_str(&match self {
+                Self::Posix => format!("export {name}='{}';\n", value.replace('\'', r"'\''")),
+                Self::Fish => format!("set -gx {name} '{}';\n", value.replace('\\', r"\\").replace('\'', r"\'")),
+                Self::PowerShell => format!("$Env:{name} = '{}';\n", quote_for_powershell(value)),
+                Self::Json | Self::Dotenv => format!("{name}={}\n", quote_for_dotenv(value)),
+            });
+        }
+        text
+    }
+}
+
+/// PowerShell takes typographic quotes for quotes too; each is doubled.
+fn quote_for_powershell(value: &str) -> String {
+    let mut text = String::new();
+    for c in value.chars() {
+        text.push(c);
+        if matches!(c, '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}') {
+            text.push(c);
+        }
+    }
+    text
+}
+
+/// Plain where nothing could be misread, else in double quotes with the escapes that all dotenv readers know.
+fn quote_for_dotenv(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+/=.:@%,".contains(c);
+    if value.chars().all(plain) {
+        return value.to_owned();
+    }
+    let escaped = value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n").replace('$', r"\$");
+    format!("\"{escaped}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    const HOSTILE: &str = "a'b\"c $(touch x) `id` \\ \n;& é ~ !";
+
+    #[test]
+    fn a_posix_shell_reads_back_what_was_written() {
+        let text = Shell::Posix.render(&[("EVIL".into(), HOSTILE.into())], &["GONE".into()]);
+        let output = Command::new("sh")
+            .args(["-c", &format!("{text}printf %s \"$EVIL\"; printf %s \"${{GONE-unset}}\"")])
+            .env("GONE", "still here")
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{HOSTILE}unset"));
+    }
+
+    #[test]
+    fn every_other_language_quotes_what_it_must() {
+        let set = [("A".to_owned(), "it's \\ here".to_owned())];
+        assert_eq!(Shell::Fish.render(&set, &["B".into()]), "set -e B;\nset -gx A 'it\\'s \\\\ here';\n");
+        assert!(Shell::PowerShell.render(&set, &[]).contains("$Env:A = 'it''s \\ here';"));
+        assert_eq!(Shell::Dotenv.render(&set, &[]), "A=\"it's \\\\ here\"\n");
+        let json: serde_json::Value = serde_json::from_str(&Shell::Json.render(&set, &["B".into()])).unwrap();
+        assert_eq!(json, serde_json::json!({"set": {"A": "it's \\ here"}, "unset": ["B"]}));
+    }
+
+    #[test]
+    fn shells_are_known_by_their_names() {
+        assert_eq!("zsh".parse(), Ok(Shell::Posix));
+        assert!("tcsh".parse::<Shell>().unwrap_err().contains("tcsh"));
+    }
+}

@@ -1,0 +1,104 @@
+//! What the AWS files define, as `profiles --json` shows it: every setting with its place, secrets left out.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::core::location::AwsPaths;
+use crate::core::plan::helper_profile;
+use crate::core::profile::{Profiles, Section, SourceFile, Value};
+
+const SECRETS: [&str; 3] = ["aws_secret_access_key", "aws_session_token", "aws_security_token"];
+
+/// The document `evercred.profiles/1`.
+pub fn profiles_document(profiles: &Profiles, paths: &AwsPaths) -> Json {
+    let path = |file: SourceFile| match file {
+        SourceFile::Config | SourceFile::Settings => paths.config.display().to_string(),
+        SourceFile::Credentials => paths.credentials.display().to_string(),
+    };
+    let sections = |map: &BTreeMap<String, Section>| -> Vec<Json> {
+        map.values()
+            .map(|section| json!({"name": section.name, "settings": settings(&section.settings, &path)}))
+            .collect()
+    };
+    let list = profiles.profiles.values().map(
+        |section| json!({"name": section.name, "kind": kind(section), "settings": settings(&section.settings, &path)}),
+    );
+    let problems = profiles.problems.iter().map(|problem| {
+        json!({
+            "file": path(problem.origin.file),
+            "line": problem.origin.line,
+            "message": problem.message,
+            "fatal": problem.fatal,
+        })
+    });
+    json!({
+        "schema": "evercred.profiles/1",
+        "profiles": list.collect::<Vec<_>>(),
+        "sso_sessions": sections(&profiles.sso_sessions),
+        "services": sections(&profiles.services),
+        "problems": problems.collect::<Vec<_>>(),
+    })
+}
+
+fn settings(values: &BTreeMap<String, Value>, path: &dyn Fn(SourceFile) -> String) -> Map<String, Json> {
+    values
+        .iter()
+        .map(|(key, value)| {
+            let shown = if SECRETS.contains(&key.as_str()) {
+                json!("redacted")
+            } else if value.nested.is_empty() {
+                json!(value.text)
+            } else {
+                Json::Object(settings(&value.nested, path))
+            };
+            (key.clone(), json!({"value": shown, "file": path(value.origin.file), "line": value.origin.line}))
+        })
+        .collect()
+}
+
+/// What the settings of one profile by themselves point to, in the order in which plans look.
+fn kind(section: &Section) -> Option<&'static str> {
+    let has = |key: &str| section.get(key).is_some() || section.get(&format!("evercred_{key}")).is_some();
+    if has("role_arn") {
+        return Some(if has("web_identity_token_file") { "web-identity" } else { "assume-role" });
+    }
+    if has("sso_account_id") || has("sso_role_name") || has("sso_start_url") {
+        return Some("sso");
+    }
+    let keys = section.get("aws_access_key_id").or_else(|| section.get("aws_secret_access_key"));
+    if keys.is_some_and(|key| key.origin.file == SourceFile::Credentials) {
+        return Some("static");
+    }
+    if has("login_session") {
+        return Some("login");
+    }
+    if has("source_profile") && has("mfa_serial") {
+        return Some("session-token");
+    }
+    match section.get("credential_process") {
+        Some(process) if helper_profile(&process.text).is_none_or(|name| name != section.name) => Some("process"),
+        _ => keys.map(|_| "static"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::aws_file;
+
+    #[test]
+    fn settings_have_their_place_and_secrets_are_left_out() {
+        let profiles = aws_file::load(
+            Some("[profile a]\nrole_arn = r\ns3 =\n  max = 1\n"),
+            Some("[b]\naws_access_key_id = AKIA1\nAWS_SECRET_ACCESS_KEY = planted\naws_session_token = planted\n"),
+        );
+        let paths = AwsPaths { config: "/c".into(), credentials: "/d".into() };
+        let document = profiles_document(&profiles, &paths);
+        assert_eq!(document["profiles"][0]["settings"]["role_arn"], json!({"value": "r", "file": "/c", "line": 2}));
+        assert_eq!(document["profiles"][0]["settings"]["s3"]["value"]["max"]["value"], "1");
+        assert_eq!(document["profiles"][1]["kind"], "static");
+        assert_eq!(document["profiles"][1]["settings"]["aws_secret_access_key"]["value"], "redacted");
+        assert!(!document.to_string().contains("planted"));
+    }
+}

@@ -1,0 +1,15 @@
+//! The local time zone.
+
+use chrono::TimeDelta;
+
+/// Local time minus UTC now, by the zone that the C library knows; nothing where it knows none.
+#[expect(unsafe_code, reason = "std has no local time, and chrono's would bring its clock")]
+pub fn local_offset() -> TimeDelta {
+    // SAFETY: `time` may be handed a null pointer, and `tm` is plain old data that `localtime_r` fills in.
+    let offset = unsafe {
+        let now = libc::time(std::ptr::null_mut());
+        let mut local: libc::tm = std::mem::zeroed();
+        if libc::localtime_r(&now, &mut local).is_null() { 0 } else { local.tm_gmtoff }
+    };
+    TimeDelta::seconds(offset)
+}
