@@ -7,7 +7,6 @@
 use std::io;
 use std::path::Path;
 
-use rustix::fs::OFlags;
 
 use super::file;
 
@@ -21,7 +20,7 @@ const END: &str = "-----END CERTIFICATE-----";
 /// # Errors
 /// The file can't be read, or has no usable certificate: the end of a sentence that begins with its name.
 pub(super) fn read(path: &Path) -> io::Result<(Vec<u8>, usize)> {
-    let bytes = file::read(path, LIMIT, OFlags::empty())?.ok_or_else(|| io::Error::other("there is no such file"))?;
+    let bytes = file::read(path, LIMIT)?.ok_or_else(|| io::Error::other("there is no such file"))?;
     let (pem, unusable) = usable(&String::from_utf8_lossy(&bytes));
     if pem.is_empty() {
         let what = if unusable == 0 { "it has no certificates" } else { "none of its certificates can be used" };

@@ -8,12 +8,20 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
 
+/// Reads a regular file of at most `limit` bytes, through symbolic links. `Ok(None)` where there is none.
+///
+/// # Errors
+/// As the end of a sentence that begins with the file's name.
+pub fn read(path: &Path, limit: u64) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    read_with(path, limit, OFlags::empty())
+}
+
 /// Reads a regular file of at most `limit` bytes. `Ok(None)` where there is none.
 ///
 /// # Errors
 /// It is there and can't be read: not a regular file, too large, changing this very moment (`ErrorKind::ResourceBusy`), or
 /// what the system says. The error's text is the end of a sentence that begins with the file's name.
-pub(super) fn read(path: &Path, limit: u64, flags: OFlags) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+pub(super) fn read_with(path: &Path, limit: u64, flags: OFlags) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     // Without NONBLOCK opening a FIFO waits for its writer, for ever; without NOCTTY a terminal could become ours.
     let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let mut file = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -55,7 +63,6 @@ mod tests {
     fn only_a_regular_file_of_bearable_size_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
-        let read = |path: &Path, limit| read(path, limit, OFlags::empty());
         assert!(read(&path, 10).unwrap().is_none());
         assert!(read(folder.path(), 10).unwrap_err().to_string().contains("folder"));
         File::create(&path).and_then(|mut file| io::Write::write_all(&mut file, b"12345")).unwrap();

@@ -2,7 +2,7 @@
 
 mod ca_bundle;
 pub mod clock;
-mod file;
+pub mod file;
 mod network;
 pub mod private_file;
 pub mod sts;

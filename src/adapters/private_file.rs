@@ -97,7 +97,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// It is no regular file, larger than `limit`, or what the system says.
 pub fn read(path: &Path, limit: u64) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
-    file::read(path, limit, OFlags::NOFOLLOW)
+    file::read_with(path, limit, OFlags::NOFOLLOW)
 }
 
 /// Renames a file that can't be used to `NAME.broken`, over an older one, and says what it is called now.

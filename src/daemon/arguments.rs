@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Arguments {
+pub(super) enum Arguments {
     /// Run, or with `check` read everything, print every problem and end.
     Run {
         /// `--config FILE`.
@@ -20,7 +20,7 @@ pub enum Arguments {
 }
 
 /// What `--help` prints.
-pub const HELP: &str = "\
+pub(super) const HELP: &str = "\
 evercredd keeps AWS credentials fresh. It runs in the foreground and logs to stderr.
 
 usage: evercredd [--config FILE] [--check]
@@ -37,7 +37,7 @@ SIGHUP: read every file again. SIGTERM, SIGINT: stop.
 ///
 /// # Errors
 /// A sentence about the first argument that makes no sense.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, String> {
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, String> {
     use lexopt::prelude::{Long, Short};
     let mut parser = lexopt::Parser::from_args(arguments);
     let (mut settings_file, mut check) = (None, false);
@@ -63,7 +63,9 @@ mod tests {
 
     #[test]
     fn the_documented_forms_are_understood() {
-        let run = |settings_file: Option<&str>, check| Ok(Arguments::Run { settings_file: settings_file.map(PathBuf::from), check });
+        let run = |settings_file: Option<&str>, check| {
+            Ok(Arguments::Run { settings_file: settings_file.map(PathBuf::from), check })
+        };
         assert_eq!(parsed(&[]), run(None, false));
         assert_eq!(parsed(&["--config", "x.toml", "--check"]), run(Some("x.toml"), true));
         assert_eq!(parsed(&["-V"]), Ok(Arguments::Version));

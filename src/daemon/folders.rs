@@ -6,15 +6,15 @@ use crate::platform::environment::Environment;
 
 /// The daemon's folders and its settings file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folders {
+pub(super) struct Folders {
     /// The settings file, and whether somebody named it (then it has to exist).
-    pub settings_file: PathBuf,
+    pub(super) settings_file: PathBuf,
     /// Whether the settings file was named.
-    pub settings_file_is_named: bool,
+    pub(super) settings_file_is_named: bool,
     /// The folder of the socket.
-    pub runtime: PathBuf,
+    pub(super) runtime: PathBuf,
     /// The folder of what survives a restart.
-    pub state: PathBuf,
+    pub(super) state: PathBuf,
 }
 
 impl Folders {
@@ -22,11 +22,13 @@ impl Folders {
     ///
     /// # Errors
     /// A sentence, where there is no HOME to start from.
-    pub fn resolve(environment: &Environment, settings_file: Option<PathBuf>) -> Result<Self, String> {
+    pub(super) fn resolve(environment: &Environment, settings_file: Option<PathBuf>) -> Result<Self, String> {
         let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         // The specification says that a relative path in an XDG variable is invalid and to be ignored.
         let xdg = |name: &str| set(name).filter(|path| path.is_absolute());
-        let home = || set("HOME").ok_or("HOME is not set, so there is no place for evercred's files: set HOME, or EVERCRED_CONFIG, EVERCRED_STATE_DIR and EVERCRED_RUNTIME_DIR");
+        let home = || {
+            set("HOME").ok_or("HOME is not set, so there is no place for evercred's files: set HOME, or EVERCRED_CONFIG, EVERCRED_STATE_DIR and EVERCRED_RUNTIME_DIR")
+        };
         let named = settings_file.or_else(|| set("EVERCRED_CONFIG"));
         let state = match set("EVERCRED_STATE_DIR") {
             Some(path) => path,

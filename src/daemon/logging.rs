@@ -9,7 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 ///
 /// Other crates' events are capped at info whatever the directives say: at trace the AWS SDK prints bearer tokens and
 /// whole answers, keys included.
-pub fn start<W>(directives: Option<&str>, writer: W, colour: bool)
+pub(super) fn start<W>(directives: Option<&str>, writer: W, colour: bool)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {

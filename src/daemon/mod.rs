@@ -1,1 +1,191 @@
-//! daemon
+//! The daemon: puts the parts together and runs the one loop.
+
+mod arguments;
+mod folders;
+mod logging;
+mod requests;
+mod run;
+mod service_manager;
+mod state;
+mod status;
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use self::arguments::Arguments;
+use self::folders::Folders;
+use crate::adapters::{clock, file as person_file};
+use crate::core::inputs::{AwsInputs, Reading};
+use crate::core::location::{AwsPaths, PathStyle};
+use crate::core::plan::{self, PlanContext, PlanErrorCode};
+use crate::core::profile::SourceFile;
+use crate::core::settings::Settings;
+use crate::platform::environment::Environment;
+use crate::platform::{harden, zone};
+
+/// No AWS file is larger; a thousand profiles need a fraction of it.
+const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+
+/// The program.
+pub fn main() -> ExitCode {
+    let hardened = harden::harden();
+    let environment = Environment::of_process();
+    let (settings_file, check) = match arguments::parse(std::env::args_os().skip(1)) {
+        Ok(Arguments::Run { settings_file, check }) => (settings_file, check),
+        Ok(Arguments::Help) => return print(arguments::HELP),
+        Ok(Arguments::Version) => return print(concat!("evercredd ", env!("CARGO_PKG_VERSION"), "\n")),
+        Err(why) => return fail(2, &why, "evercredd --help"),
+    };
+    let colour = std::io::stderr().is_terminal() && environment.get("NO_COLOR").is_none_or(str::is_empty);
+    logging::start(environment.get("RUST_LOG"), std::io::stderr, colour);
+    if let Err(error) = hardened {
+        tracing::warn!("this process could not be shut off from core files and other processes: {error}");
+    }
+    let result = Start::read(environment, settings_file).and_then(|start| {
+        if check {
+            return Ok(start.check());
+        }
+        start.run().map(|()| ExitCode::SUCCESS)
+    });
+    result.unwrap_or_else(|Refused { message, fix }| fail(1, &message, fix))
+}
+
+/// Why the daemon does not start.
+struct Refused {
+    message: String,
+    fix: &'static str,
+}
+
+/// What is known before anything runs.
+struct Start {
+    /// The process's own environment.
+    own: Environment,
+    folders: Folders,
+    settings: Settings,
+}
+
+impl Start {
+    fn read(own: Environment, settings_file: Option<PathBuf>) -> Result<Self, Refused> {
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let mut folders =
+            Folders::resolve(&own, settings_file).map_err(|message| Refused { message, fix: "set HOME" })?;
+        folders.settings_file = absolute(folders.settings_file);
+        let settings = read_settings(&folders)?;
+        Ok(Self { own, folders, settings })
+    }
+
+    /// Prints every problem of the files, and none of anything else.
+    fn check(&self) -> ExitCode {
+        let environment = daemon_environment(&self.own, &self.settings);
+        let paths = match aws_paths(&environment) {
+            Ok(paths) => paths,
+            Err(why) => return fail(1, &why, "set HOME"),
+        };
+        let mut inputs = AwsInputs::default();
+        for (file, path) in [(SourceFile::Config, &paths.config), (SourceFile::Credentials, &paths.credentials)] {
+            let _ = inputs.take(file, reading(person_file::read(path, LARGEST_FILE)));
+        }
+        let place = |file| path_of(&paths, &self.folders.settings_file, file);
+        let mut lines = Vec::new();
+        for problem in inputs.problems() {
+            // The SDKs' messages have no column; a line's first one is where a header or a key begins.
+            lines.push(format!("{}:{}:1: {}", place(problem.origin.file), problem.origin.line, problem.message));
+        }
+        for error in
+            plan::resolve_all(inputs.profiles(), &plan_context(&environment)).into_values().filter_map(Result::err)
+        {
+            let harmless = matches!(error.code, PlanErrorCode::NoCredentials | PlanErrorCode::UnreadableFile);
+            if let Some(origin) = error.origin.filter(|_| !harmless) {
+                lines.push(format!("{}:{}:1: {}", place(origin.file), origin.line, error.message));
+            }
+        }
+        lines.sort();
+        if lines.is_empty() {
+            return print("no problem\n");
+        }
+        let _ = print(&(lines.join("\n") + "\n"));
+        ExitCode::FAILURE
+    }
+
+    fn run(self) -> Result<(), Refused> {
+        let refused = |message: String| Refused { message, fix: "stop the other daemon, or mend what is named" };
+        // One thread: the work is waiting, and what may block goes to the pool.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| refused(format!("the daemon can't start: {error}")))?;
+        let result = runtime.block_on(run::run(self)).map_err(refused);
+        // What is still in the pool (a name look-up) is not waited for.
+        runtime.shutdown_background();
+        result
+    }
+}
+
+/// The settings at start: what is wrong is refused with its line.
+fn read_settings(folders: &Folders) -> Result<Settings, Refused> {
+    let path = folders.settings_file.display();
+    let failed = |why: &str| Refused {
+        message: format!("the settings file {path} can't be read: {why}"),
+        fix: "mend the file, or name another with --config or EVERCRED_CONFIG",
+    };
+    let text = match person_file::read(&folders.settings_file, LARGEST_FILE) {
+        Ok(None) if folders.settings_file_is_named => return Err(failed("there is no such file")),
+        Ok(None) => String::new(),
+        Ok(Some(bytes)) => String::from_utf8(bytes.to_vec()).map_err(|_| failed("it is not UTF-8 text"))?,
+        Err(error) => return Err(failed(&error.to_string())),
+    };
+    Settings::parse(&text)
+        .map_err(|error| Refused { message: error.render(&path.to_string()), fix: "correct the line" })
+}
+
+/// What the daemon goes by: its own environment without what chooses credentials, under the setting `[environment]`.
+fn daemon_environment(own: &Environment, settings: &Settings) -> Environment {
+    own.overlay(&settings.environment).without_credentials()
+}
+
+fn aws_paths(environment: &Environment) -> Result<AwsPaths, String> {
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let paths = AwsPaths::resolve(&variable, PathStyle::Unix)
+        .ok_or("HOME is not set, so there is no telling where the AWS files are")?;
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    Ok(AwsPaths { config: absolute(paths.config), credentials: absolute(paths.credentials) })
+}
+
+fn plan_context(environment: &Environment) -> PlanContext {
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    PlanContext::from_environment(&variable, zone::local_offset())
+}
+
+fn reading(read: std::io::Result<Option<zeroize::Zeroizing<Vec<u8>>>>) -> Reading {
+    match read {
+        Ok(None) => Reading::Missing,
+        Ok(Some(bytes)) => Reading::Bytes(bytes),
+        Err(error) => Reading::Unreadable(error.to_string()),
+    }
+}
+
+fn path_of(paths: &AwsPaths, settings: &Path, file: SourceFile) -> String {
+    let path = match file {
+        SourceFile::Config => &paths.config,
+        SourceFile::Credentials => &paths.credentials,
+        SourceFile::Settings => settings,
+    };
+    path.display().to_string()
+}
+
+fn print(text: &str) -> ExitCode {
+    // A reader that went away is no error of ours.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn fail(exit: u8, message: &str, fix: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr().lock(), "evercredd: {message}\nfix: {fix}");
+    ExitCode::from(exit)
+}
+
+/// The time, for what is not decided by it.
+fn now() -> crate::core::time::Now {
+    clock::read()
+}

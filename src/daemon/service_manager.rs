@@ -5,25 +5,25 @@ use std::os::unix::net::UnixDatagram;
 use crate::platform::environment::Environment;
 
 /// The service manager's socket, if there is one.
-pub struct ServiceManager {
+pub(super) struct ServiceManager {
     socket: Option<(UnixDatagram, String)>,
 }
 
 impl ServiceManager {
     /// Finds the socket that the service manager listens on.
-    pub fn from_environment(environment: &Environment) -> Self {
+    pub(super) fn from_environment(environment: &Environment) -> Self {
         let path = environment.get("NOTIFY_SOCKET").filter(|path| path.starts_with('/') || path.starts_with('@'));
         let socket = path.and_then(|path| Some((UnixDatagram::unbound().ok()?, path.to_owned())));
         Self { socket }
     }
 
     /// Ready to answer callers.
-    pub fn ready(&self) {
+    pub(super) fn ready(&self) {
         self.send("READY=1");
     }
 
     /// Stopping.
-    pub fn stopping(&self) {
+    pub(super) fn stopping(&self) {
         self.send("STOPPING=1");
     }
 

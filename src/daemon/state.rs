@@ -14,7 +14,7 @@ use crate::core::settings::Persist;
 const LIMIT: u64 = 8 * 1024 * 1024;
 
 /// Where the state is, and the lock on it.
-pub struct StateFiles {
+pub(super) struct StateFiles {
     state: PathBuf,
     runtime: PathBuf,
     boot_id: Option<String>,
@@ -23,15 +23,15 @@ pub struct StateFiles {
 
 /// What the last daemon left.
 #[derive(Default)]
-pub struct Recovered {
+pub(super) struct Recovered {
     /// What was asked for.
-    pub memory: Memory,
+    pub(super) memory: Memory,
     /// The minted sets, and whether they are of this boot.
-    pub minted: Vec<(Vec<MintedSet>, bool)>,
+    pub(super) minted: Vec<(Vec<MintedSet>, bool)>,
     /// The estimate of AWS's time, if it is of this boot.
-    pub clock: Option<SavedClock>,
+    pub(super) clock: Option<SavedClock>,
     /// What could not be used: sentences.
-    pub complaints: Vec<String>,
+    pub(super) complaints: Vec<String>,
 }
 
 impl StateFiles {
@@ -39,7 +39,7 @@ impl StateFiles {
     ///
     /// # Errors
     /// A sentence: the folder can't be used, or another daemon holds it (and which).
-    pub fn open(state: &Path, runtime: &Path, boot_id: Option<String>) -> Result<Self, String> {
+    pub(super) fn open(state: &Path, runtime: &Path, boot_id: Option<String>) -> Result<Self, String> {
         private_file::ensure_private_dir(state).map_err(|error| error.to_string())?;
         private_file::ensure_private_dir(runtime).map_err(|error| error.to_string())?;
         let lock = lock(&state.join("lock"))?;
@@ -47,14 +47,15 @@ impl StateFiles {
     }
 
     /// Reads what the last daemon left; what can't be used is set aside.
-    pub fn recover(&self) -> Recovered {
+    pub(super) fn recover(&self) -> Recovered {
         let mut recovered = Recovered::default();
         let complaints = &mut recovered.complaints;
         let boot_id = self.boot_id.as_deref();
         if let Some(memory) = read(&self.state.join("memory.json"), complaints, saved::decode_memory) {
             recovered.memory = memory;
         }
-        recovered.clock = read(&self.state.join("clock.json"), complaints, |text| saved::decode_clock(text, boot_id)).flatten();
+        recovered.clock =
+            read(&self.state.join("clock.json"), complaints, |text| saved::decode_clock(text, boot_id)).flatten();
         for folder in [&self.runtime, &self.state] {
             let minted = read(&folder.join("minted.json"), complaints, |text| saved::decode_minted(text, boot_id));
             recovered.minted.extend(minted);
@@ -66,7 +67,7 @@ impl StateFiles {
     ///
     /// # Errors
     /// A sentence.
-    pub fn save_memory(&self, memory: &Memory) -> Result<(), String> {
+    pub(super) fn save_memory(&self, memory: &Memory) -> Result<(), String> {
         write(&self.state.join("memory.json"), saved::encode_memory(memory).as_bytes())
     }
 
@@ -74,7 +75,7 @@ impl StateFiles {
     ///
     /// # Errors
     /// A sentence.
-    pub fn save_clock(&self, clock: SavedClock) -> Result<(), String> {
+    pub(super) fn save_clock(&self, clock: SavedClock) -> Result<(), String> {
         match saved::encode_clock(self.boot_id.as_deref(), clock) {
             Some(text) => write(&self.state.join("clock.json"), text.as_bytes()),
             None => Ok(()),
@@ -85,7 +86,7 @@ impl StateFiles {
     ///
     /// # Errors
     /// A sentence.
-    pub fn save_minted(&self, sets: &[MintedSet], persist: Persist) -> Result<(), String> {
+    pub(super) fn save_minted(&self, sets: &[MintedSet], persist: Persist) -> Result<(), String> {
         let (runtime, state) = (self.runtime.join("minted.json"), self.state.join("minted.json"));
         let wanted = match persist {
             Persist::Runtime => Some(&runtime),
@@ -137,7 +138,11 @@ fn lock(path: &Path) -> Result<File, String> {
             let mut holder = String::new();
             let _ = (&mut file).take(32).read_to_string(&mut holder);
             let pid = holder.trim();
-            let who = if pid.is_empty() { "another evercredd".to_owned() } else { format!("evercredd with process id {pid}") };
+            let who = if pid.is_empty() {
+                "another evercredd".to_owned()
+            } else {
+                format!("evercredd with process id {pid}")
+            };
             return Err(format!("{who} is already running on the state folder (it holds {})", path.display()));
         }
         Err(TryLockError::Error(error)) => return Err(failed(&error)),

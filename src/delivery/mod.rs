@@ -1,1 +1,3 @@
-//! delivery
+//! How credentials reach programs: the control socket.
+
+pub mod control_socket;

@@ -1,0 +1,132 @@
+//! Requests from the control socket: what they ask of the keeper, and how its answers go back.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::core::credential::Credentials;
+use crate::core::keeper::{Answer, CallerId, Wants};
+use crate::core::location::AwsPaths;
+use crate::wire::{self, ErrorKind, Request, WireError};
+
+/// What a request asks for.
+pub(super) enum Asked {
+    /// Something that the keeper answers, now or later.
+    Keeper(String, Wants),
+    /// The status document.
+    Status,
+}
+
+/// The callers that wait for the keeper.
+#[derive(Default)]
+pub(super) struct Callers {
+    waiting: BTreeMap<CallerId, Waiting>,
+    next: u64,
+}
+
+struct Waiting {
+    reply: oneshot::Sender<wire::Answer>,
+    profile: String,
+    wants: Wants,
+}
+
+impl Callers {
+    /// Notes a caller.
+    pub(super) fn add(&mut self, profile: String, wants: Wants, reply: oneshot::Sender<wire::Answer>) -> CallerId {
+        self.next += 1;
+        let caller = CallerId(self.next);
+        self.waiting.insert(caller, Waiting { reply, profile, wants });
+        caller
+    }
+
+    /// Gives a caller its answer. `expiration` says an expiry as this machine's clock will show it.
+    pub(super) fn answer(
+        &mut self,
+        caller: CallerId,
+        answer: Answer,
+        expiration: impl Fn(&Credentials) -> Option<String>,
+    ) {
+        let Some(waiting) = self.waiting.remove(&caller) else { return };
+        let text = match (answer, waiting.wants) {
+            (Answer::Refused(refusal), _) => wire::answer_error(&refusal.into()),
+            (Answer::Credentials(credentials), Wants::Credentials) => {
+                wire::answer_credentials(&credentials, expiration(&credentials).as_deref())
+            }
+            (Answer::Credentials(credentials), Wants::Renewal) => {
+                let until = credentials.expires_at.map(|at| at.to_rfc3339());
+                wire::answer_ok(&json!({"profile": waiting.profile, "expires_at": until}))
+            }
+        };
+        // A caller that hung up meanwhile needs no answer.
+        let _ = waiting.reply.send(text);
+    }
+
+    /// The callers that hung up.
+    pub(super) fn gone(&mut self) -> Vec<CallerId> {
+        let gone: Vec<CallerId> =
+            self.waiting.iter().filter(|(_, waiting)| waiting.reply.is_closed()).map(|(caller, _)| *caller).collect();
+        for caller in &gone {
+            self.waiting.remove(caller);
+        }
+        gone
+    }
+}
+
+/// What a request asks for.
+///
+/// # Errors
+/// This version does not know it, or it lacks what it needs.
+pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
+    let profile = || {
+        request.profile.clone().ok_or_else(|| WireError {
+            kind: ErrorKind::Malformed,
+            message: format!("the request \"{}\" names no profile", request.request),
+            fix: None,
+        })
+    };
+    match request.request.as_str() {
+        "credential-process" => Ok(Asked::Keeper(profile()?, Wants::Credentials)),
+        "renew" => Ok(Asked::Keeper(profile()?, Wants::Renewal)),
+        "status" => Ok(Asked::Status),
+        other => Err(WireError {
+            kind: ErrorKind::Unsupported,
+            message: format!("this daemon does not know the request {:?}", other.chars().take(40).collect::<String>()),
+            fix: Some("restart the daemon: it may be older than the program that asks".to_owned()),
+        }),
+    }
+}
+
+/// Whether the caller means the files that the daemon keeps, by their names alone.
+pub(super) fn same_files(request: &Request, paths: &AwsPaths) -> bool {
+    Path::new(&request.config_file) == paths.config && Path::new(&request.credentials_file) == paths.credentials
+}
+
+/// Whether two differently written paths lead to the same files. Touches the disk.
+pub(super) fn same_files_on_disk(request: &Request, paths: &AwsPaths) -> bool {
+    let resolved = |path: &Path| -> PathBuf { std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) };
+    resolved(Path::new(&request.config_file)) == resolved(&paths.config)
+        && resolved(Path::new(&request.credentials_file)) == resolved(&paths.credentials)
+}
+
+/// The refusal of a caller with other files.
+pub(super) fn wrong_files(request: &Request, paths: &AwsPaths) -> WireError {
+    let (theirs, ours) = if Path::new(&request.config_file) == paths.config {
+        (request.credentials_file.as_str(), &paths.credentials)
+    } else {
+        (request.config_file.as_str(), &paths.config)
+    };
+    WireError {
+        kind: ErrorKind::WrongFiles,
+        message: format!(
+            "the daemon keeps {}, and this command was started with {theirs}: a profile of the same name may be another there",
+            ours.display()
+        ),
+        fix: Some(
+            "unset AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE here, or set them for the daemon too ([environment] in \
+             evercred.toml)"
+                .to_owned(),
+        ),
+    }
+}

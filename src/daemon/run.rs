@@ -1,0 +1,411 @@
+//! The one loop: waits for something to happen, tells the keeper, does what the keeper says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::requests::{self, Asked, Callers};
+use super::service_manager::ServiceManager;
+use super::state::{Recovered, StateFiles};
+use super::{LARGEST_FILE, Start, aws_paths, daemon_environment, now, path_of, plan_context, reading, status};
+use crate::adapters::sts::StsCaller;
+use crate::adapters::watch::{FileChange, FileContent, FileWatcher};
+use crate::adapters::{clock, file as person_file};
+use crate::core::clock::{Clock, Sample};
+use crate::core::inputs::{AwsInputs, Change, Reading};
+use crate::core::keeper::{Action, Disturbance, Event, Keeper, LogLevel, LogLine, Outcome, Ticket};
+use crate::core::location::AwsPaths;
+use crate::core::plan;
+use crate::core::profile::SourceFile;
+use crate::core::settings::Settings;
+use crate::core::time::AwsTime;
+use crate::delivery::control_socket::{self, Incoming};
+use crate::platform::environment::Environment;
+use crate::platform::timer::{Timer, Wake};
+use crate::wire::{self, ProblemEntry};
+
+/// Requests that wait for the loop; more wait in their connections.
+const QUEUE: usize = 64;
+
+/// Everything that the loop works on.
+struct Daemon {
+    start: Start,
+    environment: Environment,
+    paths: AwsPaths,
+    inputs: AwsInputs,
+    /// Why the settings file as it is now is not in force.
+    settings_problem: Option<ProblemEntry>,
+    keeper: Keeper,
+    sts: StsCaller,
+    calls: JoinSet<Ended>,
+    callers: Callers,
+    /// Requests whose files are looked at on the disk.
+    looks: JoinSet<(Incoming, bool)>,
+    saves: Saves,
+    watcher: FileWatcher,
+    timer: Timer,
+    started_at: AwsTime,
+}
+
+/// An order that has ended.
+type Ended = (Ticket, Outcome, Vec<Sample>);
+
+/// Runs until it is told to stop.
+///
+/// # Errors
+/// A sentence: why it can't start.
+pub(super) async fn run(start: Start) -> Result<(), String> {
+    let environment = daemon_environment(&start.own, &start.settings);
+    let manager = ServiceManager::from_environment(&start.own);
+    let paths = aws_paths(&environment)?;
+    let state = StateFiles::open(&start.folders.state, &start.folders.runtime, clock::boot_id())?;
+    let failed = |what: &'static str| move |error: std::io::Error| format!("{what}: {error}");
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("signals can't be waited for"))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed("signals can't be waited for"))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed("signals can't be waited for"))?;
+    let timer = Timer::start().map_err(failed("the timer can't be started"))?;
+    let listener = control_socket::bind(&start.folders.runtime)?;
+    let socket = start.folders.runtime.join(control_socket::NAME);
+
+    let watched = vec![start.folders.settings_file.clone(), paths.config.clone(), paths.credentials.clone()];
+    let (changes, mut changed) = mpsc::channel(QUEUE);
+    let watcher = FileWatcher::new(watched, changes);
+    let (requests, mut incoming) = mpsc::channel(QUEUE);
+
+    let keeper = keeper(&start, &state);
+    let started_at = keeper.clock().best(now());
+    let sts = StsCaller::new(&environment);
+    let mut daemon = Daemon {
+        environment,
+        paths,
+        inputs: AwsInputs::default(),
+        settings_problem: None,
+        keeper,
+        sts,
+        calls: JoinSet::new(),
+        callers: Callers::default(),
+        looks: JoinSet::new(),
+        saves: Saves::new(state),
+        watcher,
+        timer,
+        started_at,
+        start,
+    };
+    daemon.read_aws_files();
+    daemon.make_plans();
+    let server = tokio::spawn(control_socket::serve(listener, requests));
+    let watching = tokio::spawn(daemon.watcher.clone().run());
+    manager.ready();
+    tracing::info!("keeping {} and {}", daemon.paths.config.display(), daemon.paths.credentials.display());
+
+    loop {
+        daemon.carry_out();
+        tokio::select! {
+            Some(request) = incoming.recv() => daemon.take_request(request),
+            Some(Ok((request, same))) = daemon.looks.join_next() => daemon.looked(request, same),
+            Some(ended) = daemon.calls.join_next() => daemon.ended(ended),
+            Some(change) = changed.recv() => daemon.file_changed(change),
+            Some(()) = daemon.saves.ended() => {}
+            wake = daemon.timer.wake() => match wake {
+                Wake::Due => daemon.keeper.handle_timeout(now()),
+                Wake::WallClockSet => daemon.keeper.handle(Event::Disturbed(Disturbance::WallClockSet), now()),
+            },
+            _ = hangup.recv() => {
+                tracing::info!("told to read every file again");
+                daemon.watcher.rescan();
+            }
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    manager.stopping();
+    tracing::info!("stopping");
+    server.abort();
+    watching.abort();
+    // Before the state is written: who connects from here on meets the next daemon.
+    if let Err(error) = std::fs::remove_file(&socket) {
+        tracing::debug!("the socket can't be removed: {error}");
+    }
+    daemon.saves.last(&daemon.keeper, daemon.start.settings.state.persist);
+    Ok(())
+}
+
+/// The keeper with what the last daemon left to it.
+fn keeper(start: &Start, state: &StateFiles) -> Keeper {
+    let Recovered { memory, minted, clock: saved, complaints } = state.recover();
+    for complaint in complaints {
+        tracing::warn!("{complaint}");
+    }
+    let now = now();
+    let mut estimate = Clock::new(now, clock::wall_is_synchronised());
+    if let Some(saved) = saved {
+        estimate.restore(saved, now);
+    }
+    let mut seed = [0; 8];
+    // Without randomness there is no spreading; nothing else depends on it.
+    let _ = rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty());
+    let mut keeper = Keeper::new(start.settings.keeper(), memory, estimate, u64::from_ne_bytes(seed));
+    for (sets, same_boot) in minted {
+        keeper.restore_minted(sets, same_boot);
+    }
+    keeper
+}
+
+impl Daemon {
+    /// Does what the keeper says, and sets the timer to when it wants to be asked again.
+    fn carry_out(&mut self) {
+        let now = now();
+        for caller in self.callers.gone() {
+            self.keeper.handle(Event::CallerGone(caller), now);
+        }
+        while let Some(action) = self.keeper.poll_action() {
+            match action {
+                Action::Mint(order) => {
+                    let (sts, ticket) = (self.sts.clone(), order.ticket);
+                    self.calls.spawn(async move {
+                        let (outcome, samples) = sts.mint(order).await;
+                        (ticket, outcome, samples)
+                    });
+                }
+                Action::Probe(order) => {
+                    let (sts, ticket) = (self.sts.clone(), order.ticket);
+                    self.calls.spawn(async move {
+                        let (outcome, samples) = sts.probe(order).await;
+                        (ticket, outcome, samples)
+                    });
+                }
+                Action::Answer { caller, answer } => {
+                    let (estimate, warn) = (self.keeper.clock(), self.start.settings.clock.warn.get());
+                    self.callers.answer(caller, answer, |credentials| {
+                        Some(estimate.for_local_reader(credentials.expires_at?, now, warn))
+                    });
+                }
+                Action::Remember => self.saves.memory = true,
+                Action::KeepMinted => self.saves.minted = true,
+                Action::Log(line) => log(&line),
+            }
+        }
+        self.saves.begin(&self.keeper, self.start.settings.state.persist);
+        let wait = self.keeper.next_timeout().map(|at| (at - now.boot).to_std().unwrap_or(Duration::ZERO));
+        self.timer.arm(wait);
+    }
+
+    fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+        match ended {
+            Ok((ticket, outcome, samples)) => {
+                self.keeper.handle(Event::Ended { ticket, outcome, samples }, now());
+            }
+            // In release a panic aborts; in tests it shows here.
+            Err(error) => tracing::error!("a call ended without an outcome: {error}"),
+        }
+    }
+
+    fn take_request(&mut self, incoming: Incoming) {
+        if requests::same_files(&incoming.request, &self.paths) {
+            return self.serve(incoming);
+        }
+        let (request, paths) = (incoming.request.clone(), self.paths.clone());
+        self.looks.spawn_blocking(move || (incoming, requests::same_files_on_disk(&request, &paths)));
+    }
+
+    fn looked(&mut self, incoming: Incoming, same: bool) {
+        if same {
+            return self.serve(incoming);
+        }
+        let error = requests::wrong_files(&incoming.request, &self.paths);
+        let _ = incoming.reply.send(wire::answer_error(&error));
+    }
+
+    fn serve(&mut self, Incoming { request, reply }: Incoming) {
+        match requests::understand(&request) {
+            Ok(Asked::Keeper(profile, wants)) => {
+                let caller = self.callers.add(profile.clone(), wants, reply);
+                self.keeper.handle(Event::Asked { caller, profile, wants }, now());
+            }
+            Ok(Asked::Status) => {
+                let document = serde_json::to_value(self.status()).unwrap_or_default();
+                let _ = reply.send(wire::answer_ok(&document));
+            }
+            Err(error) => {
+                let _ = reply.send(wire::answer_error(&error));
+            }
+        }
+    }
+
+    fn status(&self) -> wire::StatusDocument {
+        let path = |file| path_of(&self.paths, &self.start.folders.settings_file, file);
+        let context = status::Context {
+            started_at: self.started_at,
+            warn: self.start.settings.clock.warn.get(),
+            file_problems: self.inputs.problems(),
+            path: &path,
+            problems: self.settings_problem.clone().into_iter().collect(),
+        };
+        status::document(&self.keeper, context, now())
+    }
+
+    fn read_aws_files(&mut self) {
+        for (file, path) in
+            [(SourceFile::Config, &self.paths.config), (SourceFile::Credentials, &self.paths.credentials)]
+        {
+            let _ = self.inputs.take(file, reading(person_file::read(path, LARGEST_FILE)));
+        }
+    }
+
+    fn make_plans(&mut self) {
+        for problem in self.inputs.problems() {
+            let place = path_of(&self.paths, &self.start.folders.settings_file, problem.origin.file);
+            tracing::warn!("{place}:{}: {}", problem.origin.line, problem.message);
+        }
+        let plans: BTreeMap<_, _> = plan::resolve_all(self.inputs.profiles(), &plan_context(&self.environment));
+        self.keeper.handle(Event::Plans(plans), now());
+    }
+
+    fn file_changed(&mut self, FileChange { path, content }: FileChange) {
+        let found = match content {
+            FileContent::Missing => Reading::Missing,
+            FileContent::Text(bytes) => Reading::Bytes(bytes),
+            FileContent::Unreadable(why) => Reading::Unreadable(why),
+        };
+        // One path may be both files, in odd set-ups.
+        if path == self.start.folders.settings_file {
+            return self.settings_changed(found);
+        }
+        let mut changes = Vec::new();
+        if path == self.paths.config && path == self.paths.credentials {
+            self.read_aws_files();
+            changes.push(Change::Profiles);
+        } else if path == self.paths.config {
+            changes.push(self.inputs.take(SourceFile::Config, found));
+        } else if path == self.paths.credentials {
+            changes.push(self.inputs.take(SourceFile::Credentials, found));
+        }
+        if changes.contains(&Change::Profiles) {
+            tracing::info!("{} has changed", path.display());
+            self.make_plans();
+        } else if changes.contains(&Change::Rejected)
+            && let Some(problem) = self.inputs.problems().iter().rfind(|problem| problem.fatal)
+        {
+            let message = &problem.message;
+            tracing::warn!("{}:{}: {message}; the profiles go on as they were", path.display(), problem.origin.line);
+        }
+    }
+
+    /// New settings are taken whole or not at all.
+    fn settings_changed(&mut self, found: Reading) {
+        let path = self.start.folders.settings_file.clone();
+        let parsed = match found {
+            Reading::Missing if self.start.folders.settings_file_is_named => Err(("the file is gone".to_owned(), None)),
+            Reading::Missing => Ok(Settings::default()),
+            Reading::Unreadable(why) => Err((why, None)),
+            Reading::Bytes(bytes) => match std::str::from_utf8(&bytes) {
+                Ok(text) => Settings::parse(text).map_err(|error| (error.message().to_owned(), Some(error.line()))),
+                Err(_) => Err(("it is not UTF-8 text".to_owned(), None)),
+            },
+        };
+        match parsed {
+            Ok(settings) => {
+                self.settings_problem = None;
+                if settings != self.start.settings {
+                    tracing::info!("{} has changed", path.display());
+                    self.start.settings = settings;
+                    self.apply_settings(&path);
+                }
+            }
+            Err((why, line)) => {
+                tracing::warn!("{} is not used: {why}; the settings go on as they were", path.display());
+                self.settings_problem = Some(ProblemEntry {
+                    id: "settings-refused".to_owned(),
+                    message: format!("the settings file is not used: {why}; the daemon keeps the settings it had"),
+                    file: Some(path.display().to_string()),
+                    line: line.and_then(|line| u32::try_from(line).ok()),
+                    fix: Some("correct the line; evercred config check shows it".to_owned()),
+                });
+            }
+        }
+    }
+
+    fn apply_settings(&mut self, settings_file: &std::path::Path) {
+        self.environment = daemon_environment(&self.start.own, &self.start.settings);
+        self.sts.reconfigure(&self.environment);
+        self.keeper.handle(Event::Settings(self.start.settings.keeper()), now());
+        // Where minted sets are kept may have changed.
+        self.saves.minted = true;
+        match aws_paths(&self.environment) {
+            Ok(paths) if paths != self.paths => {
+                self.watcher.set_paths(vec![settings_file.to_owned(), paths.config.clone(), paths.credentials.clone()]);
+                self.paths = paths;
+                self.inputs = AwsInputs::default();
+                self.read_aws_files();
+            }
+            Ok(_) => {}
+            Err(why) => tracing::warn!("{why}"),
+        }
+        // Region and endpoint variables may have changed too.
+        self.make_plans();
+    }
+}
+
+/// Writes the state files off the loop, one write at a time; what changes meanwhile is written after it.
+struct Saves {
+    state: Arc<StateFiles>,
+    memory: bool,
+    minted: bool,
+    under_way: JoinSet<()>,
+}
+
+impl Saves {
+    fn new(state: StateFiles) -> Self {
+        Self { state: Arc::new(state), memory: false, minted: false, under_way: JoinSet::new() }
+    }
+
+    fn begin(&mut self, keeper: &Keeper, persist: crate::core::settings::Persist) {
+        if !self.under_way.is_empty() || !(self.memory || self.minted) {
+            return;
+        }
+        let memory = std::mem::take(&mut self.memory).then(|| keeper.memory().clone());
+        let minted = std::mem::take(&mut self.minted).then(|| keeper.minted());
+        let (state, clock) = (self.state.clone(), keeper.clock().save(now()));
+        self.under_way.spawn_blocking(move || {
+            let results = [
+                memory.map(|memory| state.save_memory(&memory)),
+                minted.map(|minted| state.save_minted(&minted, persist)),
+                clock.map(|clock| state.save_clock(clock)),
+            ];
+            for error in results.into_iter().flatten().filter_map(Result::err) {
+                tracing::warn!("{error}; what it would have kept is lost with the next restart");
+            }
+        });
+    }
+
+    /// Waits for the write that is under way; nothing where there is none.
+    async fn ended(&mut self) -> Option<()> {
+        self.under_way.join_next().await.map(|_| ())
+    }
+
+    /// Writes everything, before the program ends.
+    fn last(&self, keeper: &Keeper, persist: crate::core::settings::Persist) {
+        let clock = keeper.clock().save(now()).map_or(Ok(()), |clock| self.state.save_clock(clock));
+        let results =
+            [clock, self.state.save_memory(keeper.memory()), self.state.save_minted(&keeper.minted(), persist)];
+        for error in results.into_iter().filter_map(Result::err) {
+            tracing::warn!("{error}");
+        }
+    }
+}
+
+fn log(line: &LogLine) {
+    let LogLine { level, profile, message } = line;
+    match (level, profile) {
+        (LogLevel::Warn, Some(profile)) => tracing::warn!(profile, "{message}"),
+        (LogLevel::Warn, None) => tracing::warn!("{message}"),
+        (LogLevel::Info, Some(profile)) => tracing::info!(profile, "{message}"),
+        (LogLevel::Info, None) => tracing::info!("{message}"),
+        (LogLevel::Debug, Some(profile)) => tracing::debug!(profile, "{message}"),
+        (LogLevel::Debug, None) => tracing::debug!("{message}"),
+    }
+}

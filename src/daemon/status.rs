@@ -1,0 +1,96 @@
+//! The status document, from what the keeper and the inputs say.
+
+use chrono::TimeDelta;
+
+use crate::core::clock::{Clock, Grade};
+use crate::core::keeper::{Keeper, ProfileStatus};
+use crate::core::profile::{Problem, SourceFile};
+use crate::core::time::{AwsTime, Now};
+use crate::wire::{ClockStatus, DaemonStatus, ErrorEntry, ProblemEntry, ProfileEntry, RenewalEntry, StatusDocument};
+
+/// What the document needs besides the keeper.
+pub(super) struct Context<'a> {
+    /// When the daemon started.
+    pub(super) started_at: AwsTime,
+    /// `clock.warn`.
+    pub(super) warn: TimeDelta,
+    /// What is wrong with the AWS files.
+    pub(super) file_problems: Vec<Problem>,
+    /// The path of each file.
+    pub(super) path: &'a dyn Fn(SourceFile) -> String,
+    /// What else a person should know.
+    pub(super) problems: Vec<ProblemEntry>,
+}
+
+pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> StatusDocument {
+    let file_problems = context.file_problems.iter().map(|problem| ProblemEntry {
+        id: if problem.fatal { "aws-file-refused" } else { "aws-file-warning" }.to_owned(),
+        message: problem.message.clone(),
+        file: Some((context.path)(problem.origin.file)),
+        line: Some(problem.origin.line),
+        fix: problem.fatal.then(|| "correct the line; the profiles go on as they were until then".to_owned()),
+    });
+    StatusDocument {
+        schema: "evercred.status/1".to_owned(),
+        daemon: DaemonStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started_at: context.started_at.to_rfc3339(),
+        },
+        clock: clock(keeper.clock(), context.warn, now),
+        profiles: keeper.status(now).into_iter().map(profile).collect(),
+        sso_sessions: Vec::new(),
+        problems: file_problems.chain(context.problems).collect(),
+    }
+}
+
+fn clock(clock: &Clock, warn: TimeDelta, now: Now) -> ClockStatus {
+    let state = match clock.grade(now, warn) {
+        Grade::Unknown => "unknown",
+        Grade::Ok => "ok",
+        Grade::Notice => "notice",
+        Grade::Warning => "warning",
+        Grade::Critical => "critical",
+    };
+    let (offset, uncertainty) = clock.wall_error(now);
+    let seconds = |delta: TimeDelta| {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a few days fit into 53 bits")]
+        let millis = delta.num_milliseconds() as f64;
+        clock.is_known().then_some(millis / 1_000.0)
+    };
+    ClockStatus {
+        state: state.to_owned(),
+        offset_seconds: seconds(offset),
+        uncertainty_seconds: seconds(uncertainty),
+        source: clock.is_known().then(|| "the Date of AWS's answers".to_owned()),
+        measured_at: clock.heard_at().map(|at| (clock.best(now) - (now.boot - at)).to_rfc3339()),
+        crosses_limit_in_seconds: None,
+    }
+}
+
+fn profile(status: ProfileStatus) -> ProfileEntry {
+    ProfileEntry {
+        name: status.name,
+        kind: status.kind.to_owned(),
+        kept: status.kept,
+        state: status.state,
+        valid: status.valid,
+        expires_at: status.expires_at.map(AwsTime::to_rfc3339),
+        remaining_seconds: status.remaining.map(|remaining| remaining.num_seconds()),
+        renew_at: status.renew_at.map(AwsTime::to_rfc3339),
+        last_renewal: status.last_renewal.map(|renewal| RenewalEntry {
+            at: renewal.at.to_rfc3339(),
+            ok: renewal.ok,
+            took_ms: renewal.took.num_milliseconds(),
+            reason: renewal.reason,
+        }),
+        last_error: status.last_error.map(|error| ErrorEntry {
+            at: error.at.to_rfc3339(),
+            code: error.code,
+            class: error.class,
+            message: error.message,
+            fix: error.fix,
+        }),
+        deliveries: vec!["credential-process".to_owned()],
+    }
+}

@@ -1,0 +1,253 @@
+//! The control socket: takes requests of our own user's programs, one for each connection, and gives the daemon's answers.
+//!
+//! A caller may be slow, hostile or garbled: then its connection ends, and nothing else.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use zeroize::Zeroizing;
+
+use crate::adapters::private_file;
+use crate::platform::peer::own_uid;
+use crate::wire::{self, Answer, ErrorKind, Request, WireError};
+
+/// The file's name in the runtime folder.
+pub const NAME: &str = "evercred.sock";
+/// How many connections are served at once; the next one waits in the listener's queue.
+const AT_ONCE: usize = 256;
+/// A program that connects has its request ready.
+const LONGEST_REQUEST: Duration = Duration::from_secs(5);
+/// An answer fits into the socket's buffer; a reader that does not read is not waited for.
+const LONGEST_ANSWER: Duration = Duration::from_secs(5);
+
+/// A request, and where its answer goes. When the caller hangs up, the receiving end of `reply` is gone.
+pub struct Incoming {
+    /// The request.
+    pub request: Request,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Answer>,
+}
+
+/// Makes the socket in the runtime folder, 0600 in 0700. A socket that nobody answers at is left over and is replaced;
+/// anything else that is there is left alone.
+///
+/// # Errors
+/// A sentence.
+pub fn bind(runtime: &Path) -> Result<UnixListener, String> {
+    private_file::ensure_private_dir(runtime).map_err(|error| error.to_string())?;
+    let path = runtime.join(NAME);
+    let failed = |why: &dyn std::fmt::Display| format!("the socket {} can't be made: {why}", path.display());
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(&error)),
+        Ok(metadata) if !metadata.file_type().is_socket() || metadata.uid() != own_uid() => {
+            return Err(failed(&"something that is not a socket of yours is there"));
+        }
+        Ok(_) => match std::os::unix::net::UnixStream::connect(&path) {
+            Ok(_) => return Err(failed(&"another daemon answers there")),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(&path).map_err(|error| failed(&error))?;
+            }
+            Err(error) => return Err(failed(&error)),
+        },
+    }
+    // The umask has made it private already; the folder is private in any case.
+    let listener = UnixListener::bind(&path).map_err(|error| failed(&error))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(|error| failed(&error))?;
+    Ok(listener)
+}
+
+/// Serves connections until the receiver of `requests` is gone.
+pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Incoming>) {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        // The semaphore is never closed.
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        if requests.is_closed() {
+            return;
+        }
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let requests = requests.clone();
+                // A task of its own, so that a slow caller holds up nobody; it ends by its time-outs.
+                tokio::spawn(async move {
+                    if let Err(error) = converse(stream, &requests).await {
+                        tracing::debug!("a connection on the control socket ended early: {error}");
+                    }
+                    drop(place);
+                });
+            }
+            // The caller went away before it was accepted.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!("the control socket can't accept a connection now: {error}");
+                drop(place);
+                // Out of descriptors: wait for a connection to end and give one back.
+                wait_for_an_end(&places).await;
+            }
+        }
+    }
+}
+
+/// Returns when a connection that is open now has ended, at the latest after a second.
+async fn wait_for_an_end(places: &Semaphore) {
+    let wanted = u32::try_from(places.available_permits() + 1).unwrap_or(u32::MAX);
+    let _ = tokio::time::timeout(Duration::from_secs(1), places.acquire_many(wanted)).await;
+}
+
+async fn converse(mut stream: UnixStream, requests: &mpsc::Sender<Incoming>) -> io::Result<()> {
+    let uid = stream.peer_cred()?.uid();
+    // Root may connect to any socket; that it wants another user's credentials is nobody's intention.
+    if uid != own_uid() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("the caller runs as uid {uid}")));
+    }
+    let text = tokio::time::timeout(LONGEST_REQUEST, read_request(&mut stream)).await;
+    let parsed = match text {
+        Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(WireError { kind: ErrorKind::Malformed, message: error.to_string(), fix: None })
+        }
+        Ok(text) => wire::parse_request(&text?),
+    };
+    let answer = match parsed {
+        Err(error) => wire::answer_error(&error),
+        Ok(request) => match ask(&mut stream, request, requests).await {
+            Some(answer) => answer,
+            None => return Ok(()),
+        },
+    };
+    match tokio::time::timeout(LONGEST_ANSWER, write_answer(&mut stream, &answer)).await {
+        Ok(result) => result,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// The daemon's answer; `None` where the caller went away or the daemon is stopping.
+async fn ask(stream: &mut UnixStream, request: Request, requests: &mpsc::Sender<Incoming>) -> Option<Answer> {
+    let (reply, answer) = oneshot::channel();
+    requests.send(Incoming { request, reply }).await.ok()?;
+    let mut rest = [0; 1];
+    tokio::select! {
+        answer = answer => answer.ok(),
+        // A caller says nothing more: what comes is the end of its stream. One that talks on is not waited with.
+        _ = stream.read(&mut rest) => None,
+    }
+}
+
+async fn read_request(stream: &mut UnixStream) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut head = [0; 4];
+    stream.read_exact(&mut head).await?;
+    let too_long = || io::Error::new(io::ErrorKind::InvalidData, "the message is too long");
+    let length = wire::length(head).ok_or_else(too_long)?;
+    // Grows with what comes, not with what was announced.
+    let mut text = Zeroizing::new(Vec::new());
+    let read = stream.take(length as u64).read_to_end(&mut text).await?;
+    if read == length { Ok(text) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+async fn write_answer(stream: &mut UnixStream, answer: &Answer) -> io::Result<()> {
+    let (head, answer) = match wire::header(answer.len()) {
+        Some(head) => (head, answer.clone()),
+        None => {
+            let message = "the answer is too long for one message".to_owned();
+            let error = wire::answer_error(&WireError { kind: ErrorKind::Failed, message, fix: None });
+            (wire::header(error.len()).unwrap_or_default(), error)
+        }
+    };
+    let mut frame = Zeroizing::new(Vec::with_capacity(head.len() + answer.len()));
+    frame.extend_from_slice(&head);
+    frame.extend_from_slice(&answer);
+    stream.write_all(&frame).await?;
+    stream.shutdown().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream as Caller;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A server that answers every request with `{"echo": NAME}`, until the test ends.
+    fn server() -> (tempfile::TempDir, PathBuf, tokio::runtime::Runtime) {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let path = folder.path().join("run");
+        let listener = {
+            let _guard = runtime.enter();
+            bind(&path).unwrap()
+        };
+        let (sender, mut requests) = mpsc::channel::<Incoming>(64);
+        runtime.spawn(serve(listener, sender));
+        runtime.spawn(async move {
+            while let Some(incoming) = requests.recv().await {
+                let answer = wire::answer_ok(&serde_json::json!({"echo": incoming.request.request}));
+                let _ = incoming.reply.send(answer);
+            }
+        });
+        (folder, path.join(NAME), runtime)
+    }
+
+    fn ask(path: &Path, text: &[u8]) -> Result<serde_json::Value, WireError> {
+        let mut caller = Caller::connect(path).unwrap();
+        wire::write_message(&mut caller, text).unwrap();
+        wire::parse_answer(&wire::read_message(&mut caller).unwrap())
+    }
+
+    const GOOD: &[u8] = br#"{"version":1,"request":"status"}"#;
+
+    #[test]
+    fn a_thousand_callers_at_once_are_all_answered() {
+        let (_folder, path, _runtime) = server();
+        std::thread::scope(|scope| {
+            let callers: Vec<_> = (0..20)
+                .map(|_| scope.spawn(|| (0..50).map(|_| ask(&path, GOOD)).filter(Result::is_ok).count()))
+                .collect();
+            assert_eq!(callers.into_iter().map(|caller| caller.join().unwrap()).sum::<usize>(), 1_000);
+        });
+    }
+
+    #[test]
+    fn garbled_and_hostile_messages_end_their_own_connection_only() {
+        let (_folder, path, _runtime) = server();
+        let mut silent = Caller::connect(&path).unwrap();
+        for text in [&b"{"[..], b"[]", b"\xff\xfe", b"{\"version\":9}"] {
+            assert!(ask(&path, text).is_err());
+        }
+        let mut greedy = Caller::connect(&path).unwrap();
+        greedy.write_all(&[0xff; 4]).unwrap();
+        let answer = wire::read_message(&mut greedy).unwrap();
+        assert_eq!(wire::parse_answer(&answer).unwrap_err().kind, ErrorKind::Malformed);
+        let mut cut = Caller::connect(&path).unwrap();
+        cut.write_all(&[0, 0, 0, 9, b'{']).unwrap();
+        drop(cut);
+        assert!(ask(&path, GOOD).is_ok());
+        // It said nothing, and is not waited for for ever.
+        assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_left_over_socket_is_replaced_and_a_live_one_is_not() {
+        let (_folder, path, runtime) = server();
+        let folder = path.parent().unwrap();
+        let _guard = runtime.enter();
+        assert!(bind(folder).unwrap_err().contains("another daemon"));
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        drop(_guard);
+        drop(runtime);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _guard = runtime.enter();
+        drop(bind(folder).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a file of a test")]
+        std::fs::write(&path, "mine").unwrap();
+        assert!(bind(folder).unwrap_err().contains("not a socket"));
+    }
+}
