@@ -7,7 +7,6 @@
 use std::io;
 use std::path::Path;
 
-
 use super::file;
 
 /// Every system's own bundle is far smaller.
@@ -44,7 +43,7 @@ fn usable(text: &str) -> (String, usize) {
 
 fn base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
-    if text.is_empty() || text.len() % 4 != 0 || text.len() - digits.len() > 2 {
+    if text.is_empty() || !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
         return None;
     }
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
@@ -78,6 +77,8 @@ const OBJECT_ID: u8 = 0x06;
 const BOOLEAN: u8 = 0x01;
 const VERSION: u8 = 0xA0;
 const EXTENSIONS: u8 = 0xA3;
+/// 1.3.6.1.4.1.11129.2.4.2, RFC 6962.
+const SIGNED_TIMESTAMPS: &[u8] = &[0x2B, 6, 1, 4, 1, 0xD6, 0x79, 2, 4, 2];
 
 /// Whether the verifier takes this certificate for a trust anchor: an X.509 version 3 certificate in well-formed DER.
 fn is_anchor(der: &[u8]) -> bool {
@@ -123,9 +124,14 @@ fn certificate(der: &mut Der<'_>) -> Option<()> {
         }
         let mut value = extension.value(OCTET_STRING)?;
         extension.end()?;
-        let standard = matches!(id, [0x55, 0x1D, 17 | 19 | 30 | 31 | 37]);
-        if standard {
-            value.value(SEQUENCE)?;
+        // What the verifier remembers of a certificate has to be of the expected kind; the rest it skips, critical or not.
+        let expected = match id {
+            [0x55, 0x1D, 17 | 19 | 30 | 31 | 37] => Some(SEQUENCE),
+            SIGNED_TIMESTAMPS => Some(OCTET_STRING),
+            _ => None,
+        };
+        if let Some(tag) = expected {
+            value.value(tag)?;
             value.end()?;
         }
         if seen.contains(&id) {

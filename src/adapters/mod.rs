@@ -7,3 +7,4 @@ mod network;
 pub mod private_file;
 pub mod sts;
 pub mod watch;
+mod watch_places;

@@ -25,6 +25,7 @@ use crate::core::settings::Settings;
 use crate::core::time::AwsTime;
 use crate::delivery::control_socket::{self, Incoming};
 use crate::platform::environment::Environment;
+use crate::platform::random;
 use crate::platform::timer::{Timer, Wake};
 use crate::wire::{self, ProblemEntry};
 
@@ -145,10 +146,7 @@ fn keeper(start: &Start, state: &StateFiles) -> Keeper {
     if let Some(saved) = saved {
         estimate.restore(saved, now);
     }
-    let mut seed = [0; 8];
-    // Without randomness there is no spreading; nothing else depends on it.
-    let _ = rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty());
-    let mut keeper = Keeper::new(start.settings.keeper(), memory, estimate, u64::from_ne_bytes(seed));
+    let mut keeper = Keeper::new(start.settings.keeper(), memory, estimate, random::seed());
     for (sets, same_boot) in minted {
         keeper.restore_minted(sets, same_boot);
     }

@@ -175,24 +175,39 @@ mod tests {
 
     use super::*;
 
-    /// A server that answers every request with `{"echo": NAME}`, until the test ends.
-    fn server() -> (tempfile::TempDir, PathBuf, tokio::runtime::Runtime) {
+    /// A server that answers every request with `{"echo": NAME}`, on a thread of its own until the test ends.
+    struct Server {
+        path: PathBuf,
+        _stop: oneshot::Sender<()>,
+        _folder: tempfile::TempDir,
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    fn server() -> Server {
         let folder = tempfile::tempdir().unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let path = folder.path().join("run");
-        let listener = {
-            let _guard = runtime.enter();
-            bind(&path).unwrap()
-        };
-        let (sender, mut requests) = mpsc::channel::<Incoming>(64);
-        runtime.spawn(serve(listener, sender));
-        runtime.spawn(async move {
-            while let Some(incoming) = requests.recv().await {
-                let answer = wire::answer_ok(&serde_json::json!({"echo": incoming.request.request}));
-                let _ = incoming.reply.send(answer);
-            }
+        let run = folder.path().join("run");
+        let path = run.join(NAME);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            runtime().block_on(async move {
+                let (sender, mut requests) = mpsc::channel::<Incoming>(64);
+                tokio::spawn(serve(bind(&run).unwrap(), sender));
+                ready.send(()).unwrap();
+                tokio::spawn(async move {
+                    while let Some(incoming) = requests.recv().await {
+                        let answer = wire::answer_ok(&serde_json::json!({"echo": incoming.request.request}));
+                        let _ = incoming.reply.send(answer);
+                    }
+                });
+                let _ = stopped.await;
+            });
         });
-        (folder, path.join(NAME), runtime)
+        is_ready.recv().unwrap();
+        Server { path, _stop: stop, _folder: folder }
     }
 
     fn ask(path: &Path, text: &[u8]) -> Result<serde_json::Value, WireError> {
@@ -205,7 +220,8 @@ mod tests {
 
     #[test]
     fn a_thousand_callers_at_once_are_all_answered() {
-        let (_folder, path, _runtime) = server();
+        let server = server();
+        let path = server.path.clone();
         std::thread::scope(|scope| {
             let callers: Vec<_> = (0..20)
                 .map(|_| scope.spawn(|| (0..50).map(|_| ask(&path, GOOD)).filter(Result::is_ok).count()))
@@ -216,7 +232,8 @@ mod tests {
 
     #[test]
     fn garbled_and_hostile_messages_end_their_own_connection_only() {
-        let (_folder, path, _runtime) = server();
+        let server = server();
+        let path = server.path.clone();
         let mut silent = Caller::connect(&path).unwrap();
         for text in [&b"{"[..], b"[]", b"\xff\xfe", b"{\"version\":9}"] {
             assert!(ask(&path, text).is_err());
@@ -235,19 +252,19 @@ mod tests {
 
     #[test]
     fn a_left_over_socket_is_replaced_and_a_live_one_is_not() {
-        let (_folder, path, runtime) = server();
-        let folder = path.parent().unwrap();
-        let _guard = runtime.enter();
-        assert!(bind(folder).unwrap_err().contains("another daemon"));
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        drop(_guard);
-        drop(runtime);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let _guard = runtime.enter();
-        drop(bind(folder).unwrap());
-        std::fs::remove_file(&path).unwrap();
-        #[expect(clippy::disallowed_methods, reason = "a file of a test")]
-        std::fs::write(&path, "mine").unwrap();
-        assert!(bind(folder).unwrap_err().contains("not a socket"));
+        let server = server();
+        let live = server.path.parent().unwrap();
+        let runtime = runtime();
+        let _inside = runtime.enter();
+        assert!(bind(live).unwrap_err().contains("another daemon"));
+        assert_eq!(server.path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        // The listener is gone, its socket is left.
+        drop(bind(&run).unwrap());
+        drop(bind(&run).unwrap());
+        std::fs::remove_file(run.join(NAME)).unwrap();
+        std::fs::create_dir(run.join(NAME)).unwrap();
+        assert!(bind(&run).unwrap_err().contains("not a socket"));
     }
 }

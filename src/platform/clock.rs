@@ -72,7 +72,7 @@ pub fn boot_id() -> Option<String> {
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "adjtimex takes a pointer, and timex can only be made by zeroing")]
 pub fn kernel_vouches_for(wall: Duration) -> bool {
-    const WORST_ERROR_MICROS: i64 = 10_000_000;
+    const WORST_ERROR_MICROS: libc::c_long = 10_000_000;
     const SAME_CLOCK: Duration = Duration::from_secs(2);
     // SAFETY: timex is a plain C struct of numbers, for which all zeroes is a value; with `modes` 0 the call only reads.
     let (state, time) = unsafe {
@@ -83,7 +83,7 @@ pub fn kernel_vouches_for(wall: Duration) -> bool {
     state >= 0
         && state != libc::TIME_ERROR
         && time.status & libc::STA_UNSYNC == 0
-        && (0..=WORST_ERROR_MICROS).contains(&i64::from(time.maxerror))
+        && (0..=WORST_ERROR_MICROS).contains(&time.maxerror)
         && wall.abs_diff(kernel) <= SAME_CLOCK
 }
 

@@ -9,5 +9,7 @@ pub mod file_events;
 pub mod harden;
 pub mod peer;
 #[cfg(feature = "daemon")]
+pub mod random;
+#[cfg(feature = "daemon")]
 pub mod timer;
 pub mod zone;

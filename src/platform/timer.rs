@@ -132,10 +132,9 @@ mod system {
             if due && rustix::io::read(&timers.due, &mut expirations).is_ok() && wakes.send(Wake::Due).is_err() {
                 return;
             }
-            if step && rustix::io::read(&timers.step, &mut expirations) != Err(Errno::AGAIN) {
-                if await_step(&timers.step).is_err() || wakes.send(Wake::WallClockSet).is_err() {
-                    return;
-                }
+            let stepped = step && rustix::io::read(&timers.step, &mut expirations) != Err(Errno::AGAIN);
+            if stepped && (await_step(&timers.step).is_err() || wakes.send(Wake::WallClockSet).is_err()) {
+                return;
             }
         }
     }

@@ -6,3 +6,14 @@ mod plan_cases;
 mod simulation;
 #[path = "../standin/mod.rs"]
 mod standin;
+
+#[cfg(feature = "daemon")]
+mod edge_bad_input;
+#[cfg(feature = "daemon")]
+mod edge_files;
+#[cfg(feature = "daemon")]
+mod edge_main_job;
+#[cfg(feature = "daemon")]
+mod edge_secrets;
+#[cfg(feature = "daemon")]
+mod machine;

@@ -1,7 +1,7 @@
 //! The settings' values: checked once, where they are read.
 
+use ::core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use chrono::{NaiveTime, TimeDelta};
 use serde::{Deserialize, Deserializer, de};

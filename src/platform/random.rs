@@ -1,0 +1,29 @@
+//! Randomness for jitter and the like.
+
+/// Eight bytes that nobody can foretell, or zero where the system has none to give.
+#[cfg(target_os = "linux")]
+pub fn seed() -> u64 {
+    let mut bytes = [0; 8];
+    // From the initialised pool as much as this comes whole or not at all.
+    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    u64::from_ne_bytes(bytes)
+}
+
+/// Eight bytes that nobody can foretell, or zero where the system has none to give.
+#[cfg(not(target_os = "linux"))]
+pub fn seed() -> u64 {
+    use std::io::Read;
+    let mut bytes = [0; 8];
+    let _ = std::fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
+    u64::from_ne_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_seeds_differ() {
+        assert_ne!(seed(), seed());
+    }
+}

@@ -1,0 +1,145 @@
+//! The main job with the real programs: from the files to a caller.
+
+use crate::machine::{Machine, PATIENCE, role, stderr};
+use crate::standin::{DateHeader, Fault};
+
+#[test]
+fn a_chain_is_assumed_on_first_use_with_one_call_for_each_link() {
+    let mut machine = Machine::new();
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    assert_eq!(machine.whose("mid"), Ok(role("Mid")));
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    assert_eq!((machine.aws.count("GetCallerIdentity"), machine.aws.count("AssumeRole")), (1, 2));
+    let set = machine.credentials("app").unwrap();
+    assert_eq!((set["Version"].as_i64(), set["AccountId"].as_str()), (Some(1), Some("111122223333")));
+    let profile = machine.profile("app");
+    assert_eq!(
+        (profile["state"].as_str(), profile["valid"].as_bool(), profile["kept"].as_bool()),
+        (Some("fresh"), Some(true), Some(true))
+    );
+    assert!(profile["remaining_seconds"].as_i64().unwrap() > 3_500);
+    assert_eq!(machine.stop(), Some(0));
+    assert!(!machine.path("run/evercred.sock").exists());
+}
+
+#[test]
+fn what_lives_for_seconds_is_renewed_again_and_again_before_it_ends() {
+    let mut machine = Machine::new();
+    machine.aws.set_longest_life(Some(4));
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    let renewed = |count| {
+        move |calls: &[crate::standin::Call]| {
+            calls.iter().filter(|call| call.role_arn == role("App") && call.status == 200).count() >= count
+        }
+    };
+    for count in 2..=5 {
+        assert!(machine.aws.wait_for(PATIENCE, renewed(count)), "{}", machine.read("log"));
+        assert_eq!(machine.whose("app"), Ok(role("App")), "nobody waits, and nobody gets what has expired");
+    }
+    assert!(machine.aws.calls().iter().all(|call| call.error.is_none()), "{:?}", machine.aws.calls());
+}
+
+#[test]
+fn an_outage_is_ridden_out_on_the_last_good_set() {
+    let mut machine = Machine::new();
+    machine.aws.set_longest_life(Some(8));
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    for fault in [
+        Fault::Reset,
+        Fault::Status500,
+        Fault::Html,
+        Fault::Empty,
+        Fault::Truncated,
+        Fault::Garbage,
+        Fault::Throttled,
+        Fault::Huge,
+    ] {
+        machine.aws.set_outage(Some(fault));
+        machine.eventually("the failure shows", |machine| {
+            machine.profile("app")["last_error"].is_object() || machine.profile("mid")["last_error"].is_object()
+        });
+        assert_eq!(machine.whose("app"), Ok(role("App")), "{fault:?}");
+        assert_eq!(machine.profile("app")["last_error"]["class"], "retryable", "{fault:?}");
+        machine.aws.set_outage(None);
+        machine.eventually("it is mended", |machine| machine.profile("app")["state"] == "fresh");
+    }
+}
+
+#[test]
+fn a_crash_loses_nothing() {
+    let mut machine = Machine::new();
+    machine.start();
+    let before = machine.credentials("app").unwrap();
+    machine.eventually("the set is kept", |machine| {
+        machine.read("run/minted.json").contains(before["AccessKeyId"].as_str().unwrap())
+    });
+    machine.crash();
+    machine.start();
+    assert_eq!(machine.credentials("app").unwrap()["AccessKeyId"], before["AccessKeyId"]);
+    assert_eq!(machine.aws.count("AssumeRole"), 2, "{}", machine.read("log"));
+    assert_eq!(machine.profile("app")["kept"], true);
+}
+
+#[test]
+fn a_wrong_clock_on_this_machine_does_not_matter() {
+    let mut machine = Machine::new();
+    machine.aws.set_offset_seconds(-3 * 3_600);
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")), "{}", machine.read("log"));
+    assert!(machine.aws.calls().iter().all(|call| call.error.is_none()), "{:?}", machine.aws.calls());
+    let clock = machine.status()["clock"].clone();
+    assert_eq!(clock["state"], "critical");
+    assert!((clock["offset_seconds"].as_f64().unwrap() - 10_800.0).abs() < 3.0);
+    // A reader with this machine's clock must see an hour of life.
+    let expiration = machine.credentials("app").unwrap()["Expiration"].as_str().unwrap().to_owned();
+    let shown = chrono::DateTime::parse_from_rfc3339(&expiration).unwrap().timestamp();
+    #[expect(clippy::disallowed_methods, reason = "what a reader with this machine's clock sees")]
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert!((shown - i64::try_from(now).unwrap() - 3_600).abs() < 10, "{expiration}");
+}
+
+#[test]
+fn a_lying_date_is_not_believed_twice() {
+    let mut machine = Machine::new();
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    machine.aws.set_date(DateHeader::Lying(7_200));
+    let renewal = machine.run(&["renew", "app"]);
+    machine.aws.set_date(DateHeader::True);
+    assert_eq!(renewal.status.code(), Some(0), "{}", stderr(&renewal));
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+}
+
+#[test]
+fn renew_makes_a_new_set_and_says_how_it_went() {
+    let mut machine = Machine::new();
+    machine.start();
+    let before = machine.credentials("app").unwrap();
+    let output = machine.run(&["renew", "app"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("app: renewed, valid until"));
+    assert_ne!(machine.credentials("app").unwrap()["AccessKeyId"], before["AccessKeyId"]);
+    assert_eq!(machine.run(&["renew", "--all"]).status.code(), Some(0));
+}
+
+#[test]
+fn exec_and_env_hand_over_one_set_and_take_away_what_would_shadow_it() {
+    let mut machine = Machine::new();
+    machine.start();
+    let script = "echo $AWS_ACCESS_KEY_ID $AWS_REGION $AWS_DEFAULT_REGION ${AWS_PROFILE-none} ${AWSUME_X-none}; exit 7";
+    let output = machine
+        .companion()
+        .args(["exec", "app", "--static", "--", "sh", "-c", script])
+        .env("AWS_PROFILE", "other")
+        .env("AWSUME_X", "1")
+        .output()
+        .unwrap();
+    let id = machine.credentials("app").unwrap()["AccessKeyId"].as_str().unwrap().to_owned();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), format!("{id} eu-west-1 eu-west-1 none none"));
+    assert_eq!(output.status.code(), Some(7));
+    let output = machine.run(&["env", "app", "--static"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&format!("export AWS_ACCESS_KEY_ID='{id}';")));
+}

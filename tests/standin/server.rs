@@ -1,0 +1,221 @@
+//! The server: a thread for each connection, all gone when it is dropped.
+
+use std::io::{self, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::http::{Response, date, read_request};
+use super::world::{Call, DateHeader, Fault, Key, Role, World};
+use super::{control, sts};
+
+/// A running stand-in.
+pub struct StandIn {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    accepting: Option<JoinHandle<()>>,
+}
+
+pub(super) struct Shared {
+    world: Mutex<World>,
+    /// Something happened: a call came, or the stand-in ends.
+    happened: Condvar,
+    connections: Mutex<Option<Vec<(TcpStream, JoinHandle<()>)>>>,
+}
+
+impl Shared {
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn is_running(&self) -> bool {
+        self.connections.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_some()
+    }
+}
+
+impl StandIn {
+    /// Starts on a free port of 127.0.0.1.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            world: Mutex::new(World::new()),
+            happened: Condvar::new(),
+            connections: Mutex::new(Some(Vec::new())),
+        });
+        let accepting = std::thread::spawn({
+            let shared = shared.clone();
+            move || accept(&listener, &shared)
+        });
+        Self { shared, address, accepting: Some(accepting) }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn add_user(&self, account: &str, name: &str) -> Key {
+        self.shared.world().add_user(account, name)
+    }
+
+    pub fn set_active(&self, access_key_id: &str, active: bool) {
+        self.shared.world().users.get_mut(access_key_id).unwrap().active = active;
+    }
+
+    pub fn set_role(&self, arn: &str, role: Role) {
+        self.shared.world().roles.insert(arn.to_owned(), role);
+    }
+
+    /// Puts the stand-in's clock ahead of this machine's, or behind it.
+    pub fn set_offset_seconds(&self, seconds: i64) {
+        self.shared.world().offset_ms = seconds * 1_000;
+    }
+
+    pub fn set_longest_life(&self, seconds: Option<i64>) {
+        self.shared.world().longest_life_seconds = seconds;
+    }
+
+    pub fn set_date(&self, date: DateHeader) {
+        self.shared.world().date = date;
+    }
+
+    /// The next requests fail so.
+    pub fn fail_next(&self, faults: &[Fault]) {
+        self.shared.world().faults.extend(faults);
+    }
+
+    /// Every request fails so, until told otherwise.
+    pub fn set_outage(&self, fault: Option<Fault>) {
+        self.shared.world().outage = fault;
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.world().calls.clone()
+    }
+
+    /// How many calls of an action came.
+    pub fn count(&self, action: &str) -> usize {
+        self.calls().iter().filter(|call| call.action == action).count()
+    }
+
+    /// The role behind a set of keys that is valid now; the reason where it is not.
+    pub fn whose(&self, id: &str, secret: &str, token: &str) -> Result<String, String> {
+        let world = self.shared.world();
+        let session = world.sessions.get(id).ok_or("no such session")?;
+        if session.secret_access_key != secret || session.token != token {
+            return Err("parts of two sessions".into());
+        }
+        if session.expires_at_ms <= world.now_ms() {
+            return Err("expired".into());
+        }
+        Ok(session.principal.role_arn.clone().unwrap_or_default())
+    }
+
+    /// Waits until what came satisfies a condition; false after the time-out.
+    pub fn wait_for(&self, timeout: Duration, condition: impl Fn(&[Call]) -> bool) -> bool {
+        let world = self.shared.world();
+        let (world, _) =
+            self.shared.happened.wait_timeout_while(world, timeout, |world| !condition(&world.calls)).unwrap();
+        condition(&world.calls)
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        let connections = self.shared.connections.lock().unwrap().take();
+        self.shared.happened.notify_all();
+        // Wakes the accepting thread.
+        let _ = TcpStream::connect(self.address);
+        for (stream, thread) in connections.into_iter().flatten() {
+            let _ = stream.shutdown(Shutdown::Both);
+            let _ = thread.join();
+        }
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        let Ok(stream) = stream else { continue };
+        let mut connections = shared.connections.lock().unwrap();
+        let Some(list) = connections.as_mut() else { return };
+        list.retain(|(_, thread)| !thread.is_finished());
+        let Ok(ours) = stream.try_clone() else { continue };
+        let shared = shared.clone();
+        let thread = std::thread::spawn(move || {
+            // Whatever a client does ends its own connection only.
+            let _ = serve(stream, &shared);
+        });
+        list.push((ours, thread));
+    }
+}
+
+fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_nodelay(true)?;
+    let mut buffer = Vec::new();
+    while let Some(request) = read_request(&mut stream, &mut buffer)? {
+        if let Some(command) = request.path.strip_prefix("/_stand-in/") {
+            let response = control::carry_out(shared, command, &request.body);
+            shared.happened.notify_all();
+            stream.write_all(&response.bytes(None))?;
+            continue;
+        }
+        let mut world = shared.world();
+        let fault = world.faults.pop_front().or(world.outage);
+        let date = match world.date {
+            DateHeader::True => Some(date(world.now_ms())),
+            DateHeader::Missing => None,
+            DateHeader::Lying(seconds) => Some(date(world.now_ms() + seconds * 1_000)),
+        };
+        let response = match fault {
+            None => sts::answer(&mut world, &request),
+            Some(fault) => {
+                drop(world);
+                return misbehave(fault, &mut stream, shared, date.as_deref());
+            }
+        };
+        drop(world);
+        shared.happened.notify_all();
+        stream.write_all(&response.bytes(date.as_deref()))?;
+    }
+    Ok(())
+}
+
+/// Does what was ordered, and ends the connection.
+fn misbehave(fault: Fault, stream: &mut TcpStream, shared: &Shared, date: Option<&str>) -> io::Result<()> {
+    let page = "<!DOCTYPE html><html><title>Welcome to the hotel</title><body>Please log in.</body></html>";
+    let response = match fault {
+        Fault::Timeout => {
+            let mut world = shared.world();
+            while shared.is_running() && world.outage.is_none_or(|outage| outage == Fault::Timeout) {
+                world = shared.happened.wait_timeout(world, Duration::from_millis(200)).unwrap().0;
+            }
+            return Ok(());
+        }
+        Fault::Reset => {
+            rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
+            return Ok(());
+        }
+        Fault::Garbage => return stream.write_all(b"\0\xff\r\n\r\nno http\r\n\r\n"),
+        Fault::Status500 => sts::error(500, "InternalFailure", "We encountered an internal error."),
+        Fault::Status503 => {
+            let mut response = sts::error(503, "ServiceUnavailable", "Service unavailable");
+            response.headers.push(("Retry-After", "1".to_owned()));
+            response
+        }
+        Fault::Throttled => sts::error(400, "Throttling", "Rate exceeded"),
+        Fault::Html => Response::new(200, "text/html", page),
+        Fault::Empty => Response::new(200, "text/xml", ""),
+        Fault::Huge => Response::new(200, "text/xml", vec![b' '; 64 * 1024 * 1024]),
+        Fault::Truncated => {
+            let bytes = sts::error(500, "InternalFailure", "cut").bytes(date);
+            return stream.write_all(&bytes[..bytes.len() - 40]);
+        }
+    };
+    stream.write_all(&response.bytes(date))
+}

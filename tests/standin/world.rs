@@ -1,0 +1,155 @@
+//! What the stand-in knows: keys, roles, sessions, its clock, and the faults it was told to make.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A long-term key.
+#[derive(Clone, Debug)]
+pub struct Key {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+}
+
+/// A role that can be assumed.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// ARNs of users and roles that may assume it, or `*`.
+    pub trusts: Vec<String>,
+    pub external_id: Option<String>,
+    pub max_session_seconds: i64,
+}
+
+impl Role {
+    pub fn trusting(principals: &[&str]) -> Self {
+        let trusts = principals.iter().map(|principal| (*principal).to_owned()).collect();
+        Self { trusts, external_id: None, max_session_seconds: 3_600 }
+    }
+}
+
+/// One call that came, in order.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub action: String,
+    pub access_key_id: String,
+    pub role_arn: String,
+    pub status: u16,
+    pub error: Option<&'static str>,
+}
+
+/// What goes wrong, on command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No answer at all, until the stand-in ends.
+    Timeout,
+    /// The connection is reset.
+    Reset,
+    Status500,
+    /// With `Retry-After: 1`.
+    Status503,
+    Throttled,
+    /// A web page with status 200, as a captive portal sends it.
+    Html,
+    /// Status 200 and nothing in it.
+    Empty,
+    /// Half of what was announced.
+    Truncated,
+    /// Far more than any answer of AWS.
+    Huge,
+    /// Not a byte of HTTP.
+    Garbage,
+}
+
+/// How the `Date` header is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateHeader {
+    True,
+    Missing,
+    /// Off by this many seconds.
+    Lying(i64),
+}
+
+/// Minted credentials.
+pub(super) struct Session {
+    pub secret_access_key: String,
+    pub token: String,
+    pub expires_at_ms: i64,
+    pub principal: Principal,
+}
+
+/// Who a key is.
+#[derive(Clone)]
+pub(super) struct Principal {
+    pub arn: String,
+    pub account: String,
+    /// The role behind a session; `None` for a user.
+    pub role_arn: Option<String>,
+}
+
+pub(super) struct User {
+    pub secret_access_key: String,
+    pub arn: String,
+    pub account: String,
+    pub active: bool,
+}
+
+pub(super) struct World {
+    pub offset_ms: i64,
+    pub users: BTreeMap<String, User>,
+    pub roles: BTreeMap<String, Role>,
+    pub sessions: BTreeMap<String, Session>,
+    pub faults: VecDeque<Fault>,
+    pub outage: Option<Fault>,
+    pub date: DateHeader,
+    /// Minted sets live no longer than this, whatever was asked for.
+    pub longest_life_seconds: Option<i64>,
+    pub calls: Vec<Call>,
+    serial: u64,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self {
+            offset_ms: 0,
+            users: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            faults: VecDeque::new(),
+            outage: None,
+            date: DateHeader::True,
+            longest_life_seconds: None,
+            calls: Vec::new(),
+            serial: 0,
+        }
+    }
+
+    /// AWS's time, here: milliseconds since the Unix epoch.
+    pub(super) fn now_ms(&self) -> i64 {
+        #[expect(clippy::disallowed_methods, reason = "the stand-in has a clock of its own, beside this machine's")]
+        let real = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        i64::try_from(real).unwrap() + self.offset_ms
+    }
+
+    pub(super) fn add_user(&mut self, account: &str, name: &str) -> Key {
+        let key = Key { access_key_id: self.unique("AKIA", 20), secret_access_key: self.unique("user/secret+", 40) };
+        let user = User {
+            secret_access_key: key.secret_access_key.clone(),
+            arn: format!("arn:aws:iam::{account}:user/{name}"),
+            account: account.to_owned(),
+            active: true,
+        };
+        self.users.insert(key.access_key_id.clone(), user);
+        key
+    }
+
+    /// A text of this length that was never given before; markers that a search for leaks can find.
+    pub(super) fn unique(&mut self, prefix: &str, length: usize) -> String {
+        self.serial += 1;
+        let mut state = self.serial.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut text = format!("{prefix}{}", if prefix.len() == 4 { "" } else { "MARK" });
+        while text.len() < length {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            text.push(char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[(state >> 59) as usize]));
+        }
+        text
+    }
+}
