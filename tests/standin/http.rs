@@ -72,7 +72,7 @@ pub(super) fn date(ms: i64) -> String {
 }
 
 /// Reads one request; `None` at the end of the connection.
-pub(super) fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Request>> {
+pub(super) fn read_request(mut stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Request>> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut chunk = [0; 8192];
     let (mut request, head) = loop {

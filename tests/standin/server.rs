@@ -148,17 +148,19 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let shared = shared.clone();
         let thread = std::thread::spawn(move || {
             // Whatever a client does ends its own connection only.
-            let _ = serve(stream, &shared);
+            let _ = serve(&stream, &shared);
+            // The list of connections holds on to the socket.
+            let _ = stream.shutdown(Shutdown::Both);
         });
         list.push((ours, thread));
     }
 }
 
-fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+fn serve(mut stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
-    while let Some(request) = read_request(&mut stream, &mut buffer)? {
+    while let Some(request) = read_request(stream, &mut buffer)? {
         if let Some(command) = request.path.strip_prefix("/_stand-in/") {
             let response = control::carry_out(shared, command, &request.body);
             shared.happened.notify_all();
@@ -176,7 +178,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
             None => sts::answer(&mut world, &request),
             Some(fault) => {
                 drop(world);
-                return misbehave(fault, &mut stream, shared, date.as_deref());
+                return misbehave(fault, stream, shared, date.as_deref());
             }
         };
         drop(world);
@@ -187,7 +189,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
 }
 
 /// Does what was ordered, and ends the connection.
-fn misbehave(fault: Fault, stream: &mut TcpStream, shared: &Shared, date: Option<&str>) -> io::Result<()> {
+fn misbehave(fault: Fault, mut stream: &TcpStream, shared: &Shared, date: Option<&str>) -> io::Result<()> {
     let page = "<!DOCTYPE html><html><title>Welcome to the hotel</title><body>Please log in.</body></html>";
     let response = match fault {
         Fault::Timeout => {
@@ -198,7 +200,7 @@ fn misbehave(fault: Fault, stream: &mut TcpStream, shared: &Shared, date: Option
             return Ok(());
         }
         Fault::Reset => {
-            rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
+            rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO))?;
             return Ok(());
         }
         Fault::Garbage => return stream.write_all(b"\0\xff\r\n\r\nno http\r\n\r\n"),

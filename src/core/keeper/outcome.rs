@@ -169,9 +169,6 @@ impl Keeper {
         let Some(node) = self.nodes.get_mut(key) else { return };
         let first = node.streak.is_none();
         let streak = Streak::after(node.streak.as_ref(), &fault, node.changed_at, now.boot, &mut self.rng);
-        if node.forced == Some(Forced::Asked) {
-            node.forced = None;
-        }
         let profile = node.step.profile.clone();
         let next = streak.next_try().map_or_else(
             || "not tried again by itself".to_owned(),
