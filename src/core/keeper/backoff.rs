@@ -21,6 +21,8 @@ const LONGEST_RETRY_AFTER: TimeDelta = TimeDelta::hours(1);
 #[derive(Clone, Debug)]
 pub(super) struct Streak {
     failures: u32,
+    /// How many of the last ones said that only the time was wrong.
+    skews: u32,
     since: BootTime,
     last: BootTime,
     class: ErrorClass,
@@ -37,8 +39,13 @@ impl Streak {
         rng: &mut Rng,
     ) -> Self {
         let failures = earlier.map_or(0, |streak| streak.failures).saturating_add(1);
+        let skews = if fault.skewed { earlier.map_or(0, |streak| streak.skews) + 1 } else { 0 };
         let since = earlier.map_or(now, |streak| streak.since);
         let delay = match fault.class {
+            // The answer itself has told the right time.
+            ErrorClass::Retryable if skews > 0 => {
+                Some(TimeDelta::milliseconds(250) + rng.up_to(doubled(TimeDelta::milliseconds(250), skews, RARE)))
+            }
             ErrorClass::NeedsLogin => None,
             ErrorClass::Permanent if now - changed_at < SPREADING => {
                 let longest = doubled(TimeDelta::seconds(2), failures, TimeDelta::seconds(30));
@@ -53,7 +60,7 @@ impl Streak {
         };
         let retry_after = fault.retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
         let next_try = delay.map(|delay| now + delay.max(retry_after));
-        Self { failures, since, last: now, class: fault.class, next_try }
+        Self { failures, skews, since, last: now, class: fault.class, next_try }
     }
 
     /// When the next try is due; `None`: not by itself.

@@ -101,7 +101,8 @@ impl Keeper {
             };
         }
         let last = route.keys.last().and_then(|key| self.nodes.get(key))?;
-        let renewed = last.mints > waiting.mints;
+        // Another plan's node counts anew.
+        let renewed = last.mints != waiting.mints;
         if (waiting.wants == Wants::Credentials || renewed)
             && let Some(credentials) = last.servable(&self.clock, now)
         {
@@ -136,7 +137,7 @@ impl Keeper {
         let patient = waiting.wants == Wants::Credentials
             && streak.class() == ErrorClass::Retryable
             && soon
-            && ended - waiting.ended < FAILURES_WHILE_WAITING;
+            && ended.saturating_sub(waiting.ended) < FAILURES_WHILE_WAITING;
         if patient { None } else { node.error.as_ref() }
     }
 }

@@ -1,8 +1,11 @@
 //! What has to be done now: looks at everything that is wanted, and orders what is due and possible.
 
+use chrono::TimeDelta;
+
 use super::api::{Action, LogLevel, MintOrder, ProbeOrder, Ticket};
 use super::node::unsupported;
 use super::{Flight, Keeper};
+use crate::core::clock::Expiry;
 use crate::core::plan::{NodeKey, Source, StsEndpoint};
 use crate::core::time::{BootTime, Now};
 
@@ -28,6 +31,7 @@ impl TimeCheck {
         if self.confirmations < 3 {
             self.confirmations += 1;
             self.confirm = endpoint;
+            self.done = false;
         }
     }
 
@@ -82,7 +86,7 @@ impl Keeper {
         let Some(mut reason) = last.due(&self.clock, now) else {
             if let Some(held) = &last.held {
                 let rest = self.clock.until(held.renew_at, now);
-                self.wake_at(now.boot + rest.max(chrono::TimeDelta::milliseconds(1)));
+                self.wake_at(now.boot + rest.max(TimeDelta::milliseconds(1)));
             }
             return;
         };
@@ -159,7 +163,7 @@ impl Keeper {
         for set in std::mem::take(&mut self.restored) {
             let held = self.hold(set.credentials, set.minted_at);
             let (Some(held), Some(node)) = (held, self.nodes.get_mut(&set.key)) else { continue };
-            if node.held.is_none() && self.clock.judge(held.expires_at, now) != crate::core::clock::Expiry::Expired {
+            if node.held.is_none() && self.clock.judge(held.expires_at, now) != Expiry::Expired {
                 node.held = Some(held);
                 node.mints += 1;
             }
@@ -168,16 +172,20 @@ impl Keeper {
 
     /// What has expired is of no use to anybody, and a secret less to hold.
     fn forget_expired(&mut self, now: Now) {
-        let mut forgotten = false;
-        for node in self.nodes.values_mut() {
-            let expired = node
-                .held
-                .as_ref()
-                .is_some_and(|held| self.clock.judge(held.expires_at, now) == crate::core::clock::Expiry::Expired);
-            if expired && node.flight.is_none() {
+        let (mut forgotten, mut next) = (false, None);
+        for node in self.nodes.values_mut().filter(|node| node.flight.is_none()) {
+            let Some(held) = &node.held else { continue };
+            if self.clock.judge(held.expires_at, now) == Expiry::Expired {
                 node.held = None;
                 forgotten = true;
+            } else {
+                let certainly = self.clock.until(held.expires_at, now) + self.clock.wall_error(now).1;
+                let at = now.boot + certainly.max(TimeDelta::zero()) + TimeDelta::seconds(1);
+                next = Some(next.map_or(at, |earlier: BootTime| earlier.min(at)));
             }
+        }
+        if let Some(at) = next {
+            self.wake_at(at);
         }
         if forgotten {
             self.actions.push_back(Action::KeepMinted);

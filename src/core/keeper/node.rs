@@ -12,6 +12,9 @@ use crate::core::time::{AwsTime, BootTime, Now};
 /// A parent is good enough to sign with while this is left of it, or a quarter of its life where that is less.
 const PARENT_REST: TimeDelta = TimeDelta::minutes(1);
 
+/// AWS's time is known well when it is known to less than this.
+const KNOWN_WELL: TimeDelta = TimeDelta::seconds(30);
+
 /// One credential of one or several profiles.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -110,10 +113,16 @@ impl Node {
         }
     }
 
-    /// What is handed out: minted credentials that are not known to have expired.
+    /// What is handed out: minted credentials that have not expired, and while AWS's time is not known those that may not
+    /// have. Where it is known, the few seconds that are uncertain at the very end are of no use to a caller.
     pub(super) fn servable(&self, clock: &Clock, now: Now) -> Option<&Credentials> {
         let held = self.held.as_ref()?;
-        (clock.judge(held.expires_at, now) != Expiry::Expired).then_some(&held.credentials)
+        let serves = match clock.judge(held.expires_at, now) {
+            Expiry::Valid => true,
+            Expiry::Expired => false,
+            Expiry::Unknown => clock.wall_error(now).1 > KNOWN_WELL,
+        };
+        serves.then_some(&held.credentials)
     }
 
     /// The credentials that sign a child's call.

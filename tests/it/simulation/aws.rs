@@ -1,0 +1,148 @@
+//! A fake AWS: keys, roles, sessions that really expire, and moods.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use evercred::core::aws_error::{self, Fault};
+use evercred::core::credential::Credentials;
+use evercred::core::keeper::{MintOrder, Outcome};
+use evercred::core::plan::Source;
+use evercred::core::secret::Secret;
+use evercred::core::time::AwsTime;
+
+/// How AWS is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    Well,
+    Unreachable,
+    Throttling,
+    Failing,
+}
+
+pub(crate) struct Session {
+    pub(crate) role: String,
+    pub(crate) expires: i64,
+}
+
+#[derive(Default)]
+pub(crate) struct Counts {
+    /// The failing calls for each role or key: AWS's time of each.
+    pub(crate) failures: BTreeMap<String, Vec<i64>>,
+}
+
+pub(crate) struct Aws {
+    pub(crate) health: Health,
+    /// Keys that work, each from a moment on.
+    pub(crate) keys: BTreeMap<String, i64>,
+    /// Roles by name; whether they can be assumed.
+    roles: BTreeMap<String, bool>,
+    pub(crate) sessions: BTreeMap<String, Session>,
+    pub(crate) calls: usize,
+    pub(crate) mints: usize,
+    pub(crate) failing: usize,
+    pub(crate) counts: Counts,
+    /// The next answer's `Date` is off by this.
+    pub(crate) lie: Option<i64>,
+}
+
+impl Aws {
+    pub(crate) fn new() -> Self {
+        Self {
+            health: Health::Well,
+            keys: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            calls: 0,
+            mints: 0,
+            failing: 0,
+            counts: Counts::default(),
+            lie: None,
+        }
+    }
+
+    pub(crate) fn set_trust(&mut self, role: &str, trusted: bool) {
+        self.roles.insert(role.to_owned(), trusted);
+    }
+
+    pub(crate) fn trusts(&self, role: &str) -> bool {
+        self.roles.get(role).copied().unwrap_or(true)
+    }
+
+    /// Whether an answer comes at all.
+    pub(crate) fn answers(&self) -> bool {
+        self.health != Health::Unreachable
+    }
+
+    /// Answers one call at a moment of AWS's time; `signed_at` is the time that the signer believed in.
+    pub(crate) fn call(&mut self, order: &MintOrder, truth: i64, signed_at: i64) -> Outcome {
+        self.calls += 1;
+        let result = self.outcome(order, truth, signed_at);
+        if let Err(fault) = result {
+            self.failing += 1;
+            self.counts.failures.entry(what(order)).or_default().push(truth);
+            return Outcome::Failed(fault);
+        }
+        result.unwrap_or_else(Outcome::Failed)
+    }
+
+    fn outcome(&mut self, order: &MintOrder, truth: i64, signed_at: i64) -> Result<Outcome, Fault> {
+        let name = what(order);
+        let refuse = |status: u16, code: &str, message: &str| {
+            Err(aws_error::fault(&format!("AssumeRole of {name}"), Some(status), Some(code), Some(message)))
+        };
+        match self.health {
+            Health::Well => {}
+            Health::Unreachable => return Err(aws_error::fault(&name, None, Some("Timeout"), None)),
+            Health::Throttling => return refuse(400, "Throttling", "Rate exceeded"),
+            Health::Failing => return refuse(500, "InternalFailure", "We encountered an internal error"),
+        }
+        let signer = match (&order.step.source, &order.base) {
+            (Source::Static(keys), _) => &keys.access_key_id,
+            (_, Some(base)) => &base.access_key_id,
+            (_, None) => panic!("a call without a signature for {name}"),
+        };
+        match (self.sessions.get(signer), self.keys.get(signer)) {
+            (Some(session), _) if session.expires <= truth => return refuse(403, "ExpiredToken", "expired"),
+            (Some(_), _) => {}
+            (None, Some(from)) if *from <= truth => {}
+            _ => return refuse(403, "InvalidClientTokenId", "The security token included in the request is invalid."),
+        }
+        if (signed_at - truth).abs() > 15 * 60_000 {
+            return refuse(403, "SignatureDoesNotMatch", "Signature expired: …");
+        }
+        let Source::AssumeRole(role) = &order.step.source else {
+            return Ok(Outcome::Identified {
+                account_id: "111122223333".into(),
+                arn: "arn:aws:iam::111122223333:user/u".into(),
+            });
+        };
+        if !self.trusts(role.role_arn.rsplit('/').next().unwrap()) {
+            return refuse(403, "AccessDenied", "User: u is not authorized to perform: sts:AssumeRole");
+        }
+        let seconds = i64::from(role.duration_seconds.unwrap_or(3_600));
+        self.mints += 1;
+        let id = format!("ASIA{:016}", self.mints);
+        // Real expiries have whole seconds.
+        let expires = (truth + seconds * 1_000) / 1_000 * 1_000;
+        self.sessions.insert(id.clone(), Session { role: role.role_arn.clone(), expires });
+        Ok(Outcome::Minted(Credentials {
+            access_key_id: id,
+            secret_access_key: Secret::new("s"),
+            session_token: Some(Secret::new("t")),
+            expires_at: Some(AwsTime::from_millis(expires)),
+            account_id: None,
+        }))
+    }
+}
+
+/// What an order is about: the role, or the key.
+pub(crate) fn what(order: &MintOrder) -> String {
+    match &order.step.source {
+        Source::AssumeRole(role) => role.role_arn.clone(),
+        Source::Static(keys) => keys.access_key_id.clone(),
+        _ => panic!("a call for something that is not minted"),
+    }
+}
+
+/// The shortest and the longest that an answer takes.
+pub(crate) const LATENCY: (TimeDelta, TimeDelta) = (TimeDelta::milliseconds(20), TimeDelta::milliseconds(900));

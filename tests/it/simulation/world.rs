@@ -1,0 +1,427 @@
+//! The world of one simulation: steps from wake-up to wake-up, and watches over every promise.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use chrono::TimeDelta;
+use evercred::core::clock::{Clock, Sample, Trust};
+use evercred::core::keeper::{
+    Action, Answer, CallerId, Event, Keep, Keeper, KeeperSettings, Memory, MintOrder, Outcome, State, Ticket, Wants,
+};
+use evercred::core::plan::{AssumeRole, Plan, Source, StatedExpiry, StaticKeys, Step, StsEndpoint};
+use evercred::core::secret::Secret;
+use evercred::core::time::{AwsTime, BootTime};
+
+use super::aws::{Aws, LATENCY, what};
+use super::machine::Machine;
+
+/// How long a call takes that nobody answers.
+const TIMEOUT: i64 = 15_000;
+/// Who asks after AWS has been well for this long must get credentials: a refusal is tried again when asked for at most
+/// once a minute, and a call that has just begun may take its time-out.
+const ASKED_AFTER: i64 = 60_000 + TIMEOUT + 5_000;
+
+/// A call on its way.
+enum Flight {
+    Mint(MintOrder),
+    Probe,
+}
+
+/// Somebody who waits.
+struct Caller {
+    profile: usize,
+    asked_at: i64,
+}
+
+pub(crate) struct World {
+    pub(crate) machine: Machine,
+    pub(crate) aws: Aws,
+    pub(crate) keeper: Keeper,
+    /// The role of each profile, as the files say it now.
+    pub(crate) session_names: Vec<String>,
+    pub(crate) removed: Vec<bool>,
+    pub(crate) key: String,
+    settings: KeeperSettings,
+    flights: BTreeMap<(BootTime, u64), (Ticket, Flight, BootTime, i64)>,
+    callers: BTreeMap<CallerId, Caller>,
+    next_caller: u64,
+    rng: u64,
+    seed: u64,
+    hash: DefaultHasher,
+    events: Vec<String>,
+    /// Since when (boot-time clock) each profile could have been minted.
+    pub(crate) well_since: Vec<i64>,
+    /// Answers of AWS that are still needed before this machine can know the time: after a pause of the whole machine.
+    pub(crate) unconfirmed: u32,
+    /// Something is wrong right now: nobody can promise anything.
+    pub(crate) trouble: bool,
+    answered: Option<bool>,
+    kept_since: Vec<Option<i64>>,
+}
+
+impl World {
+    /// Profiles `app-N`, every tenth group of them behind a role of its own, all behind one key.
+    pub(crate) fn new(seed: u64, profiles: usize) -> Self {
+        let mut rng = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let drift = i64::try_from(next(&mut rng) % 400).unwrap() - 200;
+        let machine = Machine::new(drift, i64::try_from(next(&mut rng) % 7_200_000).unwrap() - 3_600_000);
+        let settings = KeeperSettings {
+            keep: Keep::Used,
+            keep_for: TimeDelta::hours(12),
+            ahead: TimeDelta::minutes(20),
+            jitter: TimeDelta::minutes(5),
+            probe: true,
+        };
+        let clock = Clock::new(machine.now(), false);
+        let mut world = Self {
+            keeper: Keeper::new(settings.clone(), Memory::default(), clock, seed),
+            machine,
+            aws: Aws::new(),
+            session_names: (0..profiles).map(|_| "s".to_owned()).collect(),
+            removed: vec![false; profiles],
+            key: String::new(),
+            settings,
+            flights: BTreeMap::new(),
+            callers: BTreeMap::new(),
+            next_caller: 0,
+            rng,
+            seed,
+            hash: DefaultHasher::new(),
+            events: Vec::new(),
+            well_since: vec![0; profiles],
+            unconfirmed: 0,
+            trouble: false,
+            answered: None,
+            kept_since: vec![None; profiles],
+        };
+        world.rotate_key(0);
+        world
+    }
+
+    /// The file has a new key, which AWS knows some time later.
+    pub(crate) fn rotate_key(&mut self, spreads_in: i64) {
+        self.key = format!("AKIA{:016}", self.random(1 << 40));
+        self.aws.keys.insert(self.key.clone(), self.machine.truth + spreads_in);
+        self.write_files();
+    }
+
+    /// The files have changed: the plans are made anew.
+    pub(crate) fn write_files(&mut self) {
+        let plans = (0..self.session_names.len())
+            .filter(|profile| !self.removed[*profile])
+            .map(|profile| (format!("app-{profile}"), Ok(self.plan(profile))))
+            .collect();
+        self.note(format!("files written, key {}", self.key));
+        let now = self.machine.now();
+        self.keeper.handle(Event::Plans(plans), now);
+        self.unwell();
+        self.carry_out();
+    }
+
+    fn plan(&self, profile: usize) -> Plan {
+        let endpoint = StsEndpoint { region: "eu-west-1".into(), url: None, fips: false, dual_stack: false };
+        let role = |name: String, session: &str, seconds| Step {
+            profile: name.clone(),
+            source: Source::AssumeRole(AssumeRole {
+                role_arn: format!("arn:aws:iam::111122223333:role/{name}"),
+                role_session_name: session.to_owned(),
+                external_id: None,
+                duration_seconds: seconds,
+                mfa_serial: None,
+                endpoint: endpoint.clone(),
+            }),
+        };
+        let base = Step {
+            profile: "base".into(),
+            source: Source::Static(StaticKeys {
+                access_key_id: self.key.clone(),
+                secret_access_key: Secret::new("k"),
+                session_token: None,
+                expires: StatedExpiry::Unstated,
+            }),
+        };
+        let last = role(format!("app-{profile}"), &self.session_names[profile], None);
+        // Two in three behind a shared parent, the others long-lived and straight from the key.
+        let steps = match profile % 3 {
+            2 => vec![base, role(format!("app-{profile}"), &self.session_names[profile], Some(43_200))],
+            _ => vec![base, role(format!("mid-{}", profile / 10), "s", None), last],
+        };
+        Plan { profile: format!("app-{profile}"), steps, notes: Vec::new() }
+    }
+
+    pub(crate) fn keep_all(&mut self) {
+        self.settings.keep = Keep::All;
+        let now = self.machine.now();
+        self.keeper.handle(Event::Settings(self.settings.clone()), now);
+        self.carry_out();
+    }
+
+    /// A number below `below`.
+    pub(crate) fn random(&mut self, below: i64) -> i64 {
+        i64::try_from(next(&mut self.rng) % u64::try_from(below).unwrap()).unwrap()
+    }
+
+    pub(crate) fn boot(&self) -> i64 {
+        self.machine.now().boot.as_millis()
+    }
+
+    /// Nothing could be got until now.
+    pub(crate) fn unwell(&mut self) {
+        let boot = self.boot();
+        self.well_since.fill(boot);
+    }
+
+    pub(crate) fn suspend(&mut self, millis: i64) {
+        self.note(format!("suspended for {millis}"));
+        self.break_connections();
+        self.machine.suspend(millis);
+        self.unwell();
+        self.wake();
+    }
+
+    pub(crate) fn pause(&mut self, millis: i64, wall_is_set: bool) {
+        self.note(format!("paused for {millis}, wall set: {wall_is_set}"));
+        self.break_connections();
+        self.machine.pause(millis, wall_is_set);
+        self.unwell();
+        self.unconfirmed = 2;
+        self.wake();
+    }
+
+    pub(crate) fn step_wall(&mut self, millis: i64) {
+        self.note(format!("wall clock set by {millis}"));
+        self.machine.step_wall(millis);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        let now = self.machine.now();
+        self.keeper.handle_timeout(now);
+        self.carry_out();
+    }
+
+    /// What was under way when the machine went to sleep is lost.
+    fn break_connections(&mut self) {
+        let trouble = std::mem::replace(&mut self.trouble, true);
+        let now = self.machine.now();
+        for (_, (ticket, ..)) in std::mem::take(&mut self.flights) {
+            let fault = evercred::core::aws_error::fault("a call", None, Some("Network"), None);
+            self.keeper.handle(Event::Ended { ticket, outcome: Outcome::Failed(fault), samples: vec![] }, now);
+        }
+        self.carry_out();
+        self.trouble = trouble;
+    }
+
+    /// Asks, and lets time pass until the answer is there. True: credentials.
+    pub(crate) fn ask_now(&mut self, profile: &str) -> bool {
+        self.answered = None;
+        self.ask(profile.strip_prefix("app-").unwrap().parse().unwrap());
+        for _ in 0..400 {
+            if let Some(answered) = self.answered {
+                return answered;
+            }
+            self.advance(100);
+        }
+        panic!("nobody answered within 40 s\n{}", self.story());
+    }
+
+    pub(crate) fn ask(&mut self, profile: usize) {
+        let name = format!("app-{profile}");
+        let status = self.keeper.status(self.machine.now()).into_iter().find(|status| status.name == name);
+        if status.is_none_or(|status| !status.kept) {
+            self.kept_since[profile] = Some(self.boot());
+        }
+        self.next_caller += 1;
+        let caller = CallerId(self.next_caller);
+        self.callers.insert(caller, Caller { profile, asked_at: self.boot() });
+        let now = self.machine.now();
+        self.keeper.handle(Event::Asked { caller, profile: format!("app-{profile}"), wants: Wants::Credentials }, now);
+        self.carry_out();
+    }
+
+    pub(crate) fn advance(&mut self, millis: i64) {
+        let end = self.boot() + millis;
+        while self.step(end) {}
+    }
+
+    /// To the next wake-up, or to `end`; false when that is reached.
+    fn step(&mut self, end: i64) -> bool {
+        let timeout = self.keeper.next_timeout();
+        let call = self.flights.first_key_value().map(|(key, _)| *key);
+        let next = [timeout, call.map(|(at, _)| at)].into_iter().flatten().map(BootTime::as_millis).min();
+        let next = next.unwrap_or(end).clamp(self.boot(), end);
+        self.machine.pass(next - self.boot());
+        let now = self.machine.now();
+        if let Some((at, _)) = call.filter(|(at, _)| at.as_millis() <= next) {
+            let key = self.flights.first_key_value().map(|(key, _)| *key).unwrap();
+            assert_eq!(key.0, at);
+            let (ticket, flight, sent, signed_at) = self.flights.remove(&key).unwrap();
+            self.end(ticket, flight, sent, signed_at);
+            return true;
+        }
+        if timeout.is_some_and(|at| at.as_millis() <= next) {
+            self.keeper.handle_timeout(now);
+            self.carry_out();
+            let again = self.keeper.next_timeout();
+            assert!(again.is_none_or(|at| at.as_millis() > next), "a timeout that is never done\n{}", self.story());
+            return true;
+        }
+        next < end
+    }
+
+    fn end(&mut self, ticket: Ticket, flight: Flight, sent: BootTime, signed_at: i64) {
+        let (now, truth) = (self.machine.now(), self.machine.truth);
+        let mut samples = Vec::new();
+        if self.aws.answers() {
+            // The header was made up to a second ago, somewhere on the way.
+            let cached = self.random(1_000);
+            let lie = self.aws.lie.take().unwrap_or_default();
+            let date = (truth - cached).max(truth - (now.boot - sent).num_milliseconds() - 1_000) + lie;
+            let date = AwsTime::from_millis(date.div_euclid(1_000) * 1_000);
+            samples.push(Sample { date, sent, received: now.boot, trust: Trust::Authenticated });
+            self.unconfirmed = match (lie, self.unconfirmed) {
+                (0, unconfirmed) => unconfirmed.saturating_sub(1),
+                // A lie while the truth is being looked for costs another two answers.
+                (_, 0) => 0,
+                (_, unconfirmed) => unconfirmed + 2,
+            };
+        }
+        let outcome = match &flight {
+            Flight::Probe if self.aws.answers() => Outcome::Probed,
+            Flight::Probe => Outcome::Failed(evercred::core::aws_error::fault("a look", None, Some("Timeout"), None)),
+            Flight::Mint(order) => self.aws.call(order, truth, signed_at),
+        };
+        if let Flight::Mint(order) = &flight {
+            let said = match &outcome {
+                Outcome::Failed(fault) => fault.code.clone(),
+                _ => "ok".to_owned(),
+            };
+            self.note(format!("{}: {said}", what(order)));
+        } else {
+            self.note(format!("a look at the time: {samples:?}"));
+        }
+        self.keeper.handle(Event::Ended { ticket, outcome, samples }, now);
+        self.carry_out();
+    }
+
+    pub(crate) fn carry_out(&mut self) {
+        while let Some(action) = self.keeper.poll_action() {
+            match action {
+                Action::Mint(order) => {
+                    let about = what(&order);
+                    let twice = self.flights.values().any(|(_, flight, ..)| matches!(flight, Flight::Mint(other) if what(other) == about && other.step == order.step && other.base == order.base));
+                    assert!(!twice, "two calls at once for {about}\n{}", self.story());
+                    let signed_at = self.boot() + order.aws_minus_boot.num_milliseconds();
+                    self.depart(order.ticket, Flight::Mint(order), signed_at);
+                }
+                Action::Probe(order) => self.depart(order.ticket, Flight::Probe, 0),
+                Action::Answer { caller, answer } => self.check(caller, answer),
+                Action::Remember | Action::KeepMinted | Action::Log(_) => {}
+            }
+        }
+    }
+
+    fn depart(&mut self, ticket: Ticket, flight: Flight, signed_at: i64) {
+        let sent = self.machine.now().boot;
+        let (least, most) = LATENCY;
+        let takes = if self.aws.answers() {
+            least.num_milliseconds() + self.random((most - least).num_milliseconds())
+        } else {
+            TIMEOUT
+        };
+        let signed_at = signed_at + takes;
+        self.flights.insert((sent + TimeDelta::milliseconds(takes), ticket.0), (ticket, flight, sent, signed_at));
+    }
+
+    /// The promises to callers.
+    fn check(&mut self, caller: CallerId, answer: Answer) {
+        let Caller { profile, asked_at } = self.callers.remove(&caller).expect("one answer for each caller");
+        let gone = self.removed[profile];
+        match answer {
+            Answer::Credentials(credentials) => {
+                self.answered = Some(true);
+                self.note(format!("app-{profile} got {}", credentials.access_key_id));
+                let session = self.aws.sessions.get(&credentials.access_key_id).expect("a set of AWS's");
+                let role = format!("arn:aws:iam::111122223333:role/app-{profile}");
+                assert!(!gone, "credentials of a profile that is gone\n{}", self.story());
+                assert_eq!(session.role, role, "somebody else's credentials\n{}", self.story());
+                // While a pause of the machine is possible and not ruled out, seconds can't be told.
+                let uncertain = self.keeper.clock().wall_error(self.machine.now()).1;
+                let grace = if uncertain > TimeDelta::seconds(30) { 10_000 } else { 0 };
+                let expired = session.expires + grace <= self.machine.truth;
+                assert!(!expired || self.unconfirmed > 0, "app-{profile} got an expired set\n{}", self.story());
+            }
+            Answer::Refused(refusal) => {
+                self.answered = Some(false);
+                self.note(format!("app-{profile} was refused: {}", refusal.message));
+                let well_for = asked_at - self.well_since[profile];
+                let must = !gone && !self.trouble && self.unconfirmed == 0 && well_for > ASKED_AFTER;
+                assert!(
+                    !must,
+                    "app-{profile} was refused, with AWS well for {well_for} ms: {}\n{}",
+                    refusal.message,
+                    self.story()
+                );
+            }
+        }
+    }
+
+    /// The promise to kept profiles: nobody asked, and yet what could be got is there.
+    pub(crate) fn check_kept(&mut self) {
+        let now = self.machine.now();
+        for status in self.keeper.status(now) {
+            let Some(profile) = status.name.strip_prefix("app-").and_then(|number| number.parse::<usize>().ok()) else {
+                continue;
+            };
+            let boot = self.boot();
+            let since = if status.kept { *self.kept_since[profile].get_or_insert(boot) } else { boot };
+            if !status.kept {
+                self.kept_since[profile] = None;
+            }
+            let well_for = boot - self.well_since[profile].max(since);
+            // An hour and its jitter for a refusal, and time for the chain.
+            let must = status.kept && !self.trouble && self.unconfirmed == 0 && well_for > 3_600_000 + 180_000 + 60_000;
+            let has = status.expires_at.is_some_and(|at| at.as_millis() > self.machine.truth);
+            assert!(!must || has, "{} is kept and has nothing: {status:?}\n{}", status.name, self.story());
+        }
+    }
+
+    pub(crate) fn state(&self, profile: &str) -> State {
+        let status = self.keeper.status(self.machine.now());
+        status.into_iter().find(|status| status.name == profile).unwrap().state
+    }
+
+    /// What is really left of a profile's set.
+    pub(crate) fn rest(&self, profile: &str) -> TimeDelta {
+        let status = self.keeper.status(self.machine.now());
+        let expires = status.into_iter().find(|status| status.name == profile).unwrap().expires_at.unwrap();
+        expires - AwsTime::from_millis(self.machine.truth)
+    }
+
+    pub(crate) fn note(&mut self, event: String) {
+        (self.machine.truth, &event).hash(&mut self.hash);
+        if self.events.len() >= 200 {
+            self.events.drain(..100);
+        }
+        self.events.push(format!("{} {event}", AwsTime::from_millis(self.machine.truth)));
+    }
+
+    /// What tells this run from another.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.hash.finish()
+    }
+
+    pub(crate) fn story(&self) -> String {
+        let last = self.events.len().saturating_sub(60);
+        format!("EVERCRED_SEED={}\n{}", self.seed, self.events[last..].join("\n"))
+    }
+}
+
+/// `splitmix64`.
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
