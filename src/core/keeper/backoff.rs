@@ -73,6 +73,11 @@ impl Streak {
         self.next_try.is_some_and(|at| at <= now)
     }
 
+    /// Whether only the time was wrong: the next try has the right one.
+    pub(super) fn is_skewed(&self) -> bool {
+        self.skews > 0
+    }
+
     /// The class of the last failure.
     pub(super) fn class(&self) -> ErrorClass {
         self.class

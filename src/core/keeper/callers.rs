@@ -137,7 +137,7 @@ impl Keeper {
         let patient = waiting.wants == Wants::Credentials
             && streak.class() == ErrorClass::Retryable
             && soon
-            && ended.saturating_sub(waiting.ended) < FAILURES_WHILE_WAITING;
+            && (streak.is_skewed() || ended.saturating_sub(waiting.ended) < FAILURES_WHILE_WAITING);
         if patient { None } else { node.error.as_ref() }
     }
 }
