@@ -9,7 +9,7 @@ pub(super) enum Shell {
     #[default]
     Posix,
     Fish,
-    PowerShell,
+    Pwsh,
     Json,
     Dotenv,
 }
@@ -21,7 +21,7 @@ impl FromStr for Shell {
         match text {
             "sh" | "bash" | "zsh" => Ok(Self::Posix),
             "fish" => Ok(Self::Fish),
-            "powershell" | "pwsh" => Ok(Self::PowerShell),
+            "powershell" | "pwsh" => Ok(Self::Pwsh),
             "json" => Ok(Self::Json),
             "dotenv" => Ok(Self::Dotenv),
             other => Err(format!("no shell \"{other}\" is known: sh, bash, zsh, fish, powershell, json or dotenv")),
@@ -42,7 +42,7 @@ impl Shell {
             match self {
                 Self::Posix => text.push_str(&format!("unset {name};\n")),
                 Self::Fish => text.push_str(&format!("set -e {name};\n")),
-                Self::PowerShell => {
+                Self::Pwsh => {
                     text.push_str(&format!("Remove-Item Env:\\{name} -ErrorAction SilentlyContinue;\n"));
                 }
                 Self::Json | Self::Dotenv => {}
@@ -52,7 +52,7 @@ impl Shell {
             text.push_str(&match self {
                 Self::Posix => format!("export {name}='{}';\n", value.replace('\'', r"'\''")),
                 Self::Fish => format!("set -gx {name} '{}';\n", value.replace('\\', r"\\").replace('\'', r"\'")),
-                Self::PowerShell => format!("$Env:{name} = '{}';\n", quote_for_powershell(value)),
+                Self::Pwsh => format!("$Env:{name} = '{}';\n", quote_for_powershell(value)),
                 Self::Json | Self::Dotenv => format!("{name}={}\n", quote_for_dotenv(value)),
             });
         }
@@ -105,7 +105,7 @@ mod tests {
     fn every_other_language_quotes_what_it_must() {
         let set = [("A".to_owned(), "it's \\ here".to_owned())];
         assert_eq!(Shell::Fish.render(&set, &["B".into()]), "set -e B;\nset -gx A 'it\\'s \\\\ here';\n");
-        assert!(Shell::PowerShell.render(&set, &[]).contains("$Env:A = 'it''s \\ here';"));
+        assert!(Shell::Pwsh.render(&set, &[]).contains("$Env:A = 'it''s \\ here';"));
         assert_eq!(Shell::Dotenv.render(&set, &[]), "A=\"it's \\\\ here\"\n");
         let json: serde_json::Value = serde_json::from_str(&Shell::Json.render(&set, &["B".into()])).unwrap();
         assert_eq!(json, serde_json::json!({"set": {"A": "it's \\ here"}, "unset": ["B"]}));

@@ -165,7 +165,7 @@ impl Daemon {
                 Action::Mint(order) => {
                     let (sts, ticket) = (self.sts.clone(), order.ticket);
                     self.calls.spawn(async move {
-                        let (outcome, samples) = sts.mint(order).await;
+                        let (outcome, samples) = sts.mint(*order).await;
                         (ticket, outcome, samples)
                     });
                 }

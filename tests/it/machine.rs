@@ -54,7 +54,6 @@ impl Machine {
         std::fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "as an editor would, in place")]
     pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         std::fs::write(self.path(name), text).unwrap();
@@ -173,7 +172,6 @@ impl Machine {
 
     /// Looks again and again, as what is waited for is another program's doing; fails when it never happens.
     pub(crate) fn eventually(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
-        #[expect(clippy::disallowed_methods, reason = "the end of patience is measured, nothing else")]
         let begin = std::time::Instant::now();
         while !condition(self) {
             if let Some(Ok(Some(status))) = self.daemon.as_mut().map(Child::try_wait) {

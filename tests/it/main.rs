@@ -1,4 +1,9 @@
 //! The one test binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and acts as the outside world"
+)]
 
 mod aws_file_cases;
 mod layers;

@@ -21,8 +21,11 @@ pub(super) struct Shared {
     world: Mutex<World>,
     /// Something happened: a call came, or the stand-in ends.
     happened: Condvar,
-    connections: Mutex<Option<Vec<(TcpStream, JoinHandle<()>)>>>,
+    /// `None` once the stand-in ends.
+    connections: Mutex<Option<Vec<Connection>>>,
 }
+
+type Connection = (TcpStream, JoinHandle<()>);
 
 impl Shared {
     pub(super) fn world(&self) -> MutexGuard<'_, World> {

@@ -93,7 +93,7 @@ pub enum Outcome {
 #[must_use]
 pub enum Action {
     /// Make one call for one step of a plan.
-    Mint(MintOrder),
+    Mint(Box<MintOrder>),
     /// Make one unauthenticated request to an endpoint, to learn the time from its answer.
     Probe(ProbeOrder),
     /// Give a caller its answer.

@@ -135,13 +135,13 @@ impl Keeper {
         let message =
             format!("{what} of profile \"{}\" asked for: {reason} (attempt {})", step.profile, node.ended + 1);
         self.log(LogLevel::Debug, Some(profile), message);
-        self.actions.push_back(Action::Mint(MintOrder {
+        self.actions.push_back(Action::Mint(Box::new(MintOrder {
             ticket,
             step,
             endpoint: Some(endpoint),
             base,
             aws_minus_boot: self.clock.aws_minus_boot(now),
-        }));
+        })));
         self.flights.insert(ticket, Flight::Mint { key: key.clone(), started: now.boot, reason });
         if let Some(node) = self.nodes.get_mut(key) {
             node.flight = Some(ticket);

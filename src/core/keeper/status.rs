@@ -60,7 +60,7 @@ impl Keeper {
         ProfileStatus {
             name: name.to_owned(),
             kind: plan::kind(&route.plan),
-            kept: kept && !last_error.as_ref().is_some_and(|error| error.code == NOT_SUPPORTED),
+            kept: kept && last_error.as_ref().is_none_or(|error| error.code != NOT_SUPPORTED),
             state,
             valid: expires_at.and_then(|at| match self.clock.judge(at, now) {
                 Expiry::Valid => Some(true),

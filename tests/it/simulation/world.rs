@@ -23,7 +23,7 @@ const ASKED_AFTER: i64 = 60_000 + TIMEOUT + 5_000;
 
 /// A call on its way.
 enum Flight {
-    Mint(MintOrder),
+    Mint(Box<MintOrder>),
     Probe,
 }
 
