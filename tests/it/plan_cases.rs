@@ -1,1 +1,129 @@
-//! plan_cases
+//! Plans, told as stories: a folder each in `tests/data/plan`, with the two AWS files and what is expected of them.
+
+use std::path::Path;
+
+use evercred::core::aws_file;
+use evercred::core::plan::{PlanContext, plan_document, resolve, resolve_all};
+use evercred::core::profile::SourceFile;
+use proptest::prelude::*;
+use serde_json::Value;
+
+#[test]
+fn every_story_ends_as_expected() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/plan");
+    let mut stories = 0;
+    for entry in std::fs::read_dir(root).unwrap() {
+        let folder = entry.unwrap().path();
+        let read = |name: &str| {
+            std::fs::read_to_string(folder.join(name)).unwrap_or_else(|_| panic!("{}: no {name}", folder.display()))
+        };
+        let profiles = aws_file::load(Some(&read("config")), Some(&read("credentials")));
+        let expected: Value = serde_json::from_str(&read("expect.json")).unwrap();
+        let name = expected["profile"].as_str().unwrap();
+        let path = |file| if file == SourceFile::Credentials { "credentials".to_owned() } else { "config".to_owned() };
+        let document = plan_document(name, &resolve(&profiles, name, &PlanContext::default()), &path);
+        compare(&folder, &expected, &document);
+        stories += 1;
+    }
+    assert!(stories >= 50, "{stories} stories: some are missing");
+}
+
+fn compare(folder: &Path, expected: &Value, found: &Value) {
+    let story = folder.file_name().unwrap().to_string_lossy();
+    if let Some(error) = expected.get("error") {
+        let said = &found["error"];
+        assert_eq!(said["code"], error["code"], "{story}: {found}");
+        assert_eq!(said["line"], error["line"], "{story}: {found}");
+        assert!(said["message"].as_str().unwrap().contains(error["says"].as_str().unwrap()), "{story}: {found}");
+        if let Some(file) = error["file"].as_str() {
+            assert_eq!(said["file"], file, "{story}");
+        }
+        return;
+    }
+    assert_eq!(found["error"], Value::Null, "{story}: {found}");
+    let (steps, wanted) = (found["steps"].as_array().unwrap(), expected["steps"].as_array().unwrap());
+    assert_eq!(steps.len(), wanted.len(), "{story}: {found:#}");
+    for (step, wanted) in steps.iter().zip(wanted) {
+        for (field, value) in wanted.as_object().unwrap() {
+            assert_eq!(&step[field], value, "{story}: {field} of {step}");
+        }
+    }
+    for note in expected["notes"].as_array().unwrap() {
+        let said = found["notes"].to_string();
+        assert!(said.contains(note.as_str().unwrap()), "{story}: {said}");
+    }
+    assert!(!found.to_string().contains("aws_secret"), "{story}");
+}
+
+#[test]
+fn two_profiles_through_one_parent_share_its_key() {
+    let config = "[profile mid]\nrole_arn = m\nsource_profile = base\n[profile a]\nrole_arn = a\nsource_profile = mid\nregion = eu-west-1\n\
+                  [profile b]\nrole_arn = b\nsource_profile = mid\nregion = us-west-2\n";
+    let profiles = aws_file::load(Some(config), Some("[base]\naws_access_key_id = A\naws_secret_access_key = s\n"));
+    let keys = |name| resolve(&profiles, name, &PlanContext::default()).unwrap().keys();
+    let (a, b, mid) = (keys("a"), keys("b"), keys("mid"));
+    assert_eq!((&a[..2], &b[..2]), (&mid[..], &mid[..]));
+    assert_ne!(a[2], b[2]);
+}
+
+#[test]
+fn a_chain_of_ten_thousand_profiles_is_walked_and_not_recursed() {
+    let mut config = String::new();
+    for at in 0..10_000 {
+        config.push_str(&format!("[profile p{at}]\nrole_arn = r{at}\nsource_profile = p{}\n", at + 1));
+    }
+    let profiles = aws_file::load(Some(&config), Some("[p10000]\naws_access_key_id = A\naws_secret_access_key = s\n"));
+    assert_eq!(resolve(&profiles, "p0", &PlanContext::default()).unwrap().steps.len(), 10_001);
+}
+
+#[test]
+fn variables_are_read_as_the_sdks_do() {
+    let config = "[profile a]\nrole_arn = r\nsource_profile = base\nregion = eu-west-1\nendpoint_url = http://file\n";
+    let profiles = aws_file::load(Some(config), Some("[base]\naws_access_key_id = A\naws_secret_access_key = s\n"));
+    let plan = |variables: &[(&str, &str)]| {
+        let variable =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let context = PlanContext::from_environment(&variable, chrono::TimeDelta::zero());
+        plan_document("a", &resolve(&profiles, "a", &context), &|_| String::new())["steps"][1].clone()
+    };
+    assert_eq!(plan(&[])["endpoint_url"], "http://file");
+    let both = plan(&[
+        ("AWS_ENDPOINT_URL", "http://all"),
+        ("AWS_ENDPOINT_URL_STS", "http://sts"),
+        ("AWS_DEFAULT_REGION", "us-west-1"),
+    ]);
+    assert_eq!((&both["endpoint_url"], &both["region"]), (&"http://sts".into(), &"us-west-1".into()));
+    let ignored = plan(&[
+        ("AWS_ENDPOINT_URL_STS", "http://sts"),
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"),
+        ("AWS_REGION", "us-east-2"),
+        ("AWS_DEFAULT_REGION", "us-west-1"),
+    ]);
+    assert_eq!((&ignored["endpoint_url"], &ignored["region"]), (&Value::Null, &"us-east-2".into()));
+}
+
+proptest! {
+    #[test]
+    fn no_graph_of_profiles_makes_it_panic_or_hang(edges in proptest::collection::vec((0..8usize, 0..7usize), 1..12)) {
+        let mut config = String::new();
+        for (at, (source, kind)) in edges.iter().enumerate() {
+            config.push_str(&format!("[profile p{at}]\n"));
+            config.push_str(&match kind {
+                0 => format!("role_arn = r\nsource_profile = p{source}\n"),
+                1 => format!("credential_process = evercred credential-process p{source}\n"),
+                2 => format!("credential_process = evercred credential-process p{at}\nevercred_role_arn = r\nevercred_source_profile = p{source}\n"),
+                3 => "aws_access_key_id = A\naws_secret_access_key = s\n".to_owned(),
+                4 => format!("role_arn = r\nsource_profile = p{source}\nmfa_serial = m\n"),
+                5 => format!("source_profile = p{source}\nmfa_serial = m\n"),
+                _ => "aws_access_key_id = A\n".to_owned(),
+            });
+        }
+        let profiles = aws_file::load(Some(&config), None);
+        for (name, plan) in resolve_all(&profiles, &PlanContext::default()) {
+            match plan {
+                Ok(plan) => prop_assert_eq!(plan.keys().len(), plan.steps.len()),
+                Err(error) => prop_assert!(error.message.contains('p') && !name.is_empty()),
+            }
+        }
+    }
+}
