@@ -265,7 +265,16 @@ impl<'a> Call<'a> {
                     let status = refusal.raw().status().as_u16();
                     aws_error::fault(self.what, Some(status), Some(code), refusal.err().message())
                 }
-                None => self.unusable(Some(refusal.raw()), "an error that is none of AWS"),
+                None => {
+                    let answer = refusal.raw();
+                    match answer.body().bytes().and_then(nested_error) {
+                        Some((code, message)) => {
+                            let status = answer.status().as_u16();
+                            aws_error::fault(self.what, Some(status), Some(&code), message.as_deref())
+                        }
+                        None => self.unusable(Some(answer), "an error that is none of AWS"),
+                    }
+                }
             },
             SdkError::ResponseError(answer) => self.unusable(Some(answer.raw()), "what is no answer of AWS"),
             // Nothing was sent: settings that exclude each other, such as FIPS and an endpoint of one's own.
@@ -277,6 +286,21 @@ impl<'a> Call<'a> {
         fault.retry_after = error.raw_response().and_then(|answer| retry_after(answer.headers()));
         fault
     }
+}
+
+/// Code and message of an error document in the older nesting (`ErrorResponse/Errors/Error`), which EC2 and emulators send;
+/// botocore reads it, the Rust SDK does not.
+fn nested_error(body: &[u8]) -> Option<(String, Option<String>)> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, error) = text.split_once("<Errors>")?;
+    let element = |name: &str| {
+        let (_, rest) = error.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
+    };
+    let code = element("Code")?;
+    let plausible =
+        (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
+    plausible.then(|| (code, element("Message")))
 }
 
 async fn assume_role(client: &Client, call: &Call<'_>, role: &AssumeRole) -> Result<Outcome, Fault> {

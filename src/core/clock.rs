@@ -268,6 +268,12 @@ impl Clock {
         milliseconds(if self.known { lowest.midpoint(highest) } else { wall_minus_boot(now) })
     }
 
+    /// How long from now until AWS's time may be `at`, at the earliest: for what should rather be done too soon. Before
+    /// anything was heard it is by the best guess, as the interval says nothing then.
+    pub fn until_possibly(&self, at: AwsTime, now: Now) -> TimeDelta {
+        at - if self.known { self.aws_now(now).latest } else { self.best(now) }
+    }
+
     /// How long from now until AWS's time is `at`, by the best guess; negative when it has passed.
     pub fn until(&self, at: AwsTime, now: Now) -> TimeDelta {
         at - self.best(now)

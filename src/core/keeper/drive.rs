@@ -85,7 +85,7 @@ impl Keeper {
         let Some(last) = keys.last().and_then(|key| self.nodes.get(key)) else { return };
         let Some(mut reason) = last.due(&self.clock, now) else {
             if let Some(held) = &last.held {
-                let rest = self.clock.until(held.renew_at, now);
+                let rest = self.clock.until_possibly(held.renew_at, now);
                 self.wake_at(now.boot + rest.max(TimeDelta::milliseconds(1)));
             }
             return;

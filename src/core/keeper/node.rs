@@ -96,7 +96,9 @@ impl Node {
         match clock.judge(held.expires_at, now) {
             Expiry::Expired => Some("it has expired"),
             Expiry::Unknown => Some("it may have expired"),
-            Expiry::Valid if clock.best(now) >= held.renew_at => Some("its time for renewal has come"),
+            Expiry::Valid if clock.until_possibly(held.renew_at, now) <= TimeDelta::zero() => {
+                Some("its time for renewal has come")
+            }
             Expiry::Valid => None,
         }
     }

@@ -1,0 +1,111 @@
+"""Real clients against the real programs: a home of its own, the stand-in for AWS (or moto), and the daemon."""
+
+import json
+import os
+import pathlib
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAMS = ROOT / "target" / "debug"
+VENV = ROOT / "target" / "clients-venv" / "bin"
+ACCOUNT = "111122223333"
+PATIENCE = 30
+
+
+def pytest_sessionstart(session):
+    subprocess.run(["cargo", "build", "--quiet", "--bins", "--example", "aws-stand-in"], cwd=ROOT, check=True)
+
+
+def role(name):
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+def eventually(what, condition):
+    """Another program's doing: looked at again and again, until patience ends."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"it never happened: {what}"
+        time.sleep(0.05)
+
+
+class StandIn:
+    def __init__(self):
+        program = PROGRAMS / "examples" / "aws-stand-in"
+        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.url = self.process.stdout.readline().strip()
+
+    def tell(self, command, **given):
+        request = urllib.request.Request(f"{self.url}/_stand-in/{command}", json.dumps(given).encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def minted(self, name):
+        calls = self.tell("calls")["calls"]
+        return sum(call["role_arn"] == role(name) and call["status"] == 200 for call in calls)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=10)
+
+
+class Machine:
+    def __init__(self, home, endpoint, key):
+        self.home, self.endpoint, self.daemon = home, endpoint, None
+        (home / ".aws").mkdir()
+        helper = PROGRAMS / "evercred"
+        (home / ".aws" / "config").write_text(
+            f"[profile mid]\nrole_arn = {role('Mid')}\nsource_profile = base\n"
+            f"[profile app]\nrole_arn = {role('App')}\nsource_profile = mid\nregion = eu-west-1\n"
+            f"[profile fresh]\ncredential_process = {helper} credential-process app\nregion = eu-west-1\n"
+        )
+        (home / ".aws" / "credentials").write_text(
+            f"[base]\naws_access_key_id = {key['access_key_id']}\naws_secret_access_key = {key['secret_access_key']}\n"
+        )
+
+    def environment(self, **more):
+        return {
+            "PATH": f"{VENV}:/usr/bin:/bin",
+            "HOME": str(self.home),
+            "EVERCRED_RUNTIME_DIR": str(self.home / "run"),
+            "EVERCRED_STATE_DIR": str(self.home / "state"),
+            "AWS_ENDPOINT_URL_STS": self.endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **more,
+        }
+
+    def start(self, **more):
+        log = open(self.home / "log", "a")
+        environment = self.environment(RUST_LOG="debug", **more)
+        self.daemon = subprocess.Popen([PROGRAMS / "evercredd"], env=environment, stderr=log)
+        eventually("the daemon answers", lambda: self.evercred("status").returncode != 3)
+
+    def evercred(self, *arguments, **more):
+        return subprocess.run([PROGRAMS / "evercred", *arguments], env=self.environment(**more), capture_output=True, text=True)
+
+    def python(self, script, **more):
+        return subprocess.run([VENV / "python", "-c", script], env=self.environment(AWS_PROFILE="fresh", **more), capture_output=True, text=True, timeout=120)
+
+    def stop(self):
+        if self.daemon:
+            self.daemon.terminate()
+            self.daemon.wait(timeout=10)
+
+
+@pytest.fixture
+def aws():
+    standin = StandIn()
+    standin.tell("role", arn=role("Mid"), trusts=[f"arn:aws:iam::{ACCOUNT}:user/someone"])
+    standin.tell("role", arn=role("App"), trusts=[role("Mid")])
+    yield standin
+    standin.end()
+
+
+@pytest.fixture
+def machine(aws, tmp_path):
+    machine = Machine(tmp_path, aws.url, aws.tell("user", name="someone"))
+    yield machine
+    machine.stop()
