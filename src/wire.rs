@@ -7,7 +7,7 @@
 use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::core::aws_error::ErrorClass;
@@ -84,12 +84,22 @@ pub type Answer = Zeroizing<Vec<u8>>;
 
 /// An answer with what was asked for.
 pub fn answer_ok(result: &Value) -> Answer {
-    encode(&json!({"version": VERSION, "ok": result}))
+    #[derive(Serialize)]
+    struct Envelope<'a> {
+        version: u32,
+        ok: &'a Value,
+    }
+    encode(&Envelope { version: VERSION, ok: result })
 }
 
 /// An answer that says why not.
 pub fn answer_error(error: &WireError) -> Answer {
-    encode(&json!({"version": VERSION, "error": error}))
+    #[derive(Serialize)]
+    struct Envelope<'a> {
+        version: u32,
+        error: &'a WireError,
+    }
+    encode(&Envelope { version: VERSION, error })
 }
 
 /// The answer to `credential-process`: the SDKs' document. The one place where secrets go onto the wire.
@@ -139,7 +149,7 @@ pub fn parse_request(text: &[u8]) -> Result<Request, WireError> {
         Some(other) => Err(WireError {
             kind: ErrorKind::Unsupported,
             message: format!("this daemon speaks version {VERSION} of its protocol, the request says {other}"),
-            fix: Some("restart the daemon: it is older than the program that asks".to_owned()),
+            fix: Some("restart the daemon, so that both are of one version".to_owned()),
         }),
         None => Err(malformed()),
     }
@@ -360,6 +370,35 @@ mod tests {
         for text in [&b""[..], b"[]", b"{}", b"{\"version\":1}", b"\xff", b"{\"version\":\"1\"}"] {
             assert_eq!(parse_request(text).unwrap_err().kind, ErrorKind::Malformed);
         }
+    }
+
+    #[test]
+    fn every_answer_says_its_version_first() {
+        let error = WireError { kind: ErrorKind::WrongFiles, message: "m".into(), fix: None };
+        for (text, wanted) in [
+            (answer_ok(&Value::from(1)), r#"{"version":1,"ok":1}"#),
+            (answer_error(&error), r#"{"version":1,"error":{"kind":"wrong-files","message":"m","fix":null}}"#),
+        ] {
+            assert_eq!(std::str::from_utf8(&text).unwrap(), wanted);
+        }
+        assert_eq!(parse_answer(&answer_error(&error)), Err(error));
+    }
+
+    #[test]
+    fn what_is_not_known_is_null_in_the_status_and_later_fields_are_ignored() {
+        let clock = ClockStatus {
+            state: "unknown".into(),
+            offset_seconds: None,
+            uncertainty_seconds: None,
+            source: None,
+            measured_at: None,
+            crosses_limit_in_seconds: None,
+        };
+        let mut value = serde_json::to_value(&clock).unwrap();
+        assert_eq!(value.as_object().unwrap().len(), 6);
+        assert!(value["crosses_limit_in_seconds"].is_null());
+        value["later"] = Value::from("more");
+        assert_eq!(serde_json::from_value::<ClockStatus>(value).unwrap(), clock);
     }
 
     #[test]

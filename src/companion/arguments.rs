@@ -88,6 +88,7 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
         None => return Err(Failure::new(USAGE, "a command is needed").fix("evercred --help")),
         Some(Short('h') | Long("help")) => return Ok(Invocation::Help(overview())),
         Some(Short('V') | Long("version")) => return Ok(Invocation::Version),
+        Some(Value(name)) if name == "help" => return Ok(Invocation::Help(overview())),
         Some(Value(name)) => name.to_string_lossy().into_owned(),
         Some(other) => return Err(usage(&other.unexpected())),
     };
@@ -140,7 +141,10 @@ struct Given {
 
 impl Given {
     fn command(self, name: &str, form: &str) -> Result<Command, Failure> {
-        let wrong = || Failure::new(USAGE, "the arguments are not right").fix(format!("evercred {name} {form}"));
+        let wrong = || {
+            let message = format!("the arguments of \"{name}\" are not right: it is used as evercred {name} {form}");
+            Failure::new(USAGE, message).fix(format!("evercred {name} --help"))
+        };
         let one =
             |mut values: Vec<String>| if values.len() == 1 { values.pop().ok_or_else(wrong) } else { Err(wrong()) };
         let needs_static = || {

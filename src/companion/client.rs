@@ -11,15 +11,15 @@ use serde_json::Value;
 use super::failure::{ATTENTION, Failure, UNREACHABLE};
 use super::files;
 use crate::platform::environment::Environment;
-use crate::platform::peer::{own_uid, peer_uid};
+use crate::platform::peer::{self, own_uid, peer_uid};
 use crate::wire::{self, Request, WireError};
 
 /// The daemon lets a caller wait for 30 s, then it answers.
 const LONGEST_ANSWER: Duration = Duration::from_secs(35);
-/// A restart goes unnoticed for this long.
-const CONNECTING: u32 = 100;
-const PAUSE: Duration = Duration::from_millis(20);
+/// A daemon that runs takes a connection and its request at once, however many callers there are.
+const LONGEST_REQUEST: Duration = Duration::from_secs(5);
 const START: &str = "start the daemon: systemctl --user start evercredd, or run evercredd";
+const RESTART: &str = "restart the daemon: systemctl --user restart evercredd";
 
 /// Asks the daemon one thing. The outer error is that it can't be asked, the inner one what it says.
 pub(super) fn ask(
@@ -36,48 +36,104 @@ pub(super) fn ask(
         credentials_file: paths.credentials.to_string_lossy().into_owned(),
     };
     let text = serde_json::to_vec(&request).map_err(|error| Failure::new(ATTENTION, error.to_string()))?;
-    let (mut stream, path) = connect(environment)?;
-    let broke = |error: io::Error| {
-        let why = match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => "no answer came in time".to_owned(),
-            ErrorKind::UnexpectedEof => "it ended the connection without an answer".to_owned(),
-            _ => error.to_string(),
-        };
-        Failure::new(UNREACHABLE, format!("the daemon at {} can't be asked: {why}", path.display())).fix(START)
-    };
-    stream.set_read_timeout(Some(LONGEST_ANSWER)).map_err(broke)?;
-    stream.set_write_timeout(Some(Duration::from_secs(5))).map_err(broke)?;
-    wire::write_message(&mut stream, &text).map_err(broke)?;
-    let answer = wire::read_message(&mut stream).map_err(broke)?;
-    Ok(wire::parse_answer(&answer))
-}
-
-/// Connects, and makes sure that it is our daemon before anything is sent.
-fn connect(environment: &Environment) -> Result<(UnixStream, PathBuf), Failure> {
     let path = folder(environment)?.join("evercred.sock");
     let failed = |why: String| {
         Failure::new(UNREACHABLE, format!("the daemon can't be reached at {}: {why}", path.display())).fix(START)
     };
-    for attempt in 0.. {
-        match UnixStream::connect(&path) {
+    let mut patience = Patience::default();
+    loop {
+        let error = match connect(&path) {
             Ok(stream) => {
+                // Before anything is sent: is it our daemon?
                 let uid = peer_uid(&stream).map_err(|error| failed(error.to_string()))?;
                 if uid != own_uid() {
                     let why = format!("what listens there runs as uid {uid}, not as you, and was sent nothing");
                     return Err(failed(why).fix("find out who made that socket, and remove it"));
                 }
-                return Ok((stream, path));
+                match converse(stream, &text) {
+                    Ok(answer) => return Ok(wire::parse_answer(&answer)),
+                    Err(error) => Lost::of(&error, "it ended the connection without an answer"),
+                }
             }
-            // A daemon that is being restarted has left its socket, or is about to make it anew.
-            Err(error) if attempt < CONNECTING && is_socket(&path) && error.kind() == ErrorKind::ConnectionRefused => {
-                #[expect(clippy::disallowed_methods, reason = "nothing announces that a daemon has begun to listen")]
-                std::thread::sleep(PAUSE);
+            // No socket, no daemon; unless there was one a moment ago.
+            Err(error) if error.kind() == ErrorKind::NotFound && patience.is_untouched() => {
+                return Err(failed("it is not running".to_owned()));
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(failed("it is not running".to_owned())),
-            Err(error) => return Err(failed(error.to_string())),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused && !is_socket(&path) => Lost::for_good(&error),
+            Err(error) => Lost::of(&error, "it is not running"),
+        };
+        // A daemon that is being restarted has left its socket and ended its connections; asking again harms nothing.
+        if !(error.may_come_back && patience.pause()) {
+            return Err(failed(error.why).fix(error.fix));
         }
     }
-    Err(failed("it is not running".to_owned()))
+}
+
+/// A conversation that failed.
+struct Lost {
+    why: String,
+    fix: &'static str,
+    may_come_back: bool,
+}
+
+impl Lost {
+    fn of(error: &io::Error, gone: &str) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof => Self { why: gone.to_owned(), fix: START, may_come_back: true },
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                Self { why: "no answer came in time".to_owned(), fix: RESTART, may_come_back: false }
+            }
+            _ => Self::for_good(error),
+        }
+    }
+
+    fn for_good(error: &io::Error) -> Self {
+        Self { why: error.to_string(), fix: RESTART, may_come_back: false }
+    }
+}
+
+/// How long a restart goes unnoticed: 2 s, in pauses that grow.
+struct Patience {
+    left: Duration,
+    next: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { left: Duration::from_secs(2), next: Duration::from_millis(10) }
+    }
+}
+
+impl Patience {
+    fn is_untouched(&self) -> bool {
+        self.left == Self::default().left
+    }
+
+    /// Waits a little; `false` where it is over.
+    fn pause(&mut self) -> bool {
+        let pause = self.next.min(self.left);
+        #[expect(clippy::disallowed_methods, reason = "nothing announces that a daemon has begun to listen")]
+        std::thread::sleep(pause);
+        self.left -= pause;
+        self.next = (self.next * 2).min(Duration::from_millis(100));
+        !pause.is_zero()
+    }
+}
+
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    peer::connect(path, Some(LONGEST_REQUEST))
+}
+
+fn converse(mut stream: UnixStream, request: &[u8]) -> io::Result<wire::Answer> {
+    stream.set_read_timeout(Some(LONGEST_ANSWER))?;
+    stream.set_write_timeout(Some(LONGEST_REQUEST))?;
+    wire::write_message(&mut stream, request)?;
+    wire::read_message(&mut stream)
 }
 
 fn is_socket(path: &Path) -> bool {
@@ -91,15 +147,18 @@ fn folder(environment: &Environment) -> Result<PathBuf, Failure> {
         return match private(&path) {
             Ok(()) => Ok(path),
             Err(why) => {
-                Err(Failure::new(UNREACHABLE, format!("the folder {} is not used: {why}", path.display())).fix(START))
+                let message = format!("the daemon can't be reached: the folder {} is not used: {why}", path.display());
+                Err(Failure::new(UNREACHABLE, message).fix(START))
             }
         };
     }
+    // As the XDG specification says, a relative path counts for none.
+    let xdg = |name: &str| set(name).filter(|path| path.is_absolute());
     let state = set("EVERCRED_STATE_DIR")
-        .or_else(|| set("XDG_STATE_HOME").map(|path| path.join("evercred")))
+        .or_else(|| xdg("XDG_STATE_HOME").map(|path| path.join("evercred")))
         .or_else(|| set("HOME").map(|home| home.join(".local/state/evercred")));
     let candidates = [
-        set("XDG_RUNTIME_DIR").map(|path| path.join("evercred")),
+        xdg("XDG_RUNTIME_DIR").map(|path| path.join("evercred")),
         Some(PathBuf::from(format!("/run/user/{}/evercred", own_uid()))),
         state.map(|path| path.join("run")),
     ];
@@ -113,7 +172,10 @@ fn folder(environment: &Environment) -> Result<PathBuf, Failure> {
 
 /// Ours, a folder, and nobody else's to look into.
 fn private(path: &Path) -> Result<(), String> {
-    let metadata = path.symlink_metadata().map_err(|error| error.to_string())?;
+    let metadata = path.symlink_metadata().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => "it is not there".to_owned(),
+        _ => error.to_string(),
+    })?;
     if !metadata.is_dir() {
         Err("it is not a folder".to_owned())
     } else if metadata.uid() != own_uid() {
@@ -122,5 +184,93 @@ fn private(path: &Path) -> Result<(), String> {
         Err(format!("others may use it (mode {:o})", metadata.mode() & 0o777))
     } else {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// A home with a runtime folder that is ours.
+    fn home() -> (tempfile::TempDir, Environment, PathBuf) {
+        let home = tempfile::tempdir().unwrap();
+        let run = home.path().join("run");
+        std::fs::create_dir(&run).unwrap();
+        std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let environment = [("HOME", home.path()), ("EVERCRED_RUNTIME_DIR", &run)]
+            .map(|(name, path)| (name.to_owned(), path.display().to_string()))
+            .into_iter()
+            .collect();
+        (home, environment, run.join("evercred.sock"))
+    }
+
+    #[test]
+    fn a_daemon_that_is_restarted_is_asked_again() {
+        let (_home, environment, path) = home();
+        let old = UnixListener::bind(&path).unwrap();
+        let daemon = std::thread::spawn(move || {
+            // It took the connection, and is gone without an answer; so is its socket.
+            drop(old.accept().unwrap());
+            drop(old);
+            std::fs::remove_file(&path).unwrap();
+            let (mut stream, _) = UnixListener::bind(&path).unwrap().accept().unwrap();
+            let request = wire::parse_request(&wire::read_message(&mut stream).unwrap()).unwrap();
+            let answer = wire::answer_ok(&Value::from(request.profile));
+            wire::write_message(&mut stream, &answer).unwrap();
+        });
+        let answer = ask(&environment, "credential-process", Some("dev"));
+        assert_eq!(answer, Ok(Ok(Value::from("dev"))));
+        daemon.join().unwrap();
+    }
+
+    #[test]
+    fn a_socket_that_nobody_listens_at_is_given_up() {
+        let (_home, environment, path) = home();
+        assert!(ask(&environment, "status", None).unwrap_err().message.contains("not running"));
+        drop(UnixListener::bind(&path).unwrap());
+        let failure = ask(&environment, "status", None).unwrap_err();
+        assert!(failure.exit == UNREACHABLE && failure.message.contains("not running"), "{failure:?}");
+    }
+
+    #[test]
+    fn an_answer_that_makes_no_sense_is_an_error_and_no_panic() {
+        for answer in [&b"\0\0\0\x02[]"[..], b"\xff\xff\xff\xff", b"\0\0\0\x01\xff"] {
+            let (_home, environment, path) = home();
+            let listener = UnixListener::bind(&path).unwrap();
+            let daemon = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                wire::read_message(&mut stream).unwrap();
+                io::Write::write_all(&mut stream, answer).unwrap();
+            });
+            let result = ask(&environment, "status", None);
+            assert!(matches!(&result, Ok(Err(_)) | Err(Failure { .. })), "{result:?}");
+            daemon.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_first_folder_that_is_ours_alone_is_the_daemons() {
+        let home = tempfile::tempdir().unwrap();
+        let make = |name: &str, mode: u32| {
+            let path = home.path().join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            path
+        };
+        let (open, state) = (make("xdg/evercred", 0o755), make(".local/state/evercred/run", 0o700));
+        let environment = |runtime: &str| -> Environment {
+            let pairs = [("HOME", home.path().display().to_string()), ("XDG_RUNTIME_DIR", runtime.to_owned())];
+            pairs.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+        };
+        let xdg = home.path().join("xdg").display().to_string();
+        // Whether this machine's user has a daemon of its own is not this test's business.
+        if private(&PathBuf::from(format!("/run/user/{}/evercred", own_uid()))).is_err() {
+            assert_eq!(folder(&environment(&xdg)), Ok(state));
+        }
+        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(folder(&environment(&xdg)), Ok(open));
     }
 }

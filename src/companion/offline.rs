@@ -29,7 +29,7 @@ pub(super) fn plan(environment: &Environment, profile: Option<String>, json: boo
     }
     match plan {
         Ok(_) if json => Ok(ExitCode::SUCCESS),
-        Ok(plan) => output::print(&described(&plan, &document)),
+        Ok(plan) => output::print(&render::clean(&described(&plan, &document))),
         Err(error) => {
             let exit = if error.code == PlanErrorCode::MissingProfile { NO_PROFILE } else { ATTENTION };
             if json {
@@ -67,7 +67,7 @@ pub(super) fn profiles(environment: &Environment, json: bool) -> Result<ExitCode
                 text.push_str(&settings_of(&document[list], &section.name));
             }
         }
-        output::print(&text)?;
+        output::print(&render::clean(&text))?;
         for problem in &profiles.problems {
             let place = files::path_of(&paths, problem.origin.file);
             output::error(&Failure::new(ATTENTION, format!("{place}:{}: {}", problem.origin.line, problem.message)));
@@ -96,9 +96,9 @@ pub(super) fn config(environment: &Environment, what: ConfigCommand) -> Result<E
     let rows: Vec<Vec<String>> = settings
         .list(&text)
         .into_iter()
-        .map(|(key, value, line)| vec![key.to_owned(), format!("= {value}"), origin(line)])
+        .map(|shown| vec![shown.key, format!("= {}", shown.value), origin(shown.line)])
         .collect();
-    output::print(&render::table(&rows, |_, _| None))
+    output::print(&render::clean(&render::table(&rows, |_, _| None)))
 }
 
 fn settings_path(environment: &Environment) -> Result<(PathBuf, bool), Failure> {

@@ -34,33 +34,48 @@ pub(super) fn status(
     json: bool,
     watch: bool,
 ) -> Result<ExitCode, Failure> {
-    loop {
-        let (mut document, raw) = read_status(environment)?;
-        for name in profiles {
-            if !document.profiles.iter().any(|profile| profile.name == *name) {
-                let hint = did_you_mean(name, document.profiles.iter().map(|profile| profile.name.as_str()));
-                return Err(Failure::new(NO_PROFILE, format!("profile \"{name}\" is in no AWS file{hint}"))
-                    .fix("evercred profiles"));
-            }
-        }
-        if !profiles.is_empty() {
-            document.profiles.retain(|profile| profiles.contains(&profile.name));
-        }
-        let attention = needs_attention(&document);
-        if json {
-            output::print_json(&filtered(raw, profiles))?;
-        } else {
-            let table = render::status(&document, output::colour(environment));
-            // Home, the table, and away with what was below it: no flicker.
-            let text = if watch { format!("\u{1b}[H{}\u{1b}[J", table.replace('\n', "\u{1b}[K\n")) } else { table };
-            output::print(&text)?;
-        }
-        if !watch {
-            return Ok(ExitCode::from(if attention { ATTENTION } else { 0 }));
-        }
+    let (text, exit) = status_text(environment, profiles, json)?;
+    if !watch {
+        output::print(&text)?;
+        return Ok(ExitCode::from(exit));
+    }
+    let redraw = output::is_terminal() && !json;
+    let mut text = text;
+    while output::write(&if redraw { render::frame(&text) } else { text })? {
         #[expect(clippy::disallowed_methods, reason = "a display that is drawn once a second waits for the second")]
         std::thread::sleep(std::time::Duration::from_secs(1));
+        text = match status_text(environment, profiles, json) {
+            Ok((text, _)) => text,
+            // Who watches wants to see the daemon come back.
+            Err(failure) if json => {
+                output::error(&failure);
+                String::new()
+            }
+            Err(failure) => output::said(&failure),
+        };
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What `status` prints once, and its exit code.
+fn status_text(environment: &Environment, profiles: &[String], json: bool) -> Result<(String, u8), Failure> {
+    let (mut document, raw) = read_status(environment)?;
+    for name in profiles {
+        if !document.profiles.iter().any(|profile| profile.name == *name) {
+            let hint = did_you_mean(name, document.profiles.iter().map(|profile| profile.name.as_str()));
+            return Err(Failure::new(NO_PROFILE, format!("profile \"{name}\" is in no AWS file{hint}"))
+                .fix("evercred profiles"));
+        }
+    }
+    if !profiles.is_empty() {
+        document.profiles.retain(|profile| profiles.contains(&profile.name));
+    }
+    let text = if json {
+        format!("{:#}\n", filtered(raw, profiles))
+    } else {
+        render::status(&document, output::colour(environment))
+    };
+    Ok((text, if needs_attention(&document) { ATTENTION } else { 0 }))
 }
 
 /// `renew`: without names all profiles that are kept.
@@ -125,7 +140,7 @@ fn filtered(mut raw: Value, profiles: &[String]) -> Value {
     raw
 }
 
-/// Whether a kept profile, the clock or a file needs a person.
+/// Whether a kept profile or the clock needs attention.
 fn needs_attention(document: &StatusDocument) -> bool {
     use crate::core::keeper::State;
     document.profiles.iter().any(|profile| {

@@ -4,16 +4,21 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use super::failure::{ATTENTION, Failure};
+use super::render;
 use crate::platform::environment::Environment;
 
 /// Prints to stdout.
 pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
+    write(text).map(|_| ExitCode::SUCCESS)
+}
+
+/// Prints to stdout; says whether anybody still reads it.
+pub(super) fn write(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(ATTENTION, format!("standard output can't be written: {error}")))
-        }
-        _ => Ok(ExitCode::SUCCESS),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(ATTENTION, format!("standard output can't be written: {error}"))),
     }
 }
 
@@ -24,14 +29,24 @@ pub(super) fn print_json(document: &serde_json::Value) -> Result<ExitCode, Failu
 
 /// Prints a failure to stderr.
 pub(super) fn error(failure: &Failure) {
-    let mut text = format!("evercred: {}\n", failure.message);
+    let _ = io::stderr().lock().write_all(said(failure).as_bytes());
+}
+
+/// A failure as it is printed.
+pub(super) fn said(failure: &Failure) -> String {
+    let mut text = format!("evercred: {}\n", render::clean(&failure.message));
     if let Some(fix) = &failure.fix {
-        text.push_str(&format!("fix: {fix}\n"));
+        text.push_str(&format!("fix: {}\n", render::clean(fix)));
     }
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    text
+}
+
+/// Whether stdout is a terminal.
+pub(super) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
 }
 
 /// Whether stdout may have colours: a terminal, and NO_COLOR not set (<https://no-color.org>).
 pub(super) fn colour(environment: &Environment) -> bool {
-    io::stdout().is_terminal() && environment.get("NO_COLOR").is_none_or(str::is_empty)
+    is_terminal() && environment.get("NO_COLOR").is_none_or(str::is_empty)
 }

@@ -18,20 +18,32 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
             (Some(file), None) => format!("{file}: "),
             _ => String::new(),
         };
-        text.push_str(&format!("problem: {place}{}\n", problem.message));
+        text.push_str(&format!("problem: {}{}\n", clean(&place), clean(&problem.message)));
         if let Some(fix) = &problem.fix {
-            text.push_str(&format!("    fix: {fix}\n"));
+            text.push_str(&format!("    fix: {}\n", clean(fix)));
         }
     }
     for profile in &document.profiles {
         if let Some(error) = profile.last_error.as_ref().filter(|error| error.code != "NotSupportedYet") {
-            text.push_str(&format!("{}: {}\n", profile.name, error.message));
+            text.push_str(&format!("{}: {}\n", clean(&profile.name), clean(&error.message)));
             if let Some(fix) = &error.fix {
-                text.push_str(&format!("    fix: {fix}\n"));
+                text.push_str(&format!("    fix: {}\n", clean(fix)));
             }
         }
     }
     text
+}
+
+/// A frame of a display that is drawn anew: from the top left corner, each line's old rest away, and what was below too.
+/// Nothing flickers.
+pub(super) fn frame(text: &str) -> String {
+    format!("\u{1b}[H{}\u{1b}[J", text.replace('\n', "\u{1b}[K\n"))
+}
+
+/// Text that does nothing to a terminal: what files and servers say may hold escape sequences.
+pub(super) fn clean(text: &str) -> String {
+    let harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    text.chars().map(|c| if harmless(c) { c.to_string() } else { c.escape_unicode().to_string() }).collect()
 }
 
 /// Seconds as people say them: the two largest units.
@@ -88,7 +100,8 @@ fn row(profile: &ProfileEntry) -> Vec<String> {
         (None, Some(renewal)) => renewal.reason.clone(),
         (None, None) => String::new(),
     };
-    vec![profile.name.clone(), profile.kind.clone(), state(profile.state).to_owned(), remaining, renews, note]
+    let cell = |text: &str| clean(text).replace(['\n', '\t'], " ");
+    vec![cell(&profile.name), cell(&profile.kind), state(profile.state).to_owned(), remaining, renews, cell(&note)]
 }
 
 fn seconds_between(from: &str, to: &str) -> Option<i64> {
@@ -187,6 +200,19 @@ mod tests {
         assert!(text.contains("problem: /c:3: broken") && text.contains("    fix: look at the network"));
         assert!(!text.contains('\u{1b}'));
         assert!(status(&document(), true).contains("\u{1b}[33mretrying\u{1b}[0m"));
+    }
+
+    #[test]
+    fn what_files_and_servers_say_does_nothing_to_the_terminal() {
+        let mut document = document();
+        document.profiles[1].name = "a\u{1b}[2Jb\nc".into();
+        document.problems[0].message = "\u{9b}31m \r\u{7}".into();
+        if let Some(error) = &mut document.profiles[1].last_error {
+            error.message = "\u{1b}]0;title\u{7}".into();
+        }
+        let text = status(&document, false);
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+        assert!(text.contains("a\\u{1b}[2Jb c  assume-role"), "{text}");
     }
 
     #[test]

@@ -38,7 +38,8 @@ impl Shell {
             return format!("{:#}\n", serde_json::json!({"set": set, "unset": unset}));
         }
         let mut text = String::new();
-        for name in unset {
+        // The environment may hold any name; what is no identifier is no variable of a shell, and might be its code.
+        for name in unset.iter().filter(|name| is_identifier(name)) {
             match self {
                 Self::Posix => text.push_str(&format!("unset {name};\n")),
                 Self::Fish => text.push_str(&format!("set -e {name};\n")),
@@ -60,6 +61,11 @@ impl Shell {
     }
 }
 
+fn is_identifier(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    name.bytes().next().is_some_and(letter) && name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit())
+}
+
 /// PowerShell takes typographic quotes for quotes too; each is doubled.
 fn quote_for_powershell(value: &str) -> String {
     let mut text = String::new();
@@ -78,7 +84,15 @@ fn quote_for_dotenv(value: &str) -> String {
     if value.chars().all(plain) {
         return value.to_owned();
     }
-    let escaped = value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n").replace('$', r"\$");
+    let mut escaped = String::new();
+    for c in value.chars() {
+        match c {
+            '\\' | '"' | '$' | '`' => escaped.extend(['\\', c]),
+            '\n' => escaped.push_str(r"\n"),
+            '\r' => escaped.push_str(r"\r"),
+            _ => escaped.push(c),
+        }
+    }
     format!("\"{escaped}\"")
 }
 
@@ -90,15 +104,32 @@ mod tests {
 
     const HOSTILE: &str = "a'b\"c $(touch x) `id` \\ \n;& é ~ !";
 
+    /// What a shell makes of the text: the value of EVIL, and whether GONE is unset. `None` where there is no such shell.
+    fn read_back(shell: &str, text: &str, ask: &str) -> Option<String> {
+        let output = Command::new(shell).args(["-c", &format!("{text}{ask}")]).env("GONE", "still here").output();
+        match output {
+            Ok(output) => Some(String::from_utf8(output.stdout).unwrap()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && shell != "sh" => None,
+            Err(error) => panic!("{shell}: {error}"),
+        }
+    }
+
     #[test]
-    fn a_posix_shell_reads_back_what_was_written() {
-        let text = Shell::Posix.render(&[("EVIL".into(), HOSTILE.into())], &["GONE".into()]);
-        let output = Command::new("sh")
-            .args(["-c", &format!("{text}printf %s \"$EVIL\"; printf %s \"${{GONE-unset}}\"")])
-            .env("GONE", "still here")
-            .output()
-            .unwrap();
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{HOSTILE}unset"));
+    fn every_shell_that_is_here_reads_back_what_was_written() {
+        let set = [("EVIL".to_owned(), HOSTILE.to_owned())];
+        let unset = ["GONE".to_owned(), "AWSUME_$(echo ran)".to_owned(), "X;echo ran".to_owned()];
+        let posix = "printf %s \"$EVIL\"; printf %s \"${GONE-unset}\"";
+        let fish = "printf %s $EVIL; set -q GONE; or printf unset";
+        for (name, shell, ask) in [
+            ("sh", Shell::Posix, posix),
+            ("bash", Shell::Posix, posix),
+            ("zsh", Shell::Posix, posix),
+            ("fish", Shell::Fish, fish),
+        ] {
+            if let Some(said) = read_back(name, &shell.render(&set, &unset), ask) {
+                assert_eq!(said, format!("{HOSTILE}unset"), "{name}");
+            }
+        }
     }
 
     #[test]
@@ -107,6 +138,8 @@ mod tests {
         assert_eq!(Shell::Fish.render(&set, &["B".into()]), "set -e B;\nset -gx A 'it\\'s \\\\ here';\n");
         assert!(Shell::Pwsh.render(&set, &[]).contains("$Env:A = 'it''s \\ here';"));
         assert_eq!(Shell::Dotenv.render(&set, &[]), "A=\"it's \\\\ here\"\n");
+        let hostile = [("A".to_owned(), "$x `y`\r\n".to_owned())];
+        assert_eq!(Shell::Dotenv.render(&hostile, &[]), "A=\"\\$x \\`y\\`\\r\\n\"\n");
         let json: serde_json::Value = serde_json::from_str(&Shell::Json.render(&set, &["B".into()])).unwrap();
         assert_eq!(json, serde_json::json!({"set": {"A": "it's \\ here"}, "unset": ["B"]}));
     }

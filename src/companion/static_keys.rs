@@ -101,6 +101,6 @@ fn region(environment: &Environment, profile: &str) -> Option<String> {
     let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(str::to_owned);
     set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")).or_else(|| {
         let inputs = files::read_aws(&files::aws_paths(environment).ok()?);
-        Some(inputs.profiles().profiles.get(profile)?.get("region")?.text.clone())
+        Some(inputs.profiles().profiles.get(profile)?.get("region")?.text.clone()).filter(|region| !region.is_empty())
     })
 }

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use crate::adapters::private_file;
-use crate::platform::peer::own_uid;
+use crate::platform::peer::{self, own_uid};
 use crate::wire::{self, Answer, ErrorKind, Request, WireError};
 
 /// The file's name in the runtime folder.
@@ -49,23 +49,37 @@ pub fn bind(runtime: &Path) -> Result<UnixListener, String> {
         Ok(metadata) if !metadata.file_type().is_socket() || metadata.uid() != own_uid() => {
             return Err(failed(&"something that is not a socket of yours is there"));
         }
-        Ok(_) => match std::os::unix::net::UnixStream::connect(&path) {
+        Ok(_) => match peer::connect(&path, None) {
+            // A full queue is somebody's too.
             Ok(_) => return Err(failed(&"another daemon answers there")),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                std::fs::remove_file(&path).map_err(|error| failed(&error))?;
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(failed(&"another daemon listens there"));
             }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
             Err(error) => return Err(failed(&error)),
         },
     }
-    // The umask has made it private already; the folder is private in any case.
-    let listener = UnixListener::bind(&path).map_err(|error| failed(&error))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(|error| failed(&error))?;
+    listen(runtime, &path).map_err(|error| failed(&error))
+}
+
+/// Listens under a name of its own first, and then takes the place of what is left over in one step: whoever connects
+/// meanwhile finds a socket at any moment, and never one with another mode.
+fn listen(runtime: &Path, path: &Path) -> io::Result<UnixListener> {
+    let new = runtime.join("new.sock");
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&new)?;
+    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&new, path)?;
     Ok(listener)
 }
 
 /// Serves connections until the receiver of `requests` is gone.
 pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Incoming>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut said = false;
     loop {
         // The semaphore is never closed.
         let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -74,6 +88,8 @@ pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Incoming>) {
         }
         match listener.accept().await {
             Ok((stream, _)) => {
+                // Said again only when all was quiet in between.
+                said &= places.available_permits() + 1 < AT_ONCE;
                 let requests = requests.clone();
                 // A task of its own, so that a slow caller holds up nobody; it ends by its time-outs.
                 tokio::spawn(async move {
@@ -86,7 +102,9 @@ pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Incoming>) {
             // The caller went away before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!("the control socket can't accept a connection now: {error}");
+                if !std::mem::replace(&mut said, true) {
+                    tracing::warn!("the control socket can't accept a connection now: {error}");
+                }
                 drop(place);
                 // Out of descriptors: wait for a connection to end and give one back.
                 wait_for_an_end(&places).await;
@@ -130,13 +148,17 @@ async fn converse(mut stream: UnixStream, requests: &mpsc::Sender<Incoming>) -> 
 
 /// The daemon's answer; `None` where the caller went away or the daemon is stopping.
 async fn ask(stream: &mut UnixStream, request: Request, requests: &mpsc::Sender<Incoming>) -> Option<Answer> {
-    let (reply, answer) = oneshot::channel();
+    let (reply, mut answer) = oneshot::channel();
     requests.send(Incoming { request, reply }).await.ok()?;
     let mut rest = [0; 1];
     tokio::select! {
-        answer = answer => answer.ok(),
+        answer = &mut answer => answer.ok(),
         // A caller says nothing more: what comes is the end of its stream. One that talks on is not waited with.
-        _ = stream.read(&mut rest) => None,
+        end = stream.read(&mut rest) => match end {
+            // It has closed its half only, to say that this is all.
+            Ok(0) if !peer::hung_up(&*stream) => answer.await.ok(),
+            _ => None,
+        },
     }
 }
 
@@ -175,9 +197,11 @@ mod tests {
 
     use super::*;
 
-    /// A server that answers every request with `{"echo": NAME}`, on a thread of its own until the test ends.
+    /// A server that answers every request with `{"echo": NAME}`, on a thread of its own until the test ends. A request
+    /// `patience` is never answered; that its caller is gone is told to `gone`.
     struct Server {
         path: PathBuf,
+        gone: std::sync::mpsc::Receiver<()>,
         _stop: oneshot::Sender<()>,
         _folder: tempfile::TempDir,
     }
@@ -192,13 +216,22 @@ mod tests {
         let path = run.join(NAME);
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, is_ready) = std::sync::mpsc::channel();
+        let (went, gone) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             runtime().block_on(async move {
                 let (sender, mut requests) = mpsc::channel::<Incoming>(64);
                 tokio::spawn(serve(bind(&run).unwrap(), sender));
                 ready.send(()).unwrap();
                 tokio::spawn(async move {
-                    while let Some(incoming) = requests.recv().await {
+                    while let Some(mut incoming) = requests.recv().await {
+                        if incoming.request.request == "patience" {
+                            let went = went.clone();
+                            tokio::spawn(async move {
+                                incoming.reply.closed().await;
+                                let _ = went.send(());
+                            });
+                            continue;
+                        }
                         let answer = wire::answer_ok(&serde_json::json!({"echo": incoming.request.request}));
                         let _ = incoming.reply.send(answer);
                     }
@@ -207,7 +240,7 @@ mod tests {
             });
         });
         is_ready.recv().unwrap();
-        Server { path, _stop: stop, _folder: folder }
+        Server { path, gone, _stop: stop, _folder: folder }
     }
 
     fn ask(path: &Path, text: &[u8]) -> Result<serde_json::Value, WireError> {
@@ -220,14 +253,42 @@ mod tests {
 
     #[test]
     fn a_thousand_callers_at_once_are_all_answered() {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        if limit.current.is_some_and(|current| current < 4_096) {
+            let enough = limit.maximum.map_or(4_096, |maximum| maximum.min(4_096));
+            setrlimit(Resource::Nofile, Rlimit { current: Some(enough), ..limit }).unwrap();
+        }
         let server = server();
-        let path = server.path.clone();
-        std::thread::scope(|scope| {
-            let callers: Vec<_> = (0..20)
-                .map(|_| scope.spawn(|| (0..50).map(|_| ask(&path, GOOD)).filter(Result::is_ok).count()))
-                .collect();
-            assert_eq!(callers.into_iter().map(|caller| caller.join().unwrap()).sum::<usize>(), 1_000);
-        });
+        // All of them are connected and have asked before the first one reads its answer: most wait for a place.
+        let callers: Vec<Caller> = (0..1_000).map(|_| Caller::connect(&server.path).unwrap()).collect();
+        for mut caller in &callers {
+            wire::write_message(&mut caller, GOOD).unwrap();
+        }
+        for mut caller in &callers {
+            assert!(wire::parse_answer(&wire::read_message(&mut caller).unwrap()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_caller_that_closes_its_half_still_gets_its_answer() {
+        let server = server();
+        for _ in 0..20 {
+            let mut caller = Caller::connect(&server.path).unwrap();
+            wire::write_message(&mut caller, GOOD).unwrap();
+            caller.shutdown(std::net::Shutdown::Write).unwrap();
+            assert!(wire::parse_answer(&wire::read_message(&mut caller).unwrap()).is_ok());
+        }
+    }
+
+    #[test]
+    fn that_a_caller_hung_up_is_noticed_while_its_answer_is_made() {
+        let server = server();
+        let mut caller = Caller::connect(&server.path).unwrap();
+        wire::write_message(&mut caller, br#"{"version":1,"request":"patience"}"#).unwrap();
+        drop(caller);
+        server.gone.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert!(ask(&server.path, GOOD).is_ok());
     }
 
     #[test]
@@ -263,6 +324,7 @@ mod tests {
         // The listener is gone, its socket is left.
         drop(bind(&run).unwrap());
         drop(bind(&run).unwrap());
+        assert_eq!(std::fs::read_dir(&run).unwrap().count(), 1, "nothing else is left");
         std::fs::remove_file(run.join(NAME)).unwrap();
         std::fs::create_dir(run.join(NAME)).unwrap();
         assert!(bind(&run).unwrap_err().contains("not a socket"));

@@ -1,7 +1,7 @@
 //! The AWS config and credentials files, read as the SDKs' shared specification says.
 //!
 //! Two steps: [`Document`] is one file as a table of lines over its original bytes, which knows what each line is and
-//! where its parts stand; [`load`] merges the documents of both files into [`Profiles`]. The rules that look arbitrary
+//! where its parts stand; [`load`] merges the documents of both files into [`Profiles`](crate::core::profile::Profiles). The rules that look arbitrary
 //! are the specification's; its test cases, which the crate aws-runtime ships, all pass (`tests/it/aws_file_cases.rs`).
 
 mod document;

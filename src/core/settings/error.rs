@@ -1,10 +1,10 @@
 //! What is wrong with a settings file, shown with its line and a caret.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use super::places::Places;
 use crate::core::nearest::did_you_mean;
 
 /// What is wrong with a settings file.
@@ -18,26 +18,37 @@ pub struct SettingsError {
 }
 
 impl SettingsError {
+    /// What the TOML reader complains about.
     pub(super) fn new(text: &str, error: &toml::de::Error) -> Self {
         let span = error.span().unwrap_or(0..0);
+        if Places::of(text).may_be_secret(text, &span) {
+            // toml's sentence may quote the value.
+            let message = "what stands here in [environment] can't be used: every value is a text in quotes";
+            return Self::at(text, span, message.to_owned()).without_the_line();
+        }
+        let error = Self::at(text, span, sentence(error.message()));
+        // A variable that was put outside of `[environment]` is as secret as inside.
+        if error.message.ends_with(MISPLACED) { error.without_the_line() } else { error }
+    }
+
+    /// A complaint about a part of the text.
+    pub(super) fn at(text: &str, span: Range<usize>, message: String) -> Self {
         let start = floor(text, span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-        let end = floor(text, span.end).clamp(start, line_end);
-        let secret = in_environment(&text[..line_end]);
-        let shown = (!secret).then(|| (text[line_start..line_end].to_owned(), start - line_start..end - line_start));
-        // toml's sentence may quote the value, which in `[environment]` may be a secret.
-        let message = if secret {
-            "what stands here in [environment] can't be used: every value is a text in quotes".to_owned()
-        } else {
-            sentence(error.message())
-        };
+        let line = text[line_start..].lines().next().unwrap_or_default();
+        let from = (start - line_start).min(line.len());
+        let to = floor(text, span.end).saturating_sub(line_start).clamp(from, line.len());
         Self {
             message,
             line: text[..start].matches('\n').count() + 1,
             column: text[line_start..start].chars().count() + 1,
-            shown,
+            shown: Some((line.to_owned(), from..to)),
         }
+    }
+
+    pub(super) fn without_the_line(mut self) -> Self {
+        self.shown = None;
+        self
     }
 
     /// The line, from 1.
@@ -53,12 +64,11 @@ impl SettingsError {
     /// `file:line:column`, the sentence, the line and a caret.
     pub fn render(&self, path: &str) -> String {
         let title = format!("{path}:{}:{}: {}", self.line, self.column, self.message);
-        let title = Level::ERROR.primary_title(title);
+        let title = Level::ERROR.no_name().primary_title(title);
         let group = match &self.shown {
             None => title.element(Level::NOTE.message("the line is not shown, as it may hold a secret")),
             Some((line, span)) => title.element(
                 Snippet::source(line.as_str())
-                    .path(path)
                     .line_start(self.line)
                     .annotation(AnnotationKind::Primary.span(span.clone())),
             ),
@@ -67,39 +77,29 @@ impl SettingsError {
     }
 }
 
-/// The line on which each key stands, by its dotted name; tables count where they begin.
-pub(super) fn lines_of_keys(text: &str) -> BTreeMap<String, usize> {
-    let mut lines = BTreeMap::new();
-    let Ok(table) = toml::de::DeTable::parse(text) else { return lines };
-    let line = |at: usize| text[..floor(text, at)].matches('\n').count() + 1;
-    for (key, value) in table.get_ref() {
-        let name = key.get_ref().to_string();
-        if let toml::de::DeValue::Table(inner) = value.get_ref() {
-            for key in inner.keys() {
-                lines.insert(format!("{name}.{}", key.get_ref()), line(key.span().start));
-            }
-        }
-        lines.insert(name, line(key.span().start));
-    }
-    lines
-}
+const MISPLACED: &str = "variables stand in [environment]";
 
-/// Says what was probably meant, where a key is not known.
+/// The TOML reader's sentence in the words of this program.
 fn sentence(message: &str) -> String {
     let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     match names.split_first() {
+        Some((unknown, _)) if message.starts_with("unknown field") && is_variable(unknown) => {
+            format!("there is no setting \"{unknown}\" here; {MISPLACED}")
+        }
         Some((unknown, known)) if message.starts_with("unknown field") => {
             let hint = did_you_mean(unknown, known.iter().copied());
             format!("there is no setting \"{unknown}\" here{hint}")
+        }
+        Some((missing, _)) if message.starts_with("missing field") => format!("\"{missing}\" is missing here"),
+        _ if message.starts_with("invalid type: map, expected a sequence") => {
+            "of this there can be several: write [[…]] instead of […]".to_owned()
         }
         _ => message.trim_end().replace('`', "\""),
     }
 }
 
-fn in_environment(before: &str) -> bool {
-    let header = before.lines().rev().map(str::trim).find(|line| line.starts_with('['));
-    header.is_some_and(|header| header.starts_with("[environment"))
-        || before.lines().last().is_some_and(|line| line.trim_start().starts_with("environment"))
+fn is_variable(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// The nearest character boundary at or before a position.

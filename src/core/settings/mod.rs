@@ -4,6 +4,8 @@
 //! commented example in `config/evercred.toml` against both.
 
 mod error;
+mod places;
+mod show;
 mod values;
 
 use std::collections::BTreeMap;
@@ -11,10 +13,12 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::Deserialize;
 
+use self::places::Places;
 pub use error::SettingsError;
-pub use values::{Listen, QuietHours, Span};
+pub use show::Shown;
+pub use values::{Listen, NtpServer, QuietHours, Span};
 
-use crate::core::keeper::{Keep, KeeperSettings};
+use crate::core::keeper::KeeperSettings;
 
 /// Every setting.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
@@ -56,7 +60,7 @@ pub struct Clock {
     /// How far the clock may be off before it is said.
     pub warn: Span,
     /// NTP servers.
-    pub ntp: Vec<String>,
+    pub ntp: Vec<NtpServer>,
     /// Whether AWS is asked for the time where it is in doubt.
     pub probe: bool,
 }
@@ -86,8 +90,10 @@ pub struct Caches {
 #[serde(deny_unknown_fields)]
 pub struct Publish {
     /// The profile.
+    #[serde(deserialize_with = "values::name")]
     pub profile: String,
     /// The section.
+    #[serde(deserialize_with = "values::name")]
     pub section: String,
 }
 
@@ -97,7 +103,8 @@ pub struct Publish {
 pub struct Notify {
     /// Whether the desktop is told.
     pub desktop: bool,
-    /// When it is not.
+    /// When it is not; `""` says always.
+    #[serde(deserialize_with = "values::quiet_hours")]
     pub quiet: Option<QuietHours>,
 }
 
@@ -127,6 +134,7 @@ pub enum Persist {
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Its name.
+    #[serde(deserialize_with = "values::name")]
     pub name: String,
     /// As in the AWS files.
     pub role_arn: Option<String>,
@@ -143,6 +151,7 @@ pub struct Profile {
     /// As in the AWS files.
     pub region: Option<String>,
     /// How long the role's sessions live.
+    #[serde(default, deserialize_with = "values::session_length")]
     pub duration: Option<Span>,
     /// Prints an MFA code.
     pub mfa_process: Option<String>,
@@ -171,7 +180,38 @@ impl Settings {
     /// # Errors
     /// A key that is not known, a wrong type or an impossible value, with its place.
     pub fn parse(text: &str) -> Result<Self, SettingsError> {
-        toml::from_str(text).map_err(|error| SettingsError::new(text, &error))
+        let settings: Self = toml::from_str(text).map_err(|error| SettingsError::new(text, &error))?;
+        match settings.contradiction() {
+            None => Ok(settings),
+            Some((key, message)) => {
+                let place = Places::of(text).span(&key).unwrap_or(0..0);
+                let error = SettingsError::at(text, place, message);
+                Err(if key.starts_with("environment.") { error.without_the_line() } else { error })
+            }
+        }
+    }
+
+    /// What each value by itself can't show: the setting's name, and a sentence.
+    fn contradiction(&self) -> Option<(String, String)> {
+        for (at, profile) in self.profile.iter().enumerate() {
+            if self.profile[..at].iter().any(|earlier| earlier.name == profile.name) {
+                let message = format!("there is a [[profile]] \"{}\" already", profile.name);
+                return Some((format!("profile[{at}].name"), message));
+            }
+        }
+        for (at, publish) in self.publish.iter().enumerate() {
+            if self.publish[..at].iter().any(|earlier| earlier.section == publish.section) {
+                let message = format!("there is a [[publish]] of the section \"{}\" already", publish.section);
+                return Some((format!("publish[{at}].section"), message));
+            }
+        }
+        // No process could be started with such a variable.
+        let unusable =
+            |(name, value): &(&String, &String)| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0');
+        self.environment.iter().find(unusable).map(|(name, _)| {
+            let message = "a variable's name is not empty and has no \"=\", and its value has no NUL character";
+            (format!("environment.{name}"), message.to_owned())
+        })
     }
 
     /// What the keeper decides by.
@@ -183,46 +223,6 @@ impl Settings {
             jitter: self.renew.jitter.get(),
             probe: self.clock.probe,
         }
-    }
-
-    /// Every plain setting with its value as it would be written, and the line it stands on in `text`, if it does.
-    pub fn list(&self, text: &str) -> Vec<(&'static str, String, Option<usize>)> {
-        let keep = match &self.keep.0 {
-            Keep::Used => "\"used\"".to_owned(),
-            Keep::All => "\"all\"".to_owned(),
-            Keep::Matching(names) => quoted_list(names),
-        };
-        let persist = match self.state.persist {
-            Persist::Runtime => "\"runtime\"",
-            Persist::Disk => "\"disk\"",
-            Persist::Off => "\"off\"",
-        };
-        // The values of `[environment]` may be secrets: its names are enough.
-        let names: Vec<String> = self.environment.keys().cloned().collect();
-        let sections = |list: Vec<&String>| quoted_list(&list.into_iter().cloned().collect::<Vec<_>>());
-        let lines = error::lines_of_keys(text);
-        [
-            ("keep", keep),
-            ("keep_for", self.keep_for.0.quoted()),
-            ("renew.ahead", self.renew.ahead.quoted()),
-            ("renew.jitter", self.renew.jitter.quoted()),
-            ("clock.warn", self.clock.warn.quoted()),
-            ("clock.ntp", quoted_list(&self.clock.ntp)),
-            ("clock.probe", self.clock.probe.to_string()),
-            ("endpoint.listen", format!("\"{}\"", self.endpoint.listen)),
-            ("caches.sso", self.caches.sso.to_string()),
-            ("caches.login", self.caches.login.to_string()),
-            ("caches.cli", self.caches.cli.to_string()),
-            ("publish", sections(self.publish.iter().map(|publish| &publish.section).collect())),
-            ("notify.desktop", self.notify.desktop.to_string()),
-            ("notify.quiet", self.notify.quiet.map_or_else(|| "\"\"".to_owned(), |quiet| format!("\"{quiet}\""))),
-            ("state.persist", persist.to_owned()),
-            ("environment", quoted_list(&names)),
-            ("profile", sections(self.profile.iter().map(|profile| &profile.name).collect())),
-        ]
-        .into_iter()
-        .map(|(key, value)| (key, value, lines.get(key).copied()))
-        .collect()
     }
 }
 
@@ -240,7 +240,7 @@ impl Default for Renew {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { warn: Span::new(TimeDelta::seconds(60)), ntp: vec!["time.aws.com".to_owned()], probe: true }
+        Self { warn: Span::new(TimeDelta::seconds(60)), ntp: vec![NtpServer::of_aws()], probe: true }
     }
 }
 
@@ -254,11 +254,6 @@ impl Default for Notify {
     fn default() -> Self {
         Self { desktop: true, quiet: None }
     }
-}
-
-fn quoted_list(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
-    format!("[{}]", quoted.join(", "))
 }
 
 #[cfg(test)]
@@ -288,14 +283,20 @@ mod tests {
             Ok(settings) => settings,
             Err(error) => panic!("{}", error.render("config/evercred.toml")),
         };
-        let defaults = Settings::default();
-        for ((key, value, line), (_, default, _)) in shown.list(&text).into_iter().zip(defaults.list("")) {
-            assert!(line.is_some(), "{key} is not in the example");
-            let has_no_default = ["publish", "environment", "profile", "notify.quiet"].contains(&key);
-            assert!(has_no_default || value == default, "{key} = {value} in the example, {default} by default");
+        let listed = shown.list(&text);
+        for default in Settings::default().list("") {
+            let setting = listed.iter().find(|setting| setting.key == default.key).unwrap();
+            assert!(setting.line.is_some(), "{} is not in the example", default.key);
+            // There are no quiet hours unless somebody wants them.
+            assert!(default.key == "notify.quiet" || setting.value == default.value, "{setting:?}, {default:?}");
         }
-        let profile = &shown.profile[0];
-        assert!(profile.role_arn.is_some() && profile.duration.is_some() && profile.mfa_process.is_some());
+        for setting in &listed {
+            assert!(setting.line.is_some(), "{setting:?} has no line");
+        }
+        assert!(shown.notify.quiet.is_some() && !shown.publish.is_empty() && !shown.environment.is_empty());
+        for (key, value) in shown.profile[0].fields() {
+            assert!(value.is_some(), "{key} is not in the example's [[profile]]");
+        }
     }
 
     #[test]
@@ -316,6 +317,14 @@ mod tests {
             ("[renew]\nahead = \"-5m\"", 2),
             ("[clock]\nwarn = 60", 2),
             ("[notify]\nquiet = \"25:00-07:00\"", 2),
+            ("[notify]\nquiet = \"22:00-22:00\"", 2),
+            ("[clock]\nntp = [\"time.aws.com\", \"a b\"]", 2),
+            ("[clock]\nntp = [\"host:99999\"]", 2),
+            ("[[profile]]\nname = \"\"", 2),
+            ("[[profile]]\nname = \"a\"\nduration = \"1s\"", 3),
+            ("[[profile]]\nname = \"a\"\n[[profile]]\nname = \"a\"", 4),
+            ("[environment]\n\"A=B\" = \"x\"", 2),
+            ("[publish]\nprofile = \"dev\"", 1),
             ("[state]\npersist = \"cloud\"", 2),
             ("[endpoint]\nlisten = \"0.0.0.0\"", 2),
             ("[[publish]]\nprofile = \"dev\"", 1),
@@ -328,11 +337,63 @@ mod tests {
 
     #[test]
     fn the_values_of_the_environment_are_never_shown() {
-        let text = "[environment]\nHTTPS_PROXY = \"http://me:planted@proxy\"\nPATH = 3\n";
-        let error = Settings::parse(text).err().unwrap();
-        assert_eq!(error.line(), 3);
-        assert!(!error.render("f").contains("planted"));
-        let text = "[environment]\nX = 'planted\n";
-        assert!(!Settings::parse(text).err().unwrap().render("f").contains("planted"));
+        for (text, line) in [
+            ("[environment]\nHTTPS_PROXY = \"http://me:planted@proxy\"\nPATH = 3\n", 3),
+            ("[environment]\nX = 'planted\n", 2),
+            ("[ environment ]\nX = \"planted\n", 2),
+            ("[\"environment\"]\nX = planted\n", 2),
+            ("[environment]\nX = \"\"\"\n[clock]\nplanted", 4),
+            ("environment = {\nA = \"planted\", B = 3 }\n", 2),
+            ("environment = { A = [\"planted\"] }\n", 1),
+            ("environment.X = [ \"planted\" ]\n", 1),
+            ("environment = \"planted\"\n", 1),
+            ("[environment]\n\"A=planted\" = \"planted\"\n", 2),
+            ("[environment]\nA = \"planted\"\nA = \"planted\"\n", 3),
+            ("[environment.x]\nA = \"planted\"\n", 1),
+            // The header was forgotten.
+            ("HTTPS_PROXY = \"planted\"\n", 1),
+        ] {
+            let error = Settings::parse(text).err().unwrap_or_else(|| panic!("{text}: no error"));
+            let shown = error.render("f");
+            assert!(!shown.contains("planted"), "{text}: {shown}");
+            assert_eq!(error.line(), line, "{text}: {shown}");
+        }
+        let settings = Settings::parse("[environment]\nA = \"planted\"\n").ok().unwrap();
+        assert!(!format!("{:?}", settings.list("")).contains("planted"));
+    }
+
+    #[test]
+    fn a_mistake_behind_the_environment_is_shown_all_the_same() {
+        for text in [
+            "[environment]\nX = \"planted\"\n[clock]\nprobe = 3",
+            "[environment]\nX = \"planted\"\n[clock]\nprobe = \n",
+        ] {
+            let shown = Settings::parse(text).err().unwrap().render("f");
+            assert!(shown.contains("probe = ") && shown.contains('^') && !shown.contains("planted"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn every_setting_says_where_it_comes_from() {
+        let text = "keep = [\"a\"]\n[renew]\nahead = \"10m\"\n\n[[profile]]\nname = \"x\"\n[[profile]]\nname = \"y\"\n";
+        let listed = Settings::parse(text).ok().unwrap().list(text);
+        let of =
+            |key: &str| listed.iter().find(|shown| shown.key == key).map(|shown| (shown.value.as_str(), shown.line));
+        assert_eq!(of("keep"), Some(("[\"a\"]", Some(1))));
+        assert_eq!(of("renew.ahead"), Some(("\"10m\"", Some(3))));
+        assert_eq!(of("renew.jitter"), Some(("\"5m\"", None)));
+        assert_eq!(of("profile[1].name"), Some(("\"y\"", Some(8))));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic() {
+        use proptest::prelude::{ProptestConfig, proptest};
+        proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }, |(
+            text in "([a-z_]{1,12}|keep|\\[|\\]|=|\"|'|\n|\r\n|é|environment|\\{|\\}|20m| |#|,|\\.){0,40}"
+        )| {
+            if let Err(error) = Settings::parse(&text) {
+                assert!(error.line() >= 1 && !error.render("f").is_empty());
+            }
+        });
     }
 }

@@ -151,6 +151,71 @@ impl<'de> Deserialize<'de> for Listen {
     }
 }
 
+/// A host, or a host and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NtpServer(String);
+
+impl NtpServer {
+    pub(super) fn of_aws() -> Self {
+        Self("time.aws.com".to_owned())
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let literal = text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok();
+        let (host, port) = text.rsplit_once(':').unwrap_or((text, "123"));
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let named = !host.is_empty() && host.bytes().all(letter) && port.parse::<u16>().is_ok_and(|port| port != 0);
+        (literal || named).then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for NtpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for NtpServer {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::read(&text)
+            .ok_or_else(|| de::Error::custom(format!("\"{text}\" is no NTP server: write \"host\" or \"host:port\"")))
+    }
+}
+
+/// The name of a profile or section.
+pub(super) fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.trim().is_empty() || text.contains(char::is_control) {
+        return Err(de::Error::custom("a name is needed here, without control characters"));
+    }
+    Ok(text)
+}
+
+/// STS knows sessions from 15 minutes to 36 hours.
+pub(super) fn session_length<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Span>, D::Error> {
+    let span = Span::deserialize(from)?;
+    if (TimeDelta::minutes(15)..=TimeDelta::hours(36)).contains(&span.get()) {
+        Ok(Some(span))
+    } else {
+        Err(de::Error::custom(format!("AWS gives no session of {}: it is 15m to 36h", span.quoted())))
+    }
+}
+
+/// A range of times, or `""` for none.
+pub(super) fn quiet_hours<'de, D: Deserializer<'de>>(from: D) -> Result<Option<QuietHours>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let time = |text: &str| NaiveTime::parse_from_str(text.trim(), "%H:%M").ok();
+    text.split_once('-')
+        .and_then(|(from, to)| Some(QuietHours { from: time(from)?, to: time(to)? }))
+        .filter(|hours| hours.from != hours.to)
+        .map(Some)
+        .ok_or_else(|| de::Error::custom(format!("\"{text}\" is no range of times: write \"22:00-07:00\"")))
+}
+
 /// When the desktop is left in peace, by local time; may go over midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuietHours {
@@ -166,19 +231,19 @@ impl fmt::Display for QuietHours {
     }
 }
 
-impl<'de> Deserialize<'de> for QuietHours {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        let time = |text: &str| NaiveTime::parse_from_str(text.trim(), "%H:%M").ok();
-        text.split_once('-')
-            .and_then(|(from, to)| Some(Self { from: time(from)?, to: time(to)? }))
-            .ok_or_else(|| de::Error::custom(format!("\"{text}\" is no range of times: write \"22:00-07:00\"")))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_is_a_host_with_or_without_a_port() {
+        for text in ["time.aws.com", "time.aws.com:123", "169.254.169.123", "fd00::1", "[fd00::1]:123"] {
+            assert!(NtpServer::read(text).is_some(), "{text}");
+        }
+        for text in ["", ":123", "a b", "host:", "host:0", "host:99999", "http://host", "fd00::g"] {
+            assert!(NtpServer::read(text).is_none(), "{text}");
+        }
+    }
 
     #[test]
     fn lengths_of_time_are_read_and_written_alike() {
