@@ -18,12 +18,15 @@ pub(super) struct TimeCheck {
     /// An answer contradicted the estimate, and a second one is needed, at once, from there.
     confirm: Option<StsEndpoint>,
     confirmations: u32,
+    /// A doubt came up while a look was under way: what that look sees may be from before.
+    doubted_meanwhile: bool,
 }
 
 impl TimeCheck {
     /// A new doubt.
     pub(super) fn again(&mut self) {
         self.done = false;
+        self.doubted_meanwhile = self.in_flight.is_some();
     }
 
     /// An answer contradicted the estimate. A server that never agrees with itself is not asked for ever.
@@ -44,7 +47,7 @@ impl TimeCheck {
     /// A look has ended, whatever came of it.
     pub(super) fn ended(&mut self) {
         self.in_flight = None;
-        self.done = true;
+        self.done = self.confirm.is_none() && !std::mem::take(&mut self.doubted_meanwhile);
     }
 }
 

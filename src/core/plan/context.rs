@@ -18,6 +18,8 @@ pub struct PlanContext {
     pub fips: Option<bool>,
     /// AWS_USE_DUALSTACK_ENDPOINT.
     pub dual_stack: Option<bool>,
+    /// AWS_STS_REGIONAL_ENDPOINTS.
+    pub sts_regional_endpoints: Option<String>,
     /// Local time minus UTC, for expiries that were written without a zone.
     pub local_offset: TimeDelta,
 }
@@ -33,6 +35,7 @@ impl PlanContext {
                 .is_some_and(|text| is_true(&text)),
             fips: set("AWS_USE_FIPS_ENDPOINT").map(|text| is_true(&text)),
             dual_stack: set("AWS_USE_DUALSTACK_ENDPOINT").map(|text| is_true(&text)),
+            sts_regional_endpoints: set("AWS_STS_REGIONAL_ENDPOINTS"),
             local_offset,
         }
     }
@@ -44,7 +47,7 @@ impl PlanContext {
         let text = |key: &str| profile.get(key).map(|value| value.text.clone());
         let switch = |key: &str| text(key).is_some_and(|text| is_true(&text));
         let region = self.region.clone().or_else(|| text("region")).unwrap_or_else(|| {
-            notes.push("no region is set: STS is called in us-east-1".to_owned());
+            notes.push(format!("no region is set for profile \"{}\": STS is called in us-east-1", profile.name));
             "us-east-1".to_owned()
         });
         let ignored = self.ignore_configured_endpoint_urls || switch("ignore_configured_endpoint_urls");
@@ -61,7 +64,8 @@ impl PlanContext {
                 .or_else(|| text("endpoint_url"))
                 .filter(|url| !url.is_empty())
         };
-        if text("sts_regional_endpoints").as_deref() == Some("legacy") {
+        let regional = self.sts_regional_endpoints.clone().or_else(|| text("sts_regional_endpoints"));
+        if regional.is_some_and(|text| text.eq_ignore_ascii_case("legacy")) {
             notes.push(
                 "sts_regional_endpoints = legacy is not followed: the regional endpoint's tokens are valid in every region, \
                  the global one's are not"

@@ -48,7 +48,9 @@ fn step_document(step: &Step) -> Value {
         }
     };
     put("type", json!(step_type(&step.source)));
-    put("profile", json!(step.profile));
+    if !matches!(step.source, Source::Environment | Source::Container | Source::InstanceMetadata) {
+        put("profile", json!(step.profile));
+    }
     match &step.source {
         Source::Static(keys) => put("access_key_id", json!(keys.access_key_id)),
         Source::Environment | Source::Container | Source::InstanceMetadata => {}

@@ -3,6 +3,7 @@
 mod context;
 mod document;
 mod helper_line;
+mod look;
 mod resolve;
 mod step;
 

@@ -1,22 +1,17 @@
 //! From a profile's name to its steps: walks the chain of source profiles down to where credentials begin.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::context::PlanContext;
-use super::helper_line::helper_profile;
-use super::{AssumeRole, Plan, PlanError, PlanErrorCode, Source, StaticKeys, Step, StsEndpoint};
+use super::look::{Found, Look, Signer, View, error};
+use super::{AssumeRole, Plan, PlanError, PlanErrorCode, Source, Step, StsEndpoint};
 use crate::core::nearest::did_you_mean;
-use crate::core::profile::{Origin, Profiles, Section, SourceFile, Value};
-use crate::core::secret::Secret;
-use crate::core::stated_expiry::stated_expiry;
+use crate::core::profile::{Profiles, Section, Value};
 
-/// The session's name where the profile sets none: one for all, so that profiles that are alike share their credential.
-const DEFAULT_SESSION_NAME: &str = "evercred";
 /// How long an MFA session lives unless something else is set.
 const MFA_SESSION_SECONDS: u32 = 12 * 3600;
 /// AWS's limit for a role that is assumed with another role's, or an MFA session's, credentials.
 const CHAINED_SECONDS: u32 = 3600;
-const CREDENTIAL_SOURCES: [&str; 3] = ["Environment", "Ec2InstanceMetadata", "EcsContainer"];
 
 /// The plan, or why there is none, of every profile.
 pub fn resolve_all(profiles: &Profiles, context: &PlanContext) -> BTreeMap<String, Result<Plan, PlanError>> {
@@ -38,7 +33,8 @@ pub fn resolve(profiles: &Profiles, name: &str, context: &PlanContext) -> Result
     let section = profiles.profiles.get(name).ok_or_else(|| missing_profile(profiles, name))?;
     let mut notes = Vec::new();
     let endpoint = context.sts_endpoint(section, profiles, &mut notes);
-    let mut walk = Walk { profiles, context, endpoint, notes, roles: Vec::new(), visited: Vec::new() };
+    let look = Look { profiles, context };
+    let mut walk = Walk { look, endpoint, notes, links: Vec::new(), path: Vec::new(), visited: HashSet::new() };
     let base = walk.down(section)?;
     walk.up(name, base)
 }
@@ -54,13 +50,15 @@ pub fn missing_profile(profiles: &Profiles, name: &str) -> PlanError {
 }
 
 struct Walk<'a> {
-    profiles: &'a Profiles,
-    context: &'a PlanContext,
+    look: Look<'a>,
+    /// Where the calls of the links that come next go.
     endpoint: StsEndpoint,
     notes: Vec<String>,
     /// The links met on the way down, the last to run first.
-    roles: Vec<Link<'a>>,
-    visited: Vec<&'a str>,
+    links: Vec<Link<'a>>,
+    /// The profiles met on the way down.
+    path: Vec<&'a str>,
+    visited: HashSet<&'a str>,
 }
 
 /// A step that is signed with the credentials of the one below it.
@@ -68,23 +66,7 @@ struct Link<'a> {
     view: View<'a>,
     /// `None`: a session-token profile.
     role_arn: Option<&'a Value>,
-}
-
-/// A profile's settings, as its plan reads them: in an adopted profile the kept `evercred_…` ones.
-#[derive(Clone, Copy)]
-struct View<'a> {
-    section: &'a Section,
-    adopted: bool,
-}
-
-impl<'a> View<'a> {
-    fn get(self, key: &str) -> Option<&'a Value> {
-        if self.adopted { self.section.get(&format!("evercred_{key}")) } else { self.section.get(key) }
-    }
-
-    fn name(self) -> &'a str {
-        &self.section.name
-    }
+    endpoint: StsEndpoint,
 }
 
 impl<'a> Walk<'a> {
@@ -93,39 +75,40 @@ impl<'a> Walk<'a> {
         let mut section = first;
         let mut named_by: Option<&'a Value> = None;
         loop {
-            // Behind the first link static keys come first, and a profile that names itself means its own keys.
-            let is_source = !self.roles.is_empty();
-            let itself = self.visited.last() == Some(&section.name.as_str());
-            if is_source && let Some(keys) = self.static_keys(section)? {
-                return Ok(Step { profile: section.name.clone(), source: keys });
+            let base = |source| Ok(Step { profile: section.name.clone(), source });
+            // A profile that names itself means its own keys; any other that was met before closes a circle.
+            let itself = self.path.last() == Some(&section.name.as_str());
+            if self.visited.contains(section.name.as_str()) && !itself {
+                return Err(self.circle(section, named_by));
             }
-            if self.visited.contains(&section.name.as_str()) {
-                return Err(self.circle(section, itself, named_by));
+            // Behind the first link static keys come first.
+            if !self.links.is_empty()
+                && let Some(keys) = self.look.static_keys(section)
+            {
+                return base(keys);
             }
-            self.visited.push(&section.name);
-            let mut view = View { section, adopted: false };
-            let found = match self.look(view)? {
-                Found::Helper(other) if other.text_names(&section.name) => {
-                    view.adopted = true;
-                    match self.look(view)? {
-                        Found::Helper(_) => Found::Nothing,
-                        found => found,
-                    }
-                }
-                found => found,
-            };
+            if itself {
+                return Err(its_own_source(section, named_by));
+            }
+            self.path.push(&section.name);
+            self.visited.insert(&section.name);
+            let (view, found) = self.found(section)?;
             (section, named_by) = match found {
-                Found::Base(source) => return Ok(Step { profile: section.name.clone(), source }),
-                Found::Helper(other) => {
-                    self.notes
-                        .push(format!("profile \"{}\" asks evercred for profile \"{}\"", section.name, other.name));
-                    (self.source(view, other.value, &other.name)?, Some(other.value))
+                Found::Base(source) => return base(source),
+                Found::Helper { asked, line } => {
+                    self.notes.push(format!("profile \"{}\" asks evercred for profile \"{asked}\"", section.name));
+                    let next = self.source(view, "credential_process", line, &asked)?;
+                    // What evercred is asked for is a request of its own, with that profile's region.
+                    self.endpoint = self.look.context.sts_endpoint(next, self.look.profiles, &mut self.notes);
+                    (next, Some(line))
                 }
                 Found::Link { role_arn, from } => {
-                    self.roles.push(Link { view, role_arn });
+                    self.links.push(Link { view, role_arn, endpoint: self.endpoint.clone() });
                     match from {
-                        Signer::Profile(value) => (self.source(view, value, &value.text)?, Some(value)),
-                        Signer::Source(source) => return Ok(Step { profile: section.name.clone(), source }),
+                        Signer::Profile(value) => {
+                            (self.source(view, &view.spelt("source_profile"), value, &value.text)?, Some(value))
+                        }
+                        Signer::Source(source) => return base(source),
                     }
                 }
                 Found::Nothing => return Err(no_credentials(view)),
@@ -133,283 +116,187 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Which of the ways to credentials a profile names. Where SDKs disagree this is botocore's and the Rust SDK's order:
-    /// role, web identity, SSO, keys in the credentials file, login, process, keys in the config file.
-    fn look(&self, view: View<'a>) -> Result<Found<'a>, PlanError> {
-        if let Some(role_arn) = view.get("role_arn") {
-            if let Some(token_file) = view.get("web_identity_token_file") {
-                return Ok(Found::Base(Source::WebIdentity {
-                    role_arn: role_arn.text.clone(),
-                    token_file: token_file.text.clone(),
-                    role_session_name: session_name(view),
-                    duration_seconds: number(view.get("duration_seconds")),
-                    endpoint: self.endpoint.clone(),
-                }));
-            }
-            let from = match (view.get("source_profile"), view.get("credential_source")) {
-                (Some(source), Some(_)) => {
-                    let message = format!(
-                        "profile \"{}\" has both source_profile and credential_source: keep the one that is meant",
-                        view.name()
-                    );
-                    return Err(error(PlanErrorCode::ConflictingSource, message, source.origin));
-                }
-                (Some(source), None) => Signer::Profile(source),
-                (None, Some(source)) => Signer::Source(credential_source(view, source)?),
-                (None, None) => {
-                    let message = format!(
-                        "profile \"{}\" has a role_arn and nothing that says whose credentials assume the role: add \
-                         source_profile or credential_source",
-                        view.name()
-                    );
-                    return Err(error(PlanErrorCode::MissingSource, message, role_arn.origin));
-                }
-            };
-            return Ok(Found::Link { role_arn: Some(role_arn), from });
+    /// What a profile leads to; a helper line for the profile itself marks an adopted one, whose kept settings count.
+    fn found(&mut self, section: &'a Section) -> Result<(View<'a>, Found<'a>), PlanError> {
+        let mut view = View { section, adopted: false };
+        let found = self.look.at(view, &self.endpoint, &mut self.notes)?;
+        if !matches!(&found, Found::Helper { asked, .. } if *asked == section.name) {
+            return Ok((view, found));
         }
-        if let Some(source) = self.sso(view)? {
-            return Ok(Found::Base(source));
-        }
-        let keys = if view.adopted { None } else { self.static_keys(view.section)? };
-        let in_credentials_file =
-            view.section.get("aws_access_key_id").is_some_and(|value| value.origin.file == SourceFile::Credentials);
-        if in_credentials_file && let Some(keys) = keys {
-            return Ok(Found::Base(keys));
-        }
-        if let Some(session) = view.get("login_session") {
-            return Ok(Found::Base(Source::Login { login_session: session.text.clone() }));
-        }
-        if let (Some(source), Some(_)) = (view.get("source_profile"), view.get("mfa_serial")) {
-            return Ok(Found::Link { role_arn: None, from: Signer::Profile(source) });
-        }
-        if let Some(process) = view.get("credential_process") {
-            return Ok(match helper_profile(&process.text) {
-                Some(name) => Found::Helper(Helper { name, value: process }),
-                None => Found::Base(Source::Process { command: process.text.clone() }),
-            });
-        }
-        if let Some(keys) = keys {
-            return Ok(Found::Base(keys));
-        }
-        if let Some(source) = view.get("credential_source") {
-            return Ok(Found::Base(credential_source(view, source)?));
-        }
-        self.half_a_key(view).map(|()| Found::Nothing)
+        view.adopted = true;
+        let kept = match self.look.at(view, &self.endpoint, &mut self.notes)? {
+            Found::Helper { .. } => Found::Nothing,
+            kept => kept,
+        };
+        Ok((view, kept))
     }
 
-    fn source(&self, view: View<'_>, value: &Value, name: &str) -> Result<&'a Section, PlanError> {
-        self.profiles.profiles.get(name).ok_or_else(|| {
-            let hint = did_you_mean(name, self.profiles.profiles.keys().map(String::as_str));
+    fn source(&self, view: View<'_>, setting: &str, value: &Value, name: &str) -> Result<&'a Section, PlanError> {
+        self.look.profiles.profiles.get(name).ok_or_else(|| {
+            let hint = did_you_mean(name, self.look.profiles.profiles.keys().map(String::as_str));
             let message = format!(
-                "profile \"{}\" takes its credentials from profile \"{name}\", which is in no AWS file{hint}",
+                "profile \"{}\" takes its credentials from profile \"{name}\" ({setting}), which is in no AWS file{hint}",
                 view.name()
             );
             error(PlanErrorCode::MissingSource, message, value.origin)
         })
     }
 
-    fn circle(&self, section: &Section, itself: bool, named_by: Option<&Value>) -> PlanError {
-        let origin = named_by.map_or(section.origin, |value| value.origin);
-        if itself {
-            let message = format!(
-                "profile \"{0}\" is its own source and has no keys of its own: put aws_access_key_id and \
-                 aws_secret_access_key into [{0}], or name another source_profile",
-                section.name
-            );
-            return error(PlanErrorCode::ProfileLoop, message, origin);
-        }
-        let start = self.visited.iter().position(|name| *name == section.name).unwrap_or_default();
-        let mut names: Vec<&str> = self.visited[start..].to_vec();
+    fn circle(&self, section: &Section, named_by: Option<&Value>) -> PlanError {
+        let start = self.path.iter().position(|name| *name == section.name).unwrap_or_default();
+        let mut names: Vec<&str> = self.path[start..].to_vec();
         names.push(&section.name);
         // A circle of hundreds is shown by its ends.
         if names.len() > 12 {
             names.splice(6..names.len() - 5, ["…"]);
         }
         let message = format!("the source profiles go round in a circle: {}", names.join(" → "));
-        error(PlanErrorCode::ProfileLoop, message, origin)
-    }
-
-    fn static_keys(&self, section: &Section) -> Result<Option<Source>, PlanError> {
-        let (Some(id), Some(secret)) = (section.get("aws_access_key_id"), section.get("aws_secret_access_key")) else {
-            return Ok(None);
-        };
-        // botocore prefers the older name of the session token.
-        let token = section.get("aws_security_token").or_else(|| section.get("aws_session_token"));
-        Ok(Some(Source::Static(StaticKeys {
-            access_key_id: id.text.clone(),
-            secret_access_key: Secret::new(secret.text.as_str()),
-            session_token: token.map(|token| Secret::new(token.text.as_str())),
-            expires: stated_expiry(section, self.context.local_offset),
-        })))
-    }
-
-    fn half_a_key(&self, view: View<'_>) -> Result<(), PlanError> {
-        for (have, lack) in
-            [("aws_access_key_id", "aws_secret_access_key"), ("aws_secret_access_key", "aws_access_key_id")]
-        {
-            if let Some(value) = view.section.get(have)
-                && view.section.get(lack).is_none()
-            {
-                let message = format!("profile \"{}\" has {have} and no {lack}: half a key signs nothing", view.name());
-                return Err(error(PlanErrorCode::IncompleteStatic, message, value.origin));
-            }
-        }
-        Ok(())
-    }
-
-    fn sso(&self, view: View<'a>) -> Result<Option<Source>, PlanError> {
-        let (account, role) = (view.get("sso_account_id"), view.get("sso_role_name"));
-        let (session, start_url) = (view.get("sso_session"), view.get("sso_start_url"));
-        // An sso_session alone is for bearer tokens only: botocore goes on to the next way.
-        let Some(first) = account.or(role).or(start_url) else { return Ok(None) };
-        let lack = |what: &str, origin: Origin| {
-            let message = format!("profile \"{}\" uses SSO and lacks {what}", view.name());
-            error(PlanErrorCode::MissingSource, message, origin)
-        };
-        let holder = match session {
-            None => None,
-            Some(name) => Some(self.profiles.sso_sessions.get(&name.text).ok_or_else(|| {
-                let hint = did_you_mean(&name.text, self.profiles.sso_sessions.keys().map(String::as_str));
-                let message = format!(
-                    "profile \"{}\" names the sso-session \"{}\", which is in no AWS file{hint}",
-                    view.name(),
-                    name.text
-                );
-                error(PlanErrorCode::MissingSource, message, name.origin)
-            })?),
-        };
-        let setting = |key: &str| -> Result<String, PlanError> {
-            let value = holder.and_then(|section| section.get(key)).or_else(|| view.get(key));
-            let origin = holder.map_or(first.origin, |section| section.origin);
-            value.map(|value| value.text.clone()).ok_or_else(|| lack(key, origin))
-        };
-        Ok(Some(Source::Sso {
-            session: session.map(|value| value.text.clone()),
-            start_url: setting("sso_start_url")?,
-            region: setting("sso_region")?,
-            account_id: account.ok_or_else(|| lack("sso_account_id", first.origin))?.text.clone(),
-            role_name: role.ok_or_else(|| lack("sso_role_name", first.origin))?.text.clone(),
-        }))
+        error(PlanErrorCode::ProfileLoop, message, named_by.map_or(section.origin, |value| value.origin))
     }
 
     /// Puts the steps together, from the base up through the links.
     fn up(mut self, name: &str, base: Step) -> Result<Plan, PlanError> {
         let mut steps = vec![base];
-        while let Some(Link { view, role_arn }) = self.roles.pop() {
-            let mfa = self.mfa(view, &mut steps)?;
-            let profile = view.name().to_owned();
-            let Some(role_arn) = role_arn else {
-                continue;
-            };
-            let duration = view.get("duration_seconds");
-            let duration_seconds = number(duration);
-            if let (Some(value), None) = (duration, duration_seconds) {
-                self.notes.push(format!(
-                    "duration_seconds of profile \"{profile}\" (line {}) is not a number, and is left out as botocore does",
-                    value.origin.line
-                ));
+        while let Some(link) = self.links.pop() {
+            match link.role_arn {
+                Some(role_arn) => self.assume_role(&link, role_arn, &mut steps)?,
+                None => self.session(&link, &mut steps)?,
             }
-            let chained =
-                steps.len() > 1 || !matches!(&steps[0].source, Source::Static(keys) if keys.session_token.is_none());
-            if let Some(seconds) = duration_seconds {
-                if !(900..=43_200).contains(&seconds) {
-                    self.notes.push(format!("AWS will refuse duration_seconds = {seconds} of profile \"{profile}\": 900 to 43200 are possible"));
-                } else if chained && seconds > CHAINED_SECONDS {
-                    self.notes.push(format!(
-                        "AWS will refuse duration_seconds = {seconds} of profile \"{profile}\": a role that is assumed with \
-                         temporary credentials lives one hour at most"
-                    ));
-                }
-            }
-            steps.push(Step {
-                profile,
-                source: Source::AssumeRole(AssumeRole {
-                    role_arn: role_arn.text.clone(),
-                    role_session_name: session_name(view),
-                    external_id: view.get("external_id").map(|value| value.text.clone()),
-                    duration_seconds,
-                    mfa_serial: mfa,
-                    endpoint: self.endpoint.clone(),
-                }),
-            });
         }
         Ok(Plan { profile: name.to_owned(), steps, notes: self.notes })
     }
 
-    /// What `mfa_serial` of a link means: on an IAM user's key one session with the code, shared by every role behind key
-    /// and device; on a role nothing, as roles have no device.
-    fn mfa(&self, view: View<'_>, steps: &mut Vec<Step>) -> Result<Option<String>, PlanError> {
-        let Some(serial) = view.get("mfa_serial") else { return Ok(None) };
-        match steps.last().map(|step| &step.source) {
+    fn assume_role(&mut self, link: &Link<'_>, role_arn: &Value, steps: &mut Vec<Step>) -> Result<(), PlanError> {
+        let view = link.view;
+        let mfa_serial = self.mfa(link, steps)?;
+        let duration_seconds = view.duration_seconds(&mut self.notes).map(|seconds| {
+            let said = format!("{} = {seconds} of profile \"{}\"", view.spelt("duration_seconds"), view.name());
+            let on_mfa_session = matches!(last(steps), Some(Source::SessionToken { .. }));
+            let long_term = matches!(last(steps), Some(Source::Static(keys)) if keys.session_token.is_none());
+            // What a process gives is known when it has run.
+            let chained = !long_term && !matches!(last(steps), Some(Source::Process { .. }));
+            if !(900..=43_200).contains(&seconds) {
+                self.notes.push(format!("AWS will refuse {said}: 900 to 43200 are possible"));
+            } else if on_mfa_session && seconds > CHAINED_SECONDS {
+                self.notes.push(format!(
+                    "{said} is cut to {CHAINED_SECONDS}: a role behind an MFA session lives one hour at most, and is renewed \
+                     without a code"
+                ));
+                return CHAINED_SECONDS;
+            } else if chained && seconds > CHAINED_SECONDS {
+                self.notes.push(format!(
+                    "AWS will refuse {said}: a role that is assumed with temporary credentials lives one hour at most"
+                ));
+            }
+            seconds
+        });
+        steps.push(Step {
+            profile: view.name().to_owned(),
+            source: Source::AssumeRole(AssumeRole {
+                role_arn: role_arn.text.clone(),
+                role_session_name: view.session_name(),
+                external_id: view.get("external_id").map(|value| value.text.clone()),
+                duration_seconds,
+                mfa_serial,
+                endpoint: link.endpoint.clone(),
+            }),
+        });
+        Ok(())
+    }
+
+    /// What `mfa_serial` of a role means: on an IAM user's key one session with the code, shared by every role behind key
+    /// and device; on a role nothing, as roles have no device; else the code goes with the role.
+    fn mfa(&mut self, link: &Link<'_>, steps: &mut Vec<Step>) -> Result<Option<String>, PlanError> {
+        let Some(serial) = link.view.get("mfa_serial") else { return Ok(None) };
+        match last(steps) {
             Some(Source::Static(keys)) if keys.session_token.is_none() => {
-                steps.push(Step {
-                    profile: view.name().to_owned(),
-                    source: Source::SessionToken {
-                        mfa_serial: Some(serial.text.clone()),
-                        duration_seconds: Some(MFA_SESSION_SECONDS),
-                        endpoint: self.endpoint.clone(),
-                    },
-                });
+                steps.push(session_token(link, serial, MFA_SESSION_SECONDS));
                 Ok(None)
             }
-            Some(Source::AssumeRole(_) | Source::Sso { .. } | Source::WebIdentity { .. }) => {
+            Some(Source::SessionToken { .. }) => {
+                self.notes.push(format!(
+                    "{} of profile \"{}\" asks for no second code: its source is an MFA session",
+                    link.view.spelt("mfa_serial"),
+                    link.view.name()
+                ));
+                Ok(None)
+            }
+            Some(
+                Source::AssumeRole(_)
+                | Source::Sso { .. }
+                | Source::WebIdentity { .. }
+                | Source::InstanceMetadata
+                | Source::Container,
+            ) => {
                 let message = format!(
-                    "profile \"{}\" has an mfa_serial, but its source is a role, and roles have no MFA device: move mfa_serial \
-                     to the first role of the chain",
-                    view.name()
+                    "profile \"{}\" has an {}, but its source is a role, and roles have no MFA device: move it to the first \
+                     role of the chain",
+                    link.view.name(),
+                    link.view.spelt("mfa_serial")
                 );
                 Err(error(PlanErrorCode::ConflictingSource, message, serial.origin))
             }
             _ => Ok(Some(serial.text.clone())),
         }
     }
-}
 
-/// What a profile leads to.
-enum Found<'a> {
-    Base(Source),
-    Link { role_arn: Option<&'a Value>, from: Signer<'a> },
-    Helper(Helper<'a>),
-    Nothing,
-}
-
-/// Where a link's credentials come from.
-enum Signer<'a> {
-    Profile(&'a Value),
-    Source(Source),
-}
-
-/// Our own helper line, and the profile that it asks for.
-struct Helper<'a> {
-    name: String,
-    value: &'a Value,
-}
-
-impl Helper<'_> {
-    fn text_names(&self, profile: &str) -> bool {
-        self.name == profile
-    }
-}
-
-fn credential_source(view: View<'_>, value: &Value) -> Result<Source, PlanError> {
-    match value.text.as_str() {
-        "Environment" => Ok(Source::Environment),
-        "EcsContainer" => Ok(Source::Container),
-        "Ec2InstanceMetadata" => Ok(Source::InstanceMetadata),
-        other => {
+    /// A profile that is an MFA session itself.
+    fn session(&mut self, link: &Link<'_>, steps: &mut Vec<Step>) -> Result<(), PlanError> {
+        let Some(serial) = link.view.get("mfa_serial") else { return Ok(()) };
+        let long_term = match last(steps) {
+            Some(Source::Static(keys)) => keys.session_token.is_none(),
+            Some(Source::Process { .. } | Source::Environment) => true,
+            _ => false,
+        };
+        if !long_term {
             let message = format!(
-                "profile \"{}\" has credential_source = {other}, which no SDK knows{}",
-                view.name(),
-                did_you_mean(other, CREDENTIAL_SOURCES)
+                "profile \"{}\" asks for a session with an MFA code ({}), which AWS gives for an IAM user's long-term key \
+                 only, and its source has temporary credentials",
+                link.view.name(),
+                link.view.spelt("mfa_serial")
             );
-            Err(error(PlanErrorCode::UnknownSource, message, value.origin))
+            return Err(error(PlanErrorCode::ConflictingSource, message, serial.origin));
         }
+        let seconds = link.view.duration_seconds(&mut self.notes).unwrap_or(MFA_SESSION_SECONDS);
+        if !(900..=129_600).contains(&seconds) {
+            self.notes.push(format!(
+                "AWS will refuse {} = {seconds} of profile \"{}\": 900 to 129600 are possible",
+                link.view.spelt("duration_seconds"),
+                link.view.name()
+            ));
+        }
+        steps.push(session_token(link, serial, seconds));
+        Ok(())
     }
+}
+
+fn last(steps: &[Step]) -> Option<&Source> {
+    steps.last().map(|step| &step.source)
+}
+
+fn session_token(link: &Link<'_>, serial: &Value, seconds: u32) -> Step {
+    Step {
+        profile: link.view.name().to_owned(),
+        source: Source::SessionToken {
+            mfa_serial: Some(serial.text.clone()),
+            duration_seconds: Some(seconds),
+            endpoint: link.endpoint.clone(),
+        },
+    }
+}
+
+fn its_own_source(section: &Section, named_by: Option<&Value>) -> PlanError {
+    let message = format!(
+        "profile \"{0}\" is its own source and has no keys of its own: put aws_access_key_id and aws_secret_access_key \
+         into [{0}], or name another source_profile",
+        section.name
+    );
+    error(PlanErrorCode::ProfileLoop, message, named_by.map_or(section.origin, |value| value.origin))
 }
 
 fn no_credentials(view: View<'_>) -> PlanError {
     let name = view.name();
-    let message = if view.section.get("credential_process").is_some() {
+    let message = if view.adopted {
         format!(
             "profile \"{name}\" asks evercred for itself, and no evercred_… setting says how its credentials are got"
         )
@@ -419,16 +306,4 @@ fn no_credentials(view: View<'_>) -> PlanError {
         )
     };
     error(PlanErrorCode::NoCredentials, message, view.section.origin)
-}
-
-fn session_name(view: View<'_>) -> String {
-    view.get("role_session_name").map_or_else(|| DEFAULT_SESSION_NAME.to_owned(), |value| value.text.clone())
-}
-
-fn number(value: Option<&Value>) -> Option<u32> {
-    value?.text.parse().ok()
-}
-
-fn error(code: PlanErrorCode, message: String, origin: Origin) -> PlanError {
-    PlanError { code, message, origin: Some(origin) }
 }

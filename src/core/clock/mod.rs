@@ -8,14 +8,16 @@
 //! The boot-time clock is a hypothesis too: a paused virtual machine stops it. So answers vote within one epoch only. One
 //! that contradicts the estimate is confirmed by a second, at once, and then begins a new epoch.
 
+mod offset;
+#[cfg(test)]
+mod tests;
+
 use chrono::TimeDelta;
 
+use self::offset::Offset;
+pub use self::offset::{Sample, Trust};
 use crate::core::time::{AwsTime, BootTime, Now, WallTime};
 
-/// How long servers and proxies keep a `Date` header before they make a new one.
-const SLACK_MS: i64 = 1_000;
-/// Linux slews its clocks by at most 500 parts per million (`adjtimex(2)`); quartz alone is off by less than 100.
-const DRIFT_ONE_IN: i64 = 2_000;
 /// What a suspend may hide: the real-time clock that counts through it has whole seconds.
 const SUSPEND_MS: i64 = 2_000;
 /// How far the wall clock may be off before anything was heard.
@@ -25,28 +27,6 @@ const WALL_GUESS_MS: i64 = 24 * 3_600_000;
 const SYNCHRONISED_GUESS_MS: i64 = 30_000;
 /// Two clocks that are read one after the other differ by scheduling, not by half a second.
 const JUMP_MS: i64 = 500;
-
-/// What one answer said about AWS's time: its `Date` was between `sent` and `received`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// The `Date` header, in whole seconds.
-    pub date: AwsTime,
-    /// Boot-time clock before the request was sent.
-    pub sent: BootTime,
-    /// Boot-time clock after the answer's head came.
-    pub received: BootTime,
-    /// How far the answer can be trusted.
-    pub trust: Trust,
-}
-
-/// How far an answer's time can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trust {
-    /// Plain http from a host that nobody configured: a captive portal, a proxy. Never believed.
-    Unauthenticated,
-    /// From AWS over TLS, or from an endpoint that the person configured.
-    Authenticated,
-}
 
 /// AWS's time now, as an interval that contains it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,17 +98,11 @@ pub struct Clock {
     known: bool,
     suspect: bool,
     heard_at: Option<BootTime>,
+    /// When a clock was last seen to have jumped: answers to what was sent before say nothing about now.
+    jumped_at: Option<BootTime>,
     seen_suspended: TimeDelta,
     /// The wall clock minus the boot-time clock at the last look.
     seen_wall: i64,
-}
-
-/// AWS's time minus the boot-time clock, in ms, as an interval that was true at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Offset {
-    lowest: i64,
-    highest: i64,
-    as_of: BootTime,
 }
 
 impl Clock {
@@ -144,6 +118,7 @@ impl Clock {
             known: false,
             suspect: false,
             heard_at: None,
+            jumped_at: None,
             seen_suspended: now.suspended,
             seen_wall: middle,
         }
@@ -176,15 +151,13 @@ impl Clock {
 
     /// Takes in what one answer said.
     pub fn observe(&mut self, sample: Sample, now: Now) -> Verdict {
-        if sample.trust == Trust::Unauthenticated || sample.received < sample.sent || now.boot < sample.received {
+        let in_order = sample.sent <= sample.received && sample.received <= now.boot;
+        // The answer to a request from before a pause can come after it, and is as old as the pause is long.
+        let of_this_epoch = self.jumped_at.is_none_or(|jumped_at| sample.sent >= jumped_at);
+        if sample.trust == Trust::Unauthenticated || !in_order || !of_this_epoch {
             return Verdict::Ignored;
         }
-        let heard = Offset {
-            lowest: sample.date.as_millis() - SLACK_MS - sample.received.as_millis(),
-            highest: sample.date.as_millis() + 1_000 + SLACK_MS - sample.sent.as_millis(),
-            as_of: sample.received,
-        }
-        .at(now.boot);
+        let heard = Offset::heard(sample).at(now.boot);
         // The wall clock ranks below any answer: the first one replaces the guess, it does not have to agree.
         let current = if self.known { self.offset.at(now.boot) } else { heard };
         let (offset, verdict) = match (current.meet(heard), self.pending) {
@@ -217,15 +190,19 @@ impl Clock {
         let jump = wall.saturating_sub(self.seen_wall);
         self.seen_suspended = now.suspended;
         self.seen_wall = wall;
+        let jumped = slept || jump.saturating_abs() > JUMP_MS;
         if slept {
             self.offset.widen(SUSPEND_MS);
         }
-        if jump > JUMP_MS {
-            // Somebody set the wall clock, or this machine was paused for that long and the boot-time clock with it:
-            // until AWS was heard, both are possible.
-            self.offset.highest = self.offset.highest.saturating_add(jump).saturating_add(SUSPEND_MS);
+        if jump.saturating_abs() > JUMP_MS {
+            // Somebody set the wall clock, or this machine was paused and the boot-time clock with it, for as long as the
+            // wall clock moved or up to the very time that it shows now: until AWS was heard, all are possible.
+            let paused = self.offset.highest.saturating_add(jump);
+            self.offset.highest = self.offset.highest.max(paused).max(wall).saturating_add(SUSPEND_MS);
         }
-        let jumped = slept || jump.saturating_abs() > JUMP_MS;
+        if jumped {
+            self.jumped_at = Some(now.boot);
+        }
         self.suspect |= jumped;
         jumped
     }
@@ -328,166 +305,10 @@ impl Clock {
     }
 }
 
-impl Offset {
-    /// The same interval at another moment: wider by what the clock may have drifted in between.
-    fn at(self, moment: BootTime) -> Self {
-        let drift = (moment - self.as_of).num_milliseconds().saturating_abs() / DRIFT_ONE_IN;
-        let mut moved = Self { as_of: moment, ..self };
-        moved.widen(drift);
-        moved
-    }
-
-    fn widen(&mut self, by: i64) {
-        self.lowest = self.lowest.saturating_sub(by);
-        self.highest = self.highest.saturating_add(by);
-    }
-
-    /// What both allow, if anything.
-    fn meet(self, other: Self) -> Option<Self> {
-        let (lowest, highest) = (self.lowest.max(other.lowest), self.highest.min(other.highest));
-        (lowest <= highest).then_some(Self { lowest, highest, as_of: self.as_of })
-    }
-}
-
 fn wall_minus_boot(now: Now) -> i64 {
     now.wall.as_millis().saturating_sub(now.boot.as_millis())
 }
 
 fn milliseconds(millis: i64) -> TimeDelta {
     TimeDelta::milliseconds(millis.clamp(-i64::MAX, i64::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const EPOCH: i64 = 1_790_000_000_000;
-
-    fn at(boot: i64, wall: i64) -> Now {
-        Now { boot: BootTime::from_millis(boot), wall: WallTime::from_millis(wall), suspended: TimeDelta::zero() }
-    }
-
-    fn sample(date: i64, sent: i64, received: i64) -> Sample {
-        Sample {
-            date: AwsTime::from_millis(date.div_euclid(1000) * 1000),
-            sent: BootTime::from_millis(sent),
-            received: BootTime::from_millis(received),
-            trust: Trust::Authenticated,
-        }
-    }
-
-    fn holds(clock: &Clock, now: Now, truth: i64) -> bool {
-        let AwsInterval { earliest, latest } = clock.aws_now(now);
-        earliest.as_millis() <= truth && truth <= latest.as_millis()
-    }
-
-    #[test]
-    fn a_wall_clock_hours_off_is_forgotten_with_the_first_answer() {
-        let mut clock = Clock::new(at(1_000, EPOCH + 7_200_000), false);
-        assert_eq!(clock.observe(sample(EPOCH, 1_000, 1_100), at(1_100, EPOCH + 7_200_100)), Verdict::Accepted);
-        let (error, uncertainty) = clock.wall_error(at(1_100, EPOCH + 7_200_100));
-        assert!((error.num_seconds() - 7_200).abs() <= 2 && uncertainty.num_seconds() <= 2, "{error} {uncertainty}");
-        assert_eq!(clock.grade(at(1_100, EPOCH + 7_200_100), TimeDelta::seconds(60)), Grade::Critical);
-    }
-
-    #[test]
-    fn a_lone_liar_changes_nothing_and_a_confirmed_one_begins_an_epoch() {
-        let mut clock = Clock::new(at(0, EPOCH), false);
-        assert_eq!(clock.observe(sample(EPOCH, 0, 50), at(50, EPOCH)), Verdict::Accepted);
-        assert_eq!(clock.observe(sample(EPOCH + 900_000, 100, 150), at(150, EPOCH)), Verdict::NeedsConfirmation);
-        assert!(clock.is_suspect());
-        assert_eq!(clock.observe(sample(EPOCH + 200, 200, 250), at(250, EPOCH)), Verdict::Accepted);
-        assert!(!clock.is_suspect() && holds(&clock, at(250, EPOCH), EPOCH + 250));
-        // A paused machine: both answers agree with each other and not with the old estimate.
-        assert_eq!(clock.observe(sample(EPOCH + 900_000, 300, 350), at(350, EPOCH)), Verdict::NeedsConfirmation);
-        assert_eq!(clock.observe(sample(EPOCH + 900_100, 400, 450), at(450, EPOCH)), Verdict::NewEpoch);
-        assert!(holds(&clock, at(450, EPOCH), EPOCH + 900_150));
-    }
-
-    #[test]
-    fn after_a_forward_step_of_the_wall_clock_a_pause_is_possible_and_nothing_is_certain() {
-        let mut clock = Clock::new(at(0, EPOCH), false);
-        let _ = clock.observe(sample(EPOCH, 0, 50), at(50, EPOCH + 50));
-        assert!(clock.notice(at(100, EPOCH + 3_600_100)));
-        let soon = AwsTime::from_millis(EPOCH + 1_800_000);
-        assert_eq!(clock.judge(soon, at(100, EPOCH + 3_600_100)), Expiry::Unknown);
-        assert!(!clock.notice(at(200, EPOCH + 3_600_200)), "the same step is noticed once");
-    }
-
-    #[test]
-    fn an_unauthenticated_answer_is_ignored() {
-        let mut clock = Clock::new(at(0, EPOCH), false);
-        let portal = Sample { trust: Trust::Unauthenticated, ..sample(EPOCH, 0, 50) };
-        assert_eq!(clock.observe(portal, at(50, EPOCH)), Verdict::Ignored);
-        assert!(!clock.is_known());
-    }
-
-    #[test]
-    fn a_saved_estimate_comes_back_wider_and_suspect() {
-        let mut clock = Clock::new(at(0, EPOCH), false);
-        let _ = clock.observe(sample(EPOCH, 0, 50), at(50, EPOCH));
-        let saved = clock.save(at(60, EPOCH)).unwrap();
-        let mut later = Clock::new(at(4_000_000, EPOCH - 1), false);
-        later.restore(saved, at(4_000_000, EPOCH - 1));
-        assert!(later.is_known() && later.is_suspect() && holds(&later, at(4_000_000, EPOCH - 1), EPOCH + 4_000_000));
-    }
-
-    #[test]
-    fn an_expiry_is_told_as_a_wrong_clock_will_show_it() {
-        let mut clock = Clock::new(at(0, EPOCH + 600_000), false);
-        let now = at(50, EPOCH + 600_050);
-        let _ = clock.observe(sample(EPOCH, 0, 50), now);
-        let told = clock.for_local_reader(AwsTime::from_millis(EPOCH + 3_600_000), now, TimeDelta::seconds(60));
-        let wanted = AwsTime::from_millis(EPOCH + 4_200_000).as_millis();
-        let told = chrono::DateTime::parse_from_rfc3339(&told).unwrap().timestamp_millis();
-        assert!((told - wanted).abs() <= 2_000, "{told} {wanted}");
-    }
-
-    proptest! {
-        #[test]
-        fn the_true_offset_is_always_inside(
-            steps in proptest::collection::vec((0i64..7_200_000, 0i64..3_000, 0i64..1000, 0i64..1000, -3_600_000i64..3_600_000), 1..40),
-            drift_ppm in -400i64..400,
-        ) {
-            let truth = |boot: i64| EPOCH + boot + boot / 1000 * drift_ppm / 1000;
-            let mut wall_step = 0;
-            let mut clock = Clock::new(at(0, EPOCH), false);
-            let mut boot = 0;
-            for (pause, round_trip, share, cached, step) in steps {
-                boot += pause;
-                if step % 7 == 0 { wall_step += step; }
-                let _ = clock.notice(at(boot, truth(boot) + wall_step));
-                let server = boot + round_trip * share / 1000;
-                let heard = sample(truth(server) - cached, boot, boot + round_trip);
-                boot += round_trip;
-                let verdict = clock.observe(heard, at(boot, truth(boot) + wall_step));
-                prop_assert_eq!(verdict, Verdict::Accepted);
-                prop_assert!(holds(&clock, at(boot, truth(boot) + wall_step), truth(boot)));
-            }
-        }
-
-        #[test]
-        fn after_a_pause_the_truth_is_inside_from_the_confirmed_answer_on(pause in 10_000i64..900_000_000, steps_wall: bool) {
-            let mut clock = Clock::new(at(0, EPOCH), false);
-            let _ = clock.observe(sample(EPOCH, 0, 50), at(50, EPOCH));
-            let wall = if steps_wall { EPOCH + pause } else { EPOCH };
-            let _ = clock.notice(at(100, wall + 100));
-            for turn in 2..4 {
-                let boot = turn * 100;
-                let _ = clock.observe(sample(EPOCH + pause + boot, boot, boot + 50), at(boot + 50, wall + boot));
-            }
-            prop_assert!(holds(&clock, at(400, wall + 400), EPOCH + pause + 400));
-            prop_assert!(!clock.is_suspect());
-        }
-
-        #[test]
-        fn extreme_readings_do_not_overflow(boot: i64, wall: i64, date in -8_000_000_000_000_000i64..8_000_000_000_000_000, sent: i64) {
-            let now = at(boot / 4, wall / 4);
-            let mut clock = Clock::new(now, true);
-            let _ = clock.observe(sample(date, sent / 4, boot / 4), now);
-            let _ = (clock.notice(now), clock.best(now), clock.wall_error(now), clock.save(now));
-        }
-    }
 }

@@ -1,0 +1,266 @@
+//! Which of the ways to credentials one profile names.
+
+use super::helper_line::helper_profile;
+use super::{PlanContext, PlanError, PlanErrorCode, Source, StaticKeys, StsEndpoint};
+use crate::core::nearest::did_you_mean;
+use crate::core::profile::{Origin, Profiles, Section, SourceFile, Value};
+use crate::core::secret::Secret;
+use crate::core::stated_expiry::stated_expiry;
+
+/// The session's name where the profile sets none: one for all, so that profiles that are alike share their credential.
+const DEFAULT_SESSION_NAME: &str = "evercred";
+const CREDENTIAL_SOURCES: [&str; 3] = ["Environment", "Ec2InstanceMetadata", "EcsContainer"];
+
+/// A profile's settings, as its plan reads them: in an adopted profile the kept `evercred_…` ones.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) section: &'a Section,
+    pub(super) adopted: bool,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn get(self, setting: &str) -> Option<&'a Value> {
+        self.section.get(&self.spelt(setting))
+    }
+
+    /// The setting's name as it stands in the file.
+    pub(super) fn spelt(self, setting: &str) -> String {
+        format!("{}{setting}", if self.adopted { "evercred_" } else { "" })
+    }
+
+    pub(super) fn name(self) -> &'a str {
+        &self.section.name
+    }
+
+    pub(super) fn session_name(self) -> String {
+        self.get("role_session_name").map_or_else(|| DEFAULT_SESSION_NAME.to_owned(), |value| value.text.clone())
+    }
+
+    /// `duration_seconds`; what is not a number is left out, as botocore does, and noted.
+    pub(super) fn duration_seconds(self, notes: &mut Vec<String>) -> Option<u32> {
+        let value = self.get("duration_seconds")?;
+        let seconds = value.text.parse().ok();
+        if seconds.is_none() {
+            notes.push(format!(
+                "{} of profile \"{}\" (line {}) is not a number, and is left out as botocore does",
+                self.spelt("duration_seconds"),
+                self.name(),
+                value.origin.line
+            ));
+        }
+        seconds
+    }
+}
+
+/// What a profile leads to.
+pub(super) enum Found<'a> {
+    /// Credentials that need no others.
+    Base(Source),
+    /// A role (`role_arn`), or a session of one's own (`None`), signed for by others.
+    Link { role_arn: Option<&'a Value>, from: Signer<'a> },
+    /// Our own helper line, for the profile that it asks for.
+    Helper { asked: String, line: &'a Value },
+    /// Nothing that gives credentials.
+    Nothing,
+}
+
+/// Where a link's credentials come from.
+pub(super) enum Signer<'a> {
+    Profile(&'a Value),
+    Source(Source),
+}
+
+/// Looks at profiles, one at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub(super) profiles: &'a Profiles,
+    pub(super) context: &'a PlanContext,
+}
+
+impl<'a> Look<'a> {
+    /// Which of the ways to credentials a profile names. Where SDKs disagree this is botocore's and the Rust SDK's order:
+    /// role, web identity, SSO, keys in the credentials file, login, process, keys in the config file. Web identity calls
+    /// STS at `endpoint`.
+    pub(super) fn at(
+        self,
+        view: View<'a>,
+        endpoint: &StsEndpoint,
+        notes: &mut Vec<String>,
+    ) -> Result<Found<'a>, PlanError> {
+        if let Some(token_file) = view.get("web_identity_token_file") {
+            return web_identity(view, token_file, endpoint, notes).map(Found::Base);
+        }
+        if let Some(role_arn) = view.get("role_arn") {
+            return Ok(Found::Link { role_arn: Some(role_arn), from: signer(view, role_arn)? });
+        }
+        if let Some(source) = self.sso(view)? {
+            return Ok(Found::Base(source));
+        }
+        let keys = if view.adopted { None } else { self.static_keys(view.section) };
+        let in_credentials_file =
+            view.section.get("aws_access_key_id").is_some_and(|value| value.origin.file == SourceFile::Credentials);
+        if in_credentials_file && let Some(keys) = keys {
+            return Ok(Found::Base(keys));
+        }
+        if let Some(session) = view.get("login_session") {
+            return Ok(Found::Base(Source::Login { login_session: session.text.clone() }));
+        }
+        if let (Some(source), Some(_)) = (view.get("source_profile"), view.get("mfa_serial")) {
+            return Ok(Found::Link { role_arn: None, from: Signer::Profile(source) });
+        }
+        if let Some(process) = view.get("credential_process") {
+            return Ok(match helper_profile(&process.text) {
+                Some(asked) => Found::Helper { asked, line: process },
+                None => Found::Base(Source::Process { command: process.text.clone() }),
+            });
+        }
+        if let Some(keys) = keys {
+            return Ok(Found::Base(keys));
+        }
+        if let Some(source) = view.get("credential_source") {
+            return Ok(Found::Base(credential_source(view, source)?));
+        }
+        half_a_key(view).map(|()| Found::Nothing)
+    }
+
+    /// Both halves of a key that stand in the section.
+    pub(super) fn static_keys(self, section: &Section) -> Option<Source> {
+        let (id, secret) = (section.get("aws_access_key_id")?, section.get("aws_secret_access_key")?);
+        // botocore prefers the older name of the session token.
+        let token = section.get("aws_security_token").or_else(|| section.get("aws_session_token"));
+        Some(Source::Static(StaticKeys {
+            access_key_id: id.text.clone(),
+            secret_access_key: Secret::new(secret.text.as_str()),
+            session_token: token.map(|token| Secret::new(token.text.as_str())),
+            expires: stated_expiry(section, self.context.local_offset),
+        }))
+    }
+
+    fn sso(self, view: View<'a>) -> Result<Option<Source>, PlanError> {
+        let (account, role) = (view.get("sso_account_id"), view.get("sso_role_name"));
+        // An sso_session alone is for bearer tokens only: botocore goes on to the next way.
+        let Some(first) = account.or(role).or_else(|| view.get("sso_start_url")) else { return Ok(None) };
+        let session = view.get("sso_session");
+        let holder = session.map(|name| self.sso_session(view, name)).transpose()?;
+        let lack = |setting: &str, origin: Origin| {
+            let message = format!("profile \"{}\" uses SSO and lacks {setting}", view.name());
+            error(PlanErrorCode::MissingSource, message, origin)
+        };
+        let setting = |setting: &str| -> Result<String, PlanError> {
+            match (holder.and_then(|section| section.get(setting)), view.get(setting)) {
+                // As botocore: which of the two sessions is meant can't be known.
+                (Some(ours), Some(own)) if ours.text != own.text => {
+                    let message = format!(
+                        "profile \"{}\" has {} = {} and its sso-session says {}: keep the one that is meant",
+                        view.name(),
+                        view.spelt(setting),
+                        own.text,
+                        ours.text
+                    );
+                    Err(error(PlanErrorCode::ConflictingSource, message, own.origin))
+                }
+                (Some(value), _) | (None, Some(value)) => Ok(value.text.clone()),
+                (None, None) => Err(lack(setting, holder.map_or(first.origin, |section| section.origin))),
+            }
+        };
+        Ok(Some(Source::Sso {
+            session: session.map(|value| value.text.clone()),
+            start_url: setting("sso_start_url")?,
+            region: setting("sso_region")?,
+            account_id: account.ok_or_else(|| lack("sso_account_id", first.origin))?.text.clone(),
+            role_name: role.ok_or_else(|| lack("sso_role_name", first.origin))?.text.clone(),
+        }))
+    }
+
+    fn sso_session(self, view: View<'_>, name: &Value) -> Result<&'a Section, PlanError> {
+        self.profiles.sso_sessions.get(&name.text).ok_or_else(|| {
+            let message = format!(
+                "profile \"{}\" names the sso-session \"{}\", which is in no AWS file{}",
+                view.name(),
+                name.text,
+                did_you_mean(&name.text, self.profiles.sso_sessions.keys().map(String::as_str))
+            );
+            error(PlanErrorCode::MissingSource, message, name.origin)
+        })
+    }
+}
+
+fn web_identity(
+    view: View<'_>,
+    token_file: &Value,
+    endpoint: &StsEndpoint,
+    notes: &mut Vec<String>,
+) -> Result<Source, PlanError> {
+    let Some(role_arn) = view.get("role_arn") else {
+        let message =
+            format!("profile \"{}\" has a web_identity_token_file and no role_arn: add the role's ARN", view.name());
+        return Err(error(PlanErrorCode::MissingSource, message, token_file.origin));
+    };
+    Ok(Source::WebIdentity {
+        role_arn: role_arn.text.clone(),
+        token_file: token_file.text.clone(),
+        role_session_name: view.session_name(),
+        duration_seconds: view.duration_seconds(notes),
+        endpoint: endpoint.clone(),
+    })
+}
+
+fn signer<'a>(view: View<'a>, role_arn: &Value) -> Result<Signer<'a>, PlanError> {
+    match (view.get("source_profile"), view.get("credential_source")) {
+        (Some(source), Some(_)) => {
+            let message = format!(
+                "profile \"{}\" has both {} and {}: keep the one that is meant",
+                view.name(),
+                view.spelt("source_profile"),
+                view.spelt("credential_source")
+            );
+            Err(error(PlanErrorCode::ConflictingSource, message, source.origin))
+        }
+        (Some(source), None) => Ok(Signer::Profile(source)),
+        (None, Some(source)) => Ok(Signer::Source(credential_source(view, source)?)),
+        (None, None) => {
+            let message = format!(
+                "profile \"{}\" has a {} and nothing that says whose credentials assume the role: add {} or {}",
+                view.name(),
+                view.spelt("role_arn"),
+                view.spelt("source_profile"),
+                view.spelt("credential_source")
+            );
+            Err(error(PlanErrorCode::MissingSource, message, role_arn.origin))
+        }
+    }
+}
+
+fn credential_source(view: View<'_>, value: &Value) -> Result<Source, PlanError> {
+    match value.text.as_str() {
+        "Environment" => Ok(Source::Environment),
+        "EcsContainer" => Ok(Source::Container),
+        "Ec2InstanceMetadata" => Ok(Source::InstanceMetadata),
+        other => {
+            let message = format!(
+                "profile \"{}\" has {} = {other}, which no SDK knows{}",
+                view.name(),
+                view.spelt("credential_source"),
+                did_you_mean(other, CREDENTIAL_SOURCES)
+            );
+            Err(error(PlanErrorCode::UnknownSource, message, value.origin))
+        }
+    }
+}
+
+fn half_a_key(view: View<'_>) -> Result<(), PlanError> {
+    for (have, lack) in [("aws_access_key_id", "aws_secret_access_key"), ("aws_secret_access_key", "aws_access_key_id")]
+    {
+        if let Some(value) = view.section.get(have)
+            && view.section.get(lack).is_none()
+        {
+            let message = format!("profile \"{}\" has {have} and no {lack}: half a key signs nothing", view.name());
+            return Err(error(PlanErrorCode::IncompleteStatic, message, value.origin));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn error(code: PlanErrorCode, message: String, origin: Origin) -> PlanError {
+    PlanError { code, message, origin: Some(origin) }
+}
