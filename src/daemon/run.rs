@@ -70,7 +70,6 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
     let mut hangup = signal(SignalKind::hangup()).map_err(failed("signals can't be waited for"))?;
     let timer = Timer::start().map_err(failed("the timer can't be started"))?;
     let listener = control_socket::bind(&start.folders.runtime)?;
-    let socket = start.folders.runtime.join(control_socket::NAME);
 
     let watched = vec![start.folders.settings_file.clone(), paths.config.clone(), paths.credentials.clone()];
     let (changes, mut changed) = mpsc::channel(QUEUE);
@@ -127,10 +126,7 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
     tracing::info!("stopping");
     server.abort();
     watching.abort();
-    // Before the state is written: who connects from here on meets the next daemon.
-    if let Err(error) = std::fs::remove_file(&socket) {
-        tracing::debug!("the socket can't be removed: {error}");
-    }
+    // The socket's file stays: by it the companion knows that a daemon was here, and waits for the next one.
     daemon.saves.last(&daemon.keeper, daemon.start.settings.state.persist);
     Ok(())
 }
@@ -203,7 +199,8 @@ impl Daemon {
     }
 
     fn take_request(&mut self, incoming: Incoming) {
-        if requests::same_files(&incoming.request, &self.paths) {
+        // What isn't understood is not asked whose files it means.
+        if requests::same_files(&incoming.request, &self.paths) || requests::understand(&incoming.request).is_err() {
             return self.serve(incoming);
         }
         let (request, paths) = (incoming.request.clone(), self.paths.clone());

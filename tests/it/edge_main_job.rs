@@ -1,5 +1,9 @@
 //! The main job with the real programs: from the files to a caller.
 
+use std::process::Stdio;
+
+use serde_json::Value;
+
 use crate::machine::{Machine, PATIENCE, role, stderr};
 use crate::standin::{DateHeader, Fault};
 
@@ -20,7 +24,23 @@ fn a_chain_is_assumed_on_first_use_with_one_call_for_each_link() {
     );
     assert!(profile["remaining_seconds"].as_i64().unwrap() > 3_500);
     assert_eq!(machine.stop(), Some(0));
-    assert!(!machine.path("run/evercred.sock").exists());
+}
+
+#[test]
+fn a_restart_goes_unnoticed() {
+    let mut machine = Machine::new();
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    let calls = machine.aws.calls().len();
+    assert_eq!(machine.stop(), Some(0));
+    // Asked while there is no daemon, answered by the next one from what the last one left.
+    let asking = machine.companion().args(["credential-process", "app"]).stdout(Stdio::piped()).spawn().unwrap();
+    machine.start();
+    let output = asking.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["SessionToken"].is_string());
+    let made = machine.aws.calls().len() - calls;
+    assert!(machine.aws.calls().iter().skip(calls).all(|call| call.action != "AssumeRole"), "{made} calls");
 }
 
 #[test]
