@@ -140,12 +140,15 @@ fn filtered(mut raw: Value, profiles: &[String]) -> Value {
     raw
 }
 
-/// Whether a kept profile or the clock needs attention.
+/// Whether a kept profile or the clock needs attention. What is valid and tried again by itself needs none.
 fn needs_attention(document: &StatusDocument) -> bool {
     use crate::core::keeper::State;
     document.profiles.iter().any(|profile| {
         profile.kept
-            && (matches!(profile.state, State::Failed | State::NeedsLogin | State::Retrying)
-                || profile.valid == Some(false))
+            && match profile.state {
+                State::Failed | State::NeedsLogin => true,
+                State::Retrying => profile.valid != Some(true),
+                State::Fresh | State::Renewing | State::Idle => profile.valid == Some(false),
+            }
     }) || matches!(document.clock.state.as_str(), "warning" | "critical")
 }

@@ -1,5 +1,6 @@
 //! Documents as people read them. Pure: text in, text out.
 
+use crate::core::aws_error::is_invisible;
 use crate::core::keeper::State;
 use crate::wire::{ClockStatus, ProfileEntry, StatusDocument};
 
@@ -42,7 +43,7 @@ pub(super) fn frame(text: &str) -> String {
 
 /// Text that does nothing to a terminal: what files and servers say may hold escape sequences.
 pub(super) fn clean(text: &str) -> String {
-    let harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    let harmless = |c: char| (!c.is_control() && !is_invisible(c)) || c == '\n' || c == '\t';
     text.chars().map(|c| if harmless(c) { c.to_string() } else { c.escape_unicode().to_string() }).collect()
 }
 

@@ -55,17 +55,17 @@ pub fn lookup(code: &str) -> Option<&'static Entry> {
 /// A fault from what came back. `what` says what was asked: `AssumeRole of arn:… for profile "dev"`.
 pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Option<&str>) -> Fault {
     let message = message.map(printable).filter(|message| !message.is_empty());
+    let code = code.unwrap_or("InvalidResponse");
     let skewed = is_skew(code, message.as_deref());
-    let entry = code.and_then(lookup);
+    let entry = lookup(code);
     let class = if skewed { ErrorClass::Retryable } else { class(status, entry) };
     let fix = if skewed {
         Some("the next request is signed with AWS's own time; nothing needs to be done".to_owned())
-    } else if code == Some("AccessDenied") && what.starts_with("AssumeRole") {
+    } else if code == "AccessDenied" && what.starts_with("AssumeRole") {
         Some(ASSUME_ROLE_DENIED.to_owned())
     } else {
         entry.map(|entry| entry.fix.to_owned())
     };
-    let code = code.unwrap_or("InvalidResponse");
     let said = match (&message, entry) {
         (Some(message), _) => format!("{code}: {message}"),
         (None, Some(entry)) => format!("{code}: {}", entry.meaning),
@@ -90,27 +90,34 @@ fn class(status: Option<u16>, entry: Option<&Entry>) -> ErrorClass {
 }
 
 /// STS has no code of its own for a request whose time is off: the text tells.
-fn is_skew(code: Option<&str>, message: Option<&str>) -> bool {
+fn is_skew(code: &str, message: Option<&str>) -> bool {
     let text = message.unwrap_or_default();
     match code {
-        Some("RequestTimeTooSkewed" | "RequestInTheFuture" | "RequestExpired") => true,
-        Some("SignatureDoesNotMatch" | "InvalidSignatureException") => {
+        "RequestTimeTooSkewed" | "RequestInTheFuture" | "RequestExpired" => true,
+        "SignatureDoesNotMatch" | "InvalidSignatureException" => {
             text.contains("Signature expired") || text.contains("Signature not yet current")
         }
         _ => false,
     }
 }
 
-/// One line without control characters, of a length that a terminal bears: what a server says is not trusted.
+/// One line of characters that show, of a length that a terminal bears: what a server says is not trusted.
 pub fn printable(text: &str) -> String {
     const LONGEST: usize = 500;
-    let words: Vec<&str> =
-        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c))
+        .filter(|word| !word.is_empty())
+        .collect();
     let line = words.join(" ");
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
+}
+
+/// Characters without a width, and those that turn the direction of what follows (Unicode's Bidi_Control).
+pub fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 const ASSUME_ROLE_DENIED: &str = "ask an administrator of the role's account whether the role exists, whether its trust policy \
@@ -255,6 +262,8 @@ mod tests {
         assert_eq!(class(Some(429)), ErrorClass::Retryable);
         assert_eq!(class(Some(400)), ErrorClass::Permanent);
         assert_eq!(fault("x", Some(200), None, None).class, ErrorClass::Retryable);
+        // A login page of the network, whatever its status.
+        assert_eq!(fault("x", Some(403), None, None).class, ErrorClass::Retryable);
     }
 
     #[test]
@@ -269,6 +278,7 @@ mod tests {
     #[test]
     fn a_servers_words_are_one_bounded_printable_line() {
         assert_eq!(printable("a\u{1b}[31mb\n\tc\u{0}"), "a [31mb c");
+        assert_eq!(printable("to\u{202e}txt.exe\u{200b}"), "to txt.exe");
         assert_eq!(printable(&"x".repeat(9_000)).chars().count(), 501);
     }
 

@@ -82,6 +82,7 @@ fn an_outage_is_ridden_out_on_the_last_good_set() {
         assert_eq!(failed.status.code(), Some(1), "{fault:?}");
         assert_eq!(machine.whose("app"), Ok(role("App")), "{fault:?}");
         assert_eq!(machine.profile("app")["last_error"]["class"], "retryable", "{fault:?}: {}", stderr(&failed));
+        assert_eq!(machine.run(&["status"]).status.code(), Some(0), "{fault:?}: nobody has to do anything");
         machine.aws.set_outage(None);
         // Nobody has to do anything.
         machine.eventually("it is mended", |machine| machine.profile("app")["state"] == "fresh");
