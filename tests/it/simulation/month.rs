@@ -67,6 +67,10 @@ fn trouble(world: &mut World) {
             world.suspend(nap);
         }
         5 => {
+            // Often with an answer on its way.
+            let profile = usize::try_from(world.random(PROFILES as i64)).unwrap();
+            world.ask(profile);
+            world.advance(10);
             let (pause, wall_is_set) = (MINUTE + world.random(8 * HOUR), world.random(2) == 0);
             world.pause(pause, wall_is_set);
         }

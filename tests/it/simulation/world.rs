@@ -22,6 +22,15 @@ const TIMEOUT: i64 = 15_000;
 const ASKED_AFTER: i64 = 60_000 + TIMEOUT + 5_000;
 
 /// A call on its way.
+struct Underway {
+    ticket: Ticket,
+    flight: Flight,
+    sent: BootTime,
+    signed_at: i64,
+    /// AWS's time at which it was answered, where the answer is on its way back: before a pause of this machine.
+    answered_at: Option<i64>,
+}
+
 enum Flight {
     Mint(Box<MintOrder>),
     Probe,
@@ -42,7 +51,7 @@ pub(crate) struct World {
     pub(crate) removed: Vec<bool>,
     pub(crate) key: String,
     settings: KeeperSettings,
-    flights: BTreeMap<(BootTime, u64), (Ticket, Flight, BootTime, i64)>,
+    flights: BTreeMap<(BootTime, u64), Underway>,
     callers: BTreeMap<CallerId, Caller>,
     next_caller: u64,
     rng: u64,
@@ -181,7 +190,14 @@ impl World {
 
     pub(crate) fn pause(&mut self, millis: i64, wall_is_set: bool) {
         self.note(format!("paused for {millis}, wall set: {wall_is_set}"));
-        self.break_connections();
+        if self.aws.answers() && self.random(2) == 0 {
+            let truth = self.machine.truth;
+            for underway in self.flights.values_mut() {
+                underway.answered_at.get_or_insert(truth);
+            }
+        } else {
+            self.break_connections();
+        }
         self.machine.pause(millis, wall_is_set);
         self.unwell();
         self.unconfirmed = 2;
@@ -204,7 +220,7 @@ impl World {
     fn break_connections(&mut self) {
         let trouble = std::mem::replace(&mut self.trouble, true);
         let now = self.machine.now();
-        for (_, (ticket, ..)) in std::mem::take(&mut self.flights) {
+        for Underway { ticket, .. } in std::mem::take(&mut self.flights).into_values() {
             let fault = evercred::core::aws_error::fault("a call", None, Some("Network"), None);
             self.keeper.handle(Event::Ended { ticket, outcome: Outcome::Failed(fault), samples: vec![] }, now);
         }
@@ -255,8 +271,8 @@ impl World {
         if let Some((at, _)) = call.filter(|(at, _)| at.as_millis() <= next) {
             let key = self.flights.first_key_value().map(|(key, _)| *key).unwrap();
             assert_eq!(key.0, at);
-            let (ticket, flight, sent, signed_at) = self.flights.remove(&key).unwrap();
-            self.end(ticket, flight, sent, signed_at);
+            let underway = self.flights.remove(&key).unwrap();
+            self.end(underway);
             return true;
         }
         if timeout.is_some_and(|at| at.as_millis() <= next) {
@@ -269,8 +285,9 @@ impl World {
         next < end
     }
 
-    fn end(&mut self, ticket: Ticket, flight: Flight, sent: BootTime, signed_at: i64) {
-        let (now, truth) = (self.machine.now(), self.machine.truth);
+    fn end(&mut self, Underway { ticket, flight, sent, signed_at, answered_at }: Underway) {
+        let now = self.machine.now();
+        let truth = answered_at.unwrap_or(self.machine.truth);
         let mut samples = Vec::new();
         if self.aws.answers() {
             // The header was made up to a second ago, somewhere on the way.
@@ -280,6 +297,8 @@ impl World {
             let date = AwsTime::from_millis(date.div_euclid(1_000) * 1_000);
             samples.push(Sample { date, sent, received: now.boot, trust: Trust::Authenticated });
             self.unconfirmed = match (lie, self.unconfirmed) {
+                // An answer from before the pause tells nothing of it.
+                (0, unconfirmed) if answered_at.is_some() => unconfirmed,
                 (0, unconfirmed) => unconfirmed.saturating_sub(1),
                 // A lie while the truth is being looked for costs another two answers.
                 (_, 0) => 0,
@@ -309,7 +328,7 @@ impl World {
             match action {
                 Action::Mint(order) => {
                     let about = what(&order);
-                    let twice = self.flights.values().any(|(_, flight, ..)| matches!(flight, Flight::Mint(other) if what(other) == about && other.step == order.step && other.base == order.base));
+                    let twice = self.flights.values().any(|Underway { flight, .. }| matches!(flight, Flight::Mint(other) if what(other) == about && other.step == order.step && other.base == order.base));
                     assert!(!twice, "two calls at once for {about}\n{}", self.story());
                     let signed_at = self.boot() + order.aws_minus_boot.num_milliseconds();
                     self.depart(order.ticket, Flight::Mint(order), signed_at);
@@ -330,7 +349,8 @@ impl World {
             TIMEOUT
         };
         let signed_at = signed_at + takes;
-        self.flights.insert((sent + TimeDelta::milliseconds(takes), ticket.0), (ticket, flight, sent, signed_at));
+        let underway = Underway { ticket, flight, sent, signed_at, answered_at: None };
+        self.flights.insert((sent + TimeDelta::milliseconds(takes), ticket.0), underway);
     }
 
     /// The promises to callers.
