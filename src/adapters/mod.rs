@@ -3,8 +3,10 @@
 mod ca_bundle;
 pub mod clock;
 pub mod file;
+pub mod mint;
 mod network;
 pub mod private_file;
-pub mod sts;
+mod process;
+mod sts;
 pub mod watch;
 mod watch_places;

@@ -35,19 +35,19 @@ use crate::platform::environment::Environment;
 
 /// Makes the calls. Clones share the HTTP client, so each order can be carried out in a task of its own.
 #[derive(Clone)]
-pub struct StsCaller {
+pub(super) struct StsCaller {
     network: Arc<Network>,
     shared: SdkConfig,
 }
 
 impl StsCaller {
     /// A caller that goes by the proxy and certificate settings of `environment`; the process's own are not looked at.
-    pub fn new(environment: &Environment) -> Self {
+    pub(super) fn new(environment: &Environment) -> Self {
         Self { network: Arc::new(Network::new(Route::of(environment))), shared: shared_config() }
     }
 
     /// Takes up a changed environment. Calls that are under way end as they began.
-    pub fn reconfigure(&mut self, environment: &Environment) {
+    pub(super) fn reconfigure(&mut self, environment: &Environment) {
         let route = Route::of(environment);
         if route != *self.network.route() {
             self.network = Arc::new(Network::new(route));
@@ -55,7 +55,7 @@ impl StsCaller {
     }
 
     /// Makes the call that an order asks for. Ends within 15 s, and always with an outcome.
-    pub async fn mint(&self, order: MintOrder) -> (Outcome, Vec<Sample>) {
+    pub(super) async fn mint(&self, order: MintOrder) -> (Outcome, Vec<Sample>) {
         let profile = &order.step.profile;
         let (what, endpoint, signer) = match &order.step.source {
             Source::Static(keys) => {
@@ -94,7 +94,7 @@ impl StsCaller {
     }
 
     /// Asks an endpoint for nothing in particular, unsigned: what counts is the `Date` of the answer, whatever it says.
-    pub async fn probe(&self, order: ProbeOrder) -> (Outcome, Vec<Sample>) {
+    pub(super) async fn probe(&self, order: ProbeOrder) -> (Outcome, Vec<Sample>) {
         let what = "asking AWS for the time";
         let call = match Call::prepare(&self.network, what, &order.endpoint).await {
             Ok(call) => call,

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use super::arguments::ConfigCommand;
 use super::failure::{ATTENTION, Failure, NO_PROFILE};
 use super::{files, output, render};
-use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode};
+use crate::core::location::AwsPaths;
+use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode, Source};
 use crate::core::profiles_document::profiles_document;
 use crate::core::settings::Settings;
 use crate::platform::environment::Environment;
@@ -15,13 +16,10 @@ use crate::platform::zone;
 /// `plan`.
 pub(super) fn plan(environment: &Environment, profile: Option<String>, json: bool) -> Result<ExitCode, Failure> {
     let paths = files::aws_paths(environment)?;
-    let inputs = files::read_aws(&paths);
     let name = profile
         .or_else(|| environment.get("AWS_PROFILE").filter(|name| !name.is_empty()).map(str::to_owned))
         .unwrap_or_else(|| "default".to_owned());
-    let variable = |name: &str| environment.get(name).map(str::to_owned);
-    let context = PlanContext::from_environment(&variable, zone::local_offset());
-    let plan = plan::resolve(inputs.profiles(), &name, &context);
+    let plan = resolved(environment, &paths, &name);
     let path = |file| files::path_of(&paths, file);
     let document = plan::plan_document(&name, &plan, &path);
     if json {
@@ -38,6 +36,24 @@ pub(super) fn plan(environment: &Environment, profile: Option<String>, json: boo
             Err(Failure::new(exit, said(&error, &path)))
         }
     }
+}
+
+fn resolved(environment: &Environment, paths: &AwsPaths, name: &str) -> Result<Plan, PlanError> {
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let context = PlanContext::from_environment(&variable, zone::local_offset());
+    plan::resolve(files::read_aws(paths).profiles(), name, &context)
+}
+
+/// Where this shell finds the program of the first `credential_process` behind a profile.
+pub(super) fn program_on_path(environment: &Environment, profile: &str) -> Option<PathBuf> {
+    let plan = resolved(environment, &files::aws_paths(environment).ok()?, profile).ok()?;
+    let command = plan.steps.iter().find_map(|step| match &step.source {
+        Source::Process { command } => Some(command),
+        _ => None,
+    })?;
+    let program = command.split_whitespace().next().filter(|program| !program.contains('/'))?;
+    let folders = environment.get("PATH")?.split(':').filter(|folder| folder.starts_with('/'));
+    folders.map(|folder| Path::new(folder).join(program)).find(|path| path.is_file())
 }
 
 /// `profiles`.

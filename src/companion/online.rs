@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 
 use super::client;
 use super::failure::{ATTENTION, Failure, NO_PROFILE};
+use super::offline;
 use super::output;
 use super::render;
+use crate::core::aws_error::PROCESS_NOT_FOUND;
 use crate::core::nearest::did_you_mean;
-use crate::platform::environment::Environment;
+use crate::platform::environment::{ASKED_FOR, Environment};
 use crate::wire::StatusDocument;
 
 /// How many renewals are waited for at once.
@@ -23,8 +25,23 @@ pub(super) fn credential_process(environment: &Environment, profile: &str) -> Re
 
 /// The SDKs' document for a profile.
 pub(super) fn credentials(environment: &Environment, profile: &str) -> Result<Value, Failure> {
-    client::ask(environment, "credential-process", Some(profile))?
-        .map_err(|error| Failure::from_daemon(&format!("there are no credentials for profile \"{profile}\""), error))
+    let what = format!("there are no credentials for profile \"{profile}\"");
+    if environment.get(ASKED_FOR) == Some(profile) {
+        let why = "its credential_process asks evercred for the same profile: that goes round in a circle";
+        return Err(Failure::new(ATTENTION, format!("{what}: {why}")).fix(format!("evercred plan {profile}")));
+    }
+    client::ask(environment, "credential-process", Some(profile))?.map_err(|error| {
+        let not_found = error.message.contains(PROCESS_NOT_FOUND);
+        let failure = Failure::from_daemon(&what, error);
+        match offline::program_on_path(environment, profile).filter(|_| not_found) {
+            Some(path) => failure.fix(format!(
+                "this shell finds it at {}: write that into credential_process, or set PATH in [environment] of \
+                 evercred.toml",
+                path.display()
+            )),
+            None => failure,
+        }
+    })
 }
 
 /// `status`.

@@ -3,6 +3,9 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+/// Our code for a `credential_process` whose program is nowhere on the daemon's PATH.
+pub const PROCESS_NOT_FOUND: &str = "ProcessNotFound";
+
 /// What a failure means for the next try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -234,6 +237,18 @@ static TABLE: &[Entry] = &[
         ErrorClass::Retryable,
         "what came back is no answer of AWS",
         "a proxy or a login page of the network may have answered instead; it is tried again by itself",
+    ),
+    entry(
+        "ProcessFailed",
+        ErrorClass::Permanent,
+        "another program's credential_process gave no credentials",
+        "run the profile's credential_process in a terminal, and do what it wants",
+    ),
+    entry(
+        PROCESS_NOT_FOUND,
+        ErrorClass::Permanent,
+        "the program of a credential_process was not found",
+        "name it with its whole path, or set PATH in [environment] of evercred.toml",
     ),
     entry(
         "NotSupportedYet",

@@ -27,6 +27,11 @@ pub fn stated_expiry(section: &Section, local_offset: TimeDelta) -> StatedExpiry
         .unwrap_or(StatedExpiry::Unstated)
 }
 
+/// A time as programs write it, in UTC where it has no zone.
+pub fn utc_time(text: &str) -> Option<AwsTime> {
+    latest(read(text, TimeDelta::zero())?)
+}
+
 fn latest(expiry: StatedExpiry) -> Option<AwsTime> {
     match expiry {
         StatedExpiry::Unstated => None,

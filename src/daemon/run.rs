@@ -12,7 +12,7 @@ use super::requests::{self, Asked, Callers};
 use super::service_manager::ServiceManager;
 use super::state::{Recovered, StateFiles};
 use super::{LARGEST_FILE, Start, aws_paths, daemon_environment, now, path_of, plan_context, reading, status};
-use crate::adapters::sts::StsCaller;
+use crate::adapters::mint::Minter;
 use crate::adapters::watch::{FileChange, FileContent, FileWatcher};
 use crate::adapters::{clock, file as person_file};
 use crate::core::clock::{Clock, Sample};
@@ -41,7 +41,7 @@ struct Daemon {
     /// Why the settings file as it is now is not in force.
     settings_problem: Option<ProblemEntry>,
     keeper: Keeper,
-    sts: StsCaller,
+    minter: Minter,
     calls: JoinSet<Ended>,
     callers: Callers,
     /// Requests whose files are looked at on the disk.
@@ -78,14 +78,14 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
 
     let keeper = keeper(&start, &state);
     let started_at = keeper.clock().best(now());
-    let sts = StsCaller::new(&environment);
+    let minter = Minter::new(environment.clone());
     let mut daemon = Daemon {
         environment,
         paths,
         inputs: AwsInputs::default(),
         settings_problem: None,
         keeper,
-        sts,
+        minter,
         calls: JoinSet::new(),
         callers: Callers::default(),
         looks: JoinSet::new(),
@@ -159,16 +159,16 @@ impl Daemon {
         while let Some(action) = self.keeper.poll_action() {
             match action {
                 Action::Mint(order) => {
-                    let (sts, ticket) = (self.sts.clone(), order.ticket);
+                    let (minter, ticket) = (self.minter.clone(), order.ticket);
                     self.calls.spawn(async move {
-                        let (outcome, samples) = sts.mint(*order).await;
+                        let (outcome, samples) = minter.mint(*order).await;
                         (ticket, outcome, samples)
                     });
                 }
                 Action::Probe(order) => {
-                    let (sts, ticket) = (self.sts.clone(), order.ticket);
+                    let (minter, ticket) = (self.minter.clone(), order.ticket);
                     self.calls.spawn(async move {
-                        let (outcome, samples) = sts.probe(order).await;
+                        let (outcome, samples) = minter.probe(order).await;
                         (ticket, outcome, samples)
                     });
                 }
@@ -326,7 +326,7 @@ impl Daemon {
 
     fn apply_settings(&mut self, settings_file: &std::path::Path) {
         self.environment = daemon_environment(&self.start.own, &self.start.settings);
-        self.sts.reconfigure(&self.environment);
+        self.minter.reconfigure(self.environment.clone());
         self.keeper.handle(Event::Settings(self.start.settings.keeper()), now());
         // Where minted sets are kept may have changed.
         self.saves.minted = true;

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 
+/// Set for the programs that the daemon runs for a profile's `credential_process`: the profile. A companion that is asked
+/// for it by such a program would wait for itself.
+pub const ASKED_FOR: &str = "EVERCRED_ASKED_FOR";
+
 /// The variables that a program goes by: its own, with the `[environment]` setting laid over them.
 ///
 /// Nothing else reads the process environment, so a daemon that lives for weeks goes by what can be shown and changed,

@@ -161,6 +161,8 @@ impl Clock {
         // The wall clock ranks below any answer: the first one replaces the guess, it does not have to agree.
         let current = if self.known { self.offset.at(now.boot) } else { heard };
         let (offset, verdict) = match (current.meet(heard), self.pending) {
+            // On its way before the contradiction was heard, it can't refute it: it may be of the time before a pause.
+            (Some(_), Some(pending)) if sample.sent < pending.as_of => return Verdict::Ignored,
             (Some(both), _) => (both, Verdict::Accepted),
             (None, Some(pending)) => match pending.at(now.boot).meet(heard) {
                 Some(both) => (both, Verdict::NewEpoch),

@@ -101,6 +101,19 @@ fn an_answer_from_before_a_pause_that_comes_after_it_is_not_believed() {
 }
 
 #[test]
+fn answers_that_were_on_their_way_do_not_refute_a_contradiction() {
+    let mut clock = Clock::new(at(0, EPOCH), false);
+    let _ = clock.observe(sample(EPOCH, 0, 50), at(50, EPOCH + 50));
+    // A pause that no clock of this machine shows, with two answers on their way.
+    let hour = 3_600_000;
+    assert_eq!(clock.observe(sample(EPOCH + hour, 100, 300), at(300, EPOCH + 300)), Verdict::NeedsConfirmation);
+    assert_eq!(clock.observe(sample(EPOCH, 90, 310), at(310, EPOCH + 310)), Verdict::Ignored);
+    assert!(clock.is_suspect());
+    assert_eq!(clock.observe(sample(EPOCH + hour, 320, 350), at(350, EPOCH + 350)), Verdict::NewEpoch);
+    assert!(holds(&clock, at(350, EPOCH + 350), EPOCH + hour + 350));
+}
+
+#[test]
 fn a_pause_that_ends_with_a_wall_clock_set_right_is_possible_however_wrong_it_was() {
     for wrong_by in [-7_200_000, -600_000, 0, 600_000, 7_200_000] {
         let mut clock = Clock::new(at(0, EPOCH + wrong_by), false);

@@ -7,7 +7,7 @@ use super::node::{Forced, static_credentials, static_expired, unsupported};
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
 use crate::core::nearest::did_you_mean;
-use crate::core::plan::{PlanErrorCode, Source};
+use crate::core::plan::PlanErrorCode;
 use crate::core::time::{BootTime, Now};
 
 /// Nobody waits longer: SDKs give up on their helper at about this time.
@@ -19,6 +19,8 @@ const FAILURES_WHILE_WAITING: u64 = 2;
 pub(super) struct Waiting {
     pub(super) profile: String,
     wants: Wants,
+    /// Keys without an end are got again; the old ones are as good as any where that fails.
+    again: bool,
     asked_at: BootTime,
     /// The last node's count of mints when it asked: a renewal is over when it has moved.
     mints: u64,
@@ -29,14 +31,15 @@ pub(super) struct Waiting {
 impl Keeper {
     /// Takes in a request. The answer comes with the pump that follows, or later.
     pub(super) fn asked(&mut self, caller: CallerId, profile: String, wants: Wants, now: Now) {
-        let mut waiting = Waiting { profile, wants, asked_at: now.boot, mints: 0, ended: 0 };
+        let mut waiting = Waiting { profile, wants, again: false, asked_at: now.boot, mints: 0, ended: 0 };
         if let Some(Ok(route)) = self.profiles.get(&waiting.profile) {
             let keys = route.keys.clone();
             let last = keys.last().and_then(|key| self.nodes.get_mut(key));
             let served = last.as_ref().is_some_and(|node| node.servable(&self.clock, now).is_some());
             if let Some(node) = last {
                 waiting.mints = node.mints;
-                if wants == Wants::Renewal && node.held.is_some() {
+                waiting.again = node.is_endless_and_old(&self.clock, now);
+                if (wants == Wants::Renewal || waiting.again) && node.held.is_some() {
                     node.forced = Some(Forced::Asked);
                 }
             }
@@ -45,12 +48,13 @@ impl Keeper {
                 waiting.ended += node.ended;
                 match (&mut node.streak, wants) {
                     (Some(streak), Wants::Renewal) => streak.forced(now.boot),
-                    (Some(streak), Wants::Credentials) if !served => streak.asked(now.boot),
+                    (Some(streak), Wants::Credentials) if !served || waiting.again => streak.asked(now.boot),
                     _ => {}
                 }
             }
             let name = waiting.profile.clone();
             self.note_use(&name, now);
+            self.asked_now = Some(name);
         }
         self.waiting.insert(caller, waiting);
     }
@@ -88,9 +92,7 @@ impl Keeper {
             let message = format!("profile \"{name}\" needs {what}, which this version of evercred can't get yet");
             return refuse(RefusalKind::Failed, message, Some("use the AWS CLI for this profile".to_owned()));
         }
-        if let [only] = route.plan.steps.as_slice()
-            && let Source::Static(keys) = &only.source
-        {
+        if let Some(keys) = route.only_keys() {
             return match static_expired(keys, &self.clock, now) {
                 None => Some(Answer::Credentials(static_credentials(keys))),
                 Some(at) => refuse(
@@ -103,17 +105,24 @@ impl Keeper {
         let last = route.keys.last().and_then(|key| self.nodes.get(key))?;
         // Another plan's node counts anew.
         let renewed = last.mints != waiting.mints;
-        if (waiting.wants == Wants::Credentials || renewed)
-            && let Some(credentials) = last.servable(&self.clock, now)
+        let servable = last.servable(&self.clock, now);
+        let waited = now.boot - waiting.asked_at;
+        let error = self.stuck(route, waiting, now);
+        let as_it_is = match (waiting.wants, waiting.again) {
+            (Wants::Renewal, _) => false,
+            (Wants::Credentials, true) => error.is_some() || waited >= LONGEST_WAIT,
+            (Wants::Credentials, false) => true,
+        };
+        if (as_it_is || renewed)
+            && let Some(credentials) = servable
         {
             return Some(Answer::Credentials(credentials.clone()));
         }
-        if let Some(error) = self.stuck(route, waiting, now) {
+        if let Some(error) = error {
             let kind =
                 if error.class == ErrorClass::NeedsLogin { RefusalKind::NeedsLogin } else { RefusalKind::Failed };
             return refuse(kind, error.message.clone(), error.fix.clone());
         }
-        let waited = now.boot - waiting.asked_at;
         if waited < LONGEST_WAIT {
             return None;
         }

@@ -56,8 +56,10 @@ impl Keeper {
     pub(super) fn pump(&mut self, now: Now) {
         self.wake = None;
         self.adopt_restored(now);
+        let asked_now = self.asked_now.take();
         for (profile, keys) in self.wanted(now) {
-            self.drive(&profile, &keys, now);
+            let asked = asked_now.as_ref() == Some(&profile) || self.is_waited_for(&profile);
+            self.drive(&profile, &keys, asked, now);
         }
         if let Some(endpoint) = self.time_check.confirm.take()
             && self.time_check.in_flight.is_none()
@@ -74,21 +76,23 @@ impl Keeper {
             .iter()
             .filter_map(|(name, route)| Some((name, route.as_ref().ok()?)))
             // Keys that stand in a file are listed, never minted.
-            .filter(|(_, route)| route.keys.len() > 1)
+            .filter(|(_, route)| route.only_keys().is_none())
             .filter(|(_, route)| route.plan.steps.iter().all(|step| unsupported(&step.source).is_none()))
-            .filter(|(name, _)| {
-                self.is_kept(name, now) || self.waiting.values().any(|waiting| waiting.profile == **name)
-            })
+            .filter(|(name, _)| self.is_kept(name, now) || self.is_waited_for(name))
             .map(|(name, route)| (name.clone(), route.keys.clone()))
             .collect()
     }
 
-    /// Brings one profile's chain a step further, if its last credential is due.
-    fn drive(&mut self, profile: &str, keys: &[NodeKey], now: Now) {
+    fn is_waited_for(&self, profile: &str) -> bool {
+        self.waiting.values().any(|waiting| waiting.profile == profile)
+    }
+
+    /// Brings one profile's chain a step further, if its last credential is due. `asked`: somebody wants it now.
+    fn drive(&mut self, profile: &str, keys: &[NodeKey], asked: bool, now: Now) {
         let Some(last) = keys.last().and_then(|key| self.nodes.get(key)) else { return };
         let Some(mut reason) = last.due(&self.clock, now) else {
-            if let Some(held) = &last.held {
-                let rest = self.clock.until_possibly(held.renew_at, now);
+            if let Some(end) = last.held.as_ref().and_then(|held| held.end) {
+                let rest = self.clock.until_possibly(end.renew_at, now);
                 self.wake_at(now.boot + rest.max(TimeDelta::milliseconds(1)));
             }
             return;
@@ -97,7 +101,7 @@ impl Keeper {
         let mut at = keys.len() - 1;
         loop {
             let Some(node) = self.nodes.get(&keys[at]) else { return };
-            if node.flight.is_some() {
+            if node.flight.is_some() || !(asked || node.runs_ahead()) {
                 return;
             }
             if let Some(streak) = node.streak.as_ref().filter(|streak| !streak.allows(now.boot)) {
@@ -126,7 +130,10 @@ impl Keeper {
             }
             return;
         }
-        if let Err(free_at) = self.limits.take(&endpoint, now.boot) {
+        let Some(node) = self.nodes.get(key) else { return };
+        if node.step.source.calls_sts()
+            && let Err(free_at) = self.limits.take(&endpoint, now.boot)
+        {
             self.wake_at(free_at);
             return;
         }
@@ -165,8 +172,8 @@ impl Keeper {
         }
         for set in std::mem::take(&mut self.restored) {
             let held = self.hold(set.credentials, set.minted_at);
-            let (Some(held), Some(node)) = (held, self.nodes.get_mut(&set.key)) else { continue };
-            if node.held.is_none() && self.clock.judge(held.expires_at, now) != Expiry::Expired {
+            let Some(node) = self.nodes.get_mut(&set.key) else { continue };
+            if node.held.is_none() && held.judge(&self.clock, now) != Expiry::Expired {
                 node.held = Some(held);
                 node.mints += 1;
             }
@@ -178,11 +185,12 @@ impl Keeper {
         let (mut forgotten, mut next) = (false, None);
         for node in self.nodes.values_mut().filter(|node| node.flight.is_none()) {
             let Some(held) = &node.held else { continue };
-            if self.clock.judge(held.expires_at, now) == Expiry::Expired {
+            let Some(end) = held.end else { continue };
+            if held.judge(&self.clock, now) == Expiry::Expired {
                 node.held = None;
                 forgotten = true;
             } else {
-                let certainly = self.clock.until(held.expires_at, now) + self.clock.wall_error(now).1;
+                let certainly = self.clock.until(end.expires_at, now) + self.clock.wall_error(now).1;
                 let at = now.boot + certainly.max(TimeDelta::zero()) + TimeDelta::seconds(1);
                 next = Some(next.map_or(at, |earlier: BootTime| earlier.min(at)));
             }

@@ -7,6 +7,7 @@ mod api;
 mod backoff;
 mod callers;
 mod drive;
+mod held;
 mod interest;
 mod node;
 mod outcome;
@@ -23,11 +24,12 @@ pub use api::*;
 
 use self::callers::Waiting;
 use self::drive::TimeCheck;
-use self::node::{Forced, Held, Node};
+use self::held::Held;
+use self::node::{Forced, Node};
 use self::rate::RateLimits;
 use self::rng::Rng;
 use crate::core::clock::Clock;
-use crate::core::plan::{NodeKey, Plan, PlanError, Source, StsEndpoint};
+use crate::core::plan::{NodeKey, Plan, PlanError, Source, StaticKeys, Step};
 use crate::core::time::{BootTime, Now};
 
 /// The keeper. See the module.
@@ -39,6 +41,8 @@ pub struct Keeper {
     profiles: BTreeMap<String, Result<Route, PlanError>>,
     nodes: BTreeMap<NodeKey, Node>,
     waiting: BTreeMap<CallerId, Waiting>,
+    /// The profile that the event at hand asks for: its answer may come from memory, and yet somebody is there.
+    asked_now: Option<String>,
     flights: BTreeMap<Ticket, Flight>,
     limits: RateLimits,
     time_check: TimeCheck,
@@ -53,6 +57,16 @@ pub struct Keeper {
 struct Route {
     plan: Plan,
     keys: Vec<NodeKey>,
+}
+
+impl Route {
+    /// The keys of a profile that is nothing but keys in a file: listed, never minted.
+    fn only_keys(&self) -> Option<&StaticKeys> {
+        match self.plan.steps.as_slice() {
+            [Step { source: Source::Static(keys), .. }] => Some(keys),
+            _ => None,
+        }
+    }
 }
 
 /// A call that is under way.
@@ -72,6 +86,7 @@ impl Keeper {
             profiles: BTreeMap::new(),
             nodes: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            asked_now: None,
             flights: BTreeMap::new(),
             limits: RateLimits::default(),
             time_check: TimeCheck::default(),
@@ -212,9 +227,11 @@ impl Keeper {
 
     fn add_nodes(&mut self, route: &Route, old: &mut BTreeMap<NodeKey, Node>, now: Now) {
         let mut parent = None;
-        // A static key is tried where the step behind it makes its call.
-        let endpoint: Option<StsEndpoint> = route.plan.steps.iter().find_map(|step| step.source.endpoint()).cloned();
-        for (key, step) in route.keys.iter().zip(&route.plan.steps) {
+        // Where a step calls nobody, its profile's endpoint is asked for the time. Static keys that stand alone call nobody.
+        let steps = &route.plan.steps;
+        let own = route.only_keys().is_none().then_some(&route.plan.endpoint);
+        let endpoint = steps.iter().find_map(|step| step.source.endpoint()).or(own).cloned();
+        for (key, step) in route.keys.iter().zip(steps) {
             let endpoint = step.source.endpoint().or(endpoint.as_ref()).cloned();
             match (self.nodes.get_mut(key), old.remove(key)) {
                 (Some(node), _) => {

@@ -4,16 +4,16 @@ use chrono::TimeDelta;
 
 use super::api::{ErrorStatus, RenewalStatus, Ticket};
 use super::backoff::Streak;
+use super::held::Held;
 use crate::core::clock::{Clock, Expiry};
 use crate::core::credential::Credentials;
 use crate::core::plan::{AssumeRole, NodeKey, Source, StatedExpiry, StaticKeys, Step, StsEndpoint};
 use crate::core::time::{AwsTime, BootTime, Now};
 
-/// A parent is good enough to sign with while this is left of it, or a quarter of its life where that is less.
-const PARENT_REST: TimeDelta = TimeDelta::minutes(1);
-
-/// AWS's time is known well when it is known to less than this.
-const KNOWN_WELL: TimeDelta = TimeDelta::seconds(30);
+/// A program that ended within this needed nobody: no browser, no button, no password.
+const NEEDED_NOBODY: TimeDelta = TimeDelta::seconds(5);
+/// Keys without an end are got again when they are asked for, at most this often.
+const ENDLESS_AGAIN: TimeDelta = TimeDelta::minutes(1);
 
 /// One credential of one or several profiles.
 #[derive(Debug)]
@@ -52,15 +52,6 @@ pub(super) enum Forced {
     Refused,
 }
 
-/// Minted credentials and their schedule.
-#[derive(Debug)]
-pub(super) struct Held {
-    pub(super) credentials: Credentials,
-    pub(super) expires_at: AwsTime,
-    pub(super) minted_at: AwsTime,
-    pub(super) renew_at: AwsTime,
-}
-
 impl Node {
     pub(super) fn new(step: Step, parent: Option<NodeKey>, endpoint: Option<StsEndpoint>, now: BootTime) -> Self {
         Self {
@@ -93,38 +84,37 @@ impl Node {
             Some(Forced::Refused) => return Some("AWS refused what it signed"),
             None => {}
         }
-        match clock.judge(held.expires_at, now) {
-            Expiry::Expired => Some("it has expired"),
-            Expiry::Unknown => Some("it may have expired"),
-            Expiry::Valid if clock.until_possibly(held.renew_at, now) <= TimeDelta::zero() => {
-                Some("its time for renewal has come")
-            }
-            Expiry::Valid => None,
-        }
+        held.due(clock, now)
     }
 
     /// Whether it can sign a child's call.
     pub(super) fn can_sign(&self, clock: &Clock, now: Now) -> bool {
         match (&self.step.source, &self.held) {
             (Source::Static(_), _) => self.identified,
-            (_, Some(held)) if self.forced.is_none() => {
-                let rest = PARENT_REST.min((held.expires_at - held.minted_at) / 4);
-                clock.judge(held.expires_at - rest, now) == Expiry::Valid
-            }
+            (_, Some(held)) => self.forced.is_none() && held.can_sign(clock, now),
             _ => false,
         }
     }
 
-    /// What is handed out: minted credentials that have not expired, and while AWS's time is not known those that may not
-    /// have. Where it is known, the few seconds that are uncertain at the very end are of no use to a caller.
+    /// What is handed out.
     pub(super) fn servable(&self, clock: &Clock, now: Now) -> Option<&Credentials> {
-        let held = self.held.as_ref()?;
-        let serves = match clock.judge(held.expires_at, now) {
-            Expiry::Valid => true,
-            Expiry::Expired => false,
-            Expiry::Unknown => clock.wall_error(now).1 > KNOWN_WELL,
-        };
-        serves.then_some(&held.credentials)
+        Some(&self.held.as_ref().filter(|held| held.is_servable(clock, now))?.credentials)
+    }
+
+    /// Whether it may be minted without anybody asking. A program may open a browser or wait for a button: it is run
+    /// ahead only where its last run went well and needed nobody.
+    pub(super) fn runs_ahead(&self) -> bool {
+        match self.step.source {
+            Source::Process { .. } => {
+                self.last_renewal.as_ref().is_some_and(|last| last.ok && last.took <= NEEDED_NOBODY)
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether it is to be got again for whoever asks: keys that a program printed without an end, a while ago.
+    pub(super) fn is_endless_and_old(&self, clock: &Clock, now: Now) -> bool {
+        self.held.as_ref().is_some_and(|held| held.end.is_none() && clock.best(now) - held.minted_at >= ENDLESS_AGAIN)
     }
 
     /// The credentials that sign a child's call.
@@ -160,14 +150,13 @@ pub(super) fn static_expired(keys: &StaticKeys, clock: &Clock, now: Now) -> Opti
 /// Why this version can't mint what a step asks for; the one place that later versions take kinds out of.
 pub(super) fn unsupported(source: &Source) -> Option<&'static str> {
     match source {
-        Source::Static(_) | Source::AssumeRole(AssumeRole { mfa_serial: None, .. }) => None,
+        Source::Static(_) | Source::Process { .. } | Source::AssumeRole(AssumeRole { mfa_serial: None, .. }) => None,
         Source::AssumeRole(_) | Source::SessionToken { .. } => Some("credentials that need an MFA code"),
         Source::Environment => Some(
             "credential_source = Environment: it means the environment of the program that asks, which a daemon does not have",
         ),
         Source::Container => Some("credential_source = EcsContainer"),
         Source::InstanceMetadata => Some("credential_source = Ec2InstanceMetadata"),
-        Source::Process { .. } => Some("a credential_process of another program"),
         Source::Sso { .. } => Some("SSO"),
         Source::Login { .. } => Some("a login_session"),
         Source::WebIdentity { .. } => Some("web identity"),

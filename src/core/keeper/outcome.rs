@@ -4,7 +4,8 @@ use chrono::TimeDelta;
 
 use super::api::{Action, ErrorStatus, LogLevel, Outcome, RenewalStatus, Ticket};
 use super::backoff::Streak;
-use super::node::{Forced, Held};
+use super::held::{End, Held};
+use super::node::Forced;
 use super::{Flight, Keeper, schedule};
 use crate::core::aws_error::{ErrorClass, Fault, refuses_signer};
 use crate::core::clock::{Expiry, Sample, Verdict};
@@ -14,6 +15,9 @@ use crate::core::time::{AwsTime, BootTime, Now};
 
 /// No session of AWS lives longer: GetSessionToken's 36 hours, and an hour for what the clocks don't agree on.
 const LONGEST_LIFE: TimeDelta = TimeDelta::hours(37);
+
+/// A program that gives the same set again is asked again after this.
+const SAME_AGAIN: TimeDelta = TimeDelta::minutes(1);
 
 impl Keeper {
     /// Takes in an outcome: first what its answers said about the time, then what it brought.
@@ -90,16 +94,33 @@ impl Keeper {
 
     fn accept(&mut self, key: &NodeKey, credentials: Credentials, now: Now) -> Result<(), Fault> {
         let minted_at = self.clock.best(now);
-        let held = self.hold(credentials, minted_at).ok_or_else(|| {
-            invalid("AWS's answer has no expiry that a session can have: the credentials in it were not taken")
-        })?;
-        // While the estimate is in doubt an expiry in the past proves nothing.
-        if !self.clock.is_suspect() && self.clock.judge(held.expires_at, now) == Expiry::Expired {
-            return Err(invalid("the credentials in the answer had already expired: they were not taken"));
+        let Some(node) = self.nodes.get(key) else { return Ok(()) };
+        let (profile, by_program) = (node.step.profile.clone(), matches!(node.step.source, Source::Process { .. }));
+        let known = self.clock.is_known() && !self.clock.is_suspect();
+        let possible = credentials.expires_at.is_some_and(|at| !known || at - minted_at <= LONGEST_LIFE);
+        if !possible && !by_program {
+            return Err(invalid(
+                "AWS's answer has no expiry that a session can have: the credentials in it were not taken",
+            ));
         }
+        let old_end = node.held.as_ref().and_then(|held| held.end);
+        let mut held = self.hold(credentials, minted_at);
+        // While the estimate is in doubt an expiry in the past proves nothing.
+        if known && held.judge(&self.clock, now) == Expiry::Expired {
+            let what = format!("getting credentials for profile \"{profile}\"");
+            let code = if by_program { "ProcessFailed" } else { "InvalidResponse" };
+            let why = "the credentials that came had already expired: they were not taken";
+            return Err(crate::core::aws_error::fault(&what, None, Some(code), Some(why)));
+        }
+        if let (Some(end), Some(old)) = (&mut held.end, old_end)
+            && end.expires_at == old.expires_at
+        {
+            // The program keeps its set until the end: asking it twice as often each time would help nobody.
+            end.renew_at = end.renew_at.max(minted_at + SAME_AGAIN);
+        }
+        let until = held.end.map_or_else(|| "without an end".to_owned(), |end| format!("until {}", end.expires_at));
+        let message = format!("credentials of profile \"{profile}\" renewed, {until}");
         let Some(node) = self.nodes.get_mut(key) else { return Ok(()) };
-        let profile = node.step.profile.clone();
-        let message = format!("credentials of profile \"{profile}\" renewed: they expire at {}", held.expires_at);
         node.held = Some(held);
         node.streak = None;
         node.error = None;
@@ -111,14 +132,13 @@ impl Keeper {
         Ok(())
     }
 
-    /// Credentials with their schedule; `None` where their expiry is missing or absurd.
-    pub(super) fn hold(&mut self, credentials: Credentials, minted_at: AwsTime) -> Option<Held> {
-        let expires_at = credentials.expires_at?;
-        if !self.clock.is_suspect() && expires_at - minted_at > LONGEST_LIFE {
-            return None;
-        }
-        let renew_at = schedule::renew_at(minted_at, expires_at, &self.settings, &mut self.rng);
-        Some(Held { credentials, expires_at, minted_at, renew_at })
+    /// Credentials with their schedule.
+    pub(super) fn hold(&mut self, credentials: Credentials, minted_at: AwsTime) -> Held {
+        let end = credentials.expires_at.map(|expires_at| {
+            let renew_at = schedule::renew_at(minted_at, expires_at, &self.settings, &mut self.rng);
+            End { expires_at, renew_at }
+        });
+        Held { credentials, minted_at, end }
     }
 
     fn identified(&mut self, key: &NodeKey, account_id: Option<String>) {

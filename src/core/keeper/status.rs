@@ -5,7 +5,7 @@ use super::node::{Node, static_credentials, unsupported};
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
 use crate::core::clock::Expiry;
-use crate::core::plan::{self, PlanError, PlanErrorCode, Source};
+use crate::core::plan::{self, PlanError, PlanErrorCode};
 use crate::core::time::{AwsTime, Now};
 
 impl Keeper {
@@ -23,16 +23,12 @@ impl Keeper {
     fn profile_status(&self, name: &str, route: &Route, now: Now) -> ProfileStatus {
         let nodes: Vec<&Node> = route.keys.iter().filter_map(|key| self.nodes.get(key)).collect();
         let last = nodes.last().copied();
-        let only_keys = match route.plan.steps.as_slice() {
-            [step] => match &step.source {
-                Source::Static(keys) => Some(keys),
-                _ => None,
-            },
-            _ => None,
-        };
+        let only_keys = route.only_keys();
+        let held = last.and_then(|node| node.held.as_ref());
+        let end = held.and_then(|held| held.end);
         let expires_at = match only_keys {
             Some(keys) => static_credentials(keys).expires_at,
-            None => last.and_then(|node| node.held.as_ref()).map(|held| held.expires_at),
+            None => end.map(|end| end.expires_at),
         };
         let kept = only_keys.is_none() && self.is_kept(name, now);
         let mut last_error = nodes.iter().find_map(|node| {
@@ -48,7 +44,7 @@ impl Keeper {
                 ErrorClass::NeedsLogin => State::NeedsLogin,
                 ErrorClass::Permanent => State::Failed,
             }
-        } else if expires_at.is_some() && only_keys.is_none() {
+        } else if held.is_some() {
             State::Fresh
         } else {
             State::Idle
@@ -62,14 +58,14 @@ impl Keeper {
             kind: plan::kind(&route.plan),
             kept: kept && last_error.as_ref().is_none_or(|error| error.code != NOT_SUPPORTED),
             state,
-            valid: expires_at.and_then(|at| match self.clock.judge(at, now) {
-                Expiry::Valid => Some(true),
-                Expiry::Expired => Some(false),
-                Expiry::Unknown => None,
-            }),
+            valid: match (held, expires_at) {
+                (Some(held), _) => is_valid(held.judge(&self.clock, now)),
+                (None, Some(at)) => is_valid(self.clock.judge(at, now)),
+                (None, None) => None,
+            },
             expires_at,
             remaining: expires_at.map(|at| self.clock.until(at, now).max(chrono::TimeDelta::zero())),
-            renew_at: last.and_then(|node| node.held.as_ref()).filter(|_| kept).map(|held| held.renew_at),
+            renew_at: end.filter(|_| kept).map(|end| end.renew_at),
             last_renewal: last.and_then(|node| node.last_renewal.clone()),
             last_error,
         }
@@ -100,6 +96,14 @@ impl Keeper {
                 next_try: None,
             }),
         }
+    }
+}
+
+fn is_valid(expiry: Expiry) -> Option<bool> {
+    match expiry {
+        Expiry::Valid => Some(true),
+        Expiry::Expired => Some(false),
+        Expiry::Unknown => None,
     }
 }
 

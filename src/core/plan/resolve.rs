@@ -34,9 +34,11 @@ pub fn resolve(profiles: &Profiles, name: &str, context: &PlanContext) -> Result
     let mut notes = Vec::new();
     let endpoint = context.sts_endpoint(section, profiles, &mut notes);
     let look = Look { profiles, context };
+    let own = endpoint.clone();
     let mut walk = Walk { look, endpoint, notes, links: Vec::new(), path: Vec::new(), visited: HashSet::new() };
     let base = walk.down(section)?;
-    walk.up(name, base)
+    let (steps, notes) = walk.up(base)?;
+    Ok(Plan { profile: name.to_owned(), steps, endpoint: own, notes })
 }
 
 /// The error for a profile that is in no file.
@@ -155,7 +157,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Puts the steps together, from the base up through the links.
-    fn up(mut self, name: &str, base: Step) -> Result<Plan, PlanError> {
+    fn up(mut self, base: Step) -> Result<(Vec<Step>, Vec<String>), PlanError> {
         let mut steps = vec![base];
         while let Some(link) = self.links.pop() {
             match link.role_arn {
@@ -163,7 +165,7 @@ impl<'a> Walk<'a> {
                 None => self.session(&link, &mut steps)?,
             }
         }
-        Ok(Plan { profile: name.to_owned(), steps, notes: self.notes })
+        Ok((steps, self.notes))
     }
 
     fn assume_role(&mut self, link: &Link<'_>, role_arn: &Value, steps: &mut Vec<Step>) -> Result<(), PlanError> {

@@ -12,6 +12,8 @@ pub struct Plan {
     pub profile: String,
     /// The first step needs no credentials, each later one is signed with those of the step before.
     pub steps: Vec<Step>,
+    /// Where the profile's own calls go; steps that call nobody ask there for the time.
+    pub endpoint: StsEndpoint,
     /// What a person may want to know about how the files were read.
     pub notes: Vec<String>,
 }
@@ -161,7 +163,9 @@ impl Plan {
     /// The key of the credential behind each step.
     pub fn keys(&self) -> Vec<NodeKey> {
         // Keys are tried where they are used: at another endpoint that was configured they are another AWS's keys.
-        let url = self.steps.iter().find_map(|step| step.source.endpoint()).and_then(|endpoint| endpoint.url.clone());
+        let is_keys = matches!(self.steps.first(), Some(Step { source: Source::Static(_), .. }));
+        let used_at = self.steps.iter().find_map(|step| step.source.endpoint()).filter(|_| is_keys);
+        let url = used_at.and_then(|endpoint| endpoint.url.clone());
         let mut parent = url.unwrap_or_default();
         self.steps
             .iter()
@@ -175,6 +179,11 @@ impl Plan {
 }
 
 impl Source {
+    /// Whether the step is a call to STS.
+    pub fn calls_sts(&self) -> bool {
+        matches!(self, Self::Static(_) | Self::AssumeRole(_) | Self::WebIdentity { .. } | Self::SessionToken { .. })
+    }
+
     /// Where the step's own call goes, for steps that call STS.
     pub fn endpoint(&self) -> Option<&StsEndpoint> {
         match self {

@@ -10,6 +10,8 @@ use evercred::core::plan::Source;
 use evercred::core::secret::Secret;
 use evercred::core::time::AwsTime;
 
+use super::world::Program;
+
 /// How AWS is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Health {
@@ -87,6 +89,15 @@ impl Aws {
 
     fn outcome(&mut self, order: &MintOrder, truth: i64, signed_at: i64) -> Result<Outcome, Fault> {
         let name = what(order);
+        if let Some((profile, program)) = Program::behind(order) {
+            if !self.trusts(&format!("program-{profile}")) {
+                return Err(aws_error::fault(&name, None, Some("ProcessFailed"), Some("the vault is locked")));
+            }
+            let expires = (program != Program::Endless).then(|| (truth + 3_600_000) / 1_000 * 1_000);
+            return Ok(Outcome::Minted(
+                self.session(&format!("arn:aws:iam::111122223333:role/app-{profile}"), expires),
+            ));
+        }
         let refuse = |status: u16, code: &str, message: &str| {
             Err(aws_error::fault(&format!("AssumeRole of {name}"), Some(status), Some(code), Some(message)))
         };
@@ -120,18 +131,22 @@ impl Aws {
             return refuse(403, "AccessDenied", "User: u is not authorized to perform: sts:AssumeRole");
         }
         let seconds = i64::from(role.duration_seconds.unwrap_or(3_600));
-        self.mints += 1;
-        let id = format!("ASIA{:016}", self.mints);
         // Real expiries have whole seconds.
         let expires = (truth + seconds * 1_000) / 1_000 * 1_000;
-        self.sessions.insert(id.clone(), Session { role: role.role_arn.clone(), expires });
-        Ok(Outcome::Minted(Credentials {
+        Ok(Outcome::Minted(self.session(&role.role_arn, Some(expires))))
+    }
+
+    fn session(&mut self, role: &str, expires: Option<i64>) -> Credentials {
+        self.mints += 1;
+        let id = format!("ASIA{:016}", self.mints);
+        self.sessions.insert(id.clone(), Session { role: role.to_owned(), expires: expires.unwrap_or(i64::MAX / 2) });
+        Credentials {
             access_key_id: id,
             secret_access_key: Secret::new("s"),
             session_token: Some(Secret::new("t")),
-            expires_at: Some(AwsTime::from_millis(expires)),
+            expires_at: expires.map(AwsTime::from_millis),
             account_id: None,
-        }))
+        }
     }
 }
 
@@ -140,6 +155,7 @@ pub(crate) fn what(order: &MintOrder) -> String {
     match &order.step.source {
         Source::AssumeRole(role) => role.role_arn.clone(),
         Source::Static(keys) => keys.access_key_id.clone(),
+        Source::Process { command } => command.clone(),
         _ => panic!("a call for something that is not minted"),
     }
 }

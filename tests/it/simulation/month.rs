@@ -107,8 +107,13 @@ fn trouble(world: &mut World) {
         }
         11 => {
             // Trust is taken away and mended far away: of a role that many stand behind, or of one's own.
+            // Or another program finds its vault locked.
             let number = world.random(6);
-            let role = if world.random(2) == 0 { format!("mid-{}", number / 2) } else { format!("app-{number}") };
+            let role = match world.random(3) {
+                0 => format!("mid-{}", number / 2),
+                1 => format!("app-{number}"),
+                _ => format!("program-{}", number * 10 + 7 + number % 3),
+            };
             world.aws.set_trust(&role, false);
             world.note(format!("{role} is not trusted"));
             busy(world, 5 * HOUR);

@@ -15,6 +15,8 @@ use evercred::core::time::{AwsTime, BootTime};
 use super::aws::{Aws, LATENCY, what};
 use super::machine::Machine;
 
+/// Nobody waits longer.
+const LONGEST_WAIT: i64 = 30_000;
 /// How long a call takes that nobody answers.
 const TIMEOUT: i64 = 15_000;
 /// Who asks after AWS has been well for this long must get credentials: a refusal is tried again when asked for at most
@@ -36,6 +38,35 @@ enum Flight {
     Probe,
 }
 
+/// Profiles whose credentials another program gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// At once, for an hour.
+    Quick,
+    /// For an hour, and somebody has to press a button.
+    Buttons,
+    /// At once, and without an end.
+    Endless,
+}
+
+impl Program {
+    pub(crate) fn of(profile: usize) -> Option<Self> {
+        match profile % 10 {
+            7 => Some(Self::Quick),
+            8 => Some(Self::Buttons),
+            9 => Some(Self::Endless),
+            _ => None,
+        }
+    }
+
+    /// The profile and the program behind an order.
+    pub(crate) fn behind(order: &MintOrder) -> Option<(usize, Self)> {
+        let Source::Process { .. } = order.step.source else { return None };
+        let profile = order.step.profile.strip_prefix("app-")?.parse().ok()?;
+        Some((profile, Self::of(profile)?))
+    }
+}
+
 /// Somebody who waits.
 struct Caller {
     profile: usize,
@@ -49,6 +80,8 @@ pub(crate) struct World {
     /// The role of each profile, as the files say it now.
     pub(crate) session_names: Vec<String>,
     pub(crate) removed: Vec<bool>,
+    /// When (boot-time clock) each profile was last asked for.
+    asked_at: Vec<Option<i64>>,
     pub(crate) key: String,
     settings: KeeperSettings,
     flights: BTreeMap<(BootTime, u64), Underway>,
@@ -88,6 +121,7 @@ impl World {
             aws: Aws::new(),
             session_names: (0..profiles).map(|_| "s".to_owned()).collect(),
             removed: vec![false; profiles],
+            asked_at: vec![None; profiles],
             key: String::new(),
             settings,
             flights: BTreeMap::new(),
@@ -150,12 +184,17 @@ impl World {
             }),
         };
         let last = role(format!("app-{profile}"), &self.session_names[profile], None);
+        let program = Step {
+            profile: format!("app-{profile}"),
+            source: Source::Process { command: format!("program-{profile} {}", self.session_names[profile]) },
+        };
         // Two in three behind a shared parent, the others long-lived and straight from the key.
         let steps = match profile % 3 {
+            _ if Program::of(profile).is_some() => vec![program],
             2 => vec![base, role(format!("app-{profile}"), &self.session_names[profile], Some(43_200))],
             _ => vec![base, role(format!("mid-{}", profile / 10), "s", None), last],
         };
-        Plan { profile: format!("app-{profile}"), steps, notes: Vec::new() }
+        Plan { profile: format!("app-{profile}"), steps, endpoint, notes: Vec::new() }
     }
 
     pub(crate) fn keep_all(&mut self) {
@@ -220,7 +259,10 @@ impl World {
     fn break_connections(&mut self) {
         let trouble = std::mem::replace(&mut self.trouble, true);
         let now = self.machine.now();
-        for Underway { ticket, .. } in std::mem::take(&mut self.flights).into_values() {
+        let is_program =
+            |underway: &Underway| matches!(&underway.flight, Flight::Mint(order) if Program::behind(order).is_some());
+        let lost = self.flights.extract_if(.., |_, underway| !is_program(underway)).collect::<Vec<_>>();
+        for (_, Underway { ticket, .. }) in lost {
             let fault = evercred::core::aws_error::fault("a call", None, Some("Network"), None);
             self.keeper.handle(Event::Ended { ticket, outcome: Outcome::Failed(fault), samples: vec![] }, now);
         }
@@ -247,6 +289,7 @@ impl World {
         if status.is_none_or(|status| !status.kept) {
             self.kept_since[profile] = Some(self.boot());
         }
+        self.asked_at[profile] = Some(self.boot());
         self.next_caller += 1;
         let caller = CallerId(self.next_caller);
         self.callers.insert(caller, Caller { profile, asked_at: self.boot() });
@@ -289,7 +332,8 @@ impl World {
         let now = self.machine.now();
         let truth = answered_at.unwrap_or(self.machine.truth);
         let mut samples = Vec::new();
-        if self.aws.answers() {
+        let by_program = matches!(&flight, Flight::Mint(order) if Program::behind(order).is_some());
+        if self.aws.answers() && !by_program {
             // The header was made up to a second ago, somewhere on the way.
             let cached = self.random(1_000);
             let lie = self.aws.lie.take().unwrap_or_default();
@@ -343,7 +387,17 @@ impl World {
     fn depart(&mut self, ticket: Ticket, flight: Flight, signed_at: i64) {
         let sent = self.machine.now().boot;
         let (least, most) = LATENCY;
-        let takes = if self.aws.answers() {
+        let program = match &flight {
+            Flight::Mint(order) => Program::behind(order),
+            Flight::Probe => None,
+        };
+        if let Some((profile, Program::Buttons)) = program {
+            let asked = self.asked_at[profile].is_some_and(|at| sent.as_millis() - at <= LONGEST_WAIT);
+            assert!(asked, "a browser opens and nobody asked\n{}", self.story());
+        }
+        let takes = if let Some((_, Program::Buttons)) = program {
+            6_000 + self.random(20_000)
+        } else if program.is_some() || self.aws.answers() {
             least.num_milliseconds() + self.random((most - least).num_milliseconds())
         } else {
             TIMEOUT
@@ -400,8 +454,23 @@ impl World {
             }
             let well_for = boot - self.well_since[profile].max(since);
             // An hour and its jitter for a refusal, and time for the chain.
-            let must = status.kept && !self.trouble && self.unconfirmed == 0 && well_for > 3_600_000 + 180_000 + 60_000;
-            let has = status.expires_at.is_some_and(|at| at.as_millis() > self.machine.truth);
+            // A program is run ahead only after a run that needed nobody.
+            let by_itself = match Program::of(profile) {
+                None => true,
+                Some(Program::Buttons) => false,
+                Some(_) => {
+                    status.last_renewal.as_ref().is_some_and(|last| last.ok && last.took <= TimeDelta::seconds(5))
+                }
+            };
+            let must = status.kept
+                && by_itself
+                && !self.trouble
+                && self.unconfirmed == 0
+                && well_for > 3_600_000 + 180_000 + 60_000;
+            let has = match status.expires_at {
+                Some(at) => at.as_millis() > self.machine.truth,
+                None => Program::of(profile) == Some(Program::Endless) && status.valid == Some(true),
+            };
             assert!(!must || has, "{} is kept and has nothing: {status:?}\n{}", status.name, self.story());
         }
     }

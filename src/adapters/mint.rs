@@ -1,0 +1,47 @@
+//! Carries out what the keeper orders: each kind of step by the adapter that knows how.
+
+use std::sync::Arc;
+
+use super::process;
+use super::sts::StsCaller;
+use crate::core::clock::Sample;
+use crate::core::keeper::{MintOrder, Outcome, ProbeOrder};
+use crate::core::plan::Source;
+use crate::platform::environment::Environment;
+
+/// Carries out orders. Clones share what can be shared, so that each order can have a task of its own.
+#[derive(Clone)]
+pub struct Minter {
+    sts: StsCaller,
+    environment: Arc<Environment>,
+}
+
+impl Minter {
+    /// One that goes by `environment`; the process's own is not looked at.
+    pub fn new(environment: Environment) -> Self {
+        Self { sts: StsCaller::new(&environment), environment: Arc::new(environment) }
+    }
+
+    /// Takes up a changed environment. What is under way ends as it began.
+    pub fn reconfigure(&mut self, environment: Environment) {
+        self.sts.reconfigure(&environment);
+        self.environment = Arc::new(environment);
+    }
+
+    /// Gets what one step is to give. Ends within its kind's time limit, and always with an outcome; beside it stands what
+    /// the answers on the way said about the time.
+    pub async fn mint(&self, order: MintOrder) -> (Outcome, Vec<Sample>) {
+        match &order.step.source {
+            Source::Process { command } => {
+                let run = process::run(command, &order.step.profile, &self.environment).await;
+                (run.map_or_else(Outcome::Failed, Outcome::Minted), Vec::new())
+            }
+            _ => self.sts.mint(order).await,
+        }
+    }
+
+    /// Asks an endpoint for the time.
+    pub async fn probe(&self, order: ProbeOrder) -> (Outcome, Vec<Sample>) {
+        self.sts.probe(order).await
+    }
+}

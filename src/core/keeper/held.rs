@@ -1,0 +1,68 @@
+//! A set of credentials that is held, and when it ends.
+
+use chrono::TimeDelta;
+
+use crate::core::clock::{Clock, Expiry};
+use crate::core::credential::Credentials;
+use crate::core::time::{AwsTime, Now};
+
+/// A parent is good enough to sign with while this is left of it, or a quarter of its life where that is less.
+const PARENT_REST: TimeDelta = TimeDelta::minutes(1);
+/// AWS's time is known well when it is known to less than this.
+const KNOWN_WELL: TimeDelta = TimeDelta::seconds(30);
+
+/// Credentials and their schedule.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) credentials: Credentials,
+    pub(super) minted_at: AwsTime,
+    /// `None`: nobody said when they end, as with the keys that some programs print.
+    pub(super) end: Option<End>,
+}
+
+/// When credentials end, and when they are renewed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub(super) expires_at: AwsTime,
+    pub(super) renew_at: AwsTime,
+}
+
+impl Held {
+    /// Whether they have expired; what nobody has said an end of has none.
+    pub(super) fn judge(&self, clock: &Clock, now: Now) -> Expiry {
+        self.end.map_or(Expiry::Valid, |end| clock.judge(end.expires_at, now))
+    }
+
+    /// Why they have to be renewed, if they have to.
+    pub(super) fn due(&self, clock: &Clock, now: Now) -> Option<&'static str> {
+        let End { expires_at, renew_at } = self.end?;
+        match clock.judge(expires_at, now) {
+            Expiry::Expired => Some("it has expired"),
+            // Before AWS was heard everything is unknown, and the best guess counts.
+            Expiry::Unknown if clock.is_known() => Some("it may have expired"),
+            _ if clock.until_possibly(renew_at, now) <= TimeDelta::zero() => Some("its time for renewal has come"),
+            _ => None,
+        }
+    }
+
+    /// Whether they can sign a child's call.
+    pub(super) fn can_sign(&self, clock: &Clock, now: Now) -> bool {
+        let Some(End { expires_at, .. }) = self.end else { return true };
+        let enough = expires_at - PARENT_REST.min((expires_at - self.minted_at) / 4);
+        match clock.judge(enough, now) {
+            Expiry::Valid => true,
+            Expiry::Expired => false,
+            Expiry::Unknown => !clock.is_known() && clock.until(enough, now) > TimeDelta::zero(),
+        }
+    }
+
+    /// Whether they are handed out: what has not expired, and while AWS's time is not known what may not have. Where it is
+    /// known, the few seconds that are uncertain at the very end are of no use to a caller.
+    pub(super) fn is_servable(&self, clock: &Clock, now: Now) -> bool {
+        match self.judge(clock, now) {
+            Expiry::Valid => true,
+            Expiry::Expired => false,
+            Expiry::Unknown => clock.wall_error(now).1 > KNOWN_WELL,
+        }
+    }
+}

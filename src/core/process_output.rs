@@ -1,0 +1,93 @@
+//! What a `credential_process` of another program prints.
+//!
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
+
+use serde_json::{Map, Value};
+
+use crate::core::credential::Credentials;
+use crate::core::secret::Secret;
+use crate::core::stated_expiry::utc_time;
+
+/// Reads the document, version 1.
+///
+/// # Errors
+/// The end of a sentence that begins with the program: what is wrong with its output. It shows none of it, as it may be
+/// secret.
+pub fn read_output(output: &[u8]) -> Result<Credentials, String> {
+    let document: Map<String, Value> = match serde_json::from_slice(output) {
+        Ok(document) => document,
+        Err(_) if output.iter().all(u8::is_ascii_whitespace) => return Err("printed nothing".to_owned()),
+        // The parser's own words quote what it found.
+        Err(error) => {
+            return Err(format!("printed what is no JSON object (line {}, column {})", error.line(), error.column()));
+        }
+    };
+    match document.get("Version") {
+        Some(Value::Number(version)) if version.as_u64() == Some(1) => {}
+        Some(Value::Number(version)) => {
+            return Err(format!("printed version {version} of the document, and SDKs read version 1"));
+        }
+        Some(_) => return Err("printed a Version that is no number".to_owned()),
+        None => return Err("printed no Version".to_owned()),
+    }
+    let text = |field: &str| match document.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
+        Some(_) => Err(format!("printed a {field} that is no text")),
+    };
+    let needed = |field: &str| text(field)?.ok_or_else(|| format!("printed no {field}"));
+    let expires_at = match text("Expiration")? {
+        None => None,
+        Some(time) => {
+            Some(utc_time(time).ok_or("printed an Expiration that is no time (RFC 3339: 2026-11-24T12:00:00Z)")?)
+        }
+    };
+    Ok(Credentials {
+        access_key_id: needed("AccessKeyId")?.to_owned(),
+        secret_access_key: Secret::new(needed("SecretAccessKey")?),
+        session_token: text("SessionToken")?.map(Secret::new),
+        expires_at,
+        account_id: text("AccountId")?.map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"{"Version":1,"AccessKeyId":"ASIA1","SecretAccessKey":"hunter2","SessionToken":"t0ken","Expiration":"2026-11-24T12:00:00Z","AccountId":"111122223333"}"#;
+
+    #[test]
+    fn a_whole_document_is_a_set() {
+        let set = read_output(WHOLE.as_bytes()).unwrap();
+        assert_eq!((set.access_key_id.as_str(), set.secret_access_key.expose()), ("ASIA1", "hunter2"));
+        assert_eq!(set.expires_at.unwrap().to_rfc3339(), "2026-11-24T12:00:00Z");
+        assert_eq!((set.session_token.unwrap().expose(), set.account_id.as_deref()), ("t0ken", Some("111122223333")));
+        let least = read_output(br#"{"Version":1,"AccessKeyId":"AKIA1","SecretAccessKey":"s","SessionToken":null}"#);
+        let least = least.unwrap();
+        assert!(least.session_token.is_none() && least.expires_at.is_none() && least.account_id.is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_never_shown() {
+        for (output, says) in [
+            ("", "nothing"),
+            (" \n", "nothing"),
+            ("hunter2", "no JSON"),
+            ("[\"hunter2\"]", "no JSON"),
+            ("\"hunter2\"", "no JSON"),
+            (&WHOLE[..60], "no JSON"),
+            (r#"{"AccessKeyId":"hunter2","SecretAccessKey":"hunter2"}"#, "no Version"),
+            (r#"{"Version":2,"AccessKeyId":"hunter2"}"#, "version 2"),
+            (r#"{"Version":"1","AccessKeyId":"hunter2"}"#, "no number"),
+            (r#"{"Version":1,"SecretAccessKey":"hunter2"}"#, "no AccessKeyId"),
+            (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":""}"#, "no SecretAccessKey"),
+            (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":["hunter2"]}"#, "SecretAccessKey that is no text"),
+            (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":"soon"}"#, "no time"),
+        ] {
+            let said = read_output(output.as_bytes()).unwrap_err();
+            assert!(said.contains(says) && !said.contains("hunter2"), "{output}: {said}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What can be known of a web identity token without asking anybody: a JWT says itself when it expires.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use crate::core::time::AwsTime;
+
+/// The `exp` claim (RFC 7519, section 4.1.4). Nothing is verified: that is for AWS. `None` where the token is no JWT, or
+/// says nothing of the kind.
+pub fn token_expiry(token: &str) -> Option<AwsTime> {
+    let mut parts = token.split('.');
+    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?).ok()?;
+    // NumericDate: seconds, and a fraction is allowed.
+    let exp = claims.get("exp")?;
+    let seconds = exp.as_i64().or_else(|| {
+        #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and whole seconds are enough")]
+        exp.as_f64().map(|seconds| seconds as i64)
+    })?;
+    Some(AwsTime::from_millis(seconds.saturating_mul(1_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jwt(claims: &str) -> String {
+        format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#), URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    #[test]
+    fn a_jwt_says_when_it_expires() {
+        let at = token_expiry(&jwt(r#"{"sub":"me","exp":1790000000}"#)).unwrap();
+        assert_eq!(at.as_millis(), 1_790_000_000_000);
+        assert_eq!(token_expiry(&jwt(r#"{"exp":1790000000.5}"#)), Some(at));
+    }
+
+    #[test]
+    fn anything_else_says_nothing() {
+        for token in ["", "a", "a.b", "a.b.c", "a.b.c.d", "ü.ü.ü", &jwt("{}"), &jwt("[]"), &jwt(r#"{"exp":"soon"}"#)]
+        {
+            assert_eq!(token_expiry(token), None, "{token}");
+        }
+        assert!(token_expiry(&jwt(r#"{"exp":1e300}"#)).is_some());
+    }
+}
