@@ -8,5 +8,6 @@ mod network;
 pub mod private_file;
 mod process;
 mod sts;
+mod token_file;
 pub mod watch;
 mod watch_places;

@@ -239,6 +239,24 @@ static TABLE: &[Entry] = &[
         "a proxy or a login page of the network may have answered instead; it is tried again by itself",
     ),
     entry(
+        "InvalidIdentityToken",
+        ErrorClass::Permanent,
+        "AWS does not accept the web identity token: it is no JWT, or of an issuer that the account does not trust",
+        "have the token file written anew by whoever writes it, and check the account's identity provider",
+    ),
+    entry(
+        "IDPRejectedClaim",
+        ErrorClass::Permanent,
+        "the identity provider did not vouch for the web identity token",
+        "have the token file written anew by whoever writes it",
+    ),
+    entry(
+        "TokenFile",
+        ErrorClass::Permanent,
+        "the web identity token can't be read",
+        "have the token file written anew by whoever writes it, or correct web_identity_token_file",
+    ),
+    entry(
         "ProcessFailed",
         ErrorClass::Permanent,
         "another program's credential_process gave no credentials",

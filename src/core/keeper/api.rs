@@ -9,6 +9,7 @@ use crate::core::aws_error::{ErrorClass, Fault};
 use crate::core::clock::Sample;
 use crate::core::credential::Credentials;
 use crate::core::plan::{NodeKey, Plan, PlanError, Step};
+use crate::core::secret::Secret;
 use crate::core::time::{AwsTime, BootTime};
 
 /// Names one caller (a connection on the socket) for as long as it waits.
@@ -122,6 +123,8 @@ pub struct MintOrder {
     pub endpoint: Option<crate::core::plan::StsEndpoint>,
     /// The credentials that sign the call; `None` for a step that needs none.
     pub base: Option<Credentials>,
+    /// The code of the MFA device that the step names.
+    pub mfa_code: Option<Secret>,
     /// AWS's time minus the boot-time clock, the best estimate: add it to the boot-time clock to sign.
     pub aws_minus_boot: TimeDelta,
 }

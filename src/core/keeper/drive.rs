@@ -150,6 +150,7 @@ impl Keeper {
             step,
             endpoint: Some(endpoint),
             base,
+            mfa_code: None,
             aws_minus_boot: self.clock.aws_minus_boot(now),
         })));
         self.flights.insert(ticket, Flight::Mint { key: key.clone(), started: now.boot, reason });

@@ -150,8 +150,11 @@ pub(super) fn static_expired(keys: &StaticKeys, clock: &Clock, now: Now) -> Opti
 /// Why this version can't mint what a step asks for; the one place that later versions take kinds out of.
 pub(super) fn unsupported(source: &Source) -> Option<&'static str> {
     match source {
-        Source::Static(_) | Source::Process { .. } | Source::AssumeRole(AssumeRole { mfa_serial: None, .. }) => None,
-        Source::AssumeRole(_) | Source::SessionToken { .. } => Some("credentials that need an MFA code"),
+        Source::Static(_)
+        | Source::Process { .. }
+        | Source::WebIdentity(_)
+        | Source::AssumeRole(AssumeRole { mfa_serial: None, .. }) => None,
+        Source::AssumeRole(_) | Source::SessionToken(_) => Some("credentials that need an MFA code"),
         Source::Environment => Some(
             "credential_source = Environment: it means the environment of the program that asks, which a daemon does not have",
         ),
@@ -159,6 +162,5 @@ pub(super) fn unsupported(source: &Source) -> Option<&'static str> {
         Source::InstanceMetadata => Some("credential_source = Ec2InstanceMetadata"),
         Source::Sso { .. } => Some("SSO"),
         Source::Login { .. } => Some("a login_session"),
-        Source::WebIdentity { .. } => Some("web identity"),
     }
 }

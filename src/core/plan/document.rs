@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Plan, PlanError, Source, Step};
+use super::{Plan, PlanError, SessionToken, Source, Step, WebIdentity};
 use crate::core::profile::SourceFile;
 
 /// The document `evercred.plan/1`. `path` gives the path of a file.
@@ -33,8 +33,8 @@ pub fn step_type(source: &Source) -> &'static str {
         Source::Process { .. } => "process",
         Source::Sso { .. } => "sso",
         Source::Login { .. } => "login",
-        Source::WebIdentity { .. } => "web-identity",
-        Source::SessionToken { .. } => "session-token",
+        Source::WebIdentity(_) => "web-identity",
+        Source::SessionToken(_) => "session-token",
         Source::AssumeRole(_) => "assume-role",
     }
 }
@@ -63,7 +63,7 @@ fn step_document(step: &Step) -> Value {
             put("sso_role_name", json!(role_name));
         }
         Source::Login { login_session } => put("login_session", json!(login_session)),
-        Source::WebIdentity { role_arn, token_file, role_session_name, duration_seconds, endpoint } => {
+        Source::WebIdentity(WebIdentity { role_arn, token_file, role_session_name, duration_seconds, endpoint }) => {
             put("role_arn", json!(role_arn));
             put("web_identity_token_file", json!(token_file));
             put("role_session_name", json!(role_session_name));
@@ -71,7 +71,7 @@ fn step_document(step: &Step) -> Value {
             put("region", json!(endpoint.region));
             put("endpoint_url", json!(endpoint.url));
         }
-        Source::SessionToken { mfa_serial, duration_seconds, endpoint } => {
+        Source::SessionToken(SessionToken { mfa_serial, duration_seconds, endpoint }) => {
             put("mfa_serial", json!(mfa_serial));
             put("duration_seconds", json!(duration_seconds));
             put("region", json!(endpoint.region));

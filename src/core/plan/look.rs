@@ -1,7 +1,7 @@
 //! Which of the ways to credentials one profile names.
 
 use super::helper_line::helper_profile;
-use super::{PlanContext, PlanError, PlanErrorCode, Source, StaticKeys, StsEndpoint};
+use super::{PlanContext, PlanError, PlanErrorCode, Source, StaticKeys, StsEndpoint, WebIdentity};
 use crate::core::nearest::did_you_mean;
 use crate::core::profile::{Origin, Profiles, Section, SourceFile, Value};
 use crate::core::secret::Secret;
@@ -196,13 +196,13 @@ fn web_identity(
             format!("profile \"{}\" has a web_identity_token_file and no role_arn: add the role's ARN", view.name());
         return Err(error(PlanErrorCode::MissingSource, message, token_file.origin));
     };
-    Ok(Source::WebIdentity {
+    Ok(Source::WebIdentity(WebIdentity {
         role_arn: role_arn.text.clone(),
         token_file: token_file.text.clone(),
         role_session_name: view.session_name(),
         duration_seconds: view.duration_seconds(notes),
         endpoint: endpoint.clone(),
-    })
+    }))
 }
 
 fn signer<'a>(view: View<'a>, role_arn: &Value) -> Result<Signer<'a>, PlanError> {

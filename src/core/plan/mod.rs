@@ -11,7 +11,9 @@ pub use context::PlanContext;
 pub use document::{kind, plan_document, step_type};
 pub use helper_line::helper_profile;
 pub use resolve::{missing_profile, resolve, resolve_all};
-pub use step::{AssumeRole, NodeKey, Plan, Source, StatedExpiry, StaticKeys, Step, StsEndpoint};
+pub use step::{
+    AssumeRole, NodeKey, Plan, SessionToken, Source, StatedExpiry, StaticKeys, Step, StsEndpoint, WebIdentity,
+};
 
 use crate::core::profile::Origin;
 

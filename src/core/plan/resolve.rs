@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::context::PlanContext;
 use super::look::{Found, Look, Signer, View, error};
-use super::{AssumeRole, Plan, PlanError, PlanErrorCode, Source, Step, StsEndpoint};
+use super::{AssumeRole, Plan, PlanError, PlanErrorCode, SessionToken, Source, Step, StsEndpoint};
 use crate::core::nearest::did_you_mean;
 use crate::core::profile::{Profiles, Section, Value};
 
@@ -173,7 +173,7 @@ impl<'a> Walk<'a> {
         let mfa_serial = self.mfa(link, steps)?;
         let duration_seconds = view.duration_seconds(&mut self.notes).map(|seconds| {
             let said = format!("{} = {seconds} of profile \"{}\"", view.spelt("duration_seconds"), view.name());
-            let on_mfa_session = matches!(last(steps), Some(Source::SessionToken { .. }));
+            let on_mfa_session = matches!(last(steps), Some(Source::SessionToken(_)));
             let long_term = matches!(last(steps), Some(Source::Static(keys)) if keys.session_token.is_none());
             // What a process gives is known when it has run.
             let chained = !long_term && !matches!(last(steps), Some(Source::Process { .. }));
@@ -215,7 +215,7 @@ impl<'a> Walk<'a> {
                 steps.push(session_token(link, serial, MFA_SESSION_SECONDS));
                 Ok(None)
             }
-            Some(Source::SessionToken { .. }) => {
+            Some(Source::SessionToken(_)) => {
                 self.notes.push(format!(
                     "{} of profile \"{}\" asks for no second code: its source is an MFA session",
                     link.view.spelt("mfa_serial"),
@@ -226,7 +226,7 @@ impl<'a> Walk<'a> {
             Some(
                 Source::AssumeRole(_)
                 | Source::Sso { .. }
-                | Source::WebIdentity { .. }
+                | Source::WebIdentity(_)
                 | Source::InstanceMetadata
                 | Source::Container,
             ) => {
@@ -279,11 +279,11 @@ fn last(steps: &[Step]) -> Option<&Source> {
 fn session_token(link: &Link<'_>, serial: &Value, seconds: u32) -> Step {
     Step {
         profile: link.view.name().to_owned(),
-        source: Source::SessionToken {
+        source: Source::SessionToken(SessionToken {
             mfa_serial: Some(serial.text.clone()),
             duration_seconds: Some(seconds),
             endpoint: link.endpoint.clone(),
-        },
+        }),
     }
 }
 

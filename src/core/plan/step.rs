@@ -62,27 +62,9 @@ pub enum Source {
         login_session: String,
     },
     /// AssumeRoleWithWebIdentity.
-    WebIdentity {
-        /// The role.
-        role_arn: String,
-        /// The file with the token.
-        token_file: String,
-        /// The session's name.
-        role_session_name: String,
-        /// Seconds asked for.
-        duration_seconds: Option<u32>,
-        /// Where the call goes.
-        endpoint: StsEndpoint,
-    },
+    WebIdentity(WebIdentity),
     /// GetSessionToken with an MFA code.
-    SessionToken {
-        /// The device.
-        mfa_serial: Option<String>,
-        /// Seconds asked for.
-        duration_seconds: Option<u32>,
-        /// Where the call goes.
-        endpoint: StsEndpoint,
-    },
+    SessionToken(SessionToken),
     /// AssumeRole.
     AssumeRole(AssumeRole),
 }
@@ -129,6 +111,32 @@ pub struct AssumeRole {
     pub duration_seconds: Option<u32>,
     /// The MFA device whose code the call must carry.
     pub mfa_serial: Option<String>,
+    /// Where the call goes.
+    pub endpoint: StsEndpoint,
+}
+
+/// The parameters of an AssumeRoleWithWebIdentity call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebIdentity {
+    /// The role.
+    pub role_arn: String,
+    /// The file with the token.
+    pub token_file: String,
+    /// The session's name.
+    pub role_session_name: String,
+    /// Seconds asked for.
+    pub duration_seconds: Option<u32>,
+    /// Where the call goes.
+    pub endpoint: StsEndpoint,
+}
+
+/// The parameters of a GetSessionToken call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionToken {
+    /// The device.
+    pub mfa_serial: Option<String>,
+    /// Seconds asked for.
+    pub duration_seconds: Option<u32>,
     /// Where the call goes.
     pub endpoint: StsEndpoint,
 }
@@ -181,14 +189,15 @@ impl Plan {
 impl Source {
     /// Whether the step is a call to STS.
     pub fn calls_sts(&self) -> bool {
-        matches!(self, Self::Static(_) | Self::AssumeRole(_) | Self::WebIdentity { .. } | Self::SessionToken { .. })
+        matches!(self, Self::Static(_) | Self::AssumeRole(_) | Self::WebIdentity(_) | Self::SessionToken(_))
     }
 
     /// Where the step's own call goes, for steps that call STS.
     pub fn endpoint(&self) -> Option<&StsEndpoint> {
         match self {
             Self::AssumeRole(role) => Some(&role.endpoint),
-            Self::WebIdentity { endpoint, .. } | Self::SessionToken { endpoint, .. } => Some(endpoint),
+            Self::WebIdentity(role) => Some(&role.endpoint),
+            Self::SessionToken(session) => Some(&session.endpoint),
             _ => None,
         }
     }
@@ -233,7 +242,7 @@ fn digest(parent: &str, source: &Source) -> String {
             put("login");
             put(login_session);
         }
-        Source::WebIdentity { role_arn, token_file, role_session_name, duration_seconds, endpoint } => {
+        Source::WebIdentity(WebIdentity { role_arn, token_file, role_session_name, duration_seconds, endpoint }) => {
             put("web-identity");
             for field in
                 [role_arn, token_file, role_session_name, &number(duration_seconds), opt(endpoint.url.as_deref())]
@@ -241,7 +250,7 @@ fn digest(parent: &str, source: &Source) -> String {
                 put(field);
             }
         }
-        Source::SessionToken { mfa_serial, duration_seconds, endpoint } => {
+        Source::SessionToken(SessionToken { mfa_serial, duration_seconds, endpoint }) => {
             put("session-token");
             for field in [opt(mfa_serial.as_deref()), &number(duration_seconds), opt(endpoint.url.as_deref())] {
                 put(field);

@@ -3,10 +3,15 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::call::resolve;
 use super::*;
+use crate::adapters::private_file;
 use crate::core::aws_error::ErrorClass;
+use crate::core::clock::Trust;
+use crate::core::credential::Credentials;
 use crate::core::keeper::Ticket;
-use crate::core::plan::{StatedExpiry, Step};
+use crate::core::plan::{AssumeRole, SessionToken, StatedExpiry, StaticKeys, Step, WebIdentity};
+use crate::core::secret::Secret;
 
 const DATE: &str = "Tue, 24 Nov 2026 08:00:00 GMT";
 const MINTED: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
@@ -99,7 +104,7 @@ fn order(source: Source, endpoint: StsEndpoint) -> MintOrder {
     // Signed as of 2026-11-24 08:00 UTC, whatever this machine's clocks show.
     let aws_minus_boot = TimeDelta::milliseconds(1_795_507_200_000 - clock::boot().as_millis());
     let step = Step { profile: "dev".to_owned(), source };
-    MintOrder { ticket: Ticket(1), step, endpoint: Some(endpoint), base: Some(base), aws_minus_boot }
+    MintOrder { ticket: Ticket(1), step, endpoint: Some(endpoint), base: Some(base), mfa_code: None, aws_minus_boot }
 }
 
 fn role(endpoint: StsEndpoint) -> MintOrder {
@@ -382,12 +387,54 @@ async fn a_ca_bundle_that_is_missing_is_named() {
 }
 
 #[tokio::test]
+async fn a_session_is_got_with_the_code_of_the_device() {
+    let (url, task) = server(answer(200, "text/xml", "", &MINTED.replace("AssumeRole", "GetSessionToken"))).await;
+    let session = SessionToken {
+        mfa_serial: Some("arn:aws:iam::111122223333:mfa/u".to_owned()),
+        duration_seconds: Some(43_200),
+        endpoint: endpoint(&url),
+    };
+    let mut order = order(Source::SessionToken(session), endpoint(&url));
+    order.mfa_code = Some(Secret::new("123456"));
+    let (outcome, _) = caller().mint(order).await;
+    let Outcome::Minted(set) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((set.access_key_id.as_str(), set.account_id.as_deref()), ("ASIAEXAMPLE", Some("111122223333")));
+    let sent = task.await.unwrap();
+    for part in ["GetSessionToken", "TokenCode=123456", "mfa%2Fu", "DurationSeconds=43200", "authorization: AWS4"] {
+        assert!(sent.contains(part), "{part}: {sent}");
+    }
+}
+
+#[tokio::test]
+async fn a_web_identity_token_is_read_anew_and_stands_for_a_signature() {
+    let folder = tempfile::tempdir().unwrap();
+    let token_file = folder.path().join("token");
+    let (url, task) =
+        server(answer(200, "text/xml", "", &MINTED.replace("AssumeRole", "AssumeRoleWithWebIdentity"))).await;
+    let role = WebIdentity {
+        role_arn: "arn:aws:iam::111122223333:role/Ci".to_owned(),
+        token_file: token_file.display().to_string(),
+        role_session_name: "evercred".to_owned(),
+        duration_seconds: None,
+        endpoint: endpoint(&url),
+    };
+    let order = || MintOrder { base: None, ..order(Source::WebIdentity(role.clone()), endpoint(&url)) };
+    for (content, says) in [(None, "no token file"), (Some("\n"), "empty"), (Some("two words"), "no token")] {
+        if let Some(content) = content {
+            private_file::write(&token_file, content.as_bytes()).unwrap();
+        }
+        let fault = failed(caller().mint(order()).await.0);
+        assert_eq!(fault.code, "TokenFile");
+        assert!(fault.message.contains(says), "{}", fault.message);
+    }
+    private_file::write(&token_file, b"aaa.bbb.ccc\n").unwrap();
+    assert!(matches!(caller().mint(order()).await.0, Outcome::Minted(_)));
+    let sent = task.await.unwrap();
+    assert!(sent.contains("WebIdentityToken=aaa.bbb.ccc") && !sent.contains("authorization"), "{sent}");
+}
+
+#[tokio::test]
 async fn what_this_version_cannot_do_is_said() {
-    let mut with_mfa = role(endpoint("http://127.0.0.1:1"));
-    if let Source::AssumeRole(role) = &mut with_mfa.step.source {
-        role.mfa_serial = Some("arn:aws:iam::1:mfa/u".to_owned());
-    }
-    for order in [with_mfa, order(Source::Environment, endpoint("http://127.0.0.1:1"))] {
-        assert_eq!(failed(caller().mint(order).await.0).code, "NotSupportedYet");
-    }
+    let order = order(Source::Environment, endpoint("http://127.0.0.1:1"));
+    assert_eq!(failed(caller().mint(order).await.0).code, "NotSupportedYet");
 }

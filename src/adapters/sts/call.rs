@@ -1,0 +1,162 @@
+//! One call to STS: where it goes, and what is said when it fails.
+
+use std::error::Error;
+
+use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::http::Headers;
+use chrono::TimeDelta;
+
+use crate::adapters::network::{CALL_TIMEOUT, Network, Recorder, chain, why_no_answer};
+use crate::core::aws_error::{self, Fault};
+use crate::core::clock::Trust;
+use crate::core::http_date;
+use crate::core::plan::StsEndpoint;
+
+/// One call: where it goes, and what is said when it fails.
+pub(super) struct Call<'a> {
+    pub(super) what: &'a str,
+    pub(super) url: String,
+    hint: &'static str,
+    pub(super) recorder: Recorder,
+}
+
+impl<'a> Call<'a> {
+    pub(super) async fn prepare(network: &Network, what: &'a str, endpoint: &StsEndpoint) -> Result<Self, Fault> {
+        let url = resolve(what, endpoint).await?;
+        let https = scheme_and_host(&url).ok_or_else(|| invalid_endpoint(what, &url))?.0 == "https";
+        let connector =
+            network.connector(https).await.map_err(|why| aws_error::fault(what, None, Some("Tls"), Some(&why)))?;
+        // Whoever answers plain http may be anybody, unless a person said that this endpoint is to be AWS.
+        let trust = if https || endpoint.url.is_some() { Trust::Authenticated } else { Trust::Unauthenticated };
+        Ok(Self { what, url, hint: network.hint(https), recorder: Recorder::new(connector, trust) })
+    }
+
+    fn host(&self) -> &str {
+        scheme_and_host(&self.url).map_or("the endpoint", |(_, host)| host)
+    }
+
+    pub(super) fn unanswered(&self, error: &(dyn Error + 'static)) -> Fault {
+        let (code, why) = why_no_answer(error, self.host());
+        aws_error::fault(self.what, None, Some(code), Some(&format!("{why}{}", self.hint)))
+    }
+
+    pub(super) fn timed_out(&self) -> Fault {
+        let why = format!("{} did not answer within {} s{}", self.host(), CALL_TIMEOUT.as_secs(), self.hint);
+        aws_error::fault(self.what, None, Some("Timeout"), Some(&why))
+    }
+
+    pub(super) fn unusable(&self, answer: Option<&HttpResponse>, why: &str) -> Fault {
+        let status = answer.map(|answer| answer.status().as_u16());
+        let kind = answer.and_then(|answer| answer.headers().get("content-type")).unwrap_or("no content type");
+        let said = match status {
+            Some(status) => format!("{} sent {why} (HTTP status {status}, {kind}){}", self.host(), self.hint),
+            None => format!("{} sent {why}{}", self.host(), self.hint),
+        };
+        aws_error::fault(self.what, status, Some("InvalidResponse"), Some(&said))
+    }
+
+    pub(super) fn fault<E>(&self, error: &SdkError<E, HttpResponse>) -> Fault
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let mut fault = match error {
+            SdkError::TimeoutError(_) => self.timed_out(),
+            SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+                Some(error) => self.unanswered(error),
+                None => self.unanswered(error),
+            },
+            SdkError::ServiceError(refusal) => match refusal.err().code() {
+                Some(code) => {
+                    let status = refusal.raw().status().as_u16();
+                    aws_error::fault(self.what, Some(status), Some(code), refusal.err().message())
+                }
+                None => {
+                    let answer = refusal.raw();
+                    match answer.body().bytes().and_then(nested_error) {
+                        Some((code, message)) => {
+                            let status = answer.status().as_u16();
+                            aws_error::fault(self.what, Some(status), Some(&code), message.as_deref())
+                        }
+                        None => self.unusable(Some(answer), "an error that is none of AWS"),
+                    }
+                }
+            },
+            SdkError::ResponseError(answer) => self.unusable(Some(answer.raw()), "what is no answer of AWS"),
+            // Nothing was sent: settings that exclude each other, such as FIPS and an endpoint of one's own.
+            _ => {
+                let why = chain(error).map(ToString::to_string).last().unwrap_or_default();
+                aws_error::fault(self.what, None, Some("ValidationError"), Some(&why))
+            }
+        };
+        fault.retry_after = error.raw_response().and_then(|answer| retry_after(answer.headers()));
+        fault
+    }
+}
+
+/// Code and message of an error document in the older nesting (`ErrorResponse/Errors/Error`), which EC2 and emulators send;
+/// botocore reads it, the Rust SDK does not.
+fn nested_error(body: &[u8]) -> Option<(String, Option<String>)> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, error) = text.split_once("<Errors>")?;
+    let element = |name: &str| {
+        let (_, rest) = error.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
+    };
+    let code = element("Code")?;
+    let plausible =
+        (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
+    plausible.then(|| (code, element("Message")))
+}
+
+/// The URL that a call goes to, by the SDK's own rules, and checked: the SDK's signer panics on a URL without a host.
+pub(super) async fn resolve(what: &str, endpoint: &StsEndpoint) -> Result<String, Fault> {
+    let bad = |why: &str| aws_error::fault(what, None, Some("ValidationError"), Some(why));
+    let region = &endpoint.region;
+    let is_label = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if region.is_empty() || region.len() > 63 || !is_label(region) {
+        return Err(bad(&format!("{region:?} is not the name of a region")));
+    }
+    if let Some(url) = endpoint.url.as_ref().filter(|url| scheme_and_host(url).is_none()) {
+        return Err(invalid_endpoint(what, url));
+    }
+    let params = Params::builder()
+        .region(region.clone())
+        .set_endpoint(endpoint.url.clone())
+        .use_fips(endpoint.fips)
+        .use_dual_stack(endpoint.dual_stack)
+        .build()
+        .map_err(|error| bad(&error.to_string()))?;
+    let resolved = DefaultResolver::new().resolve_endpoint(&params).await.map_err(|error| bad(&error.to_string()))?;
+    Ok(resolved.url().to_owned())
+}
+
+/// Scheme and host of an http or https URL that is nothing but printable ASCII.
+fn scheme_and_host(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host_and_port = authority.rsplit('@').next()?;
+    let host = match host_and_port.strip_prefix('[') {
+        Some(address) => address.split_once(']')?.0,
+        None => host_and_port.split(':').next()?,
+    };
+    let is_host = host.bytes().any(|byte| byte.is_ascii_alphanumeric() || byte == b':');
+    (matches!(scheme, "http" | "https") && is_host && url.bytes().all(|byte| byte.is_ascii_graphic()))
+        .then_some((scheme, host))
+}
+
+/// Seconds, or a date, which is compared with the answer's own.
+fn retry_after(headers: &Headers) -> Option<TimeDelta> {
+    let text = headers.get("retry-after")?.trim();
+    let delay = match text.parse::<u32>() {
+        Ok(seconds) => TimeDelta::seconds(seconds.into()),
+        Err(_) => http_date::parse(text)? - http_date::parse(headers.get("date")?)?,
+    };
+    Some(delay).filter(|delay| *delay > TimeDelta::zero())
+}
+
+pub(super) fn invalid_endpoint(what: &str, url: &str) -> Fault {
+    let why = format!("the endpoint {url:?} is not an http or https URL with a host");
+    aws_error::fault(what, None, Some("ValidationError"), Some(&why))
+}
