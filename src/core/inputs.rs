@@ -40,6 +40,8 @@ pub struct AwsInputs {
 #[derive(Default)]
 struct Slot {
     read: bool,
+    /// A good reading was taken, also of no file.
+    good: bool,
     accepted: Option<Zeroizing<String>>,
     rejected: Option<Problem>,
 }
@@ -68,13 +70,14 @@ impl AwsInputs {
                     return Change::None;
                 }
                 slot.accepted = text;
+                slot.good = true;
             }
             Err(problem) => {
                 if slot.rejected.as_ref() == Some(&problem) {
                     return Change::None;
                 }
                 slot.rejected = Some(problem);
-                if !first && slot.accepted.is_some() {
+                if slot.good {
                     return Change::Rejected;
                 }
             }
@@ -86,11 +89,6 @@ impl AwsInputs {
     /// The profiles of the newest good texts.
     pub fn profiles(&self) -> &Profiles {
         &self.profiles
-    }
-
-    /// Whether both files have been looked at.
-    pub fn is_complete(&self) -> bool {
-        self.config.read && self.credentials.read
     }
 
     /// Everything that is wrong with the files as they are now.
@@ -111,7 +109,7 @@ impl AwsInputs {
             aws_file::load(config.as_ref().map(|text| text.as_str()), credentials.as_ref().map(|text| text.as_str()));
         // Broken with no good text to go on with: as the SDKs do, no profile can be told.
         for slot in [&self.config, &self.credentials] {
-            if let (None, Some(problem)) = (&slot.accepted, &slot.rejected) {
+            if let (false, Some(problem)) = (slot.good, &slot.rejected) {
                 self.profiles.problems.push(problem.clone());
             }
         }

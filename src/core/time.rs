@@ -7,7 +7,7 @@
 use std::fmt;
 use std::ops::{Add, Sub};
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 macro_rules! point_in_time {
@@ -80,11 +80,6 @@ impl AwsTime {
     /// RFC 3339 in UTC with whole seconds, rounded down: what every SDK accepts as an `Expiration`.
     pub fn to_rfc3339(self) -> String {
         rfc3339(self.0)
-    }
-
-    /// The same point on chrono's scale, for formatting and calendar arithmetic.
-    pub fn to_chrono(self) -> Option<DateTime<Utc>> {
-        DateTime::from_timestamp_millis(self.0)
     }
 }
 

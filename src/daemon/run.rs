@@ -127,13 +127,15 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
     server.abort();
     watching.abort();
     // The socket's file stays: by it the companion knows that a daemon was here, and waits for the next one.
+    // Both would write the same files.
+    while daemon.saves.ended().await.is_some() {}
     daemon.saves.last(&daemon.keeper, daemon.start.settings.state.persist);
     Ok(())
 }
 
 /// The keeper with what the last daemon left to it.
 fn keeper(start: &Start, state: &StateFiles) -> Keeper {
-    let Recovered { memory, minted, clock: saved, complaints } = state.recover();
+    let Recovered { memory, minted, clock: saved, complaints } = state.recover(start.settings.state.persist);
     for complaint in complaints {
         tracing::warn!("{complaint}");
     }

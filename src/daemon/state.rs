@@ -46,8 +46,8 @@ impl StateFiles {
         Ok(Self { state: state.to_owned(), runtime: runtime.to_owned(), boot_id, _lock: lock })
     }
 
-    /// Reads what the last daemon left; what can't be used is set aside.
-    pub(super) fn recover(&self) -> Recovered {
+    /// Reads what the last daemon left, minted sets only where the settings keep them; what can't be used is set aside.
+    pub(super) fn recover(&self, persist: Persist) -> Recovered {
         let mut recovered = Recovered::default();
         let complaints = &mut recovered.complaints;
         let boot_id = self.boot_id.as_deref();
@@ -56,7 +56,7 @@ impl StateFiles {
         }
         recovered.clock =
             read(&self.state.join("clock.json"), complaints, |text| saved::decode_clock(text, boot_id)).flatten();
-        for folder in [&self.runtime, &self.state] {
+        for folder in [&self.runtime, &self.state].into_iter().filter(|_| persist != Persist::Off) {
             let minted = read(&folder.join("minted.json"), complaints, |text| saved::decode_minted(text, boot_id));
             recovered.minted.extend(minted);
         }

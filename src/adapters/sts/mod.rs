@@ -53,20 +53,16 @@ impl StsCaller {
     pub(super) async fn mint(&self, order: MintOrder) -> (Outcome, Vec<Sample>) {
         let profile = &order.step.profile;
         let base = order.base.as_ref().map(Signer::from);
-        let (what, endpoint, signer) = match &order.step.source {
+        let (what, signer) = match &order.step.source {
             Source::Static(keys) => {
                 let what = format!("GetCallerIdentity with the key {} of profile \"{profile}\"", keys.access_key_id);
-                (what, order.endpoint.as_ref(), Some(Signer::from(keys)))
+                (what, Some(Signer::from(keys)))
             }
-            Source::AssumeRole(role) => {
-                (format!("AssumeRole of {} for profile \"{profile}\"", role.role_arn), Some(&role.endpoint), base)
-            }
-            Source::SessionToken(session) => {
-                (format!("GetSessionToken for profile \"{profile}\""), Some(&session.endpoint), base)
-            }
+            Source::AssumeRole(role) => (format!("AssumeRole of {} for profile \"{profile}\"", role.role_arn), base),
+            Source::SessionToken(_) => (format!("GetSessionToken for profile \"{profile}\""), base),
             Source::WebIdentity(role) => {
                 let what = format!("AssumeRoleWithWebIdentity of {} for profile \"{profile}\"", role.role_arn);
-                (what, Some(&role.endpoint), None)
+                (what, None)
             }
             _ => {
                 let what = format!("getting credentials for profile \"{profile}\"");
@@ -74,7 +70,7 @@ impl StsCaller {
             }
         };
         let refused = |code, why| failed(aws_error::fault(&what, None, Some(code), Some(why)));
-        let Some(endpoint) = endpoint else { return refused("ValidationError", "there is no endpoint to ask") };
+        let endpoint = &order.endpoint;
         match &signer {
             Some(signer) if !signer.is_printable() => {
                 let why = "the signing key has characters that no key has; nothing was sent";

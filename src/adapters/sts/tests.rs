@@ -104,7 +104,7 @@ fn order(source: Source, endpoint: StsEndpoint) -> MintOrder {
     // Signed as of 2026-11-24 08:00 UTC, whatever this machine's clocks show.
     let aws_minus_boot = TimeDelta::milliseconds(1_795_507_200_000 - clock::boot().as_millis());
     let step = Step { profile: "dev".to_owned(), source };
-    MintOrder { ticket: Ticket(1), step, endpoint: Some(endpoint), base: Some(base), mfa_code: None, aws_minus_boot }
+    MintOrder { ticket: Ticket(1), step, endpoint, base: Some(base), mfa_code: None, aws_minus_boot }
 }
 
 fn role(endpoint: StsEndpoint) -> MintOrder {

@@ -93,6 +93,9 @@ pub struct SavedClock {
 #[derive(Clone, Debug)]
 pub struct Clock {
     offset: Offset,
+    /// By how much more AWS's time may be ahead, in ms: for as long this machine may have been paused, unnoticed by its
+    /// boot-time clock. It does not move the best guess.
+    pause: i64,
     /// A sample that contradicts the estimate and waits for a second.
     pending: Option<Offset>,
     known: bool,
@@ -114,6 +117,7 @@ impl Clock {
             Offset { lowest: middle.saturating_sub(guess), highest: middle.saturating_add(guess), as_of: now.boot };
         Self {
             offset,
+            pause: 0,
             pending: None,
             known: false,
             suspect: false,
@@ -140,7 +144,7 @@ impl Clock {
 
     /// What to save; `None` while nothing authenticated has been heard.
     pub fn save(&self, now: Now) -> Option<SavedClock> {
-        let offset = self.offset.at(now.boot);
+        let offset = self.possible(now);
         self.known.then_some(SavedClock {
             lowest_ms: offset.lowest,
             highest_ms: offset.highest,
@@ -159,7 +163,7 @@ impl Clock {
         }
         let heard = Offset::heard(sample).at(now.boot);
         // The wall clock ranks below any answer: the first one replaces the guess, it does not have to agree.
-        let current = if self.known { self.offset.at(now.boot) } else { heard };
+        let current = if self.known { self.possible(now) } else { heard };
         let (offset, verdict) = match (current.meet(heard), self.pending) {
             // On its way before the contradiction was heard, it can't refute it: it may be of the time before a pause.
             (Some(_), Some(pending)) if sample.sent < pending.as_of => return Verdict::Ignored,
@@ -171,6 +175,7 @@ impl Clock {
             (None, None) => return self.await_confirmation(heard),
         };
         self.offset = offset;
+        self.pause = 0;
         self.pending = None;
         self.known = true;
         self.suspect = false;
@@ -199,8 +204,8 @@ impl Clock {
         if jump.saturating_abs() > JUMP_MS {
             // Somebody set the wall clock, or this machine was paused and the boot-time clock with it, for as long as the
             // wall clock moved or up to the very time that it shows now: until AWS was heard, all are possible.
-            let paused = self.offset.highest.saturating_add(jump);
-            self.offset.highest = self.offset.highest.max(paused).max(wall).saturating_add(SUSPEND_MS);
+            let reach = wall.saturating_sub(self.offset.highest).max(0);
+            self.pause = self.pause.saturating_add(jump.max(0)).max(reach).saturating_add(SUSPEND_MS);
         }
         if jumped {
             self.jumped_at = Some(now.boot);
@@ -229,9 +234,21 @@ impl Clock {
         self.heard_at
     }
 
+    /// When a clock of this machine was last seen to jump (boot-time clock).
+    pub fn jumped_at(&self) -> Option<BootTime> {
+        self.jumped_at
+    }
+
+    /// The offset now, with everything that is possible.
+    fn possible(&self, now: Now) -> Offset {
+        let mut offset = self.offset.at(now.boot);
+        offset.highest = offset.highest.saturating_add(self.pause);
+        offset
+    }
+
     /// AWS's time now.
     pub fn aws_now(&self, now: Now) -> AwsInterval {
-        let offset = self.offset.at(now.boot);
+        let offset = self.possible(now);
         let at = |offset: i64| AwsTime::from_millis(now.boot.as_millis().saturating_add(offset));
         AwsInterval { earliest: at(offset.lowest), latest: at(offset.highest) }
     }
@@ -258,11 +275,11 @@ impl Clock {
         at - self.best(now)
     }
 
-    /// This machine's wall clock minus AWS's time, and half the width of the interval.
+    /// This machine's wall clock minus AWS's time, and how far that may be off.
     pub fn wall_error(&self, now: Now) -> (TimeDelta, TimeDelta) {
-        let AwsInterval { earliest, latest } = self.aws_now(now);
-        let error = now.wall.as_millis().saturating_sub(self.best(now).as_millis());
-        (milliseconds(error), (latest - earliest) / 2)
+        let (AwsInterval { earliest, latest }, best) = (self.aws_now(now), self.best(now));
+        let error = now.wall.as_millis().saturating_sub(best.as_millis());
+        (milliseconds(error), (latest - best).max(best - earliest))
     }
 
     /// How far the wall clock is off, given only where the whole interval is past a threshold.

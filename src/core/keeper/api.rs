@@ -119,8 +119,8 @@ pub struct MintOrder {
     pub ticket: Ticket,
     /// What to do. For a static step: GetCallerIdentity with its keys.
     pub step: Step,
-    /// Where a static key's identity is asked; other steps carry their own endpoint.
-    pub endpoint: Option<crate::core::plan::StsEndpoint>,
+    /// Where the call goes.
+    pub endpoint: crate::core::plan::StsEndpoint,
     /// The credentials that sign the call; `None` for a step that needs none.
     pub base: Option<Credentials>,
     /// The code of the MFA device that the step names.

@@ -27,6 +27,8 @@ pub(super) struct Streak {
     last: BootTime,
     class: ErrorClass,
     next_try: Option<BootTime>,
+    /// The server said: not before this.
+    not_before: BootTime,
 }
 
 impl Streak {
@@ -43,7 +45,7 @@ impl Streak {
         let since = earlier.map_or(now, |streak| streak.since);
         let delay = match fault.class {
             // The answer itself has told the right time.
-            ErrorClass::Retryable if skews > 0 => {
+            ErrorClass::Retryable if skews > 0 && now - since < EAGER => {
                 Some(TimeDelta::milliseconds(250) + rng.up_to(doubled(TimeDelta::milliseconds(250), skews, RARE)))
             }
             ErrorClass::NeedsLogin => None,
@@ -59,8 +61,9 @@ impl Streak {
             }
         };
         let retry_after = fault.retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
-        let next_try = delay.map(|delay| now + delay.max(retry_after));
-        Self { failures, skews, since, last: now, class: fault.class, next_try }
+        let not_before = now + retry_after;
+        let next_try = delay.map(|delay| (now + delay).max(not_before));
+        Self { failures, skews, since, last: now, class: fault.class, next_try, not_before }
     }
 
     /// When the next try is due; `None`: not by itself.
@@ -92,14 +95,15 @@ impl Streak {
             ErrorClass::Retryable => TimeDelta::seconds(5),
         };
         if now - self.last >= pause {
-            self.next_try = Some(now);
+            self.next_try = Some(now.max(self.not_before));
         }
     }
 
     /// Something changed that the failure may have come from: a network, the time, what a person did.
     pub(super) fn cut_short(&mut self, now: BootTime, rng: &mut Rng) {
         // Networks come and go in bursts, and everything that waits must not start at the same moment.
-        let earliest = (self.last + TimeDelta::seconds(5)).max(now) + rng.up_to(TimeDelta::seconds(1));
+        let earliest =
+            (self.last + TimeDelta::seconds(5)).max(now).max(self.not_before) + rng.up_to(TimeDelta::seconds(1));
         if self.class == ErrorClass::Retryable {
             self.next_try = Some(self.next_try.map_or(earliest, |at| at.min(earliest)));
         }

@@ -46,10 +46,12 @@ impl Keeper {
             for key in &keys {
                 let Some(node) = self.nodes.get_mut(key) else { continue };
                 waiting.ended += node.ended;
-                match (&mut node.streak, wants) {
-                    (Some(streak), Wants::Renewal) => streak.forced(now.boot),
-                    (Some(streak), Wants::Credentials) if !served || waiting.again => streak.asked(now.boot),
-                    _ => {}
+                for streak in node.failures.streaks() {
+                    match wants {
+                        Wants::Renewal => streak.forced(now.boot),
+                        Wants::Credentials if !served || waiting.again => streak.asked(now.boot),
+                        Wants::Credentials => {}
+                    }
                 }
             }
             let name = waiting.profile.clone();
@@ -68,7 +70,7 @@ impl Keeper {
             self.actions.push_back(Action::Answer { caller, answer });
         }
         if let Some(deadline) = self.waiting.values().map(|waiting| waiting.asked_at + LONGEST_WAIT).min() {
-            self.wake_for_deadline(deadline);
+            self.wake_at(deadline);
         }
     }
 
@@ -137,8 +139,8 @@ impl Keeper {
             return None;
         }
         let ended: u64 = nodes().map(|node| node.ended).sum();
-        let node = nodes().find(|node| node.streak.is_some())?;
-        let streak = node.streak.as_ref()?;
+        let failure = nodes().enumerate().find_map(|(at, node)| node.failures.at(route.endpoint(at)))?;
+        let streak = &failure.streak;
         if streak.allows(now.boot) {
             return None;
         }
@@ -147,6 +149,6 @@ impl Keeper {
             && streak.class() == ErrorClass::Retryable
             && soon
             && (streak.is_skewed() || ended.saturating_sub(waiting.ended) < FAILURES_WHILE_WAITING);
-        if patient { None } else { node.error.as_ref() }
+        if patient { None } else { Some(&failure.error) }
     }
 }

@@ -3,10 +3,10 @@
 use chrono::TimeDelta;
 
 use super::api::{Action, LogLevel, MintOrder, ProbeOrder, Ticket};
-use super::node::unsupported;
-use super::{Flight, Keeper};
+use super::node::{Node, unsupported};
+use super::{Flight, Keeper, Minting};
 use crate::core::clock::Expiry;
-use crate::core::plan::{NodeKey, Source, StsEndpoint};
+use crate::core::plan::{Source, StsEndpoint};
 use crate::core::time::{BootTime, Now};
 
 /// Looks at AWS's time: when the estimate is in doubt, one is made before anything is signed.
@@ -30,10 +30,10 @@ impl TimeCheck {
     }
 
     /// An answer contradicted the estimate. A server that never agrees with itself is not asked for ever.
-    pub(super) fn confirm_at(&mut self, endpoint: Option<StsEndpoint>) {
+    pub(super) fn confirm_at(&mut self, endpoint: StsEndpoint) {
         if self.confirmations < 3 {
             self.confirmations += 1;
-            self.confirm = endpoint;
+            self.confirm = Some(endpoint);
             self.done = false;
         }
     }
@@ -57,12 +57,17 @@ impl Keeper {
         self.wake = None;
         self.adopt_restored(now);
         let asked_now = self.asked_now.take();
-        for (profile, keys) in self.wanted(now) {
+        for profile in self.wanted(now) {
             let asked = asked_now.as_ref() == Some(&profile) || self.is_waited_for(&profile);
-            self.drive(&profile, &keys, asked, now);
+            match self.next_step(&profile, asked, now) {
+                Next::Order { at, reason } => self.order(&profile, at, reason, now),
+                Next::Later(at) => self.wake_at(at),
+                Next::Nothing => {}
+            }
         }
-        if let Some(endpoint) = self.time_check.confirm.take()
-            && self.time_check.in_flight.is_none()
+        if self.time_check.in_flight.is_none()
+            && let Some(endpoint) = self.time_check.confirm.take()
+            && self.settings.probe
         {
             self.probe(endpoint);
         }
@@ -70,58 +75,76 @@ impl Keeper {
         self.forget_expired(now);
     }
 
-    /// The profiles that are kept or waited for, and can be minted.
-    fn wanted(&self, now: Now) -> Vec<(String, Vec<NodeKey>)> {
-        self.profiles
+    /// The profiles that are kept or waited for, and can be minted; those that somebody waits for come first.
+    fn wanted(&self, now: Now) -> Vec<String> {
+        let mut names: Vec<(bool, &String)> = self
+            .profiles
             .iter()
             .filter_map(|(name, route)| Some((name, route.as_ref().ok()?)))
             // Keys that stand in a file are listed, never minted.
             .filter(|(_, route)| route.only_keys().is_none())
             .filter(|(_, route)| route.plan.steps.iter().all(|step| unsupported(&step.source).is_none()))
-            .filter(|(name, _)| self.is_kept(name, now) || self.is_waited_for(name))
-            .map(|(name, route)| (name.clone(), route.keys.clone()))
-            .collect()
+            .map(|(name, _)| (self.is_waited_for(name), name))
+            .filter(|(waited_for, name)| *waited_for || self.is_kept(name, now))
+            .collect();
+        names.sort_by_key(|(waited_for, _)| !waited_for);
+        names.into_iter().map(|(_, name)| name.clone()).collect()
     }
 
     fn is_waited_for(&self, profile: &str) -> bool {
         self.waiting.values().any(|waiting| waiting.profile == profile)
     }
 
-    /// Brings one profile's chain a step further, if its last credential is due. `asked`: somebody wants it now.
-    fn drive(&mut self, profile: &str, keys: &[NodeKey], asked: bool, now: Now) {
-        let Some(last) = keys.last().and_then(|key| self.nodes.get(key)) else { return };
+    /// What brings one profile's chain further, if its last credential is due. `asked`: somebody wants it now.
+    fn next_step(&self, profile: &str, asked: bool, now: Now) -> Next {
+        let Some(Ok(route)) = self.profiles.get(profile) else { return Next::Nothing };
+        let nodes: Vec<&Node> = route.keys.iter().filter_map(|key| self.nodes.get(key)).collect();
+        let Some(last) = nodes.last() else { return Next::Nothing };
         let Some(mut reason) = last.due(&self.clock, now) else {
-            if let Some(end) = last.held.as_ref().and_then(|held| held.end) {
-                let rest = self.clock.until_possibly(end.renew_at, now);
-                self.wake_at(now.boot + rest.max(TimeDelta::milliseconds(1)));
-            }
-            return;
+            let Some(end) = last.held.as_ref().and_then(|held| held.end) else { return Next::Nothing };
+            let rest = self.clock.until_possibly(end.renew_at, now);
+            return Next::Later(now.boot + rest.max(TimeDelta::milliseconds(1)));
+        };
+        let is_free = |at: usize| {
+            let node = nodes[at];
+            node.flight.is_none() && (asked || node.runs_ahead())
+        };
+        let blocked_until = |at: usize| {
+            let failure = nodes[at].failures.at(route.endpoint(at)).filter(|failure| !failure.streak.allows(now.boot));
+            failure.map(|failure| failure.streak.next_try())
         };
         // Down to the first credential whose parent can sign: parents before children.
-        let mut at = keys.len() - 1;
-        loop {
-            let Some(node) = self.nodes.get(&keys[at]) else { return };
-            if node.flight.is_some() || !(asked || node.runs_ahead()) {
-                return;
+        for at in (0..nodes.len()).rev() {
+            if !is_free(at) {
+                return Next::Nothing;
             }
-            if let Some(streak) = node.streak.as_ref().filter(|streak| !streak.allows(now.boot)) {
-                if let Some(next_try) = streak.next_try() {
-                    self.wake_at(next_try);
+            if let Some(next_try) = blocked_until(at) {
+                let end = last.held.as_ref().and_then(|held| held.end);
+                let ends = end.is_none_or(|end| self.clock.until_possibly(end.renew_at, now) <= TimeDelta::zero());
+                // A parent that can't be renewed as it should goes on with the set that it has.
+                let signer = (at..nodes.len() - 1).rev().find(|parent| {
+                    let is_good = nodes[*parent].can_still_sign(&self.clock, now);
+                    is_good && is_free(parent + 1) && blocked_until(parent + 1).is_none()
+                });
+                if let Some(parent) = signer.filter(|_| ends) {
+                    return Next::Order { at: parent + 1, reason };
                 }
-                return;
+                let ends_at = end.filter(|_| !ends).map(|end| now.boot + self.clock.until_possibly(end.renew_at, now));
+                return [next_try, ends_at].into_iter().flatten().min().map_or(Next::Nothing, Next::Later);
             }
-            let parent = at.checked_sub(1).and_then(|at| self.nodes.get(&keys[at]));
-            if parent.is_none_or(|parent| parent.can_sign(&self.clock, now)) {
-                break;
+            if at == 0 || nodes[at - 1].can_sign(&self.clock, now) {
+                return Next::Order { at, reason };
             }
             reason = "a credential behind it needs it";
-            at -= 1;
         }
-        self.order(profile, &keys[at], reason, now);
+        Next::Nothing
     }
 
-    fn order(&mut self, profile: &str, key: &NodeKey, reason: &'static str, now: Now) {
-        let Some(endpoint) = self.nodes.get(key).and_then(|node| node.endpoint.clone()) else { return };
+    /// Orders the call of one step of a profile, as that profile's plan says it.
+    fn order(&mut self, profile: &str, at: usize, reason: &'static str, now: Now) {
+        let Some(Ok(route)) = self.profiles.get(profile) else { return };
+        let (Some(step), Some(key)) = (route.plan.steps.get(at).cloned(), route.keys.get(at).cloned()) else { return };
+        let endpoint = route.endpoint(at).clone();
         let in_doubt = self.clock.is_suspect() || !self.clock.is_known();
         if self.settings.probe && in_doubt && !self.time_check.done {
             if self.time_check.in_flight.is_none() {
@@ -130,53 +153,61 @@ impl Keeper {
             }
             return;
         }
-        let Some(node) = self.nodes.get(key) else { return };
-        if node.step.source.calls_sts()
+        if step.source.calls_sts()
             && let Err(free_at) = self.limits.take(&endpoint, now.boot)
         {
             self.wake_at(free_at);
             return;
         }
         let ticket = self.ticket();
-        let Some(node) = self.nodes.get(key) else { return };
-        let base = node.parent.as_ref().and_then(|parent| self.nodes.get(parent)).and_then(|parent| parent.signer());
-        let step = node.step.clone();
+        let Some(node) = self.nodes.get_mut(&key) else { return };
+        node.flight = Some(ticket);
+        let (attempt, parent) = (node.ended + 1, node.parent.clone());
+        let parent = parent.and_then(|parent| self.nodes.get(&parent));
+        let (base, parent_mints) = (parent.and_then(Node::signer), parent.map_or(0, |parent| parent.mints));
         let what = if matches!(step.source, Source::Static(_)) { "identity of the key" } else { "credentials" };
-        let message =
-            format!("{what} of profile \"{}\" asked for: {reason} (attempt {})", step.profile, node.ended + 1);
+        let message = format!("{what} of profile \"{}\" asked for: {reason} (attempt {attempt})", step.profile);
         self.log(LogLevel::Debug, Some(profile), message);
         self.actions.push_back(Action::Mint(Box::new(MintOrder {
             ticket,
             step,
-            endpoint: Some(endpoint),
+            endpoint: endpoint.clone(),
             base,
             mfa_code: None,
             aws_minus_boot: self.clock.aws_minus_boot(now),
         })));
-        self.flights.insert(ticket, Flight::Mint { key: key.clone(), started: now.boot, reason });
-        if let Some(node) = self.nodes.get_mut(key) {
-            node.flight = Some(ticket);
-        }
+        let mint = Minting { key, started: now.boot, reason, parent_mints };
+        self.flights.insert(ticket, Flight { endpoint, mint: Some(mint) });
     }
 
     fn probe(&mut self, endpoint: StsEndpoint) {
         let ticket = self.ticket();
         self.time_check.in_flight = Some(ticket);
-        self.flights.insert(ticket, Flight::Probe);
+        self.flights.insert(ticket, Flight { endpoint: endpoint.clone(), mint: None });
         self.actions.push_back(Action::Probe(ProbeOrder { ticket, endpoint }));
     }
 
-    /// Sets of an earlier run count once AWS's time is known: an expired one must not be handed out.
+    /// Sets of an earlier run count once AWS's time is known, and those of another boot once it was looked at: an expired one
+    /// must not be handed out. What no profile needs now is kept until it has expired, as a file may be half-written.
     fn adopt_restored(&mut self, now: Now) {
-        if self.restored.is_empty() || self.nodes.is_empty() || !self.clock.is_known() || self.clock.is_suspect() {
+        if self.restored.is_empty() || !self.clock.is_known() {
             return;
         }
-        for set in std::mem::take(&mut self.restored) {
-            let held = self.hold(set.credentials, set.minted_at);
-            let Some(node) = self.nodes.get_mut(&set.key) else { continue };
-            if node.held.is_none() && held.judge(&self.clock, now) != Expiry::Expired {
-                node.held = Some(held);
-                node.mints += 1;
+        for restored in std::mem::take(&mut self.restored) {
+            if self.clock.is_suspect() && !restored.same_boot {
+                self.restored.push(restored);
+                continue;
+            }
+            let held = self.hold(restored.set.credentials.clone(), restored.set.minted_at, None);
+            let expired = held.judge(&self.clock, now) == Expiry::Expired;
+            match self.nodes.get_mut(&restored.set.key) {
+                _ if expired => {}
+                None => self.restored.push(restored),
+                Some(node) if node.held.is_some() => {}
+                Some(node) => {
+                    node.held = Some(held);
+                    node.mints += 1;
+                }
             }
         }
     }
@@ -203,9 +234,14 @@ impl Keeper {
             self.actions.push_back(Action::KeepMinted);
         }
     }
+}
 
-    /// The next moment at which the rest of a wait matters.
-    pub(super) fn wake_for_deadline(&mut self, deadline: BootTime) {
-        self.wake_at(deadline);
-    }
+/// What to do for a profile.
+enum Next {
+    /// The call of one step of its plan.
+    Order { at: usize, reason: &'static str },
+    /// Look again then.
+    Later(BootTime),
+    /// Nothing, until something happens.
+    Nothing,
 }

@@ -2,20 +2,28 @@
 
 use chrono::TimeDelta;
 
+use super::api::KeeperSettings;
+use super::schedule::{self, Jitter};
 use crate::core::clock::{Clock, Expiry};
 use crate::core::credential::Credentials;
-use crate::core::time::{AwsTime, Now};
+use crate::core::time::{AwsTime, BootTime, Now};
 
 /// A parent is good enough to sign with while this is left of it, or a quarter of its life where that is less.
 const PARENT_REST: TimeDelta = TimeDelta::minutes(1);
 /// AWS's time is known well when it is known to less than this.
 const KNOWN_WELL: TimeDelta = TimeDelta::seconds(30);
 
+/// What came within this, or half of its life, is not renewed because of what isn't known of the time.
+const JUST_CAME: TimeDelta = TimeDelta::minutes(10);
+
 /// Credentials and their schedule.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) credentials: Credentials,
     pub(super) minted_at: AwsTime,
+    /// When it came, on the clock that nobody sets; `None` for a set of an earlier run.
+    pub(super) came_at: Option<BootTime>,
+    pub(super) jitter: Jitter,
     /// `None`: nobody said when they end, as with the keys that some programs print.
     pub(super) end: Option<End>,
 }
@@ -28,6 +36,13 @@ pub(super) struct End {
 }
 
 impl Held {
+    /// Sets when they are renewed, by the settings as they are now.
+    pub(super) fn reschedule(&mut self, settings: &KeeperSettings) {
+        if let Some(end) = &mut self.end {
+            end.renew_at = schedule::renew_at(self.minted_at, end.expires_at, settings, self.jitter);
+        }
+    }
+
     /// Whether they have expired; what nobody has said an end of has none.
     pub(super) fn judge(&self, clock: &Clock, now: Now) -> Expiry {
         self.end.map_or(Expiry::Valid, |end| clock.judge(end.expires_at, now))
@@ -38,11 +53,20 @@ impl Held {
         let End { expires_at, renew_at } = self.end?;
         match clock.judge(expires_at, now) {
             Expiry::Expired => Some("it has expired"),
+            _ if self.is_new(expires_at, clock, now) => None,
             // Before AWS was heard everything is unknown, and the best guess counts.
             Expiry::Unknown if clock.is_known() => Some("it may have expired"),
             _ if clock.until_possibly(renew_at, now) <= TimeDelta::zero() => Some("its time for renewal has come"),
             _ => None,
         }
+    }
+
+    /// Whether they came a moment ago, with no pause of the machine since: however little is known of the time, they are
+    /// not got again at once.
+    fn is_new(&self, expires_at: AwsTime, clock: &Clock, now: Now) -> bool {
+        let rest = JUST_CAME.min((expires_at - self.minted_at) / 2);
+        let since = self.came_at.filter(|came_at| clock.jumped_at().is_none_or(|jumped_at| *came_at >= jumped_at));
+        since.is_some_and(|came_at| now.boot - came_at < rest)
     }
 
     /// Whether they can sign a child's call.

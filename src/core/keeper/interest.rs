@@ -3,7 +3,7 @@
 use super::api::{Keep, KeeperSettings, Memory};
 use crate::core::time::AwsTime;
 
-/// Whether a profile is kept.
+/// Whether a profile is kept. `now` is AWS's time at the earliest: what isn't known of the time must not end anything.
 pub(super) fn is_kept(profile: &str, settings: &KeeperSettings, memory: &Memory, now: AwsTime) -> bool {
     match &settings.keep {
         Keep::All => true,

@@ -7,6 +7,7 @@ mod api;
 mod backoff;
 mod callers;
 mod drive;
+mod failures;
 mod held;
 mod interest;
 mod node;
@@ -29,7 +30,7 @@ use self::node::{Forced, Node};
 use self::rate::RateLimits;
 use self::rng::Rng;
 use crate::core::clock::Clock;
-use crate::core::plan::{NodeKey, Plan, PlanError, Source, StaticKeys, Step};
+use crate::core::plan::{NodeKey, Plan, PlanError, Source, StaticKeys, Step, StsEndpoint};
 use crate::core::time::{BootTime, Now};
 
 /// The keeper. See the module.
@@ -47,7 +48,7 @@ pub struct Keeper {
     limits: RateLimits,
     time_check: TimeCheck,
     /// Sets of an earlier run, until their nodes are there and AWS's time is known.
-    restored: Vec<MintedSet>,
+    restored: Vec<Restored>,
     actions: VecDeque<Action>,
     wake: Option<BootTime>,
     next_ticket: u64,
@@ -60,6 +61,14 @@ struct Route {
 }
 
 impl Route {
+    /// Where the call of one step goes: its own endpoint; that of the first call of the chain, where static keys are used;
+    /// the profile's own, where a step calls nobody and the time is asked for.
+    fn endpoint(&self, at: usize) -> &StsEndpoint {
+        let steps = &self.plan.steps;
+        let own = steps.get(at).and_then(|step| step.source.endpoint());
+        own.or_else(|| steps.iter().find_map(|step| step.source.endpoint())).unwrap_or(&self.plan.endpoint)
+    }
+
     /// The keys of a profile that is nothing but keys in a file: listed, never minted.
     fn only_keys(&self) -> Option<&StaticKeys> {
         match self.plan.steps.as_slice() {
@@ -70,9 +79,25 @@ impl Route {
 }
 
 /// A call that is under way.
-enum Flight {
-    Mint { key: NodeKey, started: BootTime, reason: &'static str },
-    Probe,
+struct Flight {
+    endpoint: StsEndpoint,
+    /// `None`: a look at the time.
+    mint: Option<Minting>,
+}
+
+/// What is being minted.
+struct Minting {
+    key: NodeKey,
+    started: BootTime,
+    reason: &'static str,
+    /// Which of its parent's sets signed it.
+    parent_mints: u64,
+}
+
+/// A set of an earlier run.
+struct Restored {
+    set: MintedSet,
+    same_boot: bool,
 }
 
 impl Keeper {
@@ -98,12 +123,12 @@ impl Keeper {
     }
 
     /// Takes up what an earlier run had minted, before the first plans come. Sets of another boot wait for a fresh look at
-    /// AWS's time, as do all while it is not known.
+    /// AWS's time; those of this boot count as soon as it is known.
     pub fn restore_minted(&mut self, sets: Vec<MintedSet>, same_boot: bool) {
         if !same_boot {
             self.clock.suspect();
         }
-        self.restored.extend(sets);
+        self.restored.extend(sets.into_iter().map(|set| Restored { set, same_boot }));
     }
 
     /// Something happened.
@@ -111,7 +136,12 @@ impl Keeper {
         self.look_at_clocks(now);
         match event {
             Event::Plans(plans) => self.take_plans(plans, now),
-            Event::Settings(settings) => self.settings = settings,
+            Event::Settings(settings) => {
+                self.settings = settings;
+                for held in self.nodes.values_mut().filter_map(|node| node.held.as_mut()) {
+                    held.reschedule(&self.settings);
+                }
+            }
             Event::Asked { caller, profile, wants } => self.asked(caller, profile, wants, now),
             Event::CallerGone(caller) => {
                 self.waiting.remove(&caller);
@@ -151,7 +181,7 @@ impl Keeper {
             credentials: held.credentials.clone(),
             minted_at: held.minted_at,
         });
-        sets.chain(self.restored.iter().cloned()).collect()
+        sets.chain(self.restored.iter().map(|restored| restored.set.clone())).collect()
     }
 
     /// The estimate of AWS's time.
@@ -175,9 +205,7 @@ impl Keeper {
         self.time_check.again();
         self.log(LogLevel::Debug, None, format!("disturbed by {disturbance:?}: what failed is tried again"));
         for node in self.nodes.values_mut() {
-            if let Some(streak) = &mut node.streak {
-                streak.cut_short(now.boot, &mut self.rng);
-            }
+            node.failures.streaks().for_each(|streak| streak.cut_short(now.boot, &mut self.rng));
         }
     }
 
@@ -218,46 +246,33 @@ impl Keeper {
             self.actions.push_back(Action::KeepMinted);
         }
         for node in self.nodes.values_mut() {
-            if let Some(streak) = &mut node.streak {
-                streak.asked(now.boot);
-            }
+            node.failures.streaks().for_each(|streak| streak.asked(now.boot));
         }
-        self.restored.retain(|set| self.nodes.contains_key(&set.key));
     }
 
     fn add_nodes(&mut self, route: &Route, old: &mut BTreeMap<NodeKey, Node>, now: Now) {
         let mut parent = None;
-        // Where a step calls nobody, its profile's endpoint is asked for the time. Static keys that stand alone call nobody.
-        let steps = &route.plan.steps;
-        let own = route.only_keys().is_none().then_some(&route.plan.endpoint);
-        let endpoint = steps.iter().find_map(|step| step.source.endpoint()).or(own).cloned();
-        for (key, step) in route.keys.iter().zip(steps) {
-            let endpoint = step.source.endpoint().or(endpoint.as_ref()).cloned();
-            match (self.nodes.get_mut(key), old.remove(key)) {
-                (Some(node), _) => {
-                    // Keys that also stand alone in a profile learn here where they are used.
-                    node.endpoint = node.endpoint.take().or(endpoint);
-                }
-                (None, Some(mut node)) => {
-                    if node.endpoint != endpoint && endpoint.is_some() {
-                        node.streak = None;
-                        node.changed_at = now.boot;
-                    }
-                    node.step = step.clone();
-                    node.endpoint = endpoint.or(node.endpoint);
-                    self.nodes.insert(key.clone(), node);
-                }
-                (None, None) => {
-                    let node = Node::new(step.clone(), parent.clone(), endpoint, now.boot);
-                    self.nodes.insert(key.clone(), node);
-                }
+        for (key, step) in route.keys.iter().zip(&route.plan.steps) {
+            if !self.nodes.contains_key(key) {
+                let node = old.remove(key).unwrap_or_else(|| {
+                    let mut node = Node::new(step.clone(), parent.clone(), now.boot);
+                    // It may have been gone only for a moment, with its call still under way.
+                    node.flight = self.flight_of(key);
+                    node
+                });
+                self.nodes.insert(key.clone(), node);
             }
             parent = Some(key.clone());
         }
     }
 
+    fn flight_of(&self, key: &NodeKey) -> Option<Ticket> {
+        let of_key = |flight: &Flight| flight.mint.as_ref().is_some_and(|mint| mint.key == *key);
+        self.flights.iter().find(|(_, flight)| of_key(flight)).map(|(ticket, _)| *ticket)
+    }
+
     fn is_kept(&self, profile: &str, now: Now) -> bool {
-        interest::is_kept(profile, &self.settings, &self.memory, self.clock.best(now))
+        interest::is_kept(profile, &self.settings, &self.memory, self.clock.aws_now(now).earliest)
     }
 
     fn wake_at(&mut self, at: BootTime) {

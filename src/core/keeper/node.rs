@@ -2,12 +2,12 @@
 
 use chrono::TimeDelta;
 
-use super::api::{ErrorStatus, RenewalStatus, Ticket};
-use super::backoff::Streak;
+use super::api::{RenewalStatus, Ticket};
+use super::failures::Failures;
 use super::held::Held;
 use crate::core::clock::{Clock, Expiry};
 use crate::core::credential::Credentials;
-use crate::core::plan::{AssumeRole, NodeKey, Source, StatedExpiry, StaticKeys, Step, StsEndpoint};
+use crate::core::plan::{AssumeRole, NodeKey, Source, StatedExpiry, StaticKeys, Step};
 use crate::core::time::{AwsTime, BootTime, Now};
 
 /// A program that ended within this needed nobody: no browser, no button, no password.
@@ -20,14 +20,11 @@ const ENDLESS_AGAIN: TimeDelta = TimeDelta::minutes(1);
 pub(super) struct Node {
     pub(super) step: Step,
     pub(super) parent: Option<NodeKey>,
-    /// Where its own call goes; for a static key, where it is used.
-    pub(super) endpoint: Option<StsEndpoint>,
     pub(super) held: Option<Held>,
     /// Static keys only: AWS was asked who they are, and did not refuse them.
     pub(super) identified: bool,
     pub(super) flight: Option<Ticket>,
-    pub(super) streak: Option<Streak>,
-    pub(super) error: Option<ErrorStatus>,
+    pub(super) failures: Failures,
     pub(super) last_renewal: Option<RenewalStatus>,
     /// To be renewed although it is still good.
     pub(super) forced: Option<Forced>,
@@ -53,16 +50,14 @@ pub(super) enum Forced {
 }
 
 impl Node {
-    pub(super) fn new(step: Step, parent: Option<NodeKey>, endpoint: Option<StsEndpoint>, now: BootTime) -> Self {
+    pub(super) fn new(step: Step, parent: Option<NodeKey>, now: BootTime) -> Self {
         Self {
             step,
             parent,
-            endpoint,
             held: None,
             identified: false,
             flight: None,
-            streak: None,
-            error: None,
+            failures: Failures::default(),
             last_renewal: None,
             forced: None,
             mints: 0,
@@ -94,6 +89,11 @@ impl Node {
             (_, Some(held)) => self.forced.is_none() && held.can_sign(clock, now),
             _ => false,
         }
+    }
+
+    /// Whether it can sign a child's call although it should be renewed first, and can't be.
+    pub(super) fn can_still_sign(&self, clock: &Clock, now: Now) -> bool {
+        self.forced != Some(Forced::Refused) && self.held.as_ref().is_some_and(|held| held.can_sign(clock, now))
     }
 
     /// What is handed out.

@@ -2,15 +2,15 @@
 
 use chrono::TimeDelta;
 
-use super::api::{Action, ErrorStatus, LogLevel, Outcome, RenewalStatus, Ticket};
-use super::backoff::Streak;
+use super::api::{Action, LogLevel, Outcome, RenewalStatus, Ticket};
 use super::held::{End, Held};
 use super::node::Forced;
-use super::{Flight, Keeper, schedule};
+use super::schedule::Jitter;
+use super::{Keeper, Minting};
 use crate::core::aws_error::{ErrorClass, Fault, refuses_signer};
 use crate::core::clock::{Expiry, Sample, Verdict};
 use crate::core::credential::Credentials;
-use crate::core::plan::{NodeKey, Source};
+use crate::core::plan::{NodeKey, Source, StsEndpoint};
 use crate::core::time::{AwsTime, BootTime, Now};
 
 /// No session of AWS lives longer: GetSessionToken's 36 hours, and an hour for what the clocks don't agree on.
@@ -23,15 +23,6 @@ impl Keeper {
     /// Takes in an outcome: first what its answers said about the time, then what it brought.
     pub(super) fn ended(&mut self, ticket: Ticket, outcome: Outcome, samples: &[Sample], now: Now) {
         let Some(flight) = self.flights.remove(&ticket) else { return };
-        let key = match &flight {
-            Flight::Mint { key, .. } => Some(key.clone()),
-            Flight::Probe => None,
-        };
-        let endpoint = key
-            .as_ref()
-            .and_then(|key| self.nodes.get(key))
-            .or_else(|| self.nodes.values().find(|node| node.endpoint.is_some()))
-            .and_then(|node| node.endpoint.clone());
         for sample in samples {
             match self.clock.observe(*sample, now) {
                 Verdict::Accepted => self.time_check.agreed(),
@@ -49,26 +40,32 @@ impl Keeper {
                         None,
                         "an answer contradicts what is known of AWS's time: a second one is asked for".to_owned(),
                     );
-                    self.time_check.confirm_at(endpoint.clone());
+                    self.time_check.confirm_at(flight.endpoint.clone());
                 }
                 Verdict::Ignored => {}
             }
         }
-        match flight {
-            Flight::Probe => self.time_check.ended(),
-            Flight::Mint { key, started, reason } => self.mint_ended(&key, ticket, outcome, started, reason, now),
+        self.forget_the_future(now);
+        match flight.mint {
+            None => self.time_check.ended(),
+            Some(mint) => self.mint_ended(&mint, &flight.endpoint, ticket, outcome, now),
         }
     }
 
-    fn mint_ended(
-        &mut self,
-        key: &NodeKey,
-        ticket: Ticket,
-        outcome: Outcome,
-        started: BootTime,
-        reason: &'static str,
-        now: Now,
-    ) {
+    /// What was remembered by a wrong guess of the time must not keep a profile for as long as the guess was wrong.
+    fn forget_the_future(&mut self, now: Now) {
+        if !self.clock.is_known() || self.clock.is_suspect() {
+            return;
+        }
+        let (best, latest) = (self.clock.best(now), self.clock.aws_now(now).latest);
+        for asked in self.memory.last_asked.values_mut().filter(|asked| **asked > latest) {
+            *asked = best;
+            self.actions.push_back(Action::Remember);
+        }
+    }
+
+    fn mint_ended(&mut self, mint: &Minting, endpoint: &StsEndpoint, ticket: Ticket, outcome: Outcome, now: Now) {
+        let Minting { key, started, reason, .. } = mint;
         let best = self.clock.best(now);
         let Some(node) = self.nodes.get_mut(key).filter(|node| node.flight == Some(ticket)) else { return };
         node.flight = None;
@@ -83,12 +80,12 @@ impl Keeper {
             Outcome::Failed(fault) => Err(fault),
         };
         let renewal =
-            RenewalStatus { at: best, ok: result.is_ok(), took: now.boot - started, reason: reason.to_owned() };
+            RenewalStatus { at: best, ok: result.is_ok(), took: now.boot - *started, reason: (*reason).to_owned() };
         if let Some(node) = self.nodes.get_mut(key) {
             node.last_renewal = Some(renewal);
         }
         if let Err(fault) = result {
-            self.failed(key, fault, now);
+            self.failed(mint, endpoint, fault, now);
         }
     }
 
@@ -104,7 +101,7 @@ impl Keeper {
             ));
         }
         let old_end = node.held.as_ref().and_then(|held| held.end);
-        let mut held = self.hold(credentials, minted_at);
+        let mut held = self.hold(credentials, minted_at, Some(now.boot));
         // While the estimate is in doubt an expiry in the past proves nothing.
         if known && held.judge(&self.clock, now) == Expiry::Expired {
             let what = format!("getting credentials for profile \"{profile}\"");
@@ -122,8 +119,7 @@ impl Keeper {
         let message = format!("credentials of profile \"{profile}\" renewed, {until}");
         let Some(node) = self.nodes.get_mut(key) else { return Ok(()) };
         node.held = Some(held);
-        node.streak = None;
-        node.error = None;
+        node.failures.clear();
         node.forced = None;
         node.retried_parent = false;
         node.mints += 1;
@@ -133,84 +129,72 @@ impl Keeper {
     }
 
     /// Credentials with their schedule.
-    pub(super) fn hold(&mut self, credentials: Credentials, minted_at: AwsTime) -> Held {
-        let end = credentials.expires_at.map(|expires_at| {
-            let renew_at = schedule::renew_at(minted_at, expires_at, &self.settings, &mut self.rng);
-            End { expires_at, renew_at }
-        });
-        Held { credentials, minted_at, end }
+    pub(super) fn hold(&mut self, credentials: Credentials, minted_at: AwsTime, came_at: Option<BootTime>) -> Held {
+        let end = credentials.expires_at.map(|expires_at| End { expires_at, renew_at: expires_at });
+        let mut held = Held { credentials, minted_at, came_at, jitter: Jitter::draw(&mut self.rng), end };
+        held.reschedule(&self.settings);
+        held
     }
 
     fn identified(&mut self, key: &NodeKey, account_id: Option<String>) {
         let Some(node) = self.nodes.get_mut(key) else { return };
         node.identified = true;
-        node.streak = None;
-        node.error = None;
+        node.failures.clear();
         let profile = node.step.profile.clone();
         let account =
             account_id.map_or_else(|| "an account that AWS did not name".to_owned(), |id| format!("account {id}"));
         self.log(LogLevel::Info, Some(&profile), format!("the key of profile \"{profile}\" is good: {account}"));
     }
 
-    fn failed(&mut self, key: &NodeKey, fault: Fault, now: Now) {
+    fn failed(&mut self, mint: &Minting, endpoint: &StsEndpoint, fault: Fault, now: Now) {
+        let key = &mint.key;
         if fault.skewed {
             self.clock.suspect();
             self.time_check.again();
         }
-        let Some(node) = self.nodes.get(key) else { return };
+        let Some(node) = self.nodes.get_mut(key) else { return };
         if let Source::Static(_) = node.step.source {
             if fault.class == ErrorClass::Permanent && !refuses_signer(&fault) {
                 // An emulator without GetCallerIdentity, an endpoint policy: the key itself was not refused.
                 return self.identified(key, None);
             }
-            return self.blame(key, fault, now);
+            return self.blame(key, endpoint, fault, now);
         }
-        let parent = node.parent.clone().filter(|_| refuses_signer(&fault));
-        let Some(parent) = parent.and_then(|key| Some((key.clone(), self.nodes.get_mut(&key)?))) else {
-            return self.blame(key, fault, now);
-        };
-        let (parent_key, parent) = parent;
+        let retried = node.retried_parent;
+        let parent_key = node.parent.clone().filter(|_| refuses_signer(&fault));
+        let Some(parent_key) = parent_key else { return self.blame(key, endpoint, fault, now) };
+        let Some(parent) = self.nodes.get_mut(&parent_key) else { return self.blame(key, endpoint, fault, now) };
         if let Source::Static(_) = parent.step.source {
             // The key is at fault, and so every role behind it: one failure, shown at all of them.
             parent.identified = false;
-            return self.blame(&parent_key, fault, now);
+            return self.blame(&parent_key, endpoint, fault, now);
         }
-        if node_mut_retried(self.nodes.get_mut(key)) {
-            return self.blame(key, fault, now);
+        if parent.mints != mint.parent_mints {
+            // It was renewed meanwhile, for another child perhaps: tried again with the new set.
+            return;
         }
-        if let Some(parent) = self.nodes.get_mut(&parent_key) {
-            parent.forced = Some(Forced::Refused);
+        if retried {
+            return self.blame(key, endpoint, fault, now);
+        }
+        parent.forced = Some(Forced::Refused);
+        if let Some(node) = self.nodes.get_mut(key) {
+            node.retried_parent = true;
         }
     }
 
     /// Notes a failure of one node.
-    fn blame(&mut self, key: &NodeKey, fault: Fault, now: Now) {
+    fn blame(&mut self, key: &NodeKey, endpoint: &StsEndpoint, fault: Fault, now: Now) {
         let at = self.clock.best(now);
         let Some(node) = self.nodes.get_mut(key) else { return };
-        let first = node.streak.is_none();
-        let streak = Streak::after(node.streak.as_ref(), &fault, node.changed_at, now.boot, &mut self.rng);
-        let profile = node.step.profile.clone();
-        let next = streak.next_try().map_or_else(
+        let first = node.failures.is_empty();
+        let failure = node.failures.note(fault, endpoint, node.changed_at, now.boot, at, &mut self.rng);
+        let next = failure.streak.next_try().map_or_else(
             || "not tried again by itself".to_owned(),
             |at| format!("tried again in {} s", (at - now.boot).num_seconds()),
         );
-        let message = format!("{} ({next})", fault.message);
-        node.streak = Some(streak);
-        node.error = Some(ErrorStatus {
-            at,
-            code: fault.code,
-            class: fault.class,
-            message: fault.message,
-            fix: fault.fix,
-            next_try: None,
-        });
+        let (profile, message) = (node.step.profile.clone(), format!("{} ({next})", failure.error.message));
         self.log(if first { LogLevel::Warn } else { LogLevel::Debug }, Some(&profile), message);
     }
-}
-
-/// Whether a node's parent was already renewed for it; notes that it now is.
-fn node_mut_retried(node: Option<&mut super::Node>) -> bool {
-    node.is_none_or(|node| std::mem::replace(&mut node.retried_parent, true))
 }
 
 fn unexpected() -> Fault {

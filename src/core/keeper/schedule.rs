@@ -6,14 +6,32 @@ use super::api::KeeperSettings;
 use super::rng::Rng;
 use crate::core::time::AwsTime;
 
+/// A share of the longest jitter, drawn once for each credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Jitter {
+    thousandths: i32,
+}
+
+impl Jitter {
+    pub(super) fn draw(rng: &mut Rng) -> Self {
+        let drawn = rng.up_to(TimeDelta::milliseconds(1_000)).num_milliseconds();
+        Self { thousandths: i32::try_from(drawn).unwrap_or(0) }
+    }
+
+    fn of(self, longest: TimeDelta) -> TimeDelta {
+        TimeDelta::milliseconds(longest.num_milliseconds() / 1_000 * i64::from(self.thousandths))
+            + TimeDelta::milliseconds(longest.num_milliseconds() % 1_000 * i64::from(self.thousandths) / 1_000)
+    }
+}
+
 /// When to renew what lives from `minted_at` to `expires_at`: when less than `ahead`, or a third of the life, is left, never
 /// before half of it. The jitter is drawn here, once for each credential, and moves earlier; where that would pass the
 /// half, later by at most a tenth of the life.
-pub(super) fn renew_at(minted_at: AwsTime, expires_at: AwsTime, settings: &KeeperSettings, rng: &mut Rng) -> AwsTime {
+pub(super) fn renew_at(minted_at: AwsTime, expires_at: AwsTime, settings: &KeeperSettings, jitter: Jitter) -> AwsTime {
     let life = (expires_at - minted_at).max(TimeDelta::zero());
     let half = minted_at + life / 2;
     let target = (expires_at - settings.ahead.max(life / 3)).max(half);
-    let jitter = rng.up_to(settings.jitter.min(life / 10));
+    let jitter = jitter.of(settings.jitter.min(life / 10));
     if target - jitter >= half { target - jitter } else { target + jitter }
 }
 
@@ -35,11 +53,14 @@ mod tests {
         }
     }
 
+    fn jitter(seed: u64) -> Jitter {
+        Jitter::draw(&mut Rng::new(seed))
+    }
+
     #[test]
     fn a_role_of_one_hour_is_renewed_with_twenty_to_twenty_five_minutes_left() {
         for seed in 0..1_000 {
-            let at =
-                renew_at(AwsTime::from_millis(0), AwsTime::from_millis(3_600_000), &settings(), &mut Rng::new(seed));
+            let at = renew_at(AwsTime::from_millis(0), AwsTime::from_millis(3_600_000), &settings(), jitter(seed));
             assert!((2_100_000..=2_400_000).contains(&at.as_millis()), "{at:?}");
         }
     }
@@ -47,7 +68,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_before_half_and_never_in_the_last_third_plus_a_tenth(life in 1_000i64..130_000_000, seed: u64) {
-            let at = renew_at(AwsTime::from_millis(0), AwsTime::from_millis(life), &settings(), &mut Rng::new(seed)).as_millis();
+            let at = renew_at(AwsTime::from_millis(0), AwsTime::from_millis(life), &settings(), jitter(seed)).as_millis();
             prop_assert!(at >= life / 2);
             prop_assert!(at <= life * 2 / 3 + life / 10 + 1);
         }

@@ -31,10 +31,11 @@ impl Keeper {
             None => end.map(|end| end.expires_at),
         };
         let kept = only_keys.is_none() && self.is_kept(name, now);
-        let mut last_error = nodes.iter().find_map(|node| {
-            let mut error = node.error.clone()?;
-            error.next_try = node.streak.as_ref().and_then(super::backoff::Streak::next_try);
-            Some(error)
+        let failure = nodes.iter().enumerate().find_map(|(at, node)| node.failures.at(route.endpoint(at)));
+        let mut last_error = failure.map(|failure| {
+            let mut error = failure.error.clone();
+            error.next_try = failure.streak.next_try();
+            error
         });
         let mut state = if nodes.iter().any(|node| node.flight.is_some()) {
             State::Renewing

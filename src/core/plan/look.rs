@@ -1,7 +1,7 @@
 //! Which of the ways to credentials one profile names.
 
 use super::helper_line::helper_profile;
-use super::{PlanContext, PlanError, PlanErrorCode, Source, StaticKeys, StsEndpoint, WebIdentity};
+use super::{PlanContext, PlanError, PlanErrorCode, Source, StatedExpiry, StaticKeys, StsEndpoint, WebIdentity};
 use crate::core::nearest::did_you_mean;
 use crate::core::profile::{Origin, Profiles, Section, SourceFile, Value};
 use crate::core::secret::Secret;
@@ -131,8 +131,9 @@ impl<'a> Look<'a> {
         Some(Source::Static(StaticKeys {
             access_key_id: id.text.clone(),
             secret_access_key: Secret::new(secret.text.as_str()),
+            // A long-term key has no end: what stands beside it is left over from a session.
+            expires: token.map_or(StatedExpiry::Unstated, |_| stated_expiry(section, self.context.local_offset)),
             session_token: token.map(|token| Secret::new(token.text.as_str())),
-            expires: stated_expiry(section, self.context.local_offset),
         }))
     }
 
