@@ -10,6 +10,8 @@ use crate::core::time::BootTime;
 const EAGER: TimeDelta = TimeDelta::minutes(10);
 /// After the eager time: at most twelve failing calls an hour.
 const RARE: TimeDelta = TimeDelta::minutes(5);
+/// So many answers that only blame the time are followed by a try at once.
+const SKEWS: u32 = 4;
 /// A refusal is not tried again by itself before this: somebody may have mended a trust policy.
 const HOURLY: TimeDelta = TimeDelta::hours(1);
 /// IAM spreads a new key or role within seconds, sometimes a minute or two.
@@ -44,8 +46,8 @@ impl Streak {
         let skews = if fault.skewed { earlier.map_or(0, |streak| streak.skews) + 1 } else { 0 };
         let since = earlier.map_or(now, |streak| streak.since);
         let delay = match fault.class {
-            // The answer itself has told the right time.
-            ErrorClass::Retryable if skews > 0 && now - since < EAGER => {
+            // The answer itself has told the right time; where it hasn't, again and again, it is a failure like others.
+            ErrorClass::Retryable if (1..=SKEWS).contains(&skews) => {
                 Some(TimeDelta::milliseconds(250) + rng.up_to(doubled(TimeDelta::milliseconds(250), skews, RARE)))
             }
             ErrorClass::NeedsLogin => None,

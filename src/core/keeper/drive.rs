@@ -101,9 +101,8 @@ impl Keeper {
         let nodes: Vec<&Node> = route.keys.iter().filter_map(|key| self.nodes.get(key)).collect();
         let Some(last) = nodes.last() else { return Next::Nothing };
         let Some(mut reason) = last.due(&self.clock, now) else {
-            let Some(end) = last.held.as_ref().and_then(|held| held.end) else { return Next::Nothing };
-            let rest = self.clock.until_possibly(end.renew_at, now);
-            return Next::Later(now.boot + rest.max(TimeDelta::milliseconds(1)));
+            let due_at = last.held.as_ref().and_then(|held| held.due_at(&self.clock, now));
+            return due_at.map_or(Next::Nothing, Next::Later);
         };
         let is_free = |at: usize| {
             let node = nodes[at];
@@ -119,18 +118,19 @@ impl Keeper {
                 return Next::Nothing;
             }
             if let Some(next_try) = blocked_until(at) {
-                let end = last.held.as_ref().and_then(|held| held.end);
-                let ends = end.is_none_or(|end| self.clock.until_possibly(end.renew_at, now) <= TimeDelta::zero());
+                // Where it is only to be renewed because something changed, the old set may be good for long.
+                let is_needed = last.held.as_ref().is_none_or(|held| held.due(&self.clock, now).is_some());
                 // A parent that can't be renewed as it should goes on with the set that it has.
                 let signer = (at..nodes.len() - 1).rev().find(|parent| {
                     let is_good = nodes[*parent].can_still_sign(&self.clock, now);
                     is_good && is_free(parent + 1) && blocked_until(parent + 1).is_none()
                 });
-                if let Some(parent) = signer.filter(|_| ends) {
+                if let Some(parent) = signer.filter(|_| is_needed) {
                     return Next::Order { at: parent + 1, reason };
                 }
-                let ends_at = end.filter(|_| !ends).map(|end| now.boot + self.clock.until_possibly(end.renew_at, now));
-                return [next_try, ends_at].into_iter().flatten().min().map_or(Next::Nothing, Next::Later);
+                let needed_at =
+                    last.held.as_ref().filter(|_| !is_needed).and_then(|held| held.due_at(&self.clock, now));
+                return [next_try, needed_at].into_iter().flatten().min().map_or(Next::Nothing, Next::Later);
             }
             if at == 0 || nodes[at - 1].can_sign(&self.clock, now) {
                 return Next::Order { at, reason };

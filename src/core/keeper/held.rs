@@ -53,7 +53,7 @@ impl Held {
         let End { expires_at, renew_at } = self.end?;
         match clock.judge(expires_at, now) {
             Expiry::Expired => Some("it has expired"),
-            _ if self.is_new(expires_at, clock, now) => None,
+            _ if self.new_until(expires_at, clock) > Some(now.boot) => None,
             // Before AWS was heard everything is unknown, and the best guess counts.
             Expiry::Unknown if clock.is_known() => Some("it may have expired"),
             _ if clock.until_possibly(renew_at, now) <= TimeDelta::zero() => Some("its time for renewal has come"),
@@ -61,12 +61,18 @@ impl Held {
         }
     }
 
-    /// Whether they came a moment ago, with no pause of the machine since: however little is known of the time, they are
-    /// not got again at once.
-    fn is_new(&self, expires_at: AwsTime, clock: &Clock, now: Now) -> bool {
-        let rest = JUST_CAME.min((expires_at - self.minted_at) / 2);
-        let since = self.came_at.filter(|came_at| clock.jumped_at().is_none_or(|jumped_at| *came_at >= jumped_at));
-        since.is_some_and(|came_at| now.boot - came_at < rest)
+    /// When to look again whether they are due.
+    pub(super) fn due_at(&self, clock: &Clock, now: Now) -> Option<BootTime> {
+        let End { expires_at, renew_at } = self.end?;
+        let due_at = now.boot + clock.until_possibly(renew_at, now).max(TimeDelta::milliseconds(1));
+        Some(self.new_until(expires_at, clock).map_or(due_at, |until| due_at.max(until)))
+    }
+
+    /// Until when they are so new that they are not got again, however little is known of the time; nothing where the
+    /// machine was paused since, perhaps.
+    fn new_until(&self, expires_at: AwsTime, clock: &Clock) -> Option<BootTime> {
+        let came_at = self.came_at.filter(|came_at| clock.jumped_at().is_none_or(|jumped_at| *came_at >= jumped_at))?;
+        Some(came_at + JUST_CAME.min((expires_at - self.minted_at) / 2))
     }
 
     /// Whether they can sign a child's call.
