@@ -162,14 +162,15 @@ pub fn parse_request(text: &[u8]) -> Result<Request, WireError> {
 pub fn parse_answer(text: &[u8]) -> Result<Value, WireError> {
     #[derive(Deserialize)]
     struct Envelope {
+        version: u32,
         #[serde(default)]
         ok: Option<Value>,
         #[serde(default)]
         error: Option<WireError>,
     }
     match serde_json::from_slice::<Envelope>(text) {
-        Ok(Envelope { error: Some(error), .. }) => Err(error),
-        Ok(Envelope { ok: Some(value), .. }) => Ok(value),
+        Ok(Envelope { version: VERSION, error: Some(error), .. }) => Err(error),
+        Ok(Envelope { version: VERSION, ok: Some(value), .. }) => Ok(value),
         Ok(_) | Err(_) => Err(WireError {
             kind: ErrorKind::Malformed,
             message: "the daemon's answer makes no sense".to_owned(),

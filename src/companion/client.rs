@@ -16,10 +16,12 @@ use crate::wire::{self, Request, WireError};
 
 /// The daemon lets a caller wait for 30 s, then it answers.
 const LONGEST_ANSWER: Duration = Duration::from_secs(35);
+/// The status comes from memory.
+const LONGEST_STATUS: Duration = Duration::from_secs(5);
 /// A daemon that runs takes a connection and its request at once, however many callers there are.
 const LONGEST_REQUEST: Duration = Duration::from_secs(5);
 const START: &str = "start the daemon: systemctl --user start evercredd, or run evercredd";
-const RESTART: &str = "restart the daemon: systemctl --user restart evercredd";
+pub(super) const RESTART: &str = "restart the daemon: systemctl --user restart evercredd";
 
 /// Asks the daemon one thing. The outer error is that it can't be asked, the inner one what it says.
 pub(super) fn ask(
@@ -28,6 +30,7 @@ pub(super) fn ask(
     profile: Option<&str>,
 ) -> Result<Result<Value, WireError>, Failure> {
     let paths = files::aws_paths(environment)?;
+    let longest = if request == "status" { LONGEST_STATUS } else { LONGEST_ANSWER };
     let request = Request {
         version: wire::VERSION,
         request: request.to_owned(),
@@ -50,7 +53,7 @@ pub(super) fn ask(
                     let why = format!("what listens there runs as uid {uid}, not as you, and was sent nothing");
                     return Err(failed(why).fix("find out who made that socket, and remove it"));
                 }
-                match converse(stream, &text) {
+                match converse(stream, &text, longest) {
                     Ok(answer) => return Ok(wire::parse_answer(&answer)),
                     Err(error) => Lost::of(&error, "it ended the connection without an answer"),
                 }
@@ -129,8 +132,8 @@ fn connect(path: &Path) -> io::Result<UnixStream> {
     peer::connect(path, Some(LONGEST_REQUEST))
 }
 
-fn converse(mut stream: UnixStream, request: &[u8]) -> io::Result<wire::Answer> {
-    stream.set_read_timeout(Some(LONGEST_ANSWER))?;
+fn converse(mut stream: UnixStream, request: &[u8], longest: Duration) -> io::Result<wire::Answer> {
+    stream.set_read_timeout(Some(longest))?;
     stream.set_write_timeout(Some(LONGEST_REQUEST))?;
     wire::write_message(&mut stream, request)?;
     wire::read_message(&mut stream)

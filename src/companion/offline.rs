@@ -8,7 +8,8 @@ use super::failure::{ATTENTION, Failure, NO_PROFILE};
 use super::{files, output, render};
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode, Source};
-use crate::core::profiles_document::profiles_document;
+use crate::core::profile::Section;
+use crate::core::profiles_document::{SECRETS, profiles_document};
 use crate::core::settings::Settings;
 use crate::platform::environment::Environment;
 use crate::platform::zone;
@@ -33,7 +34,11 @@ pub(super) fn plan(environment: &Environment, profile: Option<String>, json: boo
             if json {
                 return Ok(ExitCode::from(exit));
             }
-            Err(Failure::new(exit, said(&error, &path)))
+            let failure = Failure::new(exit, said(&error, &path));
+            Err(match error.origin {
+                Some(origin) => failure.fix(format!("correct {}, line {}", path(origin.file), origin.line)),
+                None => failure.fix("evercred profiles"),
+            })
         }
     }
 }
@@ -73,14 +78,7 @@ pub(super) fn profiles(environment: &Environment, json: bool) -> Result<ExitCode
             for section in sections.values() {
                 let place = files::path_of(&paths, section.origin.file);
                 text.push_str(&format!("{title} {}  ({place}:{})\n", section.name, section.origin.line));
-                let list = if title == "profile" {
-                    "profiles"
-                } else if title == "services" {
-                    "services"
-                } else {
-                    "sso_sessions"
-                };
-                text.push_str(&settings_of(&document[list], &section.name));
+                text.push_str(&settings_of(section));
             }
         }
         output::print(&render::clean(&text))?;
@@ -170,12 +168,21 @@ fn said(error: &PlanError, path: &dyn Fn(crate::core::profile::SourceFile) -> St
     }
 }
 
-fn settings_of(list: &serde_json::Value, name: &str) -> String {
-    let entry = list.as_array().into_iter().flatten().find(|entry| entry["name"] == name);
+/// The settings of one section, each with its line; nested ones are set in further.
+fn settings_of(section: &Section) -> String {
     let mut text = String::new();
-    for (key, setting) in entry.and_then(|entry| entry["settings"].as_object()).into_iter().flatten() {
-        let value = setting["value"].as_str().map_or_else(|| setting["value"].to_string(), str::to_owned);
-        text.push_str(&format!("    {key} = {value}\n"));
+    for (key, value) in &section.settings {
+        let line = value.origin.line;
+        if value.nested.is_empty() {
+            let shown = if SECRETS.contains(&key.as_str()) { "redacted" } else { &value.text };
+            let one_line: Vec<&str> = shown.lines().map(str::trim).collect();
+            text.push_str(&format!("    {key} = {}  (line {line})\n", one_line.join(" ")));
+        } else {
+            text.push_str(&format!("    {key} =  (line {line})\n"));
+            for (key, value) in &value.nested {
+                text.push_str(&format!("        {key} = {}  (line {})\n", value.text, value.origin.line));
+            }
+        }
     }
     text
 }

@@ -30,7 +30,7 @@ pub(super) fn credentials(environment: &Environment, profile: &str) -> Result<Va
         let why = "its credential_process asks evercred for the same profile: that goes round in a circle";
         return Err(Failure::new(ATTENTION, format!("{what}: {why}")).fix(format!("evercred plan {profile}")));
     }
-    client::ask(environment, "credential-process", Some(profile))?.map_err(|error| {
+    let answer = client::ask(environment, "credential-process", Some(profile))?.map_err(|error| {
         let not_found = error.message.contains(PROCESS_NOT_FOUND);
         let failure = Failure::from_daemon(&what, error);
         match offline::program_on_path(environment, profile).filter(|_| not_found) {
@@ -41,7 +41,12 @@ pub(super) fn credentials(environment: &Environment, profile: &str) -> Result<Va
             )),
             None => failure,
         }
-    })
+    })?;
+    let is_text = |field: &str| answer.get(field).is_some_and(Value::is_string);
+    if answer.get("Version") == Some(&json!(1)) && is_text("AccessKeyId") && is_text("SecretAccessKey") {
+        return Ok(answer);
+    }
+    Err(Failure::new(ATTENTION, format!("{what}: the daemon's answer is no set of credentials")).fix(client::RESTART))
 }
 
 /// `status`.
@@ -165,7 +170,7 @@ fn needs_attention(document: &StatusDocument) -> bool {
             && match profile.state {
                 State::Failed | State::NeedsLogin => true,
                 State::Retrying => profile.valid != Some(true),
-                State::Fresh | State::Renewing | State::Idle => profile.valid == Some(false),
+                State::Fresh | State::Renewing | State::Idle => false,
             }
     }) || matches!(document.clock.state.as_str(), "warning" | "critical")
 }

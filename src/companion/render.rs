@@ -82,7 +82,7 @@ pub(super) fn table(rows: &[Vec<String>], shade: impl Fn(usize, usize) -> Option
 fn row(profile: &ProfileEntry) -> Vec<String> {
     let dash = || "-".to_owned();
     let remaining = match (profile.valid, profile.remaining_seconds) {
-        (Some(false), _) => "expired".to_owned(),
+        (Some(false), Some(_)) => "expired".to_owned(),
         (_, Some(seconds)) => span(seconds),
         (_, None) => dash(),
     };

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use crate::core::location::AwsPaths;
-use crate::core::plan::helper_profile;
+use crate::core::plan::stated_kind;
 use crate::core::profile::{Profiles, Section, SourceFile, Value};
 
-const SECRETS: [&str; 3] = ["aws_secret_access_key", "aws_session_token", "aws_security_token"];
+/// The settings whose values are not shown.
+pub const SECRETS: [&str; 3] = ["aws_secret_access_key", "aws_session_token", "aws_security_token"];
 
 /// The document `evercred.profiles/1`.
 pub fn profiles_document(profiles: &Profiles, paths: &AwsPaths) -> Json {
@@ -22,7 +23,7 @@ pub fn profiles_document(profiles: &Profiles, paths: &AwsPaths) -> Json {
             .collect()
     };
     let list = profiles.profiles.values().map(
-        |section| json!({"name": section.name, "kind": kind(section), "settings": settings(&section.settings, &path)}),
+        |section| json!({"name": section.name, "kind": stated_kind(section), "settings": settings(&section.settings, &path)}),
     );
     let problems = profiles.problems.iter().map(|problem| {
         json!({
@@ -55,31 +56,6 @@ fn settings(values: &BTreeMap<String, Value>, path: &dyn Fn(SourceFile) -> Strin
             (key.clone(), json!({"value": shown, "file": path(value.origin.file), "line": value.origin.line}))
         })
         .collect()
-}
-
-/// What the settings of one profile by themselves point to, in the order in which plans look.
-fn kind(section: &Section) -> Option<&'static str> {
-    let has = |key: &str| section.get(key).is_some() || section.get(&format!("evercred_{key}")).is_some();
-    if has("role_arn") {
-        return Some(if has("web_identity_token_file") { "web-identity" } else { "assume-role" });
-    }
-    if has("sso_account_id") || has("sso_role_name") || has("sso_start_url") {
-        return Some("sso");
-    }
-    let keys = section.get("aws_access_key_id").or_else(|| section.get("aws_secret_access_key"));
-    if keys.is_some_and(|key| key.origin.file == SourceFile::Credentials) {
-        return Some("static");
-    }
-    if has("login_session") {
-        return Some("login");
-    }
-    if has("source_profile") && has("mfa_serial") {
-        return Some("session-token");
-    }
-    match section.get("credential_process") {
-        Some(process) if helper_profile(&process.text).is_none_or(|name| name != section.name) => Some("process"),
-        _ => keys.map(|_| "static"),
-    }
 }
 
 #[cfg(test)]

@@ -109,7 +109,14 @@ impl Start {
     }
 
     fn run(self) -> Result<(), Refused> {
-        let refused = |message: String| Refused { message, fix: "stop the other daemon, or mend what is named" };
+        let refused = |message: String| {
+            let fix = if message.contains("another") {
+                "stop the other daemon, or give this one folders of its own (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)"
+            } else {
+                "mend what is named, or name other folders (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)"
+            };
+            Refused { message, fix }
+        };
         // One thread: the work is waiting, and what may block goes to the pool.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

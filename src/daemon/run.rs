@@ -40,6 +40,8 @@ struct Daemon {
     inputs: AwsInputs,
     /// Why the settings file as it is now is not in force.
     settings_problem: Option<ProblemEntry>,
+    /// State files that were set aside at the start.
+    state_problems: Vec<ProblemEntry>,
     keeper: Keeper,
     minter: Minter,
     calls: JoinSet<Ended>,
@@ -76,7 +78,7 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
     let watcher = FileWatcher::new(watched, changes);
     let (requests, mut incoming) = mpsc::channel(QUEUE);
 
-    let keeper = keeper(&start, &state);
+    let (keeper, state_problems) = keeper(&start, &state);
     let started_at = keeper.clock().best(now());
     let minter = Minter::new(environment.clone());
     let mut daemon = Daemon {
@@ -84,6 +86,7 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
         paths,
         inputs: AwsInputs::default(),
         settings_problem: None,
+        state_problems,
         keeper,
         minter,
         calls: JoinSet::new(),
@@ -133,12 +136,14 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
     Ok(())
 }
 
-/// The keeper with what the last daemon left to it.
-fn keeper(start: &Start, state: &StateFiles) -> Keeper {
+/// The keeper with what the last daemon left to it, and what of that can't be used.
+fn keeper(start: &Start, state: &StateFiles) -> (Keeper, Vec<ProblemEntry>) {
     let Recovered { memory, minted, clock: saved, complaints } = state.recover(start.settings.state.persist);
-    for complaint in complaints {
-        tracing::warn!("{complaint}");
-    }
+    let problem = |message: String| {
+        tracing::warn!("{message}");
+        ProblemEntry { id: "state-file-set-aside".to_owned(), message, file: None, line: None, fix: None }
+    };
+    let problems = complaints.into_iter().map(problem).collect();
     let now = now();
     let mut estimate = Clock::new(now, clock::wall_is_synchronised());
     if let Some(saved) = saved {
@@ -148,7 +153,7 @@ fn keeper(start: &Start, state: &StateFiles) -> Keeper {
     for (sets, same_boot) in minted {
         keeper.restore_minted(sets, same_boot);
     }
-    keeper
+    (keeper, problems)
 }
 
 impl Daemon {
@@ -240,7 +245,7 @@ impl Daemon {
             warn: self.start.settings.clock.warn.get(),
             file_problems: self.inputs.problems(),
             path: &path,
-            problems: self.settings_problem.clone().into_iter().collect(),
+            problems: self.settings_problem.iter().chain(&self.state_problems).cloned().collect(),
         };
         status::document(&self.keeper, context, now())
     }

@@ -521,3 +521,64 @@ fn a_contradiction_is_confirmed_also_where_another_look_was_out() {
     bench.end(look.ticket, timeout());
     assert_eq!(bench.looks.len(), 1, "confirmed by one immediate second");
 }
+
+fn temporary(id: &str, expires: i64) -> Step {
+    let keys = StaticKeys {
+        access_key_id: id.to_owned(),
+        secret_access_key: Secret::new("k"),
+        session_token: Some(Secret::new("t")),
+        expires: StatedExpiry::At(AwsTime::from_millis(expires)),
+    };
+    Step { profile: "mfa".to_owned(), source: Source::Static(keys) }
+}
+
+#[test]
+fn expired_keys_of_a_file_are_looked_at_by_awss_time_and_never_handed_out() {
+    let mut bench = Bench::new();
+    bench.plans(&[plan("mfa", vec![temporary("ASIAOLD", EPOCH - 20 * HOUR)])]);
+    let said = bench.ask_and_wait("mfa", &mut |_| None).unwrap_err();
+    assert!(said.contains("expired at"), "{said}");
+    bench.plans(&[plan("mfa", vec![temporary("ASIANEW", EPOCH + HOUR)])]);
+    assert!(bench.ask_and_wait("mfa", &mut |_| None).is_ok());
+}
+
+#[test]
+fn a_role_on_expired_keys_of_a_file_says_so_and_asks_nobody() {
+    let mut bench = Bench::new();
+    bench
+        .plans(&[simple("dev"), plan("app", vec![temporary("ASIAOLD", EPOCH - HOUR), role("app", "eu-west-1", None)])]);
+    assert!(bench.ask_and_wait("dev", &mut |_| None).is_ok());
+    let mut calls = 0;
+    let said = bench
+        .ask_and_wait("app", &mut |_| {
+            calls += 1;
+            None
+        })
+        .unwrap_err();
+    assert!(said.contains("\"mfa\"") && said.contains("expired at"), "{said}");
+    assert_eq!(calls, 0);
+}
+
+#[test]
+fn a_first_use_under_a_clock_that_is_days_behind_is_a_use_of_now() {
+    let mut bench = Bench::with(settings(), -3 * DAY);
+    bench.plans(&[simple("dev")]);
+    assert!(bench.ask_and_wait("dev", &mut |_| None).is_ok());
+    let status = bench.keeper.status(bench.now());
+    assert!(status[0].kept && status[0].renew_at.is_some(), "{status:?}");
+}
+
+#[test]
+fn a_renewal_in_a_loop_is_no_loop_of_calls() {
+    let mut bench = Bench::new();
+    bench.plans(&[simple("dev")]);
+    bench.run(5 * MINUTE, &mut |_| None);
+    let mut denied = |order: &MintOrder| (about(order) == "dev").then(|| refusal("AccessDenied", "no"));
+    let mut calls = 0;
+    for _ in 0..120 {
+        bench.ask("dev", Wants::Renewal);
+        calls += bench.run(SECOND, &mut denied);
+    }
+    assert!(calls <= 10, "{calls} calls in two minutes");
+    assert!(bench.answers.len() >= 115, "{}", bench.answers.len());
+}

@@ -12,6 +12,8 @@ const EAGER: TimeDelta = TimeDelta::minutes(10);
 const RARE: TimeDelta = TimeDelta::minutes(5);
 /// So many answers that only blame the time are followed by a try at once.
 const SKEWS: u32 = 4;
+/// A person who says "now" so often in one streak of failures may be a loop.
+const FORCED: u32 = 5;
 /// A refusal is not tried again by itself before this: somebody may have mended a trust policy.
 const HOURLY: TimeDelta = TimeDelta::hours(1);
 /// IAM spreads a new key or role within seconds, sometimes a minute or two.
@@ -31,6 +33,8 @@ pub(super) struct Streak {
     next_try: Option<BootTime>,
     /// The server said: not before this.
     not_before: BootTime,
+    /// How many of the tries a person asked for.
+    forced: u32,
 }
 
 impl Streak {
@@ -65,7 +69,16 @@ impl Streak {
         let retry_after = fault.retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
         let not_before = now + retry_after;
         let next_try = delay.map(|delay| (now + delay).max(not_before));
-        Self { failures, skews, since, last: now, class: fault.class, next_try, not_before }
+        Self {
+            failures,
+            skews,
+            since,
+            last: now,
+            class: fault.class,
+            next_try,
+            not_before,
+            forced: earlier.map_or(0, |streak| streak.forced),
+        }
     }
 
     /// When the next try is due; `None`: not by itself.
@@ -111,9 +124,14 @@ impl Streak {
         }
     }
 
-    /// A person says: now.
+    /// A person says: now. Believed a few times in a row, then it may be a loop: no more often than for anybody who asks.
     pub(super) fn forced(&mut self, now: BootTime) {
-        self.next_try = Some(now);
+        let pause = if self.forced < FORCED { TimeDelta::seconds(2) } else { TimeDelta::minutes(1) };
+        let earliest = self.last + pause;
+        if earliest - now <= TimeDelta::seconds(2) {
+            self.forced += 1;
+            self.next_try = Some(now.max(earliest));
+        }
     }
 }
 
@@ -181,6 +199,22 @@ mod tests {
         assert!(!streak.allows(at(59_000)));
         streak.asked(at(60_000));
         assert!(streak.allows(at(60_000)));
+    }
+
+    #[test]
+    fn a_person_is_heard_at_once_a_few_times_and_a_loop_once_a_minute() {
+        let denied = fault("x", Some(403), Some("AccessDenied"), None);
+        let (mut rng, mut calls) = (Rng::new(1), Vec::new());
+        let mut streak = Streak::after(None, &denied, at(-1_000_000), at(0), &mut rng);
+        for now in (0..600_000).step_by(500).map(at) {
+            streak.forced(now);
+            if streak.allows(now) {
+                calls.push(now);
+                streak = Streak::after(Some(&streak), &denied, at(-1_000_000), now, &mut rng);
+            }
+        }
+        assert_eq!(calls[0], at(2_000));
+        assert!((10..=16).contains(&calls.len()), "{}", calls.len());
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use chrono::TimeDelta;
 
 use super::api::{Action, Answer, CallerId, ErrorStatus, Refusal, RefusalKind, Wants};
-use super::node::{Forced, static_credentials, static_expired, unsupported};
+use super::node::{Forced, has_expiry, static_credentials, unsupported};
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
+use crate::core::credential::Credentials;
 use crate::core::nearest::did_you_mean;
-use crate::core::plan::PlanErrorCode;
+use crate::core::plan::{PlanErrorCode, Source};
 use crate::core::time::{BootTime, Now};
 
 /// Nobody waits longer: SDKs give up on their helper at about this time.
@@ -90,18 +91,32 @@ impl Keeper {
                 return refuse(RefusalKind::MissingProfile, message, Some("evercred profiles".to_owned()));
             }
         };
-        if let Some(what) = route.plan.steps.iter().find_map(|step| unsupported(&step.source)) {
-            let message = format!("profile \"{name}\" needs {what}, which this version of evercred can't get yet");
-            return refuse(RefusalKind::Failed, message, Some("use the AWS CLI for this profile".to_owned()));
+        if let Some(source) =
+            route.plan.steps.iter().map(|step| &step.source).find(|source| unsupported(source).is_some())
+        {
+            let (message, fix) = cannot(name, source);
+            return refuse(RefusalKind::Failed, message, Some(fix));
         }
+        let expired = self.expired_keys(route, now).map(|(profile, at)| {
+            let message = format!("the temporary keys of profile \"{profile}\" in the AWS files expired at {at}");
+            (message, "run the tool again that wrote them".to_owned())
+        });
         if let Some(keys) = route.only_keys() {
-            return match static_expired(keys, &self.clock, now) {
-                None => Some(Answer::Credentials(static_credentials(keys))),
-                Some(at) => refuse(
-                    RefusalKind::Failed,
-                    format!("the temporary keys of profile \"{name}\" in the AWS files expired at {at}"),
-                    Some("run the tool again that wrote them".to_owned()),
-                ),
+            return match expired {
+                _ if has_expiry(keys) && self.must_look() && now.boot - waiting.asked_at < LONGEST_WAIT => None,
+                Some((message, fix)) => refuse(RefusalKind::Failed, message, Some(fix)),
+                None if waiting.wants == Wants::Renewal => {
+                    let message = format!("profile \"{name}\" has nothing to renew: its keys stand in a file");
+                    refuse(
+                        RefusalKind::Failed,
+                        message,
+                        Some("replace them in the file, or with the tool that wrote them".to_owned()),
+                    )
+                }
+                None => {
+                    let account_id = route.keys.last().and_then(|key| self.nodes.get(key)?.account_id.clone());
+                    Some(Answer::Credentials(Credentials { account_id, ..static_credentials(keys) }))
+                }
             };
         }
         let last = route.keys.last().and_then(|key| self.nodes.get(key))?;
@@ -119,6 +134,9 @@ impl Keeper {
             && let Some(credentials) = servable
         {
             return Some(Answer::Credentials(credentials.clone()));
+        }
+        if let Some((message, fix)) = expired {
+            return refuse(RefusalKind::Failed, message, Some(fix));
         }
         if let Some(error) = error {
             let kind =
@@ -145,10 +163,33 @@ impl Keeper {
             return None;
         }
         let soon = streak.next_try().is_some_and(|at| at < waiting.asked_at + LONGEST_WAIT);
+        if waiting.wants == Wants::Renewal && ended == waiting.ended && soon {
+            // Its own try is still to come.
+            return None;
+        }
         let patient = waiting.wants == Wants::Credentials
             && streak.class() == ErrorClass::Retryable
             && soon
             && (streak.is_skewed() || ended.saturating_sub(waiting.ended) < FAILURES_WHILE_WAITING);
         if patient { None } else { Some(&failure.error) }
+    }
+}
+
+/// Why a source can't be used by a daemon, and what to do.
+pub(super) fn cannot(profile: &str, source: &Source) -> (String, String) {
+    let what = unsupported(source).unwrap_or_default();
+    match source {
+        Source::Environment => (
+            format!(
+                "profile \"{profile}\" says {what}: it means the environment of the program that asks, which a daemon does not \
+                 have"
+            ),
+            "name a source_profile, or start the program with the keys in its environment and without evercred"
+                .to_owned(),
+        ),
+        _ => (
+            format!("profile \"{profile}\" needs {what}, which this version of evercred can't get yet"),
+            "use the AWS CLI for this profile".to_owned(),
+        ),
     }
 }

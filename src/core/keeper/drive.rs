@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::api::{Action, LogLevel, MintOrder, ProbeOrder, Ticket};
-use super::node::{Node, unsupported};
+use super::node::{Node, has_expiry, unsupported};
 use super::{Flight, Keeper, Minting};
 use crate::core::clock::Expiry;
 use crate::core::plan::{Source, StsEndpoint};
@@ -65,6 +65,9 @@ impl Keeper {
                 Next::Nothing => {}
             }
         }
+        if let Some(endpoint) = self.waits_for_the_time() {
+            self.probe(endpoint);
+        }
         if self.time_check.in_flight.is_none()
             && let Some(endpoint) = self.time_check.confirm.take()
             && self.settings.probe
@@ -73,6 +76,22 @@ impl Keeper {
         }
         self.answer_callers(now);
         self.forget_expired(now);
+    }
+
+    /// Where to ask for the time, because somebody waits for keys that stand in a file with an expiry.
+    fn waits_for_the_time(&self) -> Option<StsEndpoint> {
+        if !self.must_look() || self.time_check.in_flight.is_some() {
+            return None;
+        }
+        let routes = self.waiting.values().filter_map(|waiting| self.profiles.get(&waiting.profile)?.as_ref().ok());
+        let mut with_expiry = routes.filter(|route| route.only_keys().is_some_and(has_expiry));
+        with_expiry.next().map(|route| route.plan.endpoint.clone())
+    }
+
+    /// Whether AWS's time is in doubt, and not yet looked at.
+    pub(super) fn must_look(&self) -> bool {
+        let in_doubt = self.clock.is_suspect() || !self.clock.is_known();
+        self.settings.probe && in_doubt && !self.time_check.done
     }
 
     /// The profiles that are kept or waited for, and can be minted; those that somebody waits for come first.
@@ -112,6 +131,10 @@ impl Keeper {
             let failure = nodes[at].failures.at(route.endpoint(at)).filter(|failure| !failure.streak.allows(now.boot));
             failure.map(|failure| failure.streak.next_try())
         };
+        if self.expired_keys(route, now).is_some() {
+            // Nothing that they sign is accepted; the file will change.
+            return Next::Nothing;
+        }
         // Down to the first credential whose parent can sign: parents before children.
         for at in (0..nodes.len()).rev() {
             if !is_free(at) {
@@ -145,8 +168,7 @@ impl Keeper {
         let Some(Ok(route)) = self.profiles.get(profile) else { return };
         let (Some(step), Some(key)) = (route.plan.steps.get(at).cloned(), route.keys.get(at).cloned()) else { return };
         let endpoint = route.endpoint(at).clone();
-        let in_doubt = self.clock.is_suspect() || !self.clock.is_known();
-        if self.settings.probe && in_doubt && !self.time_check.done {
+        if self.must_look() {
             if self.time_check.in_flight.is_none() {
                 self.log(LogLevel::Debug, Some(profile), "AWS's time is in doubt: looked at before signing".to_owned());
                 self.probe(endpoint);

@@ -17,7 +17,7 @@ mod rng;
 mod schedule;
 mod status;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::TimeDelta;
 
@@ -26,12 +26,12 @@ pub use api::*;
 use self::callers::Waiting;
 use self::drive::TimeCheck;
 use self::held::Held;
-use self::node::{Forced, Node};
+use self::node::{Forced, Node, static_expired};
 use self::rate::RateLimits;
 use self::rng::Rng;
 use crate::core::clock::Clock;
 use crate::core::plan::{NodeKey, Plan, PlanError, Source, StaticKeys, Step, StsEndpoint};
-use crate::core::time::{BootTime, Now};
+use crate::core::time::{AwsTime, BootTime, Now};
 
 /// The keeper. See the module.
 pub struct Keeper {
@@ -42,6 +42,10 @@ pub struct Keeper {
     profiles: BTreeMap<String, Result<Route, PlanError>>,
     nodes: BTreeMap<NodeKey, Node>,
     waiting: BTreeMap<CallerId, Waiting>,
+    /// Profiles that were asked for while the time was only guessed.
+    guessed: BTreeSet<String>,
+    /// When the present plans came, by the best guess.
+    planned_at: AwsTime,
     /// The profile that the event at hand asks for: its answer may come from memory, and yet somebody is there.
     asked_now: Option<String>,
     flights: BTreeMap<Ticket, Flight>,
@@ -111,6 +115,8 @@ impl Keeper {
             profiles: BTreeMap::new(),
             nodes: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            guessed: BTreeSet::new(),
+            planned_at: AwsTime::from_millis(0),
             asked_now: None,
             flights: BTreeMap::new(),
             limits: RateLimits::default(),
@@ -214,6 +220,7 @@ impl Keeper {
     fn take_plans(&mut self, plans: BTreeMap<String, Result<Plan, PlanError>>, now: Now) {
         let mut old_nodes = std::mem::take(&mut self.nodes);
         let old_profiles = std::mem::take(&mut self.profiles);
+        self.planned_at = self.clock.best(now);
         for (name, plan) in plans {
             let route = plan.map(|plan| Route { keys: plan.keys(), plan });
             if let Ok(route) = &route {
@@ -271,6 +278,15 @@ impl Keeper {
         self.flights.iter().find(|(_, flight)| of_key(flight)).map(|(ticket, _)| *ticket)
     }
 
+    /// The profile with the temporary keys in a file on which a route stands, and when they expired: certainly, and by every
+    /// reading of what was written.
+    fn expired_keys<'a>(&self, route: &'a Route, now: Now) -> Option<(&'a str, AwsTime)> {
+        match route.plan.steps.first()? {
+            Step { source: Source::Static(keys), profile } => Some((profile, static_expired(keys, &self.clock, now)?)),
+            _ => None,
+        }
+    }
+
     fn is_kept(&self, profile: &str, now: Now) -> bool {
         interest::is_kept(profile, &self.settings, &self.memory, self.clock.aws_now(now).earliest)
     }
@@ -291,6 +307,9 @@ impl Keeper {
     /// Notes that a profile is in use, and has it remembered now and then.
     fn note_use(&mut self, profile: &str, now: Now) {
         let asked = self.clock.best(now);
+        if !self.clock.is_known() || self.clock.is_suspect() {
+            self.guessed.insert(profile.to_owned());
+        }
         let earlier = self.memory.last_asked.insert(profile.to_owned(), asked);
         if earlier.is_none_or(|earlier| (asked - earlier).abs() >= TimeDelta::minutes(1)) {
             self.actions.push_back(Action::Remember);

@@ -23,6 +23,8 @@ pub(super) struct Node {
     pub(super) held: Option<Held>,
     /// Static keys only: AWS was asked who they are, and did not refuse them.
     pub(super) identified: bool,
+    /// The account behind it, where AWS has said so.
+    pub(super) account_id: Option<String>,
     pub(super) flight: Option<Ticket>,
     pub(super) failures: Failures,
     pub(super) last_renewal: Option<RenewalStatus>,
@@ -56,6 +58,7 @@ impl Node {
             parent,
             held: None,
             identified: false,
+            account_id: None,
             flight: None,
             failures: Failures::default(),
             last_renewal: None,
@@ -141,6 +144,11 @@ pub(super) fn static_credentials(keys: &StaticKeys) -> Credentials {
     }
 }
 
+/// Whether keys that stand in a file end by what stands beside them.
+pub(super) fn has_expiry(keys: &StaticKeys) -> bool {
+    keys.session_token.is_some() && keys.expires != StatedExpiry::Unstated
+}
+
 /// Whether keys that stand in a file have expired: certainly, and by every reading of what was written.
 pub(super) fn static_expired(keys: &StaticKeys, clock: &Clock, now: Now) -> Option<AwsTime> {
     let at = static_credentials(keys).expires_at.filter(|_| keys.session_token.is_some())?;
@@ -155,9 +163,7 @@ pub(super) fn unsupported(source: &Source) -> Option<&'static str> {
         | Source::WebIdentity(_)
         | Source::AssumeRole(AssumeRole { mfa_serial: None, .. }) => None,
         Source::AssumeRole(_) | Source::SessionToken(_) => Some("credentials that need an MFA code"),
-        Source::Environment => Some(
-            "credential_source = Environment: it means the environment of the program that asks, which a daemon does not have",
-        ),
+        Source::Environment => Some("credential_source = Environment"),
         Source::Container => Some("credential_source = EcsContainer"),
         Source::InstanceMetadata => Some("credential_source = Ec2InstanceMetadata"),
         Source::Sso { .. } => Some("SSO"),

@@ -45,22 +45,26 @@ impl Keeper {
                 Verdict::Ignored => {}
             }
         }
-        self.forget_the_future(now);
+        self.correct_memory(now);
         match flight.mint {
             None => self.time_check.ended(),
             Some(mint) => self.mint_ended(&mint, &flight.endpoint, ticket, outcome, now),
         }
     }
 
-    /// What was remembered by a wrong guess of the time must not keep a profile for as long as the guess was wrong.
-    fn forget_the_future(&mut self, now: Now) {
+    /// What was remembered by a guess of the time is set right once it is known: a wrong guess must keep nothing for as
+    /// long as it was wrong, and end nothing either.
+    fn correct_memory(&mut self, now: Now) {
         if !self.clock.is_known() || self.clock.is_suspect() {
             return;
         }
         let (best, latest) = (self.clock.best(now), self.clock.aws_now(now).latest);
-        for asked in self.memory.last_asked.values_mut().filter(|asked| **asked > latest) {
-            *asked = best;
-            self.actions.push_back(Action::Remember);
+        let guessed = std::mem::take(&mut self.guessed);
+        for (profile, asked) in &mut self.memory.last_asked {
+            if *asked > latest || guessed.contains(profile) {
+                *asked = best;
+                self.actions.push_back(Action::Remember);
+            }
         }
     }
 
@@ -141,6 +145,7 @@ impl Keeper {
         node.identified = true;
         node.failures.clear();
         let profile = node.step.profile.clone();
+        node.account_id.clone_from(&account_id);
         let account =
             account_id.map_or_else(|| "an account that AWS did not name".to_owned(), |id| format!("account {id}"));
         self.log(LogLevel::Info, Some(&profile), format!("the key of profile \"{profile}\" is good: {account}"));

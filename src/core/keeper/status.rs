@@ -1,6 +1,7 @@
 //! How every profile stands, for `status`.
 
 use super::api::{ErrorStatus, ProfileStatus, State};
+use super::callers::cannot;
 use super::node::{Node, static_credentials, unsupported};
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
@@ -50,9 +51,18 @@ impl Keeper {
         } else {
             State::Idle
         };
-        if let Some(what) = route.plan.steps.iter().find_map(|step| unsupported(&step.source)) {
+        if let Some((profile, at)) = self.expired_keys(route, now)
+            && only_keys.is_none()
+        {
+            last_error = Some(expired_source(profile, at));
+            state = if held.is_some() { state } else { State::Failed };
+        }
+        if let Some(source) =
+            route.plan.steps.iter().map(|step| &step.source).find(|source| unsupported(source).is_some())
+        {
             state = State::Idle;
-            last_error = Some(not_supported(what, self.clock.best(now)));
+            let (message, fix) = cannot(name, source);
+            last_error = Some(permanent(NOT_SUPPORTED, message, fix, self.planned_at));
         }
         ProfileStatus {
             name: name.to_owned(),
@@ -62,7 +72,8 @@ impl Keeper {
             valid: match (held, expires_at) {
                 (Some(held), _) => is_valid(held.judge(&self.clock, now)),
                 (None, Some(at)) => is_valid(self.clock.judge(at, now)),
-                (None, None) => None,
+                // A kept profile should hold something.
+                (None, None) => kept.then_some(false),
             },
             expires_at,
             remaining: expires_at.map(|at| self.clock.until(at, now).max(chrono::TimeDelta::zero())),
@@ -77,7 +88,7 @@ impl Keeper {
         let empty = error.code == PlanErrorCode::NoCredentials;
         ProfileStatus {
             name: name.to_owned(),
-            kind: "static",
+            kind: error.kind.unwrap_or("static"),
             kept: !empty && self.is_kept(name, now),
             state: if empty { State::Idle } else { State::Failed },
             valid: None,
@@ -86,7 +97,7 @@ impl Keeper {
             renew_at: None,
             last_renewal: None,
             last_error: (!empty).then(|| ErrorStatus {
-                at: self.clock.best(now),
+                at: self.planned_at,
                 code: serde_json::to_value(error.code)
                     .ok()
                     .and_then(|code| Some(code.as_str()?.to_owned()))
@@ -110,13 +121,12 @@ fn is_valid(expiry: Expiry) -> Option<bool> {
 
 const NOT_SUPPORTED: &str = "NotSupportedYet";
 
-fn not_supported(what: &str, at: AwsTime) -> ErrorStatus {
-    ErrorStatus {
-        at,
-        code: NOT_SUPPORTED.to_owned(),
-        class: ErrorClass::Permanent,
-        message: format!("this version of evercred can't get {what} yet"),
-        fix: Some("use the AWS CLI for this profile".to_owned()),
-        next_try: None,
-    }
+fn expired_source(profile: &str, at: AwsTime) -> ErrorStatus {
+    let message = format!("the temporary keys of profile \"{profile}\" in the AWS files expired at {at}");
+    permanent("ExpiredToken", message, "run the tool again that wrote them".to_owned(), at)
+}
+
+fn permanent(code: &str, message: String, fix: String, at: AwsTime) -> ErrorStatus {
+    let class = ErrorClass::Permanent;
+    ErrorStatus { at, code: code.to_owned(), class, message, fix: Some(fix), next_try: None }
 }

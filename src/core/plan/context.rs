@@ -42,8 +42,9 @@ impl PlanContext {
 
     /// Where the STS calls for one profile go. As in botocore and the Rust SDK it is the profile that was asked for that
     /// decides for its whole chain; a variable beats the file; and of endpoint URLs the variables come first, then the
-    /// `services` section, then `endpoint_url`.
-    pub fn sts_endpoint(&self, profile: &Section, profiles: &Profiles, notes: &mut Vec<String>) -> StsEndpoint {
+    /// `services` section, then `endpoint_url`. Beside it stands what a person may want to know about it.
+    pub fn sts_endpoint(&self, profile: &Section, profiles: &Profiles) -> (StsEndpoint, Vec<String>) {
+        let mut notes = Vec::new();
         let text = |key: &str| profile.get(key).map(|value| value.text.clone());
         let switch = |key: &str| text(key).is_some_and(|text| is_true(&text));
         let region = self.region.clone().or_else(|| text("region")).unwrap_or_else(|| {
@@ -72,12 +73,9 @@ impl PlanContext {
                     .to_owned(),
             );
         }
-        StsEndpoint {
-            region,
-            url,
-            fips: self.fips.unwrap_or_else(|| switch("use_fips_endpoint")),
-            dual_stack: self.dual_stack.unwrap_or_else(|| switch("use_dualstack_endpoint")),
-        }
+        let fips = self.fips.unwrap_or_else(|| switch("use_fips_endpoint"));
+        let dual_stack = self.dual_stack.unwrap_or_else(|| switch("use_dualstack_endpoint"));
+        (StsEndpoint { region, url, fips, dual_stack }, notes)
     }
 }
 

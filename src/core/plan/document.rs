@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Plan, PlanError, SessionToken, Source, Step, WebIdentity};
-use crate::core::profile::SourceFile;
+use super::{Plan, PlanError, SessionToken, Source, Step, StsEndpoint, WebIdentity, helper_profile};
+use crate::core::profile::{Section, SourceFile};
 
 /// The document `evercred.plan/1`. `path` gives the path of a file.
 pub fn plan_document(name: &str, plan: &Result<Plan, PlanError>, path: &dyn Fn(SourceFile) -> String) -> Value {
@@ -21,6 +21,31 @@ pub fn plan_document(name: &str, plan: &Result<Plan, PlanError>, path: &dyn Fn(S
 /// The kind of a plan's credentials: that of its last step, in the names of `status`.
 pub fn kind(plan: &Plan) -> &'static str {
     plan.steps.last().map_or("static", |step| step_type(&step.source))
+}
+
+/// What the settings of one profile by themselves point to, in the order in which plans look.
+pub fn stated_kind(section: &Section) -> Option<&'static str> {
+    let has = |key: &str| section.get(key).is_some() || section.get(&format!("evercred_{key}")).is_some();
+    if has("role_arn") {
+        return Some(if has("web_identity_token_file") { "web-identity" } else { "assume-role" });
+    }
+    if has("sso_account_id") || has("sso_role_name") || has("sso_start_url") {
+        return Some("sso");
+    }
+    let keys = section.get("aws_access_key_id").or_else(|| section.get("aws_secret_access_key"));
+    if keys.is_some_and(|key| key.origin.file == SourceFile::Credentials) {
+        return Some("static");
+    }
+    if has("login_session") {
+        return Some("login");
+    }
+    if has("source_profile") && has("mfa_serial") {
+        return Some("session-token");
+    }
+    match section.get("credential_process") {
+        Some(process) if helper_profile(&process.text).is_none_or(|name| name != section.name) => Some("process"),
+        _ => keys.map(|_| "static"),
+    }
 }
 
 /// The name of a step's type.
@@ -63,19 +88,15 @@ fn step_document(step: &Step) -> Value {
             put("sso_role_name", json!(role_name));
         }
         Source::Login { login_session } => put("login_session", json!(login_session)),
-        Source::WebIdentity(WebIdentity { role_arn, token_file, role_session_name, duration_seconds, endpoint }) => {
+        Source::WebIdentity(WebIdentity { role_arn, token_file, role_session_name, duration_seconds, .. }) => {
             put("role_arn", json!(role_arn));
             put("web_identity_token_file", json!(token_file));
             put("role_session_name", json!(role_session_name));
             put("duration_seconds", json!(duration_seconds));
-            put("region", json!(endpoint.region));
-            put("endpoint_url", json!(endpoint.url));
         }
-        Source::SessionToken(SessionToken { mfa_serial, duration_seconds, endpoint }) => {
+        Source::SessionToken(SessionToken { mfa_serial, duration_seconds, .. }) => {
             put("mfa_serial", json!(mfa_serial));
             put("duration_seconds", json!(duration_seconds));
-            put("region", json!(endpoint.region));
-            put("endpoint_url", json!(endpoint.url));
         }
         Source::AssumeRole(role) => {
             put("role_arn", json!(role.role_arn));
@@ -83,9 +104,13 @@ fn step_document(step: &Step) -> Value {
             put("role_session_name", json!(role.role_session_name));
             put("duration_seconds", json!(role.duration_seconds));
             put("mfa_serial", json!(role.mfa_serial));
-            put("region", json!(role.endpoint.region));
-            put("endpoint_url", json!(role.endpoint.url));
         }
+    }
+    if let Some(StsEndpoint { region, url, fips, dual_stack }) = step.source.endpoint() {
+        put("region", json!(region));
+        put("endpoint_url", json!(url));
+        put("use_fips_endpoint", json!(fips.then_some(true)));
+        put("use_dualstack_endpoint", json!(dual_stack.then_some(true)));
     }
     Value::Object(fields)
 }

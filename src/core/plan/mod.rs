@@ -8,7 +8,7 @@ mod resolve;
 mod step;
 
 pub use context::PlanContext;
-pub use document::{kind, plan_document, step_type};
+pub use document::{kind, plan_document, stated_kind, step_type};
 pub use helper_line::helper_profile;
 pub use resolve::{missing_profile, resolve, resolve_all};
 pub use step::{
@@ -26,6 +26,8 @@ pub struct PlanError {
     pub message: String,
     /// Where it is wrong.
     pub origin: Option<Origin>,
+    /// What kind of credentials the profile's settings point to, as far as they say.
+    pub kind: Option<&'static str>,
 }
 
 /// The kinds of plan errors; the names are those of `plan --json`.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::context::PlanContext;
+use super::document::stated_kind;
 use super::look::{Found, Look, Signer, View, error};
 use super::{AssumeRole, Plan, PlanError, PlanErrorCode, SessionToken, Source, Step, StsEndpoint};
 use crate::core::nearest::did_you_mean;
@@ -28,17 +29,27 @@ pub fn resolve(profiles: &Profiles, name: &str, context: &PlanContext) -> Result
             code: PlanErrorCode::UnreadableFile,
             message: format!("profile \"{name}\" can't be read, as the SDKs refuse the file: {}", problem.message),
             origin: Some(problem.origin),
+            kind: None,
         });
     }
     let section = profiles.profiles.get(name).ok_or_else(|| missing_profile(profiles, name))?;
-    let mut notes = Vec::new();
-    let endpoint = context.sts_endpoint(section, profiles, &mut notes);
-    let look = Look { profiles, context };
-    let own = endpoint.clone();
-    let mut walk = Walk { look, endpoint, notes, links: Vec::new(), path: Vec::new(), visited: HashSet::new() };
+    plan_of(section, profiles, context).map_err(|error| PlanError { kind: stated_kind(section), ..error })
+}
+
+fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext) -> Result<Plan, PlanError> {
+    let (endpoint, endpoint_notes) = context.sts_endpoint(section, profiles);
+    let mut walk = Walk {
+        look: Look { profiles, context },
+        endpoint: endpoint.clone(),
+        endpoint_notes,
+        notes: Vec::new(),
+        links: Vec::new(),
+        path: Vec::new(),
+        visited: HashSet::new(),
+    };
     let base = walk.down(section)?;
     let (steps, notes) = walk.up(base)?;
-    Ok(Plan { profile: name.to_owned(), steps, endpoint: own, notes })
+    Ok(Plan { profile: section.name.clone(), steps, endpoint, notes })
 }
 
 /// The error for a profile that is in no file.
@@ -48,6 +59,7 @@ pub fn missing_profile(profiles: &Profiles, name: &str) -> PlanError {
         code: PlanErrorCode::MissingProfile,
         message: format!("profile \"{name}\" is in no AWS file{hint}"),
         origin: None,
+        kind: None,
     }
 }
 
@@ -55,6 +67,8 @@ struct Walk<'a> {
     look: Look<'a>,
     /// Where the calls of the links that come next go.
     endpoint: StsEndpoint,
+    /// What is to be said of it, once it is used.
+    endpoint_notes: Vec<String>,
     notes: Vec<String>,
     /// The links met on the way down, the last to run first.
     links: Vec<Link<'a>>,
@@ -96,15 +110,21 @@ impl<'a> Walk<'a> {
             self.visited.insert(&section.name);
             let (view, found) = self.found(section)?;
             (section, named_by) = match found {
-                Found::Base(source) => return base(source),
+                Found::Base(source) => {
+                    if source.calls_sts() && !matches!(source, Source::Static(_)) {
+                        self.notes.append(&mut self.endpoint_notes);
+                    }
+                    return base(source);
+                }
                 Found::Helper { asked, line } => {
                     self.notes.push(format!("profile \"{}\" asks evercred for profile \"{asked}\"", section.name));
                     let next = self.source(view, "credential_process", line, &asked)?;
                     // What evercred is asked for is a request of its own, with that profile's region.
-                    self.endpoint = self.look.context.sts_endpoint(next, self.look.profiles, &mut self.notes);
+                    (self.endpoint, self.endpoint_notes) = self.look.context.sts_endpoint(next, self.look.profiles);
                     (next, Some(line))
                 }
                 Found::Link { role_arn, from } => {
+                    self.notes.append(&mut self.endpoint_notes);
                     self.links.push(Link { view, role_arn, endpoint: self.endpoint.clone() });
                     match from {
                         Signer::Profile(value) => {
@@ -135,7 +155,8 @@ impl<'a> Walk<'a> {
 
     fn source(&self, view: View<'_>, setting: &str, value: &Value, name: &str) -> Result<&'a Section, PlanError> {
         self.look.profiles.profiles.get(name).ok_or_else(|| {
-            let hint = did_you_mean(name, self.look.profiles.profiles.keys().map(String::as_str));
+            let others = self.look.profiles.profiles.keys().map(String::as_str).filter(|other| *other != view.name());
+            let hint = did_you_mean(name, others);
             let message = format!(
                 "profile \"{}\" takes its credentials from profile \"{name}\" ({setting}), which is in no AWS file{hint}",
                 view.name()

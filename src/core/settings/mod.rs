@@ -172,7 +172,7 @@ pub enum RenewWhen {
 /// `keep_for`, whose default is not that of a plain [`Span`].
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-struct KeepFor(Span);
+struct KeepFor(#[serde(deserialize_with = "values::at_least_a_minute")] Span);
 
 impl Settings {
     /// Reads a settings file's text.
@@ -252,7 +252,7 @@ impl Default for Caches {
 
 impl Default for Notify {
     fn default() -> Self {
-        Self { desktop: true, quiet: None }
+        Self { desktop: true, quiet: Some(QuietHours::at_night()) }
     }
 }
 
@@ -287,8 +287,7 @@ mod tests {
         for default in Settings::default().list("") {
             let setting = listed.iter().find(|setting| setting.key == default.key).unwrap();
             assert!(setting.line.is_some(), "{} is not in the example", default.key);
-            // There are no quiet hours unless somebody wants them.
-            assert!(default.key == "notify.quiet" || setting.value == default.value, "{setting:?}, {default:?}");
+            assert!(setting.value == default.value, "{setting:?}, {default:?}");
         }
         for setting in &listed {
             assert!(setting.line.is_some(), "{setting:?} has no line");
@@ -317,6 +316,10 @@ mod tests {
             ("[renew]\nahead = \"-5m\"", 2),
             ("[clock]\nwarn = 60", 2),
             ("[notify]\nquiet = \"25:00-07:00\"", 2),
+            ("keep_for = \"59s\"", 1),
+            ("keep = [\"a\", \"\"]", 1),
+            ("[[publish]]\nprofile = \"a\"\nsection = \"a]b\"", 3),
+            ("[[profile]]\nname = \"a b\"", 2),
             ("[notify]\nquiet = \"22:00-22:00\"", 2),
             ("[clock]\nntp = [\"time.aws.com\", \"a b\"]", 2),
             ("[clock]\nntp = [\"host:99999\"]", 2),

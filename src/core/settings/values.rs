@@ -93,6 +93,9 @@ impl<'de> Deserialize<'de> for KeepSetting {
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<KeepSetting, A::Error> {
                 let mut names = Vec::new();
                 while let Some(name) = items.next_element::<String>()? {
+                    if name.trim().is_empty() {
+                        return Err(de::Error::custom("an empty name is no profile's"));
+                    }
                     names.push(name);
                 }
                 Ok(KeepSetting(Keep::Matching(names)))
@@ -186,10 +189,18 @@ impl<'de> Deserialize<'de> for NtpServer {
 /// The name of a profile or section.
 pub(super) fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
-    if text.trim().is_empty() || text.contains(char::is_control) {
-        return Err(de::Error::custom("a name is needed here, without control characters"));
+    // As the AWS files can hold it.
+    if text.is_empty() || text.contains(|c: char| c.is_control() || c.is_whitespace() || "[]#;'\"".contains(c)) {
+        return Err(de::Error::custom("a name is needed here, without blanks, quotes, brackets, # and ;"));
     }
     Ok(text)
+}
+
+/// Uses of a profile are noted by the minute.
+pub(super) fn at_least_a_minute<'de, D: Deserializer<'de>>(from: D) -> Result<Span, D::Error> {
+    let span = Span::deserialize(from)?;
+    let long_enough = span.get() >= TimeDelta::minutes(1);
+    long_enough.then_some(span).ok_or_else(|| de::Error::custom("that is too short: it is a minute at least"))
 }
 
 /// STS knows sessions from 15 minutes to 36 hours.
@@ -223,6 +234,14 @@ pub struct QuietHours {
     pub from: NaiveTime,
     /// The end.
     pub to: NaiveTime,
+}
+
+impl QuietHours {
+    /// From ten in the evening to seven in the morning.
+    pub(super) fn at_night() -> Self {
+        let hour = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default();
+        Self { from: hour(22), to: hour(7) }
+    }
 }
 
 impl fmt::Display for QuietHours {

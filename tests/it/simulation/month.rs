@@ -24,6 +24,7 @@ pub(crate) fn run(seed: u64) -> u64 {
         world.suspend(night);
         callers(&mut world);
     }
+    assert!(world.wakeups < 20_000, "{} wake-ups in a month\n{}", world.wakeups, world.story());
     world.fingerprint()
 }
 

@@ -98,6 +98,8 @@ pub(crate) struct World {
     /// Something is wrong right now: nobody can promise anything.
     pub(crate) trouble: bool,
     answered: Option<bool>,
+    /// How often the keeper wanted to be called again.
+    pub(crate) wakeups: u64,
     kept_since: Vec<Option<i64>>,
 }
 
@@ -135,6 +137,7 @@ impl World {
             unconfirmed: 0,
             trouble: false,
             answered: None,
+            wakeups: 0,
             kept_since: vec![None; profiles],
         };
         world.rotate_key(0);
@@ -319,6 +322,7 @@ impl World {
             return true;
         }
         if timeout.is_some_and(|at| at.as_millis() <= next) {
+            self.wakeups += 1;
             self.keeper.handle_timeout(now);
             self.carry_out();
             let again = self.keeper.next_timeout();
