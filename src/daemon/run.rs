@@ -1,6 +1,7 @@
 //! The one loop: waits for something to happen, tells the keeper, does what the keeper says.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::core::clock::{Clock, Sample};
 use crate::core::inputs::{AwsInputs, Change, Reading};
 use crate::core::keeper::{Action, Disturbance, Event, Keeper, LogLevel, LogLine, Outcome, Ticket};
 use crate::core::location::AwsPaths;
-use crate::core::plan;
+use crate::core::plan::{self, Plan, PlanError, Source, Step};
 use crate::core::profile::SourceFile;
 use crate::core::settings::Settings;
 use crate::core::time::AwsTime;
@@ -50,6 +51,8 @@ struct Daemon {
     looks: JoinSet<(Incoming, bool)>,
     saves: Saves,
     watcher: FileWatcher,
+    /// The web identity token files, and how the plans name them.
+    token_files: BTreeMap<PathBuf, String>,
     timer: Timer,
     started_at: AwsTime,
 }
@@ -94,6 +97,7 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
         looks: JoinSet::new(),
         saves: Saves::new(state),
         watcher,
+        token_files: BTreeMap::new(),
         timer,
         started_at,
         start,
@@ -264,7 +268,26 @@ impl Daemon {
             tracing::warn!("{place}:{}: {}", problem.origin.line, problem.message);
         }
         let plans: BTreeMap<_, _> = plan::resolve_all(self.inputs.profiles(), &plan_context(&self.environment));
+        self.watch_token_files(&plans);
         self.keeper.handle(Event::Plans(plans), now());
+    }
+
+    fn watch_token_files(&mut self, plans: &BTreeMap<String, Result<Plan, PlanError>>) {
+        let steps = plans.values().filter_map(|plan| plan.as_ref().ok()).flat_map(|plan| &plan.steps);
+        let token_file = |step: &Step| match &step.source {
+            Source::WebIdentity(role) => Some((absolute(&role.token_file), role.token_file.clone())),
+            _ => None,
+        };
+        let token_files: BTreeMap<PathBuf, String> = steps.filter_map(token_file).collect();
+        if token_files != self.token_files {
+            self.token_files = token_files;
+            self.watcher.set_paths(self.watched());
+        }
+    }
+
+    fn watched(&self) -> Vec<PathBuf> {
+        let own = [&self.start.folders.settings_file, &self.paths.config, &self.paths.credentials];
+        own.into_iter().chain(self.token_files.keys()).cloned().collect()
     }
 
     fn file_changed(&mut self, FileChange { path, content }: FileChange) {
@@ -273,6 +296,11 @@ impl Daemon {
             FileContent::Text(bytes) => Reading::Bytes(bytes),
             FileContent::Unreadable(why) => Reading::Unreadable(why),
         };
+        if let Some(token_file) = self.token_files.get(&path) {
+            // What is in it is read when it is needed.
+            let event = Event::TokenFileChanged(token_file.clone());
+            return self.keeper.handle(event, now());
+        }
         // One path may be both files, in odd set-ups.
         if path == self.start.folders.settings_file {
             return self.settings_changed(found);
@@ -315,7 +343,7 @@ impl Daemon {
                 if settings != self.start.settings {
                     tracing::info!("{} has changed", path.display());
                     self.start.settings = settings;
-                    self.apply_settings(&path);
+                    self.apply_settings();
                 }
             }
             Err((why, line)) => {
@@ -331,7 +359,7 @@ impl Daemon {
         }
     }
 
-    fn apply_settings(&mut self, settings_file: &std::path::Path) {
+    fn apply_settings(&mut self) {
         self.environment = daemon_environment(&self.start.own, &self.start.settings);
         self.minter.reconfigure(self.environment.clone());
         self.keeper.handle(Event::Settings(self.start.settings.keeper()), now());
@@ -339,8 +367,8 @@ impl Daemon {
         self.saves.minted = true;
         match aws_paths(&self.environment) {
             Ok(paths) if paths != self.paths => {
-                self.watcher.set_paths(vec![settings_file.to_owned(), paths.config.clone(), paths.credentials.clone()]);
                 self.paths = paths;
+                self.watcher.set_paths(self.watched());
                 self.inputs = AwsInputs::default();
                 self.read_aws_files();
             }
@@ -398,6 +426,10 @@ impl Saves {
             tracing::warn!("{error}");
         }
     }
+}
+
+fn absolute(path: &str) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
 }
 
 fn log(line: &LogLine) {

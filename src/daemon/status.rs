@@ -30,6 +30,12 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
         line: Some(problem.origin.line),
         fix: problem.fatal.then(|| "correct the line; the profiles go on as they were until then".to_owned()),
     });
+    let profiles = keeper.status(now);
+    let warnings: Vec<ProblemEntry> = profiles
+        .iter()
+        .filter_map(|profile| profile.warning.clone().filter(|_| profile.kept))
+        .map(|message| ProblemEntry { id: "token-expires".to_owned(), message, file: None, line: None, fix: None })
+        .collect();
     StatusDocument {
         schema: "evercred.status/1".to_owned(),
         daemon: DaemonStatus {
@@ -38,9 +44,9 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
             started_at: context.started_at.to_rfc3339(),
         },
         clock: clock(keeper.clock(), context.warn, now),
-        profiles: keeper.status(now).into_iter().map(profile).collect(),
+        profiles: profiles.into_iter().map(profile).collect(),
         sso_sessions: Vec::new(),
-        problems: file_problems.chain(context.problems).collect(),
+        problems: file_problems.chain(context.problems).chain(warnings).collect(),
     }
 }
 

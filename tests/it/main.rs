@@ -24,4 +24,6 @@ mod edge_process;
 #[cfg(feature = "daemon")]
 mod edge_secrets;
 #[cfg(feature = "daemon")]
+mod edge_web_identity;
+#[cfg(feature = "daemon")]
 mod machine;

@@ -39,9 +39,14 @@ pub(super) fn carry_out(shared: &Shared, command: &str, body: &[u8]) -> Response
             let role = Role {
                 trusts: trusts.collect(),
                 external_id: text("external_id"),
+                mfa: given["mfa"].as_bool().unwrap_or(false),
                 max_session_seconds: given["max_session_seconds"].as_i64().unwrap_or(3_600),
             };
             world.roles.insert(arn, role);
+            json!({})
+        }),
+        "code" => text("device").zip(text("code")).map(|(device, code)| {
+            world.codes.insert(device, code);
             json!({})
         }),
         "fail" => match given["fault"].as_str() {

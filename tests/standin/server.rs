@@ -71,6 +71,11 @@ impl StandIn {
         self.shared.world().roles.insert(arn.to_owned(), role);
     }
 
+    /// The MFA device shows another code.
+    pub fn show_code(&self, device: &str, code: &str) {
+        self.shared.world().codes.insert(device.to_owned(), code.to_owned());
+    }
+
     /// Puts the stand-in's clock ahead of this machine's, or behind it.
     pub fn set_offset_seconds(&self, seconds: i64) {
         self.shared.world().offset_ms = seconds * 1_000;

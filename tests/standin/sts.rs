@@ -1,5 +1,7 @@
 //! STS, as it answers: who the caller is, and what it may assume.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, NaiveDateTime};
 
 use super::http::{Request, Response};
@@ -33,12 +35,19 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Response {
         status: 200,
         error: None,
     };
-    let result = authenticate(world, request, &mut call).and_then(|caller| match action.as_str() {
-        "GetCallerIdentity" => Ok(identity(&caller)),
-        "AssumeRole" => assume_role(world, request, &caller),
-        "" => Err(refusal(400, "MissingAction", "Missing Action")),
-        other => Err(refusal(400, "InvalidAction", format!("Could not find operation {other} for version 2011-06-15"))),
-    });
+    let signed = |world: &World, call: &mut Call| authenticate(world, request, call);
+    let result = match action.as_str() {
+        "AssumeRoleWithWebIdentity" => web_identity(world, request),
+        "GetSessionToken" => signed(world, &mut call).and_then(|caller| session_token(world, request, &caller)),
+        _ => signed(world, &mut call).and_then(|caller| match action.as_str() {
+            "GetCallerIdentity" => Ok(identity(&caller)),
+            "AssumeRole" => assume_role(world, request, &caller),
+            "" => Err(refusal(400, "MissingAction", "Missing Action")),
+            other => {
+                Err(refusal(400, "InvalidAction", format!("Could not find operation {other} for version 2011-06-15")))
+            }
+        }),
+    };
     let response = match result {
         Ok(body) => {
             let document = format!(
@@ -85,7 +94,8 @@ fn authenticate(world: &World, request: &Request, call: &mut Call) -> Result<Pri
         None => {
             let user = world.users.get(&authorization.access_key_id).filter(|user| user.active && token.is_none());
             let user = user.ok_or_else(unknown)?;
-            let principal = Principal { arn: user.arn.clone(), account: user.account.clone(), role_arn: None };
+            let (arn, account) = (user.arn.clone(), user.account.clone());
+            let principal = Principal { arn, account, role_arn: None, temporary: false, mfa: false };
             (&user.secret_access_key, principal, None)
         }
     };
@@ -131,45 +141,132 @@ fn identity(caller: &Principal) -> String {
     format!("<Arn>{}</Arn><UserId>AIDAEXAMPLE</UserId><Account>{}</Account>", caller.arn, caller.account)
 }
 
-fn assume_role(world: &mut World, request: &Request, caller: &Principal) -> Result<String, Refusal> {
-    let invalid = |message: String| refusal(400, "ValidationError", message);
-    let parameter = |name: &str| request.parameter(name).filter(|value| !value.is_empty());
-    let arn = parameter("RoleArn").ok_or_else(|| invalid("RoleArn is required".into()))?;
-    let session = parameter("RoleSessionName").ok_or_else(|| invalid("RoleSessionName is required".into()))?;
-    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-    if !(2..=64).contains(&session.len()) || !session.chars().all(fits) {
+fn invalid(message: &str) -> Refusal {
+    refusal(400, "ValidationError", message)
+}
+
+fn parameter(request: &Request, name: &str) -> Option<String> {
+    request.parameter(name).filter(|value| !value.is_empty())
+}
+
+fn seconds(request: &Request, unless_set: i64) -> Result<i64, Refusal> {
+    let seconds = parameter(request, "DurationSeconds").map_or(Ok(unless_set), |text| text.parse::<i64>());
+    let seconds = seconds.map_err(|_| invalid("DurationSeconds must be a number"))?;
+    if seconds < 900 {
         return Err(invalid(
-            "1 validation error detected: Value at 'roleSessionName' failed to satisfy constraint".into(),
+            "1 validation error detected: Value at 'durationSeconds' failed to satisfy constraint: Member must have value \
+             greater than or equal to 900",
         ));
     }
-    let seconds = parameter("DurationSeconds").map_or(Ok(3_600), |text| text.parse::<i64>());
-    let seconds = seconds.map_err(|_| invalid("DurationSeconds must be a number".into()))?;
-    if seconds < 900 {
-        return Err(invalid("1 validation error detected: Value at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900".into()));
+    Ok(seconds)
+}
+
+/// Whether the request brings the code that its device shows now. A code is good once.
+fn shows_code(world: &mut World, request: &Request) -> Result<bool, Refusal> {
+    match (parameter(request, "SerialNumber"), parameter(request, "TokenCode")) {
+        (None, None) => Ok(false),
+        (Some(device), Some(code)) if world.codes.get(&device) == Some(&code) => {
+            world.codes.remove(&device);
+            Ok(true)
+        }
+        _ => {
+            Err(refusal(403, "AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code. "))
+        }
     }
+}
+
+fn session_token(world: &mut World, request: &Request, caller: &Principal) -> Result<String, Refusal> {
+    if caller.temporary {
+        return Err(refusal(403, "AccessDenied", "Cannot call GetSessionToken with session credentials"));
+    }
+    let seconds = seconds(request, 43_200)?;
+    if seconds > 129_600 {
+        return Err(invalid("The requested DurationSeconds exceeds the maximum of 129600"));
+    }
+    let mfa = shows_code(world, request)?;
+    Ok(mint(world, seconds, Principal { temporary: true, mfa, ..caller.clone() }))
+}
+
+fn web_identity(world: &mut World, request: &Request) -> Result<String, Refusal> {
+    let (arn, session, seconds) = asked(request)?;
+    let no_jwt = || {
+        refusal(
+            400,
+            "InvalidIdentityToken",
+            "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
+        )
+    };
+    let token = parameter(request, "WebIdentityToken").unwrap_or_default();
+    let payload = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok()).ok_or_else(no_jwt)?;
+    let claims: serde_json::Value = serde_json::from_slice(&payload).map_err(|_| no_jwt())?;
+    let expires_ms = claims["exp"].as_i64().ok_or_else(no_jwt)? * 1_000;
+    if expires_ms <= world.now_ms() {
+        let message = format!(
+            "Token expired: current date/time {} must be before the expiration date/time {}",
+            world.now_ms() / 1_000,
+            expires_ms / 1_000
+        );
+        return Err(refusal(400, "ExpiredTokenException", message));
+    }
+    let subject = format!("oidc:{}", claims["sub"].as_str().unwrap_or_default());
+    let trusted = world.roles.get(&arn).is_some_and(|role| role.trusts.contains(&subject));
+    if !trusted {
+        return Err(refusal(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"));
+    }
+    Ok(assumed(world, &arn, &session, seconds))
+}
+
+/// The role, the session's name and how long.
+fn asked(request: &Request) -> Result<(String, String, i64), Refusal> {
+    let arn = parameter(request, "RoleArn").ok_or_else(|| invalid("RoleArn is required"))?;
+    let session = parameter(request, "RoleSessionName").ok_or_else(|| invalid("RoleSessionName is required"))?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    if !(2..=64).contains(&session.len()) || !session.chars().all(fits) {
+        return Err(invalid("1 validation error detected: Value at 'roleSessionName' failed to satisfy constraint"));
+    }
+    Ok((arn, session, seconds(request, 3_600)?))
+}
+
+fn assume_role(world: &mut World, request: &Request, caller: &Principal) -> Result<String, Refusal> {
+    let (arn, session, seconds) = asked(request)?;
     let denied = || {
         let message = format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}", caller.arn);
         refusal(403, "AccessDenied", message)
     };
+    let shown = shows_code(world, request)?;
     let role: Role = world.roles.get(&arn).cloned().ok_or_else(denied)?;
     let who = caller.role_arn.as_ref().unwrap_or(&caller.arn);
     if !role.trusts.iter().any(|trusted| trusted == "*" || trusted == who)
-        || role.external_id != parameter("ExternalId")
+        || role.external_id != parameter(request, "ExternalId")
+        || (role.mfa && !caller.mfa && !shown)
     {
         return Err(denied());
     }
-    if caller.role_arn.is_some() && seconds > 3_600 {
+    if caller.temporary && seconds > 3_600 {
         return Err(invalid(
-            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining".into(),
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
         ));
     }
     if seconds > role.max_session_seconds {
-        return Err(invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.".into()));
+        return Err(invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role."));
     }
-    let seconds = world.longest_life_seconds.map_or(seconds, |longest| longest.min(seconds));
+    Ok(assumed(world, &arn, &session, seconds))
+}
+
+fn assumed(world: &mut World, arn: &str, session: &str, seconds: i64) -> String {
     let (account, name) =
         (arn.split(':').nth(4).unwrap_or_default().to_owned(), arn.rsplit('/').next().unwrap_or_default());
     let assumed = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");
+    let (role_arn, temporary, mfa) = (Some(arn.to_owned()), true, false);
+    let body = mint(world, seconds, Principal { arn: assumed.clone(), account, role_arn, temporary, mfa });
+    format!(
+        "{body}<AssumedRoleUser><Arn>{assumed}</Arn><AssumedRoleId>AROAEXAMPLE:{session}</AssumedRoleId></AssumedRoleUser>"
+    )
+}
+
+/// A new session, as the answers show it.
+fn mint(world: &mut World, seconds: i64, principal: Principal) -> String {
+    let seconds = world.longest_life_seconds.map_or(seconds, |longest| longest.min(seconds));
     // Real expiries have whole seconds.
     let expires_at_ms = (world.now_ms() + seconds * 1_000).div_euclid(1_000) * 1_000;
     let id = world.unique("ASIA", 20);
@@ -177,15 +274,14 @@ fn assume_role(world: &mut World, request: &Request, caller: &Principal) -> Resu
         secret_access_key: world.unique("session/secret+", 40),
         token: world.unique("session/token+", 120),
         expires_at_ms,
-        principal: Principal { arn: assumed.clone(), account, role_arn: Some(arn) },
+        principal,
     };
     let expiration = DateTime::from_timestamp_millis(expires_at_ms).unwrap().format("%Y-%m-%dT%H:%M:%SZ");
     let body = format!(
         "<Credentials><AccessKeyId>{id}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey><SessionToken>{}</SessionToken>\
-         <Expiration>{expiration}</Expiration></Credentials><AssumedRoleUser><Arn>{assumed}</Arn>\
-         <AssumedRoleId>AROAEXAMPLE:{session}</AssumedRoleId></AssumedRoleUser>",
+         <Expiration>{expiration}</Expiration></Credentials>",
         minted.secret_access_key, minted.token
     );
     world.sessions.insert(id, minted);
-    Ok(body)
+    body
 }

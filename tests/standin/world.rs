@@ -13,16 +13,18 @@ pub struct Key {
 /// A role that can be assumed.
 #[derive(Clone, Debug)]
 pub struct Role {
-    /// ARNs of users and roles that may assume it, or `*`.
+    /// ARNs of users and roles that may assume it, `oidc:` and the subject of a web identity, or `*`.
     pub trusts: Vec<String>,
     pub external_id: Option<String>,
+    /// Whether only who has shown an MFA code may assume it.
+    pub mfa: bool,
     pub max_session_seconds: i64,
 }
 
 impl Role {
     pub fn trusting(principals: &[&str]) -> Self {
         let trusts = principals.iter().map(|principal| (*principal).to_owned()).collect();
-        Self { trusts, external_id: None, max_session_seconds: 3_600 }
+        Self { trusts, external_id: None, mfa: false, max_session_seconds: 3_600 }
     }
 }
 
@@ -83,6 +85,10 @@ pub(super) struct Principal {
     pub account: String,
     /// The role behind a session; `None` for a user.
     pub role_arn: Option<String>,
+    /// Whether it is a session, of a role or of a user.
+    pub temporary: bool,
+    /// Whether it has shown an MFA code.
+    pub mfa: bool,
 }
 
 pub(super) struct User {
@@ -103,6 +109,8 @@ pub(super) struct World {
     /// Minted sets live no longer than this, whatever was asked for.
     pub longest_life_seconds: Option<i64>,
     pub calls: Vec<Call>,
+    /// The code that each MFA device shows now; taken away by its use.
+    pub codes: BTreeMap<String, String>,
     serial: u64,
 }
 
@@ -118,6 +126,7 @@ impl World {
             date: DateHeader::True,
             longest_life_seconds: None,
             calls: Vec::new(),
+            codes: BTreeMap::new(),
             serial: 0,
         }
     }

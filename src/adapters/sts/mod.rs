@@ -94,7 +94,11 @@ impl StsCaller {
                 operations::session_token(&client, &call, device, code, session.duration_seconds).await
             }
             Source::WebIdentity(role) => match token_file::read(&role.token_file).await {
-                Ok(token) => operations::web_identity(&client, &call, role, &token).await,
+                Ok(token) => operations::web_identity(&client, &call, role, &token).await.map_err(|fault| {
+                    let expired = fault.code.starts_with("ExpiredToken");
+                    let fix = format!("have the token file {} written anew by whoever writes it", role.token_file);
+                    if expired { Fault { fix: Some(fix), ..fault } } else { fault }
+                }),
                 Err(why) => Err(aws_error::fault(&what, None, Some("TokenFile"), Some(&why))),
             },
             _ => operations::identify(&client, &call).await,

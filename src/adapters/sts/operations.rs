@@ -10,6 +10,7 @@ use crate::core::keeper::Outcome;
 use crate::core::plan::{AssumeRole, WebIdentity};
 use crate::core::secret::Secret;
 use crate::core::time::AwsTime;
+use crate::core::web_identity::token_expiry;
 
 pub(super) async fn assume_role(
     client: &Client,
@@ -68,7 +69,8 @@ pub(super) async fn web_identity(
         .await
         .map_err(|error| call.fault(&error))?;
     let account = answer.assumed_role_user().and_then(|user| account_of(user.arn()));
-    minted(call, answer.credentials(), account.or_else(|| account_of(&role.role_arn)))
+    let credentials = whole(call, answer.credentials(), account.or_else(|| account_of(&role.role_arn)))?;
+    Ok(Outcome::Federated { credentials, token_expires_at: token_expiry(token.expose()) })
 }
 
 pub(super) async fn identify(client: &Client, call: &Call<'_>) -> Result<Outcome, Fault> {
@@ -81,21 +83,25 @@ pub(super) async fn identify(client: &Client, call: &Call<'_>) -> Result<Outcome
     }
 }
 
-/// A set as STS sends it, if it is whole.
 fn minted(call: &Call<'_>, set: Option<&StsCredentials>, account_id: Option<String>) -> Result<Outcome, Fault> {
+    whole(call, set, account_id).map(Outcome::Minted)
+}
+
+/// A set as STS sends it, if it is whole.
+fn whole(call: &Call<'_>, set: Option<&StsCredentials>, account_id: Option<String>) -> Result<Credentials, Fault> {
     let set = set.ok_or_else(|| call.unusable(None, "an answer without credentials"))?;
     let expires = set.expiration().to_millis().ok().filter(|millis| *millis > 0);
     let whole = [set.access_key_id(), set.secret_access_key(), set.session_token()].iter().all(|text| !text.is_empty());
     let Some(expires) = expires.filter(|_| whole) else {
         return Err(call.unusable(None, "an answer with half of a set of credentials"));
     };
-    Ok(Outcome::Minted(Credentials {
+    Ok(Credentials {
         access_key_id: set.access_key_id().to_owned(),
         secret_access_key: Secret::new(set.secret_access_key()),
         session_token: Some(Secret::new(set.session_token())),
         expires_at: Some(AwsTime::from_millis(expires)),
         account_id,
-    }))
+    })
 }
 
 fn seconds(seconds: u32) -> i32 {

@@ -428,7 +428,7 @@ async fn a_web_identity_token_is_read_anew_and_stands_for_a_signature() {
         assert!(fault.message.contains(says), "{}", fault.message);
     }
     private_file::write(&token_file, b"aaa.bbb.ccc\n").unwrap();
-    assert!(matches!(caller().mint(order()).await.0, Outcome::Minted(_)));
+    assert!(matches!(caller().mint(order()).await.0, Outcome::Federated { token_expires_at: None, .. }));
     let sent = task.await.unwrap();
     assert!(sent.contains("WebIdentityToken=aaa.bbb.ccc") && !sent.contains("authorization"), "{sent}");
 }

@@ -47,6 +47,8 @@ pub enum Event {
         /// What the answers on the way said about the time, oldest first.
         samples: Vec<Sample>,
     },
+    /// A web identity token file was written; its path as the plans have it.
+    TokenFileChanged(String),
     /// Something happened after which the estimate of AWS's time, and the last failures, may no longer hold.
     Disturbed(Disturbance),
 }
@@ -76,6 +78,13 @@ pub enum Disturbance {
 pub enum Outcome {
     /// New credentials.
     Minted(Credentials),
+    /// New credentials for a web identity token.
+    Federated {
+        /// The credentials.
+        credentials: Credentials,
+        /// When the token itself expires, where it says so.
+        token_expires_at: Option<AwsTime>,
+    },
     /// GetCallerIdentity answered for a static key: the account behind it.
     Identified {
         /// Twelve digits.
@@ -259,6 +268,8 @@ pub struct ProfileStatus {
     pub last_renewal: Option<RenewalStatus>,
     /// The last error, until a success.
     pub last_error: Option<ErrorStatus>,
+    /// What will go wrong if nobody does anything: a sentence.
+    pub warning: Option<String>,
 }
 
 /// The state of a profile.

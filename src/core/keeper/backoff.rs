@@ -114,6 +114,12 @@ impl Streak {
         }
     }
 
+    /// A file changed that the failure may have come from. Whoever writes it in a loop makes no loop of calls.
+    pub(super) fn file_changed(&mut self, now: BootTime, pause: TimeDelta) {
+        let earliest = (self.last + pause).max(now).max(self.not_before);
+        self.next_try = Some(self.next_try.map_or(earliest, |at| at.min(earliest)));
+    }
+
     /// Something changed that the failure may have come from: a network, the time, what a person did.
     pub(super) fn cut_short(&mut self, now: BootTime, rng: &mut Rng) {
         // Networks come and go in bursts, and everything that waits must not start at the same moment.

@@ -153,6 +153,12 @@ impl Keeper {
                 self.waiting.remove(&caller);
             }
             Event::Ended { ticket, outcome, samples } => self.ended(ticket, outcome, &samples, now),
+            Event::TokenFileChanged(path) => {
+                let of_file = |node: &&mut Node| matches!(&node.step.source, Source::WebIdentity(role) if role.token_file == path);
+                for node in self.nodes.values_mut().filter(of_file) {
+                    node.failures.streaks().for_each(|streak| streak.file_changed(now.boot, TimeDelta::seconds(5)));
+                }
+            }
             Event::Disturbed(disturbance) => self.disturbed(disturbance, now),
         }
         self.pump(now);
@@ -253,7 +259,7 @@ impl Keeper {
             self.actions.push_back(Action::KeepMinted);
         }
         for node in self.nodes.values_mut() {
-            node.failures.streaks().for_each(|streak| streak.asked(now.boot));
+            node.failures.streaks().for_each(|streak| streak.file_changed(now.boot, TimeDelta::minutes(1)));
         }
     }
 

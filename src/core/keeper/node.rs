@@ -30,6 +30,8 @@ pub(super) struct Node {
     pub(super) last_renewal: Option<RenewalStatus>,
     /// To be renewed although it is still good.
     pub(super) forced: Option<Forced>,
+    /// When the web identity token behind it expires, where it says so.
+    pub(super) token_expires_at: Option<AwsTime>,
     /// How many times it was minted.
     pub(super) mints: u64,
     /// How many calls have ended, well or badly.
@@ -63,6 +65,7 @@ impl Node {
             failures: Failures::default(),
             last_renewal: None,
             forced: None,
+            token_expires_at: None,
             mints: 0,
             ended: 0,
             changed_at: now,
@@ -102,6 +105,19 @@ impl Node {
     /// What is handed out.
     pub(super) fn servable(&self, clock: &Clock, now: Now) -> Option<&Credentials> {
         Some(&self.held.as_ref().filter(|held| held.is_servable(clock, now))?.credentials)
+    }
+
+    /// That the next renewal will find an expired web identity token, where it will.
+    pub(super) fn token_warning(&self) -> Option<String> {
+        let Source::WebIdentity(role) = &self.step.source else { return None };
+        let (expires_at, end) = (self.token_expires_at?, self.held.as_ref()?.end?);
+        (expires_at < end.renew_at).then(|| {
+            format!(
+                "the token in {} expires at {expires_at}, before the credentials of profile \"{}\" are renewed: without a \
+                 new one they end at {}",
+                role.token_file, self.step.profile, end.expires_at
+            )
+        })
     }
 
     /// Whether it may be minted without anybody asking. A program may open a browser or wait for a button: it is run

@@ -76,6 +76,10 @@ impl Keeper {
         node.ended += 1;
         let result = match outcome {
             Outcome::Minted(credentials) => self.accept(key, credentials, now),
+            Outcome::Federated { credentials, token_expires_at } => {
+                node.token_expires_at = token_expires_at;
+                self.accept(key, credentials, now).map(|()| self.warn_of_token(key))
+            }
             Outcome::Identified { account_id, .. } => {
                 self.identified(key, Some(account_id));
                 Ok(())
@@ -130,6 +134,14 @@ impl Keeper {
         self.log(LogLevel::Info, Some(&profile), message);
         self.actions.push_back(Action::KeepMinted);
         Ok(())
+    }
+
+    fn warn_of_token(&mut self, key: &NodeKey) {
+        let Some(node) = self.nodes.get(key) else { return };
+        if let Some(warning) = node.token_warning() {
+            let profile = node.step.profile.clone();
+            self.log(LogLevel::Warn, Some(&profile), warning);
+        }
     }
 
     /// Credentials with their schedule.

@@ -80,6 +80,7 @@ impl Keeper {
             renew_at: end.filter(|_| kept).map(|end| end.renew_at),
             last_renewal: last.and_then(|node| node.last_renewal.clone()),
             last_error,
+            warning: nodes.iter().find_map(|node| node.token_warning()),
         }
     }
 
@@ -96,6 +97,7 @@ impl Keeper {
             remaining: None,
             renew_at: None,
             last_renewal: None,
+            warning: None,
             last_error: (!empty).then(|| ErrorStatus {
                 at: self.planned_at,
                 code: serde_json::to_value(error.code)
