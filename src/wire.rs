@@ -4,6 +4,7 @@
 //! `credential-process` of version 1 is frozen: an upgraded companion meets yesterday's daemon, and the other way round.
 //! Unknown fields are ignored, unknown requests answered as unsupported.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
@@ -20,21 +21,34 @@ pub const VERSION: u32 = 1;
 pub const LONGEST: usize = 1024 * 1024;
 
 /// A request of the companion.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// [`VERSION`].
     pub version: u32,
-    /// What is asked: `credential-process`, `status`, `renew`.
+    /// What is asked: `credential-process`, `status`, `renew`, `login`, `logout`.
     pub request: String,
     /// The profile, for requests about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// The code that a person typed, for `login`; without it the answer says what has to be typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Zeroizing<String>>,
     /// The AWS config file as the companion resolves it.
     #[serde(default)]
     pub config_file: String,
     /// The AWS credentials file as the companion resolves it.
     #[serde(default)]
     pub credentials_file: String,
+}
+
+/// `Debug` leaves the code out.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("request", &self.request)
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a request got no answer.

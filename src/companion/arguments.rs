@@ -25,6 +25,8 @@ pub(super) enum Command {
     CredentialProcess { profile: String },
     Status { profiles: Vec<String>, json: bool, watch: bool },
     Renew { profiles: Vec<String> },
+    Login { profile: Option<String> },
+    Logout { profile: Option<String> },
     Env { profile: String, shell: Shell },
     Exec { profile: String, command: Vec<OsString> },
     Plan { profile: Option<String>, json: bool },
@@ -41,7 +43,7 @@ pub(super) enum ConfigCommand {
 }
 
 /// The commands: name, arguments, one line of help.
-const COMMANDS: [(&str, &str, &str); 8] = [
+const COMMANDS: [(&str, &str, &str); 10] = [
     (
         "status",
         "[PROFILE...] [--json] [--watch]",
@@ -55,26 +57,20 @@ const COMMANDS: [(&str, &str, &str); 8] = [
         "prints what exec would set and unset",
     ),
     ("renew", "[PROFILE...|--all]", "renews now, waits, and says how it went; without PROFILE all that are kept"),
+    (
+        "login",
+        "[PROFILE] [--no-browser]",
+        "asks for what a person must give for PROFILE: the code of its MFA device, on the terminal or standard input",
+    ),
+    ("logout", "[PROFILE]", "forgets what was given for PROFILE"),
     ("plan", "[PROFILE] [--json]", "how PROFILE's credentials are got, from the files alone"),
     ("profiles", "[--json]", "every profile of the AWS files, each setting with its file and line"),
     ("config", "path|show|check", "the settings in force and where each comes from"),
 ];
 
 /// Commands that the documentation of evercred names and this version does not have.
-const LATER: [&str; 12] = [
-    "login",
-    "logout",
-    "adopt",
-    "release",
-    "doctor",
-    "explain",
-    "clock",
-    "prompt",
-    "service",
-    "endpoint",
-    "completions",
-    "man",
-];
+const LATER: [&str; 10] =
+    ["adopt", "release", "doctor", "explain", "clock", "prompt", "service", "endpoint", "completions", "man"];
 
 const EXIT_CODES: &str = "\
 exit codes: 0 done; 1 something needs attention; 2 wrong usage; 3 the daemon can't be reached; 4 no such profile;
@@ -107,6 +103,8 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
             }
             Long("json") if ["status", "plan", "profiles"].contains(name) => given.json = true,
             Long("watch") if *name == "status" => given.watch = true,
+            // Nothing opens a browser for a code.
+            Long("no-browser" | "use-device-code") if *name == "login" => {}
             Long("all") if *name == "renew" => given.all = true,
             Long("static") if ["exec", "env"].contains(name) => given.static_keys = true,
             Long("shell") if *name == "env" => {
@@ -156,6 +154,9 @@ impl Given {
             "status" => Ok(Command::Status { profiles: self.values, json: self.json, watch: self.watch }),
             "renew" if self.all && !self.values.is_empty() => Err(wrong()),
             "renew" => Ok(Command::Renew { profiles: self.values }),
+            "login" | "logout" if self.values.len() > 1 => Err(wrong()),
+            "login" => Ok(Command::Login { profile: self.values.into_iter().next() }),
+            "logout" => Ok(Command::Logout { profile: self.values.into_iter().next() }),
             "env" | "exec" if !self.static_keys && !self.values.is_empty() => needs_static(),
             "env" => Ok(Command::Env { profile: one(self.values)?, shell: self.shell.unwrap_or_default() }),
             "exec" if self.command.is_empty() => Err(wrong()),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::failure::{ATTENTION, Failure, UNREACHABLE};
 use super::files;
@@ -29,16 +30,28 @@ pub(super) fn ask(
     request: &str,
     profile: Option<&str>,
 ) -> Result<Result<Value, WireError>, Failure> {
+    ask_with(environment, request, profile, None)
+}
+
+/// The same, with a code that a person typed.
+pub(super) fn ask_with(
+    environment: &Environment,
+    request: &str,
+    profile: Option<&str>,
+    code: Option<Zeroizing<String>>,
+) -> Result<Result<Value, WireError>, Failure> {
     let paths = files::aws_paths(environment)?;
     let longest = if request == "status" { LONGEST_STATUS } else { LONGEST_ANSWER };
     let request = Request {
         version: wire::VERSION,
         request: request.to_owned(),
         profile: profile.map(str::to_owned),
+        code,
         config_file: paths.config.to_string_lossy().into_owned(),
         credentials_file: paths.credentials.to_string_lossy().into_owned(),
     };
     let text = serde_json::to_vec(&request).map_err(|error| Failure::new(ATTENTION, error.to_string()))?;
+    let text = Zeroizing::new(text);
     let path = folder(environment)?.join("evercred.sock");
     let failed = |why: String| {
         Failure::new(UNREACHABLE, format!("the daemon can't be reached at {}: {why}", path.display())).fix(START)

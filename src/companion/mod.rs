@@ -6,6 +6,7 @@ mod arguments;
 mod client;
 mod failure;
 mod files;
+mod login;
 mod offline;
 mod online;
 mod output;
@@ -44,6 +45,8 @@ fn run(environment: &Environment) -> Result<ExitCode, Failure> {
         Command::CredentialProcess { profile } => online::credential_process(environment, &profile),
         Command::Status { profiles, json, watch } => online::status(environment, &profiles, json, watch),
         Command::Renew { profiles } => online::renew(environment, profiles),
+        Command::Login { profile } => login::login(environment, profile),
+        Command::Logout { profile } => login::logout(environment, profile),
         Command::Env { profile, shell } => static_keys::env(environment, &profile, shell),
         Command::Exec { profile, command } => static_keys::exec(environment, &profile, &command),
         Command::Plan { profile, json } => offline::plan(environment, profile, json),

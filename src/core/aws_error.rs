@@ -61,8 +61,15 @@ pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Optio
     let code = code.unwrap_or("InvalidResponse");
     let skewed = is_skew(code, message.as_deref());
     let entry = lookup(code);
-    let class = if skewed { ErrorClass::Retryable } else { class(status, entry) };
-    let fix = if skewed {
+    let wrong_code = message.as_deref().is_some_and(|message| message.contains("MultiFactorAuthentication failed"));
+    let class = match (skewed, wrong_code) {
+        (true, _) => ErrorClass::Retryable,
+        (false, true) => ErrorClass::NeedsLogin,
+        (false, false) => class(status, entry),
+    };
+    let fix = if wrong_code {
+        Some("type the code that the device shows next: each is good once".to_owned())
+    } else if skewed {
         Some("the next request is signed with AWS's own time; nothing needs to be done".to_owned())
     } else if code == "AccessDenied" && what.starts_with("AssumeRole") {
         Some(ASSUME_ROLE_DENIED.to_owned())

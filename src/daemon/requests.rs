@@ -9,12 +9,19 @@ use tokio::sync::oneshot;
 use crate::core::credential::Credentials;
 use crate::core::keeper::{Answer, CallerId, Wants};
 use crate::core::location::AwsPaths;
+use crate::core::secret::Secret;
 use crate::wire::{self, ErrorKind, Request, WireError};
 
 /// What a request asks for.
 pub(super) enum Asked {
     /// Something that the keeper answers, now or later.
     Keeper(String, Wants),
+    /// A code that somebody typed for a profile.
+    Code(String, Secret),
+    /// What has to be typed for a profile.
+    Device(String),
+    /// What was typed for a profile is to be forgotten.
+    Logout(String),
     /// The status document.
     Status,
 }
@@ -89,6 +96,11 @@ pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
     match request.request.as_str() {
         "credential-process" => Ok(Asked::Keeper(profile()?, Wants::Credentials)),
         "renew" => Ok(Asked::Keeper(profile()?, Wants::Renewal)),
+        "login" => Ok(match &request.code {
+            Some(code) => Asked::Code(profile()?, Secret::new(code.as_str())),
+            None => Asked::Device(profile()?),
+        }),
+        "logout" => Ok(Asked::Logout(profile()?)),
         "status" => Ok(Asked::Status),
         other => Err(WireError {
             kind: ErrorKind::Unsupported,

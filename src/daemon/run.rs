@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -18,7 +19,7 @@ use crate::adapters::watch::{FileChange, FileContent, FileWatcher};
 use crate::adapters::{clock, file as person_file};
 use crate::core::clock::{Clock, Sample};
 use crate::core::inputs::{AwsInputs, Change, Reading};
-use crate::core::keeper::{Action, Disturbance, Event, Keeper, LogLevel, LogLine, Outcome, Ticket};
+use crate::core::keeper::{Action, Disturbance, Event, Keeper, LogLevel, LogLine, Outcome, Ticket, Wants};
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, Plan, PlanError, Source, Step};
 use crate::core::profile::SourceFile;
@@ -231,6 +232,25 @@ impl Daemon {
             Ok(Asked::Keeper(profile, wants)) => {
                 let caller = self.callers.add(profile.clone(), wants, reply);
                 self.keeper.handle(Event::Asked { caller, profile, wants }, now());
+            }
+            Ok(Asked::Code(profile, code)) => {
+                let caller = self.callers.add(profile.clone(), Wants::Renewal, reply);
+                self.keeper.handle(Event::Code { caller, profile, code }, now());
+            }
+            Ok(Asked::Device(profile)) => {
+                let answer = match self.keeper.device(&profile) {
+                    Ok(device) => wire::answer_ok(&json!({"profile": profile, "needs": "mfa-code", "device": device})),
+                    Err(refusal) => wire::answer_error(&refusal.into()),
+                };
+                let _ = reply.send(answer);
+            }
+            Ok(Asked::Logout(profile)) => {
+                let answer = match self.keeper.device(&profile) {
+                    Ok(_) => wire::answer_ok(&json!({"profile": profile})),
+                    Err(refusal) => wire::answer_error(&refusal.into()),
+                };
+                self.keeper.handle(Event::Logout(profile), now());
+                let _ = reply.send(answer);
             }
             Ok(Asked::Status) => {
                 let document = serde_json::to_value(self.status()).unwrap_or_default();

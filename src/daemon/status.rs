@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::core::clock::{Clock, Grade};
-use crate::core::keeper::{Keeper, ProfileStatus};
+use crate::core::keeper::{Keeper, ProfileStatus, Warning};
 use crate::core::profile::{Problem, SourceFile};
 use crate::core::time::{AwsTime, Now};
 use crate::wire::{ClockStatus, DaemonStatus, ErrorEntry, ProblemEntry, ProfileEntry, RenewalEntry, StatusDocument};
@@ -34,7 +34,7 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
     let warnings: Vec<ProblemEntry> = profiles
         .iter()
         .filter_map(|profile| profile.warning.clone().filter(|_| profile.kept))
-        .map(|message| ProblemEntry { id: "token-expires".to_owned(), message, file: None, line: None, fix: None })
+        .map(|Warning { id, message, fix }| ProblemEntry { id: id.to_owned(), message, file: None, line: None, fix })
         .collect();
     StatusDocument {
         schema: "evercred.status/1".to_owned(),

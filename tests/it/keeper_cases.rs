@@ -144,6 +144,7 @@ impl Bench {
     fn good(&mut self, order: &MintOrder) -> Outcome {
         let seconds = match &order.step.source {
             Source::AssumeRole(role) => i64::from(role.duration_seconds.unwrap_or(3_600)),
+            Source::SessionToken(session) => i64::from(session.duration_seconds.unwrap_or(43_200)),
             _ => return Outcome::Identified { account_id: "111122223333".into(), arn: "arn".into() },
         };
         self.count += 1;
@@ -187,6 +188,30 @@ impl Bench {
             assert!(calls < 2_000, "a storm");
         }
         calls
+    }
+
+    /// Types a code, and waits for what AWS says of it.
+    fn log_in(
+        &mut self,
+        profile: &str,
+        code: &str,
+        aws: &mut dyn FnMut(&MintOrder) -> Option<Outcome>,
+    ) -> Result<Credentials, String> {
+        let before = self.answers.len();
+        self.count += 1;
+        let caller = CallerId(self.count);
+        self.handle(Event::Code { caller, profile: profile.to_owned(), code: Secret::new(code) });
+        for _ in 0..35 {
+            if self.answers.len() > before {
+                break;
+            }
+            self.run(SECOND, aws);
+        }
+        self.answers.last().cloned().expect("an answer")
+    }
+
+    fn status(&self, profile: &str) -> ProfileStatus {
+        self.keeper.status(self.now()).into_iter().find(|status| status.name == profile).unwrap()
     }
 
     fn renew_at(&self, profile: &str) -> AwsTime {
@@ -581,4 +606,80 @@ fn a_renewal_in_a_loop_is_no_loop_of_calls() {
     }
     assert!(calls <= 10, "{calls} calls in two minutes");
     assert!(bench.answers.len() >= 115, "{}", bench.answers.len());
+}
+
+/// A role behind an MFA session of the key `A`.
+fn behind_mfa(profile: &str) -> Plan {
+    let session = SessionToken {
+        mfa_serial: Some("arn:aws:iam::111122223333:mfa/me".to_owned()),
+        duration_seconds: Some(43_200),
+        endpoint: endpoint("eu-west-1"),
+    };
+    let session = Step { profile: profile.to_owned(), source: Source::SessionToken(session) };
+    plan(profile, vec![key("A"), session, role(profile, "eu-west-1", Some(3_600))])
+}
+
+#[test]
+fn who_waits_for_a_code_makes_no_call_and_says_so_early() {
+    let mut bench = Bench::new();
+    bench.plans(&[behind_mfa("dev"), behind_mfa("other")]);
+    let mut calls = 0;
+    let said = bench
+        .ask_and_wait("dev", &mut |_| {
+            calls += 1;
+            None
+        })
+        .unwrap_err();
+    assert!(said.contains("mfa/me") && calls == 0, "{said}, {calls} calls");
+    assert_eq!(bench.status("dev").state, State::NeedsLogin);
+    assert!(bench.log_in("dev", "111111", &mut |_| None).is_ok());
+    // A person is there all day.
+    for _ in 0..12 * 4 - 2 {
+        bench.run(15 * MINUTE, &mut |_| None);
+        assert!(bench.ask_and_wait("dev", &mut |_| None).is_ok());
+    }
+    let warning = bench.status("dev").warning.expect("the session ends within half an hour");
+    assert_eq!((warning.id, warning.fix.as_deref()), ("mfa-session-ends", Some("evercred login dev")));
+    bench.run(2 * HOUR, &mut |_| None);
+    assert!(bench.ask_and_wait("dev", &mut |_| None).is_err());
+    let mut calls = 0;
+    bench.run(24 * HOUR, &mut |_| {
+        calls += 1;
+        None
+    });
+    assert_eq!(calls, 0);
+    assert!(bench.log_in("other", "222222", &mut |_| None).is_ok());
+    assert!(bench.ask_and_wait("dev", &mut |_| None).is_ok(), "one code for both");
+}
+
+#[test]
+fn a_wrong_code_ends_no_session_that_is_there() {
+    let mut bench = Bench::new();
+    bench.plans(&[behind_mfa("dev")]);
+    assert!(bench.log_in("dev", "111111", &mut |_| None).is_ok());
+    let mut wrong = |order: &MintOrder| {
+        let message = "MultiFactorAuthentication failed with invalid MFA one time pass code.";
+        order.mfa_code.is_some().then(|| refusal("AccessDenied", message))
+    };
+    assert!(bench.log_in("dev", "999999", &mut wrong).is_err());
+    bench.run(3 * HOUR, &mut wrong);
+    assert!(bench.ask_and_wait("dev", &mut wrong).is_ok());
+}
+
+#[test]
+fn no_code_is_ever_sent_twice() {
+    let mut bench = Bench::new();
+    bench.plans(&[behind_mfa("dev"), behind_mfa("other")]);
+    let mut sent = Vec::new();
+    for code in ["111111", "111111", "222222"] {
+        let _ = bench.log_in("dev", code, &mut |order| {
+            sent.extend(order.mfa_code.as_ref().map(|code| code.expose().to_owned()));
+            order.mfa_code.is_some().then(timeout)
+        });
+        bench.run(20 * MINUTE, &mut |order| {
+            sent.extend(order.mfa_code.as_ref().map(|code| code.expose().to_owned()));
+            None
+        });
+    }
+    assert_eq!(sent, ["111111", "222222"]);
 }

@@ -20,6 +20,8 @@ mod edge_files;
 #[cfg(feature = "daemon")]
 mod edge_main_job;
 #[cfg(feature = "daemon")]
+mod edge_mfa;
+#[cfg(feature = "daemon")]
 mod edge_process;
 #[cfg(feature = "daemon")]
 mod edge_secrets;

@@ -36,6 +36,17 @@ pub enum Event {
         /// What is wanted.
         wants: Wants,
     },
+    /// Somebody typed a code of the MFA device behind a profile, and waits for what AWS says.
+    Code {
+        /// Who waits.
+        caller: CallerId,
+        /// The profile.
+        profile: String,
+        /// The code.
+        code: Secret,
+    },
+    /// What a person signed in for, for a profile, is to be forgotten.
+    Logout(String),
     /// A caller went away without waiting for its answer.
     CallerGone(CallerId),
     /// A call that was ordered by [`Action::Mint`] or [`Action::Probe`] has ended.
@@ -268,8 +279,19 @@ pub struct ProfileStatus {
     pub last_renewal: Option<RenewalStatus>,
     /// The last error, until a success.
     pub last_error: Option<ErrorStatus>,
-    /// What will go wrong if nobody does anything: a sentence.
-    pub warning: Option<String>,
+    /// What will go wrong if nobody does anything.
+    pub warning: Option<Warning>,
+}
+
+/// What will go wrong if nobody does anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The problem's id in the status.
+    pub id: &'static str,
+    /// A sentence.
+    pub message: String,
+    /// What to do.
+    pub fix: Option<String>,
 }
 
 /// The state of a profile.

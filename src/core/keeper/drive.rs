@@ -6,7 +6,7 @@ use super::api::{Action, LogLevel, MintOrder, ProbeOrder, Ticket};
 use super::node::{Node, has_expiry, unsupported};
 use super::{Flight, Keeper, Minting};
 use crate::core::clock::Expiry;
-use crate::core::plan::{Source, StsEndpoint};
+use crate::core::plan::{NodeKey, Source, StsEndpoint};
 use crate::core::time::{BootTime, Now};
 
 /// Looks at AWS's time: when the estimate is in doubt, one is made before anything is signed.
@@ -59,11 +59,15 @@ impl Keeper {
         let asked_now = self.asked_now.take();
         for profile in self.wanted(now) {
             let asked = asked_now.as_ref() == Some(&profile) || self.is_waited_for(&profile);
-            match self.next_step(&profile, asked, now) {
-                Next::Order { at, reason } => self.order(&profile, at, reason, now),
-                Next::Later(at) => self.wake_at(at),
-                Next::Nothing => {}
-            }
+            self.drive(&profile, None, asked, now);
+        }
+        let targets: Vec<(String, NodeKey)> = self
+            .waiting
+            .values()
+            .filter_map(|waiting| Some((waiting.profile.clone(), waiting.target.clone()?)))
+            .collect();
+        for (profile, target) in targets {
+            self.drive(&profile, Some(&target), true, now);
         }
         if let Some(endpoint) = self.waits_for_the_time() {
             self.probe(endpoint);
@@ -76,6 +80,15 @@ impl Keeper {
         }
         self.answer_callers(now);
         self.forget_expired(now);
+    }
+
+    /// Brings one profile's chain further, up to a target or to its end.
+    fn drive(&mut self, profile: &str, target: Option<&NodeKey>, asked: bool, now: Now) {
+        match self.next_step(profile, target, asked, now) {
+            Next::Order { at, reason } => self.order(profile, at, reason, now),
+            Next::Later(at) => self.wake_at(at),
+            Next::Nothing => {}
+        }
     }
 
     /// Where to ask for the time, because somebody waits for keys that stand in a file with an expiry.
@@ -115,9 +128,11 @@ impl Keeper {
     }
 
     /// What brings one profile's chain further, if its last credential is due. `asked`: somebody wants it now.
-    fn next_step(&self, profile: &str, asked: bool, now: Now) -> Next {
+    fn next_step(&self, profile: &str, target: Option<&NodeKey>, asked: bool, now: Now) -> Next {
         let Some(Ok(route)) = self.profiles.get(profile) else { return Next::Nothing };
-        let nodes: Vec<&Node> = route.keys.iter().filter_map(|key| self.nodes.get(key)).collect();
+        let end = target.and_then(|target| route.keys.iter().position(|key| key == target));
+        let keys = end.map_or(&route.keys[..], |end| &route.keys[..=end]);
+        let nodes: Vec<&Node> = keys.iter().filter_map(|key| self.nodes.get(key)).collect();
         let Some(last) = nodes.last() else { return Next::Nothing };
         let Some(mut reason) = last.due(&self.clock, now) else {
             let due_at = last.held.as_ref().and_then(|held| held.due_at(&self.clock, now));
@@ -125,7 +140,7 @@ impl Keeper {
         };
         let is_free = |at: usize| {
             let node = nodes[at];
-            node.flight.is_none() && (asked || node.runs_ahead())
+            node.flight.is_none() && (asked || node.runs_ahead()) && !node.lacks_code()
         };
         let blocked_until = |at: usize| {
             let failure = nodes[at].failures.at(route.endpoint(at)).filter(|failure| !failure.streak.allows(now.boot));
@@ -184,7 +199,7 @@ impl Keeper {
         let ticket = self.ticket();
         let Some(node) = self.nodes.get_mut(&key) else { return };
         node.flight = Some(ticket);
-        let (attempt, parent) = (node.ended + 1, node.parent.clone());
+        let (attempt, parent, mfa_code) = (node.ended + 1, node.parent.clone(), node.code.take());
         let parent = parent.and_then(|parent| self.nodes.get(&parent));
         let (base, parent_mints) = (parent.and_then(Node::signer), parent.map_or(0, |parent| parent.mints));
         let what = if matches!(step.source, Source::Static(_)) { "identity of the key" } else { "credentials" };
@@ -195,7 +210,7 @@ impl Keeper {
             step,
             endpoint: endpoint.clone(),
             base,
-            mfa_code: None,
+            mfa_code,
             aws_minus_boot: self.clock.aws_minus_boot(now),
         })));
         let mint = Minting { key, started: now.boot, reason, parent_mints };

@@ -31,6 +31,7 @@ use self::rate::RateLimits;
 use self::rng::Rng;
 use crate::core::clock::Clock;
 use crate::core::plan::{NodeKey, Plan, PlanError, Source, StaticKeys, Step, StsEndpoint};
+use crate::core::secret::Secret;
 use crate::core::time::{AwsTime, BootTime, Now};
 
 /// The keeper. See the module.
@@ -44,6 +45,8 @@ pub struct Keeper {
     waiting: BTreeMap<CallerId, Waiting>,
     /// Profiles that were asked for while the time was only guessed.
     guessed: BTreeSet<String>,
+    /// The code that was last sent for each MFA device.
+    used_codes: BTreeMap<String, Secret>,
     /// When the present plans came, by the best guess.
     planned_at: AwsTime,
     /// The profile that the event at hand asks for: its answer may come from memory, and yet somebody is there.
@@ -116,6 +119,7 @@ impl Keeper {
             nodes: BTreeMap::new(),
             waiting: BTreeMap::new(),
             guessed: BTreeSet::new(),
+            used_codes: BTreeMap::new(),
             planned_at: AwsTime::from_millis(0),
             asked_now: None,
             flights: BTreeMap::new(),
@@ -149,6 +153,8 @@ impl Keeper {
                 }
             }
             Event::Asked { caller, profile, wants } => self.asked(caller, profile, wants, now),
+            Event::Code { caller, profile, code } => self.code_typed(caller, profile, code, now),
+            Event::Logout(profile) => self.logged_out(&profile),
             Event::CallerGone(caller) => {
                 self.waiting.remove(&caller);
             }

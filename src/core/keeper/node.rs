@@ -2,12 +2,13 @@
 
 use chrono::TimeDelta;
 
-use super::api::{RenewalStatus, Ticket};
+use super::api::{RenewalStatus, Ticket, Warning};
 use super::failures::Failures;
 use super::held::Held;
 use crate::core::clock::{Clock, Expiry};
 use crate::core::credential::Credentials;
-use crate::core::plan::{AssumeRole, NodeKey, Source, StatedExpiry, StaticKeys, Step};
+use crate::core::plan::{NodeKey, Source, StatedExpiry, StaticKeys, Step};
+use crate::core::secret::Secret;
 use crate::core::time::{AwsTime, BootTime, Now};
 
 /// A program that ended within this needed nobody: no browser, no button, no password.
@@ -32,6 +33,8 @@ pub(super) struct Node {
     pub(super) forced: Option<Forced>,
     /// When the web identity token behind it expires, where it says so.
     pub(super) token_expires_at: Option<AwsTime>,
+    /// The MFA code that its next call carries.
+    pub(super) code: Option<Secret>,
     /// How many times it was minted.
     pub(super) mints: u64,
     /// How many calls have ended, well or badly.
@@ -66,6 +69,7 @@ impl Node {
             last_renewal: None,
             forced: None,
             token_expires_at: None,
+            code: None,
             mints: 0,
             ended: 0,
             changed_at: now,
@@ -107,17 +111,30 @@ impl Node {
         Some(&self.held.as_ref().filter(|held| held.is_servable(clock, now))?.credentials)
     }
 
-    /// That the next renewal will find an expired web identity token, where it will.
-    pub(super) fn token_warning(&self) -> Option<String> {
-        let Source::WebIdentity(role) = &self.step.source else { return None };
-        let (expires_at, end) = (self.token_expires_at?, self.held.as_ref()?.end?);
-        (expires_at < end.renew_at).then(|| {
-            format!(
-                "the token in {} expires at {expires_at}, before the credentials of profile \"{}\" are renewed: without a \
-                 new one they end at {}",
-                role.token_file, self.step.profile, end.expires_at
-            )
-        })
+    /// Whether its call can't be made before somebody types a code.
+    pub(super) fn lacks_code(&self) -> bool {
+        self.step.source.device().is_some() && self.code.is_none()
+    }
+
+    /// What will go wrong with the next renewal if nobody does anything.
+    pub(super) fn warning(&self, clock: &Clock, now: Now) -> Option<Warning> {
+        let end = self.held.as_ref()?.end?;
+        let profile = &self.step.profile;
+        if let (Source::WebIdentity(role), Some(expires_at)) = (&self.step.source, self.token_expires_at) {
+            let message = format!(
+                "the token in {} expires at {expires_at}, before the credentials of profile \"{profile}\" are renewed: without \
+                 a new one they end at {}",
+                role.token_file, end.expires_at
+            );
+            return (expires_at < end.renew_at).then_some(Warning { id: "token-expires", message, fix: None });
+        }
+        let device = self.step.source.device()?;
+        self.due(clock, now)?;
+        let message = format!(
+            "the credentials of profile \"{profile}\" with a code of the MFA device {device} end at {}",
+            end.expires_at
+        );
+        Some(Warning { id: "mfa-session-ends", message, fix: Some(format!("evercred login {profile}")) })
     }
 
     /// Whether it may be minted without anybody asking. A program may open a browser or wait for a button: it is run
@@ -177,8 +194,8 @@ pub(super) fn unsupported(source: &Source) -> Option<&'static str> {
         Source::Static(_)
         | Source::Process { .. }
         | Source::WebIdentity(_)
-        | Source::AssumeRole(AssumeRole { mfa_serial: None, .. }) => None,
-        Source::AssumeRole(_) | Source::SessionToken(_) => Some("credentials that need an MFA code"),
+        | Source::SessionToken(_)
+        | Source::AssumeRole(_) => None,
         Source::Environment => Some("credential_source = Environment"),
         Source::Container => Some("credential_source = EcsContainer"),
         Source::InstanceMetadata => Some("credential_source = Ec2InstanceMetadata"),

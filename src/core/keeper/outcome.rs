@@ -78,7 +78,7 @@ impl Keeper {
             Outcome::Minted(credentials) => self.accept(key, credentials, now),
             Outcome::Federated { credentials, token_expires_at } => {
                 node.token_expires_at = token_expires_at;
-                self.accept(key, credentials, now).map(|()| self.warn_of_token(key))
+                self.accept(key, credentials, now).map(|()| self.warn_of_token(key, now))
             }
             Outcome::Identified { account_id, .. } => {
                 self.identified(key, Some(account_id));
@@ -131,16 +131,22 @@ impl Keeper {
         node.forced = None;
         node.retried_parent = false;
         node.mints += 1;
+        if node.step.source.device().is_some() {
+            // What was refused with the session before may be allowed with this one.
+            for child in self.nodes.values_mut().filter(|child| child.parent.as_ref() == Some(key)) {
+                child.failures.streaks().for_each(|streak| streak.forced(now.boot));
+            }
+        }
         self.log(LogLevel::Info, Some(&profile), message);
         self.actions.push_back(Action::KeepMinted);
         Ok(())
     }
 
-    fn warn_of_token(&mut self, key: &NodeKey) {
+    fn warn_of_token(&mut self, key: &NodeKey, now: Now) {
         let Some(node) = self.nodes.get(key) else { return };
-        if let Some(warning) = node.token_warning() {
+        if let Some(warning) = node.warning(&self.clock, now) {
             let profile = node.step.profile.clone();
-            self.log(LogLevel::Warn, Some(&profile), warning);
+            self.log(LogLevel::Warn, Some(&profile), warning.message);
         }
     }
 
@@ -199,10 +205,32 @@ impl Keeper {
         }
     }
 
+    /// The age of the MFA session that signs for a node, and the profile to sign in for.
+    fn session_behind(&self, key: &NodeKey, now: Now) -> Option<(TimeDelta, String)> {
+        let node = self.nodes.get(key)?;
+        let parent = self.nodes.get(node.parent.as_ref()?)?;
+        parent.step.source.device()?;
+        Some((self.clock.best(now) - parent.held.as_ref()?.minted_at, node.step.profile.clone()))
+    }
+
     /// Notes a failure of one node.
-    fn blame(&mut self, key: &NodeKey, endpoint: &StsEndpoint, fault: Fault, now: Now) {
+    fn blame(&mut self, key: &NodeKey, endpoint: &StsEndpoint, mut fault: Fault, now: Now) {
+        if fault.code == "AccessDenied"
+            && let Some((age, profile)) = self.session_behind(key, now)
+        {
+            fault.fix = Some(format!(
+                "the MFA session behind it is {} min old: where the role wants a newer one (aws:MultiFactorAuthAge), evercred \
+                 login {profile}; else {}",
+                age.num_minutes(),
+                fault.fix.unwrap_or_default()
+            ));
+        }
         let at = self.clock.best(now);
         let Some(node) = self.nodes.get_mut(key) else { return };
+        if node.step.source.device().is_some() {
+            // Another try needs another code; until then what is held goes on.
+            node.forced = None;
+        }
         let first = node.failures.is_empty();
         let failure = node.failures.note(fault, endpoint, node.changed_at, now.boot, at, &mut self.rng);
         let next = failure.streak.next_try().map_or_else(

@@ -57,6 +57,14 @@ impl Keeper {
             last_error = Some(expired_source(profile, at));
             state = if held.is_some() { state } else { State::Failed };
         }
+        if let Some(device) = self.lacks_code(route, now).filter(|_| kept) {
+            state = State::NeedsLogin;
+            last_error = last_error.or_else(|| {
+                let message = format!("profile \"{name}\" needs a code of the MFA device {device}");
+                let error = permanent("MfaCodeNeeded", message, format!("evercred login {name}"), self.planned_at);
+                Some(ErrorStatus { class: ErrorClass::NeedsLogin, ..error })
+            });
+        }
         if let Some(source) =
             route.plan.steps.iter().map(|step| &step.source).find(|source| unsupported(source).is_some())
         {
@@ -80,7 +88,7 @@ impl Keeper {
             renew_at: end.filter(|_| kept).map(|end| end.renew_at),
             last_renewal: last.and_then(|node| node.last_renewal.clone()),
             last_error,
-            warning: nodes.iter().find_map(|node| node.token_warning()),
+            warning: nodes.iter().find_map(|node| node.warning(&self.clock, now)),
         }
     }
 

@@ -192,6 +192,15 @@ impl Source {
         matches!(self, Self::Static(_) | Self::AssumeRole(_) | Self::WebIdentity(_) | Self::SessionToken(_))
     }
 
+    /// The MFA device whose code the step's call must carry.
+    pub fn device(&self) -> Option<&str> {
+        match self {
+            Self::SessionToken(session) => session.mfa_serial.as_deref(),
+            Self::AssumeRole(role) => role.mfa_serial.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Where the step's own call goes, for steps that call STS.
     pub fn endpoint(&self) -> Option<&StsEndpoint> {
         match self {
