@@ -10,6 +10,7 @@ mod drive;
 mod failures;
 mod held;
 mod interest;
+mod login;
 mod node;
 mod outcome;
 mod rate;
