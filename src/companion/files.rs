@@ -42,11 +42,13 @@ pub(super) fn read_aws(paths: &AwsPaths) -> AwsInputs {
 }
 
 /// The path of one of the files, for messages.
-pub(super) fn path_of(paths: &AwsPaths, file: SourceFile) -> String {
-    match file {
-        SourceFile::Config | SourceFile::Settings => paths.config.display().to_string(),
-        SourceFile::Credentials => paths.credentials.display().to_string(),
-    }
+pub(super) fn path_of(paths: &AwsPaths, settings: &Path, file: SourceFile) -> String {
+    let path = match file {
+        SourceFile::Config => &paths.config,
+        SourceFile::Credentials => &paths.credentials,
+        SourceFile::Settings => settings,
+    };
+    path.display().to_string()
 }
 
 /// A file's bytes; `None` where there is none.

@@ -8,7 +8,7 @@ use super::failure::{ATTENTION, Failure, NO_PROFILE};
 use super::{files, output, render};
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode, Source};
-use crate::core::profile::Section;
+use crate::core::profile::{Profiles, Section};
 use crate::core::profiles_document::{SECRETS, profiles_document};
 use crate::core::settings::Settings;
 use crate::platform::environment::Environment;
@@ -21,7 +21,8 @@ pub(super) fn plan(environment: &Environment, profile: Option<String>, json: boo
         .or_else(|| environment.get("AWS_PROFILE").filter(|name| !name.is_empty()).map(str::to_owned))
         .unwrap_or_else(|| "default".to_owned());
     let plan = resolved(environment, &paths, &name);
-    let path = |file| files::path_of(&paths, file);
+    let (settings_file, _) = settings_path(environment)?;
+    let path = |file| files::path_of(&paths, &settings_file, file);
     let document = plan::plan_document(&name, &plan, &path);
     if json {
         output::print_json(&document)?;
@@ -46,7 +47,16 @@ pub(super) fn plan(environment: &Environment, profile: Option<String>, json: boo
 fn resolved(environment: &Environment, paths: &AwsPaths, name: &str) -> Result<Plan, PlanError> {
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     let context = PlanContext::from_environment(&variable, zone::local_offset());
-    plan::resolve(files::read_aws(paths).profiles(), name, &context)
+    plan::resolve(&with_settings(environment, files::read_aws(paths).profiles()), name, &context)
+}
+
+/// The profiles of the AWS files with those of the settings; settings that the daemon refuses are not in force.
+pub(super) fn with_settings(environment: &Environment, profiles: &Profiles) -> Profiles {
+    let text = settings_path(environment).and_then(|(path, named)| read_settings(&path, named));
+    match text.ok().and_then(|text| Settings::parse(&text).ok()) {
+        Some(settings) => settings.over(profiles),
+        None => profiles.clone(),
+    }
 }
 
 /// Where this shell finds the program of the first `credential_process` behind a profile.
@@ -65,9 +75,11 @@ pub(super) fn program_on_path(environment: &Environment, profile: &str) -> Optio
 pub(super) fn profiles(environment: &Environment, json: bool) -> Result<ExitCode, Failure> {
     let paths = files::aws_paths(environment)?;
     let inputs = files::read_aws(&paths);
-    let mut profiles = inputs.profiles().clone();
+    let mut profiles = with_settings(environment, inputs.profiles());
     profiles.problems = inputs.problems();
-    let document = profiles_document(&profiles, &paths);
+    let (settings_file, _) = settings_path(environment)?;
+    let path = |file| files::path_of(&paths, &settings_file, file);
+    let document = profiles_document(&profiles, &path);
     if json {
         output::print_json(&document)?;
     } else {
@@ -76,14 +88,14 @@ pub(super) fn profiles(environment: &Environment, json: bool) -> Result<ExitCode
             [("profile", &profiles.profiles), ("sso-session", &profiles.sso_sessions), ("services", &profiles.services)]
         {
             for section in sections.values() {
-                let place = files::path_of(&paths, section.origin.file);
+                let place = path(section.origin.file);
                 text.push_str(&format!("{title} {}  ({place}:{})\n", section.name, section.origin.line));
                 text.push_str(&settings_of(section));
             }
         }
         output::print(&render::clean(&text))?;
         for problem in &profiles.problems {
-            let place = files::path_of(&paths, problem.origin.file);
+            let place = path(problem.origin.file);
             output::error(&Failure::new(ATTENTION, format!("{place}:{}: {}", problem.origin.line, problem.message)));
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::failure::{ATTENTION, Failure};
 use super::shell::Shell;
-use super::{files, online, output};
+use super::{files, offline, online, output};
 use crate::platform::environment::Environment;
 
 /// Every variable by which some SDK would choose other credentials than the ones that are set.
@@ -102,6 +102,7 @@ fn region(environment: &Environment, profile: &str) -> Option<String> {
     let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(str::to_owned);
     set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")).or_else(|| {
         let inputs = files::read_aws(&files::aws_paths(environment).ok()?);
-        Some(inputs.profiles().profiles.get(profile)?.get("region")?.text.clone()).filter(|region| !region.is_empty())
+        let profiles = offline::with_settings(environment, inputs.profiles());
+        Some(profiles.profiles.get(profile)?.get("region")?.text.clone())
     })
 }

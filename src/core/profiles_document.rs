@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::core::location::AwsPaths;
 use crate::core::plan::stated_kind;
 use crate::core::profile::{Profiles, Section, SourceFile, Value};
 
@@ -12,18 +11,14 @@ use crate::core::profile::{Profiles, Section, SourceFile, Value};
 pub const SECRETS: [&str; 3] = ["aws_secret_access_key", "aws_session_token", "aws_security_token"];
 
 /// The document `evercred.profiles/1`.
-pub fn profiles_document(profiles: &Profiles, paths: &AwsPaths) -> Json {
-    let path = |file: SourceFile| match file {
-        SourceFile::Config | SourceFile::Settings => paths.config.display().to_string(),
-        SourceFile::Credentials => paths.credentials.display().to_string(),
-    };
+pub fn profiles_document(profiles: &Profiles, path: &dyn Fn(SourceFile) -> String) -> Json {
     let sections = |map: &BTreeMap<String, Section>| -> Vec<Json> {
         map.values()
-            .map(|section| json!({"name": section.name, "settings": settings(&section.settings, &path)}))
+            .map(|section| json!({"name": section.name, "settings": settings(&section.settings, path)}))
             .collect()
     };
     let list = profiles.profiles.values().map(
-        |section| json!({"name": section.name, "kind": stated_kind(section), "settings": settings(&section.settings, &path)}),
+        |section| json!({"name": section.name, "kind": stated_kind(section), "settings": settings(&section.settings, path)}),
     );
     let problems = profiles.problems.iter().map(|problem| {
         json!({
@@ -69,8 +64,8 @@ mod tests {
             Some("[profile a]\nrole_arn = r\ns3 =\n  max = 1\n"),
             Some("[b]\naws_access_key_id = AKIA1\nAWS_SECRET_ACCESS_KEY = planted\naws_session_token = planted\n"),
         );
-        let paths = AwsPaths { config: "/c".into(), credentials: "/d".into() };
-        let document = profiles_document(&profiles, &paths);
+        let path = |file| if file == SourceFile::Config { "/c".to_owned() } else { "/d".to_owned() };
+        let document = profiles_document(&profiles, &path);
         assert_eq!(document["profiles"][0]["settings"]["role_arn"], json!({"value": "r", "file": "/c", "line": 2}));
         assert_eq!(document["profiles"][0]["settings"]["s3"]["value"]["max"]["value"], "1");
         assert_eq!(document["profiles"][1]["kind"], "static");

@@ -92,8 +92,9 @@ impl Start {
             // The SDKs' messages have no column; a line's first one is where a header or a key begins.
             lines.push(format!("{}:{}:1: {}", place(problem.origin.file), problem.origin.line, problem.message));
         }
-        for error in
-            plan::resolve_all(inputs.profiles(), &plan_context(&environment)).into_values().filter_map(Result::err)
+        for error in plan::resolve_all(&self.settings.over(inputs.profiles()), &plan_context(&environment))
+            .into_values()
+            .filter_map(Result::err)
         {
             let harmless = matches!(error.code, PlanErrorCode::NoCredentials | PlanErrorCode::UnreadableFile);
             if let Some(origin) = error.origin.filter(|_| !harmless) {

@@ -287,7 +287,8 @@ impl Daemon {
             let place = path_of(&self.paths, &self.start.folders.settings_file, problem.origin.file);
             tracing::warn!("{place}:{}: {}", problem.origin.line, problem.message);
         }
-        let plans: BTreeMap<_, _> = plan::resolve_all(self.inputs.profiles(), &plan_context(&self.environment));
+        let plans: BTreeMap<_, _> =
+            plan::resolve_all(&self.start.settings.over(self.inputs.profiles()), &plan_context(&self.environment));
         self.watch_token_files(&plans);
         self.keeper.handle(Event::Plans(plans), now());
     }

@@ -1,6 +1,6 @@
 //! Files that change under the running daemon.
 
-use crate::machine::{Machine, role};
+use crate::machine::{Machine, role, stderr};
 
 #[test]
 fn a_replaced_base_key_is_in_force_without_anybody_asking() {
@@ -113,4 +113,27 @@ fn temporary_keys_of_others_are_tracked_and_expired_ones_are_not_handed_out() {
     machine.eventually("the new ones are handed out", |machine| {
         machine.credentials("temp").is_ok_and(|set| set["Expiration"] == "2099-01-01T00:00:00Z")
     });
+}
+
+#[test]
+fn a_profile_of_the_settings_is_kept_like_any_other_and_shown_with_its_line() {
+    let mut machine = Machine::new();
+    machine.start();
+    let settings = |role_arn: &str| {
+        format!(
+            "[[profile]]\nname = \"own\"\nrole_arn = \"{role_arn}\"\nsource_profile = \"base\"\nregion = \"eu-west-1\"\n"
+        )
+    };
+    machine.write(".config/evercred/evercred.toml", &settings(&role("Mid")));
+    machine.eventually("it is in force", |machine| !machine.profile("own").is_null());
+    assert_eq!(machine.whose("own"), Ok(role("Mid")));
+    let shown: serde_json::Value = serde_json::from_slice(&machine.run(&["profiles", "--json"]).stdout).unwrap();
+    let own = shown["profiles"].as_array().unwrap().iter().find(|profile| profile["name"] == "own").unwrap();
+    let setting = &own["settings"]["role_arn"];
+    let file = machine.path(".config/evercred/evercred.toml").display().to_string();
+    assert_eq!((setting["file"].as_str(), setting["line"].as_u64()), (Some(file.as_str()), Some(3)));
+    machine.write(".config/evercred/evercred.toml", &settings(&role("Mid")).replace("base", "bsae"));
+    machine.eventually("the mistake is said", |machine| machine.profile("own")["state"] == "failed");
+    let output = machine.run(&["plan", "own"]);
+    assert!(stderr(&output).contains(&format!("{file}:4: ")) && stderr(&output).contains("did you mean \"base\"?"));
 }

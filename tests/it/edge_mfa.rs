@@ -71,11 +71,11 @@ fn a_wrong_code_is_awss_refusal_and_a_used_one_is_not_sent_again() {
     assert_eq!(wrong.status.code(), Some(5));
     assert!(stderr(&wrong).contains("MultiFactorAuthentication failed"), "{}", stderr(&wrong));
     assert!(login(&machine, "p0", "abc\n999999\n123 456\n").status.success(), "three tries");
-    let calls = machine.aws.calls().len();
+    let calls = machine.aws.count("GetSessionToken");
     let used = login(&machine, "p1", "123456\n");
     assert_eq!(used.status.code(), Some(5));
     assert!(stderr(&used).contains("used already"), "{}", stderr(&used));
-    assert_eq!(machine.aws.calls().len(), calls);
+    assert_eq!(machine.aws.count("GetSessionToken"), calls);
     assert_eq!(machine.whose("p1"), Ok(role("Role1")), "the session that is there goes on");
     assert!(!machine.read("log").contains("123456") && !machine.read("log").contains("000000"));
 }

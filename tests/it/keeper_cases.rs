@@ -251,7 +251,7 @@ fn role(name: &str, region: &str, duration_seconds: Option<u32>) -> Step {
 }
 
 fn plan(profile: &str, steps: Vec<Step>) -> Plan {
-    Plan { profile: profile.to_owned(), steps, endpoint: endpoint("eu-west-1"), notes: Vec::new() }
+    Plan { profile: profile.to_owned(), steps, endpoint: endpoint("eu-west-1"), renew: None, notes: Vec::new() }
 }
 
 /// A profile with a role straight from the key `A`.

@@ -6,7 +6,7 @@ use super::api::{Action, LogLevel, MintOrder, ProbeOrder, Ticket};
 use super::node::{Node, has_expiry, unsupported};
 use super::{Flight, Keeper, Minting};
 use crate::core::clock::Expiry;
-use crate::core::plan::{NodeKey, Source, StsEndpoint};
+use crate::core::plan::{NodeKey, RenewAs, Source, StsEndpoint};
 use crate::core::time::{BootTime, Now};
 
 /// Looks at AWS's time: when the estimate is in doubt, one is made before anything is signed.
@@ -58,7 +58,9 @@ impl Keeper {
         self.adopt_restored(now);
         let asked_now = self.asked_now.take();
         for profile in self.wanted(now) {
+            let said = self.profiles.get(&profile).and_then(|route| route.as_ref().ok()?.plan.renew);
             let asked = asked_now.as_ref() == Some(&profile) || self.is_waited_for(&profile);
+            let asked = asked || said == Some(RenewAs::Ahead);
             self.drive(&profile, None, asked, now);
         }
         let targets: Vec<(String, NodeKey)> = self

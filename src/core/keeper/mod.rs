@@ -31,7 +31,7 @@ use self::node::{Forced, Node, static_expired};
 use self::rate::RateLimits;
 use self::rng::Rng;
 use crate::core::clock::Clock;
-use crate::core::plan::{NodeKey, Plan, PlanError, Source, StaticKeys, Step, StsEndpoint};
+use crate::core::plan::{NodeKey, Plan, PlanError, RenewAs, Source, StaticKeys, Step, StsEndpoint};
 use crate::core::secret::Secret;
 use crate::core::time::{AwsTime, BootTime, Now};
 
@@ -301,6 +301,10 @@ impl Keeper {
     }
 
     fn is_kept(&self, profile: &str, now: Now) -> bool {
+        let asked_only = |route: &Route| route.plan.renew == Some(RenewAs::Asked);
+        if self.profiles.get(profile).and_then(|route| route.as_ref().ok()).is_some_and(asked_only) {
+            return false;
+        }
         interest::is_kept(profile, &self.settings, &self.memory, self.clock.aws_now(now).earliest)
     }
 

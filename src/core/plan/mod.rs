@@ -12,7 +12,7 @@ pub use document::{kind, plan_document, stated_kind, step_type};
 pub use helper_line::helper_profile;
 pub use resolve::{missing_profile, resolve, resolve_all};
 pub use step::{
-    AssumeRole, NodeKey, Plan, SessionToken, Source, StatedExpiry, StaticKeys, Step, StsEndpoint, WebIdentity,
+    AssumeRole, NodeKey, Plan, RenewAs, SessionToken, Source, StatedExpiry, StaticKeys, Step, StsEndpoint, WebIdentity,
 };
 
 use crate::core::profile::Origin;

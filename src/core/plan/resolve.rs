@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use super::context::PlanContext;
 use super::document::stated_kind;
 use super::look::{Found, Look, Signer, View, error};
-use super::{AssumeRole, Plan, PlanError, PlanErrorCode, SessionToken, Source, Step, StsEndpoint};
+use super::{AssumeRole, Plan, PlanError, PlanErrorCode, RenewAs, SessionToken, Source, Step, StsEndpoint};
 use crate::core::nearest::did_you_mean;
-use crate::core::profile::{Profiles, Section, Value};
+use crate::core::profile::{Profiles, Section, SourceFile, Value};
 
 /// How long an MFA session lives unless something else is set.
 const MFA_SESSION_SECONDS: u32 = 12 * 3600;
@@ -49,7 +49,12 @@ fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext) -> Res
     };
     let base = walk.down(section)?;
     let (steps, notes) = walk.up(base)?;
-    Ok(Plan { profile: section.name.clone(), steps, endpoint, notes })
+    let renew = match section.get("renew").filter(|value| value.origin.file == SourceFile::Settings) {
+        Some(value) if value.text == "asked" => Some(RenewAs::Asked),
+        Some(_) => Some(RenewAs::Ahead),
+        None => None,
+    };
+    Ok(Plan { profile: section.name.clone(), steps, endpoint, renew, notes })
 }
 
 /// The error for a profile that is in no file.

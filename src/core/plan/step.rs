@@ -14,8 +14,19 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Where the profile's own calls go; steps that call nobody ask there for the time.
     pub endpoint: StsEndpoint,
+    /// What was said about when it is renewed.
+    pub renew: Option<RenewAs>,
     /// What a person may want to know about how the files were read.
     pub notes: Vec<String>,
+}
+
+/// When a profile's credentials are renewed, where somebody has said it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewAs {
+    /// Before they end, also where that runs a program that may want something of a person.
+    Ahead,
+    /// When somebody asks for them.
+    Asked,
 }
 
 /// One step of a plan.

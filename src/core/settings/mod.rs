@@ -4,6 +4,7 @@
 //! commented example in `config/evercred.toml` against both.
 
 mod error;
+mod overlay;
 mod places;
 mod show;
 mod values;
@@ -43,6 +44,9 @@ pub struct Settings {
     pub environment: BTreeMap<String, String>,
     /// `[[profile]]`.
     pub profile: Vec<Profile>,
+    /// The lines of each profile's settings.
+    #[serde(skip)]
+    profile_lines: Vec<BTreeMap<String, u32>>,
 }
 
 /// `[renew]`.
@@ -180,9 +184,12 @@ impl Settings {
     /// # Errors
     /// A key that is not known, a wrong type or an impossible value, with its place.
     pub fn parse(text: &str) -> Result<Self, SettingsError> {
-        let settings: Self = toml::from_str(text).map_err(|error| SettingsError::new(text, &error))?;
+        let mut settings: Self = toml::from_str(text).map_err(|error| SettingsError::new(text, &error))?;
         match settings.contradiction() {
-            None => Ok(settings),
+            None => {
+                settings.profile_lines = overlay::lines(text, &settings.profile);
+                Ok(settings)
+            }
             Some((key, message)) => {
                 let place = Places::of(text).span(&key).unwrap_or(0..0);
                 let error = SettingsError::at(text, place, message);

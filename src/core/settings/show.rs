@@ -20,8 +20,20 @@ impl Settings {
     ///
     /// The structs are taken apart whole, so that a new setting can't be forgotten here.
     pub fn list(&self, text: &str) -> Vec<Shown> {
-        let Self { keep, keep_for, renew, clock, endpoint, caches, publish, notify, state, environment, profile } =
-            self;
+        let Self {
+            keep,
+            keep_for,
+            renew,
+            clock,
+            endpoint,
+            caches,
+            publish,
+            notify,
+            state,
+            environment,
+            profile,
+            profile_lines: _,
+        } = self;
         let (Renew { ahead, jitter }, Clock { warn, ntp, probe }) = (renew, clock);
         let (Endpoint { listen }, Caches { sso, login, cli }) = (endpoint, caches);
         let (Notify { desktop, quiet }, State { persist }) = (notify, state);
