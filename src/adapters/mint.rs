@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::process;
 use super::sts::StsCaller;
 use crate::core::clock::Sample;
-use crate::core::keeper::{MintOrder, Outcome, ProbeOrder};
+use crate::core::keeper::{CodeOrder, MintOrder, Outcome, ProbeOrder};
 use crate::core::plan::Source;
 use crate::platform::environment::Environment;
 
@@ -38,6 +38,12 @@ impl Minter {
             }
             _ => self.sts.mint(order).await,
         }
+    }
+
+    /// Runs a program that prints the code of an MFA device.
+    pub async fn read_code(&self, order: CodeOrder) -> Outcome {
+        let code = process::read_code(&order.command, &order.profile, &self.environment).await;
+        code.map_or_else(Outcome::Failed, Outcome::Code)
     }
 
     /// Asks an endpoint for the time.

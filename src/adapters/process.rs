@@ -13,6 +13,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::core::aws_error::{self, Fault, PROCESS_NOT_FOUND};
 use crate::core::credential::Credentials;
 use crate::core::process_output::read_output;
+use crate::core::secret::Secret;
 use crate::platform::environment::{ASKED_FOR, Environment};
 
 /// As long as any SDK waits for one.
@@ -29,15 +30,38 @@ pub(super) async fn run(command: &str, profile: &str, environment: &Environment)
     run_within(command, profile, environment, LONGEST_RUN).await
 }
 
+/// Runs a program that prints the code of an MFA device: the last line with six digits and nothing else.
+pub(super) async fn read_code(command: &str, profile: &str, environment: &Environment) -> Result<Secret, Fault> {
+    let what = format!("mfa_process of profile \"{profile}\"");
+    let output = output_of(&what, command, profile, environment, LONGEST_RUN).await?;
+    let text = String::from_utf8_lossy(&output);
+    let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
+    text.lines().map(str::trim).rfind(is_code).map(Secret::new).ok_or_else(|| {
+        aws_error::fault(&what, None, Some("ProcessFailed"), Some("it printed no line with a code of six digits"))
+    })
+}
+
 async fn run_within(
     command: &str,
     profile: &str,
     environment: &Environment,
     limit: Duration,
 ) -> Result<Credentials, Fault> {
-    let failed = |code: &str, why: &str| {
-        aws_error::fault(&format!("credential_process of profile \"{profile}\""), None, Some(code), Some(why))
-    };
+    let what = format!("credential_process of profile \"{profile}\"");
+    let output = output_of(&what, command, profile, environment, limit).await?;
+    let unusable = |why: String| aws_error::fault(&what, None, Some("ProcessFailed"), Some(&format!("it {why}")));
+    read_output(&output).map_err(unusable)
+}
+
+/// What a program prints.
+async fn output_of(
+    what: &str,
+    command: &str,
+    profile: &str,
+    environment: &Environment,
+    limit: Duration,
+) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let failed = |code: &str, why: &str| aws_error::fault(what, None, Some(code), Some(why));
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(command).env_clear().envs(environment.variables()).env(ASKED_FOR, profile);
     if let Some(home) = environment.get("HOME") {
@@ -59,7 +83,7 @@ async fn run_within(
         };
         return Err(failed("ProcessFailed", &format!("{how}: {complaint}")));
     }
-    read_output(&ended.output).map_err(|why| failed("ProcessFailed", &format!("it {why}")))
+    Ok(ended.output)
 }
 
 /// A program that runs in a process group of its own, which ends with this value.

@@ -263,6 +263,7 @@ static TABLE: &[Entry] = &[
         "the web identity token can't be read",
         "have the token file written anew by whoever writes it, or correct web_identity_token_file",
     ),
+    entry("CodeUsed", ErrorClass::Retryable, "the device still shows the code that was used", WAIT),
     entry(
         "ProcessFailed",
         ErrorClass::Permanent,

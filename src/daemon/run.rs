@@ -177,6 +177,10 @@ impl Daemon {
                         (ticket, outcome, samples)
                     });
                 }
+                Action::RunCodeProgram(order) => {
+                    let (minter, ticket) = (self.minter.clone(), order.ticket);
+                    self.calls.spawn(async move { (ticket, minter.read_code(order).await, Vec::new()) });
+                }
                 Action::Probe(order) => {
                     let (minter, ticket) = (self.minter.clone(), order.ticket);
                     self.calls.spawn(async move {

@@ -118,3 +118,18 @@ fn logout_forgets_the_session_and_everything_behind_it() {
     }
     machine.eventually("nothing is kept", |machine| !machine.read("run/minted.json").contains("ASIA"));
 }
+
+#[test]
+fn a_program_of_the_settings_types_the_code() {
+    let mut machine = machine();
+    machine.aws.show_code(&device(), "424242");
+    machine.write(
+        ".config/evercred/evercred.toml",
+        "[[profile]]\nname = \"p5\"\nmfa_process = \"echo a code: >&2; echo 424242\"\n",
+    );
+    machine.start();
+    assert_eq!(machine.whose("p0"), Ok(role("Role0")));
+    assert_eq!(machine.whose("p1"), Ok(role("Role1")), "the session is shared");
+    assert_eq!(machine.aws.count("GetSessionToken"), 1);
+    assert!(!machine.read("log").contains("424242"));
+}

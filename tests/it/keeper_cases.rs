@@ -27,6 +27,9 @@ struct Bench {
     dated: bool,
     orders: VecDeque<MintOrder>,
     looks: VecDeque<ProbeOrder>,
+    programs: VecDeque<CodeOrder>,
+    /// What the code program prints.
+    printed: &'static str,
     answers: Vec<Result<Credentials, String>>,
     count: u64,
 }
@@ -55,8 +58,20 @@ impl Bench {
         let (boot, wall) = (MINUTE, EPOCH + wall_error);
         let clock = Clock::new(now(boot, wall), false);
         let keeper = Keeper::new(settings, Memory::default(), clock, 1);
-        let (orders, looks, answers) = (VecDeque::new(), VecDeque::new(), Vec::new());
-        Self { keeper, boot, wall, truth: EPOCH, dated: true, orders, looks, answers, count: 0 }
+        let (orders, looks, programs) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+        Self {
+            keeper,
+            boot,
+            wall,
+            truth: EPOCH,
+            dated: true,
+            orders,
+            looks,
+            programs,
+            printed: "",
+            answers: Vec::new(),
+            count: 0,
+        }
     }
 
     /// The next run of the daemon, two seconds later.
@@ -97,6 +112,7 @@ impl Bench {
                 Action::Probe(order) => self.looks.push_back(order),
                 Action::Answer { answer: Answer::Credentials(set), .. } => self.answers.push(Ok(set)),
                 Action::Answer { answer: Answer::Refused(refusal), .. } => self.answers.push(Err(refusal.message)),
+                Action::RunCodeProgram(order) => self.programs.push_back(order),
                 Action::Remember | Action::KeepMinted | Action::Log(_) => {}
             }
         }
@@ -164,6 +180,10 @@ impl Bench {
             if let Some(look) = self.looks.pop_front() {
                 self.pass(60);
                 self.end(look.ticket, Outcome::Probed);
+            } else if let Some(order) = self.programs.pop_front() {
+                self.pass(60);
+                let outcome = Outcome::Code(Secret::new(self.printed));
+                self.handle(Event::Ended { ticket: order.ticket, outcome, samples: Vec::new() });
             } else if let Some(order) = self.orders.pop_front() {
                 calls += 1;
                 assert!(calls < 1_000, "a storm");
@@ -245,6 +265,7 @@ fn role(name: &str, region: &str, duration_seconds: Option<u32>) -> Step {
         external_id: None,
         duration_seconds,
         mfa_serial: None,
+        mfa_process: None,
         endpoint: endpoint(region),
     };
     Step { profile: name.to_owned(), source: Source::AssumeRole(role) }
@@ -612,6 +633,7 @@ fn a_renewal_in_a_loop_is_no_loop_of_calls() {
 fn behind_mfa(profile: &str) -> Plan {
     let session = SessionToken {
         mfa_serial: Some("arn:aws:iam::111122223333:mfa/me".to_owned()),
+        mfa_process: None,
         duration_seconds: Some(43_200),
         endpoint: endpoint("eu-west-1"),
     };
@@ -682,4 +704,34 @@ fn no_code_is_ever_sent_twice() {
         });
     }
     assert_eq!(sent, ["111111", "222222"]);
+}
+
+#[test]
+fn a_program_that_prints_codes_renews_the_session_and_no_code_is_used_twice() {
+    let mut bench = Bench::new();
+    let mut plan = behind_mfa("dev");
+    if let Source::SessionToken(session) = &mut plan.steps[1].source {
+        session.mfa_process = Some("code".to_owned());
+    }
+    bench.plans(&[plan]);
+    bench.printed = "111111";
+    let mut sent = Vec::new();
+    let mut note = |order: &MintOrder| {
+        sent.extend(order.mfa_code.as_ref().map(|code| code.expose().to_owned()));
+        None
+    };
+    assert!(bench.ask_and_wait("dev", &mut note).is_ok());
+    // The device still shows the code that was used when the session is renewed by hand.
+    bench.handle(Event::Logout("dev".to_owned()));
+    bench.ask("dev", Wants::Credentials);
+    bench.run(5 * SECOND, &mut note);
+    bench.printed = "222222";
+    bench.run(25 * SECOND, &mut note);
+    assert!(bench.answers.len() == 2 && bench.answers[1].is_ok(), "{:?}", bench.answers);
+    bench.printed = "333333";
+    for _ in 0..13 {
+        bench.run(HOUR, &mut note);
+        assert!(bench.ask_and_wait("dev", &mut note).is_ok(), "nobody is needed");
+    }
+    assert_eq!(sent, ["111111", "222222", "333333"]);
 }

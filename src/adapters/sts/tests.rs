@@ -114,6 +114,7 @@ fn role(endpoint: StsEndpoint) -> MintOrder {
         external_id: Some("ext".to_owned()),
         duration_seconds: Some(900),
         mfa_serial: None,
+        mfa_process: None,
         endpoint: endpoint.clone(),
     };
     order(Source::AssumeRole(role), endpoint)
@@ -391,6 +392,7 @@ async fn a_session_is_got_with_the_code_of_the_device() {
     let (url, task) = server(answer(200, "text/xml", "", &MINTED.replace("AssumeRole", "GetSessionToken"))).await;
     let session = SessionToken {
         mfa_serial: Some("arn:aws:iam::111122223333:mfa/u".to_owned()),
+        mfa_process: None,
         duration_seconds: Some(43_200),
         endpoint: endpoint(&url),
     };

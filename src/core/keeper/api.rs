@@ -103,6 +103,8 @@ pub enum Outcome {
         /// The caller's ARN.
         arn: String,
     },
+    /// A program printed the code of an MFA device.
+    Code(Secret),
     /// A probe got its answer; what counts is in the samples.
     Probed,
     /// The call failed.
@@ -115,6 +117,8 @@ pub enum Outcome {
 pub enum Action {
     /// Make one call for one step of a plan.
     Mint(Box<MintOrder>),
+    /// Run a program that prints the code of an MFA device.
+    RunCodeProgram(CodeOrder),
     /// Make one unauthenticated request to an endpoint, to learn the time from its answer.
     Probe(ProbeOrder),
     /// Give a caller its answer.
@@ -147,6 +151,17 @@ pub struct MintOrder {
     pub mfa_code: Option<Secret>,
     /// AWS's time minus the boot-time clock, the best estimate: add it to the boot-time clock to sign.
     pub aws_minus_boot: TimeDelta,
+}
+
+/// One run of a program that prints a code.
+#[derive(Debug)]
+pub struct CodeOrder {
+    /// Comes back with the outcome.
+    pub ticket: Ticket,
+    /// The profile, for messages.
+    pub profile: String,
+    /// The command line.
+    pub command: String,
 }
 
 /// One look at an endpoint's time.

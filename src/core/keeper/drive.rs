@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::api::{Action, LogLevel, MintOrder, ProbeOrder, Ticket};
+use super::api::{Action, CodeOrder, LogLevel, MintOrder, ProbeOrder, Ticket};
 use super::node::{Node, has_expiry, unsupported};
 use super::{Flight, Keeper, Minting};
 use crate::core::clock::Expiry;
@@ -201,6 +201,16 @@ impl Keeper {
         let ticket = self.ticket();
         let Some(node) = self.nodes.get_mut(&key) else { return };
         node.flight = Some(ticket);
+        if node.step.source.device().is_some()
+            && node.code.is_none()
+            && let Some(command) = node.code_program.clone()
+        {
+            let profile = step.profile.clone();
+            self.actions.push_back(Action::RunCodeProgram(CodeOrder { ticket, profile, command }));
+            let mint = Minting { key, started: now.boot, reason, parent_mints: 0 };
+            self.flights.insert(ticket, Flight { endpoint, mint: Some(mint) });
+            return;
+        }
         let (attempt, parent, mfa_code) = (node.ended + 1, node.parent.clone(), node.code.take());
         let parent = parent.and_then(|parent| self.nodes.get(&parent));
         let (base, parent_mints) = (parent.and_then(Node::signer), parent.map_or(0, |parent| parent.mints));

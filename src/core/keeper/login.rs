@@ -1,13 +1,19 @@
 //! What only a person can give: the code of an MFA device, once for everything behind it.
 
+use chrono::TimeDelta;
+
 use super::api::{Action, Answer, CallerId, Refusal, RefusalKind, Wants};
 use super::callers::Waiting;
 use super::node::{Forced, Node, unsupported};
 use super::{Keeper, Route};
+use crate::core::aws_error;
 use crate::core::nearest::did_you_mean;
-use crate::core::plan::NodeKey;
+use crate::core::plan::{NodeKey, StsEndpoint};
 use crate::core::secret::Secret;
 use crate::core::time::Now;
+
+/// Devices show another code every half minute.
+const NEXT_CODE: TimeDelta = TimeDelta::seconds(15);
 
 impl Keeper {
     /// What a person must type for a profile.
@@ -79,6 +85,21 @@ impl Keeper {
         }
         self.note_use(&profile, now);
         self.waiting.insert(caller, waiting);
+    }
+
+    /// Takes in the code that a program printed. Where it is still the last one, the next is waited for.
+    pub(super) fn code_printed(&mut self, key: &NodeKey, endpoint: &StsEndpoint, code: Secret, now: Now) {
+        let Some(node) = self.nodes.get_mut(key) else { return };
+        let Some(device) = node.step.source.device().map(str::to_owned) else { return };
+        if self.used_codes.get(&device) == Some(&code) {
+            let what = format!("the code of the MFA device {device}");
+            let mut fault = aws_error::fault(&what, None, Some("CodeUsed"), None);
+            fault.retry_after = Some(NEXT_CODE);
+            node.ended += 1;
+            return self.blame(key, endpoint, fault, now);
+        }
+        node.code = Some(code.clone());
+        self.used_codes.insert(device, code);
     }
 
     /// Forgets the sessions that a person typed a code for, and what stands on them.

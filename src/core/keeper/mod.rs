@@ -273,13 +273,17 @@ impl Keeper {
     fn add_nodes(&mut self, route: &Route, old: &mut BTreeMap<NodeKey, Node>, now: Now) {
         let mut parent = None;
         for (key, step) in route.keys.iter().zip(&route.plan.steps) {
-            if !self.nodes.contains_key(key) {
-                let node = old.remove(key).unwrap_or_else(|| {
+            let code_program = step.source.code_program().map(str::to_owned);
+            if let Some(node) = self.nodes.get_mut(key) {
+                node.code_program = node.code_program.take().or(code_program);
+            } else {
+                let mut node = old.remove(key).unwrap_or_else(|| {
                     let mut node = Node::new(step.clone(), parent.clone(), now.boot);
                     // It may have been gone only for a moment, with its call still under way.
                     node.flight = self.flight_of(key);
                     node
                 });
+                node.code_program = code_program;
                 self.nodes.insert(key.clone(), node);
             }
             parent = Some(key.clone());

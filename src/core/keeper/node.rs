@@ -33,6 +33,8 @@ pub(super) struct Node {
     pub(super) forced: Option<Forced>,
     /// When the web identity token behind it expires, where it says so.
     pub(super) token_expires_at: Option<AwsTime>,
+    /// The program that prints the code of its MFA device, where any of its profiles names one.
+    pub(super) code_program: Option<String>,
     /// The MFA code that its next call carries.
     pub(super) code: Option<Secret>,
     /// How many times it was minted.
@@ -69,6 +71,7 @@ impl Node {
             last_renewal: None,
             forced: None,
             token_expires_at: None,
+            code_program: None,
             code: None,
             mints: 0,
             ended: 0,
@@ -111,9 +114,9 @@ impl Node {
         Some(&self.held.as_ref().filter(|held| held.is_servable(clock, now))?.credentials)
     }
 
-    /// Whether its call can't be made before somebody types a code.
+    /// Whether its call can't be made before a person types a code.
     pub(super) fn lacks_code(&self) -> bool {
-        self.step.source.device().is_some() && self.code.is_none()
+        self.step.source.device().is_some() && self.code.is_none() && self.code_program.is_none()
     }
 
     /// What will go wrong with the next renewal if nobody does anything.
@@ -128,7 +131,7 @@ impl Node {
             );
             return (expires_at < end.renew_at).then_some(Warning { id: "token-expires", message, fix: None });
         }
-        let device = self.step.source.device()?;
+        let device = self.step.source.device().filter(|_| self.code_program.is_none())?;
         self.due(clock, now)?;
         let message = format!(
             "the credentials of profile \"{profile}\" with a code of the MFA device {device} end at {}",

@@ -73,6 +73,9 @@ impl Keeper {
         let best = self.clock.best(now);
         let Some(node) = self.nodes.get_mut(key).filter(|node| node.flight == Some(ticket)) else { return };
         node.flight = None;
+        if let Outcome::Code(code) = outcome {
+            return self.code_printed(key, endpoint, code, now);
+        }
         node.ended += 1;
         let result = match outcome {
             Outcome::Minted(credentials) => self.accept(key, credentials, now),
@@ -84,7 +87,7 @@ impl Keeper {
                 self.identified(key, Some(account_id));
                 Ok(())
             }
-            Outcome::Probed => Err(unexpected()),
+            Outcome::Probed | Outcome::Code(_) => Err(unexpected()),
             Outcome::Failed(fault) => Err(fault),
         };
         let renewal =
@@ -214,7 +217,7 @@ impl Keeper {
     }
 
     /// Notes a failure of one node.
-    fn blame(&mut self, key: &NodeKey, endpoint: &StsEndpoint, mut fault: Fault, now: Now) {
+    pub(super) fn blame(&mut self, key: &NodeKey, endpoint: &StsEndpoint, mut fault: Fault, now: Now) {
         if fault.code == "AccessDenied"
             && let Some((age, profile)) = self.session_behind(key, now)
         {

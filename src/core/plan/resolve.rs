@@ -226,6 +226,7 @@ impl<'a> Walk<'a> {
                 external_id: view.get("external_id").map(|value| value.text.clone()),
                 duration_seconds,
                 mfa_serial,
+                mfa_process: text(view, "mfa_process"),
                 endpoint: link.endpoint.clone(),
             }),
         });
@@ -298,6 +299,10 @@ impl<'a> Walk<'a> {
     }
 }
 
+fn text(view: View<'_>, setting: &str) -> Option<String> {
+    view.get(setting).map(|value| value.text.clone())
+}
+
 fn last(steps: &[Step]) -> Option<&Source> {
     steps.last().map(|step| &step.source)
 }
@@ -307,6 +312,7 @@ fn session_token(link: &Link<'_>, serial: &Value, seconds: u32) -> Step {
         profile: link.view.name().to_owned(),
         source: Source::SessionToken(SessionToken {
             mfa_serial: Some(serial.text.clone()),
+            mfa_process: text(link.view, "mfa_process"),
             duration_seconds: Some(seconds),
             endpoint: link.endpoint.clone(),
         }),

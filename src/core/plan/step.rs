@@ -122,6 +122,8 @@ pub struct AssumeRole {
     pub duration_seconds: Option<u32>,
     /// The MFA device whose code the call must carry.
     pub mfa_serial: Option<String>,
+    /// A program that prints the device's code: the way to it, no part of what identifies the credential.
+    pub mfa_process: Option<String>,
     /// Where the call goes.
     pub endpoint: StsEndpoint,
 }
@@ -146,6 +148,8 @@ pub struct WebIdentity {
 pub struct SessionToken {
     /// The device.
     pub mfa_serial: Option<String>,
+    /// A program that prints the device's code: the way to it, no part of what identifies the credential.
+    pub mfa_process: Option<String>,
     /// Seconds asked for.
     pub duration_seconds: Option<u32>,
     /// Where the call goes.
@@ -212,6 +216,15 @@ impl Source {
         }
     }
 
+    /// The program that prints the code of that device.
+    pub fn code_program(&self) -> Option<&str> {
+        match self {
+            Self::SessionToken(session) => session.mfa_process.as_deref(),
+            Self::AssumeRole(role) => role.mfa_process.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Where the step's own call goes, for steps that call STS.
     pub fn endpoint(&self) -> Option<&StsEndpoint> {
         match self {
@@ -270,7 +283,7 @@ fn digest(parent: &str, source: &Source) -> String {
                 put(field);
             }
         }
-        Source::SessionToken(SessionToken { mfa_serial, duration_seconds, endpoint }) => {
+        Source::SessionToken(SessionToken { mfa_serial, mfa_process: _, duration_seconds, endpoint }) => {
             put("session-token");
             for field in [opt(mfa_serial.as_deref()), &number(duration_seconds), opt(endpoint.url.as_deref())] {
                 put(field);

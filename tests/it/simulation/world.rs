@@ -174,6 +174,7 @@ impl World {
                 external_id: None,
                 duration_seconds: seconds,
                 mfa_serial: None,
+                mfa_process: None,
                 endpoint: endpoint.clone(),
             }),
         };
@@ -383,6 +384,7 @@ impl World {
                 }
                 Action::Probe(order) => self.depart(order.ticket, Flight::Probe, 0),
                 Action::Answer { caller, answer } => self.check(caller, answer),
+                Action::RunCodeProgram(_) => panic!("nobody has such a program here"),
                 Action::Remember | Action::KeepMinted | Action::Log(_) => {}
             }
         }
