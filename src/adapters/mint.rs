@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::process;
 use super::sts::StsCaller;
+use super::{metadata, process};
 use crate::core::clock::Sample;
 use crate::core::keeper::{CodeOrder, MintOrder, Outcome, ProbeOrder};
 use crate::core::plan::Source;
@@ -35,6 +35,14 @@ impl Minter {
             Source::Process { command } => {
                 let run = process::run(command, &order.step.profile, &self.environment).await;
                 (run.map_or_else(Outcome::Failed, Outcome::Minted), Vec::new())
+            }
+            Source::InstanceMetadata => {
+                let set = metadata::instance(&order.step.profile, &self.environment).await;
+                (set.map_or_else(Outcome::Failed, Outcome::Minted), Vec::new())
+            }
+            Source::Container => {
+                let set = metadata::container(&order.step.profile).await;
+                (set.map_or_else(Outcome::Failed, Outcome::Minted), Vec::new())
             }
             _ => self.sts.mint(order).await,
         }

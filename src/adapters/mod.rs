@@ -3,6 +3,7 @@
 mod ca_bundle;
 pub mod clock;
 pub mod file;
+mod metadata;
 pub mod mint;
 mod network;
 pub mod private_file;

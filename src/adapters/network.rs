@@ -137,6 +137,13 @@ fn build(route: &Route, https: bool) -> Result<SharedHttpConnector, String> {
     Ok(SharedHttpConnector::new(connector))
 }
 
+/// A connector for plain http that goes through no proxy.
+pub(super) fn direct() -> SharedHttpConnector {
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
+    let builder = Connector::builder().connector_settings(settings).sleep_impl(TokioSleep::new());
+    SharedHttpConnector::new(builder.pool_max_idle_per_host(0).proxy_config(ProxyConfig::disabled()).build_http())
+}
+
 fn proxy(route: &Route, https: bool) -> Result<ProxyConfig, String> {
     let (name, url) = if https { ("HTTPS_PROXY", &route.https_proxy) } else { ("HTTP_PROXY", &route.http_proxy) };
     let Some(url) = url else { return Ok(ProxyConfig::disabled()) };

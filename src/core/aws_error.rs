@@ -265,6 +265,13 @@ static TABLE: &[Entry] = &[
     ),
     entry("CodeUsed", ErrorClass::Retryable, "the device still shows the code that was used", WAIT),
     entry(
+        "MetadataUnavailable",
+        ErrorClass::Retryable,
+        "the place where the daemon runs gives no credentials",
+        "credential_source = Ec2InstanceMetadata and EcsContainer work on an EC2 instance or in a container, with a role given to \
+         it: elsewhere name a source_profile",
+    ),
+    entry(
         "ProcessFailed",
         ErrorClass::Permanent,
         "another program's credential_process gave no credentials",

@@ -196,12 +196,12 @@ pub(super) fn unsupported(source: &Source) -> Option<&'static str> {
     match source {
         Source::Static(_)
         | Source::Process { .. }
+        | Source::Container
+        | Source::InstanceMetadata
         | Source::WebIdentity(_)
         | Source::SessionToken(_)
         | Source::AssumeRole(_) => None,
         Source::Environment => Some("credential_source = Environment"),
-        Source::Container => Some("credential_source = EcsContainer"),
-        Source::InstanceMetadata => Some("credential_source = Ec2InstanceMetadata"),
         Source::Sso { .. } => Some("SSO"),
         Source::Login { .. } => Some("a login_session"),
     }

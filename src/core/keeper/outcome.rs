@@ -103,10 +103,10 @@ impl Keeper {
     fn accept(&mut self, key: &NodeKey, credentials: Credentials, now: Now) -> Result<(), Fault> {
         let minted_at = self.clock.best(now);
         let Some(node) = self.nodes.get(key) else { return Ok(()) };
-        let (profile, by_program) = (node.step.profile.clone(), matches!(node.step.source, Source::Process { .. }));
+        let (profile, by_sts) = (node.step.profile.clone(), node.step.source.calls_sts());
         let known = self.clock.is_known() && !self.clock.is_suspect();
         let possible = credentials.expires_at.is_some_and(|at| !known || at - minted_at <= LONGEST_LIFE);
-        if !possible && !by_program {
+        if !possible && by_sts {
             return Err(invalid(
                 "AWS's answer has no expiry that a session can have: the credentials in it were not taken",
             ));
@@ -116,7 +116,7 @@ impl Keeper {
         // While the estimate is in doubt an expiry in the past proves nothing.
         if known && held.judge(&self.clock, now) == Expiry::Expired {
             let what = format!("getting credentials for profile \"{profile}\"");
-            let code = if by_program { "ProcessFailed" } else { "InvalidResponse" };
+            let code = if by_sts { "InvalidResponse" } else { "ProcessFailed" };
             let why = "the credentials that came had already expired: they were not taken";
             return Err(crate::core::aws_error::fault(&what, None, Some(code), Some(why)));
         }
