@@ -169,7 +169,11 @@ impl Clock {
             (Some(_), Some(pending)) if sample.sent < pending.as_of => return Verdict::Ignored,
             (Some(both), _) => (both, Verdict::Accepted),
             (None, Some(pending)) => match pending.at(now.boot).meet(heard) {
-                Some(both) => (both, Verdict::NewEpoch),
+                Some(both) => {
+                    // What was sent before the first sign of it may still come, and may be of the epoch that is over.
+                    self.jumped_at = self.jumped_at.max(Some(pending.as_of));
+                    (both, Verdict::NewEpoch)
+                }
                 None => return self.await_confirmation(heard),
             },
             (None, None) => return self.await_confirmation(heard),

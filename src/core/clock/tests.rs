@@ -111,6 +111,11 @@ fn answers_that_were_on_their_way_do_not_refute_a_contradiction() {
     assert!(clock.is_suspect());
     assert_eq!(clock.observe(sample(EPOCH + hour, 320, 350), at(350, EPOCH + 350)), Verdict::NewEpoch);
     assert!(holds(&clock, at(350, EPOCH + 350), EPOCH + hour + 350));
+    // Two more that come late don't begin the old epoch again.
+    for sent in [95, 200] {
+        assert_eq!(clock.observe(sample(EPOCH, sent, 360), at(360, EPOCH + 360)), Verdict::Ignored);
+    }
+    assert!(holds(&clock, at(360, EPOCH + 360), EPOCH + hour + 360));
 }
 
 #[test]

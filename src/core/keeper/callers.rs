@@ -122,7 +122,11 @@ impl Keeper {
                 }
             };
         }
-        let last = waiting.target.as_ref().or(route.keys.last()).and_then(|key| self.nodes.get(key))?;
+        let Some(last) = waiting.target.as_ref().or(route.keys.last()).and_then(|key| self.nodes.get(key)) else {
+            let message =
+                format!("the settings of profile \"{name}\" changed meanwhile: what was asked for is no more");
+            return refuse(RefusalKind::Failed, message, Some("try again".to_owned()));
+        };
         // Another plan's node counts anew.
         let renewed = last.mints != waiting.mints;
         let servable = last.servable(&self.clock, now);

@@ -55,7 +55,7 @@ pub struct Keeper {
     flights: BTreeMap<Ticket, Flight>,
     limits: RateLimits,
     time_check: TimeCheck,
-    /// Sets of an earlier run, until their nodes are there and AWS's time is known.
+    /// Sets of an earlier run, or of plans that were edited away, until their nodes are there and AWS's time is known.
     restored: Vec<Restored>,
     actions: VecDeque<Action>,
     wake: Option<BootTime>,
@@ -260,6 +260,13 @@ impl Keeper {
                     }
                 }
                 _ => lost = true,
+            }
+        }
+        // What no profile needs now may be needed again with the next edit, and cost a person a code.
+        for (key, node) in old_nodes {
+            if let Some(Held { credentials, minted_at, .. }) = node.held {
+                self.restored.push(Restored { set: MintedSet { key, credentials, minted_at }, same_boot: true });
+                lost = true;
             }
         }
         if lost {

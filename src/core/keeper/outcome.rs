@@ -179,6 +179,10 @@ impl Keeper {
             self.time_check.again();
         }
         let Some(node) = self.nodes.get_mut(key) else { return };
+        if node.step.source.device().is_some() {
+            // Another try needs another code; until then what is held goes on.
+            node.forced = None;
+        }
         if let Source::Static(_) = node.step.source {
             if fault.class == ErrorClass::Permanent && !refuses_signer(&fault) {
                 // An emulator without GetCallerIdentity, an endpoint policy: the key itself was not refused.
@@ -230,10 +234,6 @@ impl Keeper {
         }
         let at = self.clock.best(now);
         let Some(node) = self.nodes.get_mut(key) else { return };
-        if node.step.source.device().is_some() {
-            // Another try needs another code; until then what is held goes on.
-            node.forced = None;
-        }
         let first = node.failures.is_empty();
         let failure = node.failures.note(fault, endpoint, node.changed_at, now.boot, at, &mut self.rng);
         let next = failure.streak.next_try().map_or_else(

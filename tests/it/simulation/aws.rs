@@ -43,6 +43,11 @@ pub(crate) struct Aws {
     pub(crate) mints: usize,
     pub(crate) failing: usize,
     pub(crate) counts: Counts,
+    /// What the MFA device shows; gone with its use.
+    code: Option<String>,
+    codes: u64,
+    /// Every code that came.
+    seen: Vec<String>,
     /// The next answer's `Date` is off by this.
     pub(crate) lie: Option<i64>,
 }
@@ -58,6 +63,9 @@ impl Aws {
             mints: 0,
             failing: 0,
             counts: Counts::default(),
+            code: None,
+            codes: 0,
+            seen: Vec::new(),
             lie: None,
         }
     }
@@ -68,6 +76,12 @@ impl Aws {
 
     pub(crate) fn trusts(&self, role: &str) -> bool {
         self.roles.get(role).copied().unwrap_or(true)
+    }
+
+    /// The device shows another code.
+    pub(crate) fn next_code(&mut self) -> String {
+        self.codes += 1;
+        self.code.insert(format!("{:06}", self.codes)).clone()
     }
 
     /// Whether an answer comes at all.
@@ -107,6 +121,14 @@ impl Aws {
             Health::Throttling => return refuse(400, "Throttling", "Rate exceeded"),
             Health::Failing => return refuse(500, "InternalFailure", "We encountered an internal error"),
         }
+        if let Source::WebIdentity(role) = &order.step.source {
+            if !self.trusts(&role.token_file) {
+                return refuse(400, "ExpiredTokenException", "Token expired");
+            }
+            let expires = (truth + 3_600_000) / 1_000 * 1_000;
+            let credentials = self.session(&role.role_arn, Some(expires));
+            return Ok(Outcome::Federated { credentials, token_expires_at: None });
+        }
         let signer = match (&order.step.source, &order.base) {
             (Source::Static(keys), _) => &keys.access_key_id,
             (_, Some(base)) => &base.access_key_id,
@@ -120,6 +142,22 @@ impl Aws {
         }
         if (signed_at - truth).abs() > 15 * 60_000 {
             return refuse(403, "SignatureDoesNotMatch", "Signature expired: …");
+        }
+        if let Source::SessionToken(_) = &order.step.source {
+            let code = order.mfa_code.as_ref().expect("no call without a code").expose();
+            if code != "000000" {
+                assert!(!self.seen.iter().any(|seen| seen == code), "a code sent twice");
+                self.seen.push(code.to_owned());
+            }
+            if self.code.take_if(|shown| shown == code).is_none() {
+                return refuse(
+                    403,
+                    "AccessDenied",
+                    "MultiFactorAuthentication failed with invalid MFA one time pass code.",
+                );
+            }
+            let expires = (truth + 43_200_000) / 1_000 * 1_000;
+            return Ok(Outcome::Minted(self.session("session", Some(expires))));
         }
         let Source::AssumeRole(role) = &order.step.source else {
             return Ok(Outcome::Identified {
@@ -156,6 +194,8 @@ pub(crate) fn what(order: &MintOrder) -> String {
         Source::AssumeRole(role) => role.role_arn.clone(),
         Source::Static(keys) => keys.access_key_id.clone(),
         Source::Process { command } => command.clone(),
+        Source::WebIdentity(role) => role.token_file.clone(),
+        Source::SessionToken(_) => "the MFA session".to_owned(),
         _ => panic!("a call for something that is not minted"),
     }
 }

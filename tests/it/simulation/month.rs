@@ -1,7 +1,9 @@
 //! One month of one seed: days at work, nights asleep, and everything that goes wrong in between.
 
+use evercred::core::keeper::State;
+
 use super::aws::Health;
-use super::world::World;
+use super::world::{Other, World};
 use super::{HOUR, MINUTE};
 
 const PROFILES: usize = 50;
@@ -37,6 +39,13 @@ fn callers(world: &mut World) {
             at_the_edge(world, profile);
         }
         world.ask(profile);
+        // Who is told that a code is needed types one, sooner or later.
+        if Other::of(profile) == Some(Other::Code) && !world.removed[profile] && world.random(2) == 0 {
+            let needed = world.state(&format!("app-{profile}")) == State::NeedsLogin;
+            if needed || world.random(20) == 0 {
+                world.log_in(profile);
+            }
+        }
     }
 }
 
@@ -110,7 +119,8 @@ fn trouble(world: &mut World) {
             // Trust is taken away and mended far away: of a role that many stand behind, or of one's own.
             // Or another program finds its vault locked.
             let number = world.random(6);
-            let role = match world.random(3) {
+            let role = match world.random(4) {
+                3 => format!("token-{}", number * 10 % 50 + 6),
                 0 => format!("mid-{}", number / 2),
                 1 => format!("app-{number}"),
                 _ => format!("program-{}", number * 10 + 7 + number % 3),
@@ -120,6 +130,9 @@ fn trouble(world: &mut World) {
             busy(world, 5 * HOUR);
             world.aws.set_trust(&role, true);
             world.note(format!("{role} is trusted"));
+            if let Some(profile) = role.strip_prefix("token-") {
+                world.write_token(profile.parse().unwrap());
+            }
             world.unwell();
         }
         12 => {

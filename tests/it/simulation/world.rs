@@ -8,7 +8,9 @@ use evercred::core::clock::{Clock, Sample, Trust};
 use evercred::core::keeper::{
     Action, Answer, CallerId, Event, Keep, Keeper, KeeperSettings, Memory, MintOrder, Outcome, State, Ticket, Wants,
 };
-use evercred::core::plan::{AssumeRole, Plan, Source, StatedExpiry, StaticKeys, Step, StsEndpoint};
+use evercred::core::plan::{
+    AssumeRole, Plan, SessionToken, Source, StatedExpiry, StaticKeys, Step, StsEndpoint, WebIdentity,
+};
 use evercred::core::secret::Secret;
 use evercred::core::time::{AwsTime, BootTime};
 
@@ -67,10 +69,31 @@ impl Program {
     }
 }
 
+/// Profiles for which AWS wants something else than a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Other {
+    /// A web identity token, in a file of its own.
+    Token,
+    /// The code of one device, shared by all.
+    Code,
+}
+
+impl Other {
+    pub(crate) fn of(profile: usize) -> Option<Self> {
+        match profile % 10 {
+            5 => Some(Self::Code),
+            6 => Some(Self::Token),
+            _ => None,
+        }
+    }
+}
+
 /// Somebody who waits.
 struct Caller {
     profile: usize,
     asked_at: i64,
+    /// Whether it waits for what AWS says of a code.
+    typed: bool,
 }
 
 pub(crate) struct World {
@@ -80,6 +103,10 @@ pub(crate) struct World {
     /// The role of each profile, as the files say it now.
     pub(crate) session_names: Vec<String>,
     pub(crate) removed: Vec<bool>,
+    /// Until when (AWS's time) the session lives that somebody typed a code for.
+    session_until: i64,
+    /// Since when (boot-time clock).
+    session_since: i64,
     /// When (boot-time clock) each profile was last asked for.
     asked_at: Vec<Option<i64>>,
     pub(crate) key: String,
@@ -95,6 +122,8 @@ pub(crate) struct World {
     pub(crate) well_since: Vec<i64>,
     /// Answers of AWS that are still needed before this machine can know the time: after a pause of the whole machine.
     pub(crate) unconfirmed: u32,
+    /// When a clock of this machine last jumped.
+    jumped_at: BootTime,
     /// Something is wrong right now: nobody can promise anything.
     pub(crate) trouble: bool,
     answered: Option<bool>,
@@ -123,6 +152,8 @@ impl World {
             aws: Aws::new(),
             session_names: (0..profiles).map(|_| "s".to_owned()).collect(),
             removed: vec![false; profiles],
+            session_until: 0,
+            session_since: 0,
             asked_at: vec![None; profiles],
             key: String::new(),
             settings,
@@ -135,6 +166,7 @@ impl World {
             events: Vec::new(),
             well_since: vec![0; profiles],
             unconfirmed: 0,
+            jumped_at: BootTime::from_millis(0),
             trouble: false,
             answered: None,
             wakeups: 0,
@@ -148,6 +180,8 @@ impl World {
     pub(crate) fn rotate_key(&mut self, spreads_in: i64) {
         self.key = format!("AKIA{:016}", self.random(1 << 40));
         self.aws.keys.insert(self.key.clone(), self.machine.truth + spreads_in);
+        // A session is that of its key.
+        self.session_until = 0;
         self.write_files();
     }
 
@@ -193,7 +227,28 @@ impl World {
             source: Source::Process { command: format!("program-{profile} {}", self.session_names[profile]) },
         };
         // Two in three behind a shared parent, the others long-lived and straight from the key.
+        let token = Step {
+            profile: format!("app-{profile}"),
+            source: Source::WebIdentity(WebIdentity {
+                role_arn: format!("arn:aws:iam::111122223333:role/app-{profile}"),
+                token_file: format!("token-{profile}"),
+                role_session_name: self.session_names[profile].clone(),
+                duration_seconds: None,
+                endpoint: endpoint.clone(),
+            }),
+        };
+        let session = Step {
+            profile: format!("app-{profile}"),
+            source: Source::SessionToken(SessionToken {
+                mfa_serial: Some("device".to_owned()),
+                mfa_process: None,
+                duration_seconds: Some(43_200),
+                endpoint: endpoint.clone(),
+            }),
+        };
         let steps = match profile % 3 {
+            _ if Other::of(profile) == Some(Other::Token) => vec![token],
+            _ if Other::of(profile) == Some(Other::Code) => vec![base, session, last],
             _ if Program::of(profile).is_some() => vec![program],
             2 => vec![base, role(format!("app-{profile}"), &self.session_names[profile], Some(43_200))],
             _ => vec![base, role(format!("mid-{}", profile / 10), "s", None), last],
@@ -227,6 +282,7 @@ impl World {
         self.note(format!("suspended for {millis}"));
         self.break_connections();
         self.machine.suspend(millis);
+        self.jumped_at = self.machine.now().boot;
         self.unwell();
         self.wake();
     }
@@ -242,6 +298,7 @@ impl World {
             self.break_connections();
         }
         self.machine.pause(millis, wall_is_set);
+        self.jumped_at = self.machine.now().boot;
         self.unwell();
         self.unconfirmed = 2;
         self.wake();
@@ -250,6 +307,7 @@ impl World {
     pub(crate) fn step_wall(&mut self, millis: i64) {
         self.note(format!("wall clock set by {millis}"));
         self.machine.step_wall(millis);
+        self.jumped_at = self.machine.now().boot;
         self.wake();
     }
 
@@ -274,6 +332,27 @@ impl World {
         self.trouble = trouble;
     }
 
+    /// Somebody wrote the token file of a profile.
+    pub(crate) fn write_token(&mut self, profile: usize) {
+        let now = self.machine.now();
+        self.note(format!("token-{profile} written"));
+        self.keeper.handle(Event::TokenFileChanged(format!("token-{profile}")), now);
+        self.carry_out();
+    }
+
+    /// Somebody types a code, mostly the right one.
+    pub(crate) fn log_in(&mut self, profile: usize) {
+        let shown = self.aws.next_code();
+        let code = if self.random(4) > 0 { shown } else { "000000".to_owned() };
+        self.note(format!("app-{profile}: code {code} typed"));
+        self.next_caller += 1;
+        let caller = CallerId(self.next_caller);
+        self.callers.insert(caller, Caller { profile, asked_at: self.boot(), typed: true });
+        let (now, profile) = (self.machine.now(), format!("app-{profile}"));
+        self.keeper.handle(Event::Code { caller, profile, code: Secret::new(code) }, now);
+        self.carry_out();
+    }
+
     /// Asks, and lets time pass until the answer is there. True: credentials.
     pub(crate) fn ask_now(&mut self, profile: &str) -> bool {
         self.answered = None;
@@ -296,7 +375,7 @@ impl World {
         self.asked_at[profile] = Some(self.boot());
         self.next_caller += 1;
         let caller = CallerId(self.next_caller);
-        self.callers.insert(caller, Caller { profile, asked_at: self.boot() });
+        self.callers.insert(caller, Caller { profile, asked_at: self.boot(), typed: false });
         let now = self.machine.now();
         self.keeper.handle(Event::Asked { caller, profile: format!("app-{profile}"), wants: Wants::Credentials }, now);
         self.carry_out();
@@ -346,8 +425,8 @@ impl World {
             let date = AwsTime::from_millis(date.div_euclid(1_000) * 1_000);
             samples.push(Sample { date, sent, received: now.boot, trust: Trust::Authenticated });
             self.unconfirmed = match (lie, self.unconfirmed) {
-                // An answer from before the pause tells nothing of it.
-                (0, unconfirmed) if answered_at.is_some() => unconfirmed,
+                // An answer from before the pause tells nothing of it, nor one to a question from before a jump.
+                (0, unconfirmed) if answered_at.is_some() || sent < self.jumped_at => unconfirmed,
                 (0, unconfirmed) => unconfirmed.saturating_sub(1),
                 // A lie while the truth is being looked for costs another two answers.
                 (_, 0) => 0,
@@ -415,7 +494,14 @@ impl World {
 
     /// The promises to callers.
     fn check(&mut self, caller: CallerId, answer: Answer) {
-        let Caller { profile, asked_at } = self.callers.remove(&caller).expect("one answer for each caller");
+        let Caller { profile, asked_at, typed } = self.callers.remove(&caller).expect("one answer for each caller");
+        if typed {
+            if let Answer::Credentials(credentials) = answer {
+                self.session_until = self.aws.sessions[&credentials.access_key_id].expires;
+                self.session_since = self.boot();
+            }
+            return;
+        }
         let gone = self.removed[profile];
         match answer {
             Answer::Credentials(credentials) => {
@@ -435,7 +521,9 @@ impl World {
                 self.answered = Some(false);
                 self.note(format!("app-{profile} was refused: {}", refusal.message));
                 let well_for = asked_at - self.well_since[profile];
-                let must = !gone && !self.trouble && self.unconfirmed == 0 && well_for > ASKED_AFTER;
+                let could =
+                    Other::of(profile) != Some(Other::Code) || self.session_until > self.machine.truth + 120_000;
+                let must = could && !gone && !self.trouble && self.unconfirmed == 0 && well_for > ASKED_AFTER;
                 assert!(
                     !must,
                     "app-{profile} was refused, with AWS well for {well_for} ms: {}\n{}",
@@ -468,6 +556,9 @@ impl World {
                     status.last_renewal.as_ref().is_some_and(|last| last.ok && last.took <= TimeDelta::seconds(5))
                 }
             };
+            let by_itself = by_itself
+                && (Other::of(profile) != Some(Other::Code)
+                    || (self.session_until > self.machine.truth + 300_000 && boot - self.session_since > 120_000));
             let must = status.kept
                 && by_itself
                 && !self.trouble
