@@ -132,26 +132,26 @@ def test_a_wrong_wall_clock_is_seen_through_libfaketime(machine, aws):
 
 
 @pytest.fixture
-def moto(tmp_path_factory):
-    """moto's server with authentication on: a second opinion on what we sign."""
+def moto(tmp_path_factory, request):
+    """moto's server: a second opinion. With authentication on after six calls, or after as many as a test says."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = open(tmp_path_factory.mktemp("moto") / "log", "w")
-    environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "6"}
+    environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": str(getattr(request, "param", 6))}
     process = subprocess.Popen([VENV / "moto_server", "-H", "127.0.0.1", "-p", str(port)], env=environment, stdout=log, stderr=log)
+
+    def answers():
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    eventually("moto answers", answers)
     yield f"http://127.0.0.1:{port}"
     process.terminate()
     process.wait(timeout=10)
 
 
 def test_moto_with_authentication_on_accepts_what_is_signed(moto, tmp_path):
-    def answers():
-        with socket.socket() as probe:
-            host, port = moto.removeprefix("http://").split(":")
-            return probe.connect_ex((host, int(port))) == 0
-
-    eventually("moto answers", answers)
     import boto3
 
     iam = boto3.client("iam", endpoint_url=moto, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
@@ -179,3 +179,47 @@ def test_moto_with_authentication_on_accepts_what_is_signed(moto, tmp_path):
         assert refused.returncode == 1 and "SignatureDoesNotMatch" in refused.stderr, refused.stderr
     finally:
         machine.stop()
+
+
+@pytest.mark.parametrize("moto", [1_000_000], indirect=True)
+def test_moto_knows_sessions_and_web_identities_as_we_ask_for_them(moto, tmp_path):
+    machine = Machine(tmp_path, moto, {"access_key_id": "AKIAEXAMPLE", "secret_access_key": "secret"})
+    token = tmp_path / "token"
+    token.write_text("e30.e30.e30\n")
+    (tmp_path / ".aws" / "config").write_text(
+        f"[profile mfa]\nrole_arn = {role('App')}\nsource_profile = base\nmfa_serial = arn:aws:iam::{ACCOUNT}:mfa/me\nregion = us-east-1\n"
+        f"[profile ci]\nrole_arn = {role('Ci')}\nweb_identity_token_file = {token}\nregion = us-east-1\n"
+    )
+    machine.start()
+    try:
+        assert machine.evercred("credential-process", "mfa").returncode == 5
+        typed = subprocess.run([PROGRAMS / "evercred", "login", "mfa"], env=machine.environment(), input="123456\n", capture_output=True, text=True)
+        assert typed.returncode == 0, typed.stderr
+        for profile in ["mfa", "ci"]:
+            answer = machine.evercred("credential-process", profile)
+            assert answer.returncode == 0, answer.stderr
+            assert json.loads(answer.stdout)["AccessKeyId"].startswith("ASIA")
+    finally:
+        machine.stop()
+
+
+def test_a_helper_in_node_runs_under_the_services_own_environment(machine):
+    """As a service manager starts the daemon: no shell's PATH but the setting's, nothing on stdin, HOME as the folder."""
+    if os.environ.get("EVERCRED_TEST_WITHOUT_NODE"):
+        pytest.skip("left out, as told: node")
+    node = shutil.which("node")
+    helper = machine.home / "helper.js"
+    helper.write_text(
+        "const expires = new Date(Date.now() + 3600e3).toISOString();\n"
+        "const input = require('fs').readFileSync(0, 'utf8');\n"
+        "if (input !== '' || process.cwd() !== process.env.HOME || process.env.AWS_PROFILE) process.exit(9);\n"
+        "console.log(JSON.stringify({Version: 1, AccessKeyId: 'ASIANODE', SecretAccessKey: 's', SessionToken: 't', Expiration: expires}));\n"
+    )
+    (machine.home / ".aws" / "config").write_text("[profile node]\ncredential_process = node helper.js\nregion = eu-west-1\n")
+    settings = machine.home / ".config" / "evercred" / "evercred.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f'[environment]\nPATH = "{os.path.dirname(node)}:/usr/bin:/bin"\n')
+    machine.start(PATH="/nowhere", AWS_PROFILE="other")
+    answer = machine.evercred("credential-process", "node")
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["AccessKeyId"] == "ASIANODE"
