@@ -296,6 +296,8 @@ async fn aws_own_endpoints_are_those_of_the_region_and_partition() {
     };
     assert_eq!(url("eu-central-1", false, false).await, "https://sts.eu-central-1.amazonaws.com");
     assert_eq!(url("cn-north-1", false, false).await, "https://sts.cn-north-1.amazonaws.com.cn");
+    assert_eq!(url("us-gov-west-1", false, false).await, "https://sts.us-gov-west-1.amazonaws.com");
+    assert_eq!(url("us-gov-west-1", true, false).await, "https://sts.us-gov-west-1.amazonaws.com");
     assert_eq!(url("us-east-1", true, false).await, "https://sts-fips.us-east-1.amazonaws.com");
     assert_eq!(url("eu-west-1", false, true).await, "https://sts.eu-west-1.api.aws");
 }
