@@ -112,6 +112,14 @@ impl Aws {
                 self.session(&format!("arn:aws:iam::111122223333:role/app-{profile}"), expires),
             ));
         }
+        if order.step.source == Source::InstanceMetadata {
+            if !self.trusts("the instance") {
+                return Err(aws_error::fault(&name, None, Some("MetadataUnavailable"), None));
+            }
+            // The instance's own set, the same for all, till shortly before it ends.
+            let expires = (truth + 6 * 3_600_000) / 1_000 * 1_000;
+            return Ok(Outcome::Minted(self.session("the instance", Some(expires))));
+        }
         let refuse = |status: u16, code: &str, message: &str| {
             Err(aws_error::fault(&format!("AssumeRole of {name}"), Some(status), Some(code), Some(message)))
         };
@@ -196,6 +204,7 @@ pub(crate) fn what(order: &MintOrder) -> String {
         Source::Process { command } => command.clone(),
         Source::WebIdentity(role) => role.token_file.clone(),
         Source::SessionToken(_) => "the MFA session".to_owned(),
+        Source::InstanceMetadata => "the instance".to_owned(),
         _ => panic!("a call for something that is not minted"),
     }
 }

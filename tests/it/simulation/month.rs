@@ -119,7 +119,8 @@ fn trouble(world: &mut World) {
             // Trust is taken away and mended far away: of a role that many stand behind, or of one's own.
             // Or another program finds its vault locked.
             let number = world.random(6);
-            let role = match world.random(4) {
+            let role = match world.random(5) {
+                4 => "the instance".to_owned(),
                 3 => format!("token-{}", number * 10 % 50 + 6),
                 0 => format!("mid-{}", number / 2),
                 1 => format!("app-{number}"),

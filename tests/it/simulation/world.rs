@@ -76,11 +76,14 @@ pub(crate) enum Other {
     Token,
     /// The code of one device, shared by all.
     Code,
+    /// To be asked from an instance that has a role.
+    Place,
 }
 
 impl Other {
     pub(crate) fn of(profile: usize) -> Option<Self> {
         match profile % 10 {
+            4 => Some(Self::Place),
             5 => Some(Self::Code),
             6 => Some(Self::Token),
             _ => None,
@@ -247,6 +250,9 @@ impl World {
             }),
         };
         let steps = match profile % 3 {
+            _ if Other::of(profile) == Some(Other::Place) => {
+                vec![Step { profile: format!("app-{profile}"), source: Source::InstanceMetadata }, last]
+            }
             _ if Other::of(profile) == Some(Other::Token) => vec![token],
             _ if Other::of(profile) == Some(Other::Code) => vec![base, session, last],
             _ if Program::of(profile).is_some() => vec![program],
