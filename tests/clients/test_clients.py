@@ -223,3 +223,29 @@ def test_a_helper_in_node_runs_under_the_services_own_environment(machine):
     answer = machine.evercred("credential-process", "node")
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["AccessKeyId"] == "ASIANODE"
+
+
+def test_the_stand_in_refuses_sessions_without_mfa_to_iam_as_aws_does(aws):
+    import boto3
+
+    key = aws.tell("user", name="someone")
+    keys = {"aws_access_key_id": key["access_key_id"], "aws_secret_access_key": key["secret_access_key"]}
+    sts = boto3.client("sts", endpoint_url=aws.url, region_name="us-east-1", **keys)
+
+    def asks_iam(session):
+        given = session["Credentials"]
+        iam = boto3.client(
+            "iam",
+            endpoint_url=aws.url,
+            region_name="us-east-1",
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+        )
+        return iam.get_user()["User"]["UserName"]
+
+    with pytest.raises(Exception, match="InvalidClientTokenId"):
+        asks_iam(sts.get_session_token())
+    device = f"arn:aws:iam::{ACCOUNT}:mfa/me"
+    aws.tell("code", device=device, code="123456")
+    assert asks_iam(sts.get_session_token(SerialNumber=device, TokenCode="123456")) == "someone"

@@ -42,6 +42,7 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Response {
         _ => signed(world, &mut call).and_then(|caller| match action.as_str() {
             "GetCallerIdentity" => Ok(identity(&caller)),
             "AssumeRole" => assume_role(world, request, &caller),
+            "GetUser" => Ok(format!("<User><UserName>someone</UserName><UserId>AIDAEXAMPLE</UserId><Path>/</Path><Arn>{}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate></User>", caller.arn)),
             "" => Err(refusal(400, "MissingAction", "Missing Action")),
             other => {
                 Err(refusal(400, "InvalidAction", format!("Could not find operation {other} for version 2011-06-15")))
@@ -82,7 +83,7 @@ fn authenticate(world: &World, request: &Request, call: &mut Call) -> Result<Pri
     let header =
         header.ok_or_else(|| refusal(403, "MissingAuthenticationToken", "Request is missing Authentication Token"))?;
     let authorization = Authorization::parse(header)
-        .filter(|authorization| authorization.service == "sts")
+        .filter(|authorization| ["sts", "iam"].contains(&authorization.service.as_str()))
         .ok_or_else(|| refusal(400, "IncompleteSignature", "Authorization header is malformed"))?;
     call.access_key_id.clone_from(&authorization.access_key_id);
     let token = request.header("x-amz-security-token");
@@ -108,6 +109,10 @@ fn authenticate(world: &World, request: &Request, call: &mut Call) -> Result<Pri
         ));
     }
     skew(world.now_ms(), request.header("x-amz-date").unwrap_or_default())?;
+    // IAM knows sessions of users only with MFA; STS and the others know them all.
+    if authorization.service == "iam" && principal.temporary && principal.role_arn.is_none() && !principal.mfa {
+        return Err(unknown());
+    }
     if expires.is_some_and(|expires| expires <= world.now_ms()) {
         return Err(refusal(403, "ExpiredToken", "The security token included in the request is expired"));
     }
