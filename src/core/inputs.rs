@@ -165,6 +165,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_comes_broken_where_there_was_none_takes_nothing_away() {
+        let mut inputs = AwsInputs::default();
+        let _ = inputs.take(SourceFile::Config, Reading::Missing);
+        let _ = inputs.take(SourceFile::Credentials, bytes("[a]\nregion = eu-west-1\n"));
+        assert_eq!(inputs.take(SourceFile::Config, bytes("[profile b\n")), Change::Rejected);
+        assert!(inputs.profiles().profiles.contains_key("a") && inputs.problems().iter().any(|problem| problem.fatal));
+    }
+
+    #[test]
     fn a_file_that_was_broken_from_the_start_is_fatal() {
         let mut inputs = AwsInputs::default();
         assert_eq!(inputs.take(SourceFile::Config, Reading::Unreadable("permission denied".into())), Change::Profiles);
