@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::api::{Action, CodeOrder, LogLevel, MintOrder, ProbeOrder, Ticket};
+use super::api::{Action, CodeOrder, LogLevel, MintOrder, MintedSet, ProbeOrder, Ticket};
 use super::node::{Node, has_expiry, unsupported};
 use super::{Flight, Keeper, Minting};
 use crate::core::clock::Expiry;
@@ -247,16 +247,22 @@ impl Keeper {
                 self.restored.push(restored);
                 continue;
             }
-            let held = self.hold(restored.set.credentials.clone(), restored.set.minted_at, None);
-            let expired = held.judge(&self.clock, now) == Expiry::Expired;
-            match self.nodes.get_mut(&restored.set.key) {
-                _ if expired => {}
-                None => self.restored.push(restored),
-                Some(node) if node.held.is_some() => {}
-                Some(node) => {
-                    node.held = Some(held);
-                    node.mints += 1;
+            let expires_at = restored.set.credentials.expires_at;
+            if expires_at.is_some_and(|at| self.clock.judge(at, now) == Expiry::Expired) {
+                continue;
+            }
+            let MintedSet { key, credentials, minted_at } = match self.nodes.get(&restored.set.key) {
+                None => {
+                    self.restored.push(restored);
+                    continue;
                 }
+                Some(node) if node.held.is_some() => continue,
+                Some(_) => restored.set,
+            };
+            let held = self.hold(credentials, minted_at, None);
+            if let Some(node) = self.nodes.get_mut(&key) {
+                node.held = Some(held);
+                node.mints += 1;
             }
         }
     }
