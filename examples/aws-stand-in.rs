@@ -1,6 +1,6 @@
 //! The stand-in for AWS by itself, for tests in other languages: prints its URL, and ends when its standard input does.
 //!
-//! It is driven by POST requests to `/_stand-in/COMMAND`; see `tests/standin/control.rs`.
+//! It is driven by POST requests to `/_stand-in/COMMAND`; see `control.rs` and `sso_control.rs` in `tests/standin`.
 
 use std::io::Read;
 

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::http::Response;
 use super::server::Shared;
-use super::world::{DateHeader, Fault, Role};
+use super::services::Service;
+use super::sso_control;
+use super::world::{DateHeader, Fault, Role, World};
 
 pub(super) fn carry_out(shared: &Shared, command: &str, body: &[u8]) -> Response {
     let given: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
@@ -49,20 +51,7 @@ pub(super) fn carry_out(shared: &Shared, command: &str, body: &[u8]) -> Response
             world.codes.insert(device, code);
             json!({})
         }),
-        "fail" => match given["fault"].as_str() {
-            None => {
-                world.outage = None;
-                world.faults.clear();
-                Some(json!({}))
-            }
-            Some(name) => fault(name).map(|fault| {
-                match given["times"].as_u64() {
-                    Some(times) => world.faults.extend((0..times).map(|_| fault)),
-                    None => world.outage = Some(fault),
-                }
-                json!({})
-            }),
-        },
+        "fail" => fail(&mut world, &given),
         "calls" => Some(json!({"calls": world.calls.iter().map(|call| json!({
             "action": call.action,
             "access_key_id": call.access_key_id,
@@ -70,12 +59,35 @@ pub(super) fn carry_out(shared: &Shared, command: &str, body: &[u8]) -> Response
             "status": call.status,
             "error": call.error,
         })).collect::<Vec<_>>()})),
-        _ => None,
+        _ => sso_control::carry_out(&mut world, command, &given),
     };
     match result {
         Some(answer) => Response::new(200, "application/json", answer.to_string()),
         None => Response::new(400, "application/json", "{\"error\": \"not understood\"}"),
     }
+}
+
+/// Without a fault everything is well again. Without a service it is all of them.
+fn fail(world: &mut World, given: &Value) -> Option<Value> {
+    let service = match given["service"].as_str() {
+        Some(name) => Some(Service::named(name)?),
+        None => None,
+    };
+    match given["fault"].as_str() {
+        None => {
+            let stays = |only: &Option<Service>| service.is_some() && *only != service;
+            world.outages.retain(|only, _| stays(only));
+            world.faults.retain(|(only, _)| stays(only));
+        }
+        Some(name) => {
+            let fault = fault(name)?;
+            match given["times"].as_u64() {
+                Some(times) => world.faults.extend((0..times).map(|_| (service, fault))),
+                None => world.set_outage(service, Some(fault)),
+            }
+        }
+    }
+    Some(json!({}))
 }
 
 fn fault(name: &str) -> Option<Fault> {

@@ -31,6 +31,16 @@ impl Request {
             (key == name).then(|| decode(value))
         })
     }
+
+    /// A parameter of the query, whatever the method.
+    pub(super) fn query_parameter(&self, name: &str) -> Option<String> {
+        self.query_parameters().into_iter().find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    pub(super) fn query_parameters(&self) -> Vec<(String, String)> {
+        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.map(|(key, value)| (decode(key), decode(value))).collect()
+    }
 }
 
 /// An answer.
@@ -113,6 +123,12 @@ pub(super) fn read_request(mut stream: &TcpStream, buffer: &mut Vec<u8>) -> io::
     request.body = buffer[head..head + length].to_vec();
     buffer.drain(..head + length);
     Ok(Some(request))
+}
+
+/// A text as a part of a query.
+pub(super) fn encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn decode(text: &str) -> String {

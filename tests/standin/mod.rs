@@ -1,5 +1,5 @@
-//! A stand-in for AWS on loopback: STS as it really answers, signatures verified, with a clock of its own and faults on
-//! command. It uses nothing of evercred, so that it is an oracle and not a mirror.
+//! A stand-in for AWS on loopback: STS, SSO and Signin as they really answer, signatures verified, with a clock of its own
+//! and faults on command. It uses nothing of evercred, so that it is an oracle and not a mirror.
 #![allow(
     clippy::unwrap_used,
     dead_code,
@@ -8,12 +8,25 @@
     reason = "each program that includes this uses a part of it"
 )]
 
+mod browser_page;
 mod control;
+mod dpop;
+mod grants;
 mod http;
+mod oidc;
+mod portal;
 mod server;
+mod services;
+mod signin;
 mod sigv4;
+mod sso;
+mod sso_control;
 mod sts;
 mod world;
 
+pub use self::grants::Rotation;
 pub use self::server::StandIn;
+pub use self::services::Service;
+pub use self::signin::{SigninError, SigninSettings};
+pub use self::sso::{START_URL, SsoSettings};
 pub use self::world::{Call, DateHeader, Fault, Key, Role};

@@ -6,13 +6,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::control;
 use super::http::{Response, date, read_request};
+use super::services::{self, Service};
 use super::world::{Call, DateHeader, Fault, Key, Role, World};
-use super::{control, sts};
 
 /// A running stand-in.
 pub struct StandIn {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     address: SocketAddr,
     accepting: Option<JoinHandle<()>>,
 }
@@ -20,7 +21,7 @@ pub struct StandIn {
 pub(super) struct Shared {
     world: Mutex<World>,
     /// Something happened: a call came, or the stand-in ends.
-    happened: Condvar,
+    pub(super) happened: Condvar,
     /// `None` once the stand-in ends.
     connections: Mutex<Option<Vec<Connection>>>,
 }
@@ -91,12 +92,22 @@ impl StandIn {
 
     /// The next requests fail so.
     pub fn fail_next(&self, faults: &[Fault]) {
-        self.shared.world().faults.extend(faults);
+        self.shared.world().faults.extend(faults.iter().map(|fault| (None, *fault)));
+    }
+
+    /// The next requests to one service fail so.
+    pub fn fail_next_of(&self, service: Service, faults: &[Fault]) {
+        self.shared.world().faults.extend(faults.iter().map(|fault| (Some(service), *fault)));
     }
 
     /// Every request fails so, until told otherwise.
     pub fn set_outage(&self, fault: Option<Fault>) {
-        self.shared.world().outage = fault;
+        self.shared.world().set_outage(None, fault);
+    }
+
+    /// Every request to one service fails so, until told otherwise.
+    pub fn set_outage_of(&self, service: Service, fault: Option<Fault>) {
+        self.shared.world().set_outage(Some(service), fault);
     }
 
     pub fn calls(&self) -> Vec<Call> {
@@ -176,33 +187,44 @@ fn serve(mut stream: &TcpStream, shared: &Shared) -> io::Result<()> {
             continue;
         }
         let mut world = shared.world();
-        let fault = world.faults.pop_front().or(world.outage);
+        let service = Service::of(&request);
+        let fault = world.take_fault(service);
         let date = match world.date {
             DateHeader::True => Some(date(world.now_ms())),
             DateHeader::Missing => None,
             DateHeader::Lying(seconds) => Some(date(world.now_ms() + seconds * 1_000)),
         };
-        let response = match fault {
-            None => sts::answer(&mut world, &request),
+        let mut response = match fault {
+            None => services::answer(&mut world, &request),
             Some(fault) => {
                 drop(world);
-                return misbehave(fault, stream, shared, date.as_deref());
+                return misbehave(fault, service, stream, shared, date.as_deref());
             }
         };
         drop(world);
         shared.happened.notify_all();
+        if request.method == "HEAD" {
+            response.body.clear();
+        }
         stream.write_all(&response.bytes(date.as_deref()))?;
     }
     Ok(())
 }
 
 /// Does what was ordered, and ends the connection.
-fn misbehave(fault: Fault, mut stream: &TcpStream, shared: &Shared, date: Option<&str>) -> io::Result<()> {
+fn misbehave(
+    fault: Fault,
+    service: Service,
+    mut stream: &TcpStream,
+    shared: &Shared,
+    date: Option<&str>,
+) -> io::Result<()> {
+    let content_type = if service == Service::Sts { "text/xml" } else { "application/json" };
     let page = "<!DOCTYPE html><html><title>Welcome to the hotel</title><body>Please log in.</body></html>";
     let response = match fault {
         Fault::Timeout => {
             let mut world = shared.world();
-            while shared.is_running() && world.outage.is_none_or(|outage| outage == Fault::Timeout) {
+            while shared.is_running() && world.outage(service).is_none_or(|outage| outage == Fault::Timeout) {
                 world = shared.happened.wait_timeout(world, Duration::from_millis(200)).unwrap().0;
             }
             return Ok(());
@@ -212,18 +234,14 @@ fn misbehave(fault: Fault, mut stream: &TcpStream, shared: &Shared, date: Option
             return Ok(());
         }
         Fault::Garbage => return stream.write_all(b"\0\xff\r\n\r\nno http\r\n\r\n"),
-        Fault::Status500 => sts::error(500, "InternalFailure", "We encountered an internal error."),
-        Fault::Status503 => {
-            let mut response = sts::error(503, "ServiceUnavailable", "Service unavailable");
-            response.headers.push(("Retry-After", "1".to_owned()));
-            response
-        }
-        Fault::Throttled => sts::error(400, "Throttling", "Rate exceeded"),
+        Fault::Status500 => services::failure(service, 500),
+        Fault::Status503 => services::failure(service, 503),
+        Fault::Throttled => services::failure(service, 429),
         Fault::Html => Response::new(200, "text/html", page),
-        Fault::Empty => Response::new(200, "text/xml", ""),
-        Fault::Huge => Response::new(200, "text/xml", vec![b' '; 64 * 1024 * 1024]),
+        Fault::Empty => Response::new(200, content_type, ""),
+        Fault::Huge => Response::new(200, content_type, vec![b' '; 64 * 1024 * 1024]),
         Fault::Truncated => {
-            let bytes = sts::error(500, "InternalFailure", "cut").bytes(date);
+            let bytes = services::failure(service, 500).bytes(date);
             return stream.write_all(&bytes[..bytes.len() - 40]);
         }
     };

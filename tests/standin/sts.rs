@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDateTime};
 
 use super::http::{Request, Response};
 use super::sigv4::Authorization;
-use super::world::{Call, Principal, Role, Session, World};
+use super::world::{Call, Principal, Role, World};
 
 /// What AWS says to a refused request.
 struct Refusal {
@@ -271,22 +271,11 @@ fn assumed(world: &mut World, arn: &str, session: &str, seconds: i64) -> String 
 
 /// A new session, as the answers show it.
 fn mint(world: &mut World, seconds: i64, principal: Principal) -> String {
-    let seconds = world.longest_life_seconds.map_or(seconds, |longest| longest.min(seconds));
-    // Real expiries have whole seconds.
-    let expires_at_ms = (world.now_ms() + seconds * 1_000).div_euclid(1_000) * 1_000;
-    let id = world.unique("ASIA", 20);
-    let minted = Session {
-        secret_access_key: world.unique("session/secret+", 40),
-        token: world.unique("session/token+", 120),
-        expires_at_ms,
-        principal,
-    };
-    let expiration = DateTime::from_timestamp_millis(expires_at_ms).unwrap().format("%Y-%m-%dT%H:%M:%SZ");
-    let body = format!(
-        "<Credentials><AccessKeyId>{id}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey><SessionToken>{}</SessionToken>\
+    let minted = world.mint(seconds, principal);
+    let expiration = DateTime::from_timestamp_millis(minted.expires_at_ms).unwrap().format("%Y-%m-%dT%H:%M:%SZ");
+    format!(
+        "<Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey><SessionToken>{}</SessionToken>\
          <Expiration>{expiration}</Expiration></Credentials>",
-        minted.secret_access_key, minted.token
-    );
-    world.sessions.insert(id, minted);
-    body
+        minted.access_key_id, minted.secret_access_key, minted.token
+    )
 }

@@ -3,6 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::services::Service;
+use super::signin::Signin;
+use super::sso::Sso;
+
 /// A long-term key.
 #[derive(Clone, Debug)]
 pub struct Key {
@@ -78,6 +82,14 @@ pub(super) struct Session {
     pub principal: Principal,
 }
 
+/// Credentials, as they are handed out.
+pub(super) struct Minted {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub token: String,
+    pub expires_at_ms: i64,
+}
+
 /// Who a key is.
 #[derive(Clone)]
 pub(super) struct Principal {
@@ -103,14 +115,18 @@ pub(super) struct World {
     pub users: BTreeMap<String, User>,
     pub roles: BTreeMap<String, Role>,
     pub sessions: BTreeMap<String, Session>,
-    pub faults: VecDeque<Fault>,
-    pub outage: Option<Fault>,
+    /// What goes wrong next, with everything or with one service.
+    pub faults: VecDeque<(Option<Service>, Fault)>,
+    /// What goes wrong until told otherwise, with everything or with one service.
+    pub outages: BTreeMap<Option<Service>, Fault>,
     pub date: DateHeader,
     /// Minted sets live no longer than this, whatever was asked for.
     pub longest_life_seconds: Option<i64>,
     pub calls: Vec<Call>,
     /// The code that each MFA device shows now; taken away by its use.
     pub codes: BTreeMap<String, String>,
+    pub sso: Sso,
+    pub signin: Signin,
     serial: u64,
 }
 
@@ -122,11 +138,13 @@ impl World {
             roles: BTreeMap::new(),
             sessions: BTreeMap::new(),
             faults: VecDeque::new(),
-            outage: None,
+            outages: BTreeMap::new(),
             date: DateHeader::True,
             longest_life_seconds: None,
             calls: Vec::new(),
             codes: BTreeMap::new(),
+            sso: Sso::default(),
+            signin: Signin::default(),
             serial: 0,
         }
     }
@@ -148,6 +166,41 @@ impl World {
         };
         self.users.insert(key.access_key_id.clone(), user);
         key
+    }
+
+    /// A new session of someone.
+    pub(super) fn mint(&mut self, seconds: i64, principal: Principal) -> Minted {
+        let seconds = self.longest_life_seconds.map_or(seconds, |longest| longest.min(seconds));
+        // Real expiries have whole seconds.
+        let expires_at_ms = (self.now_ms() + seconds * 1_000).div_euclid(1_000) * 1_000;
+        let minted = Minted {
+            access_key_id: self.unique("ASIA", 20),
+            secret_access_key: self.unique("session/secret+", 40),
+            token: self.unique("session/token+", 120),
+            expires_at_ms,
+        };
+        let (secret_access_key, token) = (minted.secret_access_key.clone(), minted.token.clone());
+        self.sessions
+            .insert(minted.access_key_id.clone(), Session { secret_access_key, token, expires_at_ms, principal });
+        minted
+    }
+
+    /// What goes wrong with this request.
+    pub(super) fn take_fault(&mut self, service: Service) -> Option<Fault> {
+        let next = self.faults.iter().position(|(only, _)| only.is_none_or(|only| only == service));
+        next.and_then(|next| self.faults.remove(next)).map(|(_, fault)| fault).or_else(|| self.outage(service))
+    }
+
+    pub(super) fn set_outage(&mut self, service: Option<Service>, fault: Option<Fault>) {
+        match fault {
+            Some(fault) => self.outages.insert(service, fault),
+            None => self.outages.remove(&service),
+        };
+    }
+
+    /// What goes wrong with a service until told otherwise.
+    pub(super) fn outage(&self, service: Service) -> Option<Fault> {
+        self.outages.get(&Some(service)).or(self.outages.get(&None)).copied()
     }
 
     /// A text of this length that was never given before; markers that a search for leaks can find.
