@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::core::aws_error::ErrorClass;
 use crate::core::credential::Credentials;
-use crate::core::keeper::{Refusal, RefusalKind, State};
+use crate::core::keeper::{Flow, Refusal, RefusalKind, State};
 
 /// The version that both sides speak.
 pub const VERSION: u32 = 1;
@@ -25,14 +25,20 @@ pub const LONGEST: usize = 1024 * 1024;
 pub struct Request {
     /// [`VERSION`].
     pub version: u32,
-    /// What is asked: `credential-process`, `status`, `renew`, `login`, `logout`.
+    /// What is asked: `credential-process`, `status`, `renew`, `login`, `login-wait`, `logout`, `sso-roles`.
     pub request: String,
-    /// The profile, for requests about one.
+    /// The profile, for requests about one; for `login`, `logout` and `sso-roles` it may be a session's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
     /// The code that a person typed, for `login`; without it the answer says what has to be typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Zeroizing<String>>,
+    /// How to sign in, for `login`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
+    /// The sign-in that is waited for, for `login-wait`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<u64>,
     /// The AWS config file as the companion resolves it.
     #[serde(default)]
     pub config_file: String,
@@ -245,6 +251,9 @@ fn encode(value: &impl Serialize) -> Answer {
 pub struct StatusDocument {
     /// `evercred.status/1`.
     pub schema: String,
+    /// AWS's time when this was said, by the best estimate.
+    #[serde(default)]
+    pub now: Option<String>,
     /// The daemon.
     pub daemon: DaemonStatus,
     /// This machine's clock.
@@ -252,7 +261,8 @@ pub struct StatusDocument {
     /// The profiles, by name.
     pub profiles: Vec<ProfileEntry>,
     /// The SSO sessions.
-    pub sso_sessions: Vec<Value>,
+    #[serde(default)]
+    pub sso_sessions: Vec<SessionEntry>,
     /// What a person should know.
     pub problems: Vec<ProblemEntry>,
 }
@@ -310,6 +320,25 @@ pub struct ProfileEntry {
     pub last_error: Option<ErrorEntry>,
     /// How programs get it.
     pub deliveries: Vec<String>,
+}
+
+/// One sign-in session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionEntry {
+    /// The `sso-session` section's name, the start URL in the legacy form, or who signed in with `aws login`.
+    pub name: String,
+    /// `sso` or `login`.
+    pub kind: String,
+    /// How it stands.
+    pub state: State,
+    /// When its token expires; it is refreshed before.
+    pub expires_at: Option<String>,
+    /// When a person will have to sign in again, where that is known.
+    pub ends_at: Option<String>,
+    /// How many profiles stand behind it.
+    pub profiles: usize,
+    /// What is wrong, until it is not.
+    pub last_error: Option<ErrorEntry>,
 }
 
 /// The last renewal of a profile.

@@ -1,18 +1,18 @@
-//! One call to STS: where it goes, and what is said when it fails.
+//! One call to AWS: where it goes, and what is said when it fails.
 
 use std::error::Error;
 
-use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::http::Headers;
 use chrono::TimeDelta;
+use serde_json::{Map, Value};
 
-use crate::adapters::network::{CALL_TIMEOUT, Network, Recorder, chain, why_no_answer};
+use super::network::{CALL_TIMEOUT, Network, Recorder, chain, why_no_answer};
 use crate::core::aws_error::{self, Fault};
 use crate::core::clock::Trust;
 use crate::core::http_date;
-use crate::core::plan::StsEndpoint;
+use crate::core::plan::{Endpoint, Service};
 
 /// One call: where it goes, and what is said when it fails.
 pub(super) struct Call<'a> {
@@ -23,8 +23,13 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) async fn prepare(network: &Network, what: &'a str, endpoint: &StsEndpoint) -> Result<Self, Fault> {
-        let url = resolve(what, endpoint).await?;
+    pub(super) async fn prepare(
+        network: &Network,
+        what: &'a str,
+        service: Service,
+        endpoint: &Endpoint,
+    ) -> Result<Self, Fault> {
+        let url = resolve(what, service, endpoint).await?;
         let https = scheme_and_host(&url).ok_or_else(|| invalid_endpoint(what, &url))?.0 == "https";
         let connector =
             network.connector(https).await.map_err(|why| aws_error::fault(what, None, Some("Tls"), Some(&why)))?;
@@ -55,6 +60,26 @@ impl<'a> Call<'a> {
             None => format!("{} sent {why}{}", self.host(), self.hint),
         };
         aws_error::fault(self.what, status, Some("InvalidResponse"), Some(&said))
+    }
+
+    /// The fault of a service that answers in JSON. `name` says which of the names in the answer is the error's.
+    pub(super) fn json_fault<E>(&self, error: &SdkError<E, HttpResponse>, name: Name) -> Fault
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let SdkError::ServiceError(refusal) = error else { return self.fault(error) };
+        let answer = refusal.raw();
+        let body: Option<Map<String, Value>> = answer.body().bytes().and_then(|body| serde_json::from_slice(body).ok());
+        let Some(body) = body else { return self.fault(error) };
+        let text = |field: &str| body.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let code = match name {
+            Name::Exception => refusal.err().code(),
+            Name::ErrorField => text("error").or_else(|| refusal.err().code()),
+        };
+        let message = ["error_description", "message", "Message"].iter().find_map(|field| text(field));
+        let mut fault = aws_error::fault(self.what, Some(answer.status().as_u16()), code, message);
+        fault.retry_after = retry_after(answer.headers());
+        fault
     }
 
     pub(super) fn fault<E>(&self, error: &SdkError<E, HttpResponse>) -> Fault
@@ -110,8 +135,17 @@ fn nested_error(body: &[u8]) -> Option<(String, Option<String>)> {
     plausible.then(|| (code, element("Message")))
 }
 
+/// Which name an error goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// The exception's.
+    Exception,
+    /// That in the body's field `error`: AWS Sign-In has one exception for many things.
+    ErrorField,
+}
+
 /// The URL that a call goes to, by the SDK's own rules, and checked: the SDK's signer panics on a URL without a host.
-pub(super) async fn resolve(what: &str, endpoint: &StsEndpoint) -> Result<String, Fault> {
+pub(super) async fn resolve(what: &str, service: Service, endpoint: &Endpoint) -> Result<String, Fault> {
     let bad = |why: &str| aws_error::fault(what, None, Some("ValidationError"), Some(why));
     let region = &endpoint.region;
     let is_label = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -121,19 +155,40 @@ pub(super) async fn resolve(what: &str, endpoint: &StsEndpoint) -> Result<String
     if let Some(url) = endpoint.url.as_ref().filter(|url| scheme_and_host(url).is_none()) {
         return Err(invalid_endpoint(what, url));
     }
-    let params = Params::builder()
-        .region(region.clone())
-        .set_endpoint(endpoint.url.clone())
-        .use_fips(endpoint.fips)
-        .use_dual_stack(endpoint.dual_stack)
-        .build()
-        .map_err(|error| bad(&error.to_string()))?;
-    let resolved = DefaultResolver::new().resolve_endpoint(&params).await.map_err(|error| bad(&error.to_string()))?;
-    Ok(resolved.url().to_owned())
+    let resolved = match service {
+        Service::Sts => sts_url(endpoint).await,
+        Service::Portal => portal_url(endpoint).await,
+        Service::Oidc => oidc_url(endpoint).await,
+        Service::Signin => signin_url(endpoint).await,
+    };
+    resolved.map_err(|why| bad(&why))
 }
 
+/// The rules are each SDK's own, in types of its own.
+macro_rules! resolver {
+    ($name:ident, $sdk:ident) => {
+        async fn $name(endpoint: &Endpoint) -> Result<String, String> {
+            use $sdk::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+            let params = Params::builder()
+                .region(endpoint.region.clone())
+                .set_endpoint(endpoint.url.clone())
+                .use_fips(endpoint.fips)
+                .use_dual_stack(endpoint.dual_stack)
+                .build()
+                .map_err(|error| error.to_string())?;
+            let resolved = DefaultResolver::new().resolve_endpoint(&params).await.map_err(|error| error.to_string())?;
+            Ok(resolved.url().to_owned())
+        }
+    };
+}
+
+resolver!(sts_url, aws_sdk_sts);
+resolver!(portal_url, aws_sdk_sso);
+resolver!(oidc_url, aws_sdk_ssooidc);
+resolver!(signin_url, aws_sdk_signin);
+
 /// Scheme and host of an http or https URL that is nothing but printable ASCII.
-fn scheme_and_host(url: &str) -> Option<(&str, &str)> {
+pub(super) fn scheme_and_host(url: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let host_and_port = authority.rsplit('@').next()?;

@@ -2,29 +2,37 @@
 
 use std::sync::Arc;
 
+use super::sdk::Sdk;
+use super::sessions::Sessions;
 use super::sts::StsCaller;
 use super::{metadata, process};
 use crate::core::clock::Sample;
 use crate::core::keeper::{CodeOrder, MintOrder, Outcome, ProbeOrder};
+use crate::core::location::CachePaths;
 use crate::core::plan::Source;
 use crate::platform::environment::Environment;
 
 /// Carries out orders. Clones share what can be shared, so that each order can have a task of its own.
 #[derive(Clone)]
 pub struct Minter {
-    sts: StsCaller,
+    sdk: Sdk,
     environment: Arc<Environment>,
+    /// Sign-in sessions: what they need beside the calls.
+    pub sessions: Sessions,
 }
 
 impl Minter {
     /// One that goes by `environment`; the process's own is not looked at.
-    pub fn new(environment: Environment) -> Self {
-        Self { sts: StsCaller::new(&environment), environment: Arc::new(environment) }
+    pub fn new(environment: Environment, caches: CachePaths) -> Self {
+        let sdk = Sdk::new(&environment);
+        let sessions = Sessions::new(sdk.clone(), caches);
+        Self { sdk, environment: Arc::new(environment), sessions }
     }
 
     /// Takes up a changed environment. What is under way ends as it began.
-    pub fn reconfigure(&mut self, environment: Environment) {
-        self.sts.reconfigure(&environment);
+    pub fn reconfigure(&mut self, environment: Environment, caches: CachePaths) {
+        self.sdk.reconfigure(&environment);
+        self.sessions = Sessions::new(self.sdk.clone(), caches);
         self.environment = Arc::new(environment);
     }
 
@@ -44,7 +52,8 @@ impl Minter {
                 let set = metadata::container(&order.step.profile).await;
                 (set.map_or_else(Outcome::Failed, Outcome::Minted), Vec::new())
             }
-            _ => self.sts.mint(order).await,
+            Source::Sso(_) => self.sessions.role_credentials(&order).await,
+            _ => StsCaller(&self.sdk).mint(order).await,
         }
     }
 
@@ -56,6 +65,6 @@ impl Minter {
 
     /// Asks an endpoint for the time.
     pub async fn probe(&self, order: ProbeOrder) -> (Outcome, Vec<Sample>) {
-        self.sts.probe(order).await
+        StsCaller(&self.sdk).probe(order).await
     }
 }

@@ -1,5 +1,6 @@
 //! One outside thing each, thin: what it says is turned into the core's types, what the core wants is carried out. No policy.
 
+mod aws_call;
 mod ca_bundle;
 pub mod clock;
 pub mod file;
@@ -8,6 +9,8 @@ pub mod mint;
 mod network;
 pub mod private_file;
 mod process;
+mod sdk;
+pub mod sessions;
 mod sts;
 mod token_file;
 pub mod watch;

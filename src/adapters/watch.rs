@@ -86,6 +86,11 @@ impl FileWatcher {
             if let Some(paths) = hints.paths {
                 eyes.paths = paths;
             }
+            for path in hints.again {
+                if let Some(file) = files.get_mut(&path) {
+                    file.reported = None;
+                }
+            }
             files.retain(|path, _| eyes.paths.contains(path));
             for path in &eyes.paths {
                 files.entry(path.clone()).or_default();
@@ -137,6 +142,13 @@ impl FileWatcher {
         self.board.ring.notify_one();
     }
 
+    /// Reports the content of these files once more, also where it has not changed: somebody has written them who must not
+    /// miss what is done to them in the next moment.
+    pub fn report_again(&self, paths: impl IntoIterator<Item = PathBuf>) {
+        self.board.lock().again.extend(paths);
+        self.board.ring.notify_one();
+    }
+
     /// Watches these files from now on, and reports those that are new.
     pub fn set_paths(&self, paths: Vec<PathBuf>) {
         let mut hints = self.board.lock();
@@ -167,6 +179,8 @@ struct Hints {
     everything: bool,
     /// Other files are to be watched.
     paths: Option<Vec<PathBuf>>,
+    /// Files that are to be reported once more.
+    again: BTreeSet<PathBuf>,
 }
 
 /// Which names concern which files.

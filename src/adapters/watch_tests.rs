@@ -245,3 +245,14 @@ fn a_writer_is_waited_for_but_not_for_ever() {
     assert!(file.judge(busy(), begin + WRITER_AT_MOST * 2).is_none());
     assert_eq!(file.due(), Some(begin + WRITER_AT_MOST * 2 + WRITER));
 }
+
+#[tokio::test]
+async fn what_we_wrote_ourselves_is_reported_so_that_its_end_is_a_change() {
+    let mut rig = Rig::watching(&["token"], |_| {});
+    assert_eq!(rig.content().await, "(missing)");
+    // Written and gone before it was looked at: for the watcher nothing has changed.
+    put(&rig.path("token"), "ours");
+    std::fs::remove_file(rig.path("token")).unwrap();
+    rig.control.report_again([rig.path("token")]);
+    assert_eq!(rig.content().await, "(missing)");
+}

@@ -25,12 +25,12 @@ pub(super) enum Command {
     CredentialProcess { profile: String },
     Status { profiles: Vec<String>, json: bool, watch: bool },
     Renew { profiles: Vec<String> },
-    Login { profile: Option<String> },
-    Logout { profile: Option<String> },
+    Login { name: Option<String>, no_browser: bool },
+    Logout { name: Option<String> },
     Env { profile: String, shell: Shell },
     Exec { profile: String, command: Vec<OsString> },
     Plan { profile: Option<String>, json: bool },
-    Profiles { json: bool },
+    Profiles { sso: Option<String>, json: bool },
     Config(ConfigCommand),
 }
 
@@ -59,12 +59,18 @@ const COMMANDS: [(&str, &str, &str); 10] = [
     ("renew", "[PROFILE...|--all]", "renews now, waits, and says how it went; without PROFILE all that are kept"),
     (
         "login",
-        "[PROFILE] [--no-browser]",
-        "asks for what a person must give for PROFILE: the code of its MFA device, on the terminal or standard input",
+        "[PROFILE|SSO_SESSION] [--no-browser]",
+        "does what only a person can do: the SSO sign-in (in the browser, or with a code on another device), or the code of an MFA \
+         device, on the terminal or standard input",
     ),
-    ("logout", "[PROFILE]", "forgets what was given for PROFILE"),
+    ("logout", "[PROFILE|SSO_SESSION]", "ends the SSO session, or forgets the code, and what stands behind it"),
     ("plan", "[PROFILE] [--json]", "how PROFILE's credentials are got, from the files alone"),
-    ("profiles", "[--json]", "every profile of the AWS files, each setting with its file and line"),
+    (
+        "profiles",
+        "[--json] [--sso SESSION]",
+        "every profile of the AWS files, each setting with its file and line; with --sso the accounts and roles of who is \
+         signed in, and config sections for those that have none",
+    ),
     ("config", "path|show|check", "the settings in force and where each comes from"),
 ];
 
@@ -103,8 +109,11 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
             }
             Long("json") if ["status", "plan", "profiles"].contains(name) => given.json = true,
             Long("watch") if *name == "status" => given.watch = true,
-            // Nothing opens a browser for a code.
-            Long("no-browser" | "use-device-code") if *name == "login" => {}
+            Long("no-browser" | "use-device-code") if *name == "login" => given.no_browser = true,
+            Long("sso") if *name == "profiles" => {
+                let text = parser.value().map_err(|error| usage(&error))?;
+                given.sso = Some(text.into_string().map_err(|_| Failure::new(USAGE, "a name is not UTF-8 text"))?);
+            }
             Long("all") if *name == "renew" => given.all = true,
             Long("static") if ["exec", "env"].contains(name) => given.static_keys = true,
             Long("shell") if *name == "env" => {
@@ -133,6 +142,8 @@ struct Given {
     json: bool,
     watch: bool,
     all: bool,
+    no_browser: bool,
+    sso: Option<String>,
     static_keys: bool,
     shell: Option<Shell>,
 }
@@ -155,8 +166,8 @@ impl Given {
             "renew" if self.all && !self.values.is_empty() => Err(wrong()),
             "renew" => Ok(Command::Renew { profiles: self.values }),
             "login" | "logout" if self.values.len() > 1 => Err(wrong()),
-            "login" => Ok(Command::Login { profile: self.values.into_iter().next() }),
-            "logout" => Ok(Command::Logout { profile: self.values.into_iter().next() }),
+            "login" => Ok(Command::Login { name: self.values.into_iter().next(), no_browser: self.no_browser }),
+            "logout" => Ok(Command::Logout { name: self.values.into_iter().next() }),
             "env" | "exec" if !self.static_keys && !self.values.is_empty() => needs_static(),
             "env" => Ok(Command::Env { profile: one(self.values)?, shell: self.shell.unwrap_or_default() }),
             "exec" if self.command.is_empty() => Err(wrong()),
@@ -164,7 +175,7 @@ impl Given {
             "plan" if self.values.len() > 1 => Err(wrong()),
             "plan" => Ok(Command::Plan { profile: self.values.into_iter().next(), json: self.json }),
             "profiles" if !self.values.is_empty() => Err(wrong()),
-            "profiles" => Ok(Command::Profiles { json: self.json }),
+            "profiles" => Ok(Command::Profiles { sso: self.sso, json: self.json }),
             "config" => match one(self.values)?.as_str() {
                 "path" => Ok(Command::Config(ConfigCommand::Path)),
                 "show" => Ok(Command::Config(ConfigCommand::Show)),

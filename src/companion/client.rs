@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::failure::{ATTENTION, Failure, UNREACHABLE};
 use super::files;
+use crate::core::keeper::Flow;
 use crate::platform::environment::Environment;
 use crate::platform::peer::{self, own_uid, peer_uid};
 use crate::wire::{self, Request, WireError};
@@ -24,29 +25,42 @@ const LONGEST_REQUEST: Duration = Duration::from_secs(5);
 const START: &str = "start the daemon: systemctl --user start evercredd, or run evercredd";
 pub(super) const RESTART: &str = "restart the daemon: systemctl --user restart evercredd";
 
-/// Asks the daemon one thing. The outer error is that it can't be asked, the inner one what it says.
+/// What the daemon is asked.
+#[derive(Default)]
+pub(super) struct Question<'a> {
+    /// The request's name.
+    pub(super) request: &'a str,
+    /// The profile, or session.
+    pub(super) profile: Option<&'a str>,
+    /// The code that a person typed.
+    pub(super) code: Option<Zeroizing<String>>,
+    /// How to sign in.
+    pub(super) flow: Option<Flow>,
+    /// The sign-in that is waited for.
+    pub(super) sign_in: Option<u64>,
+}
+
+/// Asks the daemon one thing about a profile, or about none. The outer error is that it can't be asked, the inner one what
+/// it says.
 pub(super) fn ask(
     environment: &Environment,
     request: &str,
     profile: Option<&str>,
 ) -> Result<Result<Value, WireError>, Failure> {
-    ask_with(environment, request, profile, None)
+    ask_with(environment, Question { request, profile, ..Question::default() })
 }
 
-/// The same, with a code that a person typed.
-pub(super) fn ask_with(
-    environment: &Environment,
-    request: &str,
-    profile: Option<&str>,
-    code: Option<Zeroizing<String>>,
-) -> Result<Result<Value, WireError>, Failure> {
+/// Asks the daemon one thing.
+pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Result<Result<Value, WireError>, Failure> {
     let paths = files::aws_paths(environment)?;
-    let longest = if request == "status" { LONGEST_STATUS } else { LONGEST_ANSWER };
+    let longest = if question.request == "status" { LONGEST_STATUS } else { LONGEST_ANSWER };
     let request = Request {
         version: wire::VERSION,
-        request: request.to_owned(),
-        profile: profile.map(str::to_owned),
-        code,
+        request: question.request.to_owned(),
+        profile: question.profile.map(str::to_owned),
+        code: question.code,
+        flow: question.flow,
+        sign_in: question.sign_in,
         config_file: paths.config.to_string_lossy().into_owned(),
         credentials_file: paths.credentials.to_string_lossy().into_owned(),
     };

@@ -6,23 +6,109 @@ use std::process::ExitCode;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::client::{self, Question};
 use super::failure::{ATTENTION, Failure, LOGIN};
-use super::{client, output, render};
+use super::{browser, output, render};
+use crate::core::keeper::Flow;
 use crate::platform::environment::Environment;
 
 /// AWS locks nobody out for a wrong code, but a person who mistypes three has another problem.
 const TRIES: u32 = 3;
 
-/// `login [PROFILE]`: asks for the code of the MFA device behind a profile, until AWS takes one.
-pub(super) fn login(environment: &Environment, profile: Option<String>) -> Result<ExitCode, Failure> {
-    let profile = profile.unwrap_or_else(|| default_profile(environment));
-    let what = format!("nobody was signed in for profile \"{profile}\"");
-    let needed = client::ask(environment, "login", Some(&profile))?;
-    let needed = needed.map_err(|error| Failure::from_daemon(&what, error))?;
-    let Some(device) = needed.get("device").and_then(Value::as_str) else {
-        return Err(Failure::new(ATTENTION, format!("{what}: the daemon wants what this version can't ask for"))
-            .fix(client::RESTART));
+/// `login [PROFILE|SSO_SESSION]`: whatever a person must do for it.
+pub(super) fn login(environment: &Environment, name: Option<String>, no_browser: bool) -> Result<ExitCode, Failure> {
+    let name = name.or_else(|| default_profile(environment));
+    let browser = if no_browser { None } else { browser::find(environment) };
+    let flow = if browser.is_some() { Flow::Browser } else { Flow::DeviceCode };
+    let needed = begin(environment, name.as_deref(), flow)?;
+    match text(&needed, "needs") {
+        Some("mfa-code") => {
+            let (Some(profile), Some(device)) = (text(&needed, "profile"), text(&needed, "device")) else {
+                return Err(not_understood());
+            };
+            type_code(environment, profile, device)
+        }
+        Some("sign-in") => {
+            let mut needed = needed;
+            if let Some(browser) = browser
+                && text(&needed, "user_code").is_none()
+            {
+                let url = text(&needed, "url").ok_or_else(not_understood)?;
+                say(&format!(
+                    "Sign in to {} in the browser that opens now. If none does, open this page:\n\n    {url}\n",
+                    text(&needed, "session").unwrap_or("the session")
+                ));
+                if !browser.open(url) {
+                    say("No browser could be opened: signing in with a code.\n");
+                    needed = begin(environment, name.as_deref(), Flow::DeviceCode)?;
+                    show_code(&needed)?;
+                }
+            } else {
+                show_code(&needed)?;
+            }
+            wait(environment, &needed)
+        }
+        _ => Err(not_understood()),
+    }
+}
+
+/// `logout [PROFILE|SSO_SESSION]`.
+pub(super) fn logout(environment: &Environment, name: Option<String>) -> Result<ExitCode, Failure> {
+    let name = name.or_else(|| default_profile(environment));
+    let answer = client::ask(environment, "logout", name.as_deref())?
+        .map_err(|error| Failure::from_daemon("nobody was signed out", error))?;
+    let name = text(&answer, "profile").or(name.as_deref()).unwrap_or("default");
+    output::print(&render::clean(&format!("{name}: signed out\n")))
+}
+
+fn begin(environment: &Environment, name: Option<&str>, flow: Flow) -> Result<Value, Failure> {
+    let question = Question { request: "login", profile: name, flow: Some(flow), ..Question::default() };
+    client::ask_with(environment, question)?.map_err(|error| Failure::from_daemon("nobody was signed in", error))
+}
+
+/// Shows a person the page and the code to type there.
+fn show_code(needed: &Value) -> Result<(), Failure> {
+    let url = text(needed, "url").ok_or_else(not_understood)?;
+    let session = text(needed, "session").unwrap_or("the session");
+    let Some(code) = text(needed, "user_code") else {
+        say(&format!("To sign in to {session}, open this page in a browser on this machine:\n\n    {url}\n"));
+        return Ok(());
     };
+    say(&format!(
+        "To sign in to {session}, open this page in any browser:\n\n    {url}\n\nand enter the code\n\n    {code}\n"
+    ));
+    if let Some(url) = text(needed, "url_with_code") {
+        say(&format!("Or open this one, which has the code already:\n\n    {url}\n"));
+    }
+    Ok(())
+}
+
+/// Waits until the person is done. Whoever interrupts this gives the sign-in up.
+fn wait(environment: &Environment, needed: &Value) -> Result<ExitCode, Failure> {
+    let sign_in = needed.get("sign_in").and_then(Value::as_u64).ok_or_else(not_understood)?;
+    let minutes = needed.get("expires_in_seconds").and_then(Value::as_i64).unwrap_or(600) / 60;
+    say(&format!("Waiting for the browser (for up to {minutes} min, Ctrl-C ends it) …"));
+    loop {
+        let question = Question { request: "login-wait", sign_in: Some(sign_in), ..Question::default() };
+        let answer = client::ask_with(environment, question)?
+            .map_err(|error| Failure::from_daemon("nobody was signed in", error))?;
+        if answer.get("pending").is_some() {
+            continue;
+        }
+        let session = text(&answer, "session").unwrap_or("the session");
+        let profiles = match answer.get("profiles").and_then(Value::as_u64) {
+            Some(1) => ", for one profile".to_owned(),
+            Some(count) if count > 1 => format!(", for {count} profiles"),
+            _ => String::new(),
+        };
+        let until = text(&answer, "ends_at").map_or_else(String::new, |at| format!(" until about {at}"));
+        return output::print(&render::clean(&format!("{session}: signed in{until}{profiles}\n")));
+    }
+}
+
+/// Asks for the code of an MFA device, until AWS takes one.
+fn type_code(environment: &Environment, profile: &str, device: &str) -> Result<ExitCode, Failure> {
+    let what = format!("nobody was signed in for profile \"{profile}\"");
     let mut last = None;
     for attempt in 1..=TRIES {
         let Some(code) = read_code(device)? else { break };
@@ -32,9 +118,10 @@ pub(super) fn login(environment: &Environment, profile: Option<String>) -> Resul
             last = Some(said(failure, attempt));
             continue;
         }
-        match client::ask_with(environment, "login", Some(&profile), Some(code))? {
+        let question = Question { request: "login", profile: Some(profile), code: Some(code), ..Question::default() };
+        match client::ask_with(environment, question)? {
             Ok(answer) => {
-                let until = answer.get("expires_at").and_then(Value::as_str).unwrap_or("its end");
+                let until = text(&answer, "expires_at").unwrap_or("its end");
                 return output::print(&format!("{profile}: signed in until {until}\n"));
             }
             Err(error) => {
@@ -52,16 +139,22 @@ pub(super) fn login(environment: &Environment, profile: Option<String>) -> Resul
     }))
 }
 
-/// `logout [PROFILE]`.
-pub(super) fn logout(environment: &Environment, profile: Option<String>) -> Result<ExitCode, Failure> {
-    let profile = profile.unwrap_or_else(|| default_profile(environment));
-    client::ask(environment, "logout", Some(&profile))?
-        .map_err(|error| Failure::from_daemon(&format!("profile \"{profile}\" was not signed out"), error))?;
-    output::print(&format!("{profile}: signed out\n"))
+fn default_profile(environment: &Environment) -> Option<String> {
+    environment.get("AWS_PROFILE").filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
-fn default_profile(environment: &Environment) -> String {
-    environment.get("AWS_PROFILE").filter(|name| !name.is_empty()).unwrap_or("default").to_owned()
+fn text<'a>(answer: &'a Value, field: &str) -> Option<&'a str> {
+    answer.get(field).and_then(Value::as_str)
+}
+
+fn not_understood() -> Failure {
+    Failure::new(ATTENTION, "nobody was signed in: the daemon wants what this version can't ask for")
+        .fix(client::RESTART)
+}
+
+/// To the person, beside what a script may read from stdout.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", render::clean(text));
 }
 
 /// One line of standard input; `None` at its end. A person at a terminal is asked for it.

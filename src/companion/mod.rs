@@ -3,6 +3,7 @@
 //! It links neither tokio nor the AWS SDK and does nothing that a command does not need, as SDKs start it for every renewal.
 
 mod arguments;
+mod browser;
 mod client;
 mod failure;
 mod files;
@@ -12,6 +13,7 @@ mod online;
 mod output;
 mod render;
 mod shell;
+mod sso_roles;
 mod static_keys;
 
 use std::process::ExitCode;
@@ -45,12 +47,13 @@ fn run(environment: &Environment) -> Result<ExitCode, Failure> {
         Command::CredentialProcess { profile } => online::credential_process(environment, &profile),
         Command::Status { profiles, json, watch } => online::status(environment, &profiles, json, watch),
         Command::Renew { profiles } => online::renew(environment, profiles),
-        Command::Login { profile } => login::login(environment, profile),
-        Command::Logout { profile } => login::logout(environment, profile),
+        Command::Login { name, no_browser } => login::login(environment, name, no_browser),
+        Command::Logout { name } => login::logout(environment, name),
         Command::Env { profile, shell } => static_keys::env(environment, &profile, shell),
         Command::Exec { profile, command } => static_keys::exec(environment, &profile, &command),
         Command::Plan { profile, json } => offline::plan(environment, profile, json),
-        Command::Profiles { json } => offline::profiles(environment, json),
+        Command::Profiles { sso: None, json } => offline::profiles(environment, json),
+        Command::Profiles { sso: Some(session), json } => sso_roles::list(environment, &session, json),
         Command::Config(what) => offline::config(environment, what),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::core::aws_error::is_invisible;
 use crate::core::keeper::State;
-use crate::wire::{ClockStatus, ProfileEntry, StatusDocument};
+use crate::wire::{ClockStatus, ProfileEntry, SessionEntry, StatusDocument};
 
 /// The table of `status`.
 pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
@@ -12,6 +12,14 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
     rows.extend(kept.into_iter().chain(idle).map(row));
     let mut text =
         table(&rows, |row, cell| (colour && row > 0 && cell == 2).then(|| shade(&rows[row][cell])).flatten());
+    if !document.sso_sessions.is_empty() {
+        let mut rows = vec![["SESSION", "STATE", "TOKEN", "ENDS", "PROFILES", "NOTE"].map(str::to_owned).to_vec()];
+        rows.extend(document.sso_sessions.iter().map(|session| session_row(session, document.now.as_deref())));
+        text.push('\n');
+        text.push_str(&table(&rows, |row, cell| {
+            (colour && row > 0 && cell == 1).then(|| shade(&rows[row][cell])).flatten()
+        }));
+    }
     text.push_str(&format!("\n{}\n", clock(&document.clock)));
     for problem in &document.problems {
         let place = match (&problem.file, problem.line) {
@@ -25,7 +33,7 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
         }
     }
     for profile in &document.profiles {
-        if let Some(error) = profile.last_error.as_ref().filter(|error| error.code != "NotSupportedYet") {
+        if let Some(error) = profile.last_error.as_ref().filter(|error| error.code != "NotSupported") {
             text.push_str(&format!("{}: {}\n", clean(&profile.name), clean(&error.message)));
             if let Some(fix) = &error.fix {
                 text.push_str(&format!("    fix: {}\n", clean(fix)));
@@ -105,6 +113,18 @@ fn row(profile: &ProfileEntry) -> Vec<String> {
     vec![cell(&profile.name), cell(&profile.kind), state(profile.state).to_owned(), remaining, renews, cell(&note)]
 }
 
+fn session_row(session: &SessionEntry, now: Option<&str>) -> Vec<String> {
+    let cell = |text: &str| clean(text).replace(['\n', '\t'], " ");
+    let dash = || "-".to_owned();
+    let left = |at: &Option<String>| seconds_between(now?, at.as_deref()?);
+    let token =
+        left(&session.expires_at).map_or_else(dash, |left| if left > 0 { span(left) } else { "expired".to_owned() });
+    let ends = left(&session.ends_at)
+        .map_or_else(dash, |left| if left > 0 { format!("in {}", span(left)) } else { "now".to_owned() });
+    let note = session.last_error.as_ref().map(|error| error.code.clone()).unwrap_or_default();
+    vec![cell(&session.name), state(session.state).to_owned(), token, ends, session.profiles.to_string(), cell(&note)]
+}
+
 fn seconds_between(from: &str, to: &str) -> Option<i64> {
     let read = |text: &str| chrono::DateTime::parse_from_rfc3339(text).ok();
     Some((read(to)? - read(from)?).num_seconds())
@@ -167,6 +187,7 @@ mod tests {
         };
         StatusDocument {
             schema: "evercred.status/1".into(),
+            now: Some("2026-11-24T12:10:00Z".into()),
             daemon: DaemonStatus { version: "0".into(), pid: 1, started_at: "2026-11-24T12:00:00Z".into() },
             clock: ClockStatus {
                 state: "ok".into(),
@@ -180,7 +201,15 @@ mod tests {
                 ProfileEntry { name: "idle".into(), kept: false, last_error: None, ..profile.clone() },
                 profile,
             ],
-            sso_sessions: vec![],
+            sso_sessions: vec![SessionEntry {
+                name: "corp".into(),
+                kind: "sso".into(),
+                state: State::Fresh,
+                expires_at: Some("2026-11-24T13:00:00Z".into()),
+                ends_at: None,
+                profiles: 12,
+                last_error: None,
+            }],
             problems: vec![ProblemEntry {
                 id: "x".into(),
                 message: "broken".into(),
@@ -197,6 +226,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].starts_with("app      assume-role  retrying  50m 0s     in 30m 0s  Timeout"), "{text}");
         assert!(lines[2].starts_with("idle"));
+        assert!(text.contains("corp     fresh  50m 0s  -     12"), "{text}");
         assert!(text.contains("clock: ok: 0.5 s behind AWS's time"));
         assert!(text.contains("problem: /c:3: broken") && text.contains("    fix: look at the network"));
         assert!(!text.contains('\u{1b}'));

@@ -145,6 +145,7 @@ const fn signer(code: &'static str, meaning: &'static str, fix: &'static str) ->
 const CHECK_KEY: &str = "check the access key id and secret access key of the source profile; a key made a moment ago works \
      within seconds, a deleted or inactive one has to be replaced in IAM";
 const NEW_SESSION: &str = "get new temporary credentials from the tool that wrote these, with their own session token";
+const LOG_IN: &str = "sign in again: evercred login";
 const WAIT: &str = "nothing: it is tried again by itself";
 const NETWORK: &str =
     "check the network, and the proxy settings in [environment] of evercred.toml; it is tried again by itself";
@@ -283,11 +284,108 @@ static TABLE: &[Entry] = &[
         "the program of a credential_process was not found",
         "name it with its whole path, or set PATH in [environment] of evercred.toml",
     ),
+    // IAM Identity Center's portal.
+    Entry {
+        code: "UnauthorizedException",
+        class: ErrorClass::NeedsLogin,
+        refuses_signer: true,
+        meaning: "the SSO access token is not accepted: it has expired, or the session was ended",
+        fix: LOG_IN,
+    },
     entry(
-        "NotSupportedYet",
+        "ForbiddenException",
         ErrorClass::Permanent,
-        "this version of evercred can't get credentials of this kind yet",
-        "use the AWS CLI for this profile until a later version can",
+        "the person who is signed in does not have this role in this account",
+        "check sso_account_id and sso_role_name (evercred profiles --sso SESSION lists what there is), or ask an administrator \
+         of IAM Identity Center for the assignment",
+    ),
+    entry(
+        "ResourceNotFoundException",
+        ErrorClass::Permanent,
+        "IAM Identity Center does not know this account or role",
+        "check sso_account_id and sso_role_name: evercred profiles --sso SESSION lists what there is",
+    ),
+    // IAM Identity Center's tokens (RFC 6749 section 5.2, RFC 8628 section 3.5).
+    entry(
+        "InvalidGrantException",
+        ErrorClass::NeedsLogin,
+        "the refresh token or code is not accepted: the session is over, was ended, or the token was used by somebody else",
+        LOG_IN,
+    ),
+    entry(
+        "InvalidClientException",
+        ErrorClass::NeedsLogin,
+        "the registration of the client that signed in is not accepted any more",
+        LOG_IN,
+    ),
+    entry("UnauthorizedClientException", ErrorClass::NeedsLogin, "the client that signed in may not do this", LOG_IN),
+    entry("SignInExpired", ErrorClass::NeedsLogin, "nobody has signed in before the code expired", LOG_IN),
+    entry(
+        "SignInRefused",
+        ErrorClass::NeedsLogin,
+        "the person, or AWS, said no",
+        "sign in again, and allow it on the page",
+    ),
+    entry(
+        "InvalidRequestException",
+        ErrorClass::Permanent,
+        "AWS does not accept one of the values",
+        "correct the setting that the message names",
+    ),
+    entry(
+        "StartUrlUnknown",
+        ErrorClass::Permanent,
+        "AWS knows no such start URL in this region",
+        "check sso_start_url (the address of the access portal) and sso_region (where IAM Identity Center was set up)",
+    ),
+    entry(
+        "InvalidScopeException",
+        ErrorClass::Permanent,
+        "AWS does not know one of the scopes",
+        "correct sso_registration_scopes; sso:account:access is enough for accounts and roles",
+    ),
+    entry("SlowDownException", ErrorClass::Retryable, "too many requests", WAIT),
+    entry("InternalServerException", ErrorClass::Retryable, "the service failed", WAIT),
+    // AWS Sign-In.
+    entry("TOKEN_EXPIRED", ErrorClass::NeedsLogin, "the login session is over", LOG_IN),
+    entry("AUTHCODE_EXPIRED", ErrorClass::NeedsLogin, "the sign-in took too long: its code has expired", LOG_IN),
+    entry(
+        "USER_CREDENTIALS_CHANGED",
+        ErrorClass::NeedsLogin,
+        "the password or the credentials of who signed in have changed since",
+        LOG_IN,
+    ),
+    entry(
+        "INSUFFICIENT_PERMISSIONS",
+        ErrorClass::Permanent,
+        "who signed in may not get credentials for local development",
+        "ask an administrator for the policy SignInLocalDevelopmentAccess",
+    ),
+    entry(
+        "INVALID_REQUEST",
+        ErrorClass::NeedsLogin,
+        "AWS Sign-In does not accept the request: the key or the token in the cache is not what the session was begun with",
+        LOG_IN,
+    ),
+    entry("server_error", ErrorClass::Retryable, "the service failed", WAIT),
+    entry("TooManyRequestsError", ErrorClass::Retryable, "too many requests", WAIT),
+    entry(
+        "NotSupported",
+        ErrorClass::Permanent,
+        "a daemon can't get credentials of this kind",
+        "name a source_profile",
+    ),
+    entry(
+        "CacheFailed",
+        ErrorClass::Retryable,
+        "the cache of the AWS tools can't be used",
+        "check the owner and the permissions of ~/.aws/sso/cache and ~/.aws/login/cache",
+    ),
+    entry(
+        "SsoCacheUnusable",
+        ErrorClass::NeedsLogin,
+        "the session's file in the cache of the AWS tools is not one of this session",
+        LOG_IN,
     ),
 ];
 

@@ -17,3 +17,12 @@ pub struct Credentials {
     /// The twelve digits of the account, where known.
     pub account_id: Option<String>,
 }
+
+/// What a step gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// Keys that sign requests: what is handed out.
+    Keys(Credentials),
+    /// A token that asks for keys.
+    Token(Secret),
+}

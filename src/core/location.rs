@@ -11,6 +11,29 @@ pub struct AwsPaths {
     pub credentials: PathBuf,
 }
 
+/// Where the AWS tools keep the tokens of sign-in sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachePaths {
+    /// `~/.aws/sso/cache`: no variable moves it.
+    pub sso: PathBuf,
+    /// `~/.aws/login/cache`, or AWS_LOGIN_CACHE_DIRECTORY.
+    pub login: PathBuf,
+}
+
+impl CachePaths {
+    /// Finds the folders as the AWS tools do. `None` where a path is needed and no home folder is known.
+    pub fn resolve(variable: &dyn Fn(&str) -> Option<String>, style: PathStyle) -> Option<Self> {
+        let home = || home(variable, style);
+        Some(Self {
+            sso: join(&home()?, &[".aws", "sso", "cache"], style),
+            login: match variable("AWS_LOGIN_CACHE_DIRECTORY").filter(|path| !path.is_empty()) {
+                Some(path) => expand(path, variable, style)?,
+                None => join(&home()?, &[".aws", "login", "cache"], style),
+            },
+        })
+    }
+}
+
 /// Whose path rules hold. evercred runs on Unix; the other is here because the SDKs' cases ask for it, and for WSL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathStyle {

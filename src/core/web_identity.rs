@@ -9,19 +9,24 @@ use crate::core::time::AwsTime;
 /// The `exp` claim (RFC 7519, section 4.1.4). Nothing is verified: that is for AWS. `None` where the token is no JWT, or
 /// says nothing of the kind.
 pub fn token_expiry(token: &str) -> Option<AwsTime> {
+    // NumericDate: seconds, and a fraction is allowed.
+    let exp = claim(token, "exp")?;
+    let seconds = exp.as_i64().or_else(|| {
+        #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and whole seconds are enough")]
+        exp.as_f64().map(|seconds| seconds as i64)
+    })?;
+    Some(AwsTime::from_millis(seconds.saturating_mul(1_000)))
+}
+
+/// One claim of a JWT. Nothing is verified. `None` where the token is no JWT, or says nothing of the kind.
+pub fn claim(token: &str, name: &str) -> Option<Value> {
     let mut parts = token.split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() {
         return None;
     }
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?).ok()?;
-    // NumericDate: seconds, and a fraction is allowed.
-    let exp = claims.get("exp")?;
-    let seconds = exp.as_i64().or_else(|| {
-        #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and whole seconds are enough")]
-        exp.as_f64().map(|seconds| seconds as i64)
-    })?;
-    Some(AwsTime::from_millis(seconds.saturating_mul(1_000)))
+    claims.get(name).cloned()
 }
 
 #[cfg(test)]

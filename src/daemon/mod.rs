@@ -5,7 +5,9 @@ mod folders;
 mod logging;
 mod requests;
 mod run;
+mod saves;
 mod service_manager;
+mod sessions;
 mod state;
 mod status;
 
@@ -17,7 +19,7 @@ use self::arguments::Arguments;
 use self::folders::Folders;
 use crate::adapters::{clock, file as person_file};
 use crate::core::inputs::{AwsInputs, Reading};
-use crate::core::location::{AwsPaths, PathStyle};
+use crate::core::location::{AwsPaths, CachePaths, PathStyle};
 use crate::core::plan::{self, PlanContext, PlanErrorCode};
 use crate::core::profile::SourceFile;
 use crate::core::settings::Settings;
@@ -158,6 +160,14 @@ fn aws_paths(environment: &Environment) -> Result<AwsPaths, String> {
         .ok_or("HOME is not set, so there is no telling where the AWS files are")?;
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     Ok(AwsPaths { config: absolute(paths.config), credentials: absolute(paths.credentials) })
+}
+
+fn cache_paths(environment: &Environment) -> Result<CachePaths, String> {
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let paths = CachePaths::resolve(&variable, PathStyle::Unix)
+        .ok_or("HOME is not set, so there is no telling where the AWS tools keep their tokens")?;
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    Ok(CachePaths { sso: absolute(paths.sso), login: absolute(paths.login) })
 }
 
 fn plan_context(environment: &Environment) -> PlanContext {

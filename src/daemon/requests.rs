@@ -7,9 +7,10 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::core::credential::Credentials;
-use crate::core::keeper::{Answer, CallerId, Wants};
+use crate::core::keeper::{Answer, CallerId, Flow, Ticket, Wants};
 use crate::core::location::AwsPaths;
 use crate::core::secret::Secret;
+use crate::core::time::AwsTime;
 use crate::wire::{self, ErrorKind, Request, WireError};
 
 /// What a request asks for.
@@ -18,10 +19,14 @@ pub(super) enum Asked {
     Keeper(String, Wants),
     /// A code that somebody typed for a profile.
     Code(String, Secret),
-    /// What has to be typed for a profile.
-    Device(String),
-    /// What was typed for a profile is to be forgotten.
-    Logout(String),
+    /// What a person must do for a profile or a session; without a name for the only one.
+    Login(Option<String>, Flow),
+    /// The end of a sign-in.
+    AwaitSignIn(Ticket),
+    /// What was typed, or signed in for, is to be forgotten.
+    Logout(Option<String>),
+    /// The accounts and roles of who is signed in to a session.
+    Roles(String),
     /// The status document.
     Status,
 }
@@ -58,6 +63,31 @@ impl Callers {
         let Some(waiting) = self.waiting.remove(&caller) else { return };
         let text = match (answer, waiting.wants) {
             (Answer::Refused(refusal), _) => wire::answer_error(&refusal.into()),
+            (Answer::SignIn { sign_in, session, prompt }, _) => wire::answer_ok(&json!({
+                "needs": "sign-in",
+                "session": session,
+                "sign_in": sign_in.0,
+                "url": prompt.url,
+                "user_code": prompt.user_code,
+                "url_with_code": prompt.url_with_code,
+                "expires_in_seconds": prompt.expires_in.num_seconds(),
+            })),
+            (Answer::NotYet, _) => wire::answer_ok(&json!({"pending": true})),
+            (Answer::SignedIn { session, ends_at, profiles }, _) => wire::answer_ok(&json!({
+                "session": session,
+                "ends_at": ends_at.map(AwsTime::to_rfc3339),
+                "profiles": profiles,
+            })),
+            (Answer::Roles { session, accounts }, _) => {
+                let accounts: Vec<_> = accounts
+                    .iter()
+                    .map(|account| json!({"id": account.id, "name": account.name, "roles": account.roles}))
+                    .collect();
+                wire::answer_ok(&json!({
+                    "session": {"name": session.name, "start_url": session.start_url, "region": session.region},
+                    "accounts": accounts,
+                }))
+            }
             (Answer::Credentials(credentials), Wants::Credentials) => {
                 wire::answer_credentials(&credentials, expiration(&credentials).as_deref())
             }
@@ -98,9 +128,18 @@ pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
         "renew" => Ok(Asked::Keeper(profile()?, Wants::Renewal)),
         "login" => Ok(match &request.code {
             Some(code) => Asked::Code(profile()?, Secret::new(code.as_str())),
-            None => Asked::Device(profile()?),
+            None => Asked::Login(request.profile.clone(), request.flow.unwrap_or(Flow::Browser)),
         }),
-        "logout" => Ok(Asked::Logout(profile()?)),
+        "login-wait" => match request.sign_in {
+            Some(sign_in) => Ok(Asked::AwaitSignIn(Ticket(sign_in))),
+            None => Err(WireError {
+                kind: ErrorKind::Malformed,
+                message: "the request \"login-wait\" names no sign-in".to_owned(),
+                fix: None,
+            }),
+        },
+        "logout" => Ok(Asked::Logout(request.profile.clone())),
+        "sso-roles" => Ok(Asked::Roles(profile()?)),
         "status" => Ok(Asked::Status),
         other => Err(WireError {
             kind: ErrorKind::Unsupported,

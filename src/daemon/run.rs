@@ -7,19 +7,25 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::requests::{self, Asked, Callers};
+use super::saves::Saves;
 use super::service_manager::ServiceManager;
+use super::sessions::SessionWork;
 use super::state::{Recovered, StateFiles};
-use super::{LARGEST_FILE, Start, aws_paths, daemon_environment, now, path_of, plan_context, reading, status};
+use super::{
+    LARGEST_FILE, Start, aws_paths, cache_paths, daemon_environment, now, path_of, plan_context, reading, status,
+};
 use crate::adapters::mint::Minter;
 use crate::adapters::watch::{FileChange, FileContent, FileWatcher};
 use crate::adapters::{clock, file as person_file};
 use crate::core::clock::{Clock, Sample};
 use crate::core::inputs::{AwsInputs, Change, Reading};
-use crate::core::keeper::{Action, Disturbance, Event, Keeper, LogLevel, LogLine, Outcome, Ticket, Wants};
+use crate::core::keeper::{
+    Action, Disturbance, Event, Keeper, LogLevel, LogLine, Login, Notice, Outcome, Ticket, Wants,
+};
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, Plan, PlanError, Source, Step};
 use crate::core::profile::SourceFile;
@@ -47,6 +53,7 @@ struct Daemon {
     keeper: Keeper,
     minter: Minter,
     calls: JoinSet<Ended>,
+    sessions: SessionWork,
     callers: Callers,
     /// Requests whose files are looked at on the disk.
     looks: JoinSet<(Incoming, bool)>,
@@ -84,7 +91,7 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
 
     let (keeper, state_problems) = keeper(&start, &state);
     let started_at = keeper.clock().best(now());
-    let minter = Minter::new(environment.clone());
+    let minter = Minter::new(environment.clone(), cache_paths(&environment)?);
     let mut daemon = Daemon {
         environment,
         paths,
@@ -94,6 +101,7 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
         keeper,
         minter,
         calls: JoinSet::new(),
+        sessions: SessionWork::default(),
         callers: Callers::default(),
         looks: JoinSet::new(),
         saves: Saves::new(state),
@@ -105,7 +113,8 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
     };
     daemon.read_aws_files();
     daemon.make_plans();
-    let server = tokio::spawn(control_socket::serve(listener, requests));
+    let left = Arc::new(Notify::new());
+    let server = tokio::spawn(control_socket::serve(listener, requests, Arc::clone(&left)));
     let watching = tokio::spawn(daemon.watcher.clone().run());
     manager.ready();
     tracing::info!("keeping {} and {}", daemon.paths.config.display(), daemon.paths.credentials.display());
@@ -116,6 +125,9 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
             Some(request) = incoming.recv() => daemon.take_request(request),
             Some(Ok((request, same))) = daemon.looks.join_next() => daemon.looked(request, same),
             Some(ended) = daemon.calls.join_next() => daemon.ended(ended),
+            Some(event) = daemon.sessions.next() => daemon.session_event(event),
+            // Whoever hung up is looked for before anything is carried out.
+            () = left.notified() => {}
             Some(change) = changed.recv() => daemon.file_changed(change),
             Some(()) = daemon.saves.ended() => {}
             wake = daemon.timer.wake() => match wake {
@@ -177,6 +189,15 @@ impl Daemon {
                         (ticket, outcome, samples)
                     });
                 }
+                Action::LookAtSession(file) => self.sessions.look(&self.minter.sessions, file),
+                Action::Refresh(order) => self.sessions.refresh(&self.minter.sessions, *order),
+                Action::BeginSignIn(order) => self.sessions.sign_in(&self.minter.sessions, *order),
+                Action::CancelSignIn(ticket) => self.sessions.cancel(ticket),
+                Action::SignOut(order) => self.sessions.sign_out(&self.minter.sessions, *order),
+                Action::ListRoles(order) => self.sessions.list_roles(&self.minter.sessions, *order),
+                Action::Notice(Notice { id, message, fix }) => {
+                    tracing::warn!(id, "{message}{}", fix.map_or_else(String::new, |fix| format!("; fix: {fix}")));
+                }
                 Action::RunCodeProgram(order) => {
                     let (minter, ticket) = (self.minter.clone(), order.ticket);
                     self.calls.spawn(async move { (ticket, minter.read_code(order).await, Vec::new()) });
@@ -214,6 +235,14 @@ impl Daemon {
         }
     }
 
+    fn session_event(&mut self, event: Event) {
+        let wrote = matches!(event, Event::Ended { .. });
+        self.keeper.handle(event, now());
+        if wrote {
+            self.watcher.report_again(self.sessions.paths().cloned());
+        }
+    }
+
     fn take_request(&mut self, incoming: Incoming) {
         // What isn't understood is not asked whose files it means.
         if requests::same_files(&incoming.request, &self.paths) || requests::understand(&incoming.request).is_err() {
@@ -241,19 +270,36 @@ impl Daemon {
                 let caller = self.callers.add(profile.clone(), Wants::Renewal, reply);
                 self.keeper.handle(Event::Code { caller, profile, code }, now());
             }
-            Ok(Asked::Device(profile)) => {
-                let answer = match self.keeper.device(&profile) {
-                    Ok(device) => wire::answer_ok(&json!({"profile": profile, "needs": "mfa-code", "device": device})),
-                    Err(refusal) => wire::answer_error(&refusal.into()),
-                };
-                let _ = reply.send(answer);
+            Ok(Asked::Login(name, flow)) => match self.keeper.login_for(name.as_deref()) {
+                Ok(Login::Code { profile, device }) => {
+                    let answer = json!({"profile": profile, "needs": "mfa-code", "device": device});
+                    let _ = reply.send(wire::answer_ok(&answer));
+                }
+                Ok(Login::SignIn(session)) => {
+                    let caller = self.callers.add(name.unwrap_or_default(), Wants::Renewal, reply);
+                    self.keeper.handle(Event::SignIn { caller, session, flow }, now());
+                }
+                Err(refusal) => {
+                    let _ = reply.send(wire::answer_error(&refusal.into()));
+                }
+            },
+            Ok(Asked::AwaitSignIn(sign_in)) => {
+                let caller = self.callers.add(String::new(), Wants::Renewal, reply);
+                self.keeper.handle(Event::AwaitSignIn { caller, sign_in }, now());
             }
-            Ok(Asked::Logout(profile)) => {
-                let answer = match self.keeper.device(&profile) {
-                    Ok(_) => wire::answer_ok(&json!({"profile": profile})),
+            Ok(Asked::Roles(session)) => {
+                let caller = self.callers.add(session.clone(), Wants::Renewal, reply);
+                self.keeper.handle(Event::ListRoles { caller, session }, now());
+            }
+            Ok(Asked::Logout(name)) => {
+                let answer = match self.keeper.login_for(name.as_deref()) {
+                    Ok(login) => {
+                        let name = self.keeper.login_name(&login);
+                        self.keeper.handle(Event::Logout(login), now());
+                        wire::answer_ok(&json!({"profile": name}))
+                    }
                     Err(refusal) => wire::answer_error(&refusal.into()),
                 };
-                self.keeper.handle(Event::Logout(profile), now());
                 let _ = reply.send(answer);
             }
             Ok(Asked::Status) => {
@@ -291,20 +337,13 @@ impl Daemon {
             let place = path_of(&self.paths, &self.start.folders.settings_file, problem.origin.file);
             tracing::warn!("{place}:{}: {}", problem.origin.line, problem.message);
         }
-        let plans: BTreeMap<_, _> =
-            plan::resolve_all(&self.start.settings.over(self.inputs.profiles()), &plan_context(&self.environment));
-        self.watch_token_files(&plans);
-        self.keeper.handle(Event::Plans(plans), now());
-    }
-
-    fn watch_token_files(&mut self, plans: &BTreeMap<String, Result<Plan, PlanError>>) {
-        let steps = plans.values().filter_map(|plan| plan.as_ref().ok()).flat_map(|plan| &plan.steps);
-        let token_file = |step: &Step| match &step.source {
-            Source::WebIdentity(role) => Some((absolute(&role.token_file), role.token_file.clone())),
-            _ => None,
-        };
-        let token_files: BTreeMap<PathBuf, String> = steps.filter_map(token_file).collect();
-        if token_files != self.token_files {
+        let (all, context) = (self.start.settings.over(self.inputs.profiles()), plan_context(&self.environment));
+        let (profiles, sso_sessions) = (plan::resolve_all(&all, &context), plan::resolve_sso_sessions(&all, &context));
+        let token_files = token_files(&profiles);
+        self.keeper.handle(Event::Plans { profiles, sso_sessions }, now());
+        let files = self.keeper.session_files();
+        let sessions_changed = self.sessions.watch(&self.minter.sessions, files);
+        if token_files != self.token_files || sessions_changed {
             self.token_files = token_files;
             self.watcher.set_paths(self.watched());
         }
@@ -312,10 +351,13 @@ impl Daemon {
 
     fn watched(&self) -> Vec<PathBuf> {
         let own = [&self.start.folders.settings_file, &self.paths.config, &self.paths.credentials];
-        own.into_iter().chain(self.token_files.keys()).cloned().collect()
+        own.into_iter().chain(self.token_files.keys()).chain(self.sessions.paths()).cloned().collect()
     }
 
     fn file_changed(&mut self, FileChange { path, content }: FileChange) {
+        if let Some(event) = self.sessions.file_changed(&path, &content) {
+            return self.keeper.handle(event, now());
+        }
         let found = match content {
             FileContent::Missing => Reading::Missing,
             FileContent::Text(bytes) => Reading::Bytes(bytes),
@@ -386,7 +428,10 @@ impl Daemon {
 
     fn apply_settings(&mut self) {
         self.environment = daemon_environment(&self.start.own, &self.start.settings);
-        self.minter.reconfigure(self.environment.clone());
+        match cache_paths(&self.environment) {
+            Ok(caches) => self.minter.reconfigure(self.environment.clone(), caches),
+            Err(why) => tracing::warn!("{why}"),
+        }
         self.keeper.handle(Event::Settings(self.start.settings.keeper()), now());
         // Where minted sets are kept may have changed.
         self.saves.minted = true;
@@ -405,52 +450,14 @@ impl Daemon {
     }
 }
 
-/// Writes the state files off the loop, one write at a time; what changes meanwhile is written after it.
-struct Saves {
-    state: Arc<StateFiles>,
-    memory: bool,
-    minted: bool,
-    under_way: JoinSet<()>,
-}
-
-impl Saves {
-    fn new(state: StateFiles) -> Self {
-        Self { state: Arc::new(state), memory: false, minted: false, under_way: JoinSet::new() }
-    }
-
-    fn begin(&mut self, keeper: &Keeper, persist: crate::core::settings::Persist) {
-        if !self.under_way.is_empty() || !(self.memory || self.minted) {
-            return;
-        }
-        let memory = std::mem::take(&mut self.memory).then(|| keeper.memory().clone());
-        let minted = std::mem::take(&mut self.minted).then(|| keeper.minted());
-        let (state, clock) = (self.state.clone(), keeper.clock().save(now()));
-        self.under_way.spawn_blocking(move || {
-            let results = [
-                memory.map(|memory| state.save_memory(&memory)),
-                minted.map(|minted| state.save_minted(&minted, persist)),
-                clock.map(|clock| state.save_clock(clock)),
-            ];
-            for error in results.into_iter().flatten().filter_map(Result::err) {
-                tracing::warn!("{error}; what it would have kept is lost with the next restart");
-            }
-        });
-    }
-
-    /// Waits for the write that is under way; nothing where there is none.
-    async fn ended(&mut self) -> Option<()> {
-        self.under_way.join_next().await.map(|_| ())
-    }
-
-    /// Writes everything, before the program ends.
-    fn last(&self, keeper: &Keeper, persist: crate::core::settings::Persist) {
-        let clock = keeper.clock().save(now()).map_or(Ok(()), |clock| self.state.save_clock(clock));
-        let results =
-            [clock, self.state.save_memory(keeper.memory()), self.state.save_minted(&keeper.minted(), persist)];
-        for error in results.into_iter().filter_map(Result::err) {
-            tracing::warn!("{error}");
-        }
-    }
+/// The web identity token files, and how the plans name them.
+fn token_files(plans: &BTreeMap<String, Result<Plan, PlanError>>) -> BTreeMap<PathBuf, String> {
+    let steps = plans.values().filter_map(|plan| plan.as_ref().ok()).flat_map(|plan| &plan.steps);
+    let token_file = |step: &Step| match &step.source {
+        Source::WebIdentity(role) => Some((absolute(&role.token_file), role.token_file.clone())),
+        _ => None,
+    };
+    steps.filter_map(token_file).collect()
 }
 
 fn absolute(path: &str) -> PathBuf {

@@ -3,10 +3,12 @@
 use chrono::TimeDelta;
 
 use crate::core::clock::{Clock, Grade};
-use crate::core::keeper::{Keeper, ProfileStatus, Warning};
+use crate::core::keeper::{ErrorStatus, Keeper, ProfileStatus, SessionStatus, Warning};
 use crate::core::profile::{Problem, SourceFile};
 use crate::core::time::{AwsTime, Now};
-use crate::wire::{ClockStatus, DaemonStatus, ErrorEntry, ProblemEntry, ProfileEntry, RenewalEntry, StatusDocument};
+use crate::wire::{
+    ClockStatus, DaemonStatus, ErrorEntry, ProblemEntry, ProfileEntry, RenewalEntry, SessionEntry, StatusDocument,
+};
 
 /// What the document needs besides the keeper.
 pub(super) struct Context<'a> {
@@ -30,14 +32,16 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
         line: Some(problem.origin.line),
         fix: problem.fatal.then(|| "correct the line; the profiles go on as they were until then".to_owned()),
     });
-    let profiles = keeper.status(now);
+    let (profiles, sessions) = (keeper.status(now), keeper.session_status(now));
     let warnings: Vec<ProblemEntry> = profiles
         .iter()
         .filter_map(|profile| profile.warning.clone().filter(|_| profile.kept))
+        .chain(sessions.iter().filter_map(|session| session.warning.clone()))
         .map(|Warning { id, message, fix }| ProblemEntry { id: id.to_owned(), message, file: None, line: None, fix })
         .collect();
     StatusDocument {
         schema: "evercred.status/1".to_owned(),
+        now: Some(keeper.clock().best(now).to_rfc3339()),
         daemon: DaemonStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -45,7 +49,7 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
         },
         clock: clock(keeper.clock(), context.warn, now),
         profiles: profiles.into_iter().map(profile).collect(),
-        sso_sessions: Vec::new(),
+        sso_sessions: sessions.into_iter().map(session).collect(),
         problems: file_problems.chain(context.problems).chain(warnings).collect(),
     }
 }
@@ -90,13 +94,29 @@ fn profile(status: ProfileStatus) -> ProfileEntry {
             took_ms: renewal.took.num_milliseconds(),
             reason: renewal.reason,
         }),
-        last_error: status.last_error.map(|error| ErrorEntry {
-            at: error.at.to_rfc3339(),
-            code: error.code,
-            class: error.class,
-            message: error.message,
-            fix: error.fix,
-        }),
+        last_error: status.last_error.map(error),
         deliveries: vec!["credential-process".to_owned()],
+    }
+}
+
+fn session(status: SessionStatus) -> SessionEntry {
+    SessionEntry {
+        name: status.name,
+        kind: status.kind.to_owned(),
+        state: status.state,
+        expires_at: status.expires_at.map(AwsTime::to_rfc3339),
+        ends_at: status.ends_at.map(AwsTime::to_rfc3339),
+        profiles: status.profiles,
+        last_error: status.error.map(error),
+    }
+}
+
+fn error(error: ErrorStatus) -> ErrorEntry {
+    ErrorEntry {
+        at: error.at.to_rfc3339(),
+        code: error.code,
+        class: error.class,
+        message: error.message,
+        fix: error.fix,
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use crate::adapters::private_file;
@@ -76,8 +76,8 @@ fn listen(runtime: &Path, path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves connections until the receiver of `requests` is gone.
-pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Incoming>) {
+/// Serves connections until the receiver of `requests` is gone. `left` tells that a caller hung up before its answer.
+pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Incoming>, left: Arc<Notify>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut said = false;
     loop {
@@ -90,10 +90,10 @@ pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Incoming>) {
             Ok((stream, _)) => {
                 // Said again only when all was quiet in between.
                 said &= places.available_permits() + 1 < AT_ONCE;
-                let requests = requests.clone();
+                let (requests, left) = (requests.clone(), Arc::clone(&left));
                 // A task of its own, so that a slow caller holds up nobody; it ends by its time-outs.
                 tokio::spawn(async move {
-                    if let Err(error) = converse(stream, &requests).await {
+                    if let Err(error) = converse(stream, &requests, &left).await {
                         tracing::debug!("a connection on the control socket ended early: {error}");
                     }
                     drop(place);
@@ -119,7 +119,7 @@ async fn wait_for_an_end(places: &Semaphore) {
     let _ = tokio::time::timeout(Duration::from_secs(1), places.acquire_many(wanted)).await;
 }
 
-async fn converse(mut stream: UnixStream, requests: &mpsc::Sender<Incoming>) -> io::Result<()> {
+async fn converse(mut stream: UnixStream, requests: &mpsc::Sender<Incoming>, left: &Notify) -> io::Result<()> {
     let uid = stream.peer_cred()?.uid();
     // Root may connect to any socket; that it wants another user's credentials is nobody's intention.
     if uid != own_uid() {
@@ -137,7 +137,10 @@ async fn converse(mut stream: UnixStream, requests: &mpsc::Sender<Incoming>) -> 
         Err(error) => wire::answer_error(&error),
         Ok(request) => match ask(&mut stream, request, requests).await {
             Some(answer) => answer,
-            None => return Ok(()),
+            None => {
+                left.notify_one();
+                return Ok(());
+            }
         },
     };
     match tokio::time::timeout(LONGEST_ANSWER, write_answer(&mut stream, &answer)).await {
@@ -220,7 +223,7 @@ mod tests {
         std::thread::spawn(move || {
             runtime().block_on(async move {
                 let (sender, mut requests) = mpsc::channel::<Incoming>(64);
-                tokio::spawn(serve(bind(&run).unwrap(), sender));
+                tokio::spawn(serve(bind(&run).unwrap(), sender, Arc::default()));
                 ready.send(()).unwrap();
                 tokio::spawn(async move {
                     while let Some(mut incoming) = requests.recv().await {

@@ -1,6 +1,6 @@
 //! The keeper, event by event: stories that need a hand on every answer.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use chrono::TimeDelta;
 use evercred::core::aws_error;
@@ -41,6 +41,9 @@ fn settings() -> KeeperSettings {
         ahead: TimeDelta::minutes(20),
         jitter: TimeDelta::minutes(5),
         probe: true,
+        warn: TimeDelta::minutes(1),
+        sso_cache: true,
+        login_cache: true,
     }
 }
 
@@ -113,14 +116,16 @@ impl Bench {
                 Action::Answer { answer: Answer::Credentials(set), .. } => self.answers.push(Ok(set)),
                 Action::Answer { answer: Answer::Refused(refusal), .. } => self.answers.push(Err(refusal.message)),
                 Action::RunCodeProgram(order) => self.programs.push_back(order),
+                Action::Answer { .. } => panic!("nobody signs in here"),
                 Action::Remember | Action::KeepMinted | Action::Log(_) => {}
+                _ => panic!("there is no session here"),
             }
         }
     }
 
     fn plans(&mut self, plans: &[Plan]) {
         let plans = plans.iter().map(|plan| (plan.profile.clone(), Ok(plan.clone()))).collect();
-        self.handle(Event::Plans(plans));
+        self.handle(Event::Plans { profiles: plans, sso_sessions: BTreeMap::new() });
     }
 
     fn ask(&mut self, profile: &str, wants: Wants) {
@@ -244,8 +249,8 @@ fn now(boot: i64, wall: i64) -> Now {
     Now { boot: BootTime::from_millis(boot), wall: WallTime::from_millis(wall), suspended: TimeDelta::zero() }
 }
 
-fn endpoint(region: &str) -> StsEndpoint {
-    StsEndpoint { region: region.to_owned(), url: None, fips: false, dual_stack: false }
+fn endpoint(region: &str) -> Endpoint {
+    Endpoint { region: region.to_owned(), url: None, fips: false, dual_stack: false }
 }
 
 fn key(id: &str) -> Step {
@@ -722,7 +727,7 @@ fn a_program_that_prints_codes_renews_the_session_and_no_code_is_used_twice() {
     };
     assert!(bench.ask_and_wait("dev", &mut note).is_ok());
     // The device still shows the code that was used when the session is renewed by hand.
-    bench.handle(Event::Logout("dev".to_owned()));
+    bench.handle(Event::Logout(bench.keeper.login_for(Some("dev")).unwrap()));
     bench.ask("dev", Wants::Credentials);
     bench.run(5 * SECOND, &mut note);
     bench.printed = "222222";

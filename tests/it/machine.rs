@@ -84,6 +84,9 @@ impl Machine {
             .env("EVERCRED_RUNTIME_DIR", self.path("run"))
             .env("EVERCRED_STATE_DIR", self.path("state"))
             .env("AWS_ENDPOINT_URL_STS", self.aws.url())
+            .env("AWS_ENDPOINT_URL_SSO", self.aws.url())
+            .env("AWS_ENDPOINT_URL_SSO_OIDC", self.aws.url())
+            .env("AWS_ENDPOINT_URL_SIGNIN", self.aws.url())
             .stdin(Stdio::null());
         command
     }

@@ -9,6 +9,7 @@ mod aws_file_cases;
 mod keeper_cases;
 mod layers;
 mod plan_cases;
+mod session_cases;
 mod simulation;
 #[path = "../standin/mod.rs"]
 mod standin;
@@ -25,6 +26,8 @@ mod edge_mfa;
 mod edge_process;
 #[cfg(feature = "daemon")]
 mod edge_secrets;
+#[cfg(feature = "daemon")]
+mod edge_sso;
 #[cfg(feature = "daemon")]
 mod edge_web_identity;
 #[cfg(feature = "daemon")]

@@ -1,54 +1,26 @@
 //! Carries out calls to STS with the AWS SDK: one call per order, no retries, no opinion.
 
-mod call;
 mod operations;
 mod signer;
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use aws_config::SdkConfig;
 use aws_sdk_sts::Client;
-use aws_sdk_sts::config::retry::RetryConfig;
-use aws_sdk_sts::config::timeout::TimeoutConfig;
-use aws_sdk_sts::config::{BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig};
-use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_async::time::TimeSource;
-use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use chrono::TimeDelta;
 
-use self::call::{Call, invalid_endpoint};
 use self::signer::Signer;
-use super::network::{CALL_TIMEOUT, CONNECT_TIMEOUT, Network, READ_TIMEOUT, Route};
-use super::{clock, token_file};
+use super::aws_call::{Call, invalid_endpoint};
+use super::network::CALL_TIMEOUT;
+use super::sdk::{Sdk, client_config};
+use super::token_file;
 use crate::core::aws_error::{self, Fault};
 use crate::core::clock::Sample;
 use crate::core::keeper::{MintOrder, Outcome, ProbeOrder};
-use crate::core::plan::{Source, StsEndpoint};
-use crate::platform::environment::Environment;
+use crate::core::plan::{Endpoint, Service, Source};
 
-/// Makes the calls. Clones share the HTTP client, so each order can be carried out in a task of its own.
-#[derive(Clone)]
-pub(super) struct StsCaller {
-    network: Arc<Network>,
-    shared: SdkConfig,
-}
+/// Makes the calls.
+pub(super) struct StsCaller<'a>(pub(super) &'a Sdk);
 
-impl StsCaller {
-    /// A caller that goes by the proxy and certificate settings of `environment`; the process's own are not looked at.
-    pub(super) fn new(environment: &Environment) -> Self {
-        Self { network: Arc::new(Network::new(Route::of(environment))), shared: shared_config() }
-    }
-
-    /// Takes up a changed environment. Calls that are under way end as they began.
-    pub(super) fn reconfigure(&mut self, environment: &Environment) {
-        let route = Route::of(environment);
-        if route != *self.network.route() {
-            self.network = Arc::new(Network::new(route));
-        }
-    }
-
+impl StsCaller<'_> {
     /// Makes the call that an order asks for. Ends within 15 s, and always with an outcome.
     pub(super) async fn mint(&self, order: MintOrder) -> (Outcome, Vec<Sample>) {
         let profile = &order.step.profile;
@@ -66,7 +38,7 @@ impl StsCaller {
             }
             _ => {
                 let what = format!("getting credentials for profile \"{profile}\"");
-                return failed(aws_error::fault(&what, None, Some("NotSupportedYet"), None));
+                return failed(aws_error::fault(&what, None, Some("NotSupported"), None));
             }
         };
         let refused = |code, why| failed(aws_error::fault(&what, None, Some(code), Some(why)));
@@ -81,7 +53,7 @@ impl StsCaller {
             }
             _ => {}
         }
-        let call = match Call::prepare(&self.network, &what, endpoint).await {
+        let call = match Call::prepare(&self.0.network, &what, Service::Sts, endpoint).await {
             Ok(call) => call,
             Err(fault) => return failed(fault),
         };
@@ -109,7 +81,7 @@ impl StsCaller {
     /// Asks an endpoint for nothing in particular, unsigned: what counts is the `Date` of the answer, whatever it says.
     pub(super) async fn probe(&self, order: ProbeOrder) -> (Outcome, Vec<Sample>) {
         let what = "asking AWS for the time";
-        let call = match Call::prepare(&self.network, what, &order.endpoint).await {
+        let call = match Call::prepare(&self.0.network, what, Service::Sts, &order.endpoint).await {
             Ok(call) => call,
             Err(fault) => return (Outcome::Failed(fault), Vec::new()),
         };
@@ -128,60 +100,13 @@ impl StsCaller {
     fn client(
         &self,
         call: &Call<'_>,
-        endpoint: &StsEndpoint,
+        endpoint: &Endpoint,
         signer: Option<&Signer<'_>>,
         aws_minus_boot: TimeDelta,
     ) -> Client {
-        let connector = SharedHttpConnector::new(call.recorder.clone());
-        let mut config = aws_sdk_sts::config::Builder::from(&self.shared);
-        config.set_endpoint_url(endpoint.url.clone());
+        let mut config = client_config!(aws_sdk_sts, &self.0.config, call, endpoint, aws_minus_boot);
         config.set_credentials_provider(signer.map(Signer::to_sdk));
-        let config = config
-            .region(Region::new(endpoint.region.clone()))
-            .use_fips(endpoint.fips)
-            .use_dual_stack(endpoint.dual_stack)
-            .time_source(AwsClock { aws_minus_boot })
-            .http_client(http_client_fn(move |_, _| connector.clone()))
-            .build();
-        Client::from_conf(config)
-    }
-}
-
-/// What all calls have in common.
-fn shared_config() -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .operation_attempt_timeout(CALL_TIMEOUT)
-        .operation_timeout(CALL_TIMEOUT)
-        .build();
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .sleep_impl(TokioSleep::new())
-        .timeout_config(timeouts)
-        // There is one backoff, the keeper's.
-        .retry_config(RetryConfig::disabled())
-        // Requests are signed with the keeper's estimate of AWS's time; the SDK would correct it a second time.
-        .disable_clock_skew_correction(true)
-        // The SDK's cache judges expiry by its own clock and would hold on to keys.
-        .identity_cache(IdentityCache::no_cache())
-        // For streams; an answer that trickles in meets the time-out of the whole call.
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .build()
-}
-
-/// AWS's time as the keeper knows it, for signing.
-#[derive(Debug)]
-struct AwsClock {
-    aws_minus_boot: TimeDelta,
-}
-
-impl TimeSource for AwsClock {
-    fn now(&self) -> SystemTime {
-        // A signature's date has four digits for the year; an estimate that far off is refused by AWS all the same.
-        const YEAR_2200_MILLIS: i64 = 7_258_118_400_000;
-        let millis = clock::boot().as_millis().saturating_add(self.aws_minus_boot.num_milliseconds());
-        UNIX_EPOCH + Duration::from_millis(millis.clamp(0, YEAR_2200_MILLIS).unsigned_abs())
+        Client::from_conf(config.build())
     }
 }
 

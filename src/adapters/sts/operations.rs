@@ -3,7 +3,7 @@
 use aws_sdk_sts::Client;
 use aws_sdk_sts::types::Credentials as StsCredentials;
 
-use super::call::Call;
+use crate::adapters::aws_call::Call;
 use crate::core::aws_error::Fault;
 use crate::core::credential::Credentials;
 use crate::core::keeper::Outcome;

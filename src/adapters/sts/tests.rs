@@ -3,15 +3,16 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::call::resolve;
 use super::*;
-use crate::adapters::private_file;
+use crate::adapters::aws_call::resolve;
+use crate::adapters::{clock, private_file};
 use crate::core::aws_error::ErrorClass;
 use crate::core::clock::Trust;
 use crate::core::credential::Credentials;
 use crate::core::keeper::Ticket;
 use crate::core::plan::{AssumeRole, SessionToken, StatedExpiry, StaticKeys, Step, WebIdentity};
 use crate::core::secret::Secret;
+use crate::platform::environment::Environment;
 
 const DATE: &str = "Tue, 24 Nov 2026 08:00:00 GMT";
 const MINTED: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
@@ -72,16 +73,16 @@ async fn server(bytes: impl Into<Vec<u8>>) -> (String, tokio::task::JoinHandle<S
     (url, task)
 }
 
-fn endpoint(url: &str) -> StsEndpoint {
-    StsEndpoint { region: "eu-central-1".to_owned(), url: Some(url.to_owned()), fips: false, dual_stack: false }
+fn endpoint(url: &str) -> Endpoint {
+    Endpoint { region: "eu-central-1".to_owned(), url: Some(url.to_owned()), fips: false, dual_stack: false }
 }
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn caller() -> StsCaller {
-    StsCaller::new(&Environment::default())
+fn sdk() -> Sdk {
+    Sdk::new(&Environment::default())
 }
 
 fn keys() -> StaticKeys {
@@ -93,7 +94,7 @@ fn keys() -> StaticKeys {
     }
 }
 
-fn order(source: Source, endpoint: StsEndpoint) -> MintOrder {
+fn order(source: Source, endpoint: Endpoint) -> MintOrder {
     let base = Credentials {
         access_key_id: "AKIAEXAMPLE".to_owned(),
         secret_access_key: Secret::new("base-secret"),
@@ -104,10 +105,10 @@ fn order(source: Source, endpoint: StsEndpoint) -> MintOrder {
     // Signed as of 2026-11-24 08:00 UTC, whatever this machine's clocks show.
     let aws_minus_boot = TimeDelta::milliseconds(1_795_507_200_000 - clock::boot().as_millis());
     let step = Step { profile: "dev".to_owned(), source };
-    MintOrder { ticket: Ticket(1), step, endpoint, base: Some(base), mfa_code: None, aws_minus_boot }
+    MintOrder { ticket: Ticket(1), step, endpoint, base: Some(base), mfa_code: None, token: None, aws_minus_boot }
 }
 
-fn role(endpoint: StsEndpoint) -> MintOrder {
+fn role(endpoint: Endpoint) -> MintOrder {
     let role = AssumeRole {
         role_arn: "arn:aws:iam::111122223333:role/Admin".to_owned(),
         role_session_name: "evercred".to_owned(),
@@ -129,14 +130,14 @@ fn failed(outcome: Outcome) -> Fault {
 
 async fn fault_from(bytes: impl Into<Vec<u8>>) -> Fault {
     let (url, _task) = server(bytes).await;
-    failed(caller().mint(role(endpoint(&url))).await.0)
+    failed(StsCaller(&sdk()).mint(role(endpoint(&url))).await.0)
 }
 
 #[tokio::test]
 async fn a_role_is_assumed_with_aws_time_and_the_base_credentials() {
     let (url, task) = server(answer(200, "text/xml", "", MINTED)).await;
     let before = clock::boot();
-    let (outcome, samples) = caller().mint(role(endpoint(&url))).await;
+    let (outcome, samples) = StsCaller(&sdk()).mint(role(endpoint(&url))).await;
     let Outcome::Minted(credentials) = outcome else { panic!("{outcome:?}") };
     assert_eq!(credentials.access_key_id, "ASIAEXAMPLE");
     assert_eq!(credentials.secret_access_key.expose(), "minted-secret");
@@ -164,7 +165,7 @@ async fn a_role_is_assumed_with_aws_time_and_the_base_credentials() {
 #[tokio::test]
 async fn a_static_key_is_identified_with_itself() {
     let (url, task) = server(answer(200, "text/xml", "", IDENTITY)).await;
-    let (outcome, samples) = caller().mint(order(Source::Static(keys()), endpoint(&url))).await;
+    let (outcome, samples) = StsCaller(&sdk()).mint(order(Source::Static(keys()), endpoint(&url))).await;
     let Outcome::Identified { account_id, arn } = outcome else { panic!("{outcome:?}") };
     assert_eq!((account_id.as_str(), arn.as_str()), ("111122223333", "arn:aws:iam::111122223333:user/u"));
     assert_eq!(samples.len(), 1);
@@ -176,7 +177,7 @@ async fn a_static_key_is_identified_with_itself() {
 async fn a_refusal_keeps_awss_code_and_words_and_its_date() {
     let denied = error(403, "AccessDenied", "User: arn:aws:iam::1:user/u is not authorized to perform: sts:AssumeRole");
     let (url, _task) = server(denied).await;
-    let (outcome, samples) = caller().mint(role(endpoint(&url))).await;
+    let (outcome, samples) = StsCaller(&sdk()).mint(role(endpoint(&url))).await;
     let fault = failed(outcome);
     assert_eq!((fault.code.as_str(), fault.class), ("AccessDenied", ErrorClass::Permanent));
     assert!(fault.message.contains("arn:aws:iam::1:user/u") && fault.message.contains("profile \"dev\""));
@@ -229,7 +230,7 @@ async fn an_answer_without_end_is_cut_off() {
         }
         sent
     });
-    let fault = failed(caller().mint(role(endpoint(&url))).await.0);
+    let fault = failed(StsCaller(&sdk()).mint(role(endpoint(&url))).await.0);
     assert_eq!(fault.code, "InvalidResponse");
     assert!(fault.message.contains("larger"), "{}", fault.message);
     // What the two sockets buffer comes on top.
@@ -242,19 +243,19 @@ async fn each_way_of_not_answering_has_its_name() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    let refused = failed(caller().mint(role(endpoint(&closed))).await.0);
+    let refused = failed(StsCaller(&sdk()).mint(role(endpoint(&closed))).await.0);
     assert_eq!(refused.code, "Network");
     assert!(refused.message.contains("127.0.0.1 refused the connection"), "{}", refused.message);
 
     let nothing = fault_from("").await;
     assert_eq!((nothing.code.as_str(), nothing.class), ("Network", ErrorClass::Retryable), "{nothing:?}");
 
-    let unknown = failed(caller().mint(role(endpoint("http://no-such-host.invalid:1"))).await.0);
+    let unknown = failed(StsCaller(&sdk()).mint(role(endpoint("http://no-such-host.invalid:1"))).await.0);
     assert_eq!(unknown.code, "Network");
     assert!(unknown.message.contains("no-such-host.invalid could not be resolved"), "{}", unknown.message);
 
     let (url, _task) = plain_text_server().await;
-    let tls = failed(caller().mint(role(endpoint(&url.replace("http://", "https://")))).await.0);
+    let tls = failed(StsCaller(&sdk()).mint(role(endpoint(&url.replace("http://", "https://")))).await.0);
     assert_eq!(tls.code, "Tls", "{tls:?}");
 }
 
@@ -274,7 +275,8 @@ async fn plain_text_server() -> (String, tokio::task::JoinHandle<()>) {
 async fn a_probe_takes_the_date_of_whatever_answer() {
     for status in [200, 302, 403, 500] {
         let (url, task) = server(answer(status, "text/html", "Location: https://example.com/\r\n", "")).await;
-        let (outcome, samples) = caller().probe(ProbeOrder { ticket: Ticket(1), endpoint: endpoint(&url) }).await;
+        let (outcome, samples) =
+            StsCaller(&sdk()).probe(ProbeOrder { ticket: Ticket(1), endpoint: endpoint(&url) }).await;
         assert!(matches!(outcome, Outcome::Probed), "{outcome:?}");
         assert_eq!(samples.len(), 1);
         let request = task.await.unwrap();
@@ -285,14 +287,14 @@ async fn a_probe_takes_the_date_of_whatever_answer() {
 #[tokio::test]
 async fn an_aged_answer_says_nothing_about_the_time() {
     let (url, _task) = server(answer(200, "text/xml", "Age: 30\r\n", MINTED)).await;
-    assert_eq!(caller().mint(role(endpoint(&url))).await.1, []);
+    assert_eq!(StsCaller(&sdk()).mint(role(endpoint(&url))).await.1, []);
 }
 
 #[tokio::test]
 async fn aws_own_endpoints_are_those_of_the_region_and_partition() {
     let url = async |region: &str, fips, dual_stack| {
-        let endpoint = StsEndpoint { region: region.to_owned(), url: None, fips, dual_stack };
-        resolve("x", &endpoint).await.unwrap()
+        let endpoint = Endpoint { region: region.to_owned(), url: None, fips, dual_stack };
+        resolve("x", Service::Sts, &endpoint).await.unwrap()
     };
     assert_eq!(url("eu-central-1", false, false).await, "https://sts.eu-central-1.amazonaws.com");
     assert_eq!(url("cn-north-1", false, false).await, "https://sts.cn-north-1.amazonaws.com.cn");
@@ -319,13 +321,13 @@ async fn impossible_settings_are_refused_before_anything_is_sent() {
         orders.push(role(endpoint(url)));
     }
     for region in ["", "eu central", "eu-central-1/..", "é"] {
-        orders.push(role(StsEndpoint { region: region.to_owned(), ..endpoint("http://127.0.0.1:1") }));
+        orders.push(role(Endpoint { region: region.to_owned(), ..endpoint("http://127.0.0.1:1") }));
     }
     // The SDK's own rule: an endpoint of one's own is not a FIPS endpoint.
-    orders.push(role(StsEndpoint { fips: true, ..endpoint("http://127.0.0.1:1") }));
+    orders.push(role(Endpoint { fips: true, ..endpoint("http://127.0.0.1:1") }));
     for order in orders {
         let described = format!("{:?}", order.step);
-        let fault = failed(caller().mint(order).await.0);
+        let fault = failed(StsCaller(&sdk()).mint(order).await.0);
         assert_eq!(
             (fault.code.as_str(), fault.class),
             ("ValidationError", ErrorClass::Permanent),
@@ -343,7 +345,7 @@ async fn odd_but_possible_urls_end_in_a_fault() {
         "http://a,b/",
         "http://127.0.0.1:1/{}",
     ] {
-        let fault = failed(caller().mint(role(endpoint(url))).await.0);
+        let fault = failed(StsCaller(&sdk()).mint(role(endpoint(url))).await.0);
         assert!(matches!(fault.code.as_str(), "Network" | "ValidationError"), "{url}: {fault:?}");
     }
 }
@@ -352,7 +354,7 @@ async fn odd_but_possible_urls_end_in_a_fault() {
 async fn a_key_that_cannot_stand_in_a_header_is_refused_before_anything_is_sent() {
     for (id, secret) in [("AKIA\n", "s"), ("AKIA", "s\u{0}"), ("", "s"), ("AKIA", ""), ("AKÏA", "s")] {
         let keys = StaticKeys { access_key_id: id.to_owned(), secret_access_key: Secret::new(secret), ..keys() };
-        let fault = failed(caller().mint(order(Source::Static(keys), endpoint("http://127.0.0.1:1"))).await.0);
+        let fault = failed(StsCaller(&sdk()).mint(order(Source::Static(keys), endpoint("http://127.0.0.1:1"))).await.0);
         assert_eq!((fault.code.as_str(), fault.class), ("IncompleteSignature", ErrorClass::Permanent));
     }
 }
@@ -360,22 +362,21 @@ async fn a_key_that_cannot_stand_in_a_header_is_refused_before_anything_is_sent(
 #[tokio::test]
 async fn the_configured_proxy_is_used_and_no_proxy_spares_it() {
     let (proxy, task) = server(answer(200, "text/xml", "", MINTED)).await;
-    let caller = StsCaller::new(&environment(&[("HTTP_PROXY", &proxy)]));
-    let (outcome, _) = caller.mint(role(endpoint("http://sts.example.invalid"))).await;
+    let mut sdk = Sdk::new(&environment(&[("HTTP_PROXY", &proxy)]));
+    let (outcome, _) = StsCaller(&sdk).mint(role(endpoint("http://sts.example.invalid"))).await;
     assert!(matches!(outcome, Outcome::Minted(_)), "{outcome:?}");
     assert!(task.await.unwrap().starts_with("POST http://sts.example.invalid/ "));
 
     let (url, _task) = server(answer(200, "text/xml", "", MINTED)).await;
-    let mut caller = caller;
-    caller.reconfigure(&environment(&[("HTTP_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", "127.0.0.1")]));
-    assert!(matches!(caller.mint(role(endpoint(&url))).await.0, Outcome::Minted(_)));
+    sdk.reconfigure(&environment(&[("HTTP_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", "127.0.0.1")]));
+    assert!(matches!(StsCaller(&sdk).mint(role(endpoint(&url))).await.0, Outcome::Minted(_)));
 }
 
 #[tokio::test]
 async fn https_goes_through_the_proxy_as_a_tunnel() {
     let (proxy, task) = server(answer(407, "text/html", "", "")).await;
-    let caller = StsCaller::new(&environment(&[("https_proxy", &proxy)]));
-    let fault = failed(caller.mint(role(endpoint("https://sts.example.invalid"))).await.0);
+    let sdk = Sdk::new(&environment(&[("https_proxy", &proxy)]));
+    let fault = failed(StsCaller(&sdk).mint(role(endpoint("https://sts.example.invalid"))).await.0);
     assert_eq!(fault.code, "Network");
     assert!(fault.message.contains("HTTPS_PROXY"), "{}", fault.message);
     assert!(task.await.unwrap().starts_with("CONNECT sts.example.invalid:443 "));
@@ -383,8 +384,8 @@ async fn https_goes_through_the_proxy_as_a_tunnel() {
 
 #[tokio::test]
 async fn a_ca_bundle_that_is_missing_is_named() {
-    let caller = StsCaller::new(&environment(&[("AWS_CA_BUNDLE", "/nonexistent/ca.pem")]));
-    let fault = failed(caller.mint(role(endpoint("https://127.0.0.1:1"))).await.0);
+    let sdk = Sdk::new(&environment(&[("AWS_CA_BUNDLE", "/nonexistent/ca.pem")]));
+    let fault = failed(StsCaller(&sdk).mint(role(endpoint("https://127.0.0.1:1"))).await.0);
     assert_eq!((fault.code.as_str(), fault.class), ("Tls", ErrorClass::Retryable));
     assert!(fault.message.contains("/nonexistent/ca.pem"), "{}", fault.message);
 }
@@ -400,7 +401,7 @@ async fn a_session_is_got_with_the_code_of_the_device() {
     };
     let mut order = order(Source::SessionToken(session), endpoint(&url));
     order.mfa_code = Some(Secret::new("123456"));
-    let (outcome, _) = caller().mint(order).await;
+    let (outcome, _) = StsCaller(&sdk()).mint(order).await;
     let Outcome::Minted(set) = outcome else { panic!("{outcome:?}") };
     assert_eq!((set.access_key_id.as_str(), set.account_id.as_deref()), ("ASIAEXAMPLE", Some("111122223333")));
     let sent = task.await.unwrap();
@@ -427,12 +428,12 @@ async fn a_web_identity_token_is_read_anew_and_stands_for_a_signature() {
         if let Some(content) = content {
             private_file::write(&token_file, content.as_bytes()).unwrap();
         }
-        let fault = failed(caller().mint(order()).await.0);
+        let fault = failed(StsCaller(&sdk()).mint(order()).await.0);
         assert_eq!(fault.code, "TokenFile");
         assert!(fault.message.contains(says), "{}", fault.message);
     }
     private_file::write(&token_file, b"aaa.bbb.ccc\n").unwrap();
-    assert!(matches!(caller().mint(order()).await.0, Outcome::Federated { token_expires_at: None, .. }));
+    assert!(matches!(StsCaller(&sdk()).mint(order()).await.0, Outcome::Federated { token_expires_at: None, .. }));
     let sent = task.await.unwrap();
     assert!(sent.contains("WebIdentityToken=aaa.bbb.ccc") && !sent.contains("authorization"), "{sent}");
 }
@@ -440,5 +441,5 @@ async fn a_web_identity_token_is_read_anew_and_stands_for_a_signature() {
 #[tokio::test]
 async fn what_this_version_cannot_do_is_said() {
     let order = order(Source::Environment, endpoint("http://127.0.0.1:1"));
-    assert_eq!(failed(caller().mint(order).await.0).code, "NotSupportedYet");
+    assert_eq!(failed(StsCaller(&sdk()).mint(order).await.0).code, "NotSupported");
 }

@@ -307,12 +307,20 @@ impl Clock {
     /// An expiry as a reader should be told who compares it with this machine's clock: AWS's own value, and while the
     /// clock is off, that value as the wall clock will show it.
     pub fn for_local_reader(&self, expires: AwsTime, now: Now, warn: TimeDelta) -> String {
+        (WallTime::from_millis(expires.as_millis()) + self.local_minus_aws(now, warn)).to_rfc3339()
+    }
+
+    /// What a reader on this machine has to add to AWS's time: nothing while its clock is right, or nothing better is known.
+    pub fn local_minus_aws(&self, now: Now, warn: TimeDelta) -> TimeDelta {
         match self.grade(now, warn) {
-            Grade::Ok | Grade::Unknown => expires.to_rfc3339(),
-            Grade::Notice | Grade::Warning | Grade::Critical => {
-                (WallTime::from_millis(expires.as_millis()) + self.wall_error(now).0).to_rfc3339()
-            }
+            Grade::Ok | Grade::Unknown => TimeDelta::zero(),
+            Grade::Notice | Grade::Warning | Grade::Critical => self.wall_error(now).0,
         }
+    }
+
+    /// The reverse of [`Clock::for_local_reader`]: what a program on this machine meant that stamped a time with its clock.
+    pub fn of_local_writer(&self, stamped: WallTime, now: Now, warn: TimeDelta) -> AwsTime {
+        AwsTime::from_millis(stamped.as_millis()) - self.local_minus_aws(now, warn)
     }
 
     /// Whether `expires` has passed.

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+use super::login::Login;
 use crate::core::aws_error::{ErrorClass, Fault};
 use crate::core::clock::Sample;
 use crate::core::credential::Credentials;
-use crate::core::plan::{NodeKey, Plan, PlanError, Step};
+use crate::core::plan::{Endpoint, NodeKey, Plan, PlanError, Step};
 use crate::core::secret::Secret;
+use crate::core::session::{CacheFile, CachedToken, Found, Session, SsoSession};
 use crate::core::time::{AwsTime, BootTime};
 
 /// Names one caller (a connection on the socket) for as long as it waits.
@@ -23,8 +25,13 @@ pub struct Ticket(pub u64);
 /// Something that happened outside.
 #[derive(Debug)]
 pub enum Event {
-    /// The files were read: the plan, or why there is none, of every profile. Replaces all earlier plans.
-    Plans(BTreeMap<String, Result<Plan, PlanError>>),
+    /// The files were read. Replaces everything that they said before.
+    Plans {
+        /// The plan, or why there is none, of every profile.
+        profiles: BTreeMap<String, Result<Plan, PlanError>>,
+        /// The `sso-session` sections, whether a profile names them or not.
+        sso_sessions: BTreeMap<String, SsoSession>,
+    },
     /// The settings were read.
     Settings(KeeperSettings),
     /// Somebody asks for a profile's credentials and waits for the answer.
@@ -45,8 +52,45 @@ pub enum Event {
         /// The code.
         code: Secret,
     },
-    /// What a person signed in for, for a profile, is to be forgotten.
-    Logout(String),
+    /// What a person typed a code or signed in for is to be forgotten.
+    Logout(Login),
+    /// Somebody wants to sign in to the session behind a key, and waits for what to do.
+    SignIn {
+        /// Who waits.
+        caller: CallerId,
+        /// The session's node.
+        session: NodeKey,
+        /// How.
+        flow: Flow,
+    },
+    /// A sign-in that was ordered by [`Action::BeginSignIn`] has come so far that a person is needed.
+    SignInBegun {
+        /// The order's ticket.
+        ticket: Ticket,
+        /// What the person must do.
+        prompt: Prompt,
+    },
+    /// Somebody waits for the end of a sign-in.
+    AwaitSignIn {
+        /// Who waits.
+        caller: CallerId,
+        /// Which, as the answer to [`Event::SignIn`] named it.
+        sign_in: Ticket,
+    },
+    /// Somebody wants to know which roles the person has who is signed in to a session.
+    ListRoles {
+        /// Who waits.
+        caller: CallerId,
+        /// The `sso-session`.
+        session: String,
+    },
+    /// A session's cache file was read, as it is now.
+    SessionFile {
+        /// Which.
+        file: CacheFile,
+        /// What is there.
+        found: Found,
+    },
     /// A caller went away without waiting for its answer.
     CallerGone(CallerId),
     /// A call that was ordered by [`Action::Mint`] or [`Action::Probe`] has ended.
@@ -84,6 +128,56 @@ pub enum Disturbance {
     WallClockSet,
 }
 
+/// How a person signs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flow {
+    /// In a browser on this machine, that comes back to us.
+    Browser,
+    /// In any browser, with a code to type there.
+    DeviceCode,
+}
+
+/// What a person must do to sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// The page to open.
+    pub url: String,
+    /// The code to type there, where the page does not have it yet.
+    pub user_code: Option<String>,
+    /// The page with the code in it already.
+    pub url_with_code: Option<String>,
+    /// For how long the page waits.
+    pub expires_in: TimeDelta,
+}
+
+/// How a refresh of a session ended, well.
+#[derive(Debug)]
+pub enum SessionEnd {
+    /// It has a new token.
+    Renewed {
+        /// The token.
+        token: CachedToken,
+        /// Why it could not be written into the cache: it must not be lost.
+        unsaved: Option<String>,
+    },
+    /// Somebody else had refreshed it, or signed in.
+    Found(CachedToken),
+    /// Somebody has signed out.
+    SignedOut,
+}
+
+/// An account in which the person who is signed in has roles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Twelve digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The names of the roles.
+    pub roles: Vec<String>,
+}
+
 /// How a call ended.
 #[derive(Debug)]
 pub enum Outcome {
@@ -105,6 +199,10 @@ pub enum Outcome {
     },
     /// A program printed the code of an MFA device.
     Code(Secret),
+    /// A session was refreshed, or somebody has signed in.
+    Session(SessionEnd),
+    /// The accounts and roles of who is signed in.
+    Roles(Vec<Account>),
     /// A probe got its answer; what counts is in the samples.
     Probed,
     /// The call failed.
@@ -119,6 +217,20 @@ pub enum Action {
     Mint(Box<MintOrder>),
     /// Run a program that prints the code of an MFA device.
     RunCodeProgram(CodeOrder),
+    /// Read a session's cache file, and say what is in it: [`Event::SessionFile`].
+    LookAtSession(CacheFile),
+    /// Refresh a session's token, in its cache file.
+    Refresh(Box<RefreshOrder>),
+    /// Begin to sign a person in: first [`Event::SignInBegun`], then the end under the same ticket.
+    BeginSignIn(Box<SignInOrder>),
+    /// Nobody waits for a sign-in any more.
+    CancelSignIn(Ticket),
+    /// End a session at AWS, if that can be done, and remove its cache file.
+    SignOut(Box<SignOutOrder>),
+    /// List the accounts and roles of who is signed in.
+    ListRoles(Box<RolesOrder>),
+    /// Tell the person something that can't wait until the next look at the status.
+    Notice(Notice),
     /// Make one unauthenticated request to an endpoint, to learn the time from its answer.
     Probe(ProbeOrder),
     /// Give a caller its answer.
@@ -144,13 +256,85 @@ pub struct MintOrder {
     /// What to do. For a static step: GetCallerIdentity with its keys.
     pub step: Step,
     /// Where the call goes.
-    pub endpoint: crate::core::plan::StsEndpoint,
+    pub endpoint: Endpoint,
     /// The credentials that sign the call; `None` for a step that needs none.
     pub base: Option<Credentials>,
     /// The code of the MFA device that the step names.
     pub mfa_code: Option<Secret>,
+    /// The token that asks for a role of IAM Identity Center.
+    pub token: Option<Secret>,
     /// AWS's time minus the boot-time clock, the best estimate: add it to the boot-time clock to sign.
     pub aws_minus_boot: TimeDelta,
+}
+
+/// One refresh of a session's token.
+#[derive(Debug)]
+pub struct RefreshOrder {
+    /// Comes back with the outcome.
+    pub ticket: Ticket,
+    /// Which session.
+    pub session: Session,
+    /// The token that is to be refreshed, as it was last seen.
+    pub known: CachedToken,
+    /// The one before it: a file that shows that one is older than what is known.
+    pub superseded: Option<CachedToken>,
+    /// It is not to be refreshed but written into the file, where it could not be written before.
+    pub save: bool,
+    /// The clocks.
+    pub times: Times,
+}
+
+/// What whoever stamps or proves a time goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// AWS's time minus the boot-time clock, the best estimate.
+    pub aws_minus_boot: TimeDelta,
+    /// What to add to AWS's time for a reader on this machine: nothing, unless its clock is off.
+    pub local_minus_aws: TimeDelta,
+}
+
+/// One sign-in.
+#[derive(Debug)]
+pub struct SignInOrder {
+    /// Comes back with what has to be done, and with the outcome.
+    pub ticket: Ticket,
+    /// To which session.
+    pub session: Session,
+    /// How.
+    pub flow: Flow,
+    /// The clocks.
+    pub times: Times,
+}
+
+/// One sign-out.
+#[derive(Debug)]
+pub struct SignOutOrder {
+    /// From which session.
+    pub session: Session,
+    /// Its token, if there is one.
+    pub token: Option<CachedToken>,
+}
+
+/// One look at the roles of a person.
+#[derive(Debug)]
+pub struct RolesOrder {
+    /// Comes back with the outcome.
+    pub ticket: Ticket,
+    /// In which session.
+    pub session: SsoSession,
+    /// Its token.
+    pub token: Secret,
+}
+
+/// Something that a person should be told now, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What it is about; one id is one cause.
+    pub id: &'static str,
+    /// A sentence.
+    pub message: String,
+    /// The command to run.
+    pub fix: Option<String>,
 }
 
 /// One run of a program that prints a code.
@@ -170,7 +354,7 @@ pub struct ProbeOrder {
     /// Comes back with the outcome.
     pub ticket: Ticket,
     /// Whose time.
-    pub endpoint: crate::core::plan::StsEndpoint,
+    pub endpoint: Endpoint,
 }
 
 /// What a caller is told.
@@ -180,6 +364,33 @@ pub enum Answer {
     Credentials(Credentials),
     /// None, and why.
     Refused(Refusal),
+    /// What the person must do, and under which ticket the end is waited for.
+    SignIn {
+        /// The sign-in.
+        sign_in: Ticket,
+        /// The session's name.
+        session: String,
+        /// What to do.
+        prompt: Prompt,
+    },
+    /// The person has not done it yet.
+    NotYet,
+    /// The person is signed in.
+    SignedIn {
+        /// The session's name.
+        session: String,
+        /// When its end is expected, where that is known.
+        ends_at: Option<AwsTime>,
+        /// How many profiles stand behind it.
+        profiles: usize,
+    },
+    /// The accounts and roles that were asked for, and the session that they are of.
+    Roles {
+        /// The session.
+        session: Box<SsoSession>,
+        /// The accounts.
+        accounts: Vec<Account>,
+    },
 }
 
 /// Why a caller gets nothing.
@@ -240,6 +451,12 @@ pub struct KeeperSettings {
     pub jitter: TimeDelta,
     /// Ask AWS for the time where it is in doubt.
     pub probe: bool,
+    /// How far this machine's clock may be off before its readers are told other times than AWS's.
+    pub warn: TimeDelta,
+    /// Keep the tokens in the SSO cache fresh, for whoever else uses them.
+    pub sso_cache: bool,
+    /// The same for the cache of `aws login`.
+    pub login_cache: bool,
 }
 
 /// Which profiles are renewed without being asked for.
@@ -258,6 +475,20 @@ pub enum Keep {
 pub struct Memory {
     /// AWS's time (best estimate) of the last request, by profile.
     pub last_asked: BTreeMap<String, AwsTime>,
+    /// What earlier sign-ins have taught, by the session's name.
+    #[serde(default)]
+    pub sessions: BTreeMap<String, SessionMemory>,
+}
+
+/// What is remembered of a sign-in session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionMemory {
+    /// When the person last signed in, where we saw it.
+    #[serde(default)]
+    pub signed_in_at: Option<AwsTime>,
+    /// How long the last one lasted that we saw from its beginning to its end, in milliseconds.
+    #[serde(default)]
+    pub length_ms: Option<i64>,
 }
 
 /// A minted set as it survives a restart. Not `Serialize`: the state file's writer exposes the secrets on purpose.
@@ -269,6 +500,27 @@ pub struct MintedSet {
     pub credentials: Credentials,
     /// AWS's time (best estimate) at which it was minted.
     pub minted_at: AwsTime,
+}
+
+/// How a sign-in session stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionStatus {
+    /// The section's name, the start URL in the legacy form, or who signed in with `aws login`.
+    pub name: String,
+    /// `sso` or `login`.
+    pub kind: &'static str,
+    /// The state.
+    pub state: State,
+    /// When the token expires.
+    pub expires_at: Option<AwsTime>,
+    /// When a person will have to sign in again, where that is known, or was learned.
+    pub ends_at: Option<AwsTime>,
+    /// How many profiles stand behind it.
+    pub profiles: usize,
+    /// What is wrong, where something is.
+    pub error: Option<ErrorStatus>,
+    /// What will go wrong if nobody does anything.
+    pub warning: Option<Warning>,
 }
 
 /// How one profile stands: everything that `status` shows of it.

@@ -145,9 +145,9 @@ impl Keeper {
         if let Some((message, fix)) = expired {
             return refuse(RefusalKind::Failed, message, Some(fix));
         }
-        if let Some(device) = self.lacks_code(route, now).filter(|_| error.is_none() && waiting.target.is_none()) {
-            let message = format!("profile \"{name}\" needs a code of the MFA device {device}");
-            return refuse(RefusalKind::NeedsLogin, message, Some(format!("evercred login {name}")));
+        if let Some(need) = self.needs_person(name, route, now).filter(|_| error.is_none() && waiting.target.is_none())
+        {
+            return refuse(RefusalKind::NeedsLogin, need.message, need.fix);
         }
         if let Some(error) = error {
             let kind =
@@ -189,18 +189,10 @@ impl Keeper {
 /// Why a source can't be used by a daemon, and what to do.
 pub(super) fn cannot(profile: &str, source: &Source) -> (String, String) {
     let what = unsupported(source).unwrap_or_default();
-    match source {
-        Source::Environment => (
-            format!(
-                "profile \"{profile}\" says {what}: it means the environment of the program that asks, which a daemon does not \
-                 have"
-            ),
-            "name a source_profile, or start the program with the keys in its environment and without evercred"
-                .to_owned(),
+    (
+        format!(
+            "profile \"{profile}\" says {what}: it means the environment of the program that asks, which a daemon does not have"
         ),
-        _ => (
-            format!("profile \"{profile}\" needs {what}, which this version of evercred can't get yet"),
-            "use the AWS CLI for this profile".to_owned(),
-        ),
-    }
+        "name a source_profile, or start the program with the keys in its environment and without evercred".to_owned(),
+    )
 }

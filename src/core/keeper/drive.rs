@@ -4,9 +4,10 @@ use chrono::TimeDelta;
 
 use super::api::{Action, CodeOrder, LogLevel, MintOrder, MintedSet, ProbeOrder, Ticket};
 use super::node::{Node, has_expiry, unsupported};
-use super::{Flight, Keeper, Minting};
+use super::{Flight, Keeper, Minting, Work, session_of};
 use crate::core::clock::Expiry;
-use crate::core::plan::{NodeKey, RenewAs, Source, StsEndpoint};
+use crate::core::credential::Grant;
+use crate::core::plan::{Endpoint, NodeKey, RenewAs, Service, Source};
 use crate::core::time::{BootTime, Now};
 
 /// Looks at AWS's time: when the estimate is in doubt, one is made before anything is signed.
@@ -16,7 +17,7 @@ pub(super) struct TimeCheck {
     /// The present doubt was looked into; whatever came of it, work goes on.
     done: bool,
     /// An answer contradicted the estimate, and a second one is needed, at once, from there.
-    confirm: Option<StsEndpoint>,
+    confirm: Option<Endpoint>,
     confirmations: u32,
     /// A doubt came up while a look was under way: what that look sees may be from before.
     doubted_meanwhile: bool,
@@ -30,7 +31,7 @@ impl TimeCheck {
     }
 
     /// An answer contradicted the estimate. A server that never agrees with itself is not asked for ever.
-    pub(super) fn confirm_at(&mut self, endpoint: StsEndpoint) {
+    pub(super) fn confirm_at(&mut self, endpoint: Endpoint) {
         if self.confirmations < 3 {
             self.confirmations += 1;
             self.confirm = Some(endpoint);
@@ -71,6 +72,8 @@ impl Keeper {
         for (profile, target) in targets {
             self.drive(&profile, Some(&target), true, now);
         }
+        self.drive_sessions(now);
+        self.tend_sign_ins(now);
         if let Some(endpoint) = self.waits_for_the_time() {
             self.probe(endpoint);
         }
@@ -82,6 +85,7 @@ impl Keeper {
         }
         self.answer_callers(now);
         self.forget_expired(now);
+        self.tell_of_need(now);
     }
 
     /// Brings one profile's chain further, up to a target or to its end.
@@ -94,7 +98,7 @@ impl Keeper {
     }
 
     /// Where to ask for the time, because somebody waits for keys that stand in a file with an expiry.
-    fn waits_for_the_time(&self) -> Option<StsEndpoint> {
+    fn waits_for_the_time(&self) -> Option<Endpoint> {
         if !self.must_look() || self.time_check.in_flight.is_some() {
             return None;
         }
@@ -142,7 +146,7 @@ impl Keeper {
         };
         let is_free = |at: usize| {
             let node = nodes[at];
-            node.flight.is_none() && (asked || node.runs_ahead()) && !node.lacks_code()
+            node.flight.is_none() && (asked || node.runs_ahead()) && node.is_able(&self.clock, now)
         };
         let blocked_until = |at: usize| {
             let failure = nodes[at].failures.at(route.endpoint(at)).filter(|failure| !failure.streak.allows(now.boot));
@@ -184,18 +188,11 @@ impl Keeper {
     fn order(&mut self, profile: &str, at: usize, reason: &'static str, now: Now) {
         let Some(Ok(route)) = self.profiles.get(profile) else { return };
         let (Some(step), Some(key)) = (route.plan.steps.get(at).cloned(), route.keys.get(at).cloned()) else { return };
-        let endpoint = route.endpoint(at).clone();
-        if self.must_look() {
-            if self.time_check.in_flight.is_none() {
-                self.log(LogLevel::Debug, Some(profile), "AWS's time is in doubt: looked at before signing".to_owned());
-                self.probe(endpoint);
-            }
-            return;
+        if step.source.session().is_some() {
+            return self.refresh(&key, reason, now);
         }
-        if step.source.calls_sts()
-            && let Err(free_at) = self.limits.take(&endpoint, now.boot)
-        {
-            self.wake_at(free_at);
+        let endpoint = route.endpoint(at).clone();
+        if !self.may_call(step.source.service(), &endpoint, now) {
             return;
         }
         let ticket = self.ticket();
@@ -208,12 +205,13 @@ impl Keeper {
             let profile = step.profile.clone();
             self.actions.push_back(Action::RunCodeProgram(CodeOrder { ticket, profile, command }));
             let mint = Minting { key, started: now.boot, reason, parent_mints: 0 };
-            self.flights.insert(ticket, Flight { endpoint, mint: Some(mint) });
+            self.flights.insert(ticket, Flight { endpoint, work: Work::Mint(mint) });
             return;
         }
         let (attempt, parent, mfa_code) = (node.ended + 1, node.parent.clone(), node.code.take());
         let parent = parent.and_then(|parent| self.nodes.get(&parent));
         let (base, parent_mints) = (parent.and_then(Node::signer), parent.map_or(0, |parent| parent.mints));
+        let token = parent.and_then(|parent| parent.held.as_ref()?.token().cloned());
         let what = if matches!(step.source, Source::Static(_)) { "identity of the key" } else { "credentials" };
         let message = format!("{what} of profile \"{}\" asked for: {reason} (attempt {attempt})", step.profile);
         self.log(LogLevel::Debug, Some(profile), message);
@@ -223,16 +221,36 @@ impl Keeper {
             endpoint: endpoint.clone(),
             base,
             mfa_code,
+            token,
             aws_minus_boot: self.clock.aws_minus_boot(now),
         })));
         let mint = Minting { key, started: now.boot, reason, parent_mints };
-        self.flights.insert(ticket, Flight { endpoint, mint: Some(mint) });
+        self.flights.insert(ticket, Flight { endpoint, work: Work::Mint(mint) });
     }
 
-    fn probe(&mut self, endpoint: StsEndpoint) {
+    /// Whether a call may be made now: AWS's time is looked at first where it is in doubt, and there is a place in the rate
+    /// limit. Where not, what comes next is seen to.
+    pub(super) fn may_call(&mut self, service: Option<Service>, endpoint: &Endpoint, now: Now) -> bool {
+        if self.must_look() {
+            if self.time_check.in_flight.is_none() {
+                self.log(LogLevel::Debug, None, "AWS's time is in doubt: looked at before signing".to_owned());
+                self.probe(endpoint.clone());
+            }
+            return false;
+        }
+        match service.map_or(Ok(()), |service| self.limits.take(service, endpoint, now.boot)) {
+            Ok(()) => true,
+            Err(free_at) => {
+                self.wake_at(free_at);
+                false
+            }
+        }
+    }
+
+    fn probe(&mut self, endpoint: Endpoint) {
         let ticket = self.ticket();
         self.time_check.in_flight = Some(ticket);
-        self.flights.insert(ticket, Flight { endpoint: endpoint.clone(), mint: None });
+        self.flights.insert(ticket, Flight { endpoint: endpoint.clone(), work: Work::Look });
         self.actions.push_back(Action::Probe(ProbeOrder { ticket, endpoint }));
     }
 
@@ -251,6 +269,16 @@ impl Keeper {
             if expires_at.is_some_and(|at| self.clock.judge(at, now) == Expiry::Expired) {
                 continue;
             }
+            let session = session_of(&restored.set.key, |key| self.nodes.get(key));
+            match session.and_then(|key| self.nodes.get(&key)?.session.as_ref()) {
+                // Whether anybody is still signed in is not known yet.
+                Some(state) if state.is_unread() => {
+                    self.restored.push(restored);
+                    continue;
+                }
+                Some(state) if state.is_absent() => continue,
+                _ => {}
+            }
             let MintedSet { key, credentials, minted_at } = match self.nodes.get(&restored.set.key) {
                 None => {
                     self.restored.push(restored);
@@ -259,7 +287,8 @@ impl Keeper {
                 Some(node) if node.held.is_some() => continue,
                 Some(_) => restored.set,
             };
-            let held = self.hold(credentials, minted_at, None);
+            let expires_at = credentials.expires_at;
+            let held = self.hold(Grant::Keys(credentials), expires_at, minted_at, None);
             if let Some(node) = self.nodes.get_mut(&key) {
                 node.held = Some(held);
                 node.mints += 1;

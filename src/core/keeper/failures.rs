@@ -4,7 +4,7 @@ use super::api::ErrorStatus;
 use super::backoff::Streak;
 use super::rng::Rng;
 use crate::core::aws_error::{ErrorClass, Fault, refuses_signer};
-use crate::core::plan::StsEndpoint;
+use crate::core::plan::Endpoint;
 use crate::core::time::{AwsTime, BootTime};
 
 /// The failures of one credential. Two profiles that share it may call different regions: what is wrong with the one says
@@ -16,15 +16,25 @@ pub(super) struct Failures(Vec<Failure>);
 #[derive(Debug)]
 pub(super) struct Failure {
     /// `None`: wherever it is asked.
-    place: Option<StsEndpoint>,
+    place: Option<Endpoint>,
     pub(super) streak: Streak,
     pub(super) error: ErrorStatus,
 }
 
 impl Failures {
     /// What keeps a call to an endpoint from going well.
-    pub(super) fn at(&self, endpoint: &StsEndpoint) -> Option<&Failure> {
+    pub(super) fn at(&self, endpoint: &Endpoint) -> Option<&Failure> {
         self.0.iter().find(|failure| failure.place.as_ref().is_none_or(|place| place == endpoint))
+    }
+
+    /// Whether a person must do something first.
+    pub(super) fn needs_login(&self) -> bool {
+        self.0.iter().any(|failure| failure.error.class == ErrorClass::NeedsLogin)
+    }
+
+    /// The last one, wherever it was.
+    pub(super) fn last(&self) -> Option<&Failure> {
+        self.0.last()
     }
 
     /// Whether there are none.
@@ -46,7 +56,7 @@ impl Failures {
     pub(super) fn note(
         &mut self,
         fault: Fault,
-        endpoint: &StsEndpoint,
+        endpoint: &Endpoint,
         changed_at: BootTime,
         now: BootTime,
         at: AwsTime,

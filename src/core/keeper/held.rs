@@ -1,11 +1,12 @@
-//! A set of credentials that is held, and when it ends.
+//! What is held, credentials or a token, and when it ends.
 
 use chrono::TimeDelta;
 
 use super::api::KeeperSettings;
 use super::schedule::{self, Jitter};
 use crate::core::clock::{Clock, Expiry};
-use crate::core::credential::Credentials;
+use crate::core::credential::{Credentials, Grant};
+use crate::core::secret::Secret;
 use crate::core::time::{AwsTime, BootTime, Now};
 
 /// A parent is good enough to sign with while this is left of it, or a quarter of its life where that is less.
@@ -16,10 +17,14 @@ const KNOWN_WELL: TimeDelta = TimeDelta::seconds(30);
 /// What came within this, or half of its life, is not renewed because of what isn't known of the time.
 const JUST_CAME: TimeDelta = TimeDelta::minutes(10);
 
-/// Credentials and their schedule.
+/// AWS's own tools refresh a token of IAM Identity Center when less than fifteen minutes are left: with twenty they never
+/// need to.
+const TOKEN_AHEAD: TimeDelta = TimeDelta::minutes(20);
+
+/// What is held, and its schedule.
 #[derive(Debug)]
 pub(super) struct Held {
-    pub(super) credentials: Credentials,
+    pub(super) grant: Grant,
     pub(super) minted_at: AwsTime,
     /// When it came, on the clock that nobody sets; `None` for a set of an earlier run.
     pub(super) came_at: Option<BootTime>,
@@ -39,7 +44,38 @@ impl Held {
     /// Sets when they are renewed, by the settings as they are now.
     pub(super) fn reschedule(&mut self, settings: &KeeperSettings) {
         if let Some(end) = &mut self.end {
-            end.renew_at = schedule::renew_at(self.minted_at, end.expires_at, settings, self.jitter);
+            let ahead = match self.grant {
+                Grant::Keys(_) => settings.ahead,
+                Grant::Token(_) => settings.ahead.max(TOKEN_AHEAD),
+            };
+            end.renew_at = schedule::renew_at(self.minted_at, end.expires_at, ahead, settings.jitter, self.jitter);
+        }
+    }
+
+    /// Moves its life: the end is known better now.
+    pub(super) fn shift_end(&mut self, expires_at: AwsTime, settings: &KeeperSettings) {
+        let Some(end) = &mut self.end else { return };
+        self.minted_at = self.minted_at + (expires_at - end.expires_at);
+        end.expires_at = expires_at;
+        if let Grant::Keys(credentials) = &mut self.grant {
+            credentials.expires_at = Some(expires_at);
+        }
+        self.reschedule(settings);
+    }
+
+    /// The keys, where it is keys.
+    pub(super) fn keys(&self) -> Option<&Credentials> {
+        match &self.grant {
+            Grant::Keys(credentials) => Some(credentials),
+            Grant::Token(_) => None,
+        }
+    }
+
+    /// The token, where it is one.
+    pub(super) fn token(&self) -> Option<&Secret> {
+        match &self.grant {
+            Grant::Keys(_) => None,
+            Grant::Token(token) => Some(token),
         }
     }
 

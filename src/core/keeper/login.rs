@@ -1,57 +1,123 @@
-//! What only a person can give: the code of an MFA device, once for everything behind it.
+//! What only a person can give: the code of an MFA device, or a sign-in, once for everything behind it.
 
 use chrono::TimeDelta;
 
-use super::api::{Action, Answer, CallerId, Refusal, RefusalKind, Wants};
+use super::api::{Action, Answer, CallerId, ErrorStatus, Refusal, RefusalKind, Wants};
 use super::callers::Waiting;
-use super::node::{Forced, Node, unsupported};
-use super::{Keeper, Route};
-use crate::core::aws_error;
+use super::node::{Forced, Lack, Node};
+use super::{Keeper, Restored, Route};
+use crate::core::aws_error::{self, ErrorClass};
 use crate::core::nearest::did_you_mean;
-use crate::core::plan::{NodeKey, StsEndpoint};
+use crate::core::plan::{Endpoint, NodeKey};
 use crate::core::secret::Secret;
 use crate::core::time::Now;
 
 /// Devices show another code every half minute.
 const NEXT_CODE: TimeDelta = TimeDelta::seconds(15);
 
+/// What `login` means for a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// The code of a profile's MFA device.
+    Code {
+        /// The profile.
+        profile: String,
+        /// The device.
+        device: String,
+    },
+    /// A sign-in to the session behind a node.
+    SignIn(NodeKey),
+}
+
 impl Keeper {
-    /// What a person must type for a profile.
+    /// What a person must do for a profile or a session; without a name, for the only session that there is, or for the
+    /// profile `default`.
     ///
     /// # Errors
-    /// Nothing can be typed for it, and why.
-    pub fn device(&self, profile: &str) -> Result<&str, Refusal> {
+    /// Nothing can be done for it, and why.
+    pub fn login_for(&self, name: Option<&str>) -> Result<Login, Refusal> {
+        let Some(name) = name else {
+            let sessions = self.sessions();
+            return match sessions.as_slice() {
+                [(_, key)] => Ok(Login::SignIn((*key).clone())),
+                _ => self.login_for(Some("default")).map_err(|refusal| match sessions.len() {
+                    0 => refusal,
+                    _ => {
+                        let names: Vec<&str> = sessions.iter().map(|(label, _)| *label).collect();
+                        let message = format!("there are several sessions: {}", names.join(", "));
+                        Refusal { kind: RefusalKind::Failed, message, fix: Some("evercred login NAME".to_owned()) }
+                    }
+                }),
+            };
+        };
         let refuse = |kind, message, fix| Err(Refusal { kind, message, fix: Some(fix) });
-        match self.profiles.get(profile) {
-            Some(Ok(route)) => match route.plan.steps.iter().find_map(|step| step.source.device()) {
-                Some(device) => Ok(device),
-                None if route.plan.steps.iter().any(|step| unsupported(&step.source).is_some()) => {
-                    let message = format!("this version of evercred can't sign in for profile \"{profile}\" yet");
-                    refuse(RefusalKind::Failed, message, "use the AWS CLI for this profile".to_owned())
+        let session = || self.sessions().into_iter().find(|(label, _)| *label == name).map(|(_, key)| key.clone());
+        match self.profiles.get(name) {
+            Some(Ok(route)) => {
+                let steps = route.plan.steps.iter().zip(&route.keys);
+                for (step, key) in steps {
+                    if let Some(device) = step.source.device() {
+                        return Ok(Login::Code { profile: name.to_owned(), device: device.to_owned() });
+                    }
+                    if step.source.session().is_some() {
+                        return Ok(Login::SignIn(key.clone()));
+                    }
                 }
-                None => refuse(
-                    RefusalKind::Failed,
-                    format!("profile \"{profile}\" needs no code of an MFA device"),
-                    format!("evercred plan {profile}"),
-                ),
-            },
-            Some(Err(error)) => refuse(RefusalKind::Failed, error.message.clone(), format!("evercred plan {profile}")),
-            None => {
-                let hint = did_you_mean(profile, self.profiles.keys().map(String::as_str));
-                let message = format!("profile \"{profile}\" is in no AWS file{hint}");
-                refuse(RefusalKind::MissingProfile, message, "evercred profiles".to_owned())
+                match session() {
+                    Some(key) => Ok(Login::SignIn(key)),
+                    None => refuse(
+                        RefusalKind::Failed,
+                        format!("profile \"{name}\" needs no code of an MFA device, and no sign-in"),
+                        format!("evercred plan {name}"),
+                    ),
+                }
             }
+            Some(Err(error)) => match session() {
+                Some(key) => Ok(Login::SignIn(key)),
+                None => refuse(RefusalKind::Failed, error.message.clone(), format!("evercred plan {name}")),
+            },
+            None => match session() {
+                Some(key) => Ok(Login::SignIn(key)),
+                None => {
+                    let sessions = self.sessions();
+                    let names =
+                        self.profiles.keys().map(String::as_str).chain(sessions.iter().map(|(label, _)| *label));
+                    let hint = did_you_mean(name, names);
+                    let message = format!("no profile and no SSO session is called \"{name}\" in the AWS files{hint}");
+                    refuse(RefusalKind::MissingProfile, message, "evercred profiles".to_owned())
+                }
+            },
         }
+    }
+
+    /// What people call it.
+    pub fn login_name(&self, login: &Login) -> String {
+        match login {
+            Login::Code { profile, .. } => profile.clone(),
+            Login::SignIn(key) => self.session_name(key).unwrap_or_default(),
+        }
+    }
+
+    /// Every session once, by its name.
+    fn sessions(&self) -> Vec<(&str, &NodeKey)> {
+        let mut all: Vec<(&str, &NodeKey)> =
+            self.nodes.iter().filter_map(|(key, node)| Some((node.session.as_ref()?.session.label(), key))).collect();
+        all.sort_unstable();
+        all.dedup_by_key(|(label, _)| *label);
+        all
     }
 
     /// Takes in a code. A code is good once: what was sent before is not sent again.
     pub(super) fn code_typed(&mut self, caller: CallerId, profile: String, code: Secret, now: Now) {
-        let device = match self.device(&profile) {
-            Ok(device) => device.to_owned(),
-            Err(refusal) => {
-                self.actions.push_back(Action::Answer { caller, answer: Answer::Refused(refusal) });
-                return;
+        let device = match self.login_for(Some(&profile)) {
+            Ok(Login::Code { device, .. }) => device,
+            Ok(Login::SignIn(_)) => {
+                let message = format!("profile \"{profile}\" needs a sign-in, and no code");
+                let refusal =
+                    Refusal { kind: RefusalKind::Failed, message, fix: Some(format!("evercred login {profile}")) };
+                return self.answer_with(caller, Answer::Refused(refusal));
             }
+            Err(refusal) => return self.answer_with(caller, Answer::Refused(refusal)),
         };
         let Some(Ok(route)) = self.profiles.get(&profile) else { return };
         let at = route.plan.steps.iter().position(|step| step.source.device().is_some());
@@ -88,7 +154,7 @@ impl Keeper {
     }
 
     /// Takes in the code that a program printed. Where it is still the last one, the next is waited for.
-    pub(super) fn code_printed(&mut self, key: &NodeKey, endpoint: &StsEndpoint, code: Secret, now: Now) {
+    pub(super) fn code_printed(&mut self, key: &NodeKey, endpoint: &Endpoint, code: Secret, now: Now) {
         let Some(node) = self.nodes.get_mut(key) else { return };
         let Some(device) = node.step.source.device().map(str::to_owned) else { return };
         if self.used_codes.get(&device) == Some(&code) {
@@ -102,11 +168,23 @@ impl Keeper {
         self.used_codes.insert(device, code);
     }
 
-    /// Forgets the sessions that a person typed a code for, and what stands on them.
-    pub(super) fn logged_out(&mut self, profile: &str) {
-        let Some(Ok(route)) = self.profiles.get(profile) else { return };
-        let Some(at) = route.plan.steps.iter().position(|step| step.source.device().is_some()) else { return };
-        let mut forgotten: Vec<NodeKey> = route.keys[at..].to_vec();
+    /// Forgets what a person typed a code or signed in for, and what stands on it.
+    pub(super) fn logged_out(&mut self, login: &Login, now: Now) {
+        match login {
+            Login::SignIn(key) => self.sign_out(key, now),
+            Login::Code { profile, .. } => {
+                let Some(Ok(route)) = self.profiles.get(profile) else { return };
+                let at = route.plan.steps.iter().position(|step| step.source.device().is_some());
+                if let Some(key) = at.and_then(|at| route.keys.get(at)).cloned() {
+                    self.forget_behind(&key);
+                }
+            }
+        }
+    }
+
+    /// Forgets what a node holds, and everything that was got with it.
+    pub(super) fn forget_behind(&mut self, key: &NodeKey) {
+        let mut forgotten: Vec<NodeKey> = vec![key.clone()];
         let mut next = 0;
         while let Some(parent) = forgotten.get(next).cloned() {
             next += 1;
@@ -117,29 +195,56 @@ impl Keeper {
             let children: Vec<NodeKey> = children.map(|(key, _)| key.clone()).collect();
             forgotten.extend(children);
         }
-        for key in forgotten {
-            if let Some(node) = self.nodes.get_mut(&key) {
+        for key in &forgotten {
+            if let Some(node) = self.nodes.get_mut(key) {
                 (node.held, node.code, node.forced) = (None, None, None);
+                // What is under way must not come back. A session sees to that itself: its file may be being written.
+                if let Some(ticket) = node.flight.take_if(|_| node.session.is_none()) {
+                    self.flights.remove(&ticket);
+                }
             }
         }
+        let of_forgotten = |restored: &Restored| {
+            forgotten.contains(&restored.set.key)
+                || restored.session.as_ref().is_some_and(|key| forgotten.contains(key))
+        };
+        self.restored.retain(|restored| !of_forgotten(restored));
         self.actions.push_back(Action::KeepMinted);
     }
 
-    /// The credential behind a profile that can't be got before somebody types a code, and the device.
-    pub(super) fn lacks_code(&self, route: &Route, now: Now) -> Option<&str> {
+    /// What only a person can give, without which a profile's credentials can't be got.
+    pub(super) fn needs_person(&self, profile: &str, route: &Route, now: Now) -> Option<ErrorStatus> {
         let nodes: Vec<&Node> = route.keys.iter().filter_map(|key| self.nodes.get(key)).collect();
         nodes.last()?.due(&self.clock, now)?;
         for at in (0..nodes.len()).rev() {
             if nodes[at].flight.is_some() {
                 return None;
             }
-            if nodes[at].lacks_code() {
-                return nodes[at].step.source.device();
-            }
-            if at == 0 || nodes[at - 1].can_sign(&self.clock, now) {
-                return None;
+            match nodes[at].lacks(&self.clock, now) {
+                Some(Lack::Code(device)) => {
+                    let message = format!("profile \"{profile}\" needs a code of the MFA device {device}");
+                    return Some(ErrorStatus {
+                        at: self.planned_at,
+                        code: "MfaCodeNeeded".to_owned(),
+                        class: ErrorClass::NeedsLogin,
+                        message,
+                        fix: Some(format!("evercred login {profile}")),
+                        next_try: None,
+                    });
+                }
+                Some(Lack::SignIn) => {
+                    let need = self.session_need(route.keys.get(at)?, now)?;
+                    let message = format!("profile \"{profile}\" needs a sign-in: {}", need.message);
+                    return Some(ErrorStatus { message, ..need });
+                }
+                None if at == 0 || nodes[at - 1].can_sign(&self.clock, now) => return None,
+                None => {}
             }
         }
         None
+    }
+
+    pub(super) fn answer_with(&mut self, caller: CallerId, answer: Answer) {
+        self.actions.push_back(Action::Answer { caller, answer });
     }
 }

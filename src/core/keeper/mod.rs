@@ -16,6 +16,8 @@ mod outcome;
 mod rate;
 mod rng;
 mod schedule;
+mod sessions;
+mod sign_in;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -23,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chrono::TimeDelta;
 
 pub use api::*;
+pub use login::Login;
 
 use self::callers::Waiting;
 use self::drive::TimeCheck;
@@ -30,9 +33,12 @@ use self::held::Held;
 use self::node::{Forced, Node, static_expired};
 use self::rate::RateLimits;
 use self::rng::Rng;
+use self::sign_in::SignIns;
 use crate::core::clock::Clock;
-use crate::core::plan::{NodeKey, Plan, PlanError, RenewAs, Source, StaticKeys, Step, StsEndpoint};
+use crate::core::credential::Grant;
+use crate::core::plan::{Endpoint, NodeKey, Plan, PlanError, RenewAs, Source, StaticKeys, Step};
 use crate::core::secret::Secret;
+use crate::core::session::SsoSession;
 use crate::core::time::{AwsTime, BootTime, Now};
 
 /// The keeper. See the module.
@@ -53,6 +59,7 @@ pub struct Keeper {
     /// The profile that the event at hand asks for: its answer may come from memory, and yet somebody is there.
     asked_now: Option<String>,
     flights: BTreeMap<Ticket, Flight>,
+    sign_ins: SignIns,
     limits: RateLimits,
     time_check: TimeCheck,
     /// Sets of an earlier run, or of plans that were edited away, until their nodes are there and AWS's time is known.
@@ -71,7 +78,7 @@ struct Route {
 impl Route {
     /// Where the call of one step goes: its own endpoint; that of the first call of the chain, where static keys are used;
     /// the profile's own, where a step calls nobody and the time is asked for.
-    fn endpoint(&self, at: usize) -> &StsEndpoint {
+    fn endpoint(&self, at: usize) -> &Endpoint {
         let steps = &self.plan.steps;
         let own = steps.get(at).and_then(|step| step.source.endpoint());
         own.or_else(|| steps.iter().find_map(|step| step.source.endpoint())).unwrap_or(&self.plan.endpoint)
@@ -88,9 +95,20 @@ impl Route {
 
 /// A call that is under way.
 struct Flight {
-    endpoint: StsEndpoint,
-    /// `None`: a look at the time.
-    mint: Option<Minting>,
+    endpoint: Endpoint,
+    work: Work,
+}
+
+/// What a call is for.
+enum Work {
+    /// A look at the time.
+    Look,
+    /// A credential, or the refresh of a session.
+    Mint(Minting),
+    /// A person's sign-in.
+    SignIn,
+    /// The roles of who is signed in.
+    Roles { caller: CallerId, session: Box<SsoSession> },
 }
 
 /// What is being minted.
@@ -98,7 +116,7 @@ struct Minting {
     key: NodeKey,
     started: BootTime,
     reason: &'static str,
-    /// Which of its parent's sets signed it.
+    /// Which of its parent's sets signed it; for a session, which of its own was sent.
     parent_mints: u64,
 }
 
@@ -106,6 +124,8 @@ struct Minting {
 struct Restored {
     set: MintedSet,
     same_boot: bool,
+    /// The session that it stands behind, where that is known.
+    session: Option<NodeKey>,
 }
 
 impl Keeper {
@@ -124,6 +144,7 @@ impl Keeper {
             planned_at: AwsTime::from_millis(0),
             asked_now: None,
             flights: BTreeMap::new(),
+            sign_ins: SignIns::default(),
             limits: RateLimits::default(),
             time_check: TimeCheck::default(),
             restored: Vec::new(),
@@ -139,14 +160,14 @@ impl Keeper {
         if !same_boot {
             self.clock.suspect();
         }
-        self.restored.extend(sets.into_iter().map(|set| Restored { set, same_boot }));
+        self.restored.extend(sets.into_iter().map(|set| Restored { set, same_boot, session: None }));
     }
 
     /// Something happened.
     pub fn handle(&mut self, event: Event, now: Now) {
         self.look_at_clocks(now);
         match event {
-            Event::Plans(plans) => self.take_plans(plans, now),
+            Event::Plans { profiles, sso_sessions } => self.take_plans(profiles, sso_sessions, now),
             Event::Settings(settings) => {
                 self.settings = settings;
                 for held in self.nodes.values_mut().filter_map(|node| node.held.as_mut()) {
@@ -155,9 +176,15 @@ impl Keeper {
             }
             Event::Asked { caller, profile, wants } => self.asked(caller, profile, wants, now),
             Event::Code { caller, profile, code } => self.code_typed(caller, profile, code, now),
-            Event::Logout(profile) => self.logged_out(&profile),
+            Event::Logout(login) => self.logged_out(&login, now),
+            Event::SignIn { caller, session, flow } => self.sign_in(caller, &session, flow, now),
+            Event::SignInBegun { ticket, prompt } => self.sign_in_begun(ticket, prompt, now),
+            Event::AwaitSignIn { caller, sign_in } => self.await_sign_in(caller, sign_in, now),
+            Event::ListRoles { caller, session } => self.list_roles(caller, &session, now),
+            Event::SessionFile { file, found } => self.session_file(&file, &found, now),
             Event::CallerGone(caller) => {
                 self.waiting.remove(&caller);
+                self.sign_ins.caller_gone(caller, now.boot);
             }
             Event::Ended { ticket, outcome, samples } => self.ended(ticket, outcome, &samples, now),
             Event::TokenFileChanged(path) => {
@@ -194,11 +221,11 @@ impl Keeper {
 
     /// The minted sets, for the state file.
     pub fn minted(&self) -> Vec<MintedSet> {
-        let held = self.nodes.iter().filter_map(|(key, node)| Some((key, node.held.as_ref()?)));
-        let sets = held.map(|(key, held)| MintedSet {
-            key: key.clone(),
-            credentials: held.credentials.clone(),
-            minted_at: held.minted_at,
+        // What a session's cache file gives is kept there.
+        let minted = self.nodes.iter().filter(|(_, node)| node.session.is_none());
+        let sets = minted.filter_map(|(key, node)| {
+            let held = node.held.as_ref()?;
+            Some(MintedSet { key: key.clone(), credentials: held.keys()?.clone(), minted_at: held.minted_at })
         });
         sets.chain(self.restored.iter().map(|restored| restored.set.clone())).collect()
     }
@@ -230,7 +257,12 @@ impl Keeper {
 
     /// Replaces the plans. What is the same credential as before keeps everything; of what changed, the last good set goes
     /// on where the last step is still the same (a rotated base key), and is renewed at once.
-    fn take_plans(&mut self, plans: BTreeMap<String, Result<Plan, PlanError>>, now: Now) {
+    fn take_plans(
+        &mut self,
+        plans: BTreeMap<String, Result<Plan, PlanError>>,
+        sso_sessions: BTreeMap<String, SsoSession>,
+        now: Now,
+    ) {
         let mut old_nodes = std::mem::take(&mut self.nodes);
         let old_profiles = std::mem::take(&mut self.profiles);
         self.planned_at = self.clock.best(now);
@@ -240,6 +272,9 @@ impl Keeper {
                 self.add_nodes(route, &mut old_nodes, now);
             }
             self.profiles.insert(name, route);
+        }
+        for session in sso_sessions.into_values() {
+            self.add_session(session, &mut old_nodes, now);
         }
         let mut orphans: BTreeMap<&str, Held> = BTreeMap::new();
         for (name, route) in &old_profiles {
@@ -262,10 +297,15 @@ impl Keeper {
                 _ => lost = true,
             }
         }
+        let behind: Vec<Option<NodeKey>> =
+            old_nodes.keys().map(|key| session_of(key, |key| self.nodes.get(key).or(old_nodes.get(key)))).collect();
         // What no profile needs now may be needed again with the next edit, and cost a person a code.
-        for (key, node) in old_nodes {
-            if let Some(Held { credentials, minted_at, .. }) = node.held {
-                self.restored.push(Restored { set: MintedSet { key, credentials, minted_at }, same_boot: true });
+        for ((key, node), session) in old_nodes.into_iter().zip(behind) {
+            if node.session.is_none()
+                && let Some(Held { grant: Grant::Keys(credentials), minted_at, .. }) = node.held
+            {
+                let set = MintedSet { key, credentials, minted_at };
+                self.restored.push(Restored { set, same_boot: true, session });
                 lost = true;
             }
         }
@@ -275,6 +315,7 @@ impl Keeper {
         for node in self.nodes.values_mut() {
             node.failures.streaks().for_each(|streak| streak.file_changed(now.boot, TimeDelta::minutes(1)));
         }
+        self.look_at_unread_sessions();
     }
 
     fn add_nodes(&mut self, route: &Route, old: &mut BTreeMap<NodeKey, Node>, now: Now) {
@@ -298,7 +339,7 @@ impl Keeper {
     }
 
     fn flight_of(&self, key: &NodeKey) -> Option<Ticket> {
-        let of_key = |flight: &Flight| flight.mint.as_ref().is_some_and(|mint| mint.key == *key);
+        let of_key = |flight: &Flight| matches!(&flight.work, Work::Mint(mint) if mint.key == *key);
         self.flights.iter().find(|(_, flight)| of_key(flight)).map(|(ticket, _)| *ticket)
     }
 
@@ -345,6 +386,18 @@ impl Keeper {
             // Not written, so not moved either: the next request a minute later is.
             self.memory.last_asked.insert(profile.to_owned(), earlier);
         }
+    }
+}
+
+/// The session that a credential stands behind, or is.
+fn session_of<'a>(key: &NodeKey, node: impl Fn(&NodeKey) -> Option<&'a Node>) -> Option<NodeKey> {
+    let mut key = key;
+    loop {
+        let at = node(key)?;
+        if at.session.is_some() {
+            return Some(key.clone());
+        }
+        key = at.parent.as_ref()?;
     }
 }
 

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::api::{RenewalStatus, Ticket, Warning};
 use super::failures::Failures;
 use super::held::Held;
+use super::sessions::SessionState;
 use crate::core::clock::{Clock, Expiry};
 use crate::core::credential::Credentials;
 use crate::core::plan::{NodeKey, Source, StatedExpiry, StaticKeys, Step};
@@ -37,6 +38,8 @@ pub(super) struct Node {
     pub(super) code_program: Option<String>,
     /// The MFA code that its next call carries.
     pub(super) code: Option<Secret>,
+    /// Sign-in sessions only: what is known of the cache file behind it.
+    pub(super) session: Option<SessionState>,
     /// How many times it was minted.
     pub(super) mints: u64,
     /// How many calls have ended, well or badly.
@@ -45,6 +48,15 @@ pub(super) struct Node {
     pub(super) changed_at: BootTime,
     /// Its minted parent was refused and has been renewed for it once.
     pub(super) retried_parent: bool,
+}
+
+/// What only a person can give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack<'a> {
+    /// The code of this MFA device.
+    Code(&'a str),
+    /// A sign-in.
+    SignIn,
 }
 
 /// Why a credential is renewed that is still good.
@@ -61,6 +73,7 @@ pub(super) enum Forced {
 impl Node {
     pub(super) fn new(step: Step, parent: Option<NodeKey>, now: BootTime) -> Self {
         Self {
+            session: step.source.session().map(SessionState::new),
             step,
             parent,
             held: None,
@@ -111,12 +124,31 @@ impl Node {
 
     /// What is handed out.
     pub(super) fn servable(&self, clock: &Clock, now: Now) -> Option<&Credentials> {
-        Some(&self.held.as_ref().filter(|held| held.is_servable(clock, now))?.credentials)
+        self.held.as_ref().filter(|held| held.is_servable(clock, now))?.keys()
     }
 
-    /// Whether its call can't be made before a person types a code.
-    pub(super) fn lacks_code(&self) -> bool {
-        self.step.source.device().is_some() && self.code.is_none() && self.code_program.is_none()
+    /// What only a person can give, without which its call can't be made.
+    pub(super) fn lacks(&self, clock: &Clock, now: Now) -> Option<Lack<'_>> {
+        if let Some(session) = &self.session {
+            let is_needed = !self.can_sign(clock, now);
+            return (is_needed && !session.is_unread() && !self.can_refresh(clock, now)).then_some(Lack::SignIn);
+        }
+        let device = self.step.source.device()?;
+        (self.code.is_none() && self.code_program.is_none()).then_some(Lack::Code(device))
+    }
+
+    /// Whether its call can be made by itself, as far as this node goes.
+    pub(super) fn is_able(&self, clock: &Clock, now: Now) -> bool {
+        match &self.session {
+            Some(session) => !session.is_unread() && self.can_refresh(clock, now),
+            None => self.lacks(clock, now).is_none(),
+        }
+    }
+
+    /// Whether the session's token can be refreshed: there is something to refresh it with, that was not refused.
+    pub(super) fn can_refresh(&self, clock: &Clock, now: Now) -> bool {
+        let over = self.failures.needs_login();
+        !over && self.session.as_ref().is_some_and(|session| session.can_refresh(clock, now))
     }
 
     /// What will go wrong with the next renewal if nobody does anything.
@@ -160,7 +192,7 @@ impl Node {
     pub(super) fn signer(&self) -> Option<Credentials> {
         match (&self.step.source, &self.held) {
             (Source::Static(keys), _) => Some(static_credentials(keys)),
-            (_, held) => held.as_ref().map(|held| held.credentials.clone()),
+            (_, held) => held.as_ref().and_then(Held::keys).cloned(),
         }
     }
 }
@@ -191,18 +223,7 @@ pub(super) fn static_expired(keys: &StaticKeys, clock: &Clock, now: Now) -> Opti
     (clock.judge(at, now) == Expiry::Expired).then_some(at)
 }
 
-/// Why this version can't mint what a step asks for; the one place that later versions take kinds out of.
+/// Why a daemon can't mint what a step asks for.
 pub(super) fn unsupported(source: &Source) -> Option<&'static str> {
-    match source {
-        Source::Static(_)
-        | Source::Process { .. }
-        | Source::Container
-        | Source::InstanceMetadata
-        | Source::WebIdentity(_)
-        | Source::SessionToken(_)
-        | Source::AssumeRole(_) => None,
-        Source::Environment => Some("credential_source = Environment"),
-        Source::Sso { .. } => Some("SSO"),
-        Source::Login { .. } => Some("a login_session"),
-    }
+    matches!(source, Source::Environment).then_some("credential_source = Environment")
 }

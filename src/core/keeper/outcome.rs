@@ -6,15 +6,18 @@ use super::api::{Action, LogLevel, Outcome, RenewalStatus, Ticket};
 use super::held::{End, Held};
 use super::node::Forced;
 use super::schedule::Jitter;
-use super::{Keeper, Minting};
+use super::{Keeper, Minting, Work};
 use crate::core::aws_error::{ErrorClass, Fault, refuses_signer};
 use crate::core::clock::{Expiry, Sample, Verdict};
-use crate::core::credential::Credentials;
-use crate::core::plan::{NodeKey, Source, StsEndpoint};
+use crate::core::credential::{Credentials, Grant};
+use crate::core::plan::{Endpoint, NodeKey, Source};
 use crate::core::time::{AwsTime, BootTime, Now};
 
 /// No session of AWS lives longer: GetSessionToken's 36 hours, and an hour for what the clocks don't agree on.
 const LONGEST_LIFE: TimeDelta = TimeDelta::hours(37);
+
+/// No endpoint is left alone for longer because it asked for it.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);
 
 /// A program that gives the same set again is asked again after this.
 const SAME_AGAIN: TimeDelta = TimeDelta::minutes(1);
@@ -46,9 +49,12 @@ impl Keeper {
             }
         }
         self.correct_memory(now);
-        match flight.mint {
-            None => self.time_check.ended(),
-            Some(mint) => self.mint_ended(&mint, &flight.endpoint, ticket, outcome, now),
+        self.read_stamps_again(now);
+        match flight.work {
+            Work::Look => self.time_check.ended(),
+            Work::Mint(mint) => self.mint_ended(&mint, &flight.endpoint, ticket, outcome, now),
+            Work::SignIn => self.sign_in_ended(ticket, outcome, now),
+            Work::Roles { caller, session } => self.roles_listed(caller, session, outcome),
         }
     }
 
@@ -68,8 +74,8 @@ impl Keeper {
         }
     }
 
-    fn mint_ended(&mut self, mint: &Minting, endpoint: &StsEndpoint, ticket: Ticket, outcome: Outcome, now: Now) {
-        let Minting { key, started, reason, .. } = mint;
+    fn mint_ended(&mut self, mint: &Minting, endpoint: &Endpoint, ticket: Ticket, outcome: Outcome, now: Now) {
+        let Minting { key, started, reason, parent_mints } = mint;
         let best = self.clock.best(now);
         let Some(node) = self.nodes.get_mut(key).filter(|node| node.flight == Some(ticket)) else { return };
         node.flight = None;
@@ -77,6 +83,12 @@ impl Keeper {
             return self.code_printed(key, endpoint, code, now);
         }
         node.ended += 1;
+        if let Some(state) = node.session.as_ref().filter(|_| node.mints != *parent_mints) {
+            // Somebody has signed out, signed in or refreshed meanwhile: what came is of a token that counts no more, and the
+            // file tells what counts.
+            self.actions.push_back(Action::LookAtSession(state.session.cache_file()));
+            return;
+        }
         let result = match outcome {
             Outcome::Minted(credentials) => self.accept(key, credentials, now),
             Outcome::Federated { credentials, token_expires_at } => {
@@ -87,7 +99,11 @@ impl Keeper {
                 self.identified(key, Some(account_id));
                 Ok(())
             }
-            Outcome::Probed | Outcome::Code(_) => Err(unexpected()),
+            Outcome::Session(end) => {
+                self.refreshed(key, end, now);
+                Ok(())
+            }
+            Outcome::Probed | Outcome::Code(_) | Outcome::Roles(_) => Err(unexpected()),
             Outcome::Failed(fault) => Err(fault),
         };
         let renewal =
@@ -103,20 +119,21 @@ impl Keeper {
     fn accept(&mut self, key: &NodeKey, credentials: Credentials, now: Now) -> Result<(), Fault> {
         let minted_at = self.clock.best(now);
         let Some(node) = self.nodes.get(key) else { return Ok(()) };
-        let (profile, by_sts) = (node.step.profile.clone(), node.step.source.calls_sts());
+        let (profile, by_aws) = (node.step.profile.clone(), node.step.source.service().is_some());
         let known = self.clock.is_known() && !self.clock.is_suspect();
         let possible = credentials.expires_at.is_some_and(|at| !known || at - minted_at <= LONGEST_LIFE);
-        if !possible && by_sts {
+        if !possible && by_aws {
             return Err(invalid(
                 "AWS's answer has no expiry that a session can have: the credentials in it were not taken",
             ));
         }
         let old_end = node.held.as_ref().and_then(|held| held.end);
-        let mut held = self.hold(credentials, minted_at, Some(now.boot));
+        let expires_at = credentials.expires_at;
+        let mut held = self.hold(Grant::Keys(credentials), expires_at, minted_at, Some(now.boot));
         // While the estimate is in doubt an expiry in the past proves nothing.
         if known && held.judge(&self.clock, now) == Expiry::Expired {
             let what = format!("getting credentials for profile \"{profile}\"");
-            let code = if by_sts { "InvalidResponse" } else { "ProcessFailed" };
+            let code = if by_aws { "InvalidResponse" } else { "ProcessFailed" };
             let why = "the credentials that came had already expired: they were not taken";
             return Err(crate::core::aws_error::fault(&what, None, Some(code), Some(why)));
         }
@@ -153,10 +170,16 @@ impl Keeper {
         }
     }
 
-    /// Credentials with their schedule.
-    pub(super) fn hold(&mut self, credentials: Credentials, minted_at: AwsTime, came_at: Option<BootTime>) -> Held {
-        let end = credentials.expires_at.map(|expires_at| End { expires_at, renew_at: expires_at });
-        let mut held = Held { credentials, minted_at, came_at, jitter: Jitter::draw(&mut self.rng), end };
+    /// What came, with its schedule.
+    pub(super) fn hold(
+        &mut self,
+        grant: Grant,
+        expires_at: Option<AwsTime>,
+        minted_at: AwsTime,
+        came_at: Option<BootTime>,
+    ) -> Held {
+        let end = expires_at.map(|expires_at| End { expires_at, renew_at: expires_at });
+        let mut held = Held { grant, minted_at, came_at, jitter: Jitter::draw(&mut self.rng), end };
         held.reschedule(&self.settings);
         held
     }
@@ -172,13 +195,24 @@ impl Keeper {
         self.log(LogLevel::Info, Some(&profile), format!("the key of profile \"{profile}\" is good: {account}"));
     }
 
-    fn failed(&mut self, mint: &Minting, endpoint: &StsEndpoint, fault: Fault, now: Now) {
+    fn failed(&mut self, mint: &Minting, endpoint: &Endpoint, fault: Fault, now: Now) {
         let key = &mint.key;
         if fault.skewed {
             self.clock.suspect();
             self.time_check.again();
         }
         let Some(node) = self.nodes.get_mut(key) else { return };
+        if let (Some(pause), Some(service)) = (fault.retry_after, node.step.source.service())
+            && fault.class == ErrorClass::Retryable
+        {
+            self.limits.close(service, endpoint, now.boot + pause.min(LONGEST_PAUSE));
+        }
+        if node.session.is_some() {
+            if fault.class == ErrorClass::NeedsLogin {
+                self.learn_length(key, now);
+            }
+            return self.blame(key, endpoint, fault, now);
+        }
         if node.step.source.device().is_some() {
             // Another try needs another code; until then what is held goes on.
             node.forced = None;
@@ -221,7 +255,7 @@ impl Keeper {
     }
 
     /// Notes a failure of one node.
-    pub(super) fn blame(&mut self, key: &NodeKey, endpoint: &StsEndpoint, mut fault: Fault, now: Now) {
+    pub(super) fn blame(&mut self, key: &NodeKey, endpoint: &Endpoint, mut fault: Fault, now: Now) {
         if fault.code == "AccessDenied"
             && let Some((age, profile)) = self.session_behind(key, now)
         {

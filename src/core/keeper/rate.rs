@@ -4,32 +4,54 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use crate::core::plan::StsEndpoint;
+use crate::core::plan::{Endpoint, Service};
 use crate::core::time::BootTime;
 
-/// STS allows far more; this keeps a thousand profiles from being a storm.
-const PER_SECOND: i64 = 10;
+/// How many calls a second go to one endpoint. STS allows far more; this keeps a thousand profiles from being a storm. The
+/// portal's limit is not documented; it refuses people who come with twenty at once.
+const fn per_second(service: Service) -> i64 {
+    match service {
+        Service::Sts => 10,
+        Service::Portal | Service::Oidc | Service::Signin => 5,
+    }
+}
 
 /// The buckets of all endpoints.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RateLimits {
     /// When each endpoint's bucket will be full again.
-    full_at: BTreeMap<String, BootTime>,
+    full_at: BTreeMap<(Service, String), BootTime>,
+    /// Endpoints that have asked not to be asked before this.
+    closed_until: BTreeMap<(Service, String), BootTime>,
 }
 
 impl RateLimits {
     /// Takes one call's place, or says when there will be one.
-    pub(super) fn take(&mut self, endpoint: &StsEndpoint, now: BootTime) -> Result<(), BootTime> {
-        let one = TimeDelta::milliseconds(1_000 / PER_SECOND);
-        let name = endpoint.url.as_ref().unwrap_or(&endpoint.region);
-        let full_at = self.full_at.get(name).copied().unwrap_or(now).max(now);
+    pub(super) fn take(&mut self, service: Service, endpoint: &Endpoint, now: BootTime) -> Result<(), BootTime> {
+        let name = named(service, endpoint);
+        if let Some(until) = self.closed_until.get(&name).filter(|until| **until > now) {
+            return Err(*until);
+        }
+        self.closed_until.remove(&name);
+        let one = TimeDelta::milliseconds(1_000 / per_second(service));
+        let full_at = self.full_at.get(&name).copied().unwrap_or(now).max(now);
         let free_at = full_at + one - TimeDelta::seconds(1);
         if free_at > now {
             return Err(free_at);
         }
-        self.full_at.insert(name.clone(), full_at + one);
+        self.full_at.insert(name, full_at + one);
         Ok(())
     }
+
+    /// An endpoint said that too many came, and when to come again: that holds for everybody.
+    pub(super) fn close(&mut self, service: Service, endpoint: &Endpoint, until: BootTime) {
+        let closed = self.closed_until.entry(named(service, endpoint)).or_insert(until);
+        *closed = until.max(*closed);
+    }
+}
+
+fn named(service: Service, endpoint: &Endpoint) -> (Service, String) {
+    (service, endpoint.url.as_ref().unwrap_or(&endpoint.region).clone())
 }
 
 #[cfg(test)]
@@ -38,11 +60,11 @@ mod tests {
 
     #[test]
     fn a_burst_of_ten_and_then_ten_a_second() {
-        let endpoint = StsEndpoint { region: "r".into(), url: None, fips: false, dual_stack: false };
+        let endpoint = Endpoint { region: "r".into(), url: None, fips: false, dual_stack: false };
         let mut limits = RateLimits::default();
         let (mut now, mut calls) = (BootTime::from_millis(0), 0);
         while now < BootTime::from_millis(5_000) {
-            match limits.take(&endpoint, now) {
+            match limits.take(Service::Sts, &endpoint, now) {
                 Ok(()) => calls += 1,
                 Err(free_at) => {
                     assert!(free_at > now);
@@ -51,5 +73,16 @@ mod tests {
             }
         }
         assert!((55..=60).contains(&calls), "{calls}");
+    }
+
+    #[test]
+    fn an_endpoint_that_asks_for_a_pause_gets_it_from_everybody() {
+        let endpoint = Endpoint { region: "r".into(), url: None, fips: false, dual_stack: false };
+        let (mut limits, at) = (RateLimits::default(), BootTime::from_millis);
+        limits.close(Service::Portal, &endpoint, at(3_000));
+        limits.close(Service::Portal, &endpoint, at(2_000));
+        assert_eq!(limits.take(Service::Portal, &endpoint, at(1_000)), Err(at(3_000)));
+        assert_eq!(limits.take(Service::Sts, &endpoint, at(1_000)), Ok(()));
+        assert_eq!(limits.take(Service::Portal, &endpoint, at(3_000)), Ok(()));
     }
 }

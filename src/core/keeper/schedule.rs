@@ -2,7 +2,6 @@
 
 use chrono::TimeDelta;
 
-use super::api::KeeperSettings;
 use super::rng::Rng;
 use crate::core::time::AwsTime;
 
@@ -27,11 +26,17 @@ impl Jitter {
 /// When to renew what lives from `minted_at` to `expires_at`: when less than `ahead`, or a third of the life, is left, never
 /// before half of it. The jitter is drawn here, once for each credential, and moves earlier; where that would pass the
 /// half, later by at most a tenth of the life.
-pub(super) fn renew_at(minted_at: AwsTime, expires_at: AwsTime, settings: &KeeperSettings, jitter: Jitter) -> AwsTime {
+pub(super) fn renew_at(
+    minted_at: AwsTime,
+    expires_at: AwsTime,
+    ahead: TimeDelta,
+    longest_jitter: TimeDelta,
+    jitter: Jitter,
+) -> AwsTime {
     let life = (expires_at - minted_at).max(TimeDelta::zero());
     let half = minted_at + life / 2;
-    let target = (expires_at - settings.ahead.max(life / 3)).max(half);
-    let jitter = jitter.of(settings.jitter.min(life / 10));
+    let target = (expires_at - ahead.max(life / 3)).max(half);
+    let jitter = jitter.of(longest_jitter.min(life / 10));
     if target - jitter >= half { target - jitter } else { target + jitter }
 }
 
@@ -41,16 +46,10 @@ mod tests {
 
     use super::super::rng::Rng;
     use super::*;
-    use crate::core::keeper::Keep;
 
-    fn settings() -> KeeperSettings {
-        KeeperSettings {
-            keep: Keep::All,
-            keep_for: TimeDelta::hours(12),
-            ahead: TimeDelta::minutes(20),
-            jitter: TimeDelta::minutes(5),
-            probe: true,
-        }
+    fn at(life: i64, seed: u64) -> AwsTime {
+        let (ahead, longest) = (TimeDelta::minutes(20), TimeDelta::minutes(5));
+        renew_at(AwsTime::from_millis(0), AwsTime::from_millis(life), ahead, longest, jitter(seed))
     }
 
     fn jitter(seed: u64) -> Jitter {
@@ -60,7 +59,7 @@ mod tests {
     #[test]
     fn a_role_of_one_hour_is_renewed_with_twenty_to_twenty_five_minutes_left() {
         for seed in 0..1_000 {
-            let at = renew_at(AwsTime::from_millis(0), AwsTime::from_millis(3_600_000), &settings(), jitter(seed));
+            let at = at(3_600_000, seed);
             assert!((2_100_000..=2_400_000).contains(&at.as_millis()), "{at:?}");
         }
     }
@@ -68,7 +67,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_before_half_and_never_in_the_last_third_plus_a_tenth(life in 1_000i64..130_000_000, seed: u64) {
-            let at = renew_at(AwsTime::from_millis(0), AwsTime::from_millis(life), &settings(), jitter(seed)).as_millis();
+            let at = at(life, seed).as_millis();
             prop_assert!(at >= life / 2);
             prop_assert!(at <= life * 2 / 3 + life / 10 + 1);
         }

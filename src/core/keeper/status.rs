@@ -57,13 +57,9 @@ impl Keeper {
             last_error = Some(expired_source(profile, at));
             state = if held.is_some() { state } else { State::Failed };
         }
-        if let Some(device) = self.lacks_code(route, now).filter(|_| kept) {
+        if let Some(need) = self.needs_person(name, route, now).filter(|_| kept) {
             state = State::NeedsLogin;
-            last_error = last_error.or_else(|| {
-                let message = format!("profile \"{name}\" needs a code of the MFA device {device}");
-                let error = permanent("MfaCodeNeeded", message, format!("evercred login {name}"), self.planned_at);
-                Some(ErrorStatus { class: ErrorClass::NeedsLogin, ..error })
-            });
+            last_error = last_error.or(Some(need));
         }
         if let Some(source) =
             route.plan.steps.iter().map(|step| &step.source).find(|source| unsupported(source).is_some())
@@ -129,7 +125,7 @@ fn is_valid(expiry: Expiry) -> Option<bool> {
     }
 }
 
-const NOT_SUPPORTED: &str = "NotSupportedYet";
+const NOT_SUPPORTED: &str = "NotSupported";
 
 fn expired_source(profile: &str, at: AwsTime) -> ErrorStatus {
     let message = format!("the temporary keys of profile \"{profile}\" in the AWS files expired at {at}");

@@ -1,8 +1,10 @@
 //! What plans take from outside the files: a few variables, and the local zone.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 
-use super::StsEndpoint;
+use super::{Endpoint, Service};
 use crate::core::profile::{Profiles, Section};
 
 /// What plans take from outside the files.
@@ -10,8 +12,8 @@ use crate::core::profile::{Profiles, Section};
 pub struct PlanContext {
     /// AWS_REGION, else AWS_DEFAULT_REGION.
     pub region: Option<String>,
-    /// AWS_ENDPOINT_URL_STS, else AWS_ENDPOINT_URL.
-    pub endpoint_url: Option<String>,
+    /// `AWS_ENDPOINT_URL_` and the service's name, for those that are set, else AWS_ENDPOINT_URL.
+    pub endpoint_urls: BTreeMap<Service, String>,
     /// AWS_IGNORE_CONFIGURED_ENDPOINT_URLS.
     pub ignore_configured_endpoint_urls: bool,
     /// AWS_USE_FIPS_ENDPOINT.
@@ -30,7 +32,13 @@ impl PlanContext {
         let set = |name: &str| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         Self {
             region: set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")),
-            endpoint_url: set("AWS_ENDPOINT_URL_STS").or_else(|| set("AWS_ENDPOINT_URL")),
+            endpoint_urls: [Service::Sts, Service::Portal, Service::Oidc, Service::Signin]
+                .into_iter()
+                .filter_map(|service| {
+                    let name = format!("AWS_ENDPOINT_URL_{}", settings_name(service).to_uppercase());
+                    Some((service, set(&name).or_else(|| set("AWS_ENDPOINT_URL"))?))
+                })
+                .collect(),
             ignore_configured_endpoint_urls: set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
                 .is_some_and(|text| is_true(&text)),
             fips: set("AWS_USE_FIPS_ENDPOINT").map(|text| is_true(&text)),
@@ -41,31 +49,17 @@ impl PlanContext {
     }
 
     /// Where the STS calls for one profile go. As in botocore and the Rust SDK it is the profile that was asked for that
-    /// decides for its whole chain; a variable beats the file; and of endpoint URLs the variables come first, then the
-    /// `services` section, then `endpoint_url`. Beside it stands what a person may want to know about it.
-    pub fn sts_endpoint(&self, profile: &Section, profiles: &Profiles) -> (StsEndpoint, Vec<String>) {
+    /// decides for its whole chain, and a variable beats the file. Beside it stands what a person may want to know about it.
+    pub fn sts_endpoint(&self, profile: &Section, profiles: &Profiles) -> (Endpoint, Vec<String>) {
         let mut notes = Vec::new();
-        let text = |key: &str| profile.get(key).map(|value| value.text.clone());
-        let switch = |key: &str| text(key).is_some_and(|text| is_true(&text));
-        let region = self.region.clone().or_else(|| text("region")).unwrap_or_else(|| {
+        let region = self.region(profile).unwrap_or_else(|| {
             notes.push(format!("no region is set for profile \"{}\": STS is called in us-east-1", profile.name));
             "us-east-1".to_owned()
         });
-        let ignored = self.ignore_configured_endpoint_urls || switch("ignore_configured_endpoint_urls");
-        let from_services = || {
-            let services = profiles.services.get(&text("services")?)?;
-            services.settings.get("sts")?.nested.get("endpoint_url").map(|value| value.text.clone())
-        };
-        let url = if ignored {
-            None
-        } else {
-            self.endpoint_url
-                .clone()
-                .or_else(from_services)
-                .or_else(|| text("endpoint_url"))
-                .filter(|url| !url.is_empty())
-        };
-        let regional = self.sts_regional_endpoints.clone().or_else(|| text("sts_regional_endpoints"));
+        let regional = self
+            .sts_regional_endpoints
+            .as_deref()
+            .or_else(|| Some(profile.get("sts_regional_endpoints")?.text.as_str()));
         if regional.is_some_and(|text| text.eq_ignore_ascii_case("legacy")) {
             notes.push(
                 "sts_regional_endpoints = legacy is not followed: the regional endpoint's tokens are valid in every region, \
@@ -73,9 +67,50 @@ impl PlanContext {
                     .to_owned(),
             );
         }
-        let fips = self.fips.unwrap_or_else(|| switch("use_fips_endpoint"));
-        let dual_stack = self.dual_stack.unwrap_or_else(|| switch("use_dualstack_endpoint"));
-        (StsEndpoint { region, url, fips, dual_stack }, notes)
+        (self.endpoint(Service::Sts, region, Some(profile), profiles), notes)
+    }
+
+    /// The region of a profile.
+    pub fn region(&self, profile: &Section) -> Option<String> {
+        self.region.clone().or_else(|| Some(profile.get("region")?.text.clone()))
+    }
+
+    /// Where the calls to a service in a region go, as one profile says: of endpoint URLs the variables come first, then the
+    /// `services` section, then `endpoint_url`.
+    pub fn endpoint(
+        &self,
+        service: Service,
+        region: String,
+        profile: Option<&Section>,
+        profiles: &Profiles,
+    ) -> Endpoint {
+        let text = |key: &str| Some(profile?.get(key)?.text.clone());
+        let switch = |key: &str| text(key).is_some_and(|text| is_true(&text));
+        let from_services = || {
+            let services = profiles.services.get(&text("services")?)?;
+            services.settings.get(settings_name(service))?.nested.get("endpoint_url").map(|value| value.text.clone())
+        };
+        let ignored = self.ignore_configured_endpoint_urls || switch("ignore_configured_endpoint_urls");
+        let configured = || {
+            let url = self.endpoint_urls.get(&service).cloned();
+            url.or_else(from_services).or_else(|| text("endpoint_url")).filter(|url| !url.is_empty())
+        };
+        Endpoint {
+            region,
+            url: if ignored { None } else { configured() },
+            fips: self.fips.unwrap_or_else(|| switch("use_fips_endpoint")),
+            dual_stack: self.dual_stack.unwrap_or_else(|| switch("use_dualstack_endpoint")),
+        }
+    }
+}
+
+/// The service's name in the settings, and in capitals in variables: the service's id, in the SDKs' spelling.
+fn settings_name(service: Service) -> &'static str {
+    match service {
+        Service::Sts => "sts",
+        Service::Portal => "sso",
+        Service::Oidc => "sso_oidc",
+        Service::Signin => "signin",
     }
 }
 

@@ -2,13 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Plan, PlanError, SessionToken, Source, Step, StsEndpoint, WebIdentity, helper_profile};
+use super::{Endpoint, Plan, PlanError, SessionToken, Source, SsoRole, Step, WebIdentity, helper_profile};
 use crate::core::profile::{Section, SourceFile};
 
 /// The document `evercred.plan/1`. `path` gives the path of a file.
 pub fn plan_document(name: &str, plan: &Result<Plan, PlanError>, path: &dyn Fn(SourceFile) -> String) -> Value {
     let (steps, notes, error) = match plan {
-        Ok(plan) => (plan.steps.iter().map(step_document).collect(), plan.notes.clone(), Value::Null),
+        Ok(plan) => {
+            let shown = plan.steps.iter().filter(|step| !matches!(step.source, Source::SsoToken(_)));
+            (shown.map(step_document).collect(), plan.notes.clone(), Value::Null)
+        }
         Err(error) => {
             let file = error.origin.map(|origin| path(origin.file));
             let line = error.origin.map(|origin| origin.line);
@@ -56,8 +59,8 @@ pub fn step_type(source: &Source) -> &'static str {
         Source::Container => "container",
         Source::InstanceMetadata => "instance-metadata",
         Source::Process { .. } => "process",
-        Source::Sso { .. } => "sso",
-        Source::Login { .. } => "login",
+        Source::SsoToken(_) | Source::Sso(_) => "sso",
+        Source::Login(_) => "login",
         Source::WebIdentity(_) => "web-identity",
         Source::SessionToken(_) => "session-token",
         Source::AssumeRole(_) => "assume-role",
@@ -80,14 +83,15 @@ fn step_document(step: &Step) -> Value {
         Source::Static(keys) => put("access_key_id", json!(keys.access_key_id)),
         Source::Environment | Source::Container | Source::InstanceMetadata => {}
         Source::Process { command } => put("command", json!(command)),
-        Source::Sso { session, start_url, region, account_id, role_name } => {
-            put("sso_session", json!(session));
-            put("sso_start_url", json!(start_url));
-            put("sso_region", json!(region));
+        Source::SsoToken(_) => {}
+        Source::Sso(SsoRole { session, account_id, role_name }) => {
+            put("sso_session", json!(session.name));
+            put("sso_start_url", json!(session.start_url));
+            put("sso_region", json!(session.region));
             put("sso_account_id", json!(account_id));
             put("sso_role_name", json!(role_name));
         }
-        Source::Login { login_session } => put("login_session", json!(login_session)),
+        Source::Login(session) => put("login_session", json!(session.login_session)),
         Source::WebIdentity(WebIdentity { role_arn, token_file, role_session_name, duration_seconds, .. }) => {
             put("role_arn", json!(role_arn));
             put("web_identity_token_file", json!(token_file));
@@ -106,8 +110,9 @@ fn step_document(step: &Step) -> Value {
             put("mfa_serial", json!(role.mfa_serial));
         }
     }
-    if let Some(StsEndpoint { region, url, fips, dual_stack }) = step.source.endpoint() {
-        put("region", json!(region));
+    if let Some(Endpoint { region, url, fips, dual_stack }) = step.source.endpoint() {
+        // That of SSO is `sso_region`.
+        put("region", json!((!matches!(step.source, Source::Sso(_))).then_some(region)));
         put("endpoint_url", json!(url));
         put("use_fips_endpoint", json!(fips.then_some(true)));
         put("use_dualstack_endpoint", json!(dual_stack.then_some(true)));

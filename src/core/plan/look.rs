@@ -1,10 +1,13 @@
 //! Which of the ways to credentials one profile names.
 
 use super::helper_line::helper_profile;
-use super::{PlanContext, PlanError, PlanErrorCode, Source, StatedExpiry, StaticKeys, StsEndpoint, WebIdentity};
+use super::{
+    Endpoint, PlanContext, PlanError, PlanErrorCode, Service, Source, SsoRole, StatedExpiry, StaticKeys, WebIdentity,
+};
 use crate::core::nearest::did_you_mean;
 use crate::core::profile::{Origin, Profiles, Section, SourceFile, Value};
 use crate::core::secret::Secret;
+use crate::core::session::{DEFAULT_SCOPE, LoginSession, SsoSession};
 use crate::core::stated_expiry::stated_expiry;
 
 /// The session's name where the profile sets none: one for all, so that profiles that are alike share their credential.
@@ -75,6 +78,8 @@ pub(super) enum Signer<'a> {
 pub(super) struct Look<'a> {
     pub(super) profiles: &'a Profiles,
     pub(super) context: &'a PlanContext,
+    /// The profile that was asked for: it says where calls go.
+    pub(super) asked_for: &'a Section,
 }
 
 impl<'a> Look<'a> {
@@ -84,7 +89,7 @@ impl<'a> Look<'a> {
     pub(super) fn at(
         self,
         view: View<'a>,
-        endpoint: &StsEndpoint,
+        endpoint: &Endpoint,
         notes: &mut Vec<String>,
     ) -> Result<Found<'a>, PlanError> {
         if let Some(token_file) = view.get("web_identity_token_file") {
@@ -103,7 +108,9 @@ impl<'a> Look<'a> {
             return Ok(Found::Base(keys));
         }
         if let Some(session) = view.get("login_session") {
-            return Ok(Found::Base(Source::Login { login_session: session.text.clone() }));
+            let region = self.context.region(self.asked_for).unwrap_or_else(|| "us-east-1".to_owned());
+            let endpoint = self.context.endpoint(Service::Signin, region, Some(self.asked_for), self.profiles);
+            return Ok(Found::Base(Source::Login(LoginSession { login_session: session.text.clone(), endpoint })));
         }
         if let (Some(source), Some(_)) = (view.get("source_profile"), view.get("mfa_serial")) {
             return Ok(Found::Link { role_arn: None, from: Signer::Profile(source) });
@@ -142,7 +149,7 @@ impl<'a> Look<'a> {
         // An sso_session alone is for bearer tokens only: botocore goes on to the next way.
         let Some(first) = account.or(role).or_else(|| view.get("sso_start_url")) else { return Ok(None) };
         let session = view.get("sso_session");
-        let holder = session.map(|name| self.sso_session(view, name)).transpose()?;
+        let holder = session.map(|name| self.sso_section(view, name)).transpose()?;
         let lack = |setting: &str, origin: Origin| {
             let message = format!("profile \"{}\" uses SSO and lacks {setting}", view.name());
             error(PlanErrorCode::MissingSource, message, origin)
@@ -164,16 +171,21 @@ impl<'a> Look<'a> {
                 (None, None) => Err(lack(setting, holder.map_or(first.origin, |section| section.origin))),
             }
         };
-        Ok(Some(Source::Sso {
-            session: session.map(|value| value.text.clone()),
-            start_url: setting("sso_start_url")?,
-            region: setting("sso_region")?,
+        let session = sso_session(
+            session.map(|value| value.text.clone()),
+            setting("sso_start_url")?,
+            setting("sso_region")?,
+            holder,
+            |service, region| self.context.endpoint(service, region, Some(self.asked_for), self.profiles),
+        );
+        Ok(Some(Source::Sso(SsoRole {
+            session,
             account_id: account.ok_or_else(|| lack("sso_account_id", first.origin))?.text.clone(),
             role_name: role.ok_or_else(|| lack("sso_role_name", first.origin))?.text.clone(),
-        }))
+        })))
     }
 
-    fn sso_session(self, view: View<'_>, name: &Value) -> Result<&'a Section, PlanError> {
+    fn sso_section(self, view: View<'_>, name: &Value) -> Result<&'a Section, PlanError> {
         self.profiles.sso_sessions.get(&name.text).ok_or_else(|| {
             let message = format!(
                 "profile \"{}\" names the sso-session \"{}\", which is in no AWS file{}",
@@ -186,10 +198,29 @@ impl<'a> Look<'a> {
     }
 }
 
+/// A session of IAM Identity Center; `holder` is its `sso-session` section, where it has one.
+pub(super) fn sso_session(
+    name: Option<String>,
+    start_url: String,
+    region: String,
+    holder: Option<&Section>,
+    endpoint: impl Fn(Service, String) -> Endpoint,
+) -> SsoSession {
+    let scopes = holder.and_then(|section| section.get("sso_registration_scopes")).map(|value| value.text.as_str());
+    let scopes = scopes.unwrap_or_default().split(',').map(str::trim).filter(|scope| !scope.is_empty());
+    let mut scopes: Vec<String> = scopes.map(str::to_owned).collect();
+    if scopes.is_empty() && name.is_some() {
+        scopes.push(DEFAULT_SCOPE.to_owned());
+    }
+    let oidc = endpoint(Service::Oidc, region.clone());
+    let portal = endpoint(Service::Portal, region.clone());
+    SsoSession { name, start_url, region, scopes, oidc, portal }
+}
+
 fn web_identity(
     view: View<'_>,
     token_file: &Value,
-    endpoint: &StsEndpoint,
+    endpoint: &Endpoint,
     notes: &mut Vec<String>,
 ) -> Result<Source, PlanError> {
     let Some(role_arn) = view.get("role_arn") else {

@@ -10,9 +10,10 @@ mod step;
 pub use context::PlanContext;
 pub use document::{kind, plan_document, stated_kind, step_type};
 pub use helper_line::helper_profile;
-pub use resolve::{missing_profile, resolve, resolve_all};
+pub use resolve::{missing_profile, resolve, resolve_all, resolve_sso_sessions};
 pub use step::{
-    AssumeRole, NodeKey, Plan, RenewAs, SessionToken, Source, StatedExpiry, StaticKeys, Step, StsEndpoint, WebIdentity,
+    AssumeRole, Endpoint, NodeKey, Plan, RenewAs, Service, SessionToken, Source, SsoRole, StatedExpiry, StaticKeys,
+    Step, WebIdentity,
 };
 
 use crate::core::profile::Origin;

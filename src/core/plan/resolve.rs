@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::context::PlanContext;
 use super::document::stated_kind;
-use super::look::{Found, Look, Signer, View, error};
-use super::{AssumeRole, Plan, PlanError, PlanErrorCode, RenewAs, SessionToken, Source, Step, StsEndpoint};
+use super::look::{Found, Look, Signer, View, error, sso_session};
+use super::{AssumeRole, Endpoint, Plan, PlanError, PlanErrorCode, RenewAs, SessionToken, Source, Step};
 use crate::core::nearest::did_you_mean;
 use crate::core::profile::{Profiles, Section, SourceFile, Value};
+use crate::core::session::SsoSession;
 
 /// How long an MFA session lives unless something else is set.
 const MFA_SESSION_SECONDS: u32 = 12 * 3600;
@@ -17,6 +18,17 @@ const CHAINED_SECONDS: u32 = 3600;
 /// The plan, or why there is none, of every profile.
 pub fn resolve_all(profiles: &Profiles, context: &PlanContext) -> BTreeMap<String, Result<Plan, PlanError>> {
     profiles.profiles.keys().map(|name| (name.clone(), resolve(profiles, name, context))).collect()
+}
+
+/// The `[sso-session …]` sections that say where they are, whether a profile names them or not.
+pub fn resolve_sso_sessions(profiles: &Profiles, context: &PlanContext) -> BTreeMap<String, SsoSession> {
+    let one = |section: &Section| {
+        let text = |key: &str| Some(section.get(key)?.text.clone());
+        let endpoint = |service, region| context.endpoint(service, region, None, profiles);
+        let (start_url, region) = (text("sso_start_url")?, text("sso_region")?);
+        Some(sso_session(Some(section.name.clone()), start_url, region, Some(section), endpoint))
+    };
+    profiles.sso_sessions.values().filter_map(|section| Some((section.name.clone(), one(section)?))).collect()
 }
 
 /// The plan of one profile.
@@ -39,7 +51,7 @@ pub fn resolve(profiles: &Profiles, name: &str, context: &PlanContext) -> Result
 fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext) -> Result<Plan, PlanError> {
     let (endpoint, endpoint_notes) = context.sts_endpoint(section, profiles);
     let mut walk = Walk {
-        look: Look { profiles, context },
+        look: Look { profiles, context, asked_for: section },
         endpoint: endpoint.clone(),
         endpoint_notes,
         notes: Vec::new(),
@@ -71,7 +83,7 @@ pub fn missing_profile(profiles: &Profiles, name: &str) -> PlanError {
 struct Walk<'a> {
     look: Look<'a>,
     /// Where the calls of the links that come next go.
-    endpoint: StsEndpoint,
+    endpoint: Endpoint,
     /// What is to be said of it, once it is used.
     endpoint_notes: Vec<String>,
     notes: Vec<String>,
@@ -87,7 +99,7 @@ struct Link<'a> {
     view: View<'a>,
     /// `None`: a session-token profile.
     role_arn: Option<&'a Value>,
-    endpoint: StsEndpoint,
+    endpoint: Endpoint,
 }
 
 impl<'a> Walk<'a> {
@@ -116,7 +128,7 @@ impl<'a> Walk<'a> {
             let (view, found) = self.found(section)?;
             (section, named_by) = match found {
                 Found::Base(source) => {
-                    if source.calls_sts() && !matches!(source, Source::Static(_)) {
+                    if matches!(source, Source::WebIdentity(_)) {
                         self.notes.append(&mut self.endpoint_notes);
                     }
                     return base(source);
@@ -126,6 +138,7 @@ impl<'a> Walk<'a> {
                     let next = self.source(view, "credential_process", line, &asked)?;
                     // What evercred is asked for is a request of its own, with that profile's region.
                     (self.endpoint, self.endpoint_notes) = self.look.context.sts_endpoint(next, self.look.profiles);
+                    self.look.asked_for = next;
                     (next, Some(line))
                 }
                 Found::Link { role_arn, from } => {
@@ -184,7 +197,11 @@ impl<'a> Walk<'a> {
 
     /// Puts the steps together, from the base up through the links.
     fn up(mut self, base: Step) -> Result<(Vec<Step>, Vec<String>), PlanError> {
-        let mut steps = vec![base];
+        let mut steps = Vec::with_capacity(2 + self.links.len());
+        if let Source::Sso(role) = &base.source {
+            steps.push(Step { profile: base.profile.clone(), source: Source::SsoToken(role.session.clone()) });
+        }
+        steps.push(base);
         while let Some(link) = self.links.pop() {
             match link.role_arn {
                 Some(role_arn) => self.assume_role(&link, role_arn, &mut steps)?,
@@ -252,7 +269,7 @@ impl<'a> Walk<'a> {
             }
             Some(
                 Source::AssumeRole(_)
-                | Source::Sso { .. }
+                | Source::Sso(_)
                 | Source::WebIdentity(_)
                 | Source::InstanceMetadata
                 | Source::Container,

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::core::secret::Secret;
+use crate::core::session::{LoginSession, Session, SsoSession};
 use crate::core::time::AwsTime;
 
 /// How one profile's credentials are got: the steps in the order in which they run, never empty.
@@ -13,7 +14,7 @@ pub struct Plan {
     /// The first step needs no credentials, each later one is signed with those of the step before.
     pub steps: Vec<Step>,
     /// Where the profile's own calls go; steps that call nobody ask there for the time.
-    pub endpoint: StsEndpoint,
+    pub endpoint: Endpoint,
     /// What was said about when it is renewed.
     pub renew: Option<RenewAs>,
     /// What a person may want to know about how the files were read.
@@ -54,24 +55,13 @@ pub enum Source {
         /// The command line as it stands in the file.
         command: String,
     },
+    /// The token of an IAM Identity Center session, from the AWS tools' cache: asks for role credentials, and is shared by
+    /// every role behind the session. People see it and the role as one step.
+    SsoToken(SsoSession),
     /// Role credentials of IAM Identity Center.
-    Sso {
-        /// The `sso-session` section; `None` in the legacy form.
-        session: Option<String>,
-        /// `sso_start_url`.
-        start_url: String,
-        /// `sso_region`.
-        region: String,
-        /// `sso_account_id`.
-        account_id: String,
-        /// `sso_role_name`.
-        role_name: String,
-    },
+    Sso(SsoRole),
     /// A session of `aws login`.
-    Login {
-        /// The value of `login_session`.
-        login_session: String,
-    },
+    Login(LoginSession),
     /// AssumeRoleWithWebIdentity.
     WebIdentity(WebIdentity),
     /// GetSessionToken with an MFA code.
@@ -125,7 +115,7 @@ pub struct AssumeRole {
     /// A program that prints the device's code: the way to it, no part of what identifies the credential.
     pub mfa_process: Option<String>,
     /// Where the call goes.
-    pub endpoint: StsEndpoint,
+    pub endpoint: Endpoint,
 }
 
 /// The parameters of an AssumeRoleWithWebIdentity call.
@@ -140,7 +130,18 @@ pub struct WebIdentity {
     /// Seconds asked for.
     pub duration_seconds: Option<u32>,
     /// Where the call goes.
-    pub endpoint: StsEndpoint,
+    pub endpoint: Endpoint,
+}
+
+/// A role of IAM Identity Center.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SsoRole {
+    /// Whose token asks for it.
+    pub session: SsoSession,
+    /// `sso_account_id`.
+    pub account_id: String,
+    /// `sso_role_name`.
+    pub role_name: String,
 }
 
 /// The parameters of a GetSessionToken call.
@@ -153,12 +154,12 @@ pub struct SessionToken {
     /// Seconds asked for.
     pub duration_seconds: Option<u32>,
     /// Where the call goes.
-    pub endpoint: StsEndpoint,
+    pub endpoint: Endpoint,
 }
 
-/// Where a call to STS goes.
+/// Where a call goes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct StsEndpoint {
+pub struct Endpoint {
     /// The region that is signed for.
     pub region: String,
     /// An endpoint that the person configured instead of AWS's own.
@@ -167,6 +168,19 @@ pub struct StsEndpoint {
     pub fips: bool,
     /// `use_dualstack_endpoint`.
     pub dual_stack: bool,
+}
+
+/// The services of AWS that are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// The Security Token Service.
+    Sts,
+    /// The access portal of IAM Identity Center, which gives role credentials.
+    Portal,
+    /// The OpenID Connect service of IAM Identity Center, which gives and renews tokens.
+    Oidc,
+    /// AWS Sign-In, behind `aws login`.
+    Signin,
 }
 
 /// What makes a credential the same credential: a digest of everything that decides who it is, from the first step on.
@@ -201,10 +215,32 @@ impl Plan {
     }
 }
 
+impl Step {
+    /// The key of a step that needs no other before it.
+    pub fn key(&self) -> NodeKey {
+        NodeKey(digest("", &self.source))
+    }
+}
+
 impl Source {
-    /// Whether the step is a call to STS.
-    pub fn calls_sts(&self) -> bool {
-        matches!(self, Self::Static(_) | Self::AssumeRole(_) | Self::WebIdentity(_) | Self::SessionToken(_))
+    /// The service that the step's call goes to, where it is one to AWS.
+    pub fn service(&self) -> Option<Service> {
+        match self {
+            Self::Static(_) | Self::AssumeRole(_) | Self::WebIdentity(_) | Self::SessionToken(_) => Some(Service::Sts),
+            Self::Sso(_) => Some(Service::Portal),
+            Self::SsoToken(_) => Some(Service::Oidc),
+            Self::Login(_) => Some(Service::Signin),
+            Self::Environment | Self::Container | Self::InstanceMetadata | Self::Process { .. } => None,
+        }
+    }
+
+    /// The sign-in session whose cache file holds what the step gives.
+    pub fn session(&self) -> Option<Session> {
+        match self {
+            Self::SsoToken(session) => Some(Session::Sso(session.clone())),
+            Self::Login(session) => Some(Session::Login(session.clone())),
+            _ => None,
+        }
     }
 
     /// The MFA device whose code the step's call must carry.
@@ -225,9 +261,12 @@ impl Source {
         }
     }
 
-    /// Where the step's own call goes, for steps that call STS.
-    pub fn endpoint(&self) -> Option<&StsEndpoint> {
+    /// Where the step's own call goes; static keys are tried where they are used.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
         match self {
+            Self::SsoToken(session) => Some(&session.oidc),
+            Self::Sso(role) => Some(&role.session.portal),
+            Self::Login(session) => Some(&session.endpoint),
             Self::AssumeRole(role) => Some(&role.endpoint),
             Self::WebIdentity(role) => Some(&role.endpoint),
             Self::SessionToken(session) => Some(&session.endpoint),
@@ -265,13 +304,20 @@ fn digest(parent: &str, source: &Source) -> String {
             put("process");
             put(command);
         }
-        Source::Sso { session, start_url, region, account_id, role_name } => {
-            put("sso");
-            for field in [opt(session.as_deref()), start_url, region, account_id, role_name] {
+        // Not the endpoint: profiles that have another one share the cache file all the same.
+        Source::SsoToken(SsoSession { name, start_url, region, .. }) => {
+            put("sso-token");
+            for field in [opt(name.as_deref()), start_url, region] {
                 put(field);
             }
         }
-        Source::Login { login_session } => {
+        Source::Sso(SsoRole { session, account_id, role_name }) => {
+            put("sso");
+            for field in [account_id, role_name, opt(session.portal.url.as_deref())] {
+                put(field);
+            }
+        }
+        Source::Login(LoginSession { login_session, .. }) => {
             put("login");
             put(login_session);
         }

@@ -229,6 +229,9 @@ impl Settings {
             ahead: self.renew.ahead.get(),
             jitter: self.renew.jitter.get(),
             probe: self.clock.probe,
+            warn: self.clock.warn.get(),
+            sso_cache: self.caches.sso,
+            login_cache: self.caches.login,
         }
     }
 }

@@ -9,7 +9,7 @@ use evercred::core::keeper::{
     Action, Answer, CallerId, Event, Keep, Keeper, KeeperSettings, Memory, MintOrder, Outcome, State, Ticket, Wants,
 };
 use evercred::core::plan::{
-    AssumeRole, Plan, SessionToken, Source, StatedExpiry, StaticKeys, Step, StsEndpoint, WebIdentity,
+    AssumeRole, Endpoint, Plan, SessionToken, Source, StatedExpiry, StaticKeys, Step, WebIdentity,
 };
 use evercred::core::secret::Secret;
 use evercred::core::time::{AwsTime, BootTime};
@@ -147,6 +147,9 @@ impl World {
             ahead: TimeDelta::minutes(20),
             jitter: TimeDelta::minutes(5),
             probe: true,
+            warn: TimeDelta::minutes(1),
+            sso_cache: true,
+            login_cache: true,
         };
         let clock = Clock::new(machine.now(), false);
         let mut world = Self {
@@ -196,13 +199,14 @@ impl World {
             .collect();
         self.note(format!("files written, key {}", self.key));
         let now = self.machine.now();
-        self.keeper.handle(Event::Plans(plans), now);
+        let event = Event::Plans { profiles: plans, sso_sessions: BTreeMap::new() };
+        self.keeper.handle(event, now);
         self.unwell();
         self.carry_out();
     }
 
     fn plan(&self, profile: usize) -> Plan {
-        let endpoint = StsEndpoint { region: "eu-west-1".into(), url: None, fips: false, dual_stack: false };
+        let endpoint = Endpoint { region: "eu-west-1".into(), url: None, fips: false, dual_stack: false };
         let role = |name: String, session: &str, seconds| Step {
             profile: name.clone(),
             source: Source::AssumeRole(AssumeRole {
@@ -471,6 +475,7 @@ impl World {
                 Action::Answer { caller, answer } => self.check(caller, answer),
                 Action::RunCodeProgram(_) => panic!("nobody has such a program here"),
                 Action::Remember | Action::KeepMinted | Action::Log(_) => {}
+                _ => panic!("there is no session here"),
             }
         }
     }
@@ -522,6 +527,9 @@ impl World {
                 let grace = if uncertain > TimeDelta::seconds(30) { 10_000 } else { 0 };
                 let expired = session.expires + grace <= self.machine.truth;
                 assert!(!expired || self.unconfirmed > 0, "app-{profile} got an expired set\n{}", self.story());
+            }
+            Answer::SignIn { .. } | Answer::NotYet | Answer::SignedIn { .. } | Answer::Roles { .. } => {
+                panic!("nobody signs in here")
             }
             Answer::Refused(refusal) => {
                 self.answered = Some(false);

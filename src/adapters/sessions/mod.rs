@@ -1,0 +1,247 @@
+//! Sign-in sessions at the edge: refreshes, sign-ins and sign-outs, with their files in the AWS tools' caches.
+//!
+//! What was found in a file, and what an answer means for it, is decided by [`crate::core::session`].
+
+mod cache;
+mod dpop;
+mod oidc;
+mod portal;
+mod redirect;
+mod sign_in;
+mod signin;
+mod vanity;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::sync::mpsc;
+
+use self::cache::{Cache, Replaced};
+use super::clock;
+use super::sdk::Sdk;
+use crate::core::aws_error::{self, Fault};
+use crate::core::clock::Sample;
+use crate::core::keeper::{
+    MintOrder, Outcome, Prompt, RefreshOrder, RolesOrder, SessionEnd, SignInOrder, SignOutOrder, Ticket, Times,
+};
+use crate::core::location::CachePaths;
+use crate::core::plan::{Service, Source};
+use crate::core::secret::Secret;
+use crate::core::session::{
+    After, Before, CacheFile, CachedToken, Found, Refused, Session, TokenAnswer, after_refresh, after_refusal,
+    before_refresh, shows,
+};
+use crate::core::time::{AwsTime, WallTime};
+
+/// A refused refresh token is looked for in the file again at once, and after these: whoever used it writes the next one.
+const LOOK_AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3)];
+/// Others may write in the moment of writing, but not for ever.
+const MOST_TRIES: usize = 8;
+
+/// Carries out what the keeper orders for sessions.
+#[derive(Clone)]
+pub struct Sessions {
+    pub(super) sdk: Sdk,
+    cache: Cache,
+}
+
+impl Sessions {
+    pub(super) fn new(sdk: Sdk, paths: CachePaths) -> Self {
+        Self { sdk, cache: Cache::new(paths) }
+    }
+
+    /// Where a session's file is.
+    pub fn path(&self, file: &CacheFile) -> PathBuf {
+        self.cache.path(file)
+    }
+
+    /// What is in a session's file now.
+    pub async fn look(&self, file: &CacheFile) -> Found {
+        self.cache.read(file).await
+    }
+
+    /// Gets the credentials of a role for the token of who is signed in.
+    pub(super) async fn role_credentials(&self, order: &MintOrder) -> (Outcome, Vec<Sample>) {
+        let (Source::Sso(role), Some(token)) = (&order.step.source, &order.token) else {
+            let what = format!("getting credentials for profile \"{}\"", order.step.profile);
+            let why = "there is no token to ask with";
+            let fault = aws_error::fault(&what, None, Some("UnauthorizedException"), Some(why));
+            return (Outcome::Failed(fault), Vec::new());
+        };
+        portal::role_credentials(&self.sdk, role, &order.endpoint, &order.step.profile, token).await
+    }
+
+    /// Lists accounts and roles.
+    pub async fn list_roles(&self, order: RolesOrder) -> (Outcome, Vec<Sample>) {
+        portal::list_roles(&self.sdk, &order.session, &order.token).await
+    }
+
+    /// Refreshes a session's token in its file.
+    pub async fn refresh(&self, order: RefreshOrder) -> (Outcome, Vec<Sample>) {
+        let mut samples = Vec::new();
+        let outcome = match self.refreshed(&order, &mut samples).await {
+            Ok(end) => Outcome::Session(end),
+            Err(fault) => Outcome::Failed(fault),
+        };
+        (outcome, samples)
+    }
+
+    async fn refreshed(&self, order: &RefreshOrder, samples: &mut Vec<Sample>) -> Result<SessionEnd, Fault> {
+        let RefreshOrder { session, known, superseded, save, times, .. } = order;
+        let file = session.cache_file();
+        let what = format!("refreshing {}", session.described());
+        // Held until this function ends, so that no two evercreds refresh the same session at once.
+        let _lock = self.cache.lock(&file).await;
+        let found = self.cache.read(&file).await;
+        // A file that could not be written yet shows the token before.
+        let stale = superseded.as_ref().is_some_and(|old| shows(session, &found, old));
+        if *save {
+            return Ok(self.save(session, known, stale, found).await);
+        }
+        if !stale {
+            match before_refresh(session, known, &found) {
+                Before::Call => {}
+                Before::Adopt(token) => return Ok(SessionEnd::Found(token)),
+                Before::SignedOut => return Ok(SessionEnd::SignedOut),
+                Before::Unusable(why) => return Err(unusable(&what, &why)),
+            }
+        }
+        let called = match known {
+            CachedToken::Sso(token) => oidc::refresh(&self.sdk, session, token, &what, samples).await,
+            CachedToken::Login(token) => signin::refresh(&self.sdk, session, token, *times, &what, samples).await,
+        };
+        match called {
+            Ok(answer) => self.take_answer(session, known, &answer, *times).await.map_err(|why| unusable(&what, &why)),
+            Err(fault) if is_refusal(&fault) => self.doubt(session, known, fault).await,
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Writes what a refresh brought, unless somebody has signed out or written what is as good.
+    async fn take_answer(
+        &self,
+        session: &Session,
+        sent: &CachedToken,
+        answer: &TokenAnswer,
+        times: Times,
+    ) -> Result<SessionEnd, String> {
+        let file = session.cache_file();
+        let expires = expiry(answer, times);
+        let mut found = self.cache.read(&file).await;
+        let mut newest = sent.clone();
+        for _ in 0..MOST_TRIES {
+            let (text, token, set_aside) = match after_refresh(session, sent, answer, expires, &found) {
+                After::Write { text, token, set_aside } => (text, token, set_aside),
+                After::Keep(theirs) => return Ok(SessionEnd::Found(theirs)),
+                After::SignedOut => return Ok(SessionEnd::SignedOut),
+                After::Unusable(why) => return Err(why),
+            };
+            newest = token;
+            match self.cache.replace(&file, &text, &found, set_aside).await {
+                Replaced::Done => return Ok(SessionEnd::Renewed { token: newest, unsaved: None }),
+                Replaced::Gone => return Ok(SessionEnd::SignedOut),
+                Replaced::Failed(why) => return Ok(SessionEnd::Renewed { token: newest, unsaved: Some(why) }),
+                // Somebody wrote in the very moment: what they wrote decides.
+                Replaced::Changed(theirs) => found = theirs,
+            }
+        }
+        let why = "others write it again and again".to_owned();
+        Ok(SessionEnd::Renewed { token: newest, unsaved: Some(why) })
+    }
+
+    /// A refresh token was refused: somebody else may have used it, and be about to write what they got.
+    async fn doubt(&self, session: &Session, sent: &CachedToken, fault: Fault) -> Result<SessionEnd, Fault> {
+        let file = session.cache_file();
+        let mut pauses = LOOK_AGAIN.iter();
+        loop {
+            match after_refusal(session, sent, &self.cache.read(&file).await) {
+                Refused::Adopt(token) => return Ok(SessionEnd::Found(token)),
+                Refused::SignedOut => return Ok(SessionEnd::SignedOut),
+                Refused::Believed => {}
+            }
+            let Some(pause) = pauses.next() else { return Err(fault) };
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "nothing tells when a program that holds no lock will have written: its file is looked at when it should"
+            )]
+            tokio::time::sleep(*pause).await;
+        }
+    }
+
+    /// Writes a token that could not be written when it came.
+    async fn save(&self, session: &Session, token: &CachedToken, stale: bool, mut found: Found) -> SessionEnd {
+        let file = session.cache_file();
+        let mut stale = stale;
+        for _ in 0..MOST_TRIES {
+            let (old, set_aside) = match &found {
+                Found::Missing => return SessionEnd::SignedOut,
+                Found::Unreadable(_) => (None, true),
+                Found::Text(text) => match session.read(text.expose()) {
+                    Ok(theirs) if theirs.is_same(token) => {
+                        return SessionEnd::Renewed { token: token.clone(), unsaved: None };
+                    }
+                    Ok(theirs) if !stale => return SessionEnd::Found(theirs),
+                    Ok(_) => (Some(text.expose()), false),
+                    Err(_) => (None, true),
+                },
+            };
+            let text = Secret::new(token.text(old, session));
+            match self.cache.replace(&file, &text, &found, set_aside).await {
+                Replaced::Done => return SessionEnd::Renewed { token: token.clone(), unsaved: None },
+                Replaced::Gone => return SessionEnd::SignedOut,
+                Replaced::Failed(why) => return SessionEnd::Renewed { token: token.clone(), unsaved: Some(why) },
+                Replaced::Changed(theirs) => (found, stale) = (theirs, false),
+            }
+        }
+        SessionEnd::Renewed { token: token.clone(), unsaved: Some("others write it again and again".to_owned()) }
+    }
+
+    /// Signs a person in. Says what has to be done as soon as that is known, and ends when it is done.
+    pub async fn sign_in(&self, order: SignInOrder, begun: mpsc::Sender<(Ticket, Prompt)>) -> (Outcome, Vec<Sample>) {
+        let mut samples = Vec::new();
+        let outcome = match sign_in::run(self, &order, &begun, &mut samples).await {
+            Ok(end) => Outcome::Session(end),
+            Err(fault) => Outcome::Failed(fault),
+        };
+        (outcome, samples)
+    }
+
+    /// Ends a session at AWS, and removes its file. Says what could not be done.
+    pub async fn sign_out(&self, order: SignOutOrder) -> Option<String> {
+        let mut complaint = None;
+        if let (Session::Sso(session), Some(CachedToken::Sso(token))) = (&order.session, &order.token) {
+            complaint = portal::log_out(&self.sdk, session, &token.access_token).await.err().map(|fault| fault.message);
+        }
+        let file = order.session.cache_file();
+        let _lock = self.cache.lock(&file).await;
+        self.cache.remove(&file).await.err().or(complaint)
+    }
+}
+
+/// When what an answer brought expires, by this machine's clock: other programs will compare it with that.
+fn expiry(answer: &TokenAnswer, times: Times) -> WallTime {
+    let aws = AwsTime::from_millis(clock::boot().as_millis()) + times.aws_minus_boot + answer.expires_in;
+    WallTime::from_millis(aws.as_millis()) + times.local_minus_aws
+}
+
+fn is_refusal(fault: &Fault) -> bool {
+    matches!(fault.code.as_str(), "InvalidGrantException" | "TOKEN_EXPIRED" | "INVALID_REQUEST")
+}
+
+fn unusable(what: &str, why: &str) -> Fault {
+    aws_error::fault(what, None, Some("SsoCacheUnusable"), Some(&format!("its file in the cache {why}")))
+}
+
+/// Seconds as a service says them; nonsense counts as nothing.
+fn seconds(seconds: i32) -> TimeDelta {
+    TimeDelta::seconds(seconds.max(0).into())
+}
+
+/// The service that a session's tokens come from.
+fn service_of(session: &Session) -> Service {
+    match session {
+        Session::Sso(_) => Service::Oidc,
+        Session::Login(_) => Service::Signin,
+    }
+}

@@ -1,0 +1,208 @@
+//! The OpenID Connect service of IAM Identity Center: registrations, and tokens.
+
+use aws_sdk_ssooidc::Client;
+use aws_sdk_ssooidc::operation::create_token::CreateTokenOutput;
+use chrono::TimeDelta;
+
+use super::seconds;
+use crate::adapters::aws_call::{Call, Name};
+use crate::adapters::sdk::{Sdk, client_config};
+use crate::core::aws_error::Fault;
+use crate::core::clock::Sample;
+use crate::core::credential::Grant;
+use crate::core::keeper::Flow;
+use crate::core::plan::{Endpoint, Service};
+use crate::core::secret::Secret;
+use crate::core::session::{Authorization, Registration, Session, SsoRefresh, SsoSession, SsoToken, TokenAnswer};
+use crate::core::time::WallTime;
+
+/// What is shown to people as the name of the client.
+const CLIENT_NAME: &str = "evercred";
+/// As registered; the port is added for each sign-in (RFC 8252 section 7.3).
+const REDIRECT_URI: &str = "http://127.0.0.1/oauth/callback";
+
+/// A client for one call.
+struct Ready<'a> {
+    client: Client,
+    call: Call<'a>,
+}
+
+async fn ready<'a>(sdk: &Sdk, what: &'a str, endpoint: &Endpoint) -> Result<Ready<'a>, Fault> {
+    let call = Call::prepare(&sdk.network, what, Service::Oidc, endpoint).await?;
+    // Nothing here is signed: no time is needed.
+    let config = client_config!(aws_sdk_ssooidc, &sdk.config, call, endpoint, TimeDelta::zero());
+    Ok(Ready { client: Client::from_conf(config.build()), call })
+}
+
+/// Gets the next token.
+pub(super) async fn refresh(
+    sdk: &Sdk,
+    session: &Session,
+    token: &SsoToken,
+    what: &str,
+    samples: &mut Vec<Sample>,
+) -> Result<TokenAnswer, Fault> {
+    let Ready { client, call } = ready(sdk, what, session.endpoint()).await?;
+    let Some(SsoRefresh { refresh_token, client_id, client_secret, .. }) = &token.refresh else {
+        return Err(call.unusable(None, "no refresh token"));
+    };
+    let answer = client
+        .create_token()
+        .grant_type("refresh_token")
+        .client_id(client_id)
+        .client_secret(client_secret.expose())
+        .refresh_token(refresh_token.expose())
+        .send()
+        .await;
+    samples.extend(call.recorder.samples());
+    let answer = answer.map_err(|error| call.json_fault(&error, Name::Exception))?;
+    token_answer(&call, &answer)
+}
+
+/// Registers a client for one way of signing in.
+pub(super) async fn register(
+    sdk: &Sdk,
+    session: &SsoSession,
+    start_url: &str,
+    flow: Flow,
+    what: &str,
+    samples: &mut Vec<Sample>,
+) -> Result<Registration, Fault> {
+    let Ready { client, call } = ready(sdk, what, &session.oidc).await?;
+    let mut request = client.register_client().client_name(CLIENT_NAME).client_type("public");
+    if !session.scopes.is_empty() {
+        request = request.set_scopes(Some(session.scopes.clone()));
+    }
+    if flow == Flow::Browser {
+        request = request
+            .grant_types("authorization_code")
+            .grant_types("refresh_token")
+            .redirect_uris(REDIRECT_URI)
+            .issuer_url(start_url);
+    }
+    let answer = request.send().await;
+    samples.extend(call.recorder.samples());
+    let answer = answer.map_err(|error| unknown_start_url(call.json_fault(&error, Name::Exception), session, &call))?;
+    let (Some(client_id), Some(client_secret)) = (answer.client_id(), answer.client_secret()) else {
+        return Err(call.unusable(None, "an answer that names no client"));
+    };
+    Ok(Registration {
+        client_id: client_id.to_owned(),
+        client_secret: Secret::new(client_secret),
+        // Epoch seconds.
+        expires: WallTime::from_millis(answer.client_secret_expires_at().saturating_mul(1_000)),
+    })
+}
+
+/// What a person has to do elsewhere, with a code.
+pub(super) struct DeviceCode {
+    pub(super) device_code: Secret,
+    pub(super) user_code: String,
+    pub(super) url: String,
+    pub(super) url_with_code: Option<String>,
+    pub(super) expires_in: TimeDelta,
+    pub(super) interval: TimeDelta,
+}
+
+/// RFC 8628: five seconds, where the server says nothing.
+const INTERVAL: i32 = 5;
+
+/// Begins a sign-in in any browser.
+pub(super) async fn begin_device_code(
+    sdk: &Sdk,
+    session: &SsoSession,
+    start_url: &str,
+    registration: &Registration,
+    what: &str,
+    samples: &mut Vec<Sample>,
+) -> Result<DeviceCode, Fault> {
+    let Ready { client, call } = ready(sdk, what, &session.oidc).await?;
+    let answer = client
+        .start_device_authorization()
+        .client_id(&registration.client_id)
+        .client_secret(registration.client_secret.expose())
+        .start_url(start_url)
+        .send()
+        .await;
+    samples.extend(call.recorder.samples());
+    let answer = answer.map_err(|error| unknown_start_url(call.json_fault(&error, Name::Exception), session, &call))?;
+    let (Some(device_code), Some(user_code), Some(url)) =
+        (answer.device_code(), answer.user_code(), answer.verification_uri())
+    else {
+        return Err(call.unusable(None, "an answer without a code"));
+    };
+    Ok(DeviceCode {
+        device_code: Secret::new(device_code),
+        user_code: user_code.to_owned(),
+        url: url.to_owned(),
+        url_with_code: answer.verification_uri_complete().map(str::to_owned),
+        expires_in: seconds(answer.expires_in()),
+        interval: seconds(if answer.interval() > 0 { answer.interval() } else { INTERVAL }),
+    })
+}
+
+/// What gets the token of a sign-in.
+pub(super) enum Proof<'a> {
+    /// The code that came back to us.
+    Code(&'a Secret, &'a Authorization),
+    /// The code that a person confirms elsewhere.
+    DeviceCode(&'a Secret),
+}
+
+/// Gets the token of a sign-in.
+pub(super) async fn exchange(
+    sdk: &Sdk,
+    session: &SsoSession,
+    registration: &Registration,
+    proof: Proof<'_>,
+    what: &str,
+    samples: &mut Vec<Sample>,
+) -> Result<TokenAnswer, Fault> {
+    let Ready { client, call } = ready(sdk, what, &session.oidc).await?;
+    let request =
+        client.create_token().client_id(&registration.client_id).client_secret(registration.client_secret.expose());
+    let request = match proof {
+        Proof::Code(code, authorization) => request
+            .grant_type("authorization_code")
+            .code(code.expose())
+            .redirect_uri(&authorization.redirect_uri)
+            .code_verifier(authorization.verifier().expose()),
+        Proof::DeviceCode(code) => {
+            request.grant_type("urn:ietf:params:oauth:grant-type:device_code").device_code(code.expose())
+        }
+    };
+    let answer = request.send().await;
+    samples.extend(call.recorder.samples());
+    let answer = answer.map_err(|error| call.json_fault(&error, Name::Exception))?;
+    token_answer(&call, &answer)
+}
+
+/// Where a person is sent to: the service's own page.
+pub(super) async fn page(what: &str, session: &SsoSession) -> Result<String, Fault> {
+    crate::adapters::aws_call::resolve(what, Service::Oidc, &session.oidc).await
+}
+
+fn token_answer(call: &Call<'_>, answer: &CreateTokenOutput) -> Result<TokenAnswer, Fault> {
+    let access_token = answer.access_token().filter(|token| !token.is_empty());
+    let (Some(access_token), true) = (access_token, answer.expires_in() > 0) else {
+        return Err(call.unusable(None, "an answer without a token"));
+    };
+    Ok(TokenAnswer {
+        grant: Grant::Token(Secret::new(access_token)),
+        expires_in: seconds(answer.expires_in()),
+        refresh_token: answer.refresh_token().filter(|token| !token.is_empty()).map(Secret::new),
+        id_token: None,
+    })
+}
+
+/// A start URL that AWS does not know in a region is an invalid request, and no word about which part of it.
+fn unknown_start_url(fault: Fault, session: &SsoSession, call: &Call<'_>) -> Fault {
+    if fault.code != "InvalidRequestException" {
+        return fault;
+    }
+    let why = format!(
+        "AWS knows no sign-in page for sso_start_url = {} in sso_region = {} ({})",
+        session.start_url, session.region, fault.message
+    );
+    crate::core::aws_error::fault(call.what, None, Some("StartUrlUnknown"), Some(&why))
+}

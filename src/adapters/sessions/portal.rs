@@ -1,0 +1,152 @@
+//! The access portal of IAM Identity Center: role credentials for a token, and what there is.
+
+use aws_sdk_sso::Client;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use chrono::TimeDelta;
+
+use crate::adapters::aws_call::{Call, Name};
+use crate::adapters::sdk::{Sdk, client_config};
+use crate::core::aws_error::Fault;
+use crate::core::clock::Sample;
+use crate::core::credential::Credentials;
+use crate::core::keeper::{Account, Outcome};
+use crate::core::plan::{Endpoint, Service, SsoRole};
+use crate::core::secret::Secret;
+use crate::core::session::SsoSession;
+use crate::core::time::AwsTime;
+
+/// No person has more pages of accounts or roles.
+const MOST_PAGES: usize = 1_000;
+/// The portal's limit for one list is about this many calls a second.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+
+struct Ready<'a> {
+    client: Client,
+    call: Call<'a>,
+}
+
+async fn ready<'a>(sdk: &Sdk, what: &'a str, endpoint: &Endpoint) -> Result<Ready<'a>, Fault> {
+    let call = Call::prepare(&sdk.network, what, Service::Portal, endpoint).await?;
+    // The token stands for a signature: no time is needed.
+    let config = client_config!(aws_sdk_sso, &sdk.config, call, endpoint, TimeDelta::zero());
+    Ok(Ready { client: Client::from_conf(config.build()), call })
+}
+
+/// Gets the credentials of one role.
+pub(super) async fn role_credentials(
+    sdk: &Sdk,
+    role: &SsoRole,
+    endpoint: &Endpoint,
+    profile: &str,
+    token: &Secret,
+) -> (Outcome, Vec<Sample>) {
+    let SsoRole { account_id, role_name, .. } = role;
+    let what = format!("GetRoleCredentials of {role_name} in account {account_id} for profile \"{profile}\"");
+    let Ready { client, call } = match ready(sdk, &what, endpoint).await {
+        Ok(ready) => ready,
+        Err(fault) => return (Outcome::Failed(fault), Vec::new()),
+    };
+    let answer = client
+        .get_role_credentials()
+        .account_id(account_id)
+        .role_name(role_name)
+        .access_token(token.expose())
+        .send()
+        .await
+        .map_err(|error| call.json_fault(&error, Name::Exception));
+    let outcome = answer.and_then(|answer| {
+        let set = answer.role_credentials().ok_or_else(|| call.unusable(None, "an answer without credentials"))?;
+        let given = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        match (given(set.access_key_id()), given(set.secret_access_key()), given(set.session_token())) {
+            (Some(access_key_id), Some(secret), Some(token)) if set.expiration() > 0 => {
+                Ok(Outcome::Minted(Credentials {
+                    access_key_id,
+                    secret_access_key: Secret::new(secret),
+                    session_token: Some(Secret::new(token)),
+                    // Epoch milliseconds.
+                    expires_at: Some(AwsTime::from_millis(set.expiration())),
+                    account_id: Some(account_id.clone()),
+                }))
+            }
+            _ => Err(call.unusable(None, "an answer with half of a set of credentials")),
+        }
+    });
+    (outcome.unwrap_or_else(Outcome::Failed), call.recorder.samples())
+}
+
+/// Lists every account and role of who is signed in.
+pub(super) async fn list_roles(sdk: &Sdk, session: &SsoSession, token: &Secret) -> (Outcome, Vec<Sample>) {
+    let what = "listing accounts and roles";
+    let Ready { client, call } = match ready(sdk, what, &session.portal).await {
+        Ok(ready) => ready,
+        Err(fault) => return (Outcome::Failed(fault), Vec::new()),
+    };
+    let listed = listed(&client, &call, token).await;
+    (listed.map_or_else(Outcome::Failed, Outcome::Roles), call.recorder.samples())
+}
+
+async fn listed(client: &Client, call: &Call<'_>, token: &Secret) -> Result<Vec<Account>, Fault> {
+    let mut accounts = Vec::new();
+    let mut next = None;
+    for _ in 0..MOST_PAGES {
+        let page = client.list_accounts().access_token(token.expose()).max_results(100).set_next_token(next.take());
+        let page = page.send().await.map_err(|error| call.json_fault(&error, Name::Exception))?;
+        for account in page.account_list() {
+            let id = account.account_id().unwrap_or_default().to_owned();
+            let roles = roles_of(client, call, token, &id).await?;
+            accounts.push(Account { id, name: account.account_name().unwrap_or_default().to_owned(), roles });
+        }
+        next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(accounts)
+}
+
+async fn roles_of(client: &Client, call: &Call<'_>, token: &Secret, account: &str) -> Result<Vec<String>, Fault> {
+    let mut roles = Vec::new();
+    let mut next: Option<String> = None;
+    for _ in 0..MOST_PAGES {
+        let send = |next: Option<String>| {
+            let page = client.list_account_roles().access_token(token.expose()).account_id(account).max_results(100);
+            page.set_next_token(next).send()
+        };
+        let page = match send(next.clone()).await {
+            Err(error) if is_throttled(&error) => {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the portal asks for a pause, and a person waits for the whole list"
+                )]
+                tokio::time::sleep(5 * PAUSE).await;
+                send(next.clone()).await
+            }
+            page => page,
+        };
+        let page = page.map_err(|error| call.json_fault(&error, Name::Exception))?;
+        roles.extend(page.role_list().iter().filter_map(|role| role.role_name().map(str::to_owned)));
+        next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(roles)
+}
+
+fn is_throttled<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    error.raw_response().is_some_and(|answer| answer.status().as_u16() == 429)
+}
+
+/// Ends a session for everybody who has its token.
+pub(super) async fn log_out(sdk: &Sdk, session: &SsoSession, token: &Secret) -> Result<(), Fault> {
+    let what = "ending the session at AWS";
+    let Ready { client, call } = ready(sdk, what, &session.portal).await?;
+    let answer = client.logout().access_token(token.expose()).send().await;
+    match answer.map_err(|error| call.json_fault(&error, Name::Exception)) {
+        Ok(_) => Ok(()),
+        // It had ended already.
+        Err(fault) if fault.code == "UnauthorizedException" => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}

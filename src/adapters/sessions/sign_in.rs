@@ -1,0 +1,212 @@
+//! One person's sign-in, from the question to the file in the cache.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::sync::mpsc;
+
+use super::redirect::{self, Back};
+use super::{Sessions, dpop, expiry, oidc, service_of, signin, vanity};
+use crate::adapters::{aws_call, clock};
+use crate::core::aws_error::{self, Fault};
+use crate::core::clock::Sample;
+use crate::core::credential::{Credentials, Grant};
+use crate::core::keeper::{Flow, Prompt, SessionEnd, SignInOrder, Ticket};
+use crate::core::secret::Secret;
+use crate::core::session::{
+    Authorization, CachedToken, Found, LoginRefresh, LoginSession, LoginToken, Registration, Session, SsoSession,
+    SsoToken, login_session_of, login_url, registration_file, sso_url,
+};
+use crate::platform::random;
+
+/// A registration lives for ninety days, and a session can be as long: one that has less left than this is renewed first.
+const REGISTRATION_LEFT: TimeDelta = TimeDelta::days(60);
+/// RFC 8628 section 3.5.
+const SLOWER: Duration = Duration::from_secs(5);
+/// AWS's pages wait for so long.
+const PAGE_WAITS: TimeDelta = TimeDelta::minutes(10);
+
+/// Signs a person in.
+pub(super) async fn run(
+    sessions: &Sessions,
+    order: &SignInOrder,
+    begun: &mpsc::Sender<(Ticket, Prompt)>,
+    samples: &mut Vec<Sample>,
+) -> Result<SessionEnd, Fault> {
+    let what = format!("signing in to {}", order.session.described());
+    let sign_in = SignIn { sessions, order, begun, what: &what };
+    let (text, token) = match (&order.session, order.flow) {
+        (Session::Sso(session), Flow::Browser) => sign_in.sso_in_browser(session, samples).await?,
+        (Session::Sso(session), Flow::DeviceCode) => sign_in.sso_with_code(session, samples).await?,
+        (Session::Login(session), _) => sign_in.login(session, samples).await?,
+    };
+    let file = order.session.cache_file();
+    let _lock = sessions.cache.lock(&file).await;
+    // What can't be read, or is another session's, is kept.
+    let set_aside = match sessions.cache.read(&file).await {
+        Found::Text(text) => order.session.read(text.expose()).is_err_and(|_| !text.expose().trim().is_empty()),
+        Found::Missing | Found::Unreadable(_) => false,
+    };
+    let unsaved = sessions.cache.write(&file, &text, set_aside).await.err();
+    Ok(SessionEnd::Renewed { token, unsaved })
+}
+
+struct SignIn<'a> {
+    sessions: &'a Sessions,
+    order: &'a SignInOrder,
+    begun: &'a mpsc::Sender<(Ticket, Prompt)>,
+    what: &'a str,
+}
+
+type Signed = (Secret, CachedToken);
+
+impl SignIn<'_> {
+    async fn sso_in_browser(&self, session: &SsoSession, samples: &mut Vec<Sample>) -> Result<Signed, Fault> {
+        let sdk = &self.sessions.sdk;
+        let start_url = vanity::resolve(sdk, session, self.what).await?;
+        let registration = self.registration(session, &start_url, Flow::Browser, samples).await?;
+        let base = oidc::page(self.what, session).await?;
+        let (code, authorization) = self
+            .ask_in_browser(|authorization| sso_url(&base, &registration.client_id, &session.scopes, authorization))
+            .await?;
+        let proof = oidc::Proof::Code(&code, &authorization);
+        let answer = oidc::exchange(sdk, session, &registration, proof, self.what, samples).await?;
+        self.signed_in(session, &registration, &answer)
+    }
+
+    async fn sso_with_code(&self, session: &SsoSession, samples: &mut Vec<Sample>) -> Result<Signed, Fault> {
+        let sdk = &self.sessions.sdk;
+        let start_url = vanity::resolve(sdk, session, self.what).await?;
+        let registration = self.registration(session, &start_url, Flow::DeviceCode, samples).await?;
+        let code = oidc::begin_device_code(sdk, session, &start_url, &registration, self.what, samples).await?;
+        self.tell(Prompt {
+            url: code.url.clone(),
+            user_code: Some(code.user_code.clone()),
+            url_with_code: code.url_with_code.clone(),
+            expires_in: code.expires_in,
+        })
+        .await;
+        let mut interval = code.interval.to_std().unwrap_or(SLOWER);
+        let end = clock::boot() + code.expires_in;
+        loop {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the server says how often it may be asked whether the person is done"
+            )]
+            tokio::time::sleep(interval).await;
+            let proof = oidc::Proof::DeviceCode(&code.device_code);
+            match oidc::exchange(sdk, session, &registration, proof, self.what, samples).await {
+                Ok(answer) => return self.signed_in(session, &registration, &answer),
+                Err(fault) => match fault.code.as_str() {
+                    "AuthorizationPendingException" => {}
+                    "SlowDownException" => interval += SLOWER,
+                    "ExpiredTokenException" => return Err(self.fault("SignInExpired", "the code has expired")),
+                    "AccessDeniedException" => {
+                        return Err(self.fault("SignInRefused", "the request was denied on AWS's page"));
+                    }
+                    // The network may come back while the person types.
+                    _ if fault.class == aws_error::ErrorClass::Retryable && clock::boot() < end => {}
+                    _ => return Err(fault),
+                },
+            }
+            if clock::boot() >= end {
+                return Err(self.fault("SignInExpired", "the code has expired"));
+            }
+        }
+    }
+
+    async fn login(&self, session: &LoginSession, samples: &mut Vec<Sample>) -> Result<Signed, Fault> {
+        let sdk = &self.sessions.sdk;
+        let key = dpop::new_key().map_err(|why| self.fault("CacheFailed", &why))?;
+        let service = service_of(&self.order.session);
+        let base = aws_call::resolve(self.what, service, &session.endpoint).await?;
+        let (code, authorization) =
+            self.ask_in_browser(|authorization| login_url(&base, signin::CLIENT_ID, authorization)).await?;
+        let proof = signin::Proof::Code { code: &code, authorization: &authorization, key: &key };
+        let answer = signin::call(sdk, &self.order.session, proof, self.order.times, self.what, samples).await?;
+        let id_token = answer.id_token.clone().unwrap_or_else(|| Secret::new(""));
+        let who = login_session_of(&id_token).unwrap_or_default();
+        if who != session.login_session {
+            let why = format!(
+                "the browser is signed in as {who:?}, and the profile's login_session is {}: choose that session in the browser, or \
+                 run aws login to change the profile",
+                session.login_session
+            );
+            return Err(self.fault("SignInRefused", &why));
+        }
+        let Grant::Keys(set) = &answer.grant else {
+            return Err(self.fault("InvalidResponse", "the answer has no credentials"));
+        };
+        let account_id = who.split(':').nth(4).filter(|account| !account.is_empty()).map(str::to_owned);
+        let set = Credentials { account_id, ..set.clone() };
+        let refresh = answer.refresh_token.clone().map(|refresh_token| LoginRefresh {
+            refresh_token,
+            client_id: signin::CLIENT_ID.to_owned(),
+            dpop_key: key.clone(),
+        });
+        let (text, token) = LoginToken::signed_in(&set, refresh, &id_token, expiry(&answer, self.order.times));
+        Ok((Secret::new(text), CachedToken::Login(token)))
+    }
+
+    /// Sends the person to a page, and waits until the browser comes back.
+    async fn ask_in_browser(&self, url: impl Fn(&Authorization) -> String) -> Result<(Secret, Authorization), Fault> {
+        let (listener, port) = redirect::listen()
+            .await
+            .map_err(|error| self.fault("Network", &format!("no port of 127.0.0.1 can be listened at: {error}")))?;
+        let random = random::secret().map_err(|error| self.fault("CacheFailed", &error.to_string()))?;
+        let authorization = Authorization::new(random, port);
+        let url = url(&authorization);
+        self.tell(Prompt { url, user_code: None, url_with_code: None, expires_in: PAGE_WAITS }).await;
+        match redirect::wait(&listener, &authorization).await {
+            Back::Code(code) => Ok((code, authorization)),
+            Back::Denied(why) => Err(self.fault("SignInRefused", &format!("AWS's page said: {why}"))),
+        }
+    }
+
+    async fn tell(&self, prompt: Prompt) {
+        // When nobody listens the program is ending.
+        let _ = self.begun.send((self.order.ticket, prompt)).await;
+    }
+
+    /// The client's registration: the one that is kept, if it will outlive the session, else a new one.
+    async fn registration(
+        &self,
+        session: &SsoSession,
+        start_url: &str,
+        flow: Flow,
+        samples: &mut Vec<Sample>,
+    ) -> Result<Registration, Fault> {
+        let file = registration_file(session, if flow == Flow::Browser { "browser" } else { "device" });
+        if let Found::Text(text) = self.sessions.cache.read(&file).await
+            && let Some(kept) = Registration::read(text.expose())
+            && kept.expires - clock::read().wall > REGISTRATION_LEFT
+        {
+            return Ok(kept);
+        }
+        let registration = oidc::register(&self.sessions.sdk, session, start_url, flow, self.what, samples).await?;
+        let text = Secret::new(registration.text(&session.scopes));
+        if let Err(why) = self.sessions.cache.write(&file, &text, false).await {
+            tracing::debug!("the client's registration can't be kept ({why}): the next sign-in registers anew");
+        }
+        Ok(registration)
+    }
+
+    fn signed_in(
+        &self,
+        session: &SsoSession,
+        registration: &Registration,
+        answer: &crate::core::session::TokenAnswer,
+    ) -> Result<Signed, Fault> {
+        let Grant::Token(access_token) = &answer.grant else {
+            return Err(self.fault("InvalidResponse", "the answer has no token"));
+        };
+        let expires = expiry(answer, self.order.times);
+        let (text, token) =
+            SsoToken::signed_in(session, registration, access_token, answer.refresh_token.as_ref(), expires);
+        Ok((Secret::new(text), CachedToken::Sso(token)))
+    }
+
+    fn fault(&self, code: &str, why: &str) -> Fault {
+        aws_error::fault(self.what, None, Some(code), Some(why))
+    }
+}

@@ -1,0 +1,189 @@
+//! Sign-in sessions as the AWS tools keep them: where a session's cache file is, what is in it, and how it is changed.
+//!
+//! IAM Identity Center (`sso_session`, or the legacy form without one) and `aws login` have the same shape: a file that many
+//! programs read and write, a short-lived token in it, and a refresh token that gets the next one and may change with it.
+
+mod authorize;
+mod cache_file;
+mod login_token;
+mod refresh;
+mod sso_token;
+
+pub use authorize::{Authorization, REDIRECT_PATH, Redirect, login_url, read_redirect, registration_file, sso_url};
+pub use cache_file::{CacheFile, CacheFolder};
+pub use login_token::{LoginRefresh, LoginToken, login_session_of};
+pub use refresh::{After, Before, Found, Refused, TokenAnswer, after_refresh, after_refusal, as_known, before_refresh, shows};
+pub use sso_token::{Registration, SsoRefresh, SsoToken, is_vanity, region_of_start_url};
+
+use crate::core::credential::Grant;
+use crate::core::plan::Endpoint;
+use crate::core::secret::Secret;
+use crate::core::time::WallTime;
+
+/// What a client of IAM Identity Center may do where nothing else is said: list accounts and roles, and get credentials.
+pub const DEFAULT_SCOPE: &str = "sso:account:access";
+
+/// A session of IAM Identity Center, as the files describe it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SsoSession {
+    /// The `sso-session` section; `None` in the legacy form.
+    pub name: Option<String>,
+    /// `sso_start_url`.
+    pub start_url: String,
+    /// `sso_region`.
+    pub region: String,
+    /// `sso_registration_scopes`; none in the legacy form.
+    pub scopes: Vec<String>,
+    /// Where tokens come from.
+    pub oidc: Endpoint,
+    /// Where role credentials come from.
+    pub portal: Endpoint,
+}
+
+/// A session of `aws login`, as the files describe it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginSession {
+    /// The value of `login_session`: the ARN of who signed in.
+    pub login_session: String,
+    /// Where its credentials come from.
+    pub endpoint: Endpoint,
+}
+
+/// A sign-in session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// Of IAM Identity Center.
+    Sso(SsoSession),
+    /// Of `aws login`.
+    Login(LoginSession),
+}
+
+/// What a cache file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CachedToken {
+    /// Of IAM Identity Center.
+    Sso(SsoToken),
+    /// Of `aws login`.
+    Login(LoginToken),
+}
+
+/// Why a cache file is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// The end of a sentence that begins with the file. It shows no secret of it.
+    pub why: String,
+    /// It is a whole file of another session: nothing of it is ours to replace.
+    pub foreign: bool,
+}
+
+impl Session {
+    /// What people call it: the section's name, or what stands in its place.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Sso(session) => session.name.as_deref().unwrap_or(&session.start_url),
+            Self::Login(session) => &session.login_session,
+        }
+    }
+
+    /// What it is, for the beginning of a sentence.
+    pub fn described(&self) -> String {
+        match self {
+            Self::Sso(SsoSession { name: Some(name), .. }) => format!("the SSO session \"{name}\""),
+            Self::Sso(SsoSession { start_url, .. }) => format!("the SSO sign-in at {start_url}"),
+            Self::Login(session) => format!("the login session {}", session.login_session),
+        }
+    }
+
+    /// Its file in the cache.
+    pub fn cache_file(&self) -> CacheFile {
+        match self {
+            Self::Sso(session) => CacheFile::of_sso(session.name.as_deref().unwrap_or(&session.start_url)),
+            Self::Login(session) => CacheFile::of_login(&session.login_session),
+        }
+    }
+
+    /// Reads a cache file's text.
+    ///
+    /// # Errors
+    /// Why it can't be this session's.
+    pub fn read(&self, text: &str) -> Result<CachedToken, Unusable> {
+        match self {
+            Self::Sso(session) => SsoToken::read(text, session).map(CachedToken::Sso),
+            Self::Login(_) => LoginToken::read(text).map(CachedToken::Login),
+        }
+    }
+
+    /// Where its tokens come from.
+    pub fn endpoint(&self) -> &Endpoint {
+        match self {
+            Self::Sso(session) => &session.oidc,
+            Self::Login(session) => &session.endpoint,
+        }
+    }
+}
+
+impl CachedToken {
+    /// When it expires, by the clock of the machine that wrote the file: the AWS tools stamp it with their own.
+    pub fn expires(&self) -> WallTime {
+        match self {
+            Self::Sso(token) => token.expires,
+            Self::Login(token) => token.expires,
+        }
+    }
+
+    /// What gets the next token, where there is such a thing.
+    pub fn refresh_token(&self) -> Option<&Secret> {
+        match self {
+            Self::Sso(token) => token.refresh.as_ref().map(|refresh| &refresh.refresh_token),
+            Self::Login(token) => token.refresh.as_ref().map(|refresh| &refresh.refresh_token),
+        }
+    }
+
+    /// What it is good for.
+    pub fn grant(&self) -> Grant {
+        match self {
+            Self::Sso(token) => Grant::Token(token.access_token.clone()),
+            Self::Login(token) => Grant::Keys(token.credentials.clone()),
+        }
+    }
+
+    /// The text of the file with an answer in it, and the token then; `None` for an answer of another kind.
+    fn renewed(
+        &self,
+        old: Option<&str>,
+        session: &Session,
+        answer: &TokenAnswer,
+        expires: WallTime,
+    ) -> Option<(String, Self)> {
+        let next = answer.refresh_token.as_ref();
+        match (self, session, &answer.grant) {
+            (Self::Sso(token), Session::Sso(session), Grant::Token(access_token)) => {
+                let (text, token) = token.renewed(old, session, access_token, next, expires);
+                Some((text, Self::Sso(token)))
+            }
+            (Self::Login(token), Session::Login(_), Grant::Keys(credentials)) => {
+                let (text, token) = token.renewed(old, credentials, next, expires);
+                Some((text, Self::Login(token)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The text of the file with this token in it; what was in the old text and is not known here stays.
+    pub fn text(&self, old: Option<&str>, session: &Session) -> String {
+        match (self, session) {
+            (Self::Sso(token), Session::Sso(session)) => token.text(old, session),
+            (Self::Login(token), _) => token.text(old),
+            (Self::Sso(_), Session::Login(_)) => String::new(),
+        }
+    }
+
+    /// Whether both are one and the same token.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let secret = |token: &Self| match token {
+            Self::Sso(token) => token.access_token.clone(),
+            Self::Login(token) => token.credentials.secret_access_key.clone(),
+        };
+        secret(self) == secret(other) && self.refresh_token() == other.refresh_token()
+    }
+}

@@ -1,0 +1,139 @@
+//! The work of sign-in sessions: what is under way, and what comes of it as events for the keeper.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::adapters::sessions::Sessions;
+use crate::adapters::watch::FileContent;
+use crate::core::keeper::{Event, Prompt, RefreshOrder, RolesOrder, SignInOrder, SignOutOrder, Ticket};
+use crate::core::secret::Secret;
+use crate::core::session::{CacheFile, Found};
+
+/// Prompts that wait for the loop; there is one for each sign-in.
+const QUEUE: usize = 8;
+
+/// What is under way for sessions.
+pub(super) struct SessionWork {
+    /// Each ends with an event, or with nothing to say.
+    work: JoinSet<Option<Event>>,
+    begun: mpsc::Sender<(Ticket, Prompt)>,
+    prompts: mpsc::Receiver<(Ticket, Prompt)>,
+    sign_ins: BTreeMap<Ticket, AbortHandle>,
+    /// The cache files that are watched.
+    files: BTreeMap<PathBuf, CacheFile>,
+}
+
+impl Default for SessionWork {
+    fn default() -> Self {
+        let (begun, prompts) = mpsc::channel(QUEUE);
+        Self { work: JoinSet::new(), begun, prompts, sign_ins: BTreeMap::new(), files: BTreeMap::new() }
+    }
+}
+
+impl SessionWork {
+    /// The next thing that has happened; `None` where nothing is under way.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        loop {
+            let ended = tokio::select! {
+                // In this order: a sign-in begins before it ends.
+                biased;
+                Some((ticket, prompt)) = self.prompts.recv() => return Some(Event::SignInBegun { ticket, prompt }),
+                Some(ended) = self.work.join_next() => ended,
+                else => return None,
+            };
+            match ended {
+                Ok(Some(event)) => {
+                    if let Event::Ended { ticket, .. } = &event {
+                        self.sign_ins.remove(ticket);
+                    }
+                    return Some(event);
+                }
+                Ok(None) => {}
+                Err(error) if error.is_cancelled() => {}
+                // In release a panic aborts; in tests it shows here.
+                Err(error) => tracing::error!("work on a session ended without an outcome: {error}"),
+            }
+        }
+    }
+
+    /// Reads a cache file.
+    pub(super) fn look(&mut self, sessions: &Sessions, file: CacheFile) {
+        let sessions = sessions.clone();
+        self.work.spawn(async move {
+            let found = sessions.look(&file).await;
+            Some(Event::SessionFile { file, found })
+        });
+    }
+
+    pub(super) fn refresh(&mut self, sessions: &Sessions, order: RefreshOrder) {
+        let (sessions, ticket) = (sessions.clone(), order.ticket);
+        self.work.spawn(async move {
+            let (outcome, samples) = sessions.refresh(order).await;
+            Some(Event::Ended { ticket, outcome, samples })
+        });
+    }
+
+    pub(super) fn sign_in(&mut self, sessions: &Sessions, order: SignInOrder) {
+        let (sessions, ticket, begun) = (sessions.clone(), order.ticket, self.begun.clone());
+        let handle = self.work.spawn(async move {
+            let (outcome, samples) = sessions.sign_in(order, begun).await;
+            Some(Event::Ended { ticket, outcome, samples })
+        });
+        self.sign_ins.insert(ticket, handle);
+    }
+
+    /// Nobody waits for a sign-in any more: its listener is closed, its questions are no longer asked.
+    pub(super) fn cancel(&mut self, ticket: Ticket) {
+        if let Some(handle) = self.sign_ins.remove(&ticket) {
+            handle.abort();
+        }
+    }
+
+    pub(super) fn sign_out(&mut self, sessions: &Sessions, order: SignOutOrder) {
+        let sessions = sessions.clone();
+        self.work.spawn(async move {
+            let what = order.session.described();
+            if let Some(complaint) = sessions.sign_out(order).await {
+                tracing::warn!("signing out of {what}: {complaint}");
+            }
+            None
+        });
+    }
+
+    pub(super) fn list_roles(&mut self, sessions: &Sessions, order: RolesOrder) {
+        let (sessions, ticket) = (sessions.clone(), order.ticket);
+        self.work.spawn(async move {
+            let (outcome, samples) = sessions.list_roles(order).await;
+            Some(Event::Ended { ticket, outcome, samples })
+        });
+    }
+
+    /// The cache files that are to be watched; true where they are others than before.
+    pub(super) fn watch(&mut self, sessions: &Sessions, files: BTreeSet<CacheFile>) -> bool {
+        let files: BTreeMap<PathBuf, CacheFile> = files.into_iter().map(|file| (sessions.path(&file), file)).collect();
+        let changed = files != self.files;
+        self.files = files;
+        changed
+    }
+
+    pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.files.keys()
+    }
+
+    /// What a change of a file means, where it is a cache file.
+    pub(super) fn file_changed(&self, path: &Path, content: &FileContent) -> Option<Event> {
+        let file = self.files.get(path)?.clone();
+        let found = match content {
+            FileContent::Missing => Found::Missing,
+            FileContent::Text(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => Found::Text(Secret::new(text)),
+                Err(_) => Found::Unreadable("it is not text".to_owned()),
+            },
+            FileContent::Unreadable(why) => Found::Unreadable(why.clone()),
+        };
+        Some(Event::SessionFile { file, found })
+    }
+}

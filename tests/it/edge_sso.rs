@@ -1,0 +1,397 @@
+//! SSO with the real programs: one sign-in for everything, in the AWS tools' own cache.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use sha1::{Digest, Sha1};
+
+use crate::machine::{ACCOUNT, Machine, role, stderr};
+use crate::standin::{Fault, Rotation, START_URL, Service};
+
+/// A machine whose person has roles in two accounts, and profiles for them.
+fn machine() -> Machine {
+    let machine = Machine::new();
+    machine.aws.assign(ACCOUNT, "Prod", "Admin");
+    machine.aws.assign(ACCOUNT, "Prod", "ReadOnly");
+    machine.aws.assign("444455556666", "Sandbox", "Dev");
+    machine.write(
+        ".aws/config",
+        &format!(
+            "[sso-session corp]\nsso_start_url = {START_URL}\nsso_region = eu-west-1\nsso_registration_scopes = sso:account:access\n\n\
+             [profile admin]\nsso_session = corp\nsso_account_id = {ACCOUNT}\nsso_role_name = Admin\nregion = eu-west-1\n\n\
+             [profile reader]\nsso_session = corp\nsso_account_id = {ACCOUNT}\nsso_role_name = ReadOnly\nregion = eu-west-1\n\n\
+             [profile nobody]\nsso_session = corp\nsso_account_id = {ACCOUNT}\nsso_role_name = Nobody\nregion = eu-west-1\n"
+        ),
+    );
+    machine
+}
+
+fn token_file() -> String {
+    let name: String = Sha1::digest("corp").iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(".aws/sso/cache/{name}.json")
+}
+
+fn token(machine: &Machine) -> Value {
+    serde_json::from_str(&machine.read(&token_file())).unwrap_or(Value::Null)
+}
+
+/// Starts `evercred login`, and reads what it says until a line that is asked for.
+struct Login {
+    child: Child,
+    said: BufReader<std::process::ChildStderr>,
+}
+
+impl Login {
+    fn start(mut command: Command, arguments: &[&str]) -> Self {
+        command.arg("login").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let said = BufReader::new(child.stderr.take().unwrap());
+        Self { child, said }
+    }
+
+    /// The next line of which `wanted` gives something.
+    fn line<T>(&mut self, wanted: impl Fn(&str) -> Option<T>) -> T {
+        let mut all = String::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.said.read_line(&mut line).unwrap() > 0, "it ended: {all}");
+            if let Some(found) = wanted(line.trim()) {
+                return found;
+            }
+            all.push_str(&line);
+        }
+    }
+
+    fn url(&mut self) -> String {
+        self.line(|line| line.starts_with("http").then(|| line.to_owned()))
+    }
+
+    /// Exit code, stdout and the rest of stderr.
+    fn end(mut self) -> (Option<i32>, String, String) {
+        let (mut out, mut err) = (String::new(), String::new());
+        self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        self.said.read_to_string(&mut err).unwrap();
+        (self.child.wait().unwrap().code(), out, err)
+    }
+}
+
+/// Gets a page as a browser does: the head of the answer, and where it leads.
+fn get(url: &str) -> (String, Option<String>) {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap() == 0 || line == "\r\n" {
+            break;
+        }
+        answer.push_str(&line);
+    }
+    let location = answer.lines().find_map(|line| line.strip_prefix("Location: ")).map(str::to_owned);
+    (answer, location)
+}
+
+/// What a person does in the browser.
+fn answer_page(url: &str, answer: &str) -> String {
+    let (head, location) = get(&format!("{url}&_answer={answer}"));
+    let location = location.unwrap_or_else(|| panic!("the page leads nowhere: {head}"));
+    get(&location).0
+}
+
+fn sign_in(machine: &Machine) {
+    let mut login = Login::start(machine.companion(), &["corp", "--no-browser"]);
+    let code = login.line(|line| (line.len() == 9 && line.as_bytes()[4] == b'-').then(|| line.to_owned()));
+    assert_eq!(machine.aws.approve(Some(&code)), 1);
+    let (status, out, err) = login.end();
+    assert_eq!(status, Some(0), "{err}");
+    assert!(out.starts_with("corp: signed in"), "{out}");
+}
+
+#[test]
+fn one_sign_in_serves_every_profile_and_stands_in_the_aws_tools_cache() {
+    let mut machine = machine();
+    machine.start();
+    let before = machine.run(&["credential-process", "admin"]);
+    assert_eq!(before.status.code(), Some(5));
+    let said = stderr(&before);
+    assert!(said.contains("nobody is signed in to the SSO session \"corp\""), "{said}");
+    assert!(said.contains("fix: evercred login corp"), "{said}");
+    sign_in(&machine);
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    assert_eq!(machine.whose("reader"), Ok(role("ReadOnly")));
+    let token = token(&machine);
+    for field in [
+        "startUrl",
+        "region",
+        "accessToken",
+        "expiresAt",
+        "clientId",
+        "clientSecret",
+        "refreshToken",
+        "registrationExpiresAt",
+    ] {
+        assert!(token[field].is_string(), "{field}: {token}");
+    }
+    use std::os::unix::fs::MetadataExt;
+    assert_eq!(machine.path(&token_file()).metadata().unwrap().mode() & 0o777, 0o600);
+    let sessions = machine.status()["sso_sessions"].clone();
+    assert_eq!(
+        (&sessions[0]["name"], &sessions[0]["state"], &sessions[0]["profiles"]),
+        (&json!("corp"), &json!("fresh"), &json!(3))
+    );
+    for secret in ["accessToken", "refreshToken", "clientSecret"] {
+        let secret = token[secret].as_str().unwrap();
+        assert!(!machine.read("log").contains(secret) && !machine.status().to_string().contains(secret));
+        assert!(
+            !machine.read("run/minted.json").contains(secret) && !machine.read("state/memory.json").contains(secret)
+        );
+    }
+}
+
+#[test]
+fn the_browser_flow_asks_once_and_refuses_what_is_not_its_answer() {
+    let mut machine = machine();
+    machine.start();
+    let mut login = Login::start(machine.companion(), &["corp"]);
+    // No screen, no browser: a code by itself.
+    assert!(login.url().ends_with("/device"));
+    drop(login.child.kill());
+    drop(login.child.wait());
+
+    machine.write("browser", "#!/bin/sh\necho \"$1\" > \"$HOME/opened\"\n");
+    std::fs::set_permissions(machine.path("browser"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut companion = machine.companion();
+    companion.env("BROWSER", machine.path("browser"));
+    let mut login = Login::start(companion, &["admin"]);
+    let url = login.url();
+    assert!(url.contains("/authorize?") && url.contains("code_challenge_method=S256"), "{url}");
+    machine.eventually("the browser is opened", |machine| machine.read("opened").trim() == url);
+    let redirect = url.split("redirect_uri=").nth(1).unwrap().split('&').next().unwrap();
+    let redirect = redirect.replace("%3A", ":").replace("%2F", "/");
+    let (head, _) = get(&format!("{redirect}?code=evil&state=evil"));
+    assert!(head.starts_with("HTTP/1.1 400"), "{head}");
+    assert!(answer_page(&url, "allow").starts_with("HTTP/1.1 200"));
+    let (status, out, err) = login.end();
+    assert_eq!((status, out.starts_with("corp: signed in")), (Some(0), true), "{out}{err}");
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    assert_eq!(machine.aws.count("CreateToken:authorization_code"), 1);
+}
+
+#[test]
+fn a_denied_sign_in_says_so_and_a_given_up_one_asks_no_more() {
+    let mut machine = machine();
+    machine.start();
+    let mut login = Login::start(machine.companion(), &["corp", "--no-browser"]);
+    login.url();
+    machine.eventually("a code waits", |machine| machine.aws.deny(None) == 1);
+    let (status, _, err) = login.end();
+    assert_eq!(status, Some(5), "{err}");
+    assert!(err.contains("denied") && err.contains("fix:"), "{err}");
+
+    let mut login = Login::start(machine.companion(), &["corp", "--no-browser"]);
+    login.url();
+    machine.eventually("it is asked for", |machine| machine.aws.count("CreateToken:device_code") > 1);
+    login.child.kill().unwrap();
+    login.child.wait().unwrap();
+    machine.eventually("it is given up", |machine| machine.read("log").contains("a sign-in was given up"));
+}
+
+#[test]
+fn a_token_is_refreshed_ahead_with_what_others_wrote_beside_it() {
+    let mut machine = machine();
+    machine.aws.sso(|settings| settings.access_token_seconds = 8);
+    machine.start();
+    sign_in(&machine);
+    let mut document = token(&machine);
+    document["later"] = json!({"kept": true});
+    machine.replace(&token_file(), &document.to_string());
+    let first = document["accessToken"].clone();
+    machine.eventually("refreshed three times", |machine| machine.aws.count("CreateToken:refresh_token") >= 3);
+    let now = token(&machine);
+    assert!(now["accessToken"] != first && now["later"]["kept"] == json!(true), "{now}");
+    assert!(machine.aws.is_signed_in(now["accessToken"].as_str().unwrap()));
+    assert!(
+        machine.aws.calls().iter().all(|call| call.error.is_none_or(|error| error == "AuthorizationPendingException"))
+    );
+}
+
+#[test]
+fn what_another_tool_wrote_is_in_use_within_moments_and_a_deleted_file_is_a_sign_out() {
+    let mut machine = machine();
+    machine.start();
+    sign_in(&machine);
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    let document = machine.read(&token_file());
+    std::fs::remove_file(machine.path(&token_file())).unwrap();
+    machine.eventually("the credentials are withdrawn", |machine| {
+        machine.run(&["credential-process", "admin"]).status.code() == Some(5)
+    });
+    machine.eventually("nothing is kept", |machine| !machine.read("run/minted.json").contains("ASIA"));
+    assert!(!machine.path(&token_file()).exists(), "nothing is written back");
+    // As the AWS CLI writes: in place.
+    machine.write(&token_file(), "");
+    machine.write(&token_file(), &document);
+    machine.eventually("it is in use", |machine| machine.whose("admin") == Ok(role("Admin")));
+}
+
+#[test]
+fn logout_ends_the_session_at_aws_and_removes_the_file() {
+    let mut machine = machine();
+    machine.start();
+    sign_in(&machine);
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    let output = machine.run(&["logout", "corp"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(machine.run(&["credential-process", "admin"]).status.code(), Some(5));
+    machine.eventually("AWS knows", |machine| machine.aws.live_sso_sessions() == 0);
+    machine.eventually("the file is gone", |machine| !machine.path(&token_file()).exists());
+}
+
+#[test]
+fn a_session_that_is_over_is_said_once_and_makes_no_more_calls() {
+    let mut machine = machine();
+    machine.aws.sso(|settings| settings.access_token_seconds = 6);
+    machine.start();
+    sign_in(&machine);
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    machine.aws.end_sso_sessions();
+    machine.eventually("it is over", |machine| machine.status()["sso_sessions"][0]["state"] == "needs-login");
+    let calls = machine.aws.calls().len();
+    let refused = machine.run(&["renew", "admin"]);
+    assert_eq!(refused.status.code(), Some(5), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("fix: evercred login corp"), "{}", stderr(&refused));
+    machine.write(".aws/credentials", "[other]\nregion = eu-west-1\n");
+    machine.eventually("the files were read", |machine| machine.profile("other") != Value::Null);
+    assert_eq!(machine.aws.calls().len(), calls);
+    assert_eq!(machine.read("log").matches("sso-login-needed").count(), 1, "{}", machine.read("log"));
+    assert!(machine.path(&token_file()).exists(), "a failed refresh deletes nothing");
+    sign_in(&machine);
+    assert_eq!(machine.whose("reader"), Ok(role("ReadOnly")));
+}
+
+#[test]
+fn failures_are_told_apart() {
+    let mut machine = machine();
+    machine.start();
+    sign_in(&machine);
+    let said = machine.credentials("nobody").unwrap_err();
+    assert!(
+        said.contains("ForbiddenException") && said.contains("does not have") | said.contains("No access"),
+        "{said}"
+    );
+    assert!(said.contains("sso_role_name"), "{said}");
+    // A token that was taken away is refreshed once, and the role got with the new one.
+    machine.aws.revoke_access_tokens();
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    assert_eq!(machine.aws.count("CreateToken:refresh_token"), 1);
+    machine.aws.fail_next_of(Service::Portal, &[Fault::Throttled]);
+    assert_eq!(machine.whose("reader"), Ok(role("ReadOnly")), "throttling is waited out");
+}
+
+#[test]
+fn a_start_url_that_aws_does_not_know_is_named_with_its_region() {
+    let mut machine = machine();
+    let config = machine.read(".aws/config").replace(START_URL, "https://nowhere.awsapps.com/start");
+    machine.write(".aws/config", &config);
+    machine.start();
+    let output = machine.run(&["login", "corp", "--no-browser"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("https://nowhere.awsapps.com/start") && said.contains("eu-west-1"), "{said}");
+    assert!(said.contains("sso_start_url") && said.contains("sso_region"), "{said}");
+}
+
+#[test]
+fn a_companys_own_start_url_is_followed_to_awss() {
+    let mut machine = machine();
+    let vanity = format!("{}/vanity", machine.aws.url());
+    let config = machine.read(".aws/config").replace(START_URL, &vanity);
+    machine.write(".aws/config", &config);
+    machine.start();
+    sign_in(&machine);
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    assert_eq!(token(&machine)["startUrl"], json!(vanity));
+}
+
+#[test]
+fn files_that_are_none_of_the_session_are_said_and_kept() {
+    let mut machine = machine();
+    machine.write(&token_file(), "{\"accessToken\": \"MARK-cut");
+    machine.start();
+    machine.eventually("it is said", |machine| {
+        machine.status()["sso_sessions"][0]["last_error"]["code"] == "SsoCacheUnusable"
+    });
+    let said = machine.credentials("admin").unwrap_err();
+    assert!(said.contains("not what the AWS tools write") && !said.contains("MARK"), "{said}");
+    sign_in(&machine);
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    let kept = format!("{}.evercred-kept", token_file());
+    assert_eq!(machine.read(&kept), "{\"accessToken\": \"MARK-cut");
+    let foreign = machine.read(&token_file()).replace("eu-west-1", "us-east-1");
+    machine.replace(&token_file(), &foreign);
+    machine.eventually("the other region is said", |machine| machine.read("log").contains("another region"));
+    assert!(machine.credentials("admin").is_ok(), "the last good goes on");
+}
+
+#[test]
+fn profiles_are_listed_with_sections_for_those_that_are_missing() {
+    let mut machine = machine();
+    machine.start();
+    let before = machine.run(&["profiles", "--sso", "corp"]);
+    assert_eq!(before.status.code(), Some(5), "{}", stderr(&before));
+    sign_in(&machine);
+    let output = machine.run(&["profiles", "--sso", "corp"]);
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success() && text.contains("# 111122223333 Prod  Admin: profile admin"), "{text}");
+    assert!(text.contains("[profile Dev-444455556666]\nsso_session = corp\nsso_account_id = 444455556666\n"), "{text}");
+    assert!(!text.contains("[profile Admin-"), "{text}");
+    let config = machine.read(".aws/config") + &text;
+    machine.write(".aws/config", &config);
+    machine.eventually("it is a profile", |machine| {
+        machine.whose("Dev-444455556666") == Ok("arn:aws:iam::444455556666:role/Dev".to_owned())
+    });
+    let document: Value =
+        serde_json::from_slice(&machine.run(&["profiles", "--sso", "corp", "--json"]).stdout).unwrap();
+    assert_eq!((&document["schema"], document["roles"].as_array().unwrap().len()), (&json!("evercred.sso-roles/1"), 3));
+}
+
+#[test]
+fn a_role_behind_an_sso_role_and_login_without_a_name() {
+    let mut machine = machine();
+    machine.aws.set_role(&role("App"), crate::standin::Role::trusting(&[&role("Admin")]));
+    let config = machine.read(".aws/config");
+    machine.write(
+        ".aws/config",
+        &format!("{config}\n[profile app]\nrole_arn = {}\nsource_profile = admin\nregion = eu-west-1\n", role("App")),
+    );
+    machine.start();
+    let mut login = Login::start(machine.companion(), &["--no-browser"]);
+    login.url();
+    machine.eventually("a code waits", |machine| machine.aws.approve(None) == 1);
+    assert_eq!(login.end().0, Some(0));
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+}
+
+#[test]
+fn two_daemons_on_one_cache_refresh_a_rotating_token_without_losing_it() {
+    let mut machine = machine();
+    machine.aws.set_rotation(Rotation::RevokeFamily);
+    machine.aws.sso(|settings| settings.access_token_seconds = 4);
+    machine.start();
+    let log = std::fs::File::create(machine.path("log-2")).unwrap();
+    let mut other = machine.daemon();
+    other.env("EVERCRED_RUNTIME_DIR", machine.path("run-2")).env("EVERCRED_STATE_DIR", machine.path("state-2"));
+    let mut other = other.stderr(log).spawn().unwrap();
+    sign_in(&machine);
+    machine.eventually("refreshed ten times", |machine| machine.aws.count("CreateToken:refresh_token") >= 10);
+    let _ = other.kill();
+    let _ = other.wait();
+    let refused: Vec<_> =
+        machine.aws.calls().into_iter().filter(|call| call.error == Some("InvalidGrantException")).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    assert!(machine.aws.is_signed_in(token(&machine)["accessToken"].as_str().unwrap()));
+}
