@@ -74,7 +74,10 @@ impl<'a> Call<'a> {
         let text = |field: &str| body.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
         let code = match name {
             Name::Exception => refusal.err().code(),
-            Name::ErrorField => text("error").or_else(|| refusal.err().code()),
+            Name::ErrorField => match refusal.err().code() {
+                Some("AccessDeniedException" | "ValidationException") | None => text("error").or(refusal.err().code()),
+                exception => exception,
+            },
         };
         let message = ["error_description", "message", "Message"].iter().find_map(|field| text(field));
         let mut fault = aws_error::fault(self.what, Some(answer.status().as_u16()), code, message);
@@ -140,7 +143,7 @@ fn nested_error(body: &[u8]) -> Option<(String, Option<String>)> {
 pub(super) enum Name {
     /// The exception's.
     Exception,
-    /// That in the body's field `error`: AWS Sign-In has one exception for many things.
+    /// That in the body's field `error` where the exception is one that AWS Sign-In has for many things.
     ErrorField,
 }
 

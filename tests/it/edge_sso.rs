@@ -1,13 +1,10 @@
 //! SSO with the real programs: one sign-in for everything, in the AWS tools' own cache.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
 use crate::machine::{ACCOUNT, Machine, role, stderr};
+use crate::person::{Login, answer_page, get, with_browser};
 use crate::standin::{Fault, Rotation, START_URL, Service};
 
 /// A machine whose person has roles in two accounts, and profiles for them.
@@ -35,71 +32,6 @@ fn token_file() -> String {
 
 fn token(machine: &Machine) -> Value {
     serde_json::from_str(&machine.read(&token_file())).unwrap_or(Value::Null)
-}
-
-/// Starts `evercred login`, and reads what it says until a line that is asked for.
-struct Login {
-    child: Child,
-    said: BufReader<std::process::ChildStderr>,
-}
-
-impl Login {
-    fn start(mut command: Command, arguments: &[&str]) -> Self {
-        command.arg("login").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let said = BufReader::new(child.stderr.take().unwrap());
-        Self { child, said }
-    }
-
-    /// The next line of which `wanted` gives something.
-    fn line<T>(&mut self, wanted: impl Fn(&str) -> Option<T>) -> T {
-        let mut all = String::new();
-        loop {
-            let mut line = String::new();
-            assert!(self.said.read_line(&mut line).unwrap() > 0, "it ended: {all}");
-            if let Some(found) = wanted(line.trim()) {
-                return found;
-            }
-            all.push_str(&line);
-        }
-    }
-
-    fn url(&mut self) -> String {
-        self.line(|line| line.starts_with("http").then(|| line.to_owned()))
-    }
-
-    /// Exit code, stdout and the rest of stderr.
-    fn end(mut self) -> (Option<i32>, String, String) {
-        let (mut out, mut err) = (String::new(), String::new());
-        self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-        self.said.read_to_string(&mut err).unwrap();
-        (self.child.wait().unwrap().code(), out, err)
-    }
-}
-
-/// Gets a page as a browser does: the head of the answer, and where it leads.
-fn get(url: &str) -> (String, Option<String>) {
-    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let mut stream = TcpStream::connect(host).unwrap();
-    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    let mut reader = BufReader::new(stream);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap() == 0 || line == "\r\n" {
-            break;
-        }
-        answer.push_str(&line);
-    }
-    let location = answer.lines().find_map(|line| line.strip_prefix("Location: ")).map(str::to_owned);
-    (answer, location)
-}
-
-/// What a person does in the browser.
-fn answer_page(url: &str, answer: &str) -> String {
-    let (head, location) = get(&format!("{url}&_answer={answer}"));
-    let location = location.unwrap_or_else(|| panic!("the page leads nowhere: {head}"));
-    get(&location).0
 }
 
 fn sign_in(machine: &Machine) {
@@ -162,11 +94,7 @@ fn the_browser_flow_asks_once_and_refuses_what_is_not_its_answer() {
     drop(login.child.kill());
     drop(login.child.wait());
 
-    machine.write("browser", "#!/bin/sh\necho \"$1\" > \"$HOME/opened\"\n");
-    std::fs::set_permissions(machine.path("browser"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let mut companion = machine.companion();
-    companion.env("BROWSER", machine.path("browser"));
-    let mut login = Login::start(companion, &["admin"]);
+    let mut login = Login::start(with_browser(&machine), &["admin"]);
     let url = login.url();
     assert!(url.contains("/authorize?") && url.contains("code_challenge_method=S256"), "{url}");
     machine.eventually("the browser is opened", |machine| machine.read("opened").trim() == url);

@@ -19,6 +19,8 @@ mod edge_bad_input;
 #[cfg(feature = "daemon")]
 mod edge_files;
 #[cfg(feature = "daemon")]
+mod edge_login;
+#[cfg(feature = "daemon")]
 mod edge_main_job;
 #[cfg(feature = "daemon")]
 mod edge_mfa;
@@ -32,3 +34,5 @@ mod edge_sso;
 mod edge_web_identity;
 #[cfg(feature = "daemon")]
 mod machine;
+#[cfg(feature = "daemon")]
+mod person;

@@ -1,6 +1,6 @@
 //! Sign-in sessions, event by event: stories that need a hand on the disk and on every answer.
 
-mod bench;
+pub(crate) mod bench;
 mod files;
 mod logouts;
 mod refusals;

@@ -33,6 +33,8 @@ pub(super) struct SignIns {
 struct SignIn {
     key: NodeKey,
     flow: Flow,
+    /// Whether it has been ordered: AWS's time is looked at first, where it is in doubt.
+    ordered: bool,
     prompt: Option<Prompt>,
     /// Who waits for the prompt.
     starters: Vec<CallerId>,
@@ -106,6 +108,7 @@ impl Keeper {
             SignIn {
                 key: key.clone(),
                 flow,
+                ordered: false,
                 prompt: None,
                 starters: vec![caller],
                 waiters: Vec::new(),
@@ -113,10 +116,28 @@ impl Keeper {
                 alone_since: now.boot,
             },
         );
-        let endpoint = session.endpoint().clone();
-        self.flights.insert(ticket, Flight { endpoint, work: Work::SignIn });
-        let times = self.times(now);
-        self.actions.push_back(Action::BeginSignIn(Box::new(SignInOrder { ticket, session, flow, times })));
+    }
+
+    /// Orders the sign-ins that have not been ordered yet.
+    fn order_sign_ins(&mut self, now: Now) {
+        let waiting = self.sign_ins.under_way.iter().filter(|(_, sign_in)| !sign_in.ordered);
+        let waiting: Vec<(Ticket, NodeKey, Flow)> =
+            waiting.map(|(ticket, sign_in)| (*ticket, sign_in.key.clone(), sign_in.flow)).collect();
+        for (ticket, key, flow) in waiting {
+            let Some(node) = self.nodes.get(&key) else { continue };
+            let (Some(state), service) = (&node.session, node.step.source.service()) else { continue };
+            let session = state.session.clone();
+            let endpoint = session.endpoint().clone();
+            if !self.may_call(service, &endpoint, now) {
+                continue;
+            }
+            if let Some(sign_in) = self.sign_ins.under_way.get_mut(&ticket) {
+                sign_in.ordered = true;
+            }
+            self.flights.insert(ticket, Flight { endpoint, work: Work::SignIn });
+            let times = self.times(now);
+            self.actions.push_back(Action::BeginSignIn(Box::new(SignInOrder { ticket, session, flow, times })));
+        }
     }
 
     /// The page is there.
@@ -191,8 +212,9 @@ impl Keeper {
         Answer::SignedIn { session, ends_at, profiles: self.count_behind(key) }
     }
 
-    /// Answers who has waited long, gives up what nobody waits for, forgets what nobody asks about.
+    /// Orders what is new, answers who has waited long, gives up what nobody waits for, forgets what nobody asks about.
     pub(super) fn tend_sign_ins(&mut self, now: Now) {
+        self.order_sign_ins(now);
         let (mut tired, mut over, mut next) = (Vec::new(), Vec::new(), None);
         let mut wake = |at: BootTime| next = Some(next.map_or(at, |earlier: BootTime| earlier.min(at)));
         for (ticket, sign_in) in &mut self.sign_ins.under_way {

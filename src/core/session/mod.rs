@@ -12,7 +12,9 @@ mod sso_token;
 pub use authorize::{Authorization, REDIRECT_PATH, Redirect, login_url, read_redirect, registration_file, sso_url};
 pub use cache_file::{CacheFile, CacheFolder};
 pub use login_token::{LoginRefresh, LoginToken, login_session_of};
-pub use refresh::{After, Before, Found, Refused, TokenAnswer, after_refresh, after_refusal, as_known, before_refresh, shows};
+pub use refresh::{
+    After, Before, Found, Refused, TokenAnswer, after_refresh, after_refusal, as_known, before_refresh, shows,
+};
 pub use sso_token::{Registration, SsoRefresh, SsoToken, is_vanity, region_of_start_url};
 
 use crate::core::credential::Grant;

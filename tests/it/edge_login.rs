@@ -1,0 +1,119 @@
+//! `aws login` sessions with the real programs: signed in by us, refreshed with proofs, shared with the AWS tools.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::machine::{Machine, role, stderr};
+use crate::person::{Login, answer_page, with_browser};
+use crate::standin::{Role, SigninError};
+
+const WHO: &str = "arn:aws:iam::111122223333:user/someone";
+
+fn machine() -> Machine {
+    let machine = Machine::new();
+    machine.write(
+        ".aws/config",
+        &format!(
+            "[profile me]\nlogin_session = {WHO}\nregion = eu-west-1\n\n\
+             [profile app]\nrole_arn = {}\nsource_profile = me\nregion = eu-west-1\n",
+            role("App")
+        ),
+    );
+    machine.aws.set_role(&role("App"), Role::trusting(&[WHO]));
+    machine
+}
+
+fn cache_file() -> String {
+    let name: String = Sha256::digest(WHO).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(".aws/login/cache/{name}.json")
+}
+
+fn sign_in(machine: &Machine) {
+    let mut login = Login::start(with_browser(machine), &["me"]);
+    let url = login.url();
+    assert!(url.contains("/v1/authorize?") && url.contains("same-device"), "{url}");
+    assert!(answer_page(&url, "allow").starts_with("HTTP/1.1 200"));
+    let (status, out, err) = login.end();
+    assert_eq!(status, Some(0), "{out}{err}");
+}
+
+#[test]
+fn a_login_session_is_signed_in_to_and_is_the_base_of_a_role() {
+    let mut machine = machine();
+    machine.start();
+    let before = machine.run(&["credential-process", "app"]);
+    assert_eq!(before.status.code(), Some(5));
+    assert!(stderr(&before).contains("fix: evercred login"), "{}", stderr(&before));
+    sign_in(&machine);
+    assert_eq!(machine.whose("me"), Ok(String::new()), "a user, no role");
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    let document: Value = serde_json::from_str(&machine.read(&cache_file())).unwrap();
+    for field in ["refreshToken", "clientId", "idToken", "dpopKey", "tokenType"] {
+        assert!(document[field].is_string(), "{field}");
+    }
+    assert_eq!(document["accessToken"]["accountId"], json!("111122223333"));
+    let expiration = machine.credentials("me").unwrap()["Expiration"].clone();
+    assert_eq!(document["accessToken"]["expiresAt"], expiration);
+    for secret in ["refreshToken", "dpopKey", "idToken"] {
+        let secret = document[secret].as_str().unwrap();
+        assert!(!machine.read("log").contains(secret) && !machine.read("run/minted.json").contains(secret));
+    }
+}
+
+#[test]
+fn it_is_refreshed_at_half_life_with_proofs_that_aws_accepts_also_under_a_wrong_clock() {
+    let mut machine = machine();
+    machine.aws.signin(|settings| settings.credentials_seconds = 6);
+    machine.aws.set_offset_seconds(7_200);
+    machine.start();
+    sign_in(&machine);
+    machine.eventually("refreshed three times", |machine| machine.aws.count("CreateOAuth2Token:refresh_token") >= 3);
+    assert_eq!(machine.whose("me"), Ok(String::new()));
+    assert!(machine.aws.calls().iter().all(|call| call.error.is_none()), "{:?}", machine.aws.calls());
+}
+
+#[test]
+fn what_aws_sign_in_refuses_is_told_apart() {
+    for (error, code, class) in [
+        (SigninError::UserCredentialsChanged, "USER_CREDENTIALS_CHANGED", "needs-login"),
+        (SigninError::InsufficientPermissions, "INSUFFICIENT_PERMISSIONS", "permanent"),
+        (SigninError::TooManyRequests, "TooManyRequests", "retryable"),
+    ] {
+        let mut machine = machine();
+        machine.aws.signin(|settings| settings.credentials_seconds = 6);
+        machine.start();
+        sign_in(&machine);
+        machine.aws.signin(|settings| settings.forced_error = Some(error));
+        let failed = |machine: &Machine| machine.status()["sso_sessions"][0]["last_error"].clone();
+        machine.eventually("the refresh fails", |machine| !failed(machine).is_null());
+        let said = failed(&machine);
+        assert!(said["code"].as_str().unwrap().contains(code) && said["class"] == class, "{said}");
+        assert!(machine.path(&cache_file()).exists());
+    }
+}
+
+#[test]
+fn who_signs_in_as_somebody_else_is_told_and_without_a_browser_the_command_is_named() {
+    let mut machine = machine();
+    machine.start();
+    machine.aws.signin(|settings| settings.login_session = "arn:aws:iam::111122223333:user/other".to_owned());
+    let mut login = Login::start(with_browser(&machine), &["me"]);
+    answer_page(&login.url(), "allow");
+    let (status, _, err) = login.end();
+    assert_eq!(status, Some(5), "{err}");
+    assert!(err.contains("user/other") && err.contains(WHO), "{err}");
+    assert!(!machine.path(&cache_file()).exists());
+    let refused = machine.run(&["login", "me", "--no-browser"]);
+    assert_eq!(refused.status.code(), Some(5));
+    assert!(stderr(&refused).contains("fix: aws login --remote --profile"), "{}", stderr(&refused));
+}
+
+#[test]
+fn logout_removes_the_cache_file() {
+    let mut machine = machine();
+    machine.start();
+    sign_in(&machine);
+    assert!(machine.run(&["logout", "me"]).status.success());
+    machine.eventually("the file is gone", |machine| !machine.path(&cache_file()).exists());
+    assert_eq!(machine.run(&["credential-process", "me"]).status.code(), Some(5));
+}
