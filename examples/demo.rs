@@ -1,9 +1,10 @@
 //! The demo: the real daemon and companion against a stand-in for AWS whose credentials live for seconds.
 //!
-//! It shows a chain of roles being renewed, a base key replaced in the file, and an outage ridden out, with the status
-//! table all along. It ends by itself, with 0 only if what it promises has happened.
+//! It shows a chain of roles being renewed, a base key replaced in the file, an outage ridden out, and one SSO sign-in that
+//! serves two profiles, with the status table all along. It ends by itself, with 0 only if what it promises has happened.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a demo prints, and fails by saying what went wrong")]
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 #[path = "../tests/standin/mod.rs"]
 mod standin;
 
-use standin::{Call, Fault, Key, Role, StandIn};
+use standin::{Call, Fault, Key, Role, START_URL, StandIn};
 
 const ACCOUNT: &str = "111122223333";
 const LIFE_SECONDS: i64 = 10;
@@ -60,6 +61,17 @@ fn main() {
     demo.must_get("app");
     demo.show();
 
+    demo.say("Two profiles stand behind an SSO session. Somebody signs in, once; here the stand-in's page is answered by itself.");
+    demo.sign_in();
+    for (profile, name) in [("prod", "Admin"), ("audit", "ReadOnly")] {
+        demo.must_get_role(profile, name);
+    }
+    demo.show();
+    demo.say("The token stands in the AWS tools' own cache, and is refreshed there: every tool profits, and nobody is asked again.");
+    demo.wait("two refreshes of the session", |calls| refreshes(calls) >= 2);
+    demo.must_get_role("prod", "Admin");
+    demo.show();
+
     let calls = demo.aws.calls();
     let (good, refused) = (
         calls.iter().filter(|call| call.status == 200).count(),
@@ -81,6 +93,12 @@ impl Demo {
     fn set_up() -> Self {
         let aws = StandIn::start();
         aws.set_longest_life(Some(LIFE_SECONDS));
+        aws.sso(|sso| {
+            sso.access_token_seconds = LIFE_SECONDS;
+            sso.role_seconds = LIFE_SECONDS;
+        });
+        aws.assign(ACCOUNT, "Prod", "Admin");
+        aws.assign(ACCOUNT, "Prod", "ReadOnly");
         let base = aws.add_user(ACCOUNT, "someone");
         aws.set_role(&role("Mid"), Role::trusting(&[&format!("arn:aws:iam::{ACCOUNT}:user/someone")]));
         aws.set_role(&role("App"), Role::trusting(&[&role("Mid")]));
@@ -93,7 +111,11 @@ impl Demo {
 
     fn config(&self) -> String {
         format!(
-            "[profile mid]\nrole_arn = {}\nsource_profile = base\n\n[profile app]\nrole_arn = {}\nsource_profile = mid\nregion = eu-west-1\n",
+            "[profile mid]\nrole_arn = {}\nsource_profile = base\n\n\
+             [profile app]\nrole_arn = {}\nsource_profile = mid\nregion = eu-west-1\n\n\
+             [sso-session corp]\nsso_start_url = {START_URL}\nsso_region = eu-west-1\n\n\
+             [profile prod]\nsso_session = corp\nsso_account_id = {ACCOUNT}\nsso_role_name = Admin\nregion = eu-west-1\n\n\
+             [profile audit]\nsso_session = corp\nsso_account_id = {ACCOUNT}\nsso_role_name = ReadOnly\nregion = eu-west-1\n",
             role("Mid"),
             role("App")
         )
@@ -121,23 +143,47 @@ impl Demo {
             .env("HOME", self.home.path())
             .env("EVERCRED_RUNTIME_DIR", self.home.path().join("run"))
             .env("EVERCRED_STATE_DIR", self.home.path().join("state"))
-            .env("AWS_ENDPOINT_URL_STS", self.aws.url());
+            .env("AWS_ENDPOINT_URL_STS", self.aws.url())
+            .env("AWS_ENDPOINT_URL_SSO", self.aws.url())
+            .env("AWS_ENDPOINT_URL_SSO_OIDC", self.aws.url());
         command
     }
 
     /// Asks as an SDK does, and looks with AWS's eyes at what came.
     fn must_get(&self, profile: &str) {
+        self.must_get_role(profile, "App");
+    }
+
+    /// The same for the role of this name.
+    fn must_get_role(&self, profile: &str, name: &str) {
         let output = self.command("evercred").args(["credential-process", profile]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let set: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let field = |name: &str| set[name].as_str().unwrap_or_default().to_owned();
         let whose = self.aws.whose(&field("AccessKeyId"), &field("SecretAccessKey"), &field("SessionToken"));
-        assert_eq!(whose, Ok(role("App")), "what was handed out is not valid");
+        assert_eq!(whose, Ok(role(name)), "what was handed out is not valid");
         println!(
             "$ evercred credential-process {profile}   → {}, valid until {}",
             field("AccessKeyId"),
             field("Expiration")
         );
+    }
+
+    /// Signs in with a code, as on a machine without a browser, and does what the person does on the page.
+    fn sign_in(&self) {
+        println!("$ evercred login corp --no-browser");
+        let mut login = self.command("evercred");
+        let mut login = login
+            .args(["login", "corp", "--no-browser"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        self.eventually("a code waits for its answer", |demo| demo.aws.approve(None) == 1);
+        let mut said = String::new();
+        login.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(login.wait().unwrap().success(), "nobody was signed in");
+        println!("{said}");
     }
 
     fn status(&self) -> String {
@@ -181,6 +227,11 @@ impl Drop for Demo {
 /// How many times a role was assumed.
 fn successes(calls: &[Call], name: &str) -> usize {
     calls.iter().filter(|call| call.role_arn == role(name) && call.status == 200).count()
+}
+
+/// How many times the SSO session was refreshed.
+fn refreshes(calls: &[Call]) -> usize {
+    calls.iter().filter(|call| call.action == "CreateToken:refresh_token" && call.status == 200).count()
 }
 
 fn role(name: &str) -> String {

@@ -7,6 +7,7 @@ pub mod environment;
 #[cfg(feature = "daemon")]
 pub mod file_events;
 pub mod harden;
+pub mod lease;
 pub mod peer;
 #[cfg(feature = "daemon")]
 pub mod random;

@@ -263,6 +263,14 @@ fn files_that_are_none_of_the_session_are_said_and_kept() {
     machine.replace(&token_file(), &foreign);
     machine.eventually("the other region is said", |machine| machine.read("log").contains("another region"));
     assert!(machine.credentials("admin").is_ok(), "the last good goes on");
+    // The AWS CLI has signed in where the start URL leads now, and written the new region into the config file.
+    let config = machine.read(".aws/config").replace("sso_region = eu-west-1", "sso_region = us-east-1");
+    machine.replace(".aws/config", &config);
+    machine.eventually("its token is in use", |machine| {
+        let session = &machine.status()["sso_sessions"][0];
+        session["state"] == "fresh" && session["last_error"].is_null()
+    });
+    assert_eq!(machine.whose("reader"), Ok(role("ReadOnly")));
 }
 
 #[test]

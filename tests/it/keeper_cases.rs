@@ -740,3 +740,28 @@ fn a_program_that_prints_codes_renews_the_session_and_no_code_is_used_twice() {
     }
     assert_eq!(sent, ["111111", "222222", "333333"]);
 }
+
+#[test]
+fn a_new_set_that_ends_in_the_same_second_as_the_one_before_is_renewed_in_time() {
+    let mut bench = Bench::new();
+    bench.plans(&[simple("dev")]);
+    let (mut count, ends) = (0, AwsTime::from_millis(EPOCH + 20 * SECOND));
+    let mut short = |order: &MintOrder| {
+        count += 1;
+        matches!(order.step.source, Source::AssumeRole(_)).then(|| {
+            Outcome::Minted(Credentials {
+                access_key_id: format!("ASIA{count}"),
+                secret_access_key: Secret::new("s"),
+                session_token: Some(Secret::new("t")),
+                expires_at: Some(ends),
+                account_id: None,
+            })
+        })
+    };
+    assert!(bench.ask_and_wait("dev", &mut short).is_ok());
+    bench.ask("dev", Wants::Renewal);
+    bench.serve(&mut short);
+    let status = bench.status("dev");
+    assert_eq!(status.expires_at, Some(ends));
+    assert!(status.renew_at.unwrap() < ends, "{status:?}");
+}

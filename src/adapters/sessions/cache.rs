@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
@@ -11,11 +12,16 @@ use crate::adapters::file;
 use crate::core::location::CachePaths;
 use crate::core::secret::Secret;
 use crate::core::session::{CacheFile, CacheFolder, Found};
+use crate::platform::lease;
 
 /// A token file has a few kilobytes.
 const LARGEST: u64 = 1024 * 1024;
 /// As often a file that is being written is read again.
 const READ_AGAIN: usize = 20;
+
+/// For how long a program that writes in place is waited for: it truncates, writes and closes within milliseconds.
+const WRITER_PAUSE: Duration = Duration::from_millis(20);
+const WRITER_LOOKS: u32 = 50;
 
 /// The folders.
 #[derive(Clone)]
@@ -165,7 +171,8 @@ fn replace(path: &Path, text: &str, over: &Found, set_aside: bool) -> Replaced {
         }
         Err(error) => return failed(error.into()),
     }
-    // The old one is in our hands now.
+    // The old one is in our hands now. Who had opened it before, to write it in place, may still be at it.
+    wait_for_writer(&new);
     let displaced = read(&new);
     if displaced == *over {
         if set_aside && std::fs::rename(&new, aside(&target)).is_ok() {
@@ -175,6 +182,18 @@ fn replace(path: &Path, text: &str, over: &Found, set_aside: bool) -> Replaced {
         return done(&target);
     }
     put_back(&new, &target, text, displaced)
+}
+
+/// Waits until nobody writes a file any more, for a while.
+fn wait_for_writer(path: &Path) {
+    for _ in 0..WRITER_LOOKS {
+        match File::open(path) {
+            Ok(file) if lease::has_writer(&file) => {}
+            _ => return,
+        }
+        #[expect(clippy::disallowed_methods, reason = "nothing tells when another program closes a file")]
+        std::thread::sleep(WRITER_PAUSE);
+    }
 }
 
 /// What somebody wrote in the last moment goes back to its place, and so does what was written meanwhile over ours.
@@ -318,6 +337,27 @@ mod tests {
         let Replaced::Changed(theirs) = replace(&path, "new", &old, false) else { panic!("not seen") };
         assert!(theirs == Found::Text(Secret::new("theirs")));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "theirs", "and back in its place");
+        assert_eq!(names(folder.path()), ["token.json"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_tool_that_writes_in_place_is_waited_for() {
+        let (folder, path) = folder();
+        let old = put(&path, "old");
+        // As the AWS CLI writes: it has opened the file, and is about to fill it.
+        let mut theirs = OpenOptions::new().write(true).truncate(true).open(&path).unwrap();
+        let replacing = std::thread::spawn({
+            let path = path.clone();
+            move || replace(&path, "new", &old, false)
+        });
+        while !matches!(read(&path), Found::Text(text) if text.expose() == "new") {
+            std::thread::yield_now();
+        }
+        theirs.write_all(b"theirs").unwrap();
+        drop(theirs);
+        assert!(matches!(replacing.join().unwrap(), Replaced::Changed(Found::Text(text)) if text.expose() == "theirs"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "theirs");
         assert_eq!(names(folder.path()), ["token.json"]);
     }
 

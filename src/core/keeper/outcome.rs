@@ -127,7 +127,7 @@ impl Keeper {
                 "AWS's answer has no expiry that a session can have: the credentials in it were not taken",
             ));
         }
-        let old_end = node.held.as_ref().and_then(|held| held.end);
+        let is_old_one = node.held.as_ref().and_then(Held::keys) == Some(&credentials);
         let expires_at = credentials.expires_at;
         let mut held = self.hold(Grant::Keys(credentials), expires_at, minted_at, Some(now.boot));
         // While the estimate is in doubt an expiry in the past proves nothing.
@@ -137,9 +137,7 @@ impl Keeper {
             let why = "the credentials that came had already expired: they were not taken";
             return Err(crate::core::aws_error::fault(&what, None, Some(code), Some(why)));
         }
-        if let (Some(end), Some(old)) = (&mut held.end, old_end)
-            && end.expires_at == old.expires_at
-        {
+        if let (Some(end), true) = (&mut held.end, is_old_one) {
             // The program keeps its set until the end: asking it twice as often each time would help nobody.
             end.renew_at = end.renew_at.max(minted_at + SAME_AGAIN);
         }

@@ -58,7 +58,7 @@ impl<'a> View<'a> {
 /// What a profile leads to.
 pub(super) enum Found<'a> {
     /// Credentials that need no others.
-    Base(Source),
+    Base(Box<Source>),
     /// A role (`role_arn`), or a session of one's own (`None`), signed for by others.
     Link { role_arn: Option<&'a Value>, from: Signer<'a> },
     /// Our own helper line, for the profile that it asks for.
@@ -70,7 +70,7 @@ pub(super) enum Found<'a> {
 /// Where a link's credentials come from.
 pub(super) enum Signer<'a> {
     Profile(&'a Value),
-    Source(Source),
+    Source(Box<Source>),
 }
 
 /// Looks at profiles, one at a time.
@@ -93,24 +93,24 @@ impl<'a> Look<'a> {
         notes: &mut Vec<String>,
     ) -> Result<Found<'a>, PlanError> {
         if let Some(token_file) = view.get("web_identity_token_file") {
-            return web_identity(view, token_file, endpoint, notes).map(Found::Base);
+            return web_identity(view, token_file, endpoint, notes).map(base);
         }
         if let Some(role_arn) = view.get("role_arn") {
             return Ok(Found::Link { role_arn: Some(role_arn), from: signer(view, role_arn)? });
         }
         if let Some(source) = self.sso(view)? {
-            return Ok(Found::Base(source));
+            return Ok(base(source));
         }
         let keys = if view.adopted { None } else { self.static_keys(view.section) };
         let in_credentials_file =
             view.section.get("aws_access_key_id").is_some_and(|value| value.origin.file == SourceFile::Credentials);
         if in_credentials_file && let Some(keys) = keys {
-            return Ok(Found::Base(keys));
+            return Ok(base(keys));
         }
         if let Some(session) = view.get("login_session") {
             let region = self.context.region(self.asked_for).unwrap_or_else(|| "us-east-1".to_owned());
             let endpoint = self.context.endpoint(Service::Signin, region, Some(self.asked_for), self.profiles);
-            return Ok(Found::Base(Source::Login(LoginSession { login_session: session.text.clone(), endpoint })));
+            return Ok(base(Source::Login(LoginSession { login_session: session.text.clone(), endpoint })));
         }
         if let (Some(source), Some(_)) = (view.get("source_profile"), view.get("mfa_serial")) {
             return Ok(Found::Link { role_arn: None, from: Signer::Profile(source) });
@@ -118,14 +118,14 @@ impl<'a> Look<'a> {
         if let Some(process) = view.get("credential_process") {
             return Ok(match helper_profile(&process.text) {
                 Some(asked) => Found::Helper { asked, line: process },
-                None => Found::Base(Source::Process { command: process.text.clone() }),
+                None => base(Source::Process { command: process.text.clone() }),
             });
         }
         if let Some(keys) = keys {
-            return Ok(Found::Base(keys));
+            return Ok(base(keys));
         }
         if let Some(source) = view.get("credential_source") {
-            return Ok(Found::Base(credential_source(view, source)?));
+            return Ok(base(credential_source(view, source)?));
         }
         half_a_key(view).map(|()| Found::Nothing)
     }
@@ -217,6 +217,10 @@ pub(super) fn sso_session(
     SsoSession { name, start_url, region, scopes, oidc, portal }
 }
 
+fn base<'a>(source: Source) -> Found<'a> {
+    Found::Base(Box::new(source))
+}
+
 fn web_identity(
     view: View<'_>,
     token_file: &Value,
@@ -249,7 +253,7 @@ fn signer<'a>(view: View<'a>, role_arn: &Value) -> Result<Signer<'a>, PlanError>
             Err(error(PlanErrorCode::ConflictingSource, message, source.origin))
         }
         (Some(source), None) => Ok(Signer::Profile(source)),
-        (None, Some(source)) => Ok(Signer::Source(credential_source(view, source)?)),
+        (None, Some(source)) => Ok(Signer::Source(Box::new(credential_source(view, source)?))),
         (None, None) => {
             let message = format!(
                 "profile \"{}\" has a {} and nothing that says whose credentials assume the role: add {} or {}",

@@ -128,10 +128,10 @@ impl<'a> Walk<'a> {
             let (view, found) = self.found(section)?;
             (section, named_by) = match found {
                 Found::Base(source) => {
-                    if matches!(source, Source::WebIdentity(_)) {
+                    if matches!(*source, Source::WebIdentity(_)) {
                         self.notes.append(&mut self.endpoint_notes);
                     }
-                    return base(source);
+                    return base(*source);
                 }
                 Found::Helper { asked, line } => {
                     self.notes.push(format!("profile \"{}\" asks evercred for profile \"{asked}\"", section.name));
@@ -148,7 +148,7 @@ impl<'a> Walk<'a> {
                         Signer::Profile(value) => {
                             (self.source(view, &view.spelt("source_profile"), value, &value.text)?, Some(value))
                         }
-                        Signer::Source(source) => return base(source),
+                        Signer::Source(source) => return base(*source),
                     }
                 }
                 Found::Nothing => return Err(no_credentials(view)),
