@@ -31,9 +31,9 @@ pub(super) fn find(environment: &Environment) -> Option<Browser> {
     let names: &[&str] = if cfg!(target_os = "macos") {
         if set("SSH_CONNECTION").is_some() { &[] } else { &["/usr/bin/open"] }
     } else if set("WSL_DISTRO_NAME").is_some() {
-        &["wslview", "explorer.exe"]
+        &["wslview"]
     } else if set("DISPLAY").or(set("WAYLAND_DISPLAY")).is_some() {
-        &["xdg-open", "gio-open", "sensible-browser"]
+        &["xdg-open", "sensible-browser"]
     } else {
         &[]
     };

@@ -18,6 +18,8 @@ use crate::wire::{self, Request, WireError};
 
 /// The daemon lets a caller wait for 30 s, then it answers.
 const LONGEST_ANSWER: Duration = Duration::from_secs(35);
+/// Several calls to AWS, one after the other, for a person who waits for them.
+const LONGEST_WORK: Duration = Duration::from_secs(120);
 /// The status comes from memory.
 const LONGEST_STATUS: Duration = Duration::from_secs(5);
 /// A daemon that runs takes a connection and its request at once, however many callers there are.
@@ -53,7 +55,11 @@ pub(super) fn ask(
 /// Asks the daemon one thing.
 pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Result<Result<Value, WireError>, Failure> {
     let paths = files::aws_paths(environment)?;
-    let longest = if question.request == "status" { LONGEST_STATUS } else { LONGEST_ANSWER };
+    let longest = match question.request {
+        "status" => LONGEST_STATUS,
+        "login" | "sso-roles" | "logout" => LONGEST_WORK,
+        _ => LONGEST_ANSWER,
+    };
     let request = Request {
         version: wire::VERSION,
         request: question.request.to_owned(),

@@ -72,6 +72,7 @@ impl Callers {
                 "url_with_code": prompt.url_with_code,
                 "expires_in_seconds": prompt.expires_in.num_seconds(),
             })),
+            (Answer::SignedOut(name), _) => wire::answer_ok(&json!({"profile": name})),
             (Answer::NotYet, _) => wire::answer_ok(&json!({"pending": true})),
             (Answer::SignedIn { session, ends_at, profiles }, _) => wire::answer_ok(&json!({
                 "session": session,

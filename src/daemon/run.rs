@@ -40,6 +40,9 @@ use crate::wire::{self, ProblemEntry};
 /// Requests that wait for the loop; more wait in their connections.
 const QUEUE: usize = 64;
 
+/// For what is under way at the end: a call and what is behind it. Service managers wait for longer.
+const LONGEST_END: Duration = Duration::from_secs(20);
+
 /// Everything that the loop works on.
 struct Daemon {
     start: Start,
@@ -147,6 +150,8 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
     server.abort();
     watching.abort();
     // The socket's file stays: by it the companion knows that a daemon was here, and waits for the next one.
+    // A refresh that AWS has answered already must reach its file.
+    daemon.finish_sessions().await;
     // Both would write the same files.
     while daemon.saves.ended().await.is_some() {}
     daemon.saves.last(&daemon.keeper, daemon.start.settings.state.persist);
@@ -235,6 +240,25 @@ impl Daemon {
         }
     }
 
+    /// Ends the work on sessions, and writes what is not in its file yet.
+    async fn finish_sessions(&mut self) {
+        let end = async {
+            self.sessions.stop_sign_ins();
+            while let Some(event) = self.sessions.finished().await {
+                self.keeper.handle(event, now());
+                // Orders that come now are for the next daemon.
+                while self.keeper.poll_action().is_some() {}
+            }
+            for order in self.keeper.unsaved_tokens(now()) {
+                self.sessions.refresh(&self.minter.sessions, order);
+            }
+            while self.sessions.finished().await.is_some() {}
+        };
+        if tokio::time::timeout(LONGEST_END, end).await.is_err() {
+            tracing::warn!("a refresh of a session has not ended in time, and is given up");
+        }
+    }
+
     fn session_event(&mut self, event: Event) {
         let wrote = matches!(event, Event::Ended { .. });
         self.keeper.handle(event, now());
@@ -291,17 +315,15 @@ impl Daemon {
                 let caller = self.callers.add(session.clone(), Wants::Renewal, reply);
                 self.keeper.handle(Event::ListRoles { caller, session }, now());
             }
-            Ok(Asked::Logout(name)) => {
-                let answer = match self.keeper.login_for(name.as_deref()) {
-                    Ok(login) => {
-                        let name = self.keeper.login_name(&login);
-                        self.keeper.handle(Event::Logout(login), now());
-                        wire::answer_ok(&json!({"profile": name}))
-                    }
-                    Err(refusal) => wire::answer_error(&refusal.into()),
-                };
-                let _ = reply.send(answer);
-            }
+            Ok(Asked::Logout(name)) => match self.keeper.login_for(name.as_deref()) {
+                Ok(login) => {
+                    let caller = self.callers.add(name.unwrap_or_default(), Wants::Renewal, reply);
+                    self.keeper.handle(Event::Logout { caller, login }, now());
+                }
+                Err(refusal) => {
+                    let _ = reply.send(wire::answer_error(&refusal.into()));
+                }
+            },
             Ok(Asked::Status) => {
                 let document = serde_json::to_value(self.status()).unwrap_or_default();
                 let _ = reply.send(wire::answer_ok(&document));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use crate::adapters::sessions::Sessions;
 use crate::adapters::watch::FileContent;
@@ -17,8 +17,8 @@ const QUEUE: usize = 8;
 
 /// What is under way for sessions.
 pub(super) struct SessionWork {
-    /// Each ends with an event, or with nothing to say.
-    work: JoinSet<Option<Event>>,
+    /// Each ends with an event.
+    work: JoinSet<Event>,
     begun: mpsc::Sender<(Ticket, Prompt)>,
     prompts: mpsc::Receiver<(Ticket, Prompt)>,
     sign_ins: BTreeMap<Ticket, AbortHandle>,
@@ -44,18 +44,41 @@ impl SessionWork {
                 Some(ended) = self.work.join_next() => ended,
                 else => return None,
             };
-            match ended {
-                Ok(Some(event)) => {
-                    if let Event::Ended { ticket, .. } = &event {
-                        self.sign_ins.remove(ticket);
-                    }
-                    return Some(event);
-                }
-                Ok(None) => {}
-                Err(error) if error.is_cancelled() => {}
-                // In release a panic aborts; in tests it shows here.
-                Err(error) => tracing::error!("work on a session ended without an outcome: {error}"),
+            if let Some(event) = self.ended(ended) {
+                return Some(event);
             }
+        }
+    }
+
+    /// What has ended of what was under way; `None` once nothing is.
+    pub(super) async fn finished(&mut self) -> Option<Event> {
+        loop {
+            let ended = self.work.join_next().await?;
+            if let Some(event) = self.ended(ended) {
+                return Some(event);
+            }
+        }
+    }
+
+    fn ended(&mut self, ended: Result<Event, JoinError>) -> Option<Event> {
+        match ended {
+            Ok(event) => {
+                if let Event::Ended { ticket, .. } = &event {
+                    self.sign_ins.remove(ticket);
+                }
+                return Some(event);
+            }
+            Err(error) if error.is_cancelled() => {}
+            // In release a panic aborts; in tests it shows here.
+            Err(error) => tracing::error!("work on a session ended without an outcome: {error}"),
+        }
+        None
+    }
+
+    /// Nobody will answer a page after the end.
+    pub(super) fn stop_sign_ins(&mut self) {
+        for handle in std::mem::take(&mut self.sign_ins).into_values() {
+            handle.abort();
         }
     }
 
@@ -64,7 +87,7 @@ impl SessionWork {
         let sessions = sessions.clone();
         self.work.spawn(async move {
             let found = sessions.look(&file).await;
-            Some(Event::SessionFile { file, found })
+            Event::SessionFile { file, found }
         });
     }
 
@@ -72,7 +95,7 @@ impl SessionWork {
         let (sessions, ticket) = (sessions.clone(), order.ticket);
         self.work.spawn(async move {
             let (outcome, samples) = sessions.refresh(order).await;
-            Some(Event::Ended { ticket, outcome, samples })
+            Event::Ended { ticket, outcome, samples }
         });
     }
 
@@ -80,7 +103,7 @@ impl SessionWork {
         let (sessions, ticket, begun) = (sessions.clone(), order.ticket, self.begun.clone());
         let handle = self.work.spawn(async move {
             let (outcome, samples) = sessions.sign_in(order, begun).await;
-            Some(Event::Ended { ticket, outcome, samples })
+            Event::Ended { ticket, outcome, samples }
         });
         self.sign_ins.insert(ticket, handle);
     }
@@ -93,13 +116,10 @@ impl SessionWork {
     }
 
     pub(super) fn sign_out(&mut self, sessions: &Sessions, order: SignOutOrder) {
-        let sessions = sessions.clone();
+        let (sessions, ticket) = (sessions.clone(), order.ticket);
         self.work.spawn(async move {
-            let what = order.session.described();
-            if let Some(complaint) = sessions.sign_out(order).await {
-                tracing::warn!("signing out of {what}: {complaint}");
-            }
-            None
+            let (outcome, samples) = sessions.sign_out(order).await;
+            Event::Ended { ticket, outcome, samples }
         });
     }
 
@@ -107,7 +127,7 @@ impl SessionWork {
         let (sessions, ticket) = (sessions.clone(), order.ticket);
         self.work.spawn(async move {
             let (outcome, samples) = sessions.list_roles(order).await;
-            Some(Event::Ended { ticket, outcome, samples })
+            Event::Ended { ticket, outcome, samples }
         });
     }
 

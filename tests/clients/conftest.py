@@ -14,6 +14,7 @@ PROGRAMS = ROOT / "target" / "debug"
 VENV = ROOT / "target" / "clients-venv" / "bin"
 ACCOUNT = "111122223333"
 PATIENCE = 30
+SERVICES = ("STS", "SSO", "SSO_OIDC", "SIGNIN")
 
 
 def pytest_sessionstart(session):
@@ -72,7 +73,7 @@ class Machine:
             "HOME": str(self.home),
             "EVERCRED_RUNTIME_DIR": str(self.home / "run"),
             "EVERCRED_STATE_DIR": str(self.home / "state"),
-            "AWS_ENDPOINT_URL_STS": self.endpoint,
+            **{f"AWS_ENDPOINT_URL_{service}": self.endpoint for service in SERVICES},
             "AWS_EC2_METADATA_DISABLED": "true",
             **more,
         }

@@ -116,6 +116,7 @@ impl Bench {
                 Action::Answer { answer: Answer::Credentials(set), .. } => self.answers.push(Ok(set)),
                 Action::Answer { answer: Answer::Refused(refusal), .. } => self.answers.push(Err(refusal.message)),
                 Action::RunCodeProgram(order) => self.programs.push_back(order),
+                Action::Answer { answer: Answer::SignedOut(_), .. } => {}
                 Action::Answer { .. } => panic!("nobody signs in here"),
                 Action::Remember | Action::KeepMinted | Action::Log(_) => {}
                 _ => panic!("there is no session here"),
@@ -727,7 +728,8 @@ fn a_program_that_prints_codes_renews_the_session_and_no_code_is_used_twice() {
     };
     assert!(bench.ask_and_wait("dev", &mut note).is_ok());
     // The device still shows the code that was used when the session is renewed by hand.
-    bench.handle(Event::Logout(bench.keeper.login_for(Some("dev")).unwrap()));
+    let login = bench.keeper.login_for(Some("dev")).unwrap();
+    bench.handle(Event::Logout { caller: CallerId(0), login });
     bench.ask("dev", Wants::Credentials);
     bench.run(5 * SECOND, &mut note);
     bench.printed = "222222";

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use evercred::core::aws_file;
-use evercred::core::plan::{PlanContext, plan_document, resolve, resolve_all};
+use evercred::core::plan::{PlanContext, plan_document, resolve, resolve_all, resolve_sso_sessions};
 use evercred::core::profile::SourceFile;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -64,6 +64,23 @@ fn two_profiles_through_one_parent_share_its_key() {
     let (a, b, mid) = (keys("a"), keys("b"), keys("mid"));
     assert_eq!((&a[..2], &b[..2]), (&mid[..], &mid[..]));
     assert_ne!(a[2], b[2]);
+}
+
+#[test]
+fn a_sessions_endpoint_is_that_of_its_profiles_only_where_they_agree() {
+    let session = "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n";
+    let profile = |name: &str, endpoint: &str| {
+        format!("[profile {name}]\nsso_session = corp\nsso_account_id = 1\nsso_role_name = r\n{endpoint}")
+    };
+    let oidc = |config: &str| {
+        let profiles = aws_file::load(Some(config), None);
+        resolve_sso_sessions(&profiles, &PlanContext::default())["corp"].oidc.url.clone()
+    };
+    let local = "endpoint_url = http://127.0.0.1:4566\n";
+    assert_eq!(oidc(session), None);
+    let alone = format!("{session}{}", profile("a-local", local));
+    assert_eq!(oidc(&alone).as_deref(), Some("http://127.0.0.1:4566"));
+    assert_eq!(oidc(&format!("{alone}{}", profile("b", ""))), None, "its token is not for one profile's emulator");
 }
 
 #[test]

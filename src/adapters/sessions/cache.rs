@@ -1,6 +1,6 @@
 //! The AWS tools' cache folders: files that other programs write without a lock, some of them in place.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,22 @@ const READ_AGAIN: usize = 20;
 /// For how long a program that writes in place is waited for: it truncates, writes and closes within milliseconds.
 const WRITER_PAUSE: Duration = Duration::from_millis(20);
 const WRITER_LOOKS: u32 = 50;
+
+/// For how long an empty or half file is read again before it is taken for what it is.
+const SETTLE_PAUSE: Duration = Duration::from_millis(100);
+const SETTLE_LOOKS: u32 = 15;
+/// How often a lock is tried.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// A lock on one session.
+pub(super) enum Lock {
+    /// It is ours until it is dropped.
+    Held(#[expect(dead_code, reason = "held, not used")] File),
+    /// There are no locks here.
+    None,
+    /// Somebody has held it for longer than was waited.
+    Busy,
+}
 
 /// The folders.
 #[derive(Clone)]
@@ -60,19 +76,40 @@ impl Cache {
         pooled(move || read(&path)).await.unwrap_or_else(|| Found::Unreadable("it was not read in time".to_owned()))
     }
 
+    /// What is in a file once whoever is writing it is done: an empty or half one is read again, for a while. `is_whole` says
+    /// whether a text is anything.
+    pub(super) async fn read_settled(&self, file: &CacheFile, is_whole: impl Fn(&str) -> bool) -> Found {
+        for _ in 0..SETTLE_LOOKS {
+            match self.read(file).await {
+                Found::Text(text) if !is_whole(text.expose()) => {}
+                Found::Unreadable(_) => {}
+                found => return found,
+            }
+            pause(SETTLE_PAUSE).await;
+        }
+        self.read(file).await
+    }
+
     /// A lock that other evercreds respect, wherever they run with the same home. Where none can be had (no folder, a file
-    /// system without locks), there is nothing but the looks at the file itself.
-    pub(super) async fn lock(&self, file: &CacheFile) -> Option<File> {
+    /// system without locks), there is nothing but the looks at the file itself. Nobody holds it for longer than a call takes.
+    pub(super) async fn lock(&self, file: &CacheFile, patience: Duration) -> Lock {
         let path = lock_path(&self.path(file));
-        pooled(move || {
+        let opened = pooled(move || {
             let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags());
-            let lock = options.open(path).ok()?;
-            lock.lock().ok()?;
-            Some(lock)
-        })
-        .await
-        .flatten()
+            options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags()).open(path).ok()
+        });
+        let Some(lock) = opened.await.flatten() else { return Lock::None };
+        let mut waited = Duration::ZERO;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Lock::Held(lock),
+                Err(TryLockError::Error(_)) => return Lock::None,
+                Err(TryLockError::WouldBlock) if waited >= patience => return Lock::Busy,
+                Err(TryLockError::WouldBlock) => {}
+            }
+            pause(LOCK_PAUSE).await;
+            waited += LOCK_PAUSE;
+        }
     }
 
     /// Puts a text in place of what was found, if that is what is still there; whole or not at all.
@@ -103,17 +140,30 @@ impl Cache {
         }
     }
 
-    /// Removes a file; that there is none is as good.
+    /// Removes a file, and what of it was set aside; that there is none is as good.
     pub(super) async fn remove(&self, file: &CacheFile) -> Result<(), String> {
         let path = self.path(file);
         let shown = path.display().to_string();
-        match pooled(move || std::fs::remove_file(path)).await {
+        let removed = pooled(move || {
+            let _ = std::fs::remove_file(aside(&path));
+            std::fs::remove_file(path)
+        });
+        match removed.await {
             Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => {
                 Err(format!("{shown} can't be removed: {error}"))
             }
             _ => Ok(()),
         }
     }
+}
+
+/// What other programs do with a file or a lock can't be awaited: it is looked at again.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing tells when another program has written a file or given up a lock"
+)]
+async fn pause(pause: Duration) {
+    tokio::time::sleep(pause).await;
 }
 
 /// On the blocking pool; `None` when the program is ending.

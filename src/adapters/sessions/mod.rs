@@ -17,7 +17,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::sync::mpsc;
 
-use self::cache::{Cache, Replaced};
+use self::cache::{Cache, Lock, Replaced};
 use super::clock;
 use super::sdk::Sdk;
 use crate::core::aws_error::{self, Fault};
@@ -27,15 +27,16 @@ use crate::core::keeper::{
 };
 use crate::core::location::CachePaths;
 use crate::core::plan::{Service, Source};
-use crate::core::secret::Secret;
 use crate::core::session::{
-    After, Before, CacheFile, CachedToken, Found, Refused, Session, TokenAnswer, after_refresh, after_refusal,
-    before_refresh, shows,
+    After, Before, CacheFile, CachedToken, Found, Refused, Save, Session, TokenAnswer, after_refresh, after_refusal,
+    as_known, before_refresh, before_save, is_whole,
 };
 use crate::core::time::{AwsTime, WallTime};
 
 /// A refused refresh token is looked for in the file again at once, and after these: whoever used it writes the next one.
 const LOOK_AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3)];
+/// A refresh takes a call's time and a doubt's.
+const LONGEST_LOCKED: Duration = Duration::from_secs(30);
 /// Others may write in the moment of writing, but not for ever.
 const MOST_TRIES: usize = 8;
 
@@ -92,20 +93,20 @@ impl Sessions {
         let file = session.cache_file();
         let what = format!("refreshing {}", session.described());
         // Held until this function ends, so that no two evercreds refresh the same session at once.
-        let _lock = self.cache.lock(&file).await;
-        let found = self.cache.read(&file).await;
-        // A file that could not be written yet shows the token before.
-        let stale = superseded.as_ref().is_some_and(|old| shows(session, &found, old));
-        if *save {
-            return Ok(self.save(session, known, stale, found).await);
+        let lock = self.cache.lock(&file, LONGEST_LOCKED).await;
+        if matches!(lock, Lock::Busy) {
+            let why = "another evercred has been at the same session for too long";
+            return Err(aws_error::fault(&what, None, Some("CacheFailed"), Some(why)));
         }
-        if !stale {
-            match before_refresh(session, known, &found) {
-                Before::Call => {}
-                Before::Adopt(token) => return Ok(SessionEnd::Found(token)),
-                Before::SignedOut => return Ok(SessionEnd::SignedOut),
-                Before::Unusable(why) => return Err(unusable(&what, &why)),
-            }
+        if *save {
+            return Ok(self.save(session, known, superseded.as_ref()).await);
+        }
+        let look = Look { cache: &self.cache, session, known, superseded: superseded.as_ref() };
+        match before_refresh(session, known, &look.settled().await) {
+            Before::Call => {}
+            Before::Adopt(token) => return Ok(SessionEnd::Found(token)),
+            Before::SignedOut => return Ok(SessionEnd::SignedOut),
+            Before::Unusable(why) => return Err(unusable(&what, &why)),
         }
         let called = match known {
             CachedToken::Sso(token) => oidc::refresh(&self.sdk, session, token, &what, samples).await,
@@ -113,7 +114,7 @@ impl Sessions {
         };
         match called {
             Ok(answer) => self.take_answer(session, known, &answer, *times).await.map_err(|why| unusable(&what, &why)),
-            Err(fault) if is_refusal(&fault) => self.doubt(session, known, fault).await,
+            Err(fault) if is_refusal(&fault) => look.doubt(fault).await,
             Err(fault) => Err(fault),
         }
     }
@@ -128,7 +129,7 @@ impl Sessions {
     ) -> Result<SessionEnd, String> {
         let file = session.cache_file();
         let expires = expiry(answer, times);
-        let mut found = self.cache.read(&file).await;
+        let mut found = self.settled(session).await;
         let mut newest = sent.clone();
         for _ in 0..MOST_TRIES {
             let (text, token, set_aside) = match after_refresh(session, sent, answer, expires, &found) {
@@ -150,51 +151,31 @@ impl Sessions {
         Ok(SessionEnd::Renewed { token: newest, unsaved: Some(why) })
     }
 
-    /// A refresh token was refused: somebody else may have used it, and be about to write what they got.
-    async fn doubt(&self, session: &Session, sent: &CachedToken, fault: Fault) -> Result<SessionEnd, Fault> {
+    /// Writes a token that could not be written when it came.
+    async fn save(&self, session: &Session, token: &CachedToken, superseded: Option<&CachedToken>) -> SessionEnd {
         let file = session.cache_file();
-        let mut pauses = LOOK_AGAIN.iter();
-        loop {
-            match after_refusal(session, sent, &self.cache.read(&file).await) {
-                Refused::Adopt(token) => return Ok(SessionEnd::Found(token)),
-                Refused::SignedOut => return Ok(SessionEnd::SignedOut),
-                Refused::Believed => {}
+        let unsaved = |why| SessionEnd::Renewed { token: token.clone(), unsaved: why };
+        let mut found = self.settled(session).await;
+        for _ in 0..MOST_TRIES {
+            let (text, set_aside) = match before_save(session, token, superseded, &found) {
+                Save::Write { text, set_aside } => (text, set_aside),
+                Save::Create(text) => return unsaved(self.cache.write(&file, &text, false).await.err()),
+                Save::Done => return unsaved(None),
+                Save::Adopt(theirs) => return SessionEnd::Found(theirs),
+                Save::SignedOut => return SessionEnd::SignedOut,
+            };
+            match self.cache.replace(&file, &text, &found, set_aside).await {
+                Replaced::Done => return unsaved(None),
+                Replaced::Gone => return SessionEnd::SignedOut,
+                Replaced::Failed(why) => return unsaved(Some(why)),
+                Replaced::Changed(theirs) => found = theirs,
             }
-            let Some(pause) = pauses.next() else { return Err(fault) };
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "nothing tells when a program that holds no lock will have written: its file is looked at when it should"
-            )]
-            tokio::time::sleep(*pause).await;
         }
+        unsaved(Some("others write it again and again".to_owned()))
     }
 
-    /// Writes a token that could not be written when it came.
-    async fn save(&self, session: &Session, token: &CachedToken, stale: bool, mut found: Found) -> SessionEnd {
-        let file = session.cache_file();
-        let mut stale = stale;
-        for _ in 0..MOST_TRIES {
-            let (old, set_aside) = match &found {
-                Found::Missing => return SessionEnd::SignedOut,
-                Found::Unreadable(_) => (None, true),
-                Found::Text(text) => match session.read(text.expose()) {
-                    Ok(theirs) if theirs.is_same(token) => {
-                        return SessionEnd::Renewed { token: token.clone(), unsaved: None };
-                    }
-                    Ok(theirs) if !stale => return SessionEnd::Found(theirs),
-                    Ok(_) => (Some(text.expose()), false),
-                    Err(_) => (None, true),
-                },
-            };
-            let text = Secret::new(token.text(old, session));
-            match self.cache.replace(&file, &text, &found, set_aside).await {
-                Replaced::Done => return SessionEnd::Renewed { token: token.clone(), unsaved: None },
-                Replaced::Gone => return SessionEnd::SignedOut,
-                Replaced::Failed(why) => return SessionEnd::Renewed { token: token.clone(), unsaved: Some(why) },
-                Replaced::Changed(theirs) => (found, stale) = (theirs, false),
-            }
-        }
-        SessionEnd::Renewed { token: token.clone(), unsaved: Some("others write it again and again".to_owned()) }
+    async fn settled(&self, session: &Session) -> Found {
+        self.cache.read_settled(&session.cache_file(), |text| is_whole(session, text)).await
     }
 
     /// Signs a person in. Says what has to be done as soon as that is known, and ends when it is done.
@@ -207,15 +188,64 @@ impl Sessions {
         (outcome, samples)
     }
 
-    /// Ends a session at AWS, and removes its file. Says what could not be done.
-    pub async fn sign_out(&self, order: SignOutOrder) -> Option<String> {
-        let mut complaint = None;
-        if let (Session::Sso(session), Some(CachedToken::Sso(token))) = (&order.session, &order.token) {
-            complaint = portal::log_out(&self.sdk, session, &token.access_token).await.err().map(|fault| fault.message);
+    /// Ends a session: removes its file, and then tells AWS, if that can be done.
+    pub async fn sign_out(&self, order: SignOutOrder) -> (Outcome, Vec<Sample>) {
+        let SignOutOrder { session, token, .. } = order;
+        let file = session.cache_file();
+        let what = format!("signing out of {}", session.described());
+        let lock = self.cache.lock(&file, LONGEST_LOCKED).await;
+        // A refresh that was under way may have written another one.
+        let (newest, is_foreign) = match self.settled(&session).await {
+            Found::Text(text) => match session.read(text.expose()) {
+                Ok(token) => (Some(token), false),
+                Err(unusable) => (None, unusable.foreign),
+            },
+            Found::Missing | Found::Unreadable(_) => (None, false),
+        };
+        if !is_foreign && let Err(why) = self.cache.remove(&file).await {
+            return (Outcome::Failed(aws_error::fault(&what, None, Some("CacheFailed"), Some(&why))), Vec::new());
         }
-        let file = order.session.cache_file();
-        let _lock = self.cache.lock(&file).await;
-        self.cache.remove(&file).await.err().or(complaint)
+        drop(lock);
+        let mut samples = Vec::new();
+        if let (Session::Sso(session), Some(CachedToken::Sso(token))) = (&session, newest.or(token))
+            && let Err(fault) = portal::log_out(&self.sdk, session, &token.access_token, &mut samples).await
+        {
+            tracing::warn!("{}; its token ends by itself within the hour", fault.message);
+        }
+        (Outcome::SignedOut, samples)
+    }
+}
+
+/// A session's file, as it counts for the token that is to be refreshed.
+struct Look<'a> {
+    cache: &'a Cache,
+    session: &'a Session,
+    known: &'a CachedToken,
+    superseded: Option<&'a CachedToken>,
+}
+
+impl Look<'_> {
+    async fn settled(&self) -> Found {
+        let found = self.cache.read_settled(&self.session.cache_file(), |text| is_whole(self.session, text)).await;
+        as_known(self.session, self.known, self.superseded, clock::read().wall, found)
+    }
+
+    /// A refresh token was refused: somebody else may have used it, and be about to write what they got.
+    async fn doubt(&self, fault: Fault) -> Result<SessionEnd, Fault> {
+        let mut pauses = LOOK_AGAIN.iter();
+        loop {
+            match after_refusal(self.session, self.known, &self.settled().await) {
+                Refused::Adopt(token) => return Ok(SessionEnd::Found(token)),
+                Refused::SignedOut => return Ok(SessionEnd::SignedOut),
+                Refused::Believed => {}
+            }
+            let Some(pause) = pauses.next() else { return Err(fault) };
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "nothing tells when a program that holds no lock will have written: its file is looked at when it should"
+            )]
+            tokio::time::sleep(*pause).await;
+        }
     }
 }
 

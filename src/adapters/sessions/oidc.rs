@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::seconds;
 use crate::adapters::aws_call::{Call, Name};
 use crate::adapters::sdk::{Sdk, client_config};
-use crate::core::aws_error::Fault;
+use crate::core::aws_error::{ErrorClass, Fault};
 use crate::core::clock::Sample;
 use crate::core::credential::Grant;
 use crate::core::keeper::Flow;
@@ -55,8 +55,22 @@ pub(super) async fn refresh(
         .send()
         .await;
     samples.extend(call.recorder.samples());
-    let answer = answer.map_err(|error| call.json_fault(&error, Name::Exception))?;
+    let answer = answer.map_err(|error| refused_grant(call.json_fault(&error, Name::Exception)))?;
     token_answer(&call, &answer)
+}
+
+/// A refresh token that has expired, or makes no sense to AWS, is a refused one.
+fn refused_grant(fault: Fault) -> Fault {
+    match fault.code.as_str() {
+        "ExpiredTokenException"
+        | "InvalidRequestException"
+        | "UnauthorizedClientException"
+        | "InvalidClientException" => {
+            let (class, code) = (ErrorClass::NeedsLogin, "InvalidGrantException".to_owned());
+            Fault { class, code, fix: None, ..fault }
+        }
+        _ => fault,
+    }
 }
 
 /// Registers a client for one way of signing in.

@@ -1,6 +1,9 @@
 //! The access portal of IAM Identity Center: role credentials for a token, and what there is.
 
+use std::time::Duration;
+
 use aws_sdk_sso::Client;
+use aws_sdk_sso::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use chrono::TimeDelta;
@@ -18,8 +21,11 @@ use crate::core::time::AwsTime;
 
 /// No person has more pages of accounts or roles.
 const MOST_PAGES: usize = 1_000;
-/// The portal's limit for one list is about this many calls a second.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+/// Where the portal says that too many calls came, and not for how long.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Nobody waits for a list for longer than a few of these.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const MOST_TRIES: u32 = 5;
 
 struct Ready<'a> {
     client: Client,
@@ -88,10 +94,13 @@ pub(super) async fn list_roles(sdk: &Sdk, session: &SsoSession, token: &Secret) 
 
 async fn listed(client: &Client, call: &Call<'_>, token: &Secret) -> Result<Vec<Account>, Fault> {
     let mut accounts = Vec::new();
-    let mut next = None;
+    let mut next: Option<String> = None;
     for _ in 0..MOST_PAGES {
-        let page = client.list_accounts().access_token(token.expose()).max_results(100).set_next_token(next.take());
-        let page = page.send().await.map_err(|error| call.json_fault(&error, Name::Exception))?;
+        let page = patiently(call, || {
+            let page = client.list_accounts().access_token(token.expose()).max_results(100);
+            page.set_next_token(next.clone()).send()
+        });
+        let page = page.await?;
         for account in page.account_list() {
             let id = account.account_id().unwrap_or_default().to_owned();
             let roles = roles_of(client, call, token, &id).await?;
@@ -109,22 +118,11 @@ async fn roles_of(client: &Client, call: &Call<'_>, token: &Secret, account: &st
     let mut roles = Vec::new();
     let mut next: Option<String> = None;
     for _ in 0..MOST_PAGES {
-        let send = |next: Option<String>| {
+        let page = patiently(call, || {
             let page = client.list_account_roles().access_token(token.expose()).account_id(account).max_results(100);
-            page.set_next_token(next).send()
-        };
-        let page = match send(next.clone()).await {
-            Err(error) if is_throttled(&error) => {
-                #[expect(
-                    clippy::disallowed_methods,
-                    reason = "the portal asks for a pause, and a person waits for the whole list"
-                )]
-                tokio::time::sleep(5 * PAUSE).await;
-                send(next.clone()).await
-            }
-            page => page,
-        };
-        let page = page.map_err(|error| call.json_fault(&error, Name::Exception))?;
+            page.set_next_token(next.clone()).send()
+        });
+        let page = page.await?;
         roles.extend(page.role_list().iter().filter_map(|role| role.role_name().map(str::to_owned)));
         next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
         if next.is_none() {
@@ -134,15 +132,39 @@ async fn roles_of(client: &Client, call: &Call<'_>, token: &Secret, account: &st
     Ok(roles)
 }
 
-fn is_throttled<E>(error: &SdkError<E, HttpResponse>) -> bool {
-    error.raw_response().is_some_and(|answer| answer.status().as_u16() == 429)
+/// One call of a list for which a person waits: the portal's wish for a pause is granted, a few times.
+async fn patiently<T, E, F>(call: &Call<'_>, send: impl Fn() -> F) -> Result<T, Fault>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+{
+    let mut tries = 0;
+    loop {
+        let fault = match send().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => call.json_fault(&error, Name::Exception),
+        };
+        tries += 1;
+        if fault.code != "TooManyRequestsException" || tries >= MOST_TRIES {
+            return Err(fault);
+        }
+        let pause = fault.retry_after.and_then(|pause| pause.to_std().ok()).unwrap_or(PAUSE).min(LONGEST_PAUSE);
+        #[expect(clippy::disallowed_methods, reason = "the portal says how long it wants to be left alone")]
+        tokio::time::sleep(pause).await;
+    }
 }
 
 /// Ends a session for everybody who has its token.
-pub(super) async fn log_out(sdk: &Sdk, session: &SsoSession, token: &Secret) -> Result<(), Fault> {
+pub(super) async fn log_out(
+    sdk: &Sdk,
+    session: &SsoSession,
+    token: &Secret,
+    samples: &mut Vec<Sample>,
+) -> Result<(), Fault> {
     let what = "ending the session at AWS";
     let Ready { client, call } = ready(sdk, what, &session.portal).await?;
     let answer = client.logout().access_token(token.expose()).send().await;
+    samples.extend(call.recorder.samples());
     match answer.map_err(|error| call.json_fault(&error, Name::Exception)) {
         Ok(_) => Ok(()),
         // It had ended already.

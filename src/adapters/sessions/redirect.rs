@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::core::secret::Secret;
 use crate::core::session::{Authorization, Redirect, read_redirect};
@@ -12,6 +13,8 @@ use crate::core::session::{Authorization, Redirect, read_redirect};
 /// A browser sends its request at once.
 const LONGEST_REQUEST: Duration = Duration::from_secs(5);
 const LONGEST_HEAD: usize = 16 * 1024;
+/// A browser opens a few; whoever opens more waits.
+const AT_ONCE: usize = 16;
 
 /// How the browser came back.
 pub(super) enum Back {
@@ -31,37 +34,50 @@ pub(super) async fn listen() -> io::Result<(TcpListener, u16)> {
     Ok((listener, port))
 }
 
-/// Waits until the browser comes back with the answer to our own question; whatever else comes is refused.
+/// Waits until the browser comes back with the answer to our own question; whatever else comes is refused. Each connection
+/// has a task of its own: a browser opens some that it does not use.
 pub(super) async fn wait(listener: &TcpListener, authorization: &Authorization) -> Back {
+    let mut connections = JoinSet::new();
     loop {
-        // Out of descriptors, or the caller is gone already: the next one may be the right one.
-        let Ok((mut stream, _)) = listener.accept().await else {
-            tokio::task::yield_now().await;
-            continue;
-        };
-        let Ok(Ok(Some(target))) = tokio::time::timeout(LONGEST_REQUEST, target(&mut stream)).await else { continue };
-        let (status, title, text, back) = match read_redirect(&target, authorization) {
-            Redirect::Code(code) => {
-                ("200 OK", "Signed in", "evercred has what it needs. You can close this page.", Some(Back::Code(code)))
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < AT_ONCE => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(converse(stream, authorization.clone()));
+                }
+                #[expect(clippy::disallowed_methods, reason = "out of descriptors: nothing tells when there are some again")]
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            },
+            Some(ended) = connections.join_next() => {
+                if let Ok(Some(back)) = ended {
+                    return back;
+                }
             }
-            Redirect::Denied(why) => (
-                "200 OK",
-                "Not signed in",
-                "The sign-in was refused. You can close this page; the terminal says more.",
-                Some(Back::Denied(why)),
-            ),
-            Redirect::Foreign => (
-                "400 Bad Request",
-                "Not the answer to a sign-in",
-                "evercred is waiting for the end of a sign-in, and this is not it.",
-                None,
-            ),
-        };
-        let _ = tokio::time::timeout(LONGEST_REQUEST, answer(&mut stream, status, title, text)).await;
-        if let Some(back) = back {
-            return back;
         }
     }
+}
+
+/// One connection: what the browser came back with, if it is that.
+async fn converse(mut stream: TcpStream, authorization: Authorization) -> Option<Back> {
+    let target = tokio::time::timeout(LONGEST_REQUEST, target(&mut stream)).await.ok()?.ok()??;
+    let (status, title, text, back) = match read_redirect(&target, &authorization) {
+        Redirect::Code(code) => {
+            ("200 OK", "Signed in", "evercred has what it needs. You can close this page.", Some(Back::Code(code)))
+        }
+        Redirect::Denied(why) => (
+            "200 OK",
+            "Not signed in",
+            "The sign-in was refused. You can close this page; the terminal says more.",
+            Some(Back::Denied(why)),
+        ),
+        Redirect::Foreign => (
+            "400 Bad Request",
+            "Not the answer to a sign-in",
+            "evercred is waiting for the end of a sign-in, and this is not it.",
+            None,
+        ),
+    };
+    let _ = tokio::time::timeout(LONGEST_REQUEST, answer(&mut stream, status, title, text)).await;
+    back
 }
 
 /// The target of a GET request; `None` for anything else.
@@ -127,8 +143,8 @@ mod tests {
             let answer = get(port, request).await;
             assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
         }
-        // One that says nothing is not waited for.
-        drop(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+        // One that says nothing holds nobody up.
+        let _silent = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let answer =
             get(port, &format!("GET /oauth/callback?code=good&state={state} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
         assert!(answer.contains("Signed in") && answer.contains("no-referrer"), "{answer}");

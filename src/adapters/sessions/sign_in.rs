@@ -14,13 +14,15 @@ use crate::core::credential::{Credentials, Grant};
 use crate::core::keeper::{Flow, Prompt, SessionEnd, SignInOrder, Ticket};
 use crate::core::secret::Secret;
 use crate::core::session::{
-    Authorization, CachedToken, Found, LoginRefresh, LoginSession, LoginToken, Registration, Session, SsoSession,
-    SsoToken, login_session_of, login_url, registration_file, sso_url,
+    Authorization, CacheFile, CachedToken, Found, LoginRefresh, LoginSession, LoginToken, Registration, Session,
+    SsoSession, SsoToken, login_session_of, login_url, registration_file, sso_url,
 };
 use crate::platform::random;
 
 /// A registration lives for ninety days, and a session can be as long: one that has less left than this is renewed first.
 const REGISTRATION_LEFT: TimeDelta = TimeDelta::days(60);
+/// For the lock, at the end of a sign-in.
+const A_MOMENT: Duration = Duration::from_secs(5);
 /// RFC 8628 section 3.5.
 const SLOWER: Duration = Duration::from_secs(5);
 /// AWS's pages wait for so long.
@@ -41,7 +43,8 @@ pub(super) async fn run(
         (Session::Login(session), _) => sign_in.login(session, samples).await?,
     };
     let file = order.session.cache_file();
-    let _lock = sessions.cache.lock(&file).await;
+    // A person waits: who holds the lock for so long is not waited for.
+    let _lock = sessions.cache.lock(&file, A_MOMENT).await;
     // What can't be read, or is another session's, is kept.
     let set_aside = match sessions.cache.read(&file).await {
         Found::Text(text) => order.session.read(text.expose()).is_err_and(|_| !text.expose().trim().is_empty()),
@@ -64,21 +67,29 @@ impl SignIn<'_> {
     async fn sso_in_browser(&self, session: &SsoSession, samples: &mut Vec<Sample>) -> Result<Signed, Fault> {
         let sdk = &self.sessions.sdk;
         let start_url = vanity::resolve(sdk, session, self.what).await?;
-        let registration = self.registration(session, &start_url, Flow::Browser, samples).await?;
+        let registration = self.registration(session, &start_url, samples).await?;
         let base = oidc::page(self.what, session).await?;
         let (code, authorization) = self
             .ask_in_browser(|authorization| sso_url(&base, &registration.client_id, &session.scopes, authorization))
             .await?;
         let proof = oidc::Proof::Code(&code, &authorization);
         let answer = oidc::exchange(sdk, session, &registration, proof, self.what, samples).await?;
-        self.signed_in(session, &registration, &answer)
+        self.signed_in(session, &registration, &answer).await
     }
 
     async fn sso_with_code(&self, session: &SsoSession, samples: &mut Vec<Sample>) -> Result<Signed, Fault> {
         let sdk = &self.sessions.sdk;
         let start_url = vanity::resolve(sdk, session, self.what).await?;
-        let registration = self.registration(session, &start_url, Flow::DeviceCode, samples).await?;
-        let code = oidc::begin_device_code(sdk, session, &start_url, &registration, self.what, samples).await?;
+        let mut registration = self.registration(session, &start_url, samples).await?;
+        let begun = oidc::begin_device_code(sdk, session, &start_url, &registration, self.what, samples).await;
+        let code = match begun {
+            // A kept registration that AWS has forgotten; the next one is new.
+            Err(fault) if matches!(fault.code.as_str(), "InvalidClientException" | "UnauthorizedClientException") => {
+                registration = self.registration(session, &start_url, samples).await?;
+                oidc::begin_device_code(sdk, session, &start_url, &registration, self.what, samples).await?
+            }
+            begun => begun?,
+        };
         self.tell(Prompt {
             url: code.url.clone(),
             user_code: Some(code.user_code.clone()),
@@ -96,7 +107,7 @@ impl SignIn<'_> {
             tokio::time::sleep(interval).await;
             let proof = oidc::Proof::DeviceCode(&code.device_code);
             match oidc::exchange(sdk, session, &registration, proof, self.what, samples).await {
-                Ok(answer) => return self.signed_in(session, &registration, &answer),
+                Ok(answer) => return self.signed_in(session, &registration, &answer).await,
                 Err(fault) => match fault.code.as_str() {
                     "AuthorizationPendingException" => {}
                     "SlowDownException" => interval += SLOWER,
@@ -168,30 +179,38 @@ impl SignIn<'_> {
         let _ = self.begun.send((self.order.ticket, prompt)).await;
     }
 
-    /// The client's registration: the one that is kept, if it will outlive the session, else a new one.
+    /// The client's registration: the one that is kept, if it will outlive the session, else a new one. It is kept again once it
+    /// has been of use: one that AWS does not accept any more is tried once.
     async fn registration(
         &self,
         session: &SsoSession,
         start_url: &str,
-        flow: Flow,
         samples: &mut Vec<Sample>,
     ) -> Result<Registration, Fault> {
-        let file = registration_file(session, if flow == Flow::Browser { "browser" } else { "device" });
-        if let Found::Text(text) = self.sessions.cache.read(&file).await
-            && let Some(kept) = Registration::read(text.expose())
-            && kept.expires - clock::read().wall > REGISTRATION_LEFT
-        {
-            return Ok(kept);
+        let file = self.registration_file(session);
+        if let Found::Text(text) = self.sessions.cache.read(&file).await {
+            let _ = self.sessions.cache.remove(&file).await;
+            if let Some(kept) = Registration::read(text.expose())
+                && kept.expires - clock::read().wall > REGISTRATION_LEFT
+            {
+                return Ok(kept);
+            }
         }
-        let registration = oidc::register(&self.sessions.sdk, session, start_url, flow, self.what, samples).await?;
-        let text = Secret::new(registration.text(&session.scopes));
-        if let Err(why) = self.sessions.cache.write(&file, &text, false).await {
-            tracing::debug!("the client's registration can't be kept ({why}): the next sign-in registers anew");
-        }
-        Ok(registration)
+        oidc::register(&self.sessions.sdk, session, start_url, self.order.flow, self.what, samples).await
     }
 
-    fn signed_in(
+    async fn keep_registration(&self, session: &SsoSession, registration: &Registration) {
+        let text = Secret::new(registration.text(&session.scopes));
+        if let Err(why) = self.sessions.cache.write(&self.registration_file(session), &text, false).await {
+            tracing::debug!("the client's registration can't be kept ({why}): the next sign-in registers anew");
+        }
+    }
+
+    fn registration_file(&self, session: &SsoSession) -> CacheFile {
+        registration_file(session, if self.order.flow == Flow::Browser { "browser" } else { "device" })
+    }
+
+    async fn signed_in(
         &self,
         session: &SsoSession,
         registration: &Registration,
@@ -200,6 +219,7 @@ impl SignIn<'_> {
         let Grant::Token(access_token) = &answer.grant else {
             return Err(self.fault("InvalidResponse", "the answer has no token"));
         };
+        self.keep_registration(session, registration).await;
         let expires = expiry(answer, self.order.times);
         let (text, token) =
             SsoToken::signed_in(session, registration, access_token, answer.refresh_token.as_ref(), expires);

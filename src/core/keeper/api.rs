@@ -6,12 +6,15 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::login::Login;
+use super::session_api::{
+    Account, Flow, Prompt, RefreshOrder, RolesOrder, SessionEnd, SessionMemory, SignInOrder, SignOutOrder,
+};
 use crate::core::aws_error::{ErrorClass, Fault};
 use crate::core::clock::Sample;
 use crate::core::credential::Credentials;
 use crate::core::plan::{Endpoint, NodeKey, Plan, PlanError, Step};
 use crate::core::secret::Secret;
-use crate::core::session::{CacheFile, CachedToken, Found, Session, SsoSession};
+use crate::core::session::{CacheFile, Found, SsoSession};
 use crate::core::time::{AwsTime, BootTime};
 
 /// Names one caller (a connection on the socket) for as long as it waits.
@@ -52,8 +55,13 @@ pub enum Event {
         /// The code.
         code: Secret,
     },
-    /// What a person typed a code or signed in for is to be forgotten.
-    Logout(Login),
+    /// What a person typed a code or signed in for is to be forgotten; somebody waits for it.
+    Logout {
+        /// Who waits.
+        caller: CallerId,
+        /// What.
+        login: Login,
+    },
     /// Somebody wants to sign in to the session behind a key, and waits for what to do.
     SignIn {
         /// Who waits.
@@ -128,56 +136,6 @@ pub enum Disturbance {
     WallClockSet,
 }
 
-/// How a person signs in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Flow {
-    /// In a browser on this machine, that comes back to us.
-    Browser,
-    /// In any browser, with a code to type there.
-    DeviceCode,
-}
-
-/// What a person must do to sign in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prompt {
-    /// The page to open.
-    pub url: String,
-    /// The code to type there, where the page does not have it yet.
-    pub user_code: Option<String>,
-    /// The page with the code in it already.
-    pub url_with_code: Option<String>,
-    /// For how long the page waits.
-    pub expires_in: TimeDelta,
-}
-
-/// How a refresh of a session ended, well.
-#[derive(Debug)]
-pub enum SessionEnd {
-    /// It has a new token.
-    Renewed {
-        /// The token.
-        token: CachedToken,
-        /// Why it could not be written into the cache: it must not be lost.
-        unsaved: Option<String>,
-    },
-    /// Somebody else had refreshed it, or signed in.
-    Found(CachedToken),
-    /// Somebody has signed out.
-    SignedOut,
-}
-
-/// An account in which the person who is signed in has roles.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// Twelve digits.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// The names of the roles.
-    pub roles: Vec<String>,
-}
-
 /// How a call ended.
 #[derive(Debug)]
 pub enum Outcome {
@@ -203,6 +161,8 @@ pub enum Outcome {
     Session(SessionEnd),
     /// The accounts and roles of who is signed in.
     Roles(Vec<Account>),
+    /// A session was ended.
+    SignedOut,
     /// A probe got its answer; what counts is in the samples.
     Probed,
     /// The call failed.
@@ -267,65 +227,6 @@ pub struct MintOrder {
     pub aws_minus_boot: TimeDelta,
 }
 
-/// One refresh of a session's token.
-#[derive(Debug)]
-pub struct RefreshOrder {
-    /// Comes back with the outcome.
-    pub ticket: Ticket,
-    /// Which session.
-    pub session: Session,
-    /// The token that is to be refreshed, as it was last seen.
-    pub known: CachedToken,
-    /// The one before it: a file that shows that one is older than what is known.
-    pub superseded: Option<CachedToken>,
-    /// It is not to be refreshed but written into the file, where it could not be written before.
-    pub save: bool,
-    /// The clocks.
-    pub times: Times,
-}
-
-/// What whoever stamps or proves a time goes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Times {
-    /// AWS's time minus the boot-time clock, the best estimate.
-    pub aws_minus_boot: TimeDelta,
-    /// What to add to AWS's time for a reader on this machine: nothing, unless its clock is off.
-    pub local_minus_aws: TimeDelta,
-}
-
-/// One sign-in.
-#[derive(Debug)]
-pub struct SignInOrder {
-    /// Comes back with what has to be done, and with the outcome.
-    pub ticket: Ticket,
-    /// To which session.
-    pub session: Session,
-    /// How.
-    pub flow: Flow,
-    /// The clocks.
-    pub times: Times,
-}
-
-/// One sign-out.
-#[derive(Debug)]
-pub struct SignOutOrder {
-    /// From which session.
-    pub session: Session,
-    /// Its token, if there is one.
-    pub token: Option<CachedToken>,
-}
-
-/// One look at the roles of a person.
-#[derive(Debug)]
-pub struct RolesOrder {
-    /// Comes back with the outcome.
-    pub ticket: Ticket,
-    /// In which session.
-    pub session: SsoSession,
-    /// Its token.
-    pub token: Secret,
-}
-
 /// Something that a person should be told now, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -384,6 +285,8 @@ pub enum Answer {
         /// How many profiles stand behind it.
         profiles: usize,
     },
+    /// It is forgotten.
+    SignedOut(String),
     /// The accounts and roles that were asked for, and the session that they are of.
     Roles {
         /// The session.
@@ -480,17 +383,6 @@ pub struct Memory {
     pub sessions: BTreeMap<String, SessionMemory>,
 }
 
-/// What is remembered of a sign-in session.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionMemory {
-    /// When the person last signed in, where we saw it.
-    #[serde(default)]
-    pub signed_in_at: Option<AwsTime>,
-    /// How long the last one lasted that we saw from its beginning to its end, in milliseconds.
-    #[serde(default)]
-    pub length_ms: Option<i64>,
-}
-
 /// A minted set as it survives a restart. Not `Serialize`: the state file's writer exposes the secrets on purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MintedSet {
@@ -500,27 +392,6 @@ pub struct MintedSet {
     pub credentials: Credentials,
     /// AWS's time (best estimate) at which it was minted.
     pub minted_at: AwsTime,
-}
-
-/// How a sign-in session stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionStatus {
-    /// The section's name, the start URL in the legacy form, or who signed in with `aws login`.
-    pub name: String,
-    /// `sso` or `login`.
-    pub kind: &'static str,
-    /// The state.
-    pub state: State,
-    /// When the token expires.
-    pub expires_at: Option<AwsTime>,
-    /// When a person will have to sign in again, where that is known, or was learned.
-    pub ends_at: Option<AwsTime>,
-    /// How many profiles stand behind it.
-    pub profiles: usize,
-    /// What is wrong, where something is.
-    pub error: Option<ErrorStatus>,
-    /// What will go wrong if nobody does anything.
-    pub warning: Option<Warning>,
 }
 
 /// How one profile stands: everything that `status` shows of it.

@@ -96,6 +96,11 @@ impl Streak {
         self.skews > 0
     }
 
+    /// Whether the server has said when to come again: then that is what is waited for.
+    pub(super) fn was_told_when(&self) -> bool {
+        self.not_before > self.last
+    }
+
     /// The class of the last failure.
     pub(super) fn class(&self) -> ErrorClass {
         self.class

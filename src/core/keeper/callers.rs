@@ -43,7 +43,8 @@ impl Keeper {
             if let Some(node) = last {
                 waiting.mints = node.mints;
                 waiting.again = node.is_endless_and_old(&self.clock, now);
-                if (wants == Wants::Renewal || waiting.again) && node.held.is_some() {
+                let can_be_renewed = node.session.is_none() || node.can_refresh(&self.clock, now);
+                if (wants == Wants::Renewal || waiting.again) && node.held.is_some() && can_be_renewed {
                     node.forced = Some(Forced::Asked);
                 }
             }
@@ -181,7 +182,9 @@ impl Keeper {
         let patient = waiting.wants == Wants::Credentials
             && streak.class() == ErrorClass::Retryable
             && soon
-            && (streak.is_skewed() || ended.saturating_sub(waiting.ended) < FAILURES_WHILE_WAITING);
+            && (streak.is_skewed()
+                || streak.was_told_when()
+                || ended.saturating_sub(waiting.ended) < FAILURES_WHILE_WAITING);
         if patient { None } else { Some(&failure.error) }
     }
 }

@@ -169,15 +169,19 @@ impl Keeper {
     }
 
     /// Forgets what a person typed a code or signed in for, and what stands on it.
-    pub(super) fn logged_out(&mut self, login: &Login, now: Now) {
+    pub(super) fn logged_out(&mut self, caller: CallerId, login: &Login, now: Now) {
         match login {
-            Login::SignIn(key) => self.sign_out(key, now),
+            Login::SignIn(key) => self.sign_out(caller, key, now),
             Login::Code { profile, .. } => {
-                let Some(Ok(route)) = self.profiles.get(profile) else { return };
-                let at = route.plan.steps.iter().position(|step| step.source.device().is_some());
-                if let Some(key) = at.and_then(|at| route.keys.get(at)).cloned() {
+                let route = self.profiles.get(profile).and_then(|route| route.as_ref().ok());
+                let key = route.and_then(|route| {
+                    let at = route.plan.steps.iter().position(|step| step.source.device().is_some())?;
+                    route.keys.get(at).cloned()
+                });
+                if let Some(key) = key {
                     self.forget_behind(&key);
                 }
+                self.answer_with(caller, Answer::SignedOut(profile.clone()));
             }
         }
     }

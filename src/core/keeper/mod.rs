@@ -16,6 +16,8 @@ mod outcome;
 mod rate;
 mod rng;
 mod schedule;
+mod session_api;
+mod session_ends;
 mod sessions;
 mod sign_in;
 mod status;
@@ -26,6 +28,7 @@ use chrono::TimeDelta;
 
 pub use api::*;
 pub use login::Login;
+pub use session_api::*;
 
 use self::callers::Waiting;
 use self::drive::TimeCheck;
@@ -107,8 +110,10 @@ enum Work {
     Mint(Minting),
     /// A person's sign-in.
     SignIn,
+    /// A person's sign-out.
+    SignOut { caller: CallerId, key: NodeKey },
     /// The roles of who is signed in.
-    Roles { caller: CallerId, session: Box<SsoSession> },
+    Roles { caller: CallerId, key: NodeKey, session: Box<SsoSession> },
 }
 
 /// What is being minted.
@@ -176,7 +181,7 @@ impl Keeper {
             }
             Event::Asked { caller, profile, wants } => self.asked(caller, profile, wants, now),
             Event::Code { caller, profile, code } => self.code_typed(caller, profile, code, now),
-            Event::Logout(login) => self.logged_out(&login, now),
+            Event::Logout { caller, login } => self.logged_out(caller, &login, now),
             Event::SignIn { caller, session, flow } => self.sign_in(caller, &session, flow, now),
             Event::SignInBegun { ticket, prompt } => self.sign_in_begun(ticket, prompt, now),
             Event::AwaitSignIn { caller, sign_in } => self.await_sign_in(caller, sign_in, now),
@@ -266,6 +271,10 @@ impl Keeper {
         let mut old_nodes = std::mem::take(&mut self.nodes);
         let old_profiles = std::mem::take(&mut self.profiles);
         self.planned_at = self.clock.best(now);
+        // Sections first: what they say of a session's endpoints counts for every profile behind it.
+        for session in sso_sessions.into_values() {
+            self.add_session(session, &mut old_nodes, now);
+        }
         for (name, plan) in plans {
             let route = plan.map(|plan| Route { keys: plan.keys(), plan });
             if let Ok(route) = &route {
@@ -273,9 +282,7 @@ impl Keeper {
             }
             self.profiles.insert(name, route);
         }
-        for session in sso_sessions.into_values() {
-            self.add_session(session, &mut old_nodes, now);
-        }
+        self.keep_unsaved_sessions(&mut old_nodes);
         let mut orphans: BTreeMap<&str, Held> = BTreeMap::new();
         for (name, route) in &old_profiles {
             if let Ok(Route { keys, .. }) = route
@@ -316,6 +323,7 @@ impl Keeper {
             node.failures.streaks().for_each(|streak| streak.file_changed(now.boot, TimeDelta::minutes(1)));
         }
         self.look_at_unread_sessions();
+        self.end_sign_ins_of_sessions_that_are_gone(now);
     }
 
     fn add_nodes(&mut self, route: &Route, old: &mut BTreeMap<NodeKey, Node>, now: Now) {
@@ -325,16 +333,38 @@ impl Keeper {
             if let Some(node) = self.nodes.get_mut(key) {
                 node.code_program = node.code_program.take().or(code_program);
             } else {
-                let mut node = old.remove(key).unwrap_or_else(|| {
-                    let mut node = Node::new(step.clone(), parent.clone(), now.boot);
-                    // It may have been gone only for a moment, with its call still under way.
-                    node.flight = self.flight_of(key);
-                    node
-                });
+                let mut node = self.node_of(key, step, parent.clone(), old, now);
                 node.code_program = code_program;
                 self.nodes.insert(key.clone(), node);
             }
             parent = Some(key.clone());
+        }
+    }
+
+    /// The node that was there, or a new one.
+    fn node_of(
+        &self,
+        key: &NodeKey,
+        step: &Step,
+        parent: Option<NodeKey>,
+        old: &mut BTreeMap<NodeKey, Node>,
+        now: Now,
+    ) -> Node {
+        match old.remove(key) {
+            Some(mut node) => {
+                if let (Some(state), Some(session)) = (&mut node.session, step.source.session()) {
+                    // Where its calls go and what they ask for may have changed.
+                    state.session = session;
+                    node.step = step.clone();
+                }
+                node
+            }
+            None => {
+                let mut node = Node::new(step.clone(), parent, now.boot);
+                // It may have been gone only for a moment, with its call still under way.
+                node.flight = self.flight_of(key);
+                node
+            }
         }
     }
 

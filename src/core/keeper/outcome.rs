@@ -54,7 +54,8 @@ impl Keeper {
             Work::Look => self.time_check.ended(),
             Work::Mint(mint) => self.mint_ended(&mint, &flight.endpoint, ticket, outcome, now),
             Work::SignIn => self.sign_in_ended(ticket, outcome, now),
-            Work::Roles { caller, session } => self.roles_listed(caller, session, outcome),
+            Work::SignOut { caller, key } => self.signed_out(caller, &key, outcome),
+            Work::Roles { caller, key, session } => self.roles_listed(caller, &key, session, outcome),
         }
     }
 
@@ -103,7 +104,7 @@ impl Keeper {
                 self.refreshed(key, end, now);
                 Ok(())
             }
-            Outcome::Probed | Outcome::Code(_) | Outcome::Roles(_) => Err(unexpected()),
+            Outcome::Probed | Outcome::Code(_) | Outcome::Roles(_) | Outcome::SignedOut => Err(unexpected()),
             Outcome::Failed(fault) => Err(fault),
         };
         let renewal =

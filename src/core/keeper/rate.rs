@@ -33,7 +33,7 @@ impl RateLimits {
             return Err(*until);
         }
         self.closed_until.remove(&name);
-        let one = TimeDelta::milliseconds(1_000 / per_second(service));
+        let one = one(service);
         let full_at = self.full_at.get(&name).copied().unwrap_or(now).max(now);
         let free_at = full_at + one - TimeDelta::seconds(1);
         if free_at > now {
@@ -45,9 +45,18 @@ impl RateLimits {
 
     /// An endpoint said that too many came, and when to come again: that holds for everybody.
     pub(super) fn close(&mut self, service: Service, endpoint: &Endpoint, until: BootTime) {
-        let closed = self.closed_until.entry(named(service, endpoint)).or_insert(until);
+        let name = named(service, endpoint);
+        // What comes after the pause comes one by one: a burst would meet the next refusal.
+        let full_at = self.full_at.entry(name.clone()).or_insert(until);
+        *full_at = (until + TimeDelta::seconds(1) - one(service)).max(*full_at);
+        let closed = self.closed_until.entry(name).or_insert(until);
         *closed = until.max(*closed);
     }
+}
+
+/// From one call to the next.
+fn one(service: Service) -> TimeDelta {
+    TimeDelta::milliseconds(1_000 / per_second(service))
 }
 
 fn named(service: Service, endpoint: &Endpoint) -> (Service, String) {
@@ -84,5 +93,7 @@ mod tests {
         assert_eq!(limits.take(Service::Portal, &endpoint, at(1_000)), Err(at(3_000)));
         assert_eq!(limits.take(Service::Sts, &endpoint, at(1_000)), Ok(()));
         assert_eq!(limits.take(Service::Portal, &endpoint, at(3_000)), Ok(()));
+        assert_eq!(limits.take(Service::Portal, &endpoint, at(3_000)), Err(at(3_200)), "and no burst after it");
+        assert_eq!(limits.take(Service::Portal, &endpoint, at(3_200)), Ok(()));
     }
 }

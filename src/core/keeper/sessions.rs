@@ -7,21 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use super::api::{
-    Action, ErrorStatus, LogLevel, Notice, RefreshOrder, SessionEnd, SessionMemory, SessionStatus, SignOutOrder, State,
-    Times, Warning,
-};
-use super::node::{Lack, Node};
-use super::{Flight, Keeper, Minting, Route, Work};
-use crate::core::aws_error::ErrorClass;
+use super::api::{Action, Answer, CallerId, LogLevel, Outcome, Refusal, RefusalKind, Ticket};
+use super::backoff::Streak;
+use super::node::Node;
+use super::session_api::{RefreshOrder, SessionEnd, SignOutOrder, Times};
+use super::{Flight, Keeper, Minting, Work};
+use crate::core::aws_error::Fault;
 use crate::core::clock::{Clock, Expiry};
 use crate::core::credential::Grant;
 use crate::core::plan::{NodeKey, Source, Step};
-use crate::core::session::{CacheFile, CachedToken, Found, Session, SsoSession};
+use crate::core::session::{CacheFile, CachedToken, Found, Session, SsoSession, is_older};
 use crate::core::time::{AwsTime, BootTime, Now};
 
-/// How long before the known end of a session a person is told: long enough to end what one is at.
-const TOLD_BEFORE: TimeDelta = TimeDelta::minutes(15);
 /// A token that could not be written is tried again after this.
 const SAVE_AGAIN: TimeDelta = TimeDelta::seconds(30);
 /// How long AWS's tokens live, for those whose beginning was not seen.
@@ -32,26 +29,28 @@ const USUAL_LOGIN_LIFE: TimeDelta = TimeDelta::minutes(15);
 #[derive(Debug)]
 pub(super) struct SessionState {
     pub(super) session: Session,
-    view: View,
+    pub(super) view: View,
     /// The token as it was last seen, or got: with what refreshes it.
-    token: Option<CachedToken>,
+    pub(super) token: Option<CachedToken>,
     /// The one before: a file that shows it was read before the newer one was written, or could not be written yet.
     superseded: Option<CachedToken>,
     /// Why the newest token is not in the file, and when that is tried again.
     unsaved: Option<(String, BootTime)>,
     /// When it was last seen to be alive, by the best guess.
-    alive_at: Option<AwsTime>,
+    pub(super) alive_at: Option<AwsTime>,
     /// The end that the person was told of.
-    told_of_end: Option<AwsTime>,
+    pub(super) told_of_end: Option<AwsTime>,
     /// The person was told that a sign-in is needed.
-    told_of_need: bool,
+    pub(super) told_of_need: bool,
     /// Its token's end was read while AWS's time was not known.
     guessed: bool,
+    /// A sign-out is under way: what the file shows meanwhile does not count.
+    pub(super) leaving: bool,
 }
 
 /// What the file was when it was last looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum View {
+pub(super) enum View {
     /// Not looked at yet.
     Unread,
     /// Nobody is signed in.
@@ -74,6 +73,7 @@ impl SessionState {
             told_of_end: None,
             told_of_need: false,
             guessed: false,
+            leaving: false,
         }
     }
 
@@ -98,12 +98,12 @@ impl SessionState {
             && !self.registration_is_over(clock, now)
     }
 
-    fn registration_is_over(&self, clock: &Clock, now: Now) -> bool {
+    pub(super) fn registration_is_over(&self, clock: &Clock, now: Now) -> bool {
         self.registration_expires().is_some_and(|at| clock.judge(at, now) == Expiry::Expired)
     }
 
     /// A registration lives for months: what this machine's clock is off does not matter.
-    fn registration_expires(&self) -> Option<AwsTime> {
+    pub(super) fn registration_expires(&self) -> Option<AwsTime> {
         match &self.token {
             Some(CachedToken::Sso(token)) => {
                 Some(AwsTime::from_millis(token.refresh.as_ref()?.registration_expires?.as_millis()))
@@ -120,13 +120,15 @@ impl Keeper {
         let step = Step { profile, source: Source::SsoToken(session) };
         let key = step.key();
         if !self.nodes.contains_key(&key) {
-            let node = old.remove(&key).unwrap_or_else(|| {
-                let mut node = Node::new(step, None, now.boot);
-                node.flight = self.flight_of(&key);
-                node
-            });
+            let node = self.node_of(&key, &step, None, old, now);
             self.nodes.insert(key, node);
         }
+    }
+
+    /// A token that is in no file yet must not be lost by an edit.
+    pub(super) fn keep_unsaved_sessions(&mut self, old: &mut BTreeMap<NodeKey, Node>) {
+        let unsaved = |node: &mut Node| node.session.as_ref().is_some_and(|state| state.unsaved.is_some());
+        self.nodes.extend(old.extract_if(.., |_, node| unsaved(node)));
     }
 
     /// The cache files of all sessions.
@@ -149,11 +151,15 @@ impl Keeper {
             self.nodes.iter().filter(|(_, node)| of_file(node)).map(|(key, _)| key.clone()).collect();
         for key in keys {
             let Some(state) = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut()) else { continue };
+            if state.leaving {
+                // It is looked at when the sign-out has ended.
+                continue;
+            }
             let token = match found {
                 // A sign-in that could not be written: nothing was there, and so nothing was deleted.
                 Found::Missing if state.is_only_here() => continue,
                 Found::Missing => {
-                    self.forget_session(&key, now);
+                    self.forget_session(&key);
                     continue;
                 }
                 Found::Unreadable(why) => Err(format!("can't be read: {why}")),
@@ -170,11 +176,13 @@ impl Keeper {
                 Ok(token) => {
                     let same = |other: &Option<CachedToken>| other.as_ref().is_some_and(|other| other.is_same(&token));
                     let (known, stale) = (same(&state.token), same(&state.superseded));
+                    let older = state.token.as_ref().is_some_and(|known| is_older(&token, known, now.wall));
                     let first = std::mem::replace(&mut state.view, View::Present) == View::Unread;
-                    if !known && !stale {
+                    if !known && !stale && !older {
                         let what = state.session.described();
-                        self.log(LogLevel::Debug, None, format!("{what} has a token that another program wrote"));
+                        self.log(LogLevel::Debug, None, format!("{what} has another token in its cache file"));
                         self.take_token(&key, token, !first, now);
+                        self.try_children_again(&key, |streak| streak.file_changed(now.boot, TimeDelta::minutes(1)));
                     }
                 }
             }
@@ -186,11 +194,12 @@ impl Keeper {
         let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) else { return };
         let file = state.session.cache_file();
         match end {
-            SessionEnd::SignedOut => self.forget_session(key, now),
+            SessionEnd::SignedOut => self.forget_session(key),
             SessionEnd::Found(token) => self.take_token(key, token, true, now),
             SessionEnd::Renewed { token, unsaved } => {
                 let what = state.session.described();
-                if let Some(why) = &unsaved {
+                let said = state.unsaved.as_ref().map(|(why, _)| why);
+                if let Some(why) = unsaved.as_ref().filter(|why| Some(*why) != said) {
                     let message = format!(
                         "the new token of {what} can't be written into {}: {why}; it is kept here",
                         described(&file)
@@ -216,8 +225,14 @@ impl Keeper {
             state.told_of_end = None;
             state.unsaved = unsaved.map(|why| (why, now.boot + SAVE_AGAIN));
         }
+        // Whoever signed in may be somebody else, with other roles.
+        self.try_children_again(key, |streak| streak.forced(now.boot));
+    }
+
+    fn try_children_again(&mut self, key: &NodeKey, again: impl Fn(&mut Streak)) {
         for child in self.nodes.values_mut().filter(|child| child.parent.as_ref() == Some(key)) {
             child.retried_parent = false;
+            child.failures.streaks().for_each(&again);
         }
     }
 
@@ -253,7 +268,7 @@ impl Keeper {
             }
             state.view = View::Present;
             state.guessed = guessed;
-            state.alive_at = Some(best);
+            state.alive_at = Some(born);
             state.told_of_need = false;
         }
         // What was refused with the token before may be allowed with this one.
@@ -279,7 +294,7 @@ impl Keeper {
     }
 
     /// Somebody has signed out: the session and everything behind it is forgotten.
-    pub(super) fn forget_session(&mut self, key: &NodeKey, now: Now) {
+    pub(super) fn forget_session(&mut self, key: &NodeKey) {
         let Some(node) = self.nodes.get_mut(key) else { return };
         node.failures.clear();
         let Some(state) = &mut node.session else { return };
@@ -288,6 +303,8 @@ impl Keeper {
         }
         let (what, had) = (state.session.described(), state.token.take().is_some());
         (state.superseded, state.unsaved, state.alive_at, state.told_of_end) = (None, None, None, None);
+        // Whoever has signed out knows it.
+        state.told_of_need = had;
         // What is under way is of the session that was.
         node.mints += 1;
         if had {
@@ -304,7 +321,6 @@ impl Keeper {
             }
         }
         self.forget_behind(key);
-        let _ = now;
     }
 
     /// The name by which a session is remembered.
@@ -400,6 +416,23 @@ impl Keeper {
         self.flights.insert(ticket, Flight { endpoint, work: Work::Mint(mint) });
     }
 
+    /// The orders for tokens that are in no file yet, for a daemon that ends.
+    pub fn unsaved_tokens(&self, now: Now) -> Vec<RefreshOrder> {
+        let states =
+            self.nodes.values().filter_map(|node| node.session.as_ref()).filter(|state| state.unsaved.is_some());
+        let order = |state: &SessionState| {
+            Some(RefreshOrder {
+                ticket: Ticket(0),
+                session: state.session.clone(),
+                known: state.token.clone()?,
+                superseded: state.superseded.clone(),
+                save: true,
+                times: self.times(now),
+            })
+        };
+        states.filter_map(order).collect()
+    }
+
     pub(super) fn times(&self, now: Now) -> Times {
         Times {
             aws_minus_boot: self.clock.aws_minus_boot(now),
@@ -407,201 +440,42 @@ impl Keeper {
         }
     }
 
-    /// A session has ended by itself: how long it lasted is worth knowing.
-    pub(super) fn learn_length(&mut self, key: &NodeKey, now: Now) {
-        let (ended, alive) =
-            (self.clock.best(now), self.nodes.get(key).and_then(|node| node.session.as_ref()?.alive_at));
-        let Some(memory) = self.session_name(key).and_then(|name| self.memory.sessions.get_mut(&name)) else { return };
-        if let (Some(began), Some(alive)) = (memory.signed_in_at.take(), alive) {
-            memory.length_ms = Some(length_between(alive - began, ended - began).num_milliseconds());
-            self.actions.push_back(Action::Remember);
-        }
-    }
-
-    /// When a person will have to sign in again: where no token can be refreshed, its end; where one was learned, the session's.
-    pub(super) fn session_end(&self, key: &NodeKey) -> Option<AwsTime> {
-        let node = self.nodes.get(key)?;
-        let state = node.session.as_ref()?;
-        let expires_at = node.held.as_ref()?.end?.expires_at;
-        if state.token.as_ref()?.refresh_token().is_none() {
-            return Some(expires_at);
-        }
-        let SessionMemory { signed_in_at, length_ms } =
-            self.memory.sessions.get(state.session.label()).cloned().unwrap_or_default();
-        let learned = signed_in_at.zip(length_ms).map(|(began, length)| began + TimeDelta::milliseconds(length));
-        // A refresh that has gone well since proves what was learned wrong.
-        let learned = learned.filter(|at| state.alive_at.is_none_or(|alive| alive <= *at));
-        [learned, state.registration_expires()].into_iter().flatten().min()
-    }
-
-    fn tell_of_end(&mut self, key: &NodeKey, now: Now) {
-        let Some(ends_at) = self.session_end(key) else { return };
-        let Some(state) = self.nodes.get(key).and_then(|node| node.session.as_ref()) else { return };
-        let wait = self.clock.until(ends_at, now) - TOLD_BEFORE;
-        if state.told_of_end.is_some_and(|told| ends_at < told + TOLD_BEFORE) {
-            return;
-        }
-        if wait > TimeDelta::zero() {
-            return self.wake_at(now.boot + wait);
-        }
-        let message = will_end(&state.session, ends_at);
-        let fix = Some(self.how_to_sign_in(key));
-        if let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) {
-            state.told_of_end = Some(ends_at);
-        }
-        self.actions.push_back(Action::Notice(Notice { id: "sso-session-ends", message, fix }));
-    }
-
-    /// Tells once for all profiles that a sign-in is needed, where one of them is in use.
-    pub(super) fn tell_of_need(&mut self, now: Now) {
-        let keys: Vec<NodeKey> =
-            self.nodes.iter().filter(|(_, node)| node.session.is_some()).map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            let Some(node) = self.nodes.get(&key) else { continue };
-            let told = node.session.as_ref().is_some_and(|state| state.told_of_need);
-            if told || node.lacks(&self.clock, now) != Some(Lack::SignIn) {
-                continue;
-            }
-            let waiting = self.profiles_behind(&key).filter(|(name, _)| self.is_kept(name, now)).count();
-            if waiting == 0 {
-                continue;
-            }
-            let Some(need) = self.session_need(&key, now) else { continue };
-            let message = format!("{} ({waiting} profiles in use wait for it)", need.message);
-            if let Some(state) = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut()) {
-                state.told_of_need = true;
-            }
-            self.actions.push_back(Action::Notice(Notice { id: "sso-login-needed", message, fix: need.fix }));
-        }
-    }
-
-    fn profiles_behind<'a>(&'a self, key: &'a NodeKey) -> impl Iterator<Item = (&'a String, &'a Route)> {
-        let routes = self.profiles.iter().filter_map(|(name, route)| Some((name, route.as_ref().ok()?)));
-        routes.filter(move |(_, route)| route.keys.contains(key))
-    }
-
-    /// How many profiles stand behind a session.
-    pub(super) fn count_behind(&self, key: &NodeKey) -> usize {
-        self.profiles_behind(key).count()
-    }
-
-    /// The command that signs in: by the session's name where it has one, else by a profile's.
-    pub(super) fn how_to_sign_in(&self, key: &NodeKey) -> String {
-        let state = self.nodes.get(key).and_then(|node| node.session.as_ref());
-        let name = match state.map(|state| &state.session) {
-            Some(Session::Sso(SsoSession { name: Some(name), .. })) => name.clone(),
-            _ => self.profiles_behind(key).next().map(|(name, _)| name.clone()).unwrap_or_default(),
-        };
-        format!("evercred login {name}")
-    }
-
-    /// Why a session needs a person.
-    pub(super) fn session_need(&self, key: &NodeKey, now: Now) -> Option<ErrorStatus> {
-        let node = self.nodes.get(key)?;
-        let state = node.session.as_ref()?;
-        let what = state.session.described();
-        let mut fix = self.how_to_sign_in(key);
-        if let Some(failure) = node.failures.last().filter(|failure| failure.error.class == ErrorClass::NeedsLogin) {
-            let mut error = failure.error.clone();
-            error.fix = Some(fix);
-            return Some(error);
-        }
-        let (code, message) = match &state.view {
-            View::Unusable(why) => {
-                ("SsoCacheUnusable", format!("{what} can't be used: {} {why}", described(&state.session.cache_file())))
-            }
-            View::Present if state.registration_is_over(&self.clock, now) => {
-                let message = format!(
-                    "{what} can't be refreshed any more: the client that signed in was registered too long ago"
-                );
-                ("SsoRegistrationExpired", message)
-            }
-            View::Present => {
-                if let Session::Sso(SsoSession { name: None, .. }) = &state.session {
-                    fix.push_str("; with an [sso-session …] section and sso_session in the profile a sign-in is refreshed by itself");
-                }
-                ("SsoSessionExpired", format!("{what} has expired, and there is no refresh token to renew it with"))
-            }
-            View::Absent | View::Unread => ("SsoLoginNeeded", format!("nobody is signed in to {what}")),
-        };
-        let at = self.planned_at;
-        let class = ErrorClass::NeedsLogin;
-        Some(ErrorStatus { at, code: code.to_owned(), class, message, fix: Some(fix), next_try: None })
-    }
-
     /// Ends a session because a person says so.
-    pub(super) fn sign_out(&mut self, key: &NodeKey, now: Now) {
-        let Some(state) = self.nodes.get(key).and_then(|node| node.session.as_ref()) else { return };
+    pub(super) fn sign_out(&mut self, caller: CallerId, key: &NodeKey, now: Now) {
+        let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) else { return };
+        state.leaving = true;
         let (session, token) = (state.session.clone(), state.token.clone());
-        self.forget_session(key, now);
-        self.actions.push_back(Action::SignOut(Box::new(SignOutOrder { session, token })));
+        self.give_up_sign_in(key, now);
+        self.forget_session(key);
+        let ticket = self.ticket();
+        let endpoint = session.endpoint().clone();
+        self.flights.insert(ticket, Flight { endpoint, work: Work::SignOut { caller, key: key.clone() } });
+        self.actions.push_back(Action::SignOut(Box::new(SignOutOrder { ticket, session, token })));
     }
 
-    /// How every sign-in session stands, in the order of their names.
-    pub fn session_status(&self, now: Now) -> Vec<SessionStatus> {
-        let sessions = self.nodes.iter().filter_map(|(key, node)| Some((key, node, node.session.as_ref()?)));
-        let mut all: Vec<SessionStatus> = sessions
-            .map(|(key, node, state)| {
-                let lacks = node.lacks(&self.clock, now) == Some(Lack::SignIn);
-                let failure = node.failures.last().map(|failure| failure.error.clone());
-                let ends_at = self.session_end(key);
-                let soon = ends_at.filter(|at| self.clock.until(*at, now) <= TOLD_BEFORE && !lacks);
-                SessionStatus {
-                    name: state.session.label().to_owned(),
-                    kind: if matches!(state.session, Session::Sso(_)) { "sso" } else { "login" },
-                    state: match &failure {
-                        _ if node.flight.is_some() => State::Renewing,
-                        _ if lacks => State::NeedsLogin,
-                        Some(error) if error.class == ErrorClass::Retryable => State::Retrying,
-                        Some(_) if node.held.is_none() => State::Failed,
-                        _ if state.is_unread() => State::Idle,
-                        _ => State::Fresh,
-                    },
-                    expires_at: node.held.as_ref().and_then(|held| held.end).map(|end| end.expires_at),
-                    ends_at,
-                    profiles: self.count_behind(key),
-                    error: if lacks { self.session_need(key, now) } else { failure },
-                    warning: soon.map(|at| Warning {
-                        id: "sso-session-ends",
-                        message: will_end(&state.session, at),
-                        fix: Some(self.how_to_sign_in(key)),
-                    }),
-                }
-            })
-            .collect();
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        all
+    /// A sign-out has ended. What the file shows then counts again.
+    pub(super) fn signed_out(&mut self, caller: CallerId, key: &NodeKey, outcome: Outcome) {
+        let name = self.session_name(key).unwrap_or_default();
+        if let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) {
+            state.leaving = false;
+            let file = state.session.cache_file();
+            self.actions.push_back(Action::LookAtSession(file));
+        }
+        let answer = match outcome {
+            Outcome::Failed(Fault { message, fix, .. }) => {
+                Answer::Refused(Refusal { kind: RefusalKind::Failed, message, fix })
+            }
+            _ => Answer::SignedOut(name),
+        };
+        self.answer_with(caller, answer);
     }
 }
 
 /// A cache file, for a sentence.
-fn described(file: &CacheFile) -> String {
+pub(super) fn described(file: &CacheFile) -> String {
     let folder = match file.folder {
         crate::core::session::CacheFolder::Sso => "sso",
         crate::core::session::CacheFolder::Login => "login",
     };
     format!("the {folder} cache file {}", file.name)
-}
-
-fn will_end(session: &Session, at: AwsTime) -> String {
-    format!("{} will end at about {at}, and then somebody has to sign in again", session.described())
-}
-
-/// How long a session lasts that was alive after one time and over after another. Administrators set whole hours.
-fn length_between(alive: TimeDelta, over: TimeDelta) -> TimeDelta {
-    let whole = TimeDelta::hours(over.num_hours());
-    if whole > alive { whole } else { alive }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_learned_of_a_sessions_length_is_whole_hours_where_that_fits() {
-        let minutes = |minutes| TimeDelta::minutes(minutes);
-        assert_eq!(length_between(minutes(440), minutes(481)), TimeDelta::hours(8));
-        assert_eq!(length_between(minutes(480), minutes(520)), TimeDelta::hours(8));
-        assert_eq!(length_between(minutes(61), minutes(100)), minutes(61));
-    }
 }

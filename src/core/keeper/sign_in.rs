@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use super::api::{
-    Account, Action, Answer, CallerId, Flow, LogLevel, Outcome, Prompt, Refusal, RefusalKind, RolesOrder, SessionEnd,
-    SignInOrder, Ticket,
-};
+use super::api::{Action, Answer, CallerId, LogLevel, Outcome, Refusal, RefusalKind, Ticket};
+use super::node::Forced;
+use super::session_api::{Account, Flow, Prompt, RolesOrder, SessionEnd, SignInOrder};
 use super::{Flight, Keeper, Work};
-use crate::core::aws_error::{ErrorClass, Fault};
+use crate::core::aws_error::{ErrorClass, Fault, refuses_signer};
 use crate::core::plan::NodeKey;
 use crate::core::session::{Session, SsoSession};
 use crate::core::time::{BootTime, Now};
@@ -126,6 +125,10 @@ impl Keeper {
         for (ticket, key, flow) in waiting {
             let Some(node) = self.nodes.get(&key) else { continue };
             let (Some(state), service) = (&node.session, node.step.source.service()) else { continue };
+            if state.leaving {
+                // Both would write the same file.
+                continue;
+            }
             let session = state.session.clone();
             let endpoint = session.endpoint().clone();
             if !self.may_call(service, &endpoint, now) {
@@ -137,6 +140,24 @@ impl Keeper {
             self.flights.insert(ticket, Flight { endpoint, work: Work::SignIn });
             let times = self.times(now);
             self.actions.push_back(Action::BeginSignIn(Box::new(SignInOrder { ticket, session, flow, times })));
+        }
+    }
+
+    /// Ends a sign-in that makes no sense any more.
+    pub(super) fn give_up_sign_in(&mut self, key: &NodeKey, now: Now) {
+        if let Some(ticket) = self.sign_ins.of(key) {
+            let why = "the session was signed out of, or is in the AWS files no more";
+            self.end_sign_in(ticket, Err(refusal(RefusalKind::Failed, why)), now);
+            self.actions.push_back(Action::CancelSignIn(ticket));
+        }
+    }
+
+    /// The files have changed: nobody is asked to sign in to what is no more.
+    pub(super) fn end_sign_ins_of_sessions_that_are_gone(&mut self, now: Now) {
+        let keys = self.sign_ins.under_way.values().map(|sign_in| sign_in.key.clone());
+        let gone: Vec<NodeKey> = keys.filter(|key| !self.nodes.contains_key(key)).collect();
+        for key in gone {
+            self.give_up_sign_in(&key, now);
         }
     }
 
@@ -268,7 +289,7 @@ impl Keeper {
         };
         let token = node.held.as_ref().filter(|held| held.can_sign(&self.clock, now)).and_then(|held| held.token());
         let Some(token) = token.cloned() else {
-            let need = self.session_need(&key, now);
+            let need = self.session_need(&key, now).filter(|_| node.lacks(&self.clock, now).is_some());
             let answer = need.map_or_else(
                 || refused(RefusalKind::Failed, "the session has no token yet: try again"),
                 |need| Answer::Refused(Refusal { kind: RefusalKind::NeedsLogin, message: need.message, fix: need.fix }),
@@ -278,11 +299,20 @@ impl Keeper {
         let ticket = self.ticket();
         let endpoint = session.portal.clone();
         let boxed = Box::new(session.clone());
-        self.flights.insert(ticket, Flight { endpoint, work: Work::Roles { caller, session: boxed } });
+        self.flights.insert(ticket, Flight { endpoint, work: Work::Roles { caller, key, session: boxed } });
         self.actions.push_back(Action::ListRoles(Box::new(RolesOrder { ticket, session, token })));
     }
 
-    pub(super) fn roles_listed(&mut self, caller: CallerId, session: Box<SsoSession>, outcome: Outcome) {
+    pub(super) fn roles_listed(&mut self, caller: CallerId, key: &NodeKey, session: Box<SsoSession>, outcome: Outcome) {
+        if let (Outcome::Failed(fault), Some(node)) = (&outcome, self.nodes.get_mut(key))
+            && refuses_signer(fault)
+            && node.held.is_some()
+        {
+            // The token was taken away: the next one may be as good as new.
+            node.forced = Some(Forced::Refused);
+            let why = "the session's token was refused, and is refreshed: try again";
+            return self.answer_with(caller, refused(RefusalKind::Failed, why));
+        }
         let answer = match outcome {
             Outcome::Roles(accounts) => Answer::Roles { session, accounts: sorted(accounts) },
             Outcome::Failed(Fault { class, message, fix, .. }) => {

@@ -112,7 +112,7 @@ fn step_document(step: &Step) -> Value {
     }
     if let Some(Endpoint { region, url, fips, dual_stack }) = step.source.endpoint() {
         // That of SSO is `sso_region`.
-        put("region", json!((!matches!(step.source, Source::Sso(_))).then_some(region)));
+        put("region", json!((!matches!(step.source, Source::Sso(_) | Source::Login(_))).then_some(region)));
         put("endpoint_url", json!(url));
         put("use_fips_endpoint", json!(fips.then_some(true)));
         put("use_dualstack_endpoint", json!(dual_stack.then_some(true)));

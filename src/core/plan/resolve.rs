@@ -20,11 +20,21 @@ pub fn resolve_all(profiles: &Profiles, context: &PlanContext) -> BTreeMap<Strin
     profiles.profiles.keys().map(|name| (name.clone(), resolve(profiles, name, context))).collect()
 }
 
-/// The `[sso-session …]` sections that say where they are, whether a profile names them or not.
+/// The `[sso-session …]` sections that say where they are, whether a profile names them or not. A profile's own endpoint for
+/// them counts where all profiles of the session agree: its token is everybody's.
 pub fn resolve_sso_sessions(profiles: &Profiles, context: &PlanContext) -> BTreeMap<String, SsoSession> {
     let one = |section: &Section| {
         let text = |key: &str| Some(section.get(key)?.text.clone());
-        let endpoint = |service, region| context.endpoint(service, region, None, profiles);
+        let names_it = |profile: &&Section| {
+            let named = profile.get("sso_session").or_else(|| profile.get("evercred_sso_session"));
+            named.is_some_and(|value| value.text == section.name)
+        };
+        let endpoint = |service, region: String| {
+            let of = |profile| context.endpoint(service, region.clone(), profile, profiles);
+            let mut said = profiles.profiles.values().filter(names_it).map(|profile| of(Some(profile)));
+            let first = said.next();
+            first.filter(|first| said.all(|other| other == *first)).unwrap_or_else(|| of(None))
+        };
         let (start_url, region) = (text("sso_start_url")?, text("sso_region")?);
         Some(sso_session(Some(section.name.clone()), start_url, region, Some(section), endpoint))
     };

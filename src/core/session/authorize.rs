@@ -112,9 +112,9 @@ pub fn read_redirect(target: &str, authorization: &Authorization) -> Redirect {
 /// Where the client's registration for a session is kept, beside the tokens: under a name that the AWS CLI would give it,
 /// were it called evercred. What a client may do is part of the name.
 pub fn registration_file(session: &SsoSession, flow: &str) -> CacheFile {
-    let SsoSession { name, start_url, region, scopes, .. } = session;
+    let SsoSession { name, start_url, region, scopes, oidc, .. } = session;
     let what = serde_json::json!({
-        "flow": flow, "region": region, "scopes": scopes, "session_name": name, "startUrl": start_url, "tool": "evercred",
+        "endpoint": oidc.url, "flow": flow, "region": region, "scopes": scopes, "session_name": name, "startUrl": start_url, "tool": "evercred",
     });
     CacheFile { folder: CacheFolder::Sso, name: format!("{}.json", hex(&Sha1::digest(what.to_string()))) }
 }

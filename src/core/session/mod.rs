@@ -13,7 +13,8 @@ pub use authorize::{Authorization, REDIRECT_PATH, Redirect, login_url, read_redi
 pub use cache_file::{CacheFile, CacheFolder};
 pub use login_token::{LoginRefresh, LoginToken, login_session_of};
 pub use refresh::{
-    After, Before, Found, Refused, TokenAnswer, after_refresh, after_refusal, as_known, before_refresh, shows,
+    After, Before, Found, Refused, Save, TokenAnswer, after_refresh, after_refusal, as_known, before_refresh,
+    before_save, is_older, is_whole,
 };
 pub use sso_token::{Registration, SsoRefresh, SsoToken, is_vanity, region_of_start_url};
 

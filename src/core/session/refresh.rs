@@ -128,20 +128,67 @@ pub fn after_refusal(session: &Session, sent: &CachedToken, found: &Found) -> Re
     }
 }
 
-/// What a file counts as that still shows the token before `known`, because the newer one could not be written: as if `known`
-/// stood there. Every other file is as it is.
-pub fn as_known(session: &Session, known: &CachedToken, superseded: Option<&CachedToken>, found: Found) -> Found {
-    match &found {
-        Found::Text(text) if superseded.is_some_and(|old| shows(session, &found, old)) => {
-            Found::Text(Secret::new(known.text(Some(text.expose()), session)))
+/// What to do with a token that could not be written when it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Save {
+    /// Put this text in the file's place.
+    Write {
+        /// The text.
+        text: Secret,
+        /// What is there can't be read and is kept beside it.
+        set_aside: bool,
+    },
+    /// Make the file: there was none when the token came either.
+    Create(Secret),
+    /// It is in the file.
+    Done,
+    /// Somebody else has written another one since.
+    Adopt(CachedToken),
+    /// Somebody has signed out.
+    SignedOut,
+}
+
+/// Looks at the file, under the lock, for a token that is not in it yet. `superseded` is the one that was there when it came.
+pub fn before_save(session: &Session, token: &CachedToken, superseded: Option<&CachedToken>, found: &Found) -> Save {
+    let write = |old: Option<&str>, set_aside| Save::Write { text: Secret::new(token.text(old, session)), set_aside };
+    match (token_of(session, found), found) {
+        (Err(Gone), _) if superseded.is_none() => Save::Create(Secret::new(token.text(None, session))),
+        (Err(Gone), _) => Save::SignedOut,
+        (Ok(Ok(theirs)), _) if theirs.is_same(token) => Save::Done,
+        (Ok(Ok(theirs)), Found::Text(text)) if superseded.is_some_and(|old| old.is_same(&theirs)) => {
+            write(Some(text.expose()), false)
         }
-        _ => found,
+        (Ok(Ok(theirs)), _) => Save::Adopt(theirs),
+        (Ok(Err(_)), _) => write(None, true),
     }
 }
 
-/// Whether the file shows a token.
-pub fn shows(session: &Session, found: &Found, token: &CachedToken) -> bool {
-    matches!(token_of(session, found), Ok(Ok(theirs)) if theirs.is_same(token))
+/// Whether a file shows a token that has expired while the one that is known has not: an older one, of a restored or late
+/// copy. A new sign-in never looks so. `now` is this machine's clock.
+pub fn is_older(theirs: &CachedToken, known: &CachedToken, now: WallTime) -> bool {
+    theirs.expires() <= now && known.expires() > now
+}
+
+/// What a file counts as that still shows the token before `known`, because the newer one could not be written, or shows an
+/// older one: as if `known` stood there. Every other file is as it is. `now` is this machine's clock.
+pub fn as_known(
+    session: &Session,
+    known: &CachedToken,
+    superseded: Option<&CachedToken>,
+    now: WallTime,
+    found: Found,
+) -> Found {
+    let (Ok(Ok(theirs)), Found::Text(text)) = (token_of(session, &found), &found) else { return found };
+    let is_before = superseded.is_some_and(|old| old.is_same(&theirs)) || is_older(&theirs, known, now);
+    if is_before { Found::Text(Secret::new(known.text(Some(text.expose()), session))) } else { found }
+}
+
+/// Whether a text is a whole file, of this session or of another: not what a program is just writing.
+pub fn is_whole(session: &Session, text: &str) -> bool {
+    match session.read(text) {
+        Ok(_) => true,
+        Err(unusable) => unusable.foreign,
+    }
 }
 
 struct Gone;
@@ -234,13 +281,38 @@ mod tests {
     fn a_file_that_lags_behind_counts_as_if_it_did_not() {
         let (old, known) = (text("a1", "r1", ONE), token(&text("a2", "r2", NOON)));
         let (superseded, theirs) = (token(&old), text("a9", "r9", NOON));
-        let seen = |found: &Found| as_known(&session(), &known, Some(&superseded), found.clone());
+        let early = WallTime::from_millis(0);
+        let seen = |found: &Found| as_known(&session(), &known, Some(&superseded), early, found.clone());
         assert_eq!(before_refresh(&session(), &known, &seen(&old)), Before::Call);
         assert_eq!(after_refusal(&session(), &known, &seen(&old)), Refused::Believed);
         let (answer, expires) = answer();
         assert!(matches!(after_refresh(&session(), &known, &answer, expires, &seen(&old)), After::Write { .. }));
         assert_eq!(seen(&theirs), theirs);
         assert_eq!(seen(&Found::Missing), Found::Missing);
+    }
+
+    #[test]
+    fn an_older_copy_of_the_file_does_not_take_the_place_of_a_good_token() {
+        let (copy, known) = (text("a0", "r0", NOON), token(&text("a2", "r2", ONE)));
+        let between = super::super::sso_token::wall_time("2026-11-24T12:30:00Z").unwrap();
+        let seen = as_known(&session(), &known, None, between, copy.clone());
+        assert_eq!(before_refresh(&session(), &known, &seen), Before::Call);
+        // While it has not expired it may be what somebody has just signed in to.
+        let early = super::super::sso_token::wall_time("2026-11-24T11:30:00Z").unwrap();
+        assert_eq!(as_known(&session(), &known, None, early, copy.clone()), copy);
+    }
+
+    #[test]
+    fn a_token_that_is_in_no_file_yet_is_written_where_nobody_has_written_another() {
+        let (old, new, theirs) = (text("a1", "r1", NOON), token(&text("a2", "r2", ONE)), text("a9", "r9", ONE));
+        let before = token(&old);
+        let save = |superseded, found: &Found| before_save(&session(), &new, superseded, found);
+        assert!(matches!(save(Some(&before), &old), Save::Write { set_aside: false, .. }));
+        assert!(matches!(save(None, &Found::Missing), Save::Create(_)));
+        assert_eq!(save(Some(&before), &Found::Missing), Save::SignedOut);
+        assert_eq!(save(Some(&before), &theirs), Save::Adopt(token(&theirs)));
+        assert_eq!(save(Some(&before), &text("a2", "r2", ONE)), Save::Done);
+        assert!(matches!(save(None, &Found::Text(Secret::new("{"))), Save::Write { set_aside: true, .. }));
     }
 
     #[test]

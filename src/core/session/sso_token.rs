@@ -46,8 +46,15 @@ pub struct Registration {
 }
 
 /// Hosts of AWS's own; any other start URL is one of a company's, that redirects there.
-const OWN_DOMAINS: [&str; 5] =
-    ["app.aws", "portal.amazonaws.com", "portal.amazonaws.com.cn", "awsapps.com", "identitycenter.amazonaws.com"];
+const OWN_DOMAINS: [&str; 7] = [
+    "app.aws",
+    "portal.amazonaws.com",
+    "portal.amazonaws.com.cn",
+    "awsapps.com",
+    "awsapps.cn",
+    "identitycenter.amazonaws.com",
+    "identitycenter.amazonaws.com.cn",
+];
 
 impl SsoToken {
     /// Reads a cache file's text.
@@ -285,6 +292,7 @@ pub(super) mod tests {
             ("https://d-1.awsapps.com/start", false),
             ("https://ssoins-1.portal.eu-west-1.app.aws", false),
             ("https://identitycenter.amazonaws.com/ssoins-1", false),
+            ("https://start.home.awsapps.cn/directory/d-1", false),
             ("https://notawsapps.com/start", true),
             ("http://127.0.0.1:8080/start", true),
         ] {

@@ -31,6 +31,8 @@ pub(crate) struct Bench {
     pub(crate) disk: BTreeMap<CacheFile, String>,
     /// Nothing can be written.
     pub(crate) disk_is_full: bool,
+    /// Nothing is read.
+    pub(crate) disk_is_slow: bool,
     /// What the token endpoint says.
     pub(crate) oidc_says: Option<No>,
     /// What the portal says of a role.
@@ -86,6 +88,7 @@ impl Bench {
             truth: EPOCH,
             disk: BTreeMap::new(),
             disk_is_full: false,
+            disk_is_slow: false,
             oidc_says: None,
             portal_says: BTreeMap::new(),
             rejected: BTreeSet::new(),
@@ -154,7 +157,7 @@ impl Bench {
                     Action::Remember | Action::KeepMinted | Action::Log(_) => {}
                 }
             }
-            let Some(file) = self.looks.pop_front() else { return };
+            let Some(file) = self.looks.pop_front().filter(|_| !self.disk_is_slow) else { return };
             let found = self.found(&file);
             self.keeper.handle(Event::SessionFile { file, found }, self.now());
         }
@@ -318,31 +321,27 @@ impl Bench {
     pub(crate) fn refresh(&mut self, order: &RefreshOrder) -> Outcome {
         let RefreshOrder { session, known, superseded, save, .. } = order;
         let file = session.cache_file();
-        let found = self.found(&file);
-        let stale = superseded.as_ref().is_some_and(|old| shows(session, &found, old));
-        let written = if self.disk_is_full { Some("no space left".to_owned()) } else { None };
+        let unsaved = self.disk_is_full.then(|| "no space left".to_owned());
         if *save {
             self.calls.push(format!("save {}", refresh_token(known)));
-            match (found, written) {
-                (Found::Missing, _) if superseded.is_some() => return Outcome::Session(SessionEnd::SignedOut),
-                (Found::Text(text), _) if !stale && session.read(text.expose()).is_ok_and(|t| !t.is_same(known)) => {
-                    return Outcome::Session(SessionEnd::Found(session.read(text.expose()).unwrap()));
-                }
-                (_, None) => drop(self.disk.insert(file, known.text(None, session))),
-                (_, Some(why)) => {
-                    return Outcome::Session(SessionEnd::Renewed { token: known.clone(), unsaved: Some(why) });
-                }
+            let text = match before_save(session, known, superseded.as_ref(), &self.found(&file)) {
+                Save::Write { text, .. } | Save::Create(text) => text,
+                Save::Adopt(token) => return Outcome::Session(SessionEnd::Found(token)),
+                Save::SignedOut => return Outcome::Session(SessionEnd::SignedOut),
+                Save::Done => return Outcome::Session(SessionEnd::Renewed { token: known.clone(), unsaved: None }),
+            };
+            if unsaved.is_none() {
+                self.disk.insert(file, text.expose().to_owned());
             }
-            return Outcome::Session(SessionEnd::Renewed { token: known.clone(), unsaved: None });
+            return Outcome::Session(SessionEnd::Renewed { token: known.clone(), unsaved });
         }
-        if !stale {
-            match before_refresh(session, known, &found) {
-                Before::Call => {}
-                Before::Adopt(token) => return Outcome::Session(SessionEnd::Found(token)),
-                Before::SignedOut => return Outcome::Session(SessionEnd::SignedOut),
-                Before::Unusable(why) => {
-                    return Outcome::Failed(aws_error::fault("x", None, Some("SsoCacheUnusable"), Some(&why)));
-                }
+        let found = as_known(session, known, superseded.as_ref(), self.now().wall, self.found(&file));
+        match before_refresh(session, known, &found) {
+            Before::Call => {}
+            Before::Adopt(token) => return Outcome::Session(SessionEnd::Found(token)),
+            Before::SignedOut => return Outcome::Session(SessionEnd::SignedOut),
+            Before::Unusable(why) => {
+                return Outcome::Failed(aws_error::fault("x", None, Some("SsoCacheUnusable"), Some(&why)));
             }
         }
         self.calls.push(format!("refresh {}", refresh_token(known)));
@@ -355,10 +354,10 @@ impl Bench {
         let expires = WallTime::from_millis(stamp) + order.times.local_minus_aws;
         match after_refresh(session, known, &answer, expires, &found) {
             After::Write { text, token, .. } => {
-                if written.is_none() {
+                if unsaved.is_none() {
                     self.disk.insert(file, text.expose().to_owned());
                 }
-                Outcome::Session(SessionEnd::Renewed { token, unsaved: written })
+                Outcome::Session(SessionEnd::Renewed { token, unsaved })
             }
             other => panic!("{other:?}"),
         }

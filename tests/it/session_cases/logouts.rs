@@ -141,6 +141,19 @@ fn what_an_earlier_run_left_is_forgotten_where_the_file_is_gone() {
 }
 
 #[test]
+fn what_an_earlier_run_left_is_not_served_before_the_file_was_looked_at() {
+    let mut bench = in_use(&["dev"]).restarted();
+    bench.disk.clear();
+    bench.disk_is_slow = true;
+    bench.plans(&[sso(&corp(), "dev")]);
+    let caller = bench.ask("dev", Wants::Credentials);
+    bench.run(SECOND);
+    assert!(bench.answers.is_empty(), "{:?}", bench.answers);
+    bench.look(&corp().cache_file());
+    assert!(matches!(&bench.answers[&caller], Answer::Refused(refusal) if refusal.kind == RefusalKind::NeedsLogin));
+}
+
+#[test]
 fn what_an_earlier_run_left_goes_on_where_the_file_is_there() {
     let mut bench = in_use(&["dev"]).restarted();
     bench.plans(&[sso(&corp(), "dev")]);
@@ -180,7 +193,8 @@ fn a_token_that_could_not_be_written_is_forgotten_with_the_file() {
 fn evercreds_own_logout_ends_the_session_and_a_late_look_at_the_file_does_not_matter() {
     let mut bench = in_use(&["dev"]);
     let session = bench.keeper.login_for(Some("corp")).unwrap();
-    bench.handle(Event::Logout(session));
+    let caller = bench.caller();
+    bench.handle(Event::Logout { caller, login: session });
     assert_eq!(bench.sign_outs.len(), 1);
     assert_eq!(refresh_token(bench.sign_outs[0].token.as_ref().unwrap()), "r1");
     assert_eq!(bench.keeper.minted(), []);

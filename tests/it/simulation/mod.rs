@@ -4,6 +4,10 @@
 mod aws;
 mod machine;
 mod month;
+mod sso_edge;
+mod sso_server;
+mod sso_world;
+mod weeks;
 mod world;
 
 use chrono::TimeDelta;

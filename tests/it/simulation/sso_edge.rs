@@ -1,7 +1,7 @@
 //! What stands between the keepers and the world of sessions: one shared file, one lock, calls that take their time, and
 //! another tool that knows neither. Every step is a moment of its own, so that whoever is at work interleaves.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::TimeDelta;
 use evercred::core::aws_error::{self, Fault};
@@ -16,20 +16,53 @@ use super::machine::Machine;
 use super::sso_server::{ACCESS_LIFE, Health, Server, Tokens};
 use crate::session_cases::bench::corp;
 
+/// How often the files are looked at whatever the watch says.
+pub(crate) const POLL: i64 = 300_000;
 /// A call that nobody answers.
 const TIMEOUT: i64 = 15_000;
 
 /// Something that goes on.
 pub(crate) enum Task {
-    /// A daemon's watch has seen that the file changed.
+    /// A daemon's watch has seen that the file changed, and reads it.
     Watch(usize),
+    /// What it has read reaches its keeper.
+    Seen {
+        daemon: usize,
+        found: Found,
+    },
     /// An outcome reaches its keeper.
-    End { daemon: usize, ticket: Ticket, outcome: Outcome, samples: Vec<Sample> },
-    Mint { daemon: usize, order: Box<MintOrder>, sent: BootTime },
-    Probe { daemon: usize, ticket: Ticket, sent: BootTime },
+    End {
+        daemon: usize,
+        ticket: Ticket,
+        outcome: Outcome,
+        samples: Vec<Sample>,
+    },
+    Mint {
+        daemon: usize,
+        order: Box<MintOrder>,
+        sent: BootTime,
+    },
+    Probe {
+        daemon: usize,
+        ticket: Ticket,
+        sent: BootTime,
+    },
     Refresh(Box<Refresh>),
-    SignIn { daemon: usize, order: Box<SignInOrder>, stage: SignIn },
+    SignIn {
+        daemon: usize,
+        order: Box<SignInOrder>,
+        stage: SignIn,
+    },
     Tool(Tool),
+    Meddle(Meddling),
+}
+
+/// What others do in the very moment of a refresh.
+#[derive(Clone, Copy)]
+pub(crate) enum Meddling {
+    Refresh,
+    SignIn,
+    Logout,
 }
 
 /// A refresh that a daemon makes.
@@ -43,7 +76,6 @@ pub(crate) struct Refresh {
 
 enum Stage {
     Read,
-    Save,
     AtServer,
     Answered(Option<Tokens>),
     Write { answer: TokenAnswer, expires: WallTime, over: Found, text: Secret, token: CachedToken },
@@ -70,19 +102,24 @@ pub(crate) struct Edge {
     pub(crate) machine: Machine,
     pub(crate) server: Server,
     pub(crate) file: Option<String>,
+    /// What is in the file, where that is a token.
+    token: Option<CachedToken>,
     pub(crate) disk_is_full: bool,
     pub(crate) daemons: usize,
     pub(crate) tasks: BTreeMap<(i64, u64), Task>,
     locked: bool,
     waiting: VecDeque<Box<Refresh>>,
     rng: u64,
+    seed: u64,
     next: u64,
     pub(crate) jumped_at: i64,
-    /// Refresh tokens that have reached an evercred, and when; those of a session that was logged out are gone.
+    /// Refresh tokens that have reached an evercred or the file, and when; those of a session that was logged out are gone.
     pub(crate) delivered: BTreeMap<String, i64>,
+    /// Refresh tokens that evercreds have used up, with what came for them written into the file.
+    used: BTreeSet<String>,
     /// The session that the file must not lose: that of the last sign-in, or of what another tool wrote over it.
     pub(crate) promised: Option<usize>,
-    /// Calls for refreshes that evercreds have made, and how many went well.
+    /// Calls for refreshes that evercreds have made while AWS was well, and how many were granted at all.
     pub(crate) calls: u64,
     pub(crate) refreshed: u64,
     pub(crate) events: Vec<String>,
@@ -94,15 +131,18 @@ impl Edge {
             machine: Machine::new(50, 0),
             server,
             file: None,
+            token: None,
             disk_is_full: false,
             daemons,
             tasks: BTreeMap::new(),
             locked: false,
             waiting: VecDeque::new(),
             rng: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+            seed,
             next: 0,
             jumped_at: 0,
             delivered: BTreeMap::new(),
+            used: BTreeSet::new(),
             promised: None,
             calls: 0,
             refreshed: 0,
@@ -126,6 +166,11 @@ impl Edge {
         }
     }
 
+    pub(crate) fn story(&self) -> String {
+        let last = self.events.len().saturating_sub(60);
+        format!("EVERCRED_SEED={} {:?}\n{}", self.seed, self.server.rotation, self.events[last..].join("\n"))
+    }
+
     pub(crate) fn later(&mut self, millis: i64, task: Task) {
         self.next += 1;
         let at = (self.boot() + millis, self.next);
@@ -146,19 +191,22 @@ impl Edge {
         self.file.as_deref() == Some("")
     }
 
-    pub(crate) fn token(&self) -> Option<CachedToken> {
-        corp().read(self.file.as_deref()?).ok()
+    pub(crate) fn token(&self) -> Option<&CachedToken> {
+        self.token.as_ref()
     }
 
     pub(crate) fn put(&mut self, text: Option<String>) {
+        self.token = text.as_ref().and_then(|text| corp().read(text).ok());
         self.file = text;
         for daemon in 0..self.daemons {
-            let delay = 20 + self.random(1_480);
+            // Some events are lost: then it is the poll that sees it.
+            let delay = if self.random(15) == 0 { self.random(POLL) } else { 20 + self.random(1_480) };
             self.later(delay, Task::Watch(daemon));
         }
     }
 
     pub(crate) fn depart_mint(&mut self, daemon: usize, order: Box<MintOrder>) {
+        self.meddle(5);
         let (way, sent) = (self.call_time(), self.machine.now().boot);
         self.later(way, Task::Mint { daemon, order, sent });
     }
@@ -173,6 +221,9 @@ impl Edge {
     }
 
     pub(crate) fn depart_refresh(&mut self, daemon: usize, order: RefreshOrder) {
+        if !order.save {
+            self.meddle(1);
+        }
         let sent = self.machine.now().boot;
         let refresh = Box::new(Refresh { daemon, order, stage: Stage::Read, sent, samples: Vec::new() });
         if self.locked {
@@ -181,6 +232,18 @@ impl Edge {
             self.locked = true;
             self.later(1, Task::Refresh(refresh));
         }
+    }
+
+    /// Others act just when a token is refreshed, more often than chance would have it: that is where the danger is.
+    fn meddle(&mut self, rarer: i64) {
+        let act = match self.random(60 * rarer) {
+            0..=3 => Meddling::Refresh,
+            4 => Meddling::SignIn,
+            5 => Meddling::Logout,
+            _ => return,
+        };
+        let delay = self.random(1_000);
+        self.later(delay, Task::Meddle(act));
     }
 
     pub(crate) fn depart_sign_in(&mut self, daemon: usize, order: Box<SignInOrder>) {
@@ -211,7 +274,13 @@ impl Edge {
     }
 
     /// The call of a role, or a look at the time.
-    pub(crate) fn answered(&mut self, daemon: usize, ticket: Ticket, sent: BootTime, good: impl FnOnce(&Self) -> Outcome) {
+    pub(crate) fn answered(
+        &mut self,
+        daemon: usize,
+        ticket: Ticket,
+        sent: BootTime,
+        good: impl FnOnce(&Self) -> Outcome,
+    ) {
         let outcome = self.refusal().map_or_else(|| good(self), Outcome::Failed);
         let samples = if self.server.health == Health::Unreachable { Vec::new() } else { self.sample(sent) };
         self.end(daemon, ticket, outcome, samples);
@@ -239,19 +308,19 @@ impl Edge {
 
     /// One step of a daemon's refresh.
     pub(crate) fn refresh(&mut self, mut refresh: Refresh) {
-        let RefreshOrder { session, known, superseded, save, times, .. } = &refresh.order;
-        let (session, known, times) = (session.clone(), known.clone(), *times);
+        let RefreshOrder { session, known, superseded, save, .. } = &refresh.order;
+        let (session, known) = (session.clone(), known.clone());
         if self.is_half_written() {
             return self.later(5, Task::Refresh(Box::new(refresh)));
         }
-        let found = as_known(&session, &known, superseded.as_ref(), self.found());
+        let saved = save.then(|| before_save(&session, &known, superseded.as_ref(), &self.found()));
+        let found = as_known(&session, &known, superseded.as_ref(), self.machine.now().wall, self.found());
         let way = self.latency();
+        if let Some(saved) = saved {
+            return self.save(refresh, saved);
+        }
         match refresh.stage {
             Stage::Read => match before_refresh(&session, &known, &found) {
-                Before::Call if *save => {
-                    refresh.stage = Stage::Save;
-                    self.later(2, Task::Refresh(Box::new(refresh)));
-                }
                 Before::Call => {
                     refresh.stage = Stage::AtServer;
                     refresh.sent = self.machine.now().boot;
@@ -259,22 +328,11 @@ impl Edge {
                     self.later(way, Task::Refresh(Box::new(refresh)));
                 }
                 Before::Adopt(token) => self.finish(refresh, Outcome::Session(SessionEnd::Found(token))),
-                Before::SignedOut if *save && superseded.is_none() => {
-                    refresh.stage = Stage::Save;
-                    self.later(2, Task::Refresh(Box::new(refresh)));
-                }
                 Before::SignedOut => self.finish(refresh, Outcome::Session(SessionEnd::SignedOut)),
                 Before::Unusable(why) => panic!("{why}"),
             },
-            Stage::Save => {
-                let unsaved = self.disk_is_full.then(|| "no space left".to_owned());
-                if unsaved.is_none() {
-                    self.put(Some(known.text(self.file.as_deref(), &session)));
-                }
-                self.finish(refresh, Outcome::Session(SessionEnd::Renewed { token: known, unsaved }));
-            }
             Stage::AtServer => {
-                self.calls += 1;
+                self.calls += u64::from(self.server.health == Health::Well);
                 let lost = self.server.health == Health::LosesAnswers && self.random(2) == 0;
                 if !lost && let Some(fault) = self.refusal() {
                     return self.finish(refresh, Outcome::Failed(fault));
@@ -283,6 +341,8 @@ impl Edge {
                 let tokens = self.server.refresh(shown, self.machine.truth);
                 self.refreshed += u64::from(tokens.is_some());
                 self.note(format!("daemon {}: {shown} at the server: {tokens:?}, lost: {lost}", refresh.daemon));
+                let again = self.used.contains(shown);
+                assert!(!again, "{shown} was used by an evercred, and what came for it was written\n{}", self.story());
                 if lost {
                     return self.finish(refresh, Outcome::Failed(network()));
                 }
@@ -297,8 +357,8 @@ impl Edge {
                     refresh_token: tokens.refresh.as_ref().map(Secret::new),
                     id_token: None,
                 };
-                let aws = self.boot() + times.aws_minus_boot.num_milliseconds() + ACCESS_LIFE;
-                let expires = WallTime::from_millis(aws) + times.local_minus_aws;
+                // As every other writer of the file does: by this machine's clock, whatever that shows.
+                let expires = self.machine.now().wall + TimeDelta::milliseconds(ACCESS_LIFE);
                 self.decide(refresh, answer, expires, found);
             }
             Stage::Answered(None) => {
@@ -312,6 +372,9 @@ impl Edge {
                     let unsaved = self.disk_is_full.then(|| "no space left".to_owned());
                     if unsaved.is_none() {
                         self.put(Some(text.expose().to_owned()));
+                        if answer.refresh_token.is_some() {
+                            self.used.insert(known.refresh_token().unwrap().expose().to_owned());
+                        }
                     }
                     let token = token.clone();
                     self.finish(refresh, Outcome::Session(SessionEnd::Renewed { token, unsaved }));
@@ -333,6 +396,23 @@ impl Edge {
                 }
             },
         }
+    }
+
+    fn save(&mut self, refresh: Refresh, save: Save) {
+        let token = refresh.order.known.clone();
+        let end = match save {
+            Save::Write { .. } | Save::Create(_) if self.disk_is_full => {
+                SessionEnd::Renewed { token, unsaved: Some("no space left".to_owned()) }
+            }
+            Save::Write { text, .. } | Save::Create(text) => {
+                self.put(Some(text.expose().to_owned()));
+                SessionEnd::Renewed { token, unsaved: None }
+            }
+            Save::Adopt(token) => SessionEnd::Found(token),
+            Save::SignedOut => SessionEnd::SignedOut,
+            Save::Done => SessionEnd::Renewed { token, unsaved: None },
+        };
+        self.finish(refresh, Outcome::Session(end));
     }
 
     fn decide(&mut self, mut refresh: Refresh, answer: TokenAnswer, expires: WallTime, found: Found) {
@@ -382,9 +462,10 @@ impl Edge {
     /// The text of a file that somebody on this machine writes.
     pub(crate) fn text(&self, tokens: &Tokens, over: Option<&str>) -> String {
         let expires = WallTime::from_millis(self.machine.now().wall.as_millis() + ACCESS_LIFE);
-        let mut document: serde_json::Value = over
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_else(|| serde_json::from_str(&crate::session_cases::bench::text_of(&corp(), 1, expires)).unwrap());
+        let mut document: serde_json::Value =
+            over.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| {
+                serde_json::from_str(&crate::session_cases::bench::text_of(&corp(), 1, expires)).unwrap()
+            });
         document["accessToken"] = tokens.access.clone().into();
         document["expiresAt"] = expires.to_rfc3339().into();
         document["registrationExpiresAt"] = "2027-01-01T00:00:00Z".into();
@@ -420,14 +501,18 @@ impl Edge {
                 (way, Tool::Answered(read, tokens))
             }
             Tool::Answered(read, tokens) => (self.random(3_000), Tool::Truncate(self.text(&tokens, Some(&read)))),
+            // What it got is lost, as it is for any program that has nowhere to keep it.
+            Tool::Truncate(_) if self.disk_is_full => return,
             Tool::Truncate(text) => {
-                self.file = Some(String::new());
+                (self.file, self.token) = (Some(String::new()), None);
                 (1 + self.random(3), Tool::Write(text))
             }
             Tool::Write(text) => {
                 let token = corp().read(&text).unwrap();
                 let refresh = token.refresh_token().unwrap().expose();
+                // Whatever it writes over is in nobody's hand any more: that is its own affair.
                 self.promised = self.server.session_of(refresh);
+                self.delivered = BTreeMap::from([(refresh.to_owned(), self.boot())]);
                 self.note(format!("tool: wrote {refresh}"));
                 self.put(Some(text));
                 return;
@@ -451,7 +536,9 @@ impl Edge {
         self.jumped_at = self.boot();
         for ((at, number), task) in tasks {
             match task {
-                Task::Mint { daemon, order, .. } => self.end(daemon, order.ticket, Outcome::Failed(network()), Vec::new()),
+                Task::Mint { daemon, order, .. } => {
+                    self.end(daemon, order.ticket, Outcome::Failed(network()), Vec::new())
+                }
                 Task::Probe { daemon, ticket, .. } => self.end(daemon, ticket, Outcome::Failed(network()), Vec::new()),
                 Task::Refresh(refresh) if matches!(refresh.stage, Stage::AtServer | Stage::Answered(_)) => {
                     self.finish(*refresh, Outcome::Failed(network()));

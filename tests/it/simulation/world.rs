@@ -528,7 +528,11 @@ impl World {
                 let expired = session.expires + grace <= self.machine.truth;
                 assert!(!expired || self.unconfirmed > 0, "app-{profile} got an expired set\n{}", self.story());
             }
-            Answer::SignIn { .. } | Answer::NotYet | Answer::SignedIn { .. } | Answer::Roles { .. } => {
+            Answer::SignIn { .. }
+            | Answer::NotYet
+            | Answer::SignedIn { .. }
+            | Answer::Roles { .. }
+            | Answer::SignedOut(_) => {
                 panic!("nobody signs in here")
             }
             Answer::Refused(refusal) => {
@@ -618,7 +622,7 @@ impl World {
 }
 
 /// `splitmix64`.
-fn next(state: &mut u64) -> u64 {
+pub(crate) fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,0 +1,152 @@
+//! What the keeper is told and says about sign-in sessions: values, one sentence each.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::api::{ErrorStatus, State, Ticket, Warning};
+use crate::core::secret::Secret;
+use crate::core::session::{CachedToken, Session, SsoSession};
+use crate::core::time::AwsTime;
+
+/// How a person signs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flow {
+    /// In a browser on this machine, that comes back to us.
+    Browser,
+    /// In any browser, with a code to type there.
+    DeviceCode,
+}
+
+/// What a person must do to sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// The page to open.
+    pub url: String,
+    /// The code to type there, where the page does not have it yet.
+    pub user_code: Option<String>,
+    /// The page with the code in it already.
+    pub url_with_code: Option<String>,
+    /// For how long the page waits.
+    pub expires_in: TimeDelta,
+}
+
+/// How a refresh of a session ended, well.
+#[derive(Debug)]
+pub enum SessionEnd {
+    /// It has a new token.
+    Renewed {
+        /// The token.
+        token: CachedToken,
+        /// Why it could not be written into the cache: it must not be lost.
+        unsaved: Option<String>,
+    },
+    /// Somebody else had refreshed it, or signed in.
+    Found(CachedToken),
+    /// Somebody has signed out.
+    SignedOut,
+}
+
+/// An account in which the person who is signed in has roles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Twelve digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The names of the roles.
+    pub roles: Vec<String>,
+}
+
+/// One refresh of a session's token.
+#[derive(Debug)]
+pub struct RefreshOrder {
+    /// Comes back with the outcome.
+    pub ticket: Ticket,
+    /// Which session.
+    pub session: Session,
+    /// The token that is to be refreshed, as it was last seen.
+    pub known: CachedToken,
+    /// The one before it: a file that shows that one is older than what is known.
+    pub superseded: Option<CachedToken>,
+    /// It is not to be refreshed but written into the file, where it could not be written before.
+    pub save: bool,
+    /// The clocks.
+    pub times: Times,
+}
+
+/// What whoever stamps or proves a time goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// AWS's time minus the boot-time clock, the best estimate.
+    pub aws_minus_boot: TimeDelta,
+    /// What to add to AWS's time for a reader on this machine: nothing, unless its clock is off.
+    pub local_minus_aws: TimeDelta,
+}
+
+/// One sign-in.
+#[derive(Debug)]
+pub struct SignInOrder {
+    /// Comes back with what has to be done, and with the outcome.
+    pub ticket: Ticket,
+    /// To which session.
+    pub session: Session,
+    /// How.
+    pub flow: Flow,
+    /// The clocks.
+    pub times: Times,
+}
+
+/// One sign-out.
+#[derive(Debug)]
+pub struct SignOutOrder {
+    /// Comes back with the outcome.
+    pub ticket: Ticket,
+    /// From which session.
+    pub session: Session,
+    /// Its token, if there is one.
+    pub token: Option<CachedToken>,
+}
+
+/// One look at the roles of a person.
+#[derive(Debug)]
+pub struct RolesOrder {
+    /// Comes back with the outcome.
+    pub ticket: Ticket,
+    /// In which session.
+    pub session: SsoSession,
+    /// Its token.
+    pub token: Secret,
+}
+
+/// What is remembered of a sign-in session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionMemory {
+    /// When the person last signed in, where we saw it.
+    #[serde(default)]
+    pub signed_in_at: Option<AwsTime>,
+    /// How long the last one lasted that we saw from its beginning to its end, in milliseconds.
+    #[serde(default)]
+    pub length_ms: Option<i64>,
+}
+
+/// How a sign-in session stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionStatus {
+    /// The section's name, the start URL in the legacy form, or who signed in with `aws login`.
+    pub name: String,
+    /// `sso` or `login`.
+    pub kind: &'static str,
+    /// The state.
+    pub state: State,
+    /// When the token expires.
+    pub expires_at: Option<AwsTime>,
+    /// When a person will have to sign in again, where that is known, or was learned.
+    pub ends_at: Option<AwsTime>,
+    /// How many profiles stand behind it.
+    pub profiles: usize,
+    /// What is wrong, where something is.
+    pub error: Option<ErrorStatus>,
+    /// What will go wrong if nobody does anything.
+    pub warning: Option<Warning>,
+}

@@ -1,0 +1,208 @@
+//! Sign-in sessions: when they end, who is told, and how they stand.
+
+use chrono::TimeDelta;
+
+use super::api::{Action, ErrorStatus, Notice, State, Warning};
+use super::node::Lack;
+use super::session_api::{SessionMemory, SessionStatus};
+use super::sessions::{View, described};
+use super::{Keeper, Route};
+use crate::core::aws_error::ErrorClass;
+use crate::core::plan::NodeKey;
+use crate::core::session::{Session, SsoSession};
+use crate::core::time::{AwsTime, Now};
+
+/// How long before the known end of a session a person is told: long enough to end what one is at.
+const TOLD_BEFORE: TimeDelta = TimeDelta::minutes(15);
+
+impl Keeper {
+    /// A session has ended by itself: how long it lasted is worth knowing.
+    pub(super) fn learn_length(&mut self, key: &NodeKey, now: Now) {
+        let (ended, alive) =
+            (self.clock.best(now), self.nodes.get(key).and_then(|node| node.session.as_ref()?.alive_at));
+        let Some(memory) = self.session_name(key).and_then(|name| self.memory.sessions.get_mut(&name)) else { return };
+        if let (Some(began), Some(alive)) = (memory.signed_in_at.take(), alive) {
+            memory.length_ms = Some(length_between(alive - began, ended - began).num_milliseconds());
+            self.actions.push_back(Action::Remember);
+        }
+    }
+
+    /// When a person will have to sign in again: where no token can be refreshed, its end; where one was learned, the session's.
+    pub(super) fn session_end(&self, key: &NodeKey) -> Option<AwsTime> {
+        let node = self.nodes.get(key)?;
+        let state = node.session.as_ref()?;
+        let expires_at = node.held.as_ref()?.end?.expires_at;
+        if state.token.as_ref()?.refresh_token().is_none() {
+            return Some(expires_at);
+        }
+        let SessionMemory { signed_in_at, length_ms } =
+            self.memory.sessions.get(state.session.label()).cloned().unwrap_or_default();
+        let learned = signed_in_at.zip(length_ms).map(|(began, length)| began + TimeDelta::milliseconds(length));
+        // A refresh that has gone well since proves what was learned wrong.
+        let learned = learned.filter(|at| state.alive_at.is_none_or(|alive| alive <= *at));
+        // A registration ends long after most sessions: it is the end only where it is near.
+        let registration = state.registration_expires().filter(|at| *at - expires_at < TimeDelta::days(1));
+        [learned, registration].into_iter().flatten().min()
+    }
+
+    pub(super) fn tell_of_end(&mut self, key: &NodeKey, now: Now) {
+        let Some(ends_at) = self.session_end(key) else { return };
+        let Some(state) = self.nodes.get(key).and_then(|node| node.session.as_ref()) else { return };
+        let wait = self.clock.until(ends_at, now) - TOLD_BEFORE;
+        if wait < -TOLD_BEFORE {
+            // What is over is told otherwise.
+            return;
+        }
+        if state.told_of_end.is_some_and(|told| ends_at < told + TOLD_BEFORE) {
+            return;
+        }
+        if wait > TimeDelta::zero() {
+            return self.wake_at(now.boot + wait);
+        }
+        let message = will_end(&state.session, ends_at);
+        let fix = Some(self.how_to_sign_in(key));
+        if let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) {
+            state.told_of_end = Some(ends_at);
+        }
+        self.actions.push_back(Action::Notice(Notice { id: "sso-session-ends", message, fix }));
+    }
+
+    /// Tells once for all profiles that a sign-in is needed, where one of them is in use.
+    pub(super) fn tell_of_need(&mut self, now: Now) {
+        let keys: Vec<NodeKey> =
+            self.nodes.iter().filter(|(_, node)| node.session.is_some()).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            let Some(node) = self.nodes.get(&key) else { continue };
+            let told = node.session.as_ref().is_some_and(|state| state.told_of_need);
+            if told || node.lacks(&self.clock, now) != Some(Lack::SignIn) {
+                continue;
+            }
+            let waiting = self.profiles_behind(&key).filter(|(name, _)| self.is_kept(name, now)).count();
+            if waiting == 0 {
+                continue;
+            }
+            let Some(need) = self.session_need(&key, now) else { continue };
+            let message = match waiting {
+                1 => format!("{} (one profile in use waits for it)", need.message),
+                _ => format!("{} ({waiting} profiles in use wait for it)", need.message),
+            };
+            if let Some(state) = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut()) {
+                state.told_of_need = true;
+            }
+            self.actions.push_back(Action::Notice(Notice { id: "sso-login-needed", message, fix: need.fix }));
+        }
+    }
+
+    fn profiles_behind<'a>(&'a self, key: &'a NodeKey) -> impl Iterator<Item = (&'a String, &'a Route)> {
+        let routes = self.profiles.iter().filter_map(|(name, route)| Some((name, route.as_ref().ok()?)));
+        routes.filter(move |(_, route)| route.keys.contains(key))
+    }
+
+    /// How many profiles stand behind a session.
+    pub(super) fn count_behind(&self, key: &NodeKey) -> usize {
+        self.profiles_behind(key).count()
+    }
+
+    /// The command that signs in: by the session's name where it has one, else by a profile's.
+    pub(super) fn how_to_sign_in(&self, key: &NodeKey) -> String {
+        let state = self.nodes.get(key).and_then(|node| node.session.as_ref());
+        let name = match state.map(|state| &state.session) {
+            Some(Session::Sso(SsoSession { name: Some(name), .. })) => name.clone(),
+            _ => self.profiles_behind(key).next().map(|(name, _)| name.clone()).unwrap_or_default(),
+        };
+        format!("evercred login {name}")
+    }
+
+    /// Why a session needs a person.
+    pub(super) fn session_need(&self, key: &NodeKey, now: Now) -> Option<ErrorStatus> {
+        let node = self.nodes.get(key)?;
+        let state = node.session.as_ref()?;
+        let what = state.session.described();
+        let mut fix = self.how_to_sign_in(key);
+        if let Some(failure) = node.failures.last().filter(|failure| failure.error.class == ErrorClass::NeedsLogin) {
+            let mut error = failure.error.clone();
+            error.fix = Some(fix);
+            return Some(error);
+        }
+        let (code, message) = match &state.view {
+            View::Unusable(why) => {
+                ("SsoCacheUnusable", format!("{what} can't be used: {} {why}", described(&state.session.cache_file())))
+            }
+            View::Present if state.registration_is_over(&self.clock, now) => {
+                let message = format!(
+                    "{what} can't be refreshed any more: the client that signed in was registered too long ago"
+                );
+                ("SsoRegistrationExpired", message)
+            }
+            View::Present => {
+                if let Session::Sso(SsoSession { name: None, .. }) = &state.session {
+                    fix.push_str("; with an [sso-session …] section and sso_session in the profile a sign-in is refreshed by itself");
+                }
+                ("SsoSessionExpired", format!("{what} has expired, and there is no refresh token to renew it with"))
+            }
+            View::Absent | View::Unread => ("SsoLoginNeeded", format!("nobody is signed in to {what}")),
+        };
+        let at = self.planned_at;
+        let class = ErrorClass::NeedsLogin;
+        Some(ErrorStatus { at, code: code.to_owned(), class, message, fix: Some(fix), next_try: None })
+    }
+
+    /// How every sign-in session stands, in the order of their names.
+    pub fn session_status(&self, now: Now) -> Vec<SessionStatus> {
+        let sessions = self.nodes.iter().filter_map(|(key, node)| Some((key, node, node.session.as_ref()?)));
+        let mut all: Vec<SessionStatus> = sessions
+            .map(|(key, node, state)| {
+                let lacks = node.lacks(&self.clock, now) == Some(Lack::SignIn);
+                let failure = node.failures.last().map(|failure| failure.error.clone());
+                let ends_at = self.session_end(key);
+                let soon = ends_at.filter(|at| self.clock.until(*at, now) <= TOLD_BEFORE && !lacks);
+                SessionStatus {
+                    name: state.session.label().to_owned(),
+                    kind: if matches!(state.session, Session::Sso(_)) { "sso" } else { "login" },
+                    state: match &failure {
+                        _ if node.flight.is_some() => State::Renewing,
+                        _ if lacks => State::NeedsLogin,
+                        Some(error) if error.class == ErrorClass::Retryable => State::Retrying,
+                        Some(_) if node.held.is_none() => State::Retrying,
+                        _ if state.is_unread() => State::Renewing,
+                        _ => State::Fresh,
+                    },
+                    expires_at: node.held.as_ref().and_then(|held| held.end).map(|end| end.expires_at),
+                    ends_at,
+                    profiles: self.count_behind(key),
+                    error: if lacks { self.session_need(key, now) } else { failure },
+                    warning: soon.map(|at| Warning {
+                        id: "sso-session-ends",
+                        message: will_end(&state.session, at),
+                        fix: Some(self.how_to_sign_in(key)),
+                    }),
+                }
+            })
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+}
+
+fn will_end(session: &Session, at: AwsTime) -> String {
+    format!("{} will end at about {at}, and then somebody has to sign in again", session.described())
+}
+
+/// How long a session lasts that was alive after one time and over after another. Administrators set whole hours.
+fn length_between(alive: TimeDelta, over: TimeDelta) -> TimeDelta {
+    let whole = TimeDelta::hours(over.num_hours());
+    if whole > alive { whole } else { alive }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_learned_of_a_sessions_length_is_whole_hours_where_that_fits() {
+        let minutes = |minutes| TimeDelta::minutes(minutes);
+        assert_eq!(length_between(minutes(440), minutes(481)), TimeDelta::hours(8));
+        assert_eq!(length_between(minutes(480), minutes(520)), TimeDelta::hours(8));
+        assert_eq!(length_between(minutes(61), minutes(100)), minutes(61));
+    }
+}
