@@ -331,3 +331,30 @@ fn two_daemons_on_one_cache_refresh_a_rotating_token_without_losing_it() {
     assert!(refused.is_empty(), "{refused:?}");
     assert!(machine.aws.is_signed_in(token(&machine)["accessToken"].as_str().unwrap()));
 }
+
+#[test]
+fn a_sign_in_that_cannot_be_written_is_in_use_and_is_written_at_the_end_at_the_latest() {
+    let mut machine = machine();
+    // Something stands where the folder should be.
+    machine.write(".aws/sso", "in the way");
+    machine.start();
+    sign_in(&machine);
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    assert!(machine.read("log").contains("it is kept here"), "{}", machine.read("log"));
+    std::fs::remove_file(machine.path(".aws/sso")).unwrap();
+    assert_eq!(machine.stop(), Some(0));
+    assert!(machine.aws.is_signed_in(token(&machine)["accessToken"].as_str().unwrap()));
+    machine.start();
+    assert_eq!(machine.whose("reader"), Ok(role("ReadOnly")));
+}
+
+#[test]
+fn whoever_signs_in_as_somebody_else_is_not_kept_waiting_for_what_the_first_was_refused() {
+    let mut machine = machine();
+    machine.start();
+    sign_in(&machine);
+    assert!(machine.credentials("nobody").unwrap_err().contains("ForbiddenException"));
+    machine.aws.assign(ACCOUNT, "Prod", "Nobody");
+    sign_in(&machine);
+    assert_eq!(machine.whose("nobody"), Ok(role("Nobody")));
+}

@@ -134,6 +134,10 @@ impl Keeper {
                 );
                 ("SsoRegistrationExpired", message)
             }
+            View::Present if let Some(why) = state.never_written() => {
+                let file = described(&state.session.cache_file());
+                ("CacheFailed", format!("{what} has expired, and its token could not be written into {file}: {why}"))
+            }
             View::Present => {
                 if let Session::Sso(SsoSession { name: None, .. }) = &state.session {
                     fix.push_str("; with an [sso-session …] section and sso_session in the profile a sign-in is refreshed by itself");

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::api::{Action, Answer, CallerId, LogLevel, Outcome, Refusal, RefusalKind, Ticket};
-use super::backoff::Streak;
 use super::node::Node;
 use super::session_api::{RefreshOrder, SessionEnd, SignOutOrder, Times};
 use super::{Flight, Keeper, Minting, Work};
@@ -82,6 +81,11 @@ impl SessionState {
         self.unsaved.is_some() && self.superseded.is_none()
     }
 
+    /// Why a sign-in's token is in no file.
+    pub(super) fn never_written(&self) -> Option<&str> {
+        self.unsaved.as_ref().filter(|_| self.is_only_here()).map(|(why, _)| why.as_str())
+    }
+
     /// Whether somebody has signed out.
     pub(super) fn is_absent(&self) -> bool {
         self.view == View::Absent
@@ -96,6 +100,8 @@ impl SessionState {
         self.token.as_ref().is_some_and(|token| token.refresh_token().is_some())
             && !matches!(self.view, View::Absent | View::Unread)
             && !self.registration_is_over(clock, now)
+            // A refresh goes by the file, and one that is not there is a sign-out.
+            && !self.is_only_here()
     }
 
     pub(super) fn registration_is_over(&self, clock: &Clock, now: Now) -> bool {
@@ -182,7 +188,11 @@ impl Keeper {
                         let what = state.session.described();
                         self.log(LogLevel::Debug, None, format!("{what} has another token in its cache file"));
                         self.take_token(&key, token, !first, now);
-                        self.try_children_again(&key, |streak| streak.file_changed(now.boot, TimeDelta::minutes(1)));
+                        // It may be somebody else's.
+                        for child in self.nodes.values_mut().filter(|child| child.parent.as_ref() == Some(&key)) {
+                            let streaks = child.failures.streaks();
+                            streaks.for_each(|streak| streak.file_changed(now.boot, TimeDelta::minutes(1)));
+                        }
                     }
                 }
             }
@@ -192,28 +202,31 @@ impl Keeper {
     /// A refresh went well.
     pub(super) fn refreshed(&mut self, key: &NodeKey, end: SessionEnd, now: Now) {
         let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) else { return };
-        let file = state.session.cache_file();
         match end {
             SessionEnd::SignedOut => self.forget_session(key),
             SessionEnd::Found(token) => self.take_token(key, token, true, now),
             SessionEnd::Renewed { token, unsaved } => {
                 let what = state.session.described();
-                let said = state.unsaved.as_ref().map(|(why, _)| why);
-                if let Some(why) = unsaved.as_ref().filter(|why| Some(*why) != said) {
-                    let message = format!(
-                        "the new token of {what} can't be written into {}: {why}; it is kept here",
-                        described(&file)
-                    );
-                    self.log(LogLevel::Warn, None, message);
-                }
                 let is_new = self.token_of(key).is_none_or(|held| !held.is_same(&token));
                 if is_new {
                     self.take_token(key, token, true, now);
                     self.log(LogLevel::Info, None, format!("{what} was refreshed"));
                 }
-                if let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) {
-                    state.unsaved = unsaved.map(|why| (why, now.boot + SAVE_AGAIN));
-                }
+                self.note_unsaved(key, unsaved, now);
+            }
+        }
+    }
+
+    /// Whether the newest token is in its file, and if not, why; said once.
+    fn note_unsaved(&mut self, key: &NodeKey, unsaved: Option<String>, now: Now) {
+        let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) else { return };
+        let said = state.unsaved.take().map(|(why, _)| why);
+        if let Some(why) = unsaved {
+            state.unsaved = Some((why.clone(), now.boot + SAVE_AGAIN));
+            let (what, file) = (state.session.described(), described(&state.session.cache_file()));
+            if said.as_ref() != Some(&why) {
+                let message = format!("the new token of {what} can't be written into {file}: {why}; it is kept here");
+                self.log(LogLevel::Warn, None, message);
             }
         }
     }
@@ -223,16 +236,12 @@ impl Keeper {
         self.take_token(key, token, true, now);
         if let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) {
             state.told_of_end = None;
-            state.unsaved = unsaved.map(|why| (why, now.boot + SAVE_AGAIN));
         }
-        // Whoever signed in may be somebody else, with other roles.
-        self.try_children_again(key, |streak| streak.forced(now.boot));
-    }
-
-    fn try_children_again(&mut self, key: &NodeKey, again: impl Fn(&mut Streak)) {
+        self.note_unsaved(key, unsaved, now);
+        // Whoever signed in may be somebody else: what the one before was refused says nothing of this one.
         for child in self.nodes.values_mut().filter(|child| child.parent.as_ref() == Some(key)) {
             child.retried_parent = false;
-            child.failures.streaks().for_each(&again);
+            child.failures.clear();
         }
     }
 

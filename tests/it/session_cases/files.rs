@@ -344,6 +344,22 @@ fn a_sign_in_that_could_not_be_written_is_in_use_and_written_later() {
 }
 
 #[test]
+fn a_sign_in_that_was_never_written_lasts_as_long_as_its_first_token_and_that_is_said() {
+    let mut bench = Bench::new();
+    bench.plans(&[sso(&corp(), "dev")]);
+    bench.disk_is_full = true;
+    bench.log_in(Some("corp"), 7);
+    assert!(bench.get("dev").is_ok());
+    bench.run(3 * HOUR);
+    assert!(!bench.calls().iter().any(|call| call.starts_with("refresh")));
+    let status = bench.session_status();
+    assert_eq!(status.state, State::NeedsLogin);
+    let said = status.error.unwrap().message;
+    assert!(said.contains("no space left"), "{said}");
+    assert_eq!(bench.told("sso-login-needed"), 1);
+}
+
+#[test]
 fn what_another_program_writes_wins_over_a_token_that_could_not_be_written() {
     let mut bench = Bench::new();
     bench.put(&corp(), 1, HOUR);

@@ -5,6 +5,7 @@ mod aws;
 mod machine;
 mod month;
 mod sso_edge;
+mod sso_others;
 mod sso_server;
 mod sso_world;
 mod weeks;

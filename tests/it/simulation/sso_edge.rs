@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chrono::TimeDelta;
 use evercred::core::aws_error::{self, Fault};
 use evercred::core::clock::{Sample, Trust};
-use evercred::core::credential::Grant;
+use evercred::core::credential::{Credentials, Grant};
 use evercred::core::keeper::{MintOrder, Outcome, RefreshOrder, SessionEnd, SignInOrder, Ticket};
 use evercred::core::secret::Secret;
 use evercred::core::session::*;
@@ -39,7 +39,8 @@ pub(crate) enum Task {
     },
     Mint {
         daemon: usize,
-        order: Box<MintOrder>,
+        ticket: Ticket,
+        good: Outcome,
         sent: BootTime,
     },
     Probe {
@@ -74,6 +75,7 @@ pub(crate) struct Refresh {
     samples: Vec<Sample>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there are two of them at most")]
 enum Stage {
     Read,
     AtServer,
@@ -103,11 +105,11 @@ pub(crate) struct Edge {
     pub(crate) server: Server,
     pub(crate) file: Option<String>,
     /// What is in the file, where that is a token.
-    token: Option<CachedToken>,
+    pub(super) token: Option<CachedToken>,
     pub(crate) disk_is_full: bool,
     pub(crate) daemons: usize,
     pub(crate) tasks: BTreeMap<(i64, u64), Task>,
-    locked: bool,
+    pub(super) locked: bool,
     waiting: VecDeque<Box<Refresh>>,
     rng: u64,
     seed: u64,
@@ -178,7 +180,7 @@ impl Edge {
     }
 
     /// The way to AWS, or back.
-    fn latency(&mut self) -> i64 {
+    pub(super) fn latency(&mut self) -> i64 {
         20 + self.random(400)
     }
 
@@ -205,10 +207,12 @@ impl Edge {
         }
     }
 
-    pub(crate) fn depart_mint(&mut self, daemon: usize, order: Box<MintOrder>) {
+    /// The portal sees it at once; the rest is the way back.
+    pub(crate) fn depart_mint(&mut self, daemon: usize, order: &MintOrder) {
         self.meddle(5);
         let (way, sent) = (self.call_time(), self.machine.now().boot);
-        self.later(way, Task::Mint { daemon, order, sent });
+        let (ticket, good) = (order.ticket, self.role(order.token.as_ref().unwrap().expose()));
+        self.later(way, Task::Mint { daemon, ticket, good, sent });
     }
 
     pub(crate) fn depart_probe(&mut self, daemon: usize, ticket: Ticket) {
@@ -251,7 +255,7 @@ impl Edge {
         self.later(person, Task::SignIn { daemon, order, stage: SignIn::AtServer });
     }
 
-    fn end(&mut self, daemon: usize, ticket: Ticket, outcome: Outcome, samples: Vec<Sample>) {
+    pub(super) fn end(&mut self, daemon: usize, ticket: Ticket, outcome: Outcome, samples: Vec<Sample>) {
         if let Outcome::Session(SessionEnd::Renewed { token, .. }) = &outcome {
             let refresh = token.refresh_token().unwrap().expose().to_owned();
             self.delivered.insert(refresh, self.boot());
@@ -274,19 +278,28 @@ impl Edge {
     }
 
     /// The call of a role, or a look at the time.
-    pub(crate) fn answered(
-        &mut self,
-        daemon: usize,
-        ticket: Ticket,
-        sent: BootTime,
-        good: impl FnOnce(&Self) -> Outcome,
-    ) {
-        let outcome = self.refusal().map_or_else(|| good(self), Outcome::Failed);
+    pub(crate) fn answered(&mut self, daemon: usize, ticket: Ticket, sent: BootTime, good: Outcome) {
+        let outcome = self.refusal().map_or(good, Outcome::Failed);
         let samples = if self.server.health == Health::Unreachable { Vec::new() } else { self.sample(sent) };
         self.end(daemon, ticket, outcome, samples);
     }
 
-    fn refusal(&mut self) -> Option<Fault> {
+    /// The portal's answer to a token.
+    fn role(&self, token: &str) -> Outcome {
+        let truth = self.machine.truth;
+        if !self.server.takes(token, truth) {
+            return Outcome::Failed(aws_error::fault("a role", Some(401), Some("UnauthorizedException"), None));
+        }
+        Outcome::Minted(Credentials {
+            access_key_id: "ASIA".to_owned(),
+            secret_access_key: Secret::new("s"),
+            session_token: Some(Secret::new("t")),
+            expires_at: Some(AwsTime::from_millis((truth / 1_000 + 3_600) * 1_000)),
+            account_id: None,
+        })
+    }
+
+    pub(super) fn refusal(&mut self) -> Option<Fault> {
         let code = match self.server.health {
             Health::Well => return None,
             Health::LosesAnswers => return (self.random(2) == 0).then(network),
@@ -387,6 +400,9 @@ impl Edge {
                 Refused::Adopt(token) => self.finish(refresh, Outcome::Session(SessionEnd::Found(token))),
                 Refused::SignedOut => self.finish(refresh, Outcome::Session(SessionEnd::SignedOut)),
                 Refused::Believed if looks == 2 => {
+                    let good = self.token().and_then(|token| token.refresh_token()).map(Secret::expose);
+                    let good = good.filter(|refresh| self.server.is_live(refresh, self.machine.truth));
+                    assert!(good.is_none(), "a refusal is believed, and the file has {good:?}\n{}", self.story());
                     let fault = aws_error::fault("refreshing", Some(400), Some("InvalidGrantException"), None);
                     self.finish(refresh, Outcome::Failed(fault));
                 }
@@ -429,105 +445,6 @@ impl Edge {
         }
     }
 
-    /// A sign-in by an evercred.
-    pub(crate) fn sign_in(&mut self, daemon: usize, order: Box<SignInOrder>, stage: SignIn) {
-        let way = self.latency();
-        match stage {
-            SignIn::AtServer => {
-                let tokens = self.signs_in();
-                self.later(way, Task::SignIn { daemon, order, stage: SignIn::Write(tokens) });
-            }
-            // It writes under the lock like a refresh.
-            SignIn::Write(_) if self.locked => self.later(50, Task::SignIn { daemon, order, stage }),
-            SignIn::Write(tokens) => {
-                let text = self.text(&tokens, None);
-                let token = order.session.read(&text).unwrap();
-                let unsaved = self.disk_is_full.then(|| "no space left".to_owned());
-                if unsaved.is_none() {
-                    self.put(Some(text));
-                }
-                self.note(format!("daemon {daemon}: signed in with {:?}", tokens.refresh));
-                self.end(daemon, order.ticket, Outcome::Session(SessionEnd::Renewed { token, unsaved }), Vec::new());
-            }
-        }
-    }
-
-    pub(crate) fn signs_in(&mut self) -> Tokens {
-        let length = 3_600_000 * (4 + self.random(9));
-        let tokens = self.server.sign_in(self.machine.truth, length);
-        self.promised = self.server.session_of(tokens.refresh.as_ref().unwrap());
-        tokens
-    }
-
-    /// The text of a file that somebody on this machine writes.
-    pub(crate) fn text(&self, tokens: &Tokens, over: Option<&str>) -> String {
-        let expires = WallTime::from_millis(self.machine.now().wall.as_millis() + ACCESS_LIFE);
-        let mut document: serde_json::Value =
-            over.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| {
-                serde_json::from_str(&crate::session_cases::bench::text_of(&corp(), 1, expires)).unwrap()
-            });
-        document["accessToken"] = tokens.access.clone().into();
-        document["expiresAt"] = expires.to_rfc3339().into();
-        document["registrationExpiresAt"] = "2027-01-01T00:00:00Z".into();
-        if let Some(refresh) = &tokens.refresh {
-            document["refreshToken"] = refresh.clone().into();
-        }
-        document.to_string()
-    }
-
-    /// A program uses the session: where little is left, or where it thinks so, it refreshes by itself.
-    pub(crate) fn tool_uses(&mut self, eager: bool) {
-        let Some(token) = self.token() else { return };
-        let left = token.expires() - self.machine.now().wall;
-        if eager || left < TimeDelta::minutes(15) {
-            let (way, text) = (self.latency(), self.file.clone().unwrap());
-            self.later(way, Task::Tool(Tool::AtServer(text)));
-        }
-    }
-
-    /// One step of the other program.
-    pub(crate) fn tool(&mut self, tool: Tool) {
-        let way = self.latency();
-        let (delay, next) = match tool {
-            Tool::AtServer(read) => {
-                if self.refusal().is_some() {
-                    return;
-                }
-                let token = corp().read(&read).unwrap();
-                let shown = token.refresh_token().unwrap().expose();
-                let tokens = self.server.refresh(shown, self.machine.truth);
-                self.note(format!("tool: {shown} at the server: {tokens:?}"));
-                let Some(tokens) = tokens else { return };
-                (way, Tool::Answered(read, tokens))
-            }
-            Tool::Answered(read, tokens) => (self.random(3_000), Tool::Truncate(self.text(&tokens, Some(&read)))),
-            // What it got is lost, as it is for any program that has nowhere to keep it.
-            Tool::Truncate(_) if self.disk_is_full => return,
-            Tool::Truncate(text) => {
-                (self.file, self.token) = (Some(String::new()), None);
-                (1 + self.random(3), Tool::Write(text))
-            }
-            Tool::Write(text) => {
-                let token = corp().read(&text).unwrap();
-                let refresh = token.refresh_token().unwrap().expose();
-                // Whatever it writes over is in nobody's hand any more: that is its own affair.
-                self.promised = self.server.session_of(refresh);
-                self.delivered = BTreeMap::from([(refresh.to_owned(), self.boot())]);
-                self.note(format!("tool: wrote {refresh}"));
-                self.put(Some(text));
-                return;
-            }
-        };
-        self.later(delay, Task::Tool(next));
-    }
-
-    /// The person signs in with the other program.
-    pub(crate) fn tool_signs_in(&mut self) {
-        let tokens = self.signs_in();
-        let (way, text) = (self.latency(), self.text(&tokens, None));
-        self.later(way, Task::Tool(Tool::Truncate(text)));
-    }
-
     /// What was under way when the machine went to sleep: calls are lost, after or before the server saw them; everything else
     /// goes on afterwards.
     pub(crate) fn sleep(&mut self, millis: i64) {
@@ -536,10 +453,9 @@ impl Edge {
         self.jumped_at = self.boot();
         for ((at, number), task) in tasks {
             match task {
-                Task::Mint { daemon, order, .. } => {
-                    self.end(daemon, order.ticket, Outcome::Failed(network()), Vec::new())
+                Task::Mint { daemon, ticket, .. } | Task::Probe { daemon, ticket, .. } => {
+                    self.end(daemon, ticket, Outcome::Failed(network()), Vec::new());
                 }
-                Task::Probe { daemon, ticket, .. } => self.end(daemon, ticket, Outcome::Failed(network()), Vec::new()),
                 Task::Refresh(refresh) if matches!(refresh.stage, Stage::AtServer | Stage::Answered(_)) => {
                     self.finish(*refresh, Outcome::Failed(network()));
                 }

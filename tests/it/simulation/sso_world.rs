@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::TimeDelta;
-use evercred::core::aws_error;
 use evercred::core::clock::Clock;
-use evercred::core::credential::Credentials;
 use evercred::core::keeper::*;
 use evercred::core::plan::Plan;
 use evercred::core::secret::Secret;
@@ -113,7 +111,7 @@ impl SsoWorld {
                     let good = self.edge.server.takes(token, self.edge.machine.truth);
                     let needs = self.daemons[daemon].needs_person && !good;
                     assert!(!needs, "a call although a person is needed\n{}", self.story());
-                    self.edge.depart_mint(daemon, order);
+                    self.edge.depart_mint(daemon, &order);
                 }
                 Action::Probe(order) => self.edge.depart_probe(daemon, order.ticket),
                 Action::Refresh(order) => {
@@ -345,11 +343,8 @@ impl SsoWorld {
                 self.handle(daemon, Event::Ended { ticket, outcome, samples });
                 self.still_needs(daemon);
             }
-            Task::Probe { daemon, ticket, sent } => self.edge.answered(daemon, ticket, sent, |_| Outcome::Probed),
-            Task::Mint { daemon, order, sent } => {
-                let token = order.token.unwrap().expose().to_owned();
-                self.edge.answered(daemon, order.ticket, sent, |edge| role(edge, &token));
-            }
+            Task::Probe { daemon, ticket, sent } => self.edge.answered(daemon, ticket, sent, Outcome::Probed),
+            Task::Mint { daemon, ticket, good, sent } => self.edge.answered(daemon, ticket, sent, good),
             Task::Refresh(refresh) => self.edge.refresh(*refresh),
             Task::SignIn { daemon, order, stage } => self.edge.sign_in(daemon, order, stage),
             Task::Tool(tool) => self.edge.tool(tool),
@@ -438,22 +433,7 @@ impl SsoWorld {
     }
 }
 
-/// The portal's answer to a token.
-fn role(edge: &Edge, token: &str) -> Outcome {
-    let truth = edge.machine.truth;
-    if !edge.server.takes(token, truth) {
-        return Outcome::Failed(aws_error::fault("a role", Some(401), Some("UnauthorizedException"), None));
-    }
-    Outcome::Minted(Credentials {
-        access_key_id: "ASIA".to_owned(),
-        secret_access_key: Secret::new("s"),
-        session_token: Some(Secret::new("t")),
-        expires_at: Some(AwsTime::from_millis((truth / SECOND + 3_600) * SECOND)),
-        account_id: None,
-    })
-}
-
-/// For the reader of the trouble in `weeks`.
+/// How AWS is, until something else is said.
 pub(crate) fn set_health(world: &mut SsoWorld, health: Health) {
     world.edge.note(format!("AWS is {health:?}"));
     world.edge.server.health = health;

@@ -75,7 +75,7 @@ fn run(seed: u64) -> u64 {
 fn people(world: &mut SsoWorld) {
     let daemons = i64::try_from(world.edge.daemons).unwrap();
     // In some weeks nobody asks, and all must come from the notices.
-    let asks = if world.seed % 3 == 0 { 0 } else { world.edge.random(3) };
+    let asks = if world.seed.is_multiple_of(3) { 0 } else { world.edge.random(3) };
     for _ in 0..asks {
         let daemon = usize::try_from(world.edge.random(daemons)).unwrap();
         let profile = PROFILES[usize::try_from(world.edge.random(2)).unwrap()];
