@@ -23,7 +23,7 @@ use super::sdk::Sdk;
 use crate::core::aws_error::{self, Fault};
 use crate::core::clock::Sample;
 use crate::core::keeper::{
-    MintOrder, Outcome, Prompt, RefreshOrder, RolesOrder, SessionEnd, SignInOrder, SignOutOrder, Ticket, Times,
+    MintOrder, Outcome, Prompt, RefreshOrder, RolesOrder, SessionEnd, SignInOrder, SignOutOrder, Ticket,
 };
 use crate::core::location::CachePaths;
 use crate::core::plan::{Service, Source};
@@ -31,7 +31,7 @@ use crate::core::session::{
     After, Before, CacheFile, CachedToken, Found, Refused, Save, Session, TokenAnswer, after_refresh, after_refusal,
     as_known, before_refresh, before_save, is_whole,
 };
-use crate::core::time::{AwsTime, WallTime};
+use crate::core::time::WallTime;
 
 /// A refused refresh token is looked for in the file again at once, and after these: whoever used it writes the next one.
 const LOOK_AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3)];
@@ -89,7 +89,7 @@ impl Sessions {
     }
 
     async fn refreshed(&self, order: &RefreshOrder, samples: &mut Vec<Sample>) -> Result<SessionEnd, Fault> {
-        let RefreshOrder { session, known, superseded, save, times, .. } = order;
+        let RefreshOrder { session, known, superseded, save, aws_minus_boot, .. } = order;
         let file = session.cache_file();
         let what = format!("refreshing {}", session.described());
         // Held until this function ends, so that no two evercreds refresh the same session at once.
@@ -110,29 +110,27 @@ impl Sessions {
         }
         let called = match known {
             CachedToken::Sso(token) => oidc::refresh(&self.sdk, session, token, &what, samples).await,
-            CachedToken::Login(token) => signin::refresh(&self.sdk, session, token, *times, &what, samples).await,
+            CachedToken::Login(token) => {
+                signin::refresh(&self.sdk, session, token, *aws_minus_boot, &what, samples).await
+            }
         };
         match called {
-            Ok(answer) => self.take_answer(session, known, &answer, *times).await.map_err(|why| unusable(&what, &why)),
+            Ok(answer) => self.take_answer(&look, &answer).await.map_err(|why| unusable(&what, &why)),
             Err(fault) if is_refusal(&fault) => look.doubt(fault).await,
             Err(fault) => Err(fault),
         }
     }
 
     /// Writes what a refresh brought, unless somebody has signed out or written what is as good.
-    async fn take_answer(
-        &self,
-        session: &Session,
-        sent: &CachedToken,
-        answer: &TokenAnswer,
-        times: Times,
-    ) -> Result<SessionEnd, String> {
+    async fn take_answer(&self, look: &Look<'_>, answer: &TokenAnswer) -> Result<SessionEnd, String> {
+        let (session, sent) = (look.session, look.known);
         let file = session.cache_file();
-        let expires = expiry(answer, times);
+        let expires = expiry(answer);
         let mut found = self.settled(session).await;
         let mut newest = sent.clone();
         for _ in 0..MOST_TRIES {
-            let (text, token, set_aside) = match after_refresh(session, sent, answer, expires, &found) {
+            let counted = look.counted(found.clone());
+            let (text, token, set_aside) = match after_refresh(session, sent, answer, expires, &counted) {
                 After::Write { text, token, set_aside } => (text, token, set_aside),
                 After::Keep(theirs) => return Ok(SessionEnd::Found(theirs)),
                 After::SignedOut => return Ok(SessionEnd::SignedOut),
@@ -226,7 +224,11 @@ struct Look<'a> {
 
 impl Look<'_> {
     async fn settled(&self) -> Found {
-        let found = self.cache.read_settled(&self.session.cache_file(), |text| is_whole(self.session, text)).await;
+        self.counted(self.cache.read_settled(&self.session.cache_file(), |text| is_whole(self.session, text)).await)
+    }
+
+    /// What was found, as it counts: a file that lags behind shows what is known.
+    fn counted(&self, found: Found) -> Found {
         as_known(self.session, self.known, self.superseded, clock::read().wall, found)
     }
 
@@ -249,10 +251,10 @@ impl Look<'_> {
     }
 }
 
-/// When what an answer brought expires, by this machine's clock: other programs will compare it with that.
-fn expiry(answer: &TokenAnswer, times: Times) -> WallTime {
-    let aws = AwsTime::from_millis(clock::boot().as_millis()) + times.aws_minus_boot + answer.expires_in;
-    WallTime::from_millis(aws.as_millis()) + times.local_minus_aws
+/// When what an answer brought expires, by this machine's clock however wrong that is: so does every AWS tool stamp it, and
+/// compare it.
+fn expiry(answer: &TokenAnswer) -> WallTime {
+    clock::read().wall + answer.expires_in
 }
 
 fn is_refusal(fault: &Fault) -> bool {

@@ -134,7 +134,8 @@ impl SignIn<'_> {
         let (code, authorization) =
             self.ask_in_browser(|authorization| login_url(&base, signin::CLIENT_ID, authorization)).await?;
         let proof = signin::Proof::Code { code: &code, authorization: &authorization, key: &key };
-        let answer = signin::call(sdk, &self.order.session, proof, self.order.times, self.what, samples).await?;
+        let answer =
+            signin::call(sdk, &self.order.session, proof, self.order.aws_minus_boot, self.what, samples).await?;
         let id_token = answer.id_token.clone().unwrap_or_else(|| Secret::new(""));
         let who = login_session_of(&id_token).unwrap_or_default();
         if who != session.login_session {
@@ -155,7 +156,7 @@ impl SignIn<'_> {
             client_id: signin::CLIENT_ID.to_owned(),
             dpop_key: key.clone(),
         });
-        let (text, token) = LoginToken::signed_in(&set, refresh, &id_token, expiry(&answer, self.order.times));
+        let (text, token) = LoginToken::signed_in(&set, refresh, &id_token, expiry(&answer));
         Ok((Secret::new(text), CachedToken::Login(token)))
     }
 
@@ -220,7 +221,7 @@ impl SignIn<'_> {
             return Err(self.fault("InvalidResponse", "the answer has no token"));
         };
         self.keep_registration(session, registration).await;
-        let expires = expiry(answer, self.order.times);
+        let expires = expiry(answer);
         let (text, token) =
             SsoToken::signed_in(session, registration, access_token, answer.refresh_token.as_ref(), expires);
         Ok((Secret::new(text), CachedToken::Sso(token)))

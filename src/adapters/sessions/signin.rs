@@ -3,13 +3,14 @@
 use aws_sdk_signin::Client;
 use aws_sdk_signin::types::CreateOAuth2TokenRequestBody;
 
+use chrono::TimeDelta;
+
 use super::{dpop, seconds};
 use crate::adapters::aws_call::{Call, Name};
 use crate::adapters::sdk::{AwsClock, Sdk, client_config};
 use crate::core::aws_error::Fault;
 use crate::core::clock::Sample;
 use crate::core::credential::{Credentials, Grant};
-use crate::core::keeper::Times;
 use crate::core::plan::Service;
 use crate::core::secret::Secret;
 use crate::core::session::{Authorization, LoginToken, Session, TokenAnswer};
@@ -31,11 +32,11 @@ pub(super) async fn refresh(
     sdk: &Sdk,
     session: &Session,
     token: &LoginToken,
-    times: Times,
+    aws_minus_boot: TimeDelta,
     what: &str,
     samples: &mut Vec<Sample>,
 ) -> Result<TokenAnswer, Fault> {
-    call(sdk, session, Proof::Refresh(token), times, what, samples).await
+    call(sdk, session, Proof::Refresh(token), aws_minus_boot, what, samples).await
 }
 
 /// Makes one call.
@@ -43,7 +44,7 @@ pub(super) async fn call(
     sdk: &Sdk,
     session: &Session,
     proof: Proof<'_>,
-    times: Times,
+    aws_minus_boot: TimeDelta,
     what: &str,
     samples: &mut Vec<Sample>,
 ) -> Result<TokenAnswer, Fault> {
@@ -72,11 +73,11 @@ pub(super) async fn call(
     let refused = |why: &str| super::unusable(what, why);
     let input = input.build().map_err(|error| refused(&error.to_string()))?;
     let url = format!("{}/v1/token", call.url.trim_end_matches('/'));
-    let now = AwsClock { aws_minus_boot: times.aws_minus_boot }.millis() / 1_000;
+    let now = AwsClock { aws_minus_boot }.millis() / 1_000;
     let id: [u8; 16] = random::secret().map_err(|error| refused(&error.to_string()))?;
     let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
     let proof = dpop::proof(key, &url, now, &id).map_err(|why| refused(&why))?;
-    let config = client_config!(aws_sdk_signin, &sdk.config, call, endpoint, times.aws_minus_boot);
+    let config = client_config!(aws_sdk_signin, &sdk.config, call, endpoint, aws_minus_boot);
     let client = Client::from_conf(config.build());
     let answer = client
         .create_o_auth2_token()

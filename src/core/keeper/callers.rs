@@ -49,6 +49,13 @@ impl Keeper {
                 }
             }
             for key in &keys {
+                if let Some(node) = self.nodes.get(key)
+                    && let Some(state) = &node.session
+                    && node.lacks(&self.clock, now).is_some()
+                {
+                    // Somebody may have signed in, and the news been lost: the next one who asks knows.
+                    self.actions.push_back(Action::LookAtSession(state.session.cache_file()));
+                }
                 let Some(node) = self.nodes.get_mut(key) else { continue };
                 waiting.ended += node.ended;
                 for streak in node.failures.streaks() {

@@ -71,17 +71,8 @@ pub struct RefreshOrder {
     pub superseded: Option<CachedToken>,
     /// It is not to be refreshed but written into the file, where it could not be written before.
     pub save: bool,
-    /// The clocks.
-    pub times: Times,
-}
-
-/// What whoever stamps or proves a time goes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Times {
-    /// AWS's time minus the boot-time clock, the best estimate.
+    /// AWS's time minus the boot-time clock, the best estimate: for proofs.
     pub aws_minus_boot: TimeDelta,
-    /// What to add to AWS's time for a reader on this machine: nothing, unless its clock is off.
-    pub local_minus_aws: TimeDelta,
 }
 
 /// One sign-in.
@@ -93,8 +84,8 @@ pub struct SignInOrder {
     pub session: Session,
     /// How.
     pub flow: Flow,
-    /// The clocks.
-    pub times: Times,
+    /// AWS's time minus the boot-time clock, the best estimate: for proofs.
+    pub aws_minus_boot: TimeDelta,
 }
 
 /// One sign-out.

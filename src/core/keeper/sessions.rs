@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use super::api::{Action, Answer, CallerId, LogLevel, Outcome, Refusal, RefusalKind, Ticket};
 use super::node::Node;
-use super::session_api::{RefreshOrder, SessionEnd, SignOutOrder, Times};
+use super::session_api::{RefreshOrder, SessionEnd, SignOutOrder};
 use super::{Flight, Keeper, Minting, Work};
 use crate::core::aws_error::Fault;
 use crate::core::clock::{Clock, Expiry};
@@ -156,6 +156,7 @@ impl Keeper {
         let keys: Vec<NodeKey> =
             self.nodes.iter().filter(|(_, node)| of_file(node)).map(|(key, _)| key.clone()).collect();
         for key in keys {
+            let needed_one = self.nodes.get(&key).is_some_and(|node| node.lacks(&self.clock, now).is_some());
             let Some(state) = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut()) else { continue };
             if state.leaving {
                 // It is looked at when the sign-out has ended.
@@ -186,6 +187,9 @@ impl Keeper {
                     let first = std::mem::replace(&mut state.view, View::Present) == View::Unread;
                     if !known && !stale && !older {
                         let what = state.session.described();
+                        if needed_one && !first {
+                            self.note_sign_in(&key, now);
+                        }
                         self.log(LogLevel::Debug, None, format!("{what} has another token in its cache file"));
                         self.take_token(&key, token, !first, now);
                         // It may be somebody else's.
@@ -228,6 +232,14 @@ impl Keeper {
                 let message = format!("the new token of {what} can't be written into {file}: {why}; it is kept here");
                 self.log(LogLevel::Warn, None, message);
             }
+        }
+    }
+
+    /// Remembers when a session has begun: how long it lasts is learned from that.
+    pub(super) fn note_sign_in(&mut self, key: &NodeKey, now: Now) {
+        if let Some(name) = self.session_name(key) {
+            self.memory.sessions.entry(name).or_default().signed_in_at = Some(self.clock.best(now));
+            self.actions.push_back(Action::Remember);
         }
     }
 
@@ -412,14 +424,14 @@ impl Keeper {
             node.flight = Some(ticket);
         }
         self.log(LogLevel::Debug, None, format!("{} is refreshed: {reason}", session.described()));
-        let times = self.times(now);
+        let aws_minus_boot = self.clock.aws_minus_boot(now);
         self.actions.push_back(Action::Refresh(Box::new(RefreshOrder {
             ticket,
             session,
             known,
             superseded,
             save,
-            times,
+            aws_minus_boot,
         })));
         let mint = Minting { key: key.clone(), started: now.boot, reason, parent_mints: mints };
         self.flights.insert(ticket, Flight { endpoint, work: Work::Mint(mint) });
@@ -436,17 +448,10 @@ impl Keeper {
                 known: state.token.clone()?,
                 superseded: state.superseded.clone(),
                 save: true,
-                times: self.times(now),
+                aws_minus_boot: self.clock.aws_minus_boot(now),
             })
         };
         states.filter_map(order).collect()
-    }
-
-    pub(super) fn times(&self, now: Now) -> Times {
-        Times {
-            aws_minus_boot: self.clock.aws_minus_boot(now),
-            local_minus_aws: self.clock.local_minus_aws(now, self.settings.warn),
-        }
     }
 
     /// Ends a session because a person says so.

@@ -138,8 +138,13 @@ impl Keeper {
                 sign_in.ordered = true;
             }
             self.flights.insert(ticket, Flight { endpoint, work: Work::SignIn });
-            let times = self.times(now);
-            self.actions.push_back(Action::BeginSignIn(Box::new(SignInOrder { ticket, session, flow, times })));
+            let aws_minus_boot = self.clock.aws_minus_boot(now);
+            self.actions.push_back(Action::BeginSignIn(Box::new(SignInOrder {
+                ticket,
+                session,
+                flow,
+                aws_minus_boot,
+            })));
         }
     }
 
@@ -196,10 +201,7 @@ impl Keeper {
         let Some(key) = self.sign_ins.under_way.get(&ticket).map(|sign_in| sign_in.key.clone()) else { return };
         let result = match outcome {
             Outcome::Session(SessionEnd::Renewed { token, unsaved }) => {
-                if let Some(name) = self.session_name(&key) {
-                    self.memory.sessions.entry(name).or_default().signed_in_at = Some(self.clock.best(now));
-                    self.actions.push_back(Action::Remember);
-                }
+                self.note_sign_in(&key, now);
                 self.take_sign_in(&key, token, unsaved, now);
                 Ok(key)
             }

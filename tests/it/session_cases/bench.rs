@@ -350,8 +350,7 @@ impl Bench {
         }
         let answer = self.next_token(session);
         let life = answer.expires_in.num_milliseconds();
-        let stamp = self.boot + order.times.aws_minus_boot.num_milliseconds() + life;
-        let expires = WallTime::from_millis(stamp) + order.times.local_minus_aws;
+        let expires = WallTime::from_millis(self.wall + life);
         match after_refresh(session, known, &answer, expires, &found) {
             After::Write { text, token, .. } => {
                 if unsaved.is_none() {
