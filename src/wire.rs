@@ -25,7 +25,7 @@ pub const LONGEST: usize = 1024 * 1024;
 pub struct Request {
     /// [`VERSION`].
     pub version: u32,
-    /// What is asked: `credential-process`, `status`, `renew`, `login`, `login-wait`, `logout`, `sso-roles`.
+    /// What is asked: `credential-process`, `status`, `renew`, `login`, `login-wait`, `logout`, `sso-roles`, `clock`.
     pub request: String,
     /// The profile, for requests about one; for `login`, `logout` and `sso-roles` it may be a session's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

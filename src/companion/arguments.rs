@@ -31,6 +31,7 @@ pub(super) enum Command {
     Exec { profile: String, command: Vec<OsString> },
     Plan { profile: Option<String>, json: bool },
     Profiles { sso: Option<String>, json: bool },
+    Clock { json: bool },
     Config(ConfigCommand),
 }
 
@@ -43,7 +44,7 @@ pub(super) enum ConfigCommand {
 }
 
 /// The commands: name, arguments, one line of help.
-const COMMANDS: [(&str, &str, &str); 10] = [
+const COMMANDS: [(&str, &str, &str); 11] = [
     (
         "status",
         "[PROFILE...] [--json] [--watch]",
@@ -71,12 +72,17 @@ const COMMANDS: [(&str, &str, &str); 10] = [
         "every profile of the AWS files, each setting with its file and line; with --sso the accounts and roles of who is \
          signed in, and config sections for those that have none",
     ),
+    (
+        "clock",
+        "[--json]",
+        "this machine's clock against AWS's, how that is known, what will happen when, and how to mend it",
+    ),
     ("config", "path|show|check", "the settings in force and where each comes from"),
 ];
 
 /// Commands that the documentation of evercred names and this version does not have.
-const LATER: [&str; 10] =
-    ["adopt", "release", "doctor", "explain", "clock", "prompt", "service", "endpoint", "completions", "man"];
+const LATER: [&str; 9] =
+    ["adopt", "release", "doctor", "explain", "prompt", "service", "endpoint", "completions", "man"];
 
 const EXIT_CODES: &str = "\
 exit codes: 0 done; 1 something needs attention; 2 wrong usage; 3 the daemon can't be reached; 4 no such profile;
@@ -107,7 +113,7 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
             Short('h') | Long("help") => {
                 return Ok(Invocation::Help(format!("usage: evercred {name} {form}\n\n{help}\n\n{EXIT_CODES}")));
             }
-            Long("json") if ["status", "plan", "profiles"].contains(name) => given.json = true,
+            Long("json") if ["status", "plan", "profiles", "clock"].contains(name) => given.json = true,
             Long("watch") if *name == "status" => given.watch = true,
             Long("no-browser" | "use-device-code") if *name == "login" => given.no_browser = true,
             Long("sso") if *name == "profiles" => {
@@ -176,6 +182,8 @@ impl Given {
             "plan" => Ok(Command::Plan { profile: self.values.into_iter().next(), json: self.json }),
             "profiles" if !self.values.is_empty() => Err(wrong()),
             "profiles" => Ok(Command::Profiles { sso: self.sso, json: self.json }),
+            "clock" if !self.values.is_empty() => Err(wrong()),
+            "clock" => Ok(Command::Clock { json: self.json }),
             "config" => match one(self.values)?.as_str() {
                 "path" => Ok(Command::Config(ConfigCommand::Path)),
                 "show" => Ok(Command::Config(ConfigCommand::Show)),
@@ -215,6 +223,13 @@ mod tests {
     }
 
     #[test]
+    fn the_clock_is_shown_to_people_or_programs() {
+        for (line, json) in [("clock", false), ("clock --json", true)] {
+            assert_eq!(parsed(line), Ok(Invocation::Run(Command::Clock { json })));
+        }
+    }
+
+    #[test]
     fn wrong_usage_ends_with_2_and_names_what_was_meant() {
         for (line, part) in [
             ("", "a command is needed"),
@@ -227,6 +242,8 @@ mod tests {
             ("env dev --static --shell tcsh", "tcsh"),
             ("renew dev --all", "not right"),
             ("config edit", "not right"),
+            ("clock now", "not right"),
+            ("clock --watch", "--watch"),
         ] {
             let failure = parsed(line).unwrap_err();
             assert!(failure.exit == USAGE && failure.message.contains(part), "{line}: {failure:?}");

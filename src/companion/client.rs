@@ -56,7 +56,7 @@ pub(super) fn ask(
 pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Result<Result<Value, WireError>, Failure> {
     let paths = files::aws_paths(environment)?;
     let longest = match question.request {
-        "status" => LONGEST_STATUS,
+        "status" | "clock" => LONGEST_STATUS,
         "login" | "sso-roles" | "logout" => LONGEST_WORK,
         _ => LONGEST_ANSWER,
     };

@@ -5,6 +5,7 @@
 mod arguments;
 mod browser;
 mod client;
+mod clock;
 mod failure;
 mod files;
 mod login;
@@ -54,6 +55,7 @@ fn run(environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Plan { profile, json } => offline::plan(environment, profile, json),
         Command::Profiles { sso: None, json } => offline::profiles(environment, json),
         Command::Profiles { sso: Some(session), json } => sso_roles::list(environment, &session, json),
+        Command::Clock { json } => clock::clock(environment, json),
         Command::Config(what) => offline::config(environment, what),
     }
 }

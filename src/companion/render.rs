@@ -125,7 +125,8 @@ fn session_row(session: &SessionEntry, now: Option<&str>) -> Vec<String> {
     vec![cell(&session.name), state(session.state).to_owned(), token, ends, session.profiles.to_string(), cell(&note)]
 }
 
-fn seconds_between(from: &str, to: &str) -> Option<i64> {
+/// From one RFC 3339 time to another.
+pub(super) fn seconds_between(from: &str, to: &str) -> Option<i64> {
     let read = |text: &str| chrono::DateTime::parse_from_rfc3339(text).ok();
     Some((read(to)? - read(from)?).num_seconds())
 }

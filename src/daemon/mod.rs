@@ -1,6 +1,7 @@
 //! The daemon: puts the parts together and runs the one loop.
 
 mod arguments;
+mod clock_document;
 mod folders;
 mod logging;
 mod requests;

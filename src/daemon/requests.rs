@@ -29,6 +29,8 @@ pub(super) enum Asked {
     Roles(String),
     /// The status document.
     Status,
+    /// The clock document.
+    Clock,
 }
 
 /// The callers that wait for the keeper.
@@ -142,6 +144,7 @@ pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
         "logout" => Ok(Asked::Logout(request.profile.clone())),
         "sso-roles" => Ok(Asked::Roles(profile()?)),
         "status" => Ok(Asked::Status),
+        "clock" => Ok(Asked::Clock),
         other => Err(WireError {
             kind: ErrorKind::Unsupported,
             message: format!("this daemon does not know the request {:?}", other.chars().take(40).collect::<String>()),

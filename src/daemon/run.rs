@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+use super::clock_document;
 use super::requests::{self, Asked, Callers};
 use super::saves::Saves;
 use super::service_manager::ServiceManager;
@@ -200,7 +201,8 @@ impl Daemon {
                 Action::CancelSignIn(ticket) => self.sessions.cancel(ticket),
                 Action::SignOut(order) => self.sessions.sign_out(&self.minter.sessions, *order),
                 Action::ListRoles(order) => self.sessions.list_roles(&self.minter.sessions, *order),
-                Action::Notice(Notice { id, message, fix }) => {
+                Action::Notice(Notice { id, is_over: true, message, .. }) => tracing::info!(id, "{message}"),
+                Action::Notice(Notice { id, message, fix, .. }) => {
                     tracing::warn!(id, "{message}{}", fix.map_or_else(String::new, |fix| format!("; fix: {fix}")));
                 }
                 Action::RunCodeProgram(order) => {
@@ -328,6 +330,10 @@ impl Daemon {
                 let document = serde_json::to_value(self.status()).unwrap_or_default();
                 let _ = reply.send(wire::answer_ok(&document));
             }
+            Ok(Asked::Clock) => {
+                let document = clock_document::document(&self.keeper, self.start.settings.clock.warn.get(), now());
+                let _ = reply.send(wire::answer_ok(&document));
+            }
             Err(error) => {
                 let _ = reply.send(wire::answer_error(&error));
             }
@@ -363,6 +369,7 @@ impl Daemon {
         let (profiles, sso_sessions) = (plan::resolve_all(&all, &context), plan::resolve_sso_sessions(&all, &context));
         let token_files = token_files(&profiles);
         self.keeper.handle(Event::Plans { profiles, sso_sessions }, now());
+        self.keeper.handle(Event::Home(context.home_endpoint(&all)), now());
         let files = self.keeper.session_files();
         let sessions_changed = self.sessions.watch(&self.minter.sessions, files);
         if token_files != self.token_files || sessions_changed {

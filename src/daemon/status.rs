@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 
-use crate::core::clock::{Clock, Grade};
+use super::clock_document::{AWS_SAID, as_of, seconds};
+use crate::core::clock::Clock;
 use crate::core::keeper::{ErrorStatus, Keeper, ProfileStatus, SessionStatus, Warning};
 use crate::core::profile::{Problem, SourceFile};
 use crate::core::time::{AwsTime, Now};
@@ -37,6 +38,7 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
         .iter()
         .filter_map(|profile| profile.warning.clone().filter(|_| profile.kept))
         .chain(sessions.iter().filter_map(|session| session.warning.clone()))
+        .chain(keeper.clock_warning(now))
         .map(|Warning { id, message, fix }| ProblemEntry { id: id.to_owned(), message, file: None, line: None, fix })
         .collect();
     StatusDocument {
@@ -55,26 +57,14 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
 }
 
 fn clock(clock: &Clock, warn: TimeDelta, now: Now) -> ClockStatus {
-    let state = match clock.grade(now, warn) {
-        Grade::Unknown => "unknown",
-        Grade::Ok => "ok",
-        Grade::Notice => "notice",
-        Grade::Warning => "warning",
-        Grade::Critical => "critical",
-    };
     let (offset, uncertainty) = clock.wall_error(now);
-    let seconds = |delta: TimeDelta| {
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a few days fit into 53 bits")]
-        let millis = delta.num_milliseconds() as f64;
-        clock.is_known().then_some(millis / 1_000.0)
-    };
     ClockStatus {
-        state: state.to_owned(),
-        offset_seconds: seconds(offset),
-        uncertainty_seconds: seconds(uncertainty),
-        source: clock.is_known().then(|| "the Date of AWS's answers".to_owned()),
-        measured_at: clock.heard_at().map(|at| (clock.best(now) - (now.boot - at)).to_rfc3339()),
-        crosses_limit_in_seconds: None,
+        state: clock.grade(now, warn).name().to_owned(),
+        offset_seconds: clock.is_known().then(|| seconds(offset)),
+        uncertainty_seconds: clock.is_known().then(|| seconds(uncertainty)),
+        source: clock.is_known().then(|| AWS_SAID.to_owned()),
+        measured_at: clock.heard_at().map(|at| as_of(clock, at, now).to_rfc3339()),
+        crosses_limit_in_seconds: clock.crossings(now).first().map(|crossing| crossing.after.num_seconds()),
     }
 }
 

@@ -118,7 +118,7 @@ impl Bench {
                 Action::RunCodeProgram(order) => self.programs.push_back(order),
                 Action::Answer { answer: Answer::SignedOut(_), .. } => {}
                 Action::Answer { .. } => panic!("nobody signs in here"),
-                Action::Remember | Action::KeepMinted | Action::Log(_) => {}
+                Action::Remember | Action::KeepMinted | Action::Log(_) | Action::Notice(_) => {}
                 _ => panic!("there is no session here"),
             }
         }

@@ -8,14 +8,19 @@
 //! The boot-time clock is a hypothesis too: a paused virtual machine stops it. So answers vote within one epoch only. One
 //! that contradicts the estimate is confirmed by a second, at once, and then begins a new epoch.
 
+mod grade;
 mod offset;
 #[cfg(test)]
 mod tests;
+mod trend;
 
 use chrono::TimeDelta;
 
+pub use self::grade::{Grade, LIMITS, Limit};
 use self::offset::Offset;
 pub use self::offset::{Sample, Trust};
+use self::trend::Trend;
+pub use self::trend::{Crossing, Drift, Reading};
 use crate::core::time::{AwsTime, BootTime, Now, WallTime};
 
 /// What a suspend may hide: the real-time clock that counts through it has whole seconds.
@@ -61,21 +66,6 @@ pub enum Verdict {
     Ignored,
 }
 
-/// How far this machine's wall clock is off AWS's time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grade {
-    /// AWS's time is not known.
-    Unknown,
-    /// Within the limit that the settings name, or not certainly past it.
-    Ok,
-    /// Certainly past it.
-    Notice,
-    /// Certainly past 5 minutes: Cognito and Elastic Beanstalk refuse.
-    Warning,
-    /// Certainly past 15 minutes: all of AWS refuses.
-    Critical,
-}
-
 /// An estimate as it is saved, valid only under the boot id it was saved with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SavedClock {
@@ -106,6 +96,9 @@ pub struct Clock {
     seen_suspended: TimeDelta,
     /// The wall clock minus the boot-time clock at the last look.
     seen_wall: i64,
+    /// The grade that was last settled.
+    settled: Grade,
+    trend: Trend,
 }
 
 impl Clock {
@@ -125,6 +118,8 @@ impl Clock {
             jumped_at: None,
             seen_suspended: now.suspended,
             seen_wall: middle,
+            settled: Grade::Unknown,
+            trend: Trend::default(),
         }
     }
 
@@ -184,6 +179,12 @@ impl Clock {
         self.known = true;
         self.suspect = false;
         self.heard_at = Some(sample.received);
+        let wall = wall_minus_boot(now);
+        self.trend.note(Reading {
+            at: now.boot,
+            lowest: wall.saturating_sub(offset.highest),
+            highest: wall.saturating_sub(offset.lowest),
+        });
         verdict
     }
 
@@ -204,6 +205,7 @@ impl Clock {
         let jumped = slept || jump.saturating_abs() > JUMP_MS;
         if slept {
             self.offset.widen(SUSPEND_MS);
+            self.trend.begin_again(now.boot);
         }
         if jump.saturating_abs() > JUMP_MS {
             // Somebody set the wall clock, or this machine was paused and the boot-time clock with it, for as long as the
@@ -286,22 +288,46 @@ impl Clock {
         (milliseconds(error), (latest - best).max(best - earliest))
     }
 
-    /// How far the wall clock is off, given only where the whole interval is past a threshold.
+    /// How far the wall clock is off, given only where the whole interval is past a threshold, and taken back only where
+    /// it is short of it again: what was settled last goes on in between.
     pub fn grade(&self, now: Now, warn: TimeDelta) -> Grade {
         if !self.known {
             return Grade::Unknown;
         }
         let (error, uncertainty) = self.wall_error(now);
-        let certain = error.abs() - uncertainty;
-        if certain > TimeDelta::minutes(15) {
-            Grade::Critical
-        } else if certain > TimeDelta::minutes(5) {
-            Grade::Warning
-        } else if certain > warn {
-            Grade::Notice
-        } else {
-            Grade::Ok
-        }
+        self.settled.next(error.abs() - uncertainty, error.abs() + uncertainty, warn)
+    }
+
+    /// Settles the grade as it is now, and gives the one before and the new one. Called with every event.
+    pub fn settle(&mut self, now: Now, warn: TimeDelta) -> (Grade, Grade) {
+        let before = self.settled;
+        self.settled = self.grade(now, warn);
+        (before, self.settled)
+    }
+
+    /// The wall clock was set: how it went before says nothing about how it will go on.
+    pub fn wall_was_set(&mut self, now: Now) {
+        self.trend.begin_again(now.boot);
+    }
+
+    /// The wall clock's error over the last day, oldest first.
+    pub fn readings(&self) -> impl Iterator<Item = Reading> {
+        self.trend.readings()
+    }
+
+    /// How fast the wall clock drifts; `None` before there is an hour of it.
+    pub fn drift(&self) -> Option<Drift> {
+        self.trend.drift()
+    }
+
+    /// Whether the wall clock moves faster than one that ticks as it should: worth a closer look.
+    pub fn is_restless(&self) -> bool {
+        self.trend.is_restless(offset::WORST_DRIFT_PPM)
+    }
+
+    /// Which of AWS's limits the wall clock will pass within a day, the next one first.
+    pub fn crossings(&self, now: Now) -> Vec<Crossing> {
+        self.trend.crossings(self.wall_error(now).0, &LIMITS.map(|limit| limit.size))
     }
 
     /// An expiry as a reader should be told who compares it with this machine's clock: AWS's own value, and while the

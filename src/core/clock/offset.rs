@@ -5,7 +5,8 @@ use crate::core::time::{AwsTime, BootTime};
 /// How long servers and proxies keep a `Date` header before they make a new one.
 const SLACK_MS: i64 = 1_000;
 /// Linux slews its clocks by at most 500 parts per million (`adjtimex(2)`); quartz alone is off by less than 100.
-const DRIFT_ONE_IN: u64 = 2_000;
+pub(super) const WORST_DRIFT_PPM: i64 = 500;
+const DRIFT_ONE_IN: u64 = 1_000_000 / WORST_DRIFT_PPM.unsigned_abs();
 
 /// What one answer said about AWS's time: its `Date` was between `sent` and `received`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -141,7 +141,47 @@ fn many_small_moves_allow_for_as_much_drift_as_one_large_one() {
     assert!(moved.lowest <= whole.lowest && moved.highest >= whole.highest && whole.highest >= 499);
 }
 
+const WARN: TimeDelta = TimeDelta::seconds(60);
+
+#[test]
+fn a_grade_stays_while_nothing_else_is_certain() {
+    let mut clock = Clock::new(at(0, EPOCH + 70_000), false);
+    let now = at(50, EPOCH + 70_050);
+    let _ = clock.observe(sample(EPOCH, 0, 50), now);
+    assert_eq!(clock.settle(now, WARN), (Grade::Unknown, Grade::Notice));
+    // Set to something within the threshold, but not so far that it is certain.
+    for (off, wanted) in [(58_000, Grade::Notice), (55_000, Grade::Notice), (40_000, Grade::Ok), (59_000, Grade::Ok)] {
+        let now = at(100, EPOCH + off + 100);
+        let _ = clock.notice(now);
+        let _ = clock.observe(sample(EPOCH + 100, 100, 100), now);
+        assert_eq!(clock.settle(now, WARN).1, wanted, "{off}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_clock_that_stays_about_a_threshold_is_told_of_once(
+        threshold in prop_oneof![Just(60_000i64), Just(300_000), Just(900_000)],
+        ahead: bool,
+        hover in proptest::collection::vec((-2_500i64..2_500, 0i64..2_000, 0i64..60_000), 2..60),
+    ) {
+        let mut clock = Clock::new(at(0, EPOCH), false);
+        let (mut boot, mut changes, mut before) = (0, 0, Grade::Unknown);
+        for (off, round_trip, pause) in hover {
+            boot += pause;
+            let size = threshold + off;
+            let wall = EPOCH + boot + if ahead { size } else { -size };
+            let _ = clock.notice(at(boot, wall));
+            let _ = clock.observe(sample(EPOCH + boot + round_trip / 2, boot, boot + round_trip), at(boot + round_trip, wall + round_trip));
+            boot += round_trip;
+            let (_, grade) = clock.settle(at(boot, wall + round_trip), WARN);
+            if grade != before { changes += 1; }
+            before = grade;
+        }
+        // Unknown, then below it, then past it for good.
+        prop_assert!(changes <= 2, "{changes}");
+    }
+
     #[test]
     fn the_true_offset_is_always_inside(
         steps in proptest::collection::vec((0i64..7_200_000, 0i64..3_000, 0i64..1000, 0i64..1000, -3_600_000i64..3_600_000), 1..40),

@@ -112,6 +112,9 @@ pub enum Event {
     },
     /// A web identity token file was written; its path as the plans have it.
     TokenFileChanged(String),
+    /// Where AWS may be asked for the time when nothing else says where: from now on the clock is watched even if no
+    /// profile is in use.
+    Home(Endpoint),
     /// Something happened after which the estimate of AWS's time, and the last failures, may no longer hold.
     Disturbed(Disturbance),
 }
@@ -232,6 +235,8 @@ pub struct MintOrder {
 pub struct Notice {
     /// What it is about; one id is one cause.
     pub id: &'static str,
+    /// Whether it is over: something to know, nothing to do.
+    pub is_over: bool,
     /// A sentence.
     pub message: String,
     /// The command to run.

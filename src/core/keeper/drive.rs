@@ -13,7 +13,7 @@ use crate::core::time::{BootTime, Now};
 /// Looks at AWS's time: when the estimate is in doubt, one is made before anything is signed.
 #[derive(Default)]
 pub(super) struct TimeCheck {
-    in_flight: Option<Ticket>,
+    pub(super) in_flight: Option<Ticket>,
     /// The present doubt was looked into; whatever came of it, work goes on.
     done: bool,
     /// An answer contradicted the estimate, and a second one is needed, at once, from there.
@@ -75,14 +75,15 @@ impl Keeper {
         self.drive_sessions(now);
         self.tend_sign_ins(now);
         if let Some(endpoint) = self.waits_for_the_time() {
-            self.probe(endpoint);
+            self.probe(endpoint, now);
         }
         if self.time_check.in_flight.is_none()
             && let Some(endpoint) = self.time_check.confirm.take()
             && self.settings.probe
         {
-            self.probe(endpoint);
+            self.probe(endpoint, now);
         }
+        self.watch_clock(now);
         self.answer_callers(now);
         self.forget_expired(now);
         self.tell_of_need(now);
@@ -234,7 +235,7 @@ impl Keeper {
         if self.must_look() {
             if self.time_check.in_flight.is_none() {
                 self.log(LogLevel::Debug, None, "AWS's time is in doubt: looked at before signing".to_owned());
-                self.probe(endpoint.clone());
+                self.probe(endpoint.clone(), now);
             }
             return false;
         }
@@ -247,8 +248,9 @@ impl Keeper {
         }
     }
 
-    fn probe(&mut self, endpoint: Endpoint) {
+    pub(super) fn probe(&mut self, endpoint: Endpoint, now: Now) {
         let ticket = self.ticket();
+        self.clock_watch.looked(now);
         self.time_check.in_flight = Some(ticket);
         self.flights.insert(ticket, Flight { endpoint: endpoint.clone(), work: Work::Look });
         self.actions.push_back(Action::Probe(ProbeOrder { ticket, endpoint }));

@@ -6,6 +6,7 @@
 mod api;
 mod backoff;
 mod callers;
+mod clock_watch;
 mod drive;
 mod failures;
 mod held;
@@ -27,10 +28,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chrono::TimeDelta;
 
 pub use api::*;
+pub use clock_watch::foretell;
 pub use login::Login;
 pub use session_api::*;
 
 use self::callers::Waiting;
+use self::clock_watch::ClockWatch;
 use self::drive::TimeCheck;
 use self::held::Held;
 use self::node::{Forced, Node, static_expired};
@@ -65,6 +68,7 @@ pub struct Keeper {
     sign_ins: SignIns,
     limits: RateLimits,
     time_check: TimeCheck,
+    clock_watch: ClockWatch,
     /// Sets of an earlier run, or of plans that were edited away, until their nodes are there and AWS's time is known.
     restored: Vec<Restored>,
     actions: VecDeque<Action>,
@@ -152,6 +156,7 @@ impl Keeper {
             sign_ins: SignIns::default(),
             limits: RateLimits::default(),
             time_check: TimeCheck::default(),
+            clock_watch: ClockWatch::default(),
             restored: Vec::new(),
             actions: VecDeque::new(),
             wake: None,
@@ -198,6 +203,7 @@ impl Keeper {
                     node.failures.streaks().for_each(|streak| streak.file_changed(now.boot, TimeDelta::seconds(5)));
                 }
             }
+            Event::Home(endpoint) => self.clock_watch.home = Some(endpoint),
             Event::Disturbed(disturbance) => self.disturbed(disturbance, now),
         }
         self.pump(now);
@@ -252,6 +258,9 @@ impl Keeper {
     }
 
     fn disturbed(&mut self, disturbance: Disturbance, now: Now) {
+        if disturbance == Disturbance::WallClockSet {
+            self.clock.wall_was_set(now);
+        }
         self.clock.suspect();
         self.time_check.again();
         self.log(LogLevel::Debug, None, format!("disturbed by {disturbance:?}: what failed is tried again"));

@@ -28,9 +28,13 @@ impl Keeper {
         let Some(flight) = self.flights.remove(&ticket) else { return };
         for sample in samples {
             match self.clock.observe(*sample, now) {
-                Verdict::Accepted => self.time_check.agreed(),
+                Verdict::Accepted => {
+                    self.time_check.agreed();
+                    self.clock_watch.heard_from = Some(flight.endpoint.clone());
+                }
                 Verdict::NewEpoch => {
                     self.time_check.agreed();
+                    self.clock_watch.heard_from = Some(flight.endpoint.clone());
                     self.log(
                         LogLevel::Info,
                         None,
@@ -51,7 +55,10 @@ impl Keeper {
         self.correct_memory(now);
         self.read_stamps_again(now);
         match flight.work {
-            Work::Look => self.time_check.ended(),
+            Work::Look => {
+                self.time_check.ended();
+                self.clock_watch.look_ended(self.clock.heard_at());
+            }
             Work::Mint(mint) => self.mint_ended(&mint, &flight.endpoint, ticket, outcome, now),
             Work::SignIn => self.sign_in_ended(ticket, outcome, now),
             Work::SignOut { caller, key } => self.signed_out(caller, &key, outcome),

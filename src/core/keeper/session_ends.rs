@@ -64,7 +64,7 @@ impl Keeper {
         if let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) {
             state.told_of_end = Some(ends_at);
         }
-        self.actions.push_back(Action::Notice(Notice { id: "sso-session-ends", message, fix }));
+        self.actions.push_back(Action::Notice(Notice { id: "sso-session-ends", is_over: false, message, fix }));
     }
 
     /// Tells once for all profiles that a sign-in is needed, where one of them is in use.
@@ -89,7 +89,12 @@ impl Keeper {
             if let Some(state) = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut()) {
                 state.told_of_need = true;
             }
-            self.actions.push_back(Action::Notice(Notice { id: "sso-login-needed", message, fix: need.fix }));
+            self.actions.push_back(Action::Notice(Notice {
+                id: "sso-login-needed",
+                is_over: false,
+                message,
+                fix: need.fix,
+            }));
         }
     }
 

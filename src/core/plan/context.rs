@@ -70,6 +70,13 @@ impl PlanContext {
         (self.endpoint(Service::Sts, region, Some(profile), profiles), notes)
     }
 
+    /// STS for nobody in particular: what the default profile would use, if there is one.
+    pub fn home_endpoint(&self, profiles: &Profiles) -> Endpoint {
+        let section = profiles.profiles.get("default");
+        let region = section.and_then(|section| self.region(section)).or_else(|| self.region.clone());
+        self.endpoint(Service::Sts, region.unwrap_or_else(|| "us-east-1".to_owned()), section, profiles)
+    }
+
     /// The region of a profile.
     pub fn region(&self, profile: &Section) -> Option<String> {
         self.region.clone().or_else(|| Some(profile.get("region")?.text.clone()))

@@ -2,6 +2,7 @@
 //! faults. Every seed is repeatable: `EVERCRED_SEED=7 cargo test simulated_month` runs that one alone.
 
 mod aws;
+mod clock;
 mod machine;
 mod month;
 mod sso_edge;

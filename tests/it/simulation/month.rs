@@ -12,6 +12,9 @@ const DAYS: i64 = 30;
 /// Runs a month; what it gives tells it from another.
 pub(crate) fn run(seed: u64) -> u64 {
     let mut world = World::new(seed, PROFILES);
+    if seed.is_multiple_of(2) {
+        world.watch_clock();
+    }
     for _ in 0..DAYS {
         let day = world.boot();
         while world.boot() - day < 10 * HOUR {

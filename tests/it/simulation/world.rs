@@ -6,7 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::TimeDelta;
 use evercred::core::clock::{Clock, Sample, Trust};
 use evercred::core::keeper::{
-    Action, Answer, CallerId, Event, Keep, Keeper, KeeperSettings, Memory, MintOrder, Outcome, State, Ticket, Wants,
+    Action, Answer, CallerId, Event, Keep, Keeper, KeeperSettings, Memory, MintOrder, Notice, Outcome, State, Ticket,
+    Wants,
 };
 use evercred::core::plan::{
     AssumeRole, Endpoint, Plan, SessionToken, Source, StatedExpiry, StaticKeys, Step, WebIdentity,
@@ -132,6 +133,11 @@ pub(crate) struct World {
     answered: Option<bool>,
     /// How often the keeper wanted to be called again.
     pub(crate) wakeups: u64,
+    /// Looks at the time.
+    pub(crate) looks: u64,
+    /// What was told of the clock, and whether it is over.
+    pub(crate) told: Vec<(String, bool)>,
+    runs_away: bool,
     kept_since: Vec<Option<i64>>,
 }
 
@@ -176,6 +182,9 @@ impl World {
             trouble: false,
             answered: None,
             wakeups: 0,
+            looks: 0,
+            told: Vec::new(),
+            runs_away: false,
             kept_since: vec![None; profiles],
         };
         world.rotate_key(0);
@@ -319,6 +328,20 @@ impl World {
         self.machine.step_wall(millis);
         self.jumped_at = self.machine.now().boot;
         self.wake();
+    }
+
+    /// Whatever the wall clock was, it is right now; nothing was known of it before.
+    pub(crate) fn right_wall(&mut self) {
+        self.machine.step_wall(self.machine.truth - self.machine.now().wall.as_millis());
+        let clock = Clock::new(self.machine.now(), false);
+        self.keeper = Keeper::new(self.settings.clone(), Memory::default(), clock, self.seed);
+        self.write_files();
+    }
+
+    /// The wall clock runs away, by so much in the time that passes now.
+    pub(crate) fn slew_wall(&mut self, millis: i64) {
+        self.machine.step_wall(millis);
+        self.runs_away = true;
     }
 
     fn wake(&mut self) {
@@ -471,7 +494,11 @@ impl World {
                     let signed_at = self.boot() + order.aws_minus_boot.num_milliseconds();
                     self.depart(order.ticket, Flight::Mint(order), signed_at);
                 }
-                Action::Probe(order) => self.depart(order.ticket, Flight::Probe, 0),
+                Action::Probe(order) => {
+                    self.looks += 1;
+                    self.depart(order.ticket, Flight::Probe, 0);
+                }
+                Action::Notice(notice) => self.check_told(notice),
                 Action::Answer { caller, answer } => self.check(caller, answer),
                 Action::RunCodeProgram(_) => panic!("nobody has such a program here"),
                 Action::Remember | Action::KeepMinted | Action::Log(_) => {}
@@ -550,6 +577,27 @@ impl World {
                 );
             }
         }
+    }
+
+    /// The clock is watched from now on, whether anybody asks for anything or not.
+    pub(crate) fn watch_clock(&mut self) {
+        let home = Endpoint { region: "us-east-1".into(), url: None, fips: false, dual_stack: false };
+        self.keeper.handle(Event::Home(home), self.machine.now());
+        self.carry_out();
+    }
+
+    /// The promise to who is told of the clock: it is true.
+    fn check_told(&mut self, Notice { id, is_over, message, .. }: Notice) {
+        assert_eq!(id, "clock-skewed");
+        self.note(format!("told: {message}"));
+        let error = (self.machine.now().wall.as_millis() - self.machine.truth).abs();
+        let is_foretold = message.starts_with("in about");
+        // A clock that is set, by hours even, is none that drifts: nothing is foretold of it but what the machine's own drift
+        // does in a day.
+        let is_near = [300_000, 900_000].iter().any(|limit| (0..20_000).contains(&(limit - error)));
+        let is_true = if is_foretold { self.runs_away || is_near } else { (error < 60_000) == is_over };
+        assert!(is_true || self.unconfirmed > 0, "{error} ms off\n{}", self.story());
+        self.told.push((message, is_over));
     }
 
     /// The promise to kept profiles: nobody asked, and yet what could be got is there.

@@ -1,0 +1,166 @@
+//! Watches the clock: looks at AWS's time when nothing was heard for a while, and tells a person once when this machine's
+//! clock gets worse, and once when it is right again.
+
+use chrono::TimeDelta;
+
+use super::Keeper;
+use super::api::{Action, Notice, Warning};
+use crate::core::clock::{Crossing, Grade, LIMITS};
+use crate::core::plan::Endpoint;
+use crate::core::time::{BootTime, Now};
+
+/// A look is made when nothing was heard for this long.
+const USUALLY: TimeDelta = TimeDelta::hours(1);
+/// The same while something is wrong with the clock, and after a look that failed.
+const CLOSELY: TimeDelta = TimeDelta::minutes(15);
+/// The problem's id.
+const CLOCK_SKEWED: &str = "clock-skewed";
+
+/// What is remembered of looks and of what was told.
+#[derive(Default)]
+pub(super) struct ClockWatch {
+    /// Where to look when nothing else says where. Without it nothing is looked at that no call needs.
+    pub(super) home: Option<Endpoint>,
+    /// Who was believed last.
+    pub(super) heard_from: Option<Endpoint>,
+    looked_at: Option<BootTime>,
+    /// Looks in a row that brought nothing.
+    failed: u32,
+    told: Option<Grade>,
+    /// The size of the limit whose crossing was foretold.
+    foretold: Option<TimeDelta>,
+}
+
+impl ClockWatch {
+    /// A look is made.
+    pub(super) fn looked(&mut self, now: Now) {
+        self.looked_at = Some(now.boot);
+    }
+
+    /// A look has ended; `heard_at` is when AWS was heard last.
+    pub(super) fn look_ended(&mut self, heard_at: Option<BootTime>) {
+        self.failed = if heard_at >= self.looked_at { 0 } else { self.failed.saturating_add(1) };
+    }
+
+    /// When to look if nothing is heard until then.
+    fn due(&self, heard_at: Option<BootTime>, closely: bool) -> Option<BootTime> {
+        let wait = match self.failed {
+            0 if closely => CLOSELY,
+            0 => USUALLY,
+            failed => (CLOSELY * (1 << failed.min(3).saturating_sub(1))).min(USUALLY),
+        };
+        Some(heard_at.max(self.looked_at)? + wait)
+    }
+}
+
+impl Keeper {
+    /// Sees to it that AWS's time stays known, and tells of the clock.
+    pub(super) fn watch_clock(&mut self, now: Now) {
+        let (_, grade) = self.clock.settle(now, self.settings.warn);
+        self.tell_of_clock(grade, now);
+        if !self.settings.probe || self.time_check.in_flight.is_some() {
+            return;
+        }
+        let Some(endpoint) = self.where_to_look() else { return };
+        let closely = grade > Grade::Ok || self.clock.is_restless();
+        let due = self.clock_watch.due(self.clock.heard_at(), closely).filter(|_| !self.must_look());
+        match due.filter(|due| *due > now.boot) {
+            Some(due) => self.wake_at(due),
+            None => self.probe(endpoint, now),
+        }
+    }
+
+    /// The endpoint in use: the one that was believed last, else that of a profile, else the one for no profile at all.
+    fn where_to_look(&self) -> Option<Endpoint> {
+        let home = self.clock_watch.home.as_ref()?;
+        let of = |name: &String| Some(self.profiles.get(name)?.as_ref().ok()?.endpoint(0));
+        let of_a_profile = || {
+            let default = "default".to_owned();
+            self.memory.last_asked.keys().chain([&default]).chain(self.profiles.keys()).find_map(of).cloned()
+        };
+        Some(self.clock_watch.heard_from.clone().or_else(of_a_profile).unwrap_or_else(|| home.clone()))
+    }
+
+    /// Once when it gets worse, once when it is mended, once before a limit is passed.
+    fn tell_of_clock(&mut self, grade: Grade, now: Now) {
+        if grade == Grade::Unknown {
+            return;
+        }
+        let told = self.clock_watch.told.replace(grade).unwrap_or(Grade::Ok);
+        if grade > told {
+            let message = self.clock_message(grade, now);
+            return self.tell(CLOCK_SKEWED, false, message);
+        }
+        if grade == Grade::Ok && told > Grade::Ok {
+            self.clock_watch.foretold = None;
+            return self.tell(CLOCK_SKEWED, true, "this machine's clock is right again".to_owned());
+        }
+        match self.clock.crossings(now).first() {
+            Some(crossing) if self.clock_watch.foretold < Some(crossing.error.abs()) => {
+                self.clock_watch.foretold = Some(crossing.error.abs());
+                self.tell(CLOCK_SKEWED, false, foretell(crossing));
+            }
+            _ => {}
+        }
+    }
+
+    fn tell(&mut self, id: &'static str, is_over: bool, message: String) {
+        self.actions.push_back(Action::Notice(Notice { id, is_over, message, fix: None }));
+    }
+
+    /// What a person should know of the clock now.
+    pub fn clock_warning(&self, now: Now) -> Option<Warning> {
+        let grade = self.clock.grade(now, self.settings.warn);
+        let message = match self.clock.crossings(now).first() {
+            _ if grade > Grade::Ok => self.clock_message(grade, now),
+            Some(crossing) => foretell(crossing),
+            None => return None,
+        };
+        Some(Warning { id: CLOCK_SKEWED, message, fix: Some("evercred clock says how to mend it".to_owned()) })
+    }
+
+    /// What is wrong with the clock, in a sentence, and what comes of it.
+    fn clock_message(&self, grade: Grade, now: Now) -> String {
+        let (error, uncertainty) = self.clock.wall_error(now);
+        let refusing = match grade {
+            Grade::Critical => format!("{} refuses what is signed by it", LIMITS[1].who),
+            Grade::Warning => format!("{} refuse what is signed by it", LIMITS[0].who),
+            Grade::Unknown | Grade::Ok | Grade::Notice => {
+                format!(
+                    "from {} min on the first services of AWS refuse what is signed by it",
+                    LIMITS[0].size.num_minutes()
+                )
+            }
+        };
+        format!(
+            "this machine's clock is {} AWS's time (give or take {}): {refusing}",
+            how_far(error),
+            spoken(uncertainty)
+        )
+    }
+}
+
+/// What will happen when, in a sentence.
+pub fn foretell(crossing: &Crossing) -> String {
+    let refusing = LIMITS.iter().find(|limit| limit.size == crossing.error.abs()).map_or("AWS", |limit| limit.who);
+    format!(
+        "in about {} this clock will be {} AWS's time: {refusing} will refuse what is signed by it",
+        spoken(crossing.after),
+        how_far(crossing.error)
+    )
+}
+
+fn how_far(error: TimeDelta) -> String {
+    format!("{} {}", spoken(error.abs()), if error < TimeDelta::zero() { "behind" } else { "ahead of" })
+}
+
+/// A length of time as a person says it.
+fn spoken(length: TimeDelta) -> String {
+    let seconds = length.num_seconds();
+    match seconds {
+        0..100 => format!("{}.{} s", seconds, length.subsec_millis() / 100),
+        100..6_000 => format!("{} min {} s", seconds / 60, seconds % 60).replace(" 0 s", ""),
+        6_000..172_800 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60).replace(" 0 min", ""),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}

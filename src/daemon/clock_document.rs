@@ -1,0 +1,83 @@
+//! The clock document: this machine's clock against AWS's, how that is known, and what will happen when.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::core::clock::{Clock, LIMITS, Reading};
+use crate::core::keeper::{Keeper, foretell};
+use crate::core::time::{AwsTime, BootTime, Now};
+
+/// How AWS's time is known, in the documents.
+pub(super) const AWS_SAID: &str = "the Date of AWS's answers";
+
+/// `evercred.clock/1`.
+pub(super) fn document(keeper: &Keeper, warn: TimeDelta, now: Now) -> Value {
+    let clock = keeper.clock();
+    let (offset, uncertainty) = clock.wall_error(now);
+    let known = |delta: TimeDelta| clock.is_known().then(|| seconds(delta));
+    let crossings = clock.crossings(now);
+    let (drift, drift_uncertainty) = clock.drift().map(|drift| drift.middle()).unzip();
+    let history: Vec<Value> = clock
+        .readings()
+        .map(|Reading { at, lowest, highest }| {
+            let (middle, half) = (lowest.midpoint(highest), highest.saturating_sub(lowest) / 2);
+            json!({
+                "at": as_of(clock, at, now).to_rfc3339(),
+                "offset_seconds": seconds(TimeDelta::milliseconds(middle)),
+                "uncertainty_seconds": seconds(TimeDelta::milliseconds(half)),
+            })
+        })
+        .collect();
+    json!({
+        "schema": "evercred.clock/1",
+        "state": clock.grade(now, warn).name(),
+        "offset_seconds": known(offset),
+        "uncertainty_seconds": known(uncertainty),
+        "source": clock.is_known().then_some(AWS_SAID),
+        "measured_at": clock.heard_at().map(|at| as_of(clock, at, now).to_rfc3339()),
+        "now": clock.best(now).to_rfc3339(),
+        "drift_ppm": drift.map(ppm),
+        "drift_uncertainty_ppm": drift_uncertainty.map(ppm),
+        "crosses_limit_in_seconds": crossings.first().map(|crossing| crossing.after.num_seconds()),
+        "predictions": crossings.iter().map(foretell).collect::<Vec<String>>(),
+        "limits": LIMITS.map(|limit| json!({"seconds": limit.size.num_seconds(), "who": limit.who})),
+        "sources": [aws(clock, now)],
+        "history": history,
+    })
+}
+
+/// What AWS said, and whether it was believed.
+fn aws(clock: &Clock, now: Now) -> Value {
+    let (offset, uncertainty) = clock.wall_error(now);
+    let said = match (clock.heard_at(), clock.is_known(), clock.is_suspect()) {
+        (Some(_), _, true) => "the Date of its answers; something has happened since that makes another look necessary",
+        (Some(_), _, false) => AWS_SAID,
+        (None, true, _) => "nothing yet; this is what was known when the daemon was stopped",
+        (None, false, _) => "nothing that could be believed yet",
+    };
+    json!({
+        "name": "AWS",
+        "kind": "aws",
+        "said": said,
+        "offset_seconds": clock.is_known().then(|| seconds(offset)),
+        "uncertainty_seconds": clock.is_known().then(|| seconds(uncertainty)),
+        "believed": clock.is_known(),
+        "why": (!clock.is_known()).then_some("it has not been heard"),
+        "at": clock.heard_at().map(|at| as_of(clock, at, now).to_rfc3339()),
+    })
+}
+
+/// AWS's time at an earlier moment, by what is known now.
+pub(super) fn as_of(clock: &Clock, at: BootTime, now: Now) -> AwsTime {
+    clock.best(now) - (now.boot - at)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of a few days fit into 53 bits")]
+pub(super) fn seconds(delta: TimeDelta) -> f64 {
+    delta.num_milliseconds() as f64 / 1_000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate is shown to a person")]
+fn ppm(parts_per_billion: i64) -> f64 {
+    parts_per_billion as f64 / 1_000.0
+}
