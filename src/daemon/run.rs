@@ -327,10 +327,13 @@ impl Daemon {
                 }
             },
             Ok(Asked::Status) => {
+                // A clock that was set since the last event is seen now.
+                self.keeper.handle_timeout(now());
                 let document = serde_json::to_value(self.status()).unwrap_or_default();
                 let _ = reply.send(wire::answer_ok(&document));
             }
             Ok(Asked::Clock) => {
+                self.keeper.handle_timeout(now());
                 let document = clock_document::document(&self.keeper, self.start.settings.clock.warn.get(), now());
                 let _ = reply.send(wire::answer_ok(&document));
             }

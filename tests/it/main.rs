@@ -17,6 +17,8 @@ mod standin;
 #[cfg(feature = "daemon")]
 mod edge_bad_input;
 #[cfg(feature = "daemon")]
+mod edge_clock;
+#[cfg(feature = "daemon")]
 mod edge_files;
 #[cfg(feature = "daemon")]
 mod edge_login;

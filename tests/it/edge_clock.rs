@@ -1,0 +1,164 @@
+//! The clock with the real programs: AWS's that is another, this machine's that is faked, and what a person is told.
+
+use std::process::Command;
+
+use chrono::DateTime;
+use serde_json::Value;
+
+use crate::machine::{Machine, role};
+use crate::standin::DateHeader;
+
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+const MINUTE: i64 = 60;
+
+fn clock(machine: &Machine) -> Value {
+    serde_json::from_slice(&machine.run(&["clock", "--json"]).stdout).unwrap_or_default()
+}
+
+fn is_off_by(machine: &Machine, seconds: i64) -> bool {
+    clock(machine)["offset_seconds"].as_f64().is_some_and(|offset| (offset - seconds as f64).abs() < 2.5)
+}
+
+fn seconds_of(time: &Value) -> i64 {
+    DateTime::parse_from_rfc3339(time.as_str().unwrap()).unwrap().timestamp()
+}
+
+/// What the daemon's log says to a person, once or more.
+fn told(machine: &Machine, what: &str) -> usize {
+    machine.read("log").lines().filter(|line| line.contains("clock-skewed") && line.contains(what)).count()
+}
+
+#[test]
+fn every_wrongness_has_its_grade_and_no_credential_is_refused_for_it() {
+    for (off, state) in [
+        (0, "ok"),
+        (30, "ok"),
+        (-30, "ok"),
+        (4 * MINUTE, "notice"),
+        (-4 * MINUTE, "notice"),
+        (14 * MINUTE, "warning"),
+        (-14 * MINUTE, "warning"),
+        (16 * MINUTE, "critical"),
+        (-16 * MINUTE, "critical"),
+        (120 * MINUTE, "critical"),
+        (-120 * MINUTE, "critical"),
+        (-20_000_000, "critical"),
+    ] {
+        let mut machine = Machine::new();
+        machine.aws.set_offset_seconds(-off);
+        machine.start();
+        machine.eventually("the time is known", |machine| is_off_by(machine, off));
+        let output = machine.run(&["clock", "--json"]);
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["state"], state, "{off}: {document}");
+        assert_eq!(output.status.code(), Some(i32::from(state != "ok")), "{off}");
+        let status = machine.status();
+        assert_eq!(status["clock"]["state"], state);
+        let problem = status["problems"].as_array().unwrap().iter().any(|problem| problem["id"] == "clock-skewed");
+        assert_eq!(problem, state != "ok", "{status}");
+        assert_eq!(machine.whose("app"), Ok(role("App")), "{off}: {}", machine.read("log"));
+        // Whoever reads this compares it with the clock of this machine.
+        let left = seconds_of(&machine.credentials("app").unwrap()["Expiration"]);
+        let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let left = left - i64::try_from(here).unwrap() + if state == "ok" { off } else { 0 };
+        assert!((3_590..=3_603).contains(&left), "{off}: {left}");
+        assert!(machine.aws.calls().iter().all(|call| call.error.is_none()), "{off}: {:?}", machine.aws.calls());
+        assert_eq!(told(&machine, "AWS's time"), usize::from(state != "ok"), "{off}: {}", machine.read("log"));
+        assert_eq!(machine.stop(), Some(0));
+    }
+}
+
+#[test]
+fn the_time_is_known_where_there_is_no_profile_at_all() {
+    let mut machine = Machine::new();
+    machine.replace(".aws/config", "");
+    machine.replace(".aws/credentials", "");
+    machine.aws.set_offset_seconds(20 * MINUTE);
+    machine.start();
+    machine.eventually("the time is known", |machine| is_off_by(machine, -20 * MINUTE));
+    let output = machine.run(&["clock"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("behind AWS's time") && text.contains("critical"), "{text}");
+    assert_eq!((output.status.code(), machine.run(&["status"]).status.code()), (Some(1), Some(1)));
+}
+
+#[test]
+fn nobody_is_asked_for_the_time_where_the_settings_say_so() {
+    let mut machine = Machine::new();
+    machine.write(".config/evercred/evercred.toml", "[clock]\nprobe = false\nntp = []\n");
+    machine.start();
+    assert_eq!(clock(&machine)["state"], "unknown");
+    assert_eq!(machine.aws.calls().len(), 0);
+    // What AWS says in the answers that are needed anyway is heard all the same.
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    assert_eq!(clock(&machine)["state"], "ok");
+}
+
+#[test]
+fn answers_without_a_date_tell_nothing_and_stop_nothing() {
+    let mut machine = Machine::new();
+    machine.aws.set_date(DateHeader::Missing);
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    let document = clock(&machine);
+    assert_eq!((document["state"].as_str(), machine.run(&["clock"]).status.code()), (Some("unknown"), Some(0)));
+}
+
+fn fake(machine: &Machine, mut command: Command) -> Command {
+    command
+        .env("LD_PRELOAD", FAKETIME)
+        .env("FAKETIME_TIMESTAMP_FILE", machine.path("stamp"))
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    command
+}
+
+#[test]
+fn a_clock_that_is_set_while_the_daemon_runs_is_seen_told_of_once_and_its_mending_too() {
+    if std::env::var_os("EVERCRED_TEST_WITHOUT_FAKETIME").is_some() {
+        return;
+    }
+    assert!(std::path::Path::new(FAKETIME).exists(), "libfaketime is installed by scripts/test");
+    let mut machine = Machine::new();
+    machine.write("stamp", "+0");
+    machine.start_as(fake(&machine, machine.daemon()));
+    machine.eventually("the time is known", |machine| is_off_by(machine, 0));
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    let mut warned = 0;
+    for (step, state) in
+        [(-4 * MINUTE, "notice"), (14 * MINUTE, "warning"), (-16 * MINUTE, "critical"), (7_200, "critical")]
+    {
+        machine.replace("stamp", &format!("{step:+}"));
+        machine.eventually("the step is seen", |machine| is_off_by(machine, step));
+        assert_eq!(clock(&machine)["state"], state, "{step}");
+        warned += 1;
+        assert_eq!(told(&machine, "AWS's time"), warned, "{}", machine.read("log"));
+        // A renewal that is signed by such a clock's machine is signed by AWS's time.
+        assert_eq!(machine.run(&["renew", "app"]).status.code(), Some(0), "{}", machine.read("log"));
+        let expiration = seconds_of(&machine.credentials("app").unwrap()["Expiration"]);
+        let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let left = expiration - i64::try_from(here).unwrap() - step;
+        assert!((3_590..=3_603).contains(&left), "as the set clock shows it: {left}");
+        machine.replace("stamp", "+0");
+        machine.eventually("it is right again", |machine| is_off_by(machine, 0) && clock(machine)["state"] == "ok");
+        let mended = |machine: &Machine| told(machine, "right again") == warned;
+        machine.eventually("and that is said", mended);
+    }
+    assert!(machine.aws.calls().iter().all(|call| call.error.is_none()), "{:?}", machine.aws.calls());
+}
+
+#[test]
+fn in_1970_everything_works_and_the_clock_is_named() {
+    if std::env::var_os("EVERCRED_TEST_WITHOUT_FAKETIME").is_some() {
+        return;
+    }
+    let mut machine = Machine::new();
+    let mut daemon = machine.daemon();
+    daemon.env("LD_PRELOAD", FAKETIME).env("FAKETIME", "@1970-01-02 00:00:00").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    machine.start_as(daemon);
+    assert_eq!(machine.whose("app"), Ok(role("App")), "{}", machine.read("log"));
+    let document = clock(&machine);
+    assert_eq!(document["state"], "critical", "{document}");
+    assert!(document["offset_seconds"].as_f64().unwrap() < -1e9);
+    assert_eq!(machine.run(&["renew", "app"]).status.code(), Some(0));
+}
