@@ -12,6 +12,7 @@ mod process;
 mod sdk;
 pub mod sessions;
 mod sts;
+pub mod timekeeping;
 mod token_file;
 pub mod watch;
 mod watch_places;

@@ -19,4 +19,5 @@ pub mod session;
 pub mod settings;
 pub mod stated_expiry;
 pub mod time;
+pub mod timekeeping;
 pub mod web_identity;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::core::clock::{Clock, LIMITS, Reading};
 use crate::core::keeper::{Keeper, foretell};
 use crate::core::time::{AwsTime, BootTime, Now};
+use crate::core::timekeeping::{self, Fix, KernelClock, Place, TimeKeeping, ZoneMistake};
 
 /// How AWS's time is known, in the documents.
 pub(super) const AWS_SAID: &str = "the Date of AWS's answers";
@@ -80,4 +81,59 @@ pub(super) fn seconds(delta: TimeDelta) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "a rate is shown to a person")]
 fn ppm(parts_per_billion: i64) -> f64 {
     parts_per_billion as f64 / 1_000.0
+}
+
+/// What the document says of this machine, beside its clock.
+pub(super) fn machine(facts: &TimeKeeping, keeper: &Keeper, now: Now) -> Value {
+    let (synchronised, said) = match &facts.kernel {
+        KernelClock::Synchronised { max_error } => {
+            (Some(true), format!("the clock is right within {} ms", max_error.num_milliseconds()))
+        }
+        KernelClock::Unsynchronised => (Some(false), "nobody keeps the clock right".to_owned()),
+        KernelClock::Unknown(why) => (None, format!("nothing: {why}")),
+    };
+    let fixes: Vec<Value> =
+        fixes(facts, keeper, now).into_iter().map(|fix| json!({"text": fix.text, "command": fix.command})).collect();
+    json!({
+        "synchronisation": {
+            "keeper": facts.keeper.to_string(),
+            "running": facts.runs,
+            "kernel_synchronised": synchronised,
+            "kernel": said,
+            "place": place(&facts.place),
+            "said": facts.said(),
+        },
+        "zone": {
+            "name": facts.zone,
+            "offset_seconds": facts.local_offset.num_seconds(),
+            "finding": zone_mistake_of(facts, keeper, now).map(|mistake| mistake.to_string()),
+        },
+        "fix": fixes,
+    })
+}
+
+/// What to do about the clock on this machine, the first thing first; nothing while there is nothing to do.
+pub(super) fn fixes(facts: &TimeKeeping, keeper: &Keeper, now: Now) -> Vec<Fix> {
+    if keeper.clock_warning(now).is_none() {
+        return Vec::new();
+    }
+    let (offset, _) = keeper.clock().wall_error(now);
+    zone_mistake_of(facts, keeper, now)
+        .map_or_else(|| timekeeping::fixes(facts, offset), |mistake| mistake.fixes(facts, offset))
+}
+
+fn zone_mistake_of(facts: &TimeKeeping, keeper: &Keeper, now: Now) -> Option<ZoneMistake> {
+    let (offset, uncertainty) = keeper.clock().wall_error(now);
+    keeper.clock_warning(now).and_then(|_| timekeeping::zone_mistake(offset, uncertainty, facts))
+}
+
+fn place(place: &Place) -> &'static str {
+    match place {
+        Place::Linux => "linux",
+        Place::Wsl1 => "wsl1",
+        Place::Wsl2 => "wsl2",
+        Place::VirtualMachine(_) => "virtual-machine",
+        Place::Container => "container",
+        Place::MacOs => "macos",
+    }
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod clock_document;
+mod clock_facts;
 mod folders;
 mod logging;
 mod requests;

@@ -1,5 +1,7 @@
 //! The one loop: waits for something to happen, tells the keeper, does what the keeper says.
 
+mod files;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,28 +12,24 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use super::clock_document;
+use super::clock_facts::{ClockFacts, For};
 use super::requests::{self, Asked, Callers};
 use super::saves::Saves;
 use super::service_manager::ServiceManager;
 use super::sessions::SessionWork;
 use super::state::{Recovered, StateFiles};
-use super::{
-    LARGEST_FILE, Start, aws_paths, cache_paths, daemon_environment, now, path_of, plan_context, reading, status,
-};
+use super::{Start, aws_paths, cache_paths, daemon_environment, now, path_of, status};
+use crate::adapters::clock;
 use crate::adapters::mint::Minter;
-use crate::adapters::watch::{FileChange, FileContent, FileWatcher};
-use crate::adapters::{clock, file as person_file};
+use crate::adapters::watch::FileWatcher;
 use crate::core::clock::{Clock, Sample};
-use crate::core::inputs::{AwsInputs, Change, Reading};
+use crate::core::inputs::AwsInputs;
 use crate::core::keeper::{
     Action, Disturbance, Event, Keeper, LogLevel, LogLine, Login, Notice, Outcome, Ticket, Wants,
 };
 use crate::core::location::AwsPaths;
-use crate::core::plan::{self, Plan, PlanError, Source, Step};
-use crate::core::profile::SourceFile;
-use crate::core::settings::Settings;
 use crate::core::time::AwsTime;
+use crate::core::timekeeping::TimeKeeping;
 use crate::delivery::control_socket::{self, Incoming};
 use crate::platform::environment::Environment;
 use crate::platform::random;
@@ -61,6 +59,7 @@ struct Daemon {
     callers: Callers,
     /// Requests whose files are looked at on the disk.
     looks: JoinSet<(Incoming, bool)>,
+    clock_facts: ClockFacts,
     saves: Saves,
     watcher: FileWatcher,
     /// The web identity token files, and how the plans name them.
@@ -108,6 +107,7 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
         sessions: SessionWork::default(),
         callers: Callers::default(),
         looks: JoinSet::new(),
+        clock_facts: ClockFacts::default(),
         saves: Saves::new(state),
         watcher,
         token_files: BTreeMap::new(),
@@ -128,6 +128,7 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
         tokio::select! {
             Some(request) = incoming.recv() => daemon.take_request(request),
             Some(Ok((request, same))) = daemon.looks.join_next() => daemon.looked(request, same),
+            Some(found) = daemon.clock_facts.found() => daemon.clock_looked_at(found),
             Some(ended) = daemon.calls.join_next() => daemon.ended(ended),
             Some(event) = daemon.sessions.next() => daemon.session_event(event),
             // Whoever hung up is looked for before anything is carried out.
@@ -202,9 +203,10 @@ impl Daemon {
                 Action::SignOut(order) => self.sessions.sign_out(&self.minter.sessions, *order),
                 Action::ListRoles(order) => self.sessions.list_roles(&self.minter.sessions, *order),
                 Action::Notice(Notice { id, is_over: true, message, .. }) => tracing::info!(id, "{message}"),
-                Action::Notice(Notice { id, message, fix, .. }) => {
-                    tracing::warn!(id, "{message}{}", fix.map_or_else(String::new, |fix| format!("; fix: {fix}")));
+                Action::Notice(Notice { id, message, fix: Some(fix), .. }) => {
+                    tracing::warn!(id, "{message}; fix: {fix}")
                 }
+                Action::Notice(notice) => self.clock_facts.look(&self.environment, For::Person(notice)),
                 Action::RunCodeProgram(order) => {
                     let (minter, ticket) = (self.minter.clone(), order.ticket);
                     self.calls.spawn(async move { (ticket, minter.read_code(order).await, Vec::new()) });
@@ -334,12 +336,21 @@ impl Daemon {
             }
             Ok(Asked::Clock) => {
                 self.keeper.handle_timeout(now());
-                let document = clock_document::document(&self.keeper, self.start.settings.clock.warn.get(), now());
-                let _ = reply.send(wire::answer_ok(&document));
+                self.clock_facts.look(&self.environment, For::Caller(reply));
             }
             Err(error) => {
                 let _ = reply.send(wire::answer_error(&error));
             }
+        }
+    }
+
+    fn clock_looked_at(&mut self, found: Result<(TimeKeeping, For), tokio::task::JoinError>) {
+        match found {
+            Ok((facts, wanted_for)) => {
+                let warn = self.start.settings.clock.warn.get();
+                self.clock_facts.take(facts, wanted_for, &self.keeper, warn, now());
+            }
+            Err(error) => tracing::error!("what keeps the time could not be looked at: {error}"),
         }
     }
 
@@ -348,152 +359,13 @@ impl Daemon {
         let context = status::Context {
             started_at: self.started_at,
             warn: self.start.settings.clock.warn.get(),
+            clock_fix: self.clock_facts.first_fix(&self.keeper, now()),
             file_problems: self.inputs.problems(),
             path: &path,
             problems: self.settings_problem.iter().chain(&self.state_problems).cloned().collect(),
         };
         status::document(&self.keeper, context, now())
     }
-
-    fn read_aws_files(&mut self) {
-        for (file, path) in
-            [(SourceFile::Config, &self.paths.config), (SourceFile::Credentials, &self.paths.credentials)]
-        {
-            let _ = self.inputs.take(file, reading(person_file::read(path, LARGEST_FILE)));
-        }
-    }
-
-    fn make_plans(&mut self) {
-        for problem in self.inputs.problems() {
-            let place = path_of(&self.paths, &self.start.folders.settings_file, problem.origin.file);
-            tracing::warn!("{place}:{}: {}", problem.origin.line, problem.message);
-        }
-        let (all, context) = (self.start.settings.over(self.inputs.profiles()), plan_context(&self.environment));
-        let (profiles, sso_sessions) = (plan::resolve_all(&all, &context), plan::resolve_sso_sessions(&all, &context));
-        let token_files = token_files(&profiles);
-        self.keeper.handle(Event::Plans { profiles, sso_sessions }, now());
-        self.keeper.handle(Event::Home(context.home_endpoint(&all)), now());
-        let files = self.keeper.session_files();
-        let sessions_changed = self.sessions.watch(&self.minter.sessions, files);
-        if token_files != self.token_files || sessions_changed {
-            self.token_files = token_files;
-            self.watcher.set_paths(self.watched());
-        }
-    }
-
-    fn watched(&self) -> Vec<PathBuf> {
-        let own = [&self.start.folders.settings_file, &self.paths.config, &self.paths.credentials];
-        own.into_iter().chain(self.token_files.keys()).chain(self.sessions.paths()).cloned().collect()
-    }
-
-    fn file_changed(&mut self, FileChange { path, content }: FileChange) {
-        if let Some(event) = self.sessions.file_changed(&path, &content) {
-            return self.keeper.handle(event, now());
-        }
-        let found = match content {
-            FileContent::Missing => Reading::Missing,
-            FileContent::Text(bytes) => Reading::Bytes(bytes),
-            FileContent::Unreadable(why) => Reading::Unreadable(why),
-        };
-        if let Some(token_file) = self.token_files.get(&path) {
-            // What is in it is read when it is needed.
-            let event = Event::TokenFileChanged(token_file.clone());
-            return self.keeper.handle(event, now());
-        }
-        // One path may be both files, in odd set-ups.
-        if path == self.start.folders.settings_file {
-            return self.settings_changed(found);
-        }
-        let mut changes = Vec::new();
-        if path == self.paths.config && path == self.paths.credentials {
-            self.read_aws_files();
-            changes.push(Change::Profiles);
-        } else if path == self.paths.config {
-            changes.push(self.inputs.take(SourceFile::Config, found));
-        } else if path == self.paths.credentials {
-            changes.push(self.inputs.take(SourceFile::Credentials, found));
-        }
-        if changes.contains(&Change::Profiles) {
-            tracing::info!("{} has changed", path.display());
-            self.make_plans();
-        } else if changes.contains(&Change::Rejected)
-            && let Some(problem) = self.inputs.problems().iter().rfind(|problem| problem.fatal)
-        {
-            let message = &problem.message;
-            tracing::warn!("{}:{}: {message}; the profiles go on as they were", path.display(), problem.origin.line);
-        }
-    }
-
-    /// New settings are taken whole or not at all.
-    fn settings_changed(&mut self, found: Reading) {
-        let path = self.start.folders.settings_file.clone();
-        let parsed = match found {
-            Reading::Missing if self.start.folders.settings_file_is_named => Err(("the file is gone".to_owned(), None)),
-            Reading::Missing => Ok(Settings::default()),
-            Reading::Unreadable(why) => Err((why, None)),
-            Reading::Bytes(bytes) => match std::str::from_utf8(&bytes) {
-                Ok(text) => Settings::parse(text).map_err(|error| (error.message().to_owned(), Some(error.line()))),
-                Err(_) => Err(("it is not UTF-8 text".to_owned(), None)),
-            },
-        };
-        match parsed {
-            Ok(settings) => {
-                self.settings_problem = None;
-                if settings != self.start.settings {
-                    tracing::info!("{} has changed", path.display());
-                    self.start.settings = settings;
-                    self.apply_settings();
-                }
-            }
-            Err((why, line)) => {
-                tracing::warn!("{} is not used: {why}; the settings go on as they were", path.display());
-                self.settings_problem = Some(ProblemEntry {
-                    id: "settings-refused".to_owned(),
-                    message: format!("the settings file is not used: {why}; the daemon keeps the settings it had"),
-                    file: Some(path.display().to_string()),
-                    line: line.and_then(|line| u32::try_from(line).ok()),
-                    fix: Some("correct the line; evercred config check shows it".to_owned()),
-                });
-            }
-        }
-    }
-
-    fn apply_settings(&mut self) {
-        self.environment = daemon_environment(&self.start.own, &self.start.settings);
-        match cache_paths(&self.environment) {
-            Ok(caches) => self.minter.reconfigure(self.environment.clone(), caches),
-            Err(why) => tracing::warn!("{why}"),
-        }
-        self.keeper.handle(Event::Settings(self.start.settings.keeper()), now());
-        // Where minted sets are kept may have changed.
-        self.saves.minted = true;
-        match aws_paths(&self.environment) {
-            Ok(paths) if paths != self.paths => {
-                self.paths = paths;
-                self.watcher.set_paths(self.watched());
-                self.inputs = AwsInputs::default();
-                self.read_aws_files();
-            }
-            Ok(_) => {}
-            Err(why) => tracing::warn!("{why}"),
-        }
-        // Region and endpoint variables may have changed too.
-        self.make_plans();
-    }
-}
-
-/// The web identity token files, and how the plans name them.
-fn token_files(plans: &BTreeMap<String, Result<Plan, PlanError>>) -> BTreeMap<PathBuf, String> {
-    let steps = plans.values().filter_map(|plan| plan.as_ref().ok()).flat_map(|plan| &plan.steps);
-    let token_file = |step: &Step| match &step.source {
-        Source::WebIdentity(role) => Some((absolute(&role.token_file), role.token_file.clone())),
-        _ => None,
-    };
-    steps.filter_map(token_file).collect()
-}
-
-fn absolute(path: &str) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
 }
 
 fn log(line: &LogLine) {

@@ -17,6 +17,8 @@ pub(super) struct Context<'a> {
     pub(super) started_at: AwsTime,
     /// `clock.warn`.
     pub(super) warn: TimeDelta,
+    /// The first thing to do about this machine's clock.
+    pub(super) clock_fix: Option<String>,
     /// What is wrong with the AWS files.
     pub(super) file_problems: Vec<Problem>,
     /// The path of each file.
@@ -38,7 +40,7 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
         .iter()
         .filter_map(|profile| profile.warning.clone().filter(|_| profile.kept))
         .chain(sessions.iter().filter_map(|session| session.warning.clone()))
-        .chain(keeper.clock_warning(now))
+        .chain(keeper.clock_warning(now).map(|warning| Warning { fix: context.clock_fix.or(warning.fix), ..warning }))
         .map(|Warning { id, message, fix }| ProblemEntry { id: id.to_owned(), message, file: None, line: None, fix })
         .collect();
     StatusDocument {

@@ -3,6 +3,7 @@
 //! Through libc and not through rustix: rustix's Linux backend makes the system call itself, past `LD_PRELOAD`, and a
 //! program that sees the true time where its neighbours see a faked one can't be tested from outside.
 
+use std::io;
 use std::time::Duration;
 
 /// Time since boot, suspend included.
@@ -63,34 +64,79 @@ pub fn boot_id() -> Option<String> {
     Some(text.to_str().ok()?.to_owned()).filter(|id| !id.is_empty())
 }
 
-/// Whether the kernel says that something keeps its wall clock right, and the clock that programs are shown is that one.
+/// What the kernel says of its own wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelSays {
+    /// Whether somebody keeps it right. The kernel says no by itself (`STA_UNSYNC`) when nobody has disciplined the
+    /// clock for so long that the possible error passes 16 s.
+    pub synchronised: bool,
+    /// How far it may be off.
+    pub max_error: Duration,
+    /// The time since the Unix epoch that the kernel had when it was asked; zero before the epoch.
+    pub time: Duration,
+}
+
+/// Asks the kernel: an unprivileged, read-only `adjtimex`.
 ///
-/// An unprivileged, read-only `adjtimex`. The kernel sets `STA_UNSYNC` by itself when nobody has disciplined the clock
-/// for so long that the possible error passes 16 s; we want to be told within 10 s. A clock that a preloaded library
-/// (libfaketime) puts in its place is not what the kernel vouches for, so `wall`, as it was read a moment ago, must
-/// agree with the time that comes with the kernel's answer.
+/// # Errors
+/// As the end of a sentence. `PermissionDenied` where a container's filter of system calls forbids even the question.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "adjtimex takes a pointer, and timex can only be made by zeroing")]
-pub fn kernel_vouches_for(wall: Duration) -> bool {
-    const WORST_ERROR_MICROS: libc::c_long = 10_000_000;
-    const SAME_CLOCK: Duration = Duration::from_secs(2);
-    // SAFETY: timex is a plain C struct of numbers, for which all zeroes is a value; with `modes` 0 the call only reads.
+pub fn kernel_says() -> io::Result<KernelSays> {
+    // SAFETY: timex is a plain C struct of numbers, for which all zeroes is a value; with `modes` 0 the call only
+    // reads.
     let (state, time) = unsafe {
         let mut time: libc::timex = std::mem::zeroed();
         (libc::adjtimex(&raw mut time), time)
     };
-    let kernel = Duration::from_secs(u64::try_from(time.time.tv_sec).unwrap_or(0));
-    state >= 0
-        && state != libc::TIME_ERROR
-        && time.status & libc::STA_UNSYNC == 0
-        && (0..=WORST_ERROR_MICROS).contains(&time.maxerror)
-        && wall.abs_diff(kernel) <= SAME_CLOCK
+    if state < 0 {
+        let error = io::Error::last_os_error();
+        return Err(match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                io::Error::new(io::ErrorKind::PermissionDenied, "this program may not ask it, as in some containers")
+            }
+            io::ErrorKind::Unsupported => io::Error::new(io::ErrorKind::Unsupported, "this kernel has no adjtimex"),
+            _ => error,
+        });
+    }
+    // The fields' width differs between C libraries; a negative error is none that could be believed.
+    let micros = u64::try_from(time.maxerror).unwrap_or(u64::MAX);
+    Ok(KernelSays {
+        synchronised: state != libc::TIME_ERROR && time.status & libc::STA_UNSYNC == 0,
+        max_error: Duration::from_micros(micros),
+        time: Duration::from_secs(u64::try_from(time.time.tv_sec).unwrap_or(0)),
+    })
 }
 
-/// macOS does not tell programs whether its clock is being kept right: not known, so no.
+/// Asks the kernel.
+///
+/// # Errors
+/// Always: macOS does not tell programs.
 #[cfg(not(target_os = "linux"))]
-pub fn kernel_vouches_for(_: Duration) -> bool {
-    false
+pub fn kernel_says() -> io::Result<KernelSays> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "macOS does not tell programs whether its clock is being kept right",
+    ))
+}
+
+/// Whether the kernel says that something keeps its wall clock right, and the clock that programs are shown is that
+/// one.
+///
+/// We want to be told within 10 s. A clock that a preloaded library (libfaketime) puts in its place is not what the
+/// kernel vouches for, so `wall`, as it was read a moment ago, must agree with the time that comes with the kernel's
+/// answer. macOS does not say: not known, so no.
+pub fn kernel_vouches_for(wall: Duration) -> bool {
+    const WORST_ERROR: Duration = Duration::from_secs(10);
+    kernel_says().is_ok_and(|says| says.synchronised && says.max_error <= WORST_ERROR && says.is_of(wall))
+}
+
+impl KernelSays {
+    /// Whether `wall`, read a moment ago or a moment later, is the clock that the kernel speaks of.
+    pub fn is_of(&self, wall: Duration) -> bool {
+        const SAME_CLOCK: Duration = Duration::from_secs(2);
+        wall.abs_diff(self.time) <= SAME_CLOCK
+    }
 }
 
 #[cfg(test)]
@@ -112,5 +158,13 @@ mod tests {
     #[test]
     fn no_kernel_vouches_for_a_clock_that_shows_another_time() {
         assert!(!kernel_vouches_for(Duration::from_secs(1_000_000_000)));
+    }
+
+    #[test]
+    fn the_kernel_answers_or_says_why_not() {
+        match kernel_says() {
+            Ok(says) => assert!(says.time > Duration::from_secs(1_000_000_000) && !says.is_of(Duration::ZERO)),
+            Err(error) => assert!(error.to_string().len() > 5),
+        }
     }
 }

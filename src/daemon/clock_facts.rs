@@ -1,0 +1,73 @@
+//! What keeps this machine's time: looked at when somebody wants to know, as it can change at any time and takes a moment.
+
+use chrono::TimeDelta;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::clock_document;
+use crate::adapters::timekeeping;
+use crate::core::keeper::{Keeper, Notice};
+use crate::core::time::Now;
+use crate::core::timekeeping::{Fix, TimeKeeping};
+use crate::platform::environment::Environment;
+use crate::wire;
+
+/// Who wants to know.
+pub(super) enum For {
+    /// A caller that asked for the clock document.
+    Caller(oneshot::Sender<wire::Answer>),
+    /// A person that is to be told how to mend the clock.
+    Person(Notice),
+}
+
+/// What was found last, and the looks that are under way.
+#[derive(Default)]
+pub(super) struct ClockFacts {
+    last: Option<TimeKeeping>,
+    looks: JoinSet<(TimeKeeping, For)>,
+}
+
+impl ClockFacts {
+    /// Begins to look.
+    pub(super) fn look(&mut self, environment: &Environment, wanted_for: For) {
+        let environment = environment.clone();
+        self.looks.spawn_blocking(move || (timekeeping::look(&environment), wanted_for));
+    }
+
+    /// The end of a look; `None` while none is under way.
+    pub(super) async fn found(&mut self) -> Option<Result<(TimeKeeping, For), tokio::task::JoinError>> {
+        self.looks.join_next().await
+    }
+
+    /// Answers who wanted to know.
+    pub(super) fn take(&mut self, facts: TimeKeeping, wanted_for: For, keeper: &Keeper, warn: TimeDelta, now: Now) {
+        match wanted_for {
+            For::Caller(reply) => {
+                let mut document = clock_document::document(keeper, warn, now);
+                if let (Value::Object(document), Value::Object(found)) =
+                    (&mut document, clock_document::machine(&facts, keeper, now))
+                {
+                    document.extend(found);
+                }
+                let _ = reply.send(wire::answer_ok(&document));
+            }
+            For::Person(Notice { id, message, .. }) => {
+                let fix = clock_document::fixes(&facts, keeper, now).into_iter().next();
+                let fix = fix.map_or_else(String::new, |fix| format!("; fix: {}", in_a_line(fix)));
+                tracing::warn!(id, "{message}{fix}");
+            }
+        }
+        self.last = Some(facts);
+    }
+
+    /// The first thing to do about the clock, by what was found last.
+    pub(super) fn first_fix(&self, keeper: &Keeper, now: Now) -> Option<String> {
+        let fix = clock_document::fixes(self.last.as_ref()?, keeper, now).into_iter().next()?;
+        Some(in_a_line(fix))
+    }
+}
+
+fn in_a_line(Fix { text, command }: Fix) -> String {
+    command.unwrap_or(text)
+}

@@ -1,0 +1,157 @@
+//! What the files say, and what comes of it when they change: plans and settings.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::Daemon;
+use crate::adapters::file as person_file;
+use crate::adapters::watch::{FileChange, FileContent};
+use crate::core::inputs::{AwsInputs, Change, Reading};
+use crate::core::keeper::Event;
+use crate::core::plan::{self, Plan, PlanError, Source, Step};
+use crate::core::profile::SourceFile;
+use crate::core::settings::Settings;
+use crate::daemon::{LARGEST_FILE, aws_paths, cache_paths, daemon_environment, now, path_of, plan_context, reading};
+use crate::wire::ProblemEntry;
+
+impl Daemon {
+    pub(super) fn read_aws_files(&mut self) {
+        for (file, path) in
+            [(SourceFile::Config, &self.paths.config), (SourceFile::Credentials, &self.paths.credentials)]
+        {
+            let _ = self.inputs.take(file, reading(person_file::read(path, LARGEST_FILE)));
+        }
+    }
+
+    pub(super) fn make_plans(&mut self) {
+        for problem in self.inputs.problems() {
+            let place = path_of(&self.paths, &self.start.folders.settings_file, problem.origin.file);
+            tracing::warn!("{place}:{}: {}", problem.origin.line, problem.message);
+        }
+        let (all, context) = (self.start.settings.over(self.inputs.profiles()), plan_context(&self.environment));
+        let (profiles, sso_sessions) = (plan::resolve_all(&all, &context), plan::resolve_sso_sessions(&all, &context));
+        let token_files = token_files(&profiles);
+        self.keeper.handle(Event::Plans { profiles, sso_sessions }, now());
+        self.keeper.handle(Event::Home(context.home_endpoint(&all)), now());
+        let files = self.keeper.session_files();
+        let sessions_changed = self.sessions.watch(&self.minter.sessions, files);
+        if token_files != self.token_files || sessions_changed {
+            self.token_files = token_files;
+            self.watcher.set_paths(self.watched());
+        }
+    }
+
+    fn watched(&self) -> Vec<PathBuf> {
+        let own = [&self.start.folders.settings_file, &self.paths.config, &self.paths.credentials];
+        own.into_iter().chain(self.token_files.keys()).chain(self.sessions.paths()).cloned().collect()
+    }
+
+    pub(super) fn file_changed(&mut self, FileChange { path, content }: FileChange) {
+        if let Some(event) = self.sessions.file_changed(&path, &content) {
+            return self.keeper.handle(event, now());
+        }
+        let found = match content {
+            FileContent::Missing => Reading::Missing,
+            FileContent::Text(bytes) => Reading::Bytes(bytes),
+            FileContent::Unreadable(why) => Reading::Unreadable(why),
+        };
+        if let Some(token_file) = self.token_files.get(&path) {
+            // What is in it is read when it is needed.
+            let event = Event::TokenFileChanged(token_file.clone());
+            return self.keeper.handle(event, now());
+        }
+        // One path may be both files, in odd set-ups.
+        if path == self.start.folders.settings_file {
+            return self.settings_changed(found);
+        }
+        let mut changes = Vec::new();
+        if path == self.paths.config && path == self.paths.credentials {
+            self.read_aws_files();
+            changes.push(Change::Profiles);
+        } else if path == self.paths.config {
+            changes.push(self.inputs.take(SourceFile::Config, found));
+        } else if path == self.paths.credentials {
+            changes.push(self.inputs.take(SourceFile::Credentials, found));
+        }
+        if changes.contains(&Change::Profiles) {
+            tracing::info!("{} has changed", path.display());
+            self.make_plans();
+        } else if changes.contains(&Change::Rejected)
+            && let Some(problem) = self.inputs.problems().iter().rfind(|problem| problem.fatal)
+        {
+            let message = &problem.message;
+            tracing::warn!("{}:{}: {message}; the profiles go on as they were", path.display(), problem.origin.line);
+        }
+    }
+
+    /// New settings are taken whole or not at all.
+    fn settings_changed(&mut self, found: Reading) {
+        let path = self.start.folders.settings_file.clone();
+        let parsed = match found {
+            Reading::Missing if self.start.folders.settings_file_is_named => Err(("the file is gone".to_owned(), None)),
+            Reading::Missing => Ok(Settings::default()),
+            Reading::Unreadable(why) => Err((why, None)),
+            Reading::Bytes(bytes) => match std::str::from_utf8(&bytes) {
+                Ok(text) => Settings::parse(text).map_err(|error| (error.message().to_owned(), Some(error.line()))),
+                Err(_) => Err(("it is not UTF-8 text".to_owned(), None)),
+            },
+        };
+        match parsed {
+            Ok(settings) => {
+                self.settings_problem = None;
+                if settings != self.start.settings {
+                    tracing::info!("{} has changed", path.display());
+                    self.start.settings = settings;
+                    self.apply_settings();
+                }
+            }
+            Err((why, line)) => {
+                tracing::warn!("{} is not used: {why}; the settings go on as they were", path.display());
+                self.settings_problem = Some(ProblemEntry {
+                    id: "settings-refused".to_owned(),
+                    message: format!("the settings file is not used: {why}; the daemon keeps the settings it had"),
+                    file: Some(path.display().to_string()),
+                    line: line.and_then(|line| u32::try_from(line).ok()),
+                    fix: Some("correct the line; evercred config check shows it".to_owned()),
+                });
+            }
+        }
+    }
+
+    fn apply_settings(&mut self) {
+        self.environment = daemon_environment(&self.start.own, &self.start.settings);
+        match cache_paths(&self.environment) {
+            Ok(caches) => self.minter.reconfigure(self.environment.clone(), caches),
+            Err(why) => tracing::warn!("{why}"),
+        }
+        self.keeper.handle(Event::Settings(self.start.settings.keeper()), now());
+        // Where minted sets are kept may have changed.
+        self.saves.minted = true;
+        match aws_paths(&self.environment) {
+            Ok(paths) if paths != self.paths => {
+                self.paths = paths;
+                self.watcher.set_paths(self.watched());
+                self.inputs = AwsInputs::default();
+                self.read_aws_files();
+            }
+            Ok(_) => {}
+            Err(why) => tracing::warn!("{why}"),
+        }
+        // Region and endpoint variables may have changed too.
+        self.make_plans();
+    }
+}
+
+/// The web identity token files, and how the plans name them.
+fn token_files(plans: &BTreeMap<String, Result<Plan, PlanError>>) -> BTreeMap<PathBuf, String> {
+    let steps = plans.values().filter_map(|plan| plan.as_ref().ok()).flat_map(|plan| &plan.steps);
+    let token_file = |step: &Step| match &step.source {
+        Source::WebIdentity(role) => Some((absolute(&role.token_file), role.token_file.clone())),
+        _ => None,
+    };
+    steps.filter_map(token_file).collect()
+}
+
+fn absolute(path: &str) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
+}
