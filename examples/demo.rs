@@ -105,6 +105,8 @@ impl Demo {
         let demo = Self { aws, base, home: tempfile::tempdir().unwrap(), daemon: None };
         std::fs::create_dir_all(demo.home.path().join(".aws")).unwrap();
         write(&demo.home.path().join(".aws/config"), &demo.config());
+        // Nothing leaves this machine.
+        write(&demo.home.path().join(".config/evercred/evercred.toml"), "[clock]\nntp = []\n");
         demo.write_key(&demo.base);
         demo
     }

@@ -7,6 +7,7 @@ pub mod file;
 mod metadata;
 pub mod mint;
 mod network;
+pub mod ntp;
 pub mod private_file;
 mod process;
 mod sdk;

@@ -4,18 +4,24 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::core::clock::{Clock, LIMITS, Reading};
-use crate::core::keeper::{Keeper, foretell};
+use crate::core::keeper::{Keeper, NtpHeard, foretell};
+use crate::core::ntp::NtpAnswer;
+use crate::core::settings::NtpServer;
 use crate::core::time::{AwsTime, BootTime, Now};
 use crate::core::timekeeping::{self, Fix, KernelClock, Place, TimeKeeping, ZoneMistake};
 
-/// How AWS's time is known, in the documents.
-pub(super) const AWS_SAID: &str = "the Date of AWS's answers";
+/// How AWS's time is known; `None` while it is not.
+pub(super) fn source(clock: &Clock) -> Option<&'static str> {
+    if clock.is_known() { Some(AWS_SAID) } else { clock.is_known_by_ntp().then_some("NTP; AWS was not heard yet") }
+}
+
+const AWS_SAID: &str = "the Date of AWS's answers";
 
 /// `evercred.clock/1`.
 pub(super) fn document(keeper: &Keeper, warn: TimeDelta, now: Now) -> Value {
     let clock = keeper.clock();
     let (offset, uncertainty) = clock.wall_error(now);
-    let known = |delta: TimeDelta| clock.is_known().then(|| seconds(delta));
+    let known = |delta: TimeDelta| source(clock).map(|_| seconds(delta));
     let crossings = clock.crossings(now);
     let (drift, drift_uncertainty) = clock.drift().map(|drift| drift.middle()).unzip();
     let history: Vec<Value> = clock
@@ -29,12 +35,14 @@ pub(super) fn document(keeper: &Keeper, warn: TimeDelta, now: Now) -> Value {
             })
         })
         .collect();
+    let by_ntp = keeper.ntp_heard().map(|(server, heard)| ntp(server, heard, clock, now));
+    let sources: Vec<Value> = std::iter::once(aws(clock, now)).chain(by_ntp).collect();
     json!({
         "schema": "evercred.clock/1",
         "state": clock.grade(now, warn).name(),
         "offset_seconds": known(offset),
         "uncertainty_seconds": known(uncertainty),
-        "source": clock.is_known().then_some(AWS_SAID),
+        "source": source(clock),
         "measured_at": clock.heard_at().map(|at| as_of(clock, at, now).to_rfc3339()),
         "now": clock.best(now).to_rfc3339(),
         "drift_ppm": drift.map(ppm),
@@ -42,7 +50,7 @@ pub(super) fn document(keeper: &Keeper, warn: TimeDelta, now: Now) -> Value {
         "crosses_limit_in_seconds": crossings.first().map(|crossing| crossing.after.num_seconds()),
         "predictions": crossings.iter().map(foretell).collect::<Vec<String>>(),
         "limits": LIMITS.map(|limit| json!({"seconds": limit.size.num_seconds(), "who": limit.who})),
-        "sources": [aws(clock, now)],
+        "sources": sources,
         "history": history,
     })
 }
@@ -66,6 +74,40 @@ fn aws(clock: &Clock, now: Now) -> Value {
         "why": (!clock.is_known()).then_some("it has not been heard"),
         "at": clock.heard_at().map(|at| as_of(clock, at, now).to_rfc3339()),
     })
+}
+
+/// What an NTP server said, and whether it was believed.
+fn ntp(server: &NtpServer, heard: Option<&NtpHeard>, clock: &Clock, now: Now) -> Value {
+    let (said, offset, why) = match heard.map(|heard| &heard.said) {
+        None => ("nothing yet".to_owned(), None, Some("it has not answered yet")),
+        Some(Ok(answer)) => (
+            format!(
+                "its time, from {} (its own word: right within {} ms)",
+                stratum(answer),
+                answer.root_error.num_milliseconds()
+            ),
+            Some(clock.by_ntp(answer, now)),
+            clock.by_ntp(answer, now).contradicts_aws.then_some("AWS's time contradicts it"),
+        ),
+        Some(Err(problem)) => (problem.to_string(), None, Some("it gave no time that can be used")),
+    };
+    json!({
+        "name": server.to_string(),
+        "kind": "ntp",
+        "said": said,
+        "offset_seconds": offset.map(|offset| seconds(offset.error)),
+        "uncertainty_seconds": offset.map(|offset| seconds(offset.uncertainty)),
+        "believed": why.is_none(),
+        "why": why,
+        "at": heard.map(|heard| as_of(clock, heard.at, now).to_rfc3339()),
+    })
+}
+
+fn stratum(answer: &NtpAnswer) -> String {
+    match answer.stratum {
+        1 => "a reference clock of its own".to_owned(),
+        stratum => format!("a reference clock {} servers away", stratum - 1),
+    }
 }
 
 /// AWS's time at an earlier moment, by what is known now.

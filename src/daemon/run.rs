@@ -19,13 +19,13 @@ use super::service_manager::ServiceManager;
 use super::sessions::SessionWork;
 use super::state::{Recovered, StateFiles};
 use super::{Start, aws_paths, cache_paths, daemon_environment, now, path_of, status};
-use crate::adapters::clock;
 use crate::adapters::mint::Minter;
 use crate::adapters::watch::FileWatcher;
+use crate::adapters::{clock, ntp};
 use crate::core::clock::{Clock, Sample};
 use crate::core::inputs::AwsInputs;
 use crate::core::keeper::{
-    Action, Disturbance, Event, Keeper, LogLevel, LogLine, Login, Notice, Outcome, Ticket, Wants,
+    Action, Disturbance, Event, Keeper, LogLevel, LogLine, Login, Notice, NtpOrder, Outcome, Ticket, Wants,
 };
 use crate::core::location::AwsPaths;
 use crate::core::time::AwsTime;
@@ -59,6 +59,7 @@ struct Daemon {
     callers: Callers,
     /// Requests whose files are looked at on the disk.
     looks: JoinSet<(Incoming, bool)>,
+    ntp: JoinSet<Event>,
     clock_facts: ClockFacts,
     saves: Saves,
     watcher: FileWatcher,
@@ -107,6 +108,7 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
         sessions: SessionWork::default(),
         callers: Callers::default(),
         looks: JoinSet::new(),
+        ntp: JoinSet::new(),
         clock_facts: ClockFacts::default(),
         saves: Saves::new(state),
         watcher,
@@ -129,6 +131,7 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
             Some(request) = incoming.recv() => daemon.take_request(request),
             Some(Ok((request, same))) = daemon.looks.join_next() => daemon.looked(request, same),
             Some(found) = daemon.clock_facts.found() => daemon.clock_looked_at(found),
+            Some(Ok(event)) = daemon.ntp.join_next() => daemon.keeper.handle(event, now()),
             Some(ended) = daemon.calls.join_next() => daemon.ended(ended),
             Some(event) = daemon.sessions.next() => daemon.session_event(event),
             // Whoever hung up is looked for before anything is carried out.
@@ -216,6 +219,12 @@ impl Daemon {
                     self.calls.spawn(async move {
                         let (outcome, samples) = minter.probe(order).await;
                         (ticket, outcome, samples)
+                    });
+                }
+                Action::AskNtp(NtpOrder { server, about }) => {
+                    self.ntp.spawn(async move {
+                        let result = ntp::ask(&server, about).await;
+                        Event::NtpAnswered { server, result }
                     });
                 }
                 Action::Answer { caller, answer } => {

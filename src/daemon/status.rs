@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::clock_document::{AWS_SAID, as_of, seconds};
+use super::clock_document::{as_of, seconds, source};
 use crate::core::clock::Clock;
 use crate::core::keeper::{ErrorStatus, Keeper, ProfileStatus, SessionStatus, Warning};
 use crate::core::profile::{Problem, SourceFile};
@@ -62,9 +62,9 @@ fn clock(clock: &Clock, warn: TimeDelta, now: Now) -> ClockStatus {
     let (offset, uncertainty) = clock.wall_error(now);
     ClockStatus {
         state: clock.grade(now, warn).name().to_owned(),
-        offset_seconds: clock.is_known().then(|| seconds(offset)),
-        uncertainty_seconds: clock.is_known().then(|| seconds(uncertainty)),
-        source: clock.is_known().then(|| AWS_SAID.to_owned()),
+        offset_seconds: source(clock).map(|_| seconds(offset)),
+        uncertainty_seconds: source(clock).map(|_| seconds(uncertainty)),
+        source: source(clock).map(str::to_owned),
         measured_at: clock.heard_at().map(|at| as_of(clock, at, now).to_rfc3339()),
         crosses_limit_in_seconds: clock.crossings(now).first().map(|crossing| crossing.after.num_seconds()),
     }

@@ -216,9 +216,7 @@ def test_a_helper_in_node_runs_under_the_services_own_environment(machine):
         "console.log(JSON.stringify({Version: 1, AccessKeyId: 'ASIANODE', SecretAccessKey: 's', SessionToken: 't', Expiration: expires}));\n"
     )
     (machine.home / ".aws" / "config").write_text("[profile node]\ncredential_process = node helper.js\nregion = eu-west-1\n")
-    settings = machine.home / ".config" / "evercred" / "evercred.toml"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(f'[environment]\nPATH = "{os.path.dirname(node)}:/usr/bin:/bin"\n')
+    machine.settings(f'[environment]\nPATH = "{os.path.dirname(node)}:/usr/bin:/bin"\n')
     machine.start(PATH="/nowhere", AWS_PROFILE="other")
     answer = machine.evercred("credential-process", "node")
     assert answer.returncode == 0, answer.stderr

@@ -111,9 +111,7 @@ def test_no_proxy_spares_a_host_the_proxy(aws, machine, ca):
 
 def test_settings_for_the_daemon_alone_count_like_its_environment(aws, machine, ca):
     with tls_front(aws, ca) as url:
-        settings = machine.home / ".config" / "evercred" / "evercred.toml"
-        settings.parent.mkdir(parents=True)
-        settings.write_text(f'[environment]\nAWS_CA_BUNDLE = "{machine.home}/ca.pem"\nAWS_ENDPOINT_URL_STS = "{url}"\n')
+        machine.settings(f'[environment]\nAWS_CA_BUNDLE = "{machine.home}/ca.pem"\nAWS_ENDPOINT_URL_STS = "{url}"\n')
         machine.endpoint = "http://127.0.0.1:9"
         machine.start()
         answer = machine.evercred("credential-process", "app")

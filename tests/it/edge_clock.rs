@@ -162,3 +162,112 @@ fn in_1970_everything_works_and_the_clock_is_named() {
     assert!(document["offset_seconds"].as_f64().unwrap() < -1e9);
     assert_eq!(machine.run(&["renew", "app"]).status.code(), Some(0));
 }
+
+/// An NTP server that is off by so many seconds, or misbehaves: what it does to the answer is its own.
+struct Ntp {
+    address: std::net::SocketAddr,
+    asked: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl Ntp {
+    fn start(off: i64, spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> Self {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = std::sync::Arc::clone(&asked);
+        std::thread::spawn(move || {
+            let mut question = [0; 512];
+            while let Ok((length, from)) = socket.recv_from(&mut question) {
+                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+                let seconds = i64::try_from(here.as_secs()).unwrap() + off + 2_208_988_800;
+                let stamp = ((u64::try_from(seconds).unwrap() & 0xFFFF_FFFF) << 32)
+                    | (u64::from(here.subsec_nanos()) << 32) / 1_000_000_000;
+                let mut answer = vec![4 << 3 | 4, 2, 6, 0xEC, 0, 0, 0, 40, 0, 0, 0, 80, 127, 0, 0, 1];
+                answer.extend(stamp.to_be_bytes());
+                answer.extend(&question[40..48.min(length)]);
+                answer.extend(stamp.to_be_bytes());
+                answer.extend(stamp.to_be_bytes());
+                spoil(&mut answer);
+                let _ = socket.send_to(&answer, from);
+            }
+        });
+        Self { address, asked }
+    }
+
+    fn settings(servers: &[&Self]) -> String {
+        let servers: Vec<String> = servers.iter().map(|server| format!("\"{}\"", server.address)).collect();
+        format!("[clock]\nntp = [{}]\n", servers.join(", "))
+    }
+
+    fn source(&self, machine: &Machine) -> Value {
+        let document = clock(machine);
+        let mut sources = document["sources"].as_array().cloned().unwrap_or_default().into_iter();
+        sources.find(|source| source["name"] == self.address.to_string()).unwrap_or_default()
+    }
+}
+
+#[test]
+fn ntp_narrows_what_aws_says_and_never_contradicts_it() {
+    let mut machine = Machine::new();
+    let (good, liar) = (Ntp::start(0, |_| {}), Ntp::start(3_600, |_| {}));
+    machine.write(".config/evercred/evercred.toml", &Ntp::settings(&[&good, &liar]));
+    machine.start();
+    machine.eventually("AWS is heard", |machine| is_off_by(machine, 0));
+    machine.eventually("both have answered", |machine| {
+        [&good, &liar].iter().all(|ntp| ntp.source(machine)["at"].is_string())
+    });
+    // What a server said before AWS was heard is judged by AWS later: the second look is at the next renewal.
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    let document = clock(&machine);
+    assert_eq!(document["state"], "ok", "{document}");
+    assert!(document["offset_seconds"].as_f64().unwrap().abs() < 2.5, "{document}");
+    assert!(good.source(&machine)["offset_seconds"].as_f64().unwrap().abs() < 0.5, "{document}");
+    assert!((liar.source(&machine)["offset_seconds"].as_f64().unwrap() + 3_600.0).abs() < 0.5, "{document}");
+    let text = String::from_utf8(machine.run(&["clock"]).stdout).unwrap();
+    assert!(text.contains("AWS's time contradicts it"), "{text}");
+}
+
+#[test]
+fn where_aws_is_out_of_reach_a_clock_that_is_days_off_is_known_by_ntp() {
+    let mut machine = Machine::new();
+    let ntp = Ntp::start(3 * 86_400, |_| {});
+    machine.write(".config/evercred/evercred.toml", &Ntp::settings(&[&ntp]));
+    let mut daemon = machine.daemon();
+    // Nobody listens at the discard port.
+    daemon.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
+    machine.start_as(daemon);
+    machine.eventually("the clock is graded", |machine| clock(machine)["state"] == "critical");
+    let document = clock(&machine);
+    assert!((document["offset_seconds"].as_f64().unwrap() + 3.0 * 86_400.0).abs() < 1.0, "{document}");
+    assert_eq!(document["source"], "NTP; AWS was not heard yet");
+    assert_eq!(told(&machine, "NTP servers' time"), 1, "{}", machine.read("log"));
+}
+
+#[test]
+fn a_server_that_misbehaves_is_named_and_left_alone() {
+    let kiss = |code: &'static [u8; 4]| {
+        move |answer: &mut Vec<u8>| {
+            answer[1] = 0;
+            answer[12..16].copy_from_slice(code);
+        }
+    };
+    for (ntp, why) in [
+        (Ntp::start(0, |answer| answer[0] |= 3 << 6), "its own clock is not synchronised"),
+        (Ntp::start(0, |answer| answer[1] = 16), "its own clock is not synchronised"),
+        (Ntp::start(0, kiss(b"RATE")), "less often"),
+        (Ntp::start(0, kiss(b"DENY")), "does not want to be asked any more"),
+        (Ntp::start(0, |answer| answer[40..48].fill(0)), "makes no sense"),
+        (Ntp::start(0, |answer| answer.truncate(20)), "too short"),
+        (Ntp::start(0, |answer| answer[24] ^= 1), "another question"),
+    ] {
+        let mut machine = Machine::new();
+        machine.write(".config/evercred/evercred.toml", &Ntp::settings(&[&ntp]));
+        machine.start();
+        machine.eventually(why, |machine| ntp.source(machine)["said"].as_str().is_some_and(|said| said.contains(why)));
+        let source = ntp.source(&machine);
+        assert_eq!((source["believed"].as_bool(), source["offset_seconds"].is_null()), (Some(false), true), "{source}");
+        assert_eq!(clock(&machine)["state"], "ok", "AWS was heard");
+        assert_eq!(ntp.asked.load(std::sync::atomic::Ordering::SeqCst), 1, "{why}");
+    }
+}

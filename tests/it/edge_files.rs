@@ -1,6 +1,6 @@
 //! Files that change under the running daemon.
 
-use crate::machine::{Machine, role, stderr};
+use crate::machine::{LOOPBACK_ONLY, Machine, role, stderr};
 
 #[test]
 fn a_replaced_base_key_is_in_force_without_anybody_asking() {
@@ -82,7 +82,7 @@ fn settings_change_while_running_and_wrong_ones_are_kept_out() {
     let mut machine = Machine::new();
     machine.start();
     let settings = ".config/evercred/evercred.toml";
-    machine.write(settings, "keep = \"all\"\n");
+    machine.write(settings, &format!("keep = \"all\"\n{LOOPBACK_ONLY}"));
     machine.eventually("everything is kept", |machine| machine.profile("mid")["kept"] == true);
     machine.write(settings, "keep = \"nonsense\"\n");
     machine.eventually("the mistake is said", |machine| {
@@ -93,7 +93,7 @@ fn settings_change_while_running_and_wrong_ones_are_kept_out() {
             .any(|problem| problem["id"] == "settings-refused" && problem["line"] == 1)
     });
     assert_eq!(machine.profile("mid")["kept"], true);
-    machine.write(settings, "keep = \"used\"\n");
+    machine.write(settings, &format!("keep = \"used\"\n{LOOPBACK_ONLY}"));
     machine.eventually("the mistake is gone", |machine| machine.status()["problems"] == serde_json::json!([]));
 }
 
@@ -121,7 +121,7 @@ fn a_profile_of_the_settings_is_kept_like_any_other_and_shown_with_its_line() {
     machine.start();
     let settings = |role_arn: &str| {
         format!(
-            "[[profile]]\nname = \"own\"\nrole_arn = \"{role_arn}\"\nsource_profile = \"base\"\nregion = \"eu-west-1\"\n"
+            "[[profile]]\nname = \"own\"\nrole_arn = \"{role_arn}\"\nsource_profile = \"base\"\nregion = \"eu-west-1\"\n{LOOPBACK_ONLY}"
         )
     };
     machine.write(".config/evercred/evercred.toml", &settings(&role("Mid")));

@@ -125,7 +125,7 @@ fn a_program_of_the_settings_types_the_code() {
     machine.aws.show_code(&device(), "424242");
     machine.write(
         ".config/evercred/evercred.toml",
-        "[[profile]]\nname = \"p5\"\nmfa_process = \"echo a code: >&2; echo 424242\"\n",
+        "[[profile]]\nname = \"p5\"\nmfa_process = \"echo a code: >&2; echo 424242\"\n[clock]\nntp = []\n",
     );
     machine.start();
     assert_eq!(machine.whose("p0"), Ok(role("Role0")));

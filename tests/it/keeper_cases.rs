@@ -41,6 +41,7 @@ fn settings() -> KeeperSettings {
         ahead: TimeDelta::minutes(20),
         jitter: TimeDelta::minutes(5),
         probe: true,
+        ntp: Vec::new(),
         warn: TimeDelta::minutes(1),
         sso_cache: true,
         login_cache: true,

@@ -13,6 +13,9 @@ pub(crate) const ACCOUNT: &str = "111122223333";
 /// Far longer than anything takes; a test that needs it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Nothing is asked outside this machine.
+pub(crate) const LOOPBACK_ONLY: &str = "[clock]\nntp = []\n";
+
 /// A home, an AWS, and perhaps a daemon.
 pub(crate) struct Machine {
     pub(crate) aws: StandIn,
@@ -39,6 +42,7 @@ impl Machine {
             ),
         );
         machine.write_key(&machine.base);
+        machine.write(".config/evercred/evercred.toml", LOOPBACK_ONLY);
         machine
     }
 

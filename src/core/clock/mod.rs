@@ -5,6 +5,9 @@
 //! for about a second, hence the slack s. Each answer is an interval for the offset; their intersection, widened by what
 //! the boot-time clock may have drifted since, is the estimate.
 //!
+//! NTP is nobody's word but its server's, and comes unauthenticated: it narrows what AWS said where the two agree, and is a
+//! better guess than the wall clock while AWS was not heard. It judges no expiry.
+//!
 //! The boot-time clock is a hypothesis too: a paused virtual machine stops it. So answers vote within one epoch only. One
 //! that contradicts the estimate is confirmed by a second, at once, and then begins a new epoch.
 
@@ -21,6 +24,7 @@ use self::offset::Offset;
 pub use self::offset::{Sample, Trust};
 use self::trend::Trend;
 pub use self::trend::{Crossing, Drift, Reading};
+use crate::core::ntp::NtpAnswer;
 use crate::core::time::{AwsTime, BootTime, Now, WallTime};
 
 /// What a suspend may hide: the real-time clock that counts through it has whole seconds.
@@ -79,6 +83,17 @@ pub struct SavedClock {
     pub suspended_ms: i64,
 }
 
+/// How far the wall clock is off by what one NTP server said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NtpOffset {
+    /// The wall clock minus the server's time.
+    pub error: TimeDelta,
+    /// How far that may be off, by the server's own account and the time that the answer took.
+    pub uncertainty: TimeDelta,
+    /// Whether AWS's own answers say otherwise, so that it is not believed.
+    pub contradicts_aws: bool,
+}
+
 /// The estimate. It never reads a clock: every method is handed [`Now`].
 #[derive(Clone, Debug)]
 pub struct Clock {
@@ -86,6 +101,8 @@ pub struct Clock {
     /// By how much more AWS's time may be ahead, in ms: for as long this machine may have been paused, unnoticed by its
     /// boot-time clock. It does not move the best guess.
     pause: i64,
+    /// What NTP said, while no clock has jumped since.
+    ntp: Option<Offset>,
     /// A sample that contradicts the estimate and waits for a second.
     pending: Option<Offset>,
     known: bool,
@@ -111,6 +128,7 @@ impl Clock {
         Self {
             offset,
             pause: 0,
+            ntp: None,
             pending: None,
             known: false,
             suspect: false,
@@ -182,10 +200,46 @@ impl Clock {
         let wall = wall_minus_boot(now);
         self.trend.note(Reading {
             at: now.boot,
-            lowest: wall.saturating_sub(offset.highest),
-            highest: wall.saturating_sub(offset.lowest),
+            lowest: wall.saturating_sub(self.narrowed(now).highest),
+            highest: wall.saturating_sub(self.narrowed(now).lowest),
         });
         verdict
+    }
+
+    /// Takes in what all the NTP servers said last. Who contradicts AWS is not believed; and while AWS was not heard nobody
+    /// is, unless they agree.
+    pub fn take_ntp<'a>(&mut self, answers: impl Iterator<Item = &'a NtpAnswer>, now: Now) {
+        let mut agreed: Option<Offset> = None;
+        for answer in answers.filter(|answer| self.is_believable(answer, now)) {
+            let heard = of_ntp(answer).at(now.boot);
+            agreed = match agreed {
+                None => Some(heard),
+                Some(others) => match others.meet(heard) {
+                    Some(both) => Some(both),
+                    // Each agrees with AWS: the first one counts.
+                    None if self.known => Some(others),
+                    None => return self.ntp = None,
+                },
+            };
+        }
+        self.ntp = agreed;
+    }
+
+    /// How far this machine's wall clock is off by what an NTP server said.
+    pub fn by_ntp(&self, answer: &NtpAnswer, now: Now) -> NtpOffset {
+        let (heard, wall) = (of_ntp(answer).at(now.boot), wall_minus_boot(now));
+        let (lowest, highest) = (wall.saturating_sub(heard.highest), wall.saturating_sub(heard.lowest));
+        let middle = lowest.midpoint(highest);
+        NtpOffset {
+            error: milliseconds(middle),
+            uncertainty: milliseconds(highest.saturating_sub(middle)),
+            contradicts_aws: self.known && self.possible(now).meet(heard).is_none(),
+        }
+    }
+
+    fn is_believable(&self, answer: &NtpAnswer, now: Now) -> bool {
+        let of_this_epoch = self.jumped_at.is_none_or(|jumped_at| answer.sent >= jumped_at);
+        of_this_epoch && answer.received <= now.boot && !self.by_ntp(answer, now).contradicts_aws
     }
 
     fn await_confirmation(&mut self, heard: Offset) -> Verdict {
@@ -215,6 +269,7 @@ impl Clock {
         }
         if jumped {
             self.jumped_at = Some(now.boot);
+            self.ntp = None;
         }
         self.suspect |= jumped;
         jumped
@@ -259,6 +314,23 @@ impl Clock {
         AwsInterval { earliest: at(offset.lowest), latest: at(offset.highest) }
     }
 
+    /// Where the offset is most likely: what AWS said, narrowed by NTP where they agree; before AWS was heard what NTP said,
+    /// and before that what the wall clock shows.
+    fn narrowed(&self, now: Now) -> Offset {
+        let (offset, ntp) = (self.offset.at(now.boot), self.ntp.map(|ntp| ntp.at(now.boot)));
+        match ntp {
+            Some(ntp) if self.known => offset.meet(ntp).unwrap_or(offset),
+            Some(ntp) => ntp,
+            None if self.known => offset,
+            None => Offset { lowest: wall_minus_boot(now), highest: wall_minus_boot(now), as_of: now.boot },
+        }
+    }
+
+    /// Whether AWS was not heard, and NTP was.
+    pub fn is_known_by_ntp(&self) -> bool {
+        !self.known && self.ntp.is_some()
+    }
+
     /// The best single guess of AWS's time now: the middle; before anything was heard, the wall clock.
     pub fn best(&self, now: Now) -> AwsTime {
         AwsTime::from_millis(now.boot.as_millis()) + self.aws_minus_boot(now)
@@ -266,8 +338,8 @@ impl Clock {
 
     /// Best guess of AWS's time minus the boot-time clock: what a signer adds.
     pub fn aws_minus_boot(&self, now: Now) -> TimeDelta {
-        let Offset { lowest, highest, .. } = self.offset.at(now.boot);
-        milliseconds(if self.known { lowest.midpoint(highest) } else { wall_minus_boot(now) })
+        let Offset { lowest, highest, .. } = self.narrowed(now);
+        milliseconds(lowest.midpoint(highest))
     }
 
     /// How long from now until AWS's time may be `at`, at the earliest: for what should rather be done too soon. Before
@@ -283,15 +355,22 @@ impl Clock {
 
     /// This machine's wall clock minus AWS's time, and how far that may be off.
     pub fn wall_error(&self, now: Now) -> (TimeDelta, TimeDelta) {
-        let (AwsInterval { earliest, latest }, best) = (self.aws_now(now), self.best(now));
-        let error = now.wall.as_millis().saturating_sub(best.as_millis());
-        (milliseconds(error), (latest - best).max(best - earliest))
+        let best = self.aws_minus_boot(now);
+        let mut possible = self.possible(now);
+        if self.known || self.ntp.is_some() {
+            let Offset { lowest, highest, .. } = self.narrowed(now);
+            possible = Offset { lowest, highest: highest.saturating_add(self.pause), ..possible };
+        }
+        let error = wall_minus_boot(now).saturating_sub(best.num_milliseconds());
+        let up = possible.highest.saturating_sub(best.num_milliseconds());
+        let down = best.num_milliseconds().saturating_sub(possible.lowest);
+        (milliseconds(error), milliseconds(up.max(down)))
     }
 
     /// How far the wall clock is off, given only where the whole interval is past a threshold, and taken back only where
     /// it is short of it again: what was settled last goes on in between.
     pub fn grade(&self, now: Now, warn: TimeDelta) -> Grade {
-        if !self.known {
+        if !self.known && self.ntp.is_none() {
             return Grade::Unknown;
         }
         let (error, uncertainty) = self.wall_error(now);
@@ -339,6 +418,7 @@ impl Clock {
     /// What a reader on this machine has to add to AWS's time: nothing while its clock is right, or nothing better is known.
     pub fn local_minus_aws(&self, now: Now, warn: TimeDelta) -> TimeDelta {
         match self.grade(now, warn) {
+            _ if !self.known => TimeDelta::zero(),
             Grade::Ok | Grade::Unknown => TimeDelta::zero(),
             Grade::Notice | Grade::Warning | Grade::Critical => self.wall_error(now).0,
         }
@@ -360,6 +440,12 @@ impl Clock {
             Expiry::Unknown
         }
     }
+}
+
+/// What an NTP server said of the offset. Nothing ties the time of its answer to AWS but that both mean UTC.
+fn of_ntp(answer: &NtpAnswer) -> Offset {
+    let (lowest, highest) = answer.offset();
+    Offset { lowest, highest, as_of: answer.sent }
 }
 
 fn wall_minus_boot(now: Now) -> i64 {

@@ -12,9 +12,11 @@ use super::session_api::{
 use crate::core::aws_error::{ErrorClass, Fault};
 use crate::core::clock::Sample;
 use crate::core::credential::Credentials;
+use crate::core::ntp::{NtpAnswer, NtpProblem};
 use crate::core::plan::{Endpoint, NodeKey, Plan, PlanError, Step};
 use crate::core::secret::Secret;
 use crate::core::session::{CacheFile, Found, SsoSession};
+use crate::core::settings::NtpServer;
 use crate::core::time::{AwsTime, BootTime};
 
 /// Names one caller (a connection on the socket) for as long as it waits.
@@ -112,6 +114,13 @@ pub enum Event {
     },
     /// A web identity token file was written; its path as the plans have it.
     TokenFileChanged(String),
+    /// An NTP server answered the question of [`Action::AskNtp`], or did not.
+    NtpAnswered {
+        /// Who was asked.
+        server: NtpServer,
+        /// What it said.
+        result: Result<NtpAnswer, NtpProblem>,
+    },
     /// Where AWS may be asked for the time when nothing else says where: from now on the clock is watched even if no
     /// profile is in use.
     Home(Endpoint),
@@ -196,6 +205,8 @@ pub enum Action {
     Notice(Notice),
     /// Make one unauthenticated request to an endpoint, to learn the time from its answer.
     Probe(ProbeOrder),
+    /// Ask an NTP server for the time.
+    AskNtp(NtpOrder),
     /// Give a caller its answer.
     Answer {
         /// Who waits.
@@ -261,6 +272,15 @@ pub struct ProbeOrder {
     pub ticket: Ticket,
     /// Whose time.
     pub endpoint: Endpoint,
+}
+
+/// One question to an NTP server.
+#[derive(Debug)]
+pub struct NtpOrder {
+    /// Whom.
+    pub server: NtpServer,
+    /// The time as far as it is known: NTP counts anew every 136 years.
+    pub about: AwsTime,
 }
 
 /// What a caller is told.
@@ -359,6 +379,8 @@ pub struct KeeperSettings {
     pub jitter: TimeDelta,
     /// Ask AWS for the time where it is in doubt.
     pub probe: bool,
+    /// Whom to ask for the time by NTP.
+    pub ntp: Vec<NtpServer>,
     /// How far this machine's clock may be off before its readers are told other times than AWS's.
     pub warn: TimeDelta,
     /// Keep the tokens in the SSO cache fresh, for whoever else uses them.

@@ -132,11 +132,9 @@ impl Keeper {
                 )
             }
         };
-        format!(
-            "this machine's clock is {} AWS's time (give or take {}): {refusing}",
-            how_far(error),
-            spoken(uncertainty)
-        )
+        let whose =
+            if self.clock.is_known_by_ntp() { "the NTP servers' time (AWS was not heard yet)" } else { "AWS's time" };
+        format!("this machine's clock is {} {whose} (give or take {}): {refusing}", how_far(error), spoken(uncertainty))
     }
 }
 

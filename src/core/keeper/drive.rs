@@ -84,6 +84,7 @@ impl Keeper {
             self.probe(endpoint, now);
         }
         self.watch_clock(now);
+        self.ask_ntp(now);
         self.answer_callers(now);
         self.forget_expired(now);
         self.tell_of_need(now);
@@ -308,7 +309,7 @@ impl Keeper {
                 node.held = None;
                 forgotten = true;
             } else {
-                let certainly = self.clock.until(end.expires_at, now) + self.clock.wall_error(now).1;
+                let certainly = end.expires_at - self.clock.aws_now(now).earliest;
                 let at = now.boot + certainly.max(TimeDelta::zero()) + TimeDelta::seconds(1);
                 next = Some(next.map_or(at, |earlier: BootTime| earlier.min(at)));
             }

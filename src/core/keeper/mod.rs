@@ -13,6 +13,7 @@ mod held;
 mod interest;
 mod login;
 mod node;
+mod ntp_watch;
 mod outcome;
 mod rate;
 mod rng;
@@ -30,6 +31,7 @@ use chrono::TimeDelta;
 pub use api::*;
 pub use clock_watch::foretell;
 pub use login::Login;
+pub use ntp_watch::NtpHeard;
 pub use session_api::*;
 
 use self::callers::Waiting;
@@ -37,6 +39,7 @@ use self::clock_watch::ClockWatch;
 use self::drive::TimeCheck;
 use self::held::Held;
 use self::node::{Forced, Node, static_expired};
+use self::ntp_watch::NtpWatch;
 use self::rate::RateLimits;
 use self::rng::Rng;
 use self::sign_in::SignIns;
@@ -69,6 +72,7 @@ pub struct Keeper {
     limits: RateLimits,
     time_check: TimeCheck,
     clock_watch: ClockWatch,
+    ntp: Vec<NtpWatch>,
     /// Sets of an earlier run, or of plans that were edited away, until their nodes are there and AWS's time is known.
     restored: Vec<Restored>,
     actions: VecDeque<Action>,
@@ -157,6 +161,7 @@ impl Keeper {
             limits: RateLimits::default(),
             time_check: TimeCheck::default(),
             clock_watch: ClockWatch::default(),
+            ntp: Vec::new(),
             restored: Vec::new(),
             actions: VecDeque::new(),
             wake: None,
@@ -203,6 +208,7 @@ impl Keeper {
                     node.failures.streaks().for_each(|streak| streak.file_changed(now.boot, TimeDelta::seconds(5)));
                 }
             }
+            Event::NtpAnswered { server, result } => self.ntp_answered(&server, result, now),
             Event::Home(endpoint) => self.clock_watch.home = Some(endpoint),
             Event::Disturbed(disturbance) => self.disturbed(disturbance, now),
         }

@@ -52,6 +52,9 @@ impl Keeper {
                 Verdict::Ignored => {}
             }
         }
+        if !samples.is_empty() {
+            self.narrow_by_ntp(now);
+        }
         self.correct_memory(now);
         self.read_stamps_again(now);
         match flight.work {

@@ -229,6 +229,7 @@ impl Settings {
             ahead: self.renew.ahead.get(),
             jitter: self.renew.jitter.get(),
             probe: self.clock.probe,
+            ntp: self.clock.ntp.clone(),
             warn: self.clock.warn.get(),
             sso_cache: self.caches.sso,
             login_cache: self.caches.login,

@@ -66,6 +66,7 @@ pub(crate) fn settings() -> KeeperSettings {
         ahead: TimeDelta::minutes(20),
         jitter: TimeDelta::minutes(5),
         probe: true,
+        ntp: Vec::new(),
         warn: TimeDelta::minutes(1),
         sso_cache: true,
         login_cache: true,
@@ -144,6 +145,7 @@ impl Bench {
                     Action::Mint(order) => self.mints.push_back(*order),
                     Action::Refresh(order) => self.refreshes.push_back(*order),
                     Action::Probe(order) => self.probes.push_back(order),
+                    Action::AskNtp(_) => {}
                     Action::LookAtSession(file) => self.looks.push_back(file),
                     Action::BeginSignIn(order) => self.sign_ins.push_back(*order),
                     Action::CancelSignIn(ticket) => self.cancelled.push(ticket),

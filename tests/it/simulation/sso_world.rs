@@ -151,7 +151,9 @@ impl SsoWorld {
                     }
                 }
                 Action::Answer { caller, answer } => self.check(daemon, caller, answer),
-                Action::SignOut(_) | Action::ListRoles(_) | Action::RunCodeProgram(_) => panic!("nobody wanted that"),
+                Action::SignOut(_) | Action::ListRoles(_) | Action::RunCodeProgram(_) | Action::AskNtp(_) => {
+                    panic!("nobody wanted that")
+                }
                 Action::Remember | Action::KeepMinted | Action::Log(_) => {}
             }
         }

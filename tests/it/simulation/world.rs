@@ -153,6 +153,7 @@ impl World {
             ahead: TimeDelta::minutes(20),
             jitter: TimeDelta::minutes(5),
             probe: true,
+            ntp: Vec::new(),
             warn: TimeDelta::minutes(1),
             sso_cache: true,
             login_cache: true,

@@ -1,0 +1,515 @@
+//! SNTP's packets: what a client asks, and what of an answer can be believed. RFC 4330 section 5, and RFC 5905 where it is
+//! stricter.
+//!
+//! Nothing here is authenticated: whoever sits on the path can say any time. The random number in the request keeps out
+//! all others. So an answer may narrow what AWS said, and never contradict it.
+
+use std::fmt;
+use std::ops::Range;
+
+use chrono::TimeDelta;
+
+use crate::core::time::{AwsTime, BootTime};
+
+/// A packet without extensions (RFC 5905 section 7.3).
+const HEADER: usize = 48;
+const CLIENT: u8 = 3;
+const SERVER: u8 = 4;
+/// 1900-01-01 to 1970-01-01, in seconds.
+const UNIX_EPOCH: i128 = 2_208_988_800;
+/// When this was written (2026-01-01): what a machine without a battery takes for the time is no reason to be wrong in 2038.
+const WRITTEN: AwsTime = AwsTime::from_millis(1_767_225_600_000);
+/// RFC 5905's MAXDISP, in units of 2⁻¹⁷ s. RFC 4330 would have a second; but who says that he may be 3 s off is honest, and
+/// is taken at his word.
+const FARTHEST: u64 = 16 << 17;
+
+const RECEIVE: Range<usize> = 32..40;
+const TRANSMIT: Range<usize> = 40..48;
+
+/// What a server said about the time, between two readings of the boot-time clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NtpAnswer {
+    /// Boot-time clock before the request was sent.
+    pub sent: BootTime,
+    /// Boot-time clock after the answer came.
+    pub received: BootTime,
+    /// When the request came to the server. It is UTC as the server knows it, rounded down: AWS's time as far as AWS is
+    /// right. (`time.aws.com` smears leap seconds, as do the clocks of AWS; others may be a second off on such a day.)
+    pub server_received: AwsTime,
+    /// When the server sent its answer; UTC by the same clock.
+    pub server_sent: AwsTime,
+    /// How far the server's clock may be off by its own account, rounded up: half the round trip to the reference clock,
+    /// the error gathered on the way, and the step of its own clock.
+    pub root_error: TimeDelta,
+    /// How many servers there are up to the reference clock: 1 has one itself.
+    pub stratum: u8,
+}
+
+impl NtpAnswer {
+    /// UTC minus the boot-time clock in ms: the lowest and the highest that this answer allows. It was true during the
+    /// exchange, so drift counts from `sent`.
+    ///
+    /// The server read `server_received` when we had sent already, so its boot-time reading would have been `sent` or
+    /// later, and the offset is at most the difference. In the same way `server_sent` was read before `received`. This
+    /// holds however the delay is shared between the two ways; the usual midpoint would take them for equal.
+    pub fn offset(&self) -> (i64, i64) {
+        let error = self.root_error.num_milliseconds();
+        let between = |server: AwsTime, own: BootTime| server.as_millis().saturating_sub(own.as_millis());
+        // All four are rounded down: `received` may have been almost 1 ms later, and so may `server_received`.
+        (
+            between(self.server_sent, self.received).saturating_sub(error).saturating_sub(1),
+            between(self.server_received, self.sent).saturating_add(error).saturating_add(1),
+        )
+    }
+}
+
+/// Why a server gave no time that can be used. Displayed, it is the end of a sentence that begins with the server's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NtpProblem {
+    /// The packet is shorter than NTP's header.
+    Short,
+    /// The packet is no answer of a server; perhaps our own, sent back.
+    WrongMode,
+    /// The packet does not repeat our random number: it answers something else, or somebody guesses.
+    Forged,
+    /// The server says that it does not know the time.
+    Unsynchronised,
+    /// The server wants to be left alone (RFC 5905 section 7.4).
+    KissOfDeath {
+        /// The reason, four letters: RATE for too often.
+        code: String,
+        /// It must not be asked again, ever (DENY and RSTR); otherwise less often.
+        never_again: bool,
+    },
+    /// The answer contradicts itself, or the protocol.
+    Nonsense(&'static str),
+    /// No answer came: why.
+    NoAnswer(String),
+    /// The server's name leads to no address: why.
+    NoSuchHost(String),
+}
+
+impl NtpProblem {
+    /// Whether anybody may have sent this packet, as it doesn't show our random number. The true answer may still come.
+    pub fn may_be_from_anybody(&self) -> bool {
+        matches!(self, Self::Short | Self::WrongMode | Self::Forged)
+    }
+}
+
+impl fmt::Display for NtpProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short => f.write_str("sent a packet that is too short for an answer"),
+            Self::WrongMode => f.write_str("sent a packet that is no answer of an NTP server"),
+            Self::Forged => f.write_str("did not answer, but somebody sent an answer to another question in its name"),
+            Self::Unsynchronised => f.write_str("says that its own clock is not synchronised"),
+            Self::KissOfDeath { code, never_again: true } => write!(f, "does not want to be asked any more ({code})"),
+            Self::KissOfDeath { code, never_again: false } if code == "RATE" => {
+                f.write_str("wants to be asked less often (RATE)")
+            }
+            Self::KissOfDeath { code, never_again: false } => write!(f, "gives no time now ({code})"),
+            Self::Nonsense(what) => write!(f, "sent an answer that makes no sense: {what}"),
+            Self::NoAnswer(why) => write!(f, "did not answer: {why}"),
+            Self::NoSuchHost(why) => write!(f, "could not be resolved: {why}"),
+        }
+    }
+}
+
+/// A request. `nonce` has to be random and used once.
+///
+/// It stands where our time would be: servers only copy it, and our time is nobody's business
+/// (draft-ietf-ntp-data-minimization). All else is zero for the same reason.
+pub fn request(nonce: [u8; 8]) -> [u8; 48] {
+    let mut packet = [0; HEADER];
+    // Leap indicator 0, version 4.
+    packet[0] = 4 << 3 | CLIENT;
+    packet[TRANSMIT].copy_from_slice(&nonce);
+    packet
+}
+
+/// Reads a packet that came back for the request with this `nonce`. `about` is the time as far as it is known: NTP counts
+/// anew every 136 years, next in 2036, and of all that an answer may mean the nearest is taken.
+///
+/// # Errors
+/// It gives no time that can be used.
+pub fn read(
+    packet: &[u8],
+    nonce: [u8; 8],
+    sent: BootTime,
+    received: BootTime,
+    about: AwsTime,
+) -> Result<NtpAnswer, NtpProblem> {
+    // Extensions and checksums may follow: we sent none, so they are none of ours.
+    let packet: &[u8; HEADER] = packet.first_chunk().ok_or(NtpProblem::Short)?;
+    let (leap, version, mode) = (packet[0] >> 6, packet[0] >> 3 & 7, packet[0] & 7);
+    let stratum = packet[1];
+    if mode != SERVER {
+        return Err(NtpProblem::WrongMode);
+    }
+    // Before anything else is believed, a kiss-o'-death above all: anybody could silence us with one.
+    if packet[24..32] != nonce {
+        return Err(NtpProblem::Forged);
+    }
+    if !(3..=4).contains(&version) {
+        return Err(NtpProblem::Nonsense("its version of NTP is neither 3 nor 4"));
+    }
+    // Before the leap indicator: a kiss-o'-death says "not synchronised" too (RFC 5905 section 7.4).
+    if stratum == 0 {
+        return Err(kiss_of_death(&packet[12..16]));
+    }
+    // 16 is "not synchronised", what is above is reserved (RFC 5905 section 7.3). RFC 4330 section 5 would discard a leap
+    // indicator of 0, which every good answer has: 3 is meant, "clock not synchronised" in its section 4.
+    if leap == 3 || stratum > 15 {
+        return Err(NtpProblem::Unsynchronised);
+    }
+    let (arrived, left) = (number(packet, RECEIVE), number(packet, TRANSMIT));
+    if arrived == 0 || left == 0 {
+        return Err(NtpProblem::Nonsense("it has no time in it"));
+    }
+    // The difference modulo 2⁶⁴ is right across the end of an era too (RFC 5905 section 6).
+    let processing = left.wrapping_sub(arrived).cast_signed();
+    if processing < 0 {
+        return Err(NtpProblem::Nonsense("it was sent before the question came"));
+    }
+    let root_error = root_error(packet)?;
+    let left = in_nearest_era(left, about.max(WRITTEN));
+    let arrived = left - i128::from(processing);
+    let answer = NtpAnswer {
+        sent,
+        received,
+        server_received: to_millis(arrived),
+        server_sent: to_millis(left),
+        root_error,
+        stratum,
+    };
+    // A negative delay, for which RFC 5905 has no use either: the server's clock was set in between, or it makes times up.
+    let (lowest, highest) = answer.offset();
+    if lowest > highest {
+        return Err(NtpProblem::Nonsense("the server had the question for longer than we waited"));
+    }
+    Ok(answer)
+}
+
+/// A stratum of 0 has the reason in place of the reference clock's name (RFC 5905 section 7.4).
+fn kiss_of_death(code: &[u8]) -> NtpProblem {
+    match str::from_utf8(code) {
+        Ok(code) if code.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            NtpProblem::KissOfDeath { code: code.to_owned(), never_again: matches!(code, "DENY" | "RSTR") }
+        }
+        // "Unspecified or invalid" (RFC 5905 section 7.3), without a reason.
+        _ => NtpProblem::Unsynchronised,
+    }
+}
+
+/// RFC 5905's root distance, without the part that is ours: it follows from `sent` and `received`.
+fn root_error(packet: &[u8; HEADER]) -> Result<TimeDelta, NtpProblem> {
+    // Both in units of 2⁻¹⁶ s. RFC 4330 has the delay signed: a negative one is far too large here, and as refused there.
+    let (delay, dispersion) = (number(packet, 4..8), number(packet, 8..12));
+    // A power of two in seconds, -6 for a clock that moves with the mains; what it could not show may be missing.
+    let precision = i16::from(packet[3].cast_signed());
+    let step = 1u64 << (17 + precision).clamp(0, 32);
+    let sum = delay + 2 * dispersion + step;
+    if 2 * delay >= FARTHEST || 2 * dispersion >= FARTHEST || sum >= FARTHEST {
+        return Err(NtpProblem::Nonsense("by its own account it may be 16 seconds off or more"));
+    }
+    // Less than 16,000.
+    Ok(TimeDelta::milliseconds((sum * 1000).div_ceil(1 << 17).cast_signed()))
+}
+
+fn number(packet: &[u8; HEADER], place: Range<usize>) -> u64 {
+    packet[place].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// A timestamp counts 2⁻³² s since the begin of an era that it doesn't name (RFC 5905 section 6). Here since 1970.
+fn in_nearest_era(stamp: u64, about: AwsTime) -> i128 {
+    const ERA: i128 = 1 << 64;
+    let first = i128::from(stamp) - (UNIX_EPOCH << 32);
+    let about = (i128::from(about.as_millis()) << 32) / 1000;
+    first + (about - first + ERA / 2).div_euclid(ERA) * ERA
+}
+
+fn to_millis(stamp: i128) -> AwsTime {
+    let millis = (stamp * 1000) >> 32;
+    AwsTime::from_millis(millis.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
+}
+
+/// What a good server answers at stratum 2, with no error of its own to speak of.
+#[cfg(test)]
+pub(crate) fn good_answer(nonce: [u8; 8], server_received: AwsTime, server_sent: AwsTime) -> [u8; 48] {
+    let mut packet = [0; HEADER];
+    packet[0] = 4 << 3 | SERVER;
+    packet[1] = 2;
+    packet[3] = (-20i8).cast_unsigned();
+    packet[24..32].copy_from_slice(&nonce);
+    for (place, time) in [(RECEIVE, server_received), (TRANSMIT, server_sent)] {
+        packet[place].copy_from_slice(&tests::stamp(time.as_millis() * 1000).to_be_bytes());
+    }
+    packet
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert, proptest};
+
+    use super::*;
+
+    const NONCE: [u8; 8] = *b"randomly";
+    /// 2026-08-01T00:00:00Z.
+    const TODAY: i64 = 1_785_542_400_000;
+    /// 2036-02-07T06:28:16Z: the first era ends.
+    const WRAP: i64 = 2_085_978_496_000;
+    const YEAR: i64 = 31_557_600_000;
+
+    /// What makes another packet of a good one.
+    type Change = fn(&mut [u8; 48]);
+
+    /// The timestamp of a time given in microseconds since 1970, rounded up so that whole milliseconds are read as such.
+    pub(super) fn stamp(micros: i64) -> u64 {
+        let since_1900 = i128::from(micros) + UNIX_EPOCH * 1_000_000;
+        (((since_1900 << 32) + 999_999).div_euclid(1_000_000) & i128::from(u64::MAX)) as u64
+    }
+
+    fn aws(millis: i64) -> AwsTime {
+        AwsTime::from_millis(millis)
+    }
+
+    fn boot(millis: i64) -> BootTime {
+        BootTime::from_millis(millis)
+    }
+
+    fn good() -> [u8; 48] {
+        good_answer(NONCE, aws(TODAY), aws(TODAY + 1))
+    }
+
+    /// Sent at 1000, received at 1040.
+    fn read_at(packet: &[u8], about: i64) -> Result<NtpAnswer, NtpProblem> {
+        read(packet, NONCE, boot(1000), boot(1040), aws(about))
+    }
+
+    fn changed(change: impl Fn(&mut [u8; 48])) -> Result<NtpAnswer, NtpProblem> {
+        let mut packet = good();
+        change(&mut packet);
+        read_at(&packet, TODAY)
+    }
+
+    #[test]
+    fn a_request_says_nothing_but_its_random_number() {
+        let packet = request(NONCE);
+        assert_eq!(packet[0], 0b00_100_011);
+        assert!(packet[1..40].iter().all(|byte| *byte == 0));
+        assert_eq!(packet[40..], NONCE);
+    }
+
+    #[test]
+    fn a_good_answer_is_read() {
+        let answer = read_at(&good(), TODAY).unwrap();
+        let expected = NtpAnswer {
+            sent: boot(1000),
+            received: boot(1040),
+            server_received: aws(TODAY),
+            server_sent: aws(TODAY + 1),
+            root_error: TimeDelta::milliseconds(1),
+            stratum: 2,
+        };
+        assert_eq!(answer, expected);
+        assert_eq!(answer.offset(), (TODAY + 1 - 1040 - 2, TODAY - 1000 + 2));
+    }
+
+    #[test]
+    fn what_may_vary_is_accepted() {
+        let changes: [(&str, Change); 8] = [
+            ("version 3", |packet| packet[0] = 3 << 3 | SERVER),
+            ("a leap second is announced", |packet| packet[0] |= 1 << 6),
+            ("one less is announced", |packet| packet[0] |= 2 << 6),
+            ("stratum 1", |packet| packet[1] = 1),
+            ("stratum 15", |packet| packet[1] = 15),
+            ("any poll interval", |packet| packet[2] = 255),
+            ("never set", |packet| packet[16..24].fill(0)),
+            ("the fraction alone", |packet| {
+                packet[32..40].copy_from_slice(&1u64.to_be_bytes());
+                packet[40..48].copy_from_slice(&2u64.to_be_bytes());
+            }),
+        ];
+        for (what, change) in changes {
+            assert!(changed(change).is_ok(), "{what}");
+        }
+        let longer = [&good()[..], &[7; 20]].concat();
+        assert_eq!(read_at(&longer, TODAY), read_at(&good(), TODAY));
+    }
+
+    #[test]
+    fn each_rule_is_kept() {
+        let changes: [(&str, Change, &str); 21] = [
+            ("our own, sent back", |packet| *packet = request(NONCE), "WrongMode"),
+            ("a broadcast", |packet| packet[0] = 4 << 3 | 5, "WrongMode"),
+            ("another origin", |packet| packet[31] ^= 1, "Forged"),
+            ("no origin", |packet| packet[24..32].fill(0), "Forged"),
+            (
+                "a forged kiss",
+                |packet| {
+                    packet[1] = 0;
+                    packet[12..16].copy_from_slice(b"DENY");
+                    packet[24] ^= 1;
+                },
+                "Forged",
+            ),
+            ("version 2", |packet| packet[0] = 2 << 3 | SERVER, "version"),
+            ("version 5", |packet| packet[0] = 5 << 3 | SERVER, "version"),
+            ("leap 3", |packet| packet[0] |= 3 << 6, "Unsynchronised"),
+            ("stratum 16", |packet| packet[1] = 16, "Unsynchronised"),
+            ("stratum 255", |packet| packet[1] = 255, "Unsynchronised"),
+            ("stratum 0", |packet| packet[1] = 0, "Unsynchronised"),
+            ("no transmit time", |packet| packet[TRANSMIT].fill(0), "no time"),
+            ("no receive time", |packet| packet[RECEIVE].fill(0), "no time"),
+            ("sent before received", |packet| packet[35] += 1, "before"),
+            ("a millisecond before", |packet| packet[32..48].rotate_left(8), "before"),
+            ("a second for 40 ms", |packet| packet[43] += 1, "longer"),
+            ("delay of 16 s", |packet| packet[5] = 16, "16 seconds"),
+            ("a negative delay", |packet| packet[4..8].fill(255), "16 seconds"),
+            ("dispersion of 16 s", |packet| packet[9] = 16, "16 seconds"),
+            ("both together", |packet| (packet[5], packet[9]) = (10, 11), "16 seconds"),
+            ("a clock that never moves", |packet| packet[3] = 127, "16 seconds"),
+        ];
+        for (what, change, expected) in changes {
+            let problem = changed(change).expect_err(what);
+            assert!(format!("{problem:?}").contains(expected), "{what}: {problem:?}");
+        }
+        for length in 0..48 {
+            assert_eq!(read_at(&good()[..length], TODAY), Err(NtpProblem::Short));
+        }
+    }
+
+    #[test]
+    fn a_kiss_of_death_has_a_reason() {
+        for (code, never_again) in [("DENY", true), ("RSTR", true), ("RATE", false), ("INIT", false), ("X123", false)] {
+            let said = changed(|packet| {
+                packet[0] |= 3 << 6;
+                packet[1] = 0;
+                packet[12..16].copy_from_slice(code.as_bytes());
+                packet[32..].fill(0);
+            });
+            assert_eq!(said, Err(NtpProblem::KissOfDeath { code: code.to_owned(), never_again }));
+        }
+    }
+
+    #[test]
+    fn only_what_shows_no_random_number_may_be_from_anybody() {
+        use NtpProblem::{Forged, KissOfDeath, Nonsense, Short, Unsynchronised, WrongMode};
+        for problem in [Short, WrongMode, Forged] {
+            assert!(problem.may_be_from_anybody(), "{problem:?}");
+        }
+        let kiss = KissOfDeath { code: "RATE".to_owned(), never_again: false };
+        for problem in [Unsynchronised, kiss, Nonsense("")] {
+            assert!(!problem.may_be_from_anybody(), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn a_problem_ends_a_sentence() {
+        let kiss = |code: &str, never_again| NtpProblem::KissOfDeath { code: code.to_owned(), never_again };
+        let said = [
+            (kiss("DENY", true), "does not want to be asked any more (DENY)"),
+            (kiss("RATE", false), "wants to be asked less often (RATE)"),
+            (kiss("INIT", false), "gives no time now (INIT)"),
+            (NtpProblem::NoAnswer("nothing came".to_owned()), "did not answer: nothing came"),
+        ];
+        for (problem, text) in said {
+            assert_eq!(problem.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn the_servers_own_error_widens() {
+        // Half of 3/16 s, 1/16 s, and a clock that moves 64 times a second: 93.75 + 62.5 + 15.625 ms, rounded up.
+        let answer = changed(|packet| {
+            packet[3] = (-6i8).cast_unsigned();
+            packet[6] = 0x30;
+            packet[10] = 0x10;
+        });
+        assert_eq!(answer.unwrap().root_error, TimeDelta::milliseconds(172));
+    }
+
+    #[test]
+    fn the_era_is_the_nearest() {
+        for (server, about) in [
+            (TODAY, TODAY),
+            (WRAP - 1, WRAP),
+            (WRAP + 1, WRAP - 1),
+            (WRAP + YEAR, WRAP - 9 * YEAR),
+            (WRAP - 9 * YEAR, WRAP + 50 * YEAR),
+            (WRAP + 50 * YEAR, WRAP),
+            // A machine without a battery, before and after 2038; a date far in the future; a server that is off itself.
+            (TODAY, 0),
+            (WRAP + 20 * YEAR, 0),
+            (WRAP + 20 * YEAR, i64::MIN),
+            (TODAY, TODAY + 60 * YEAR),
+            (WRAP + 150 * YEAR, WRAP + 140 * YEAR),
+            (86_400_000, TODAY),
+            (-YEAR, TODAY),
+        ] {
+            let answer = read_at(&good_answer(NONCE, aws(server), aws(server)), about).unwrap();
+            assert_eq!(answer.server_sent, aws(server), "about {about}");
+        }
+    }
+
+    #[test]
+    fn an_era_may_end_while_the_server_answers() {
+        for about in [WRAP - 5000, WRAP + 5000] {
+            let answer = read_at(&good_answer(NONCE, aws(WRAP - 3), aws(WRAP + 4)), about).unwrap();
+            assert_eq!((answer.server_received, answer.server_sent), (aws(WRAP - 3), aws(WRAP + 4)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_packet_panics(
+            packet in proptest::collection::vec(any::<u8>(), 0..100),
+            header in any::<[u8; 4]>(),
+            honest in any::<bool>(),
+            sent in any::<i64>(),
+            received in any::<i64>(),
+            about in any::<i64>(),
+        ) {
+            let mut packet = packet;
+            if honest && packet.len() >= 48 {
+                packet[..4].copy_from_slice(&header);
+                packet[0] = packet[0] & 0b1110_0000 | SERVER;
+                packet[4] = 0;
+                packet[8] = 0;
+                packet[24..32].copy_from_slice(&NONCE);
+            }
+            if let Ok(answer) = read(&packet, NONCE, boot(sent), boot(received), aws(about)) {
+                let (lowest, highest) = answer.offset();
+                prop_assert!(lowest <= highest);
+                let _ = format!("{answer:?}");
+            }
+        }
+
+        #[test]
+        fn the_truth_is_within_the_bounds_however_the_delay_is_shared(
+            offset in 0i64..4_000_000_000_000_000,
+            sent in 0i64..10_000_000_000_000,
+            (there, thinking, back) in (0i64..3_000_000, 0i64..500_000, 0i64..3_000_000),
+            (delay, dispersion) in (0u32..65_536, 0u32..65_536),
+            error in -1000i64..=1000,
+        ) {
+            // All in microseconds. The server is off by as much as it admits, at most.
+            let admitted = i64::from(delay / 2 + dispersion) * 1_000_000 / 65_536;
+            let server = |at: i64| stamp(at + offset + admitted * error / 1000).to_be_bytes();
+            let (came, left) = (sent + there, sent + there + thinking);
+            let received = left + back;
+            let mut packet = good();
+            packet[4..8].copy_from_slice(&delay.to_be_bytes());
+            packet[8..12].copy_from_slice(&dispersion.to_be_bytes());
+            packet[RECEIVE].copy_from_slice(&server(came));
+            packet[TRANSMIT].copy_from_slice(&server(left));
+            let answer = read(&packet, NONCE, boot(sent / 1000), boot(received / 1000), aws((sent + offset) / 1000));
+            let (lowest, highest) = answer.map(|answer| answer.offset()).map_err(|problem| {
+                proptest::test_runner::TestCaseError::fail(problem.to_string())
+            })?;
+            prop_assert!(lowest * 1000 <= offset && offset <= highest * 1000, "{lowest} {offset} {highest}");
+            // And no wider than the round trip, what the server admits, and the rounding.
+            prop_assert!(highest - lowest <= (there + back + 2 * admitted) / 1000 + 8);
+        }
+    }
+}
