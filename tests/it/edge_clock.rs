@@ -182,7 +182,7 @@ impl Ntp {
                 let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
                 let seconds = i64::try_from(here.as_secs()).unwrap() + off + 2_208_988_800;
                 let stamp = ((u64::try_from(seconds).unwrap() & 0xFFFF_FFFF) << 32)
-                    | (u64::from(here.subsec_nanos()) << 32) / 1_000_000_000;
+                    | ((u64::from(here.subsec_nanos()) << 32) / 1_000_000_000);
                 let mut answer = vec![4 << 3 | 4, 2, 6, 0xEC, 0, 0, 0, 40, 0, 0, 0, 80, 127, 0, 0, 1];
                 answer.extend(stamp.to_be_bytes());
                 answer.extend(&question[40..48.min(length)]);

@@ -6,6 +6,7 @@
 )]
 
 mod aws_file_cases;
+mod clock_cases;
 mod keeper_cases;
 mod layers;
 mod plan_cases;

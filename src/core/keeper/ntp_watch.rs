@@ -59,14 +59,24 @@ impl Keeper {
         }
     }
 
+    /// A clock jumped, or the network is another: what was said before may not hold, and who was out of reach may not be.
+    pub(super) fn ask_ntp_again(&mut self, now: Now) {
+        for watch in &mut self.ntp {
+            let is_willing = watch.heard.as_ref().is_none_or(|heard| is_willing(&heard.said));
+            if is_willing && !watch.asked {
+                watch.next = Some(now.boot);
+            }
+        }
+    }
+
     /// A server answered, or did not.
     pub(super) fn ntp_answered(&mut self, server: &NtpServer, result: Result<NtpAnswer, NtpProblem>, now: Now) {
         let Some(watch) = self.ntp.iter_mut().find(|watch| watch.server == *server) else { return };
         watch.asked = false;
         watch.next = match &result {
-            Ok(_) | Err(NtpProblem::NoAnswer(_) | NtpProblem::NoSuchHost(_)) => Some(now.boot + EVERY),
             Err(NtpProblem::KissOfDeath { never_again: true, .. }) => None,
-            Err(_) => Some(now.boot + LEFT_ALONE),
+            said if is_willing(said) => Some(now.boot + EVERY),
+            _ => Some(now.boot + LEFT_ALONE),
         };
         let message = match &result {
             Ok(_) => format!("NTP server {server} has said the time"),
@@ -87,4 +97,9 @@ impl Keeper {
     pub fn ntp_heard(&self) -> impl Iterator<Item = (&NtpServer, Option<&NtpHeard>)> {
         self.ntp.iter().map(|watch| (&watch.server, watch.heard.as_ref()))
     }
+}
+
+/// Whether a server gave the time, or may give it as soon as it is reached.
+fn is_willing(said: &Result<NtpAnswer, NtpProblem>) -> bool {
+    matches!(said, Ok(_) | Err(NtpProblem::NoAnswer(_) | NtpProblem::NoSuchHost(_)))
 }

@@ -1,0 +1,231 @@
+//! Whom the keeper asks for the time, when, and what it makes of the answers.
+
+use chrono::TimeDelta;
+use evercred::core::clock::{Clock, Grade, Sample, Trust};
+use evercred::core::keeper::{Action, Event, Keep, Keeper, KeeperSettings, Memory, Notice, Outcome, ProbeOrder};
+use evercred::core::ntp::{NtpAnswer, NtpProblem};
+use evercred::core::plan::Endpoint;
+use evercred::core::settings::{NtpServer, Settings};
+use evercred::core::time::{AwsTime, BootTime, Now, WallTime};
+use proptest::prelude::*;
+
+const TRUTH: i64 = 1_790_000_000_000;
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const WARN: TimeDelta = TimeDelta::seconds(60);
+
+struct Bench {
+    keeper: Keeper,
+    boot: i64,
+    /// The wall clock's error.
+    off: i64,
+    looks: Vec<ProbeOrder>,
+    questions: Vec<NtpServer>,
+    notices: Vec<Notice>,
+}
+
+impl Bench {
+    fn new(servers: &str, off: i64) -> Self {
+        let settings = Settings::parse(&format!("[clock]\nntp = [{servers}]")).unwrap();
+        let settings = KeeperSettings { keep: Keep::Used, ..settings.keeper() };
+        let mut bench = Self {
+            keeper: Keeper::new(settings, Memory::default(), Clock::new(now(0, off), false), 1),
+            boot: 0,
+            off,
+            looks: Vec::new(),
+            questions: Vec::new(),
+            notices: Vec::new(),
+        };
+        let home = Endpoint { region: "us-east-1".into(), url: None, fips: false, dual_stack: false };
+        bench.handle(Event::Home(home));
+        bench
+    }
+
+    fn now(&self) -> Now {
+        now(self.boot, self.off)
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.keeper.handle(event, self.now());
+        self.collect();
+    }
+
+    fn collect(&mut self) {
+        while let Some(action) = self.keeper.poll_action() {
+            match action {
+                Action::Probe(order) => self.looks.push(order),
+                Action::AskNtp(order) => self.questions.push(order.server),
+                Action::Notice(notice) => self.notices.push(notice),
+                Action::Log(_) | Action::Remember | Action::KeepMinted => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// From wake-up to wake-up until then; nobody answers.
+    fn until(&mut self, boot: i64) {
+        while let Some(at) = self.keeper.next_timeout().filter(|at| at.as_millis() <= boot) {
+            self.boot = at.as_millis().max(self.boot);
+            self.keeper.handle_timeout(self.now());
+            self.collect();
+        }
+        self.boot = boot;
+    }
+
+    /// AWS answers the look that is under way.
+    fn aws_answers(&mut self) {
+        let ticket = self.looks.pop().expect("a look is under way").ticket;
+        let sent = BootTime::from_millis(self.boot);
+        self.boot += 80;
+        let date = AwsTime::from_millis((TRUTH + self.boot - 20).div_euclid(1_000) * 1_000);
+        let received = BootTime::from_millis(self.boot);
+        let samples = vec![Sample { date, sent, received, trust: Trust::Authenticated }];
+        self.handle(Event::Ended { ticket, outcome: Outcome::Probed, samples });
+    }
+
+    /// A server answers that is off by so much.
+    fn ntp_answers(&mut self, server: &NtpServer, off: i64) {
+        let sent = BootTime::from_millis(self.boot);
+        self.boot += 40;
+        let there = AwsTime::from_millis(TRUTH + self.boot - 20 + off);
+        let answer = NtpAnswer {
+            sent,
+            received: BootTime::from_millis(self.boot),
+            server_received: there,
+            server_sent: there,
+            root_error: TimeDelta::milliseconds(5),
+            stratum: 2,
+        };
+        self.handle(Event::NtpAnswered { server: server.clone(), result: Ok(answer) });
+    }
+
+    fn grade(&self) -> Grade {
+        self.keeper.clock().grade(self.now(), WARN)
+    }
+
+    fn error(&self) -> (TimeDelta, TimeDelta) {
+        self.keeper.clock().wall_error(self.now())
+    }
+}
+
+fn now(boot: i64, off: i64) -> Now {
+    Now {
+        boot: BootTime::from_millis(boot),
+        wall: WallTime::from_millis(TRUTH + boot + off),
+        suspended: TimeDelta::zero(),
+    }
+}
+
+#[test]
+fn a_server_is_asked_once_an_hour_and_left_alone_when_it_says_so() {
+    let problem = |code: &str, never_again| NtpProblem::KissOfDeath { code: code.into(), never_again };
+    for (problem, next) in [
+        (NtpProblem::NoAnswer("nothing came".into()), Some(1)),
+        (NtpProblem::Unsynchronised, Some(4)),
+        (NtpProblem::Forged, Some(4)),
+        (problem("RATE", false), Some(4)),
+        (problem("DENY", true), None),
+    ] {
+        let mut bench = Bench::new("\"ntp.example\"", 0);
+        bench.aws_answers();
+        let server = bench.questions.pop().expect("asked at once");
+        assert!(bench.questions.is_empty());
+        bench.handle(Event::NtpAnswered { server, result: Err(problem.clone()) });
+        let begin = bench.boot;
+        bench.until(begin + next.unwrap_or(48) * HOUR - 2 * MINUTE);
+        assert_eq!(bench.questions, [], "{problem}");
+        bench.until(begin + next.unwrap_or(48) * HOUR);
+        assert_eq!(bench.questions.len(), usize::from(next.is_some()), "{problem}");
+    }
+}
+
+#[test]
+fn who_has_not_answered_yet_is_not_asked_again_and_a_jump_asks_the_willing() {
+    let mut bench = Bench::new("\"one.example\", \"two.example\"", 0);
+    bench.aws_answers();
+    bench.until(10 * HOUR);
+    assert_eq!(bench.questions.len(), 2);
+    let [one, two] = <[NtpServer; 2]>::try_from(std::mem::take(&mut bench.questions)).unwrap();
+    bench.ntp_answers(&one, 0);
+    bench.handle(Event::NtpAnswered { server: two, result: Err(NtpProblem::Unsynchronised) });
+    bench.off = -10 * MINUTE;
+    bench.until(bench.boot + 1_000);
+    bench.keeper.handle_timeout(bench.now());
+    bench.collect();
+    assert_eq!(bench.questions, [one]);
+}
+
+#[test]
+fn ntp_makes_it_sub_second_and_a_liar_does_not_turn_it() {
+    let mut bench = Bench::new("\"good.example\", \"liar.example\"", 700);
+    let [good, liar] = <[NtpServer; 2]>::try_from(std::mem::take(&mut bench.questions)).unwrap();
+    // The liar is first, when nothing else is known; AWS's word is another.
+    bench.ntp_answers(&liar, 20 * MINUTE);
+    assert_eq!((bench.grade(), bench.notices.len()), (Grade::Critical, 1));
+    bench.ntp_answers(&good, 0);
+    assert_eq!(bench.grade(), Grade::Unknown, "they disagree, and nobody says who is right");
+    bench.aws_answers();
+    assert_eq!(bench.grade(), Grade::Ok);
+    let (error, uncertainty) = bench.error();
+    assert!((error - TimeDelta::milliseconds(700)).abs() < TimeDelta::milliseconds(30), "{error}");
+    assert!(uncertainty < TimeDelta::milliseconds(40), "{uncertainty}");
+    assert_eq!(bench.notices.last().map(|notice| notice.is_over), Some(true));
+}
+
+#[test]
+fn ntp_alone_changes_no_expiry_for_anybody() {
+    let mut bench = Bench::new("\"ntp.example\"", 0);
+    let server = bench.questions.pop().unwrap();
+    bench.ntp_answers(&server, 3 * HOUR);
+    assert_eq!(bench.grade(), Grade::Critical);
+    let (clock, now) = (bench.keeper.clock(), bench.now());
+    let expires = AwsTime::from_millis(TRUTH + HOUR);
+    assert_eq!(clock.for_local_reader(expires, now, WARN), expires.to_rfc3339());
+    assert_eq!(clock.judge(expires, now), evercred::core::clock::Expiry::Unknown);
+}
+
+#[test]
+fn a_sleeping_laptop_is_woken_twice_an_hour_at_most() {
+    let mut bench = Bench::new("\"ntp.example\"", 0);
+    let mut wakeups = 0;
+    bench.aws_answers();
+    while let Some(at) = bench.keeper.next_timeout().filter(|at| at.as_millis() < 48 * HOUR) {
+        bench.boot = at.as_millis();
+        wakeups += 1;
+        bench.keeper.handle_timeout(bench.now());
+        bench.collect();
+        if !bench.looks.is_empty() {
+            bench.aws_answers();
+        }
+        for server in std::mem::take(&mut bench.questions) {
+            bench.ntp_answers(&server, 0);
+        }
+    }
+    assert!(wakeups <= 97, "{wakeups} in two days");
+}
+
+proptest! {
+    #[test]
+    fn whatever_ntp_says_aws_time_is_inside_what_aws_allows(
+        off in -4_000_000i64..4_000_000,
+        lies in proptest::collection::vec((-5_000i64..5_000, 0i64..3 * HOUR), 1..12),
+    ) {
+        let mut bench = Bench::new("\"ntp.example\"", off);
+        bench.aws_answers();
+        for (lie, pause) in lies {
+            bench.until(bench.boot + pause);
+            if bench.looks.is_empty() {
+                if let Some(server) = bench.questions.pop() {
+                    bench.ntp_answers(&server, lie);
+                }
+            } else {
+                bench.aws_answers();
+            }
+            let interval = bench.keeper.clock().aws_now(bench.now());
+            let truth = AwsTime::from_millis(TRUTH + bench.boot);
+            prop_assert!(interval.earliest <= truth && truth <= interval.latest);
+            let best = bench.keeper.clock().best(bench.now());
+            prop_assert!(interval.earliest <= best && best <= interval.latest);
+        }
+    }
+}
