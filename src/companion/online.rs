@@ -172,5 +172,5 @@ fn needs_attention(document: &StatusDocument) -> bool {
                 State::Retrying => profile.valid != Some(true),
                 State::Fresh | State::Renewing | State::Idle => false,
             }
-    }) || matches!(document.clock.state.as_str(), "warning" | "critical")
+    }) || matches!(document.clock.state.as_str(), "notice" | "warning" | "critical")
 }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::core::clock::{Clock, LIMITS, Reading};
+use crate::core::clock::{Clock, Grade, LIMITS, Reading};
 use crate::core::keeper::{Keeper, NtpHeard, foretell};
 use crate::core::ntp::NtpAnswer;
 use crate::core::settings::NtpServer;
@@ -18,7 +18,7 @@ pub(super) fn source(clock: &Clock) -> Option<&'static str> {
 const AWS_SAID: &str = "the Date of AWS's answers";
 
 /// `evercred.clock/1`.
-pub(super) fn document(keeper: &Keeper, warn: TimeDelta, now: Now) -> Value {
+pub(super) fn document(keeper: &Keeper, facts: &TimeKeeping, warn: TimeDelta, now: Now) -> Value {
     let clock = keeper.clock();
     let (offset, uncertainty) = clock.wall_error(now);
     let known = |delta: TimeDelta| source(clock).map(|_| seconds(delta));
@@ -35,8 +35,11 @@ pub(super) fn document(keeper: &Keeper, warn: TimeDelta, now: Now) -> Value {
             })
         })
         .collect();
+    let fix = |fix: Fix| json!({"text": fix.text, "command": fix.command});
+    let fixes: Vec<Value> = fixes(facts, keeper, now).into_iter().map(fix).collect();
     let by_ntp = keeper.ntp_heard().map(|(server, heard)| ntp(server, heard, clock, now));
-    let sources: Vec<Value> = std::iter::once(aws(clock, now)).chain(by_ntp).collect();
+    let sources: Vec<Value> =
+        std::iter::once(aws(clock, now)).chain(by_ntp).chain([kernel(facts, clock, warn, now)]).collect();
     json!({
         "schema": "evercred.clock/1",
         "state": clock.grade(now, warn).name(),
@@ -51,6 +54,9 @@ pub(super) fn document(keeper: &Keeper, warn: TimeDelta, now: Now) -> Value {
         "predictions": crossings.iter().map(foretell).collect::<Vec<String>>(),
         "limits": LIMITS.map(|limit| json!({"seconds": limit.size.num_seconds(), "who": limit.who})),
         "sources": sources,
+        "synchronisation": synchronisation(facts),
+        "zone": zone(facts, keeper, now),
+        "fix": fixes,
         "history": history,
     })
 }
@@ -125,32 +131,50 @@ fn ppm(parts_per_billion: i64) -> f64 {
     parts_per_billion as f64 / 1_000.0
 }
 
-/// What the document says of this machine, beside its clock.
-pub(super) fn machine(facts: &TimeKeeping, keeper: &Keeper, now: Now) -> Value {
-    let (synchronised, said) = match &facts.kernel {
+/// What the kernel says of its clock, and whether AWS agrees.
+fn kernel(facts: &TimeKeeping, clock: &Clock, warn: TimeDelta, now: Now) -> Value {
+    let (said, why) = match &facts.kernel {
         KernelClock::Synchronised { max_error } => {
-            (Some(true), format!("the clock is right within {} ms", max_error.num_milliseconds()))
+            let is_wrong = clock.grade(now, warn) > Grade::Ok;
+            (
+                format!("this clock is right within {} ms", max_error.num_milliseconds()),
+                is_wrong.then(|| "AWS's time contradicts it".to_owned()),
+            )
         }
-        KernelClock::Unsynchronised => (Some(false), "nobody keeps the clock right".to_owned()),
-        KernelClock::Unknown(why) => (None, format!("nothing: {why}")),
+        KernelClock::Unsynchronised => ("nobody keeps this clock right".to_owned(), None),
+        KernelClock::Unknown(why) => ("nothing".to_owned(), Some(why.clone())),
     };
-    let fixes: Vec<Value> =
-        fixes(facts, keeper, now).into_iter().map(|fix| json!({"text": fix.text, "command": fix.command})).collect();
     json!({
-        "synchronisation": {
-            "keeper": facts.keeper.to_string(),
-            "running": facts.runs,
-            "kernel_synchronised": synchronised,
-            "kernel": said,
-            "place": place(&facts.place),
-            "said": facts.said(),
+        "name": "kernel",
+        "kind": "kernel",
+        "said": said,
+        "offset_seconds": null,
+        "uncertainty_seconds": null,
+        "believed": why.is_none(),
+        "why": why,
+        "at": clock.best(now).to_rfc3339(),
+    })
+}
+
+fn synchronisation(facts: &TimeKeeping) -> Value {
+    json!({
+        "keeper": facts.keeper.to_string(),
+        "running": facts.runs,
+        "kernel_synchronised": match facts.kernel {
+            KernelClock::Synchronised { .. } => Some(true),
+            KernelClock::Unsynchronised => Some(false),
+            KernelClock::Unknown(_) => None,
         },
-        "zone": {
-            "name": facts.zone,
-            "offset_seconds": facts.local_offset.num_seconds(),
-            "finding": zone_mistake_of(facts, keeper, now).map(|mistake| mistake.to_string()),
-        },
-        "fix": fixes,
+        "place": place(&facts.place),
+        "said": facts.said(),
+    })
+}
+
+fn zone(facts: &TimeKeeping, keeper: &Keeper, now: Now) -> Value {
+    json!({
+        "name": facts.zone,
+        "offset_seconds": facts.local_offset.num_seconds(),
+        "finding": zone_mistake_of(facts, keeper, now).map(|mistake| mistake.to_string()),
     })
 }
 

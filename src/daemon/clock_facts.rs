@@ -1,7 +1,6 @@
 //! What keeps this machine's time: looked at when somebody wants to know, as it can change at any time and takes a moment.
 
 use chrono::TimeDelta;
-use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -44,12 +43,7 @@ impl ClockFacts {
     pub(super) fn take(&mut self, facts: TimeKeeping, wanted_for: For, keeper: &Keeper, warn: TimeDelta, now: Now) {
         match wanted_for {
             For::Caller(reply) => {
-                let mut document = clock_document::document(keeper, warn, now);
-                if let (Value::Object(document), Value::Object(found)) =
-                    (&mut document, clock_document::machine(&facts, keeper, now))
-                {
-                    document.extend(found);
-                }
+                let document = clock_document::document(keeper, &facts, warn, now);
                 let _ = reply.send(wire::answer_ok(&document));
             }
             For::Person(Notice { id, message, .. }) => {

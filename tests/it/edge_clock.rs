@@ -271,3 +271,81 @@ fn a_server_that_misbehaves_is_named_and_left_alone() {
         assert_eq!(ntp.asked.load(std::sync::atomic::Ordering::SeqCst), 1, "{why}");
     }
 }
+
+/// A real chrony server whose clock is faked.
+struct Chrony {
+    child: std::process::Child,
+    address: std::net::SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Chrony {
+    fn start(faked: &str, knows_the_time: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Chrony can't say which port it drew: one that was free a moment ago.
+        let address = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let local = if knows_the_time { "local stratum 10\n" } else { "" };
+        let place = folder.path().display();
+        let text = format!(
+            "port {}\nbindaddress 127.0.0.1\nallow 127.0.0.1\ncmdport 0\npidfile {place}/pid\n{local}",
+            address.port()
+        );
+        std::fs::write(folder.path().join("chrony.conf"), text).unwrap();
+        let child = Command::new("/usr/sbin/chronyd")
+            .args(["-x", "-d", "-U", "-u", "root", "-f"])
+            .arg(folder.path().join("chrony.conf"))
+            .env("LD_PRELOAD", FAKETIME)
+            .env("FAKETIME", faked)
+            .stderr(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let chrony = Self { child, address, _folder: folder };
+        let asker = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        asker.connect(address).unwrap();
+        asker.set_read_timeout(Some(std::time::Duration::from_millis(100))).unwrap();
+        let mut question = [0; 48];
+        question[0] = 4 << 3 | 3;
+        let begin = std::time::Instant::now();
+        while asker.send(&question).is_err() || asker.recv(&mut [0; 128]).is_err() {
+            assert!(begin.elapsed() < crate::machine::PATIENCE, "chronyd does not answer");
+        }
+        chrony
+    }
+}
+
+impl Drop for Chrony {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_real_chrony_server_that_is_hours_off_is_an_outlier_and_a_right_one_helps() {
+    let told_without = |name: &str| std::env::var_os(name).is_some();
+    if told_without("EVERCRED_TEST_WITHOUT_FAKETIME") || told_without("EVERCRED_TEST_WITHOUT_CHRONY") {
+        return;
+    }
+    let (right, wrong, ignorant) = (Chrony::start("+0", true), Chrony::start("+2h", true), Chrony::start("+0", false));
+    let mut machine = Machine::new();
+    let servers = [&right, &wrong, &ignorant].map(|chrony| format!("\"{}\"", chrony.address)).join(", ");
+    machine.write(".config/evercred/evercred.toml", &format!("[clock]\nntp = [{servers}]\n"));
+    machine.start();
+    let source = |machine: &Machine, chrony: &Chrony| {
+        let sources = clock(machine)["sources"].as_array().cloned().unwrap_or_default();
+        sources.into_iter().find(|source| source["name"] == chrony.address.to_string()).unwrap_or_default()
+    };
+    machine.eventually("all have answered and AWS too", |machine| {
+        [&right, &wrong, &ignorant].iter().all(|chrony| source(machine, chrony)["at"].is_string())
+            && is_off_by(machine, 0)
+    });
+    let document = clock(&machine);
+    assert_eq!(document["state"], "ok", "{document}");
+    assert!(document["uncertainty_seconds"].as_f64().unwrap() < 1.0, "sub-second by the right one: {document}");
+    assert_eq!(source(&machine, &right)["believed"], true, "{document}");
+    let wrong = source(&machine, &wrong);
+    assert_eq!(wrong["why"], "AWS's time contradicts it", "{wrong}");
+    assert!((wrong["offset_seconds"].as_f64().unwrap() + 7_200.0).abs() < 1.0, "{wrong}");
+    assert!(source(&machine, &ignorant)["said"].as_str().unwrap().contains("not synchronised"), "{document}");
+}

@@ -165,7 +165,8 @@ fn sources(document: &Value, now: Option<&str>, colour: bool) -> String {
 fn synchronisation(document: &Value) -> Option<String> {
     let synchronisation = document.get("synchronisation")?;
     let said = text(synchronisation, "said").map(line);
-    said.or_else(|| text(synchronisation, "keeper").map(|keeper| format!("what keeps the time here: {}", line(keeper))))
+    said.map(|said| format!("this machine: {said}"))
+        .or_else(|| text(synchronisation, "keeper").map(|keeper| format!("what keeps the time here: {}", line(keeper))))
 }
 
 fn zone(document: &Value) -> Option<String> {
@@ -271,7 +272,7 @@ mod tests {
                 {"name": "time.aws.com", "kind": "ntp", "said": "no answer", "offset_seconds": null,
                  "uncertainty_seconds": null, "believed": false, "why": "UDP 123 may be closed", "at": null}],
             "synchronisation": {"keeper": "none", "running": false, "kernel_synchronised": false, "place": "linux",
-                                "said": "Nothing keeps the time of this machine."},
+                                "said": "on Linux, nothing was found that keeps the clock right"},
             "zone": {"name": "Europe/Berlin", "offset_seconds": 3600, "finding": null},
             "fix": [{"text": "Let systemd-timesyncd keep the time.", "command": "sudo timedatectl set-ntp true"}],
             "history": [{"at": "2026-11-23T13:00:00Z", "offset_seconds": -199.0, "uncertainty_seconds": 1.0},
@@ -294,7 +295,7 @@ SOURCE        SAID                   OFFSET               BELIEVED              
 AWS           12:08:00 by 4 answers  -3 min 20 s ± 0.9 s  yes                        2 min ago
 time.aws.com  no answer              -                    no: UDP 123 may be closed  -
 
-Nothing keeps the time of this machine.
+this machine: on Linux, nothing was found that keeps the clock right
 time zone: Europe/Berlin (UTC+01:00)
 fix: Let systemd-timesyncd keep the time.
     sudo timedatectl set-ntp true

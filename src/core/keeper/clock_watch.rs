@@ -152,13 +152,36 @@ fn how_far(error: TimeDelta) -> String {
     format!("{} {}", spoken(error.abs()), if error < TimeDelta::zero() { "behind" } else { "ahead of" })
 }
 
-/// A length of time as a person says it.
+/// A length of time as a person says it, rounded.
 fn spoken(length: TimeDelta) -> String {
-    let seconds = length.num_seconds();
+    let tenths = (length.num_milliseconds() + 50) / 100;
+    let seconds = (tenths + 5) / 10;
     match seconds {
-        0..100 => format!("{}.{} s", seconds, length.subsec_millis() / 100),
+        0..100 => format!("{}.{} s", tenths / 10, tenths % 10),
         100..6_000 => format!("{} min {} s", seconds / 60, seconds % 60).replace(" 0 s", ""),
         6_000..172_800 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60).replace(" 0 min", ""),
         _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_said_as_people_say_them() {
+        for (millis, said) in [
+            (1_449, "1.4 s"),
+            (59_960, "60.0 s"),
+            (240_000, "4 min"),
+            (959_600, "16 min"),
+            (961_000, "16 min 1 s"),
+            (3_599_997, "60 min"),
+            (7_200_400, "2 h"),
+            (39_600_000 + 300_000, "11 h 5 min"),
+            (300 * 86_400_000, "300 days"),
+        ] {
+            assert_eq!(spoken(TimeDelta::milliseconds(millis)), said);
+        }
     }
 }
