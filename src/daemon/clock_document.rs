@@ -39,7 +39,7 @@ pub(super) fn document(keeper: &Keeper, facts: &TimeKeeping, warn: TimeDelta, no
     let fixes: Vec<Value> = fixes(facts, keeper, now).into_iter().map(fix).collect();
     let by_ntp = keeper.ntp_heard().map(|(server, heard)| ntp(server, heard, clock, now));
     let sources: Vec<Value> =
-        std::iter::once(aws(clock, now)).chain(by_ntp).chain([kernel(facts, clock, warn, now)]).collect();
+        std::iter::once(aws(keeper, now)).chain(by_ntp).chain([kernel(facts, clock, warn, now)]).collect();
     json!({
         "schema": "evercred.clock/1",
         "state": clock.grade(now, warn).name(),
@@ -62,7 +62,8 @@ pub(super) fn document(keeper: &Keeper, facts: &TimeKeeping, warn: TimeDelta, no
 }
 
 /// What AWS said, and whether it was believed.
-fn aws(clock: &Clock, now: Now) -> Value {
+fn aws(keeper: &Keeper, now: Now) -> Value {
+    let clock = keeper.clock();
     let (offset, uncertainty) = clock.wall_error(now);
     let said = match (clock.heard_at(), clock.is_known(), clock.is_suspect()) {
         (Some(_), _, true) => "the Date of its answers; something has happened since that makes another look necessary",
@@ -77,7 +78,7 @@ fn aws(clock: &Clock, now: Now) -> Value {
         "offset_seconds": clock.is_known().then(|| seconds(offset)),
         "uncertainty_seconds": clock.is_known().then(|| seconds(uncertainty)),
         "believed": clock.is_known(),
-        "why": (!clock.is_known()).then_some("it has not been heard"),
+        "why": (!clock.is_known()).then(|| keeper.why_no_look().unwrap_or("it has not been heard")),
         "at": clock.heard_at().map(|at| as_of(clock, at, now).to_rfc3339()),
     })
 }

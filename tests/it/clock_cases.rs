@@ -156,6 +156,24 @@ fn who_has_not_answered_yet_is_not_asked_again_and_a_jump_asks_the_willing() {
 }
 
 #[test]
+fn a_certificate_that_is_not_valid_by_this_clock_has_ntp_asked_and_is_named() {
+    let mut bench = Bench::new("\"ntp.example\"", 0);
+    let server = bench.questions.pop().unwrap();
+    let failed = |bench: &mut Bench| {
+        let ticket = bench.looks.pop().expect("a look is under way").ticket;
+        let fault = evercred::core::aws_error::fault("the look", None, Some("TlsClock"), Some("not valid yet"));
+        bench.handle(Event::Ended { ticket, outcome: Outcome::Failed(fault), samples: Vec::new() });
+    };
+    failed(&mut bench);
+    assert!(bench.keeper.why_no_look().is_some_and(|why| why.contains("not valid")));
+    bench.ntp_answers(&server, 3 * 24 * HOUR);
+    bench.until(16 * MINUTE);
+    failed(&mut bench);
+    assert_eq!(bench.questions, [server], "and not only an hour later");
+    assert_eq!(bench.grade(), Grade::Critical);
+}
+
+#[test]
 fn ntp_makes_it_sub_second_and_a_liar_does_not_turn_it() {
     let mut bench = Bench::new("\"good.example\", \"liar.example\"", 700);
     let [good, liar] = <[NtpServer; 2]>::try_from(std::mem::take(&mut bench.questions)).unwrap();

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 
 use super::Keeper;
-use super::api::{Action, Notice, Warning};
+use super::api::{Action, Notice, Outcome, Warning};
 use crate::core::clock::{Crossing, Grade, LIMITS};
 use crate::core::plan::Endpoint;
 use crate::core::time::{BootTime, Now};
@@ -26,6 +26,8 @@ pub(super) struct ClockWatch {
     looked_at: Option<BootTime>,
     /// Looks in a row that brought nothing.
     failed: u32,
+    /// Why the last one did.
+    why: Option<String>,
     told: Option<Grade>,
     /// The size of the limit whose crossing was foretold.
     foretold: Option<TimeDelta>,
@@ -38,7 +40,11 @@ impl ClockWatch {
     }
 
     /// A look has ended; `heard_at` is when AWS was heard last.
-    pub(super) fn look_ended(&mut self, heard_at: Option<BootTime>) {
+    pub(super) fn look_ended(&mut self, heard_at: Option<BootTime>, outcome: Outcome) {
+        self.why = match outcome {
+            Outcome::Failed(fault) => Some(fault.message),
+            _ => None,
+        };
         self.failed = if heard_at >= self.looked_at { 0 } else { self.failed.saturating_add(1) };
     }
 
@@ -106,6 +112,11 @@ impl Keeper {
 
     fn tell(&mut self, id: &'static str, is_over: bool, message: String) {
         self.actions.push_back(Action::Notice(Notice { id, is_over, message, fix: None }));
+    }
+
+    /// Why the last look at AWS's time brought nothing.
+    pub fn why_no_look(&self) -> Option<&str> {
+        self.clock_watch.why.as_deref()
     }
 
     /// What a person should know of the clock now.

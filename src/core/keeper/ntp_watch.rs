@@ -59,10 +59,12 @@ impl Keeper {
         }
     }
 
-    /// A clock jumped, or the network is another: what was said before may not hold, and who was out of reach may not be.
-    pub(super) fn ask_ntp_again(&mut self, now: Now) {
+    /// A clock jumped, or the network is another: what was said before may not hold, and who was out of reach may not be. Who
+    /// was heard less than `age` ago is not asked.
+    pub(super) fn ask_ntp_again(&mut self, age: TimeDelta, now: Now) {
         for watch in &mut self.ntp {
-            let is_willing = watch.heard.as_ref().is_none_or(|heard| is_willing(&heard.said));
+            let is_old = |heard: &NtpHeard| now.boot - heard.at >= age && is_willing(&heard.said);
+            let is_willing = watch.heard.as_ref().is_none_or(is_old);
             if is_willing && !watch.asked {
                 watch.next = Some(now.boot);
             }

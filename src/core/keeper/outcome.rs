@@ -55,12 +55,16 @@ impl Keeper {
         if !samples.is_empty() {
             self.narrow_by_ntp(now);
         }
+        if matches!(&outcome, Outcome::Failed(fault) if fault.code == "TlsClock") {
+            // By this machine's clock the certificate is not valid: whoever else knows the time is asked.
+            self.ask_ntp_again(TimeDelta::minutes(15), now);
+        }
         self.correct_memory(now);
         self.read_stamps_again(now);
         match flight.work {
             Work::Look => {
                 self.time_check.ended();
-                self.clock_watch.look_ended(self.clock.heard_at());
+                self.clock_watch.look_ended(self.clock.heard_at(), outcome);
             }
             Work::Mint(mint) => self.mint_ended(&mint, &flight.endpoint, ticket, outcome, now),
             Work::SignIn => self.sign_in_ended(ticket, outcome, now),
