@@ -72,6 +72,7 @@ impl Keeper {
         for (profile, target) in targets {
             self.drive(&profile, Some(&target), true, now);
         }
+        self.stamp_anew(now);
         self.drive_sessions(now);
         self.tend_sign_ins(now);
         if let Some(endpoint) = self.waits_for_the_time() {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::api::{Action, Answer, CallerId, LogLevel, Outcome, Refusal, RefusalKind, Ticket};
-use super::node::Node;
+use super::node::{Forced, Node};
 use super::session_api::{RefreshOrder, SessionEnd, SignOutOrder};
 use super::{Flight, Keeper, Minting, Work};
 use crate::core::aws_error::Fault;
@@ -43,6 +43,8 @@ pub(super) struct SessionState {
     pub(super) told_of_need: bool,
     /// Its token's end was read while AWS's time was not known.
     guessed: bool,
+    /// How far this machine's clock was off when the token was taken: so far is the end that its file names.
+    clock_was_off: TimeDelta,
     /// A sign-out is under way: what the file shows meanwhile does not count.
     pub(super) leaving: bool,
 }
@@ -72,6 +74,7 @@ impl SessionState {
             told_of_end: None,
             told_of_need: false,
             guessed: false,
+            clock_was_off: TimeDelta::zero(),
             leaving: false,
         }
     }
@@ -275,6 +278,7 @@ impl Keeper {
             credentials.expires_at = Some(expires_at);
         }
         let held = self.hold(grant, Some(expires_at), born, new.then_some(now.boot));
+        let clock_was_off = self.clock.local_minus_aws(now, warn);
         let guessed = !self.clock.is_known() || self.clock.is_suspect();
         let Some(node) = self.nodes.get_mut(key) else { return };
         node.held = Some(held);
@@ -289,6 +293,7 @@ impl Keeper {
             }
             state.view = View::Present;
             state.guessed = guessed;
+            state.clock_was_off = clock_was_off;
             state.alive_at = Some(born);
             state.told_of_need = false;
         }
@@ -308,9 +313,30 @@ impl Keeper {
         for node in self.nodes.values_mut() {
             let Some(state) = node.session.as_mut().filter(|state| state.guessed) else { continue };
             state.guessed = false;
+            state.clock_was_off = self.clock.local_minus_aws(now, self.settings.warn);
             let (Some(token), Some(held)) = (&state.token, &mut node.held) else { continue };
             let expires_at = self.clock.of_local_writer(token.expires(), now, self.settings.warn);
             held.shift_end(expires_at, &self.settings);
+        }
+    }
+
+    /// The clock was set since a token was stamped by it: its file names an end that every other tool now reads wrongly, so the
+    /// token is refreshed, and with it the stamp.
+    pub(super) fn stamp_anew(&mut self, now: Now) {
+        if !self.clock.is_known() || self.clock.is_suspect() {
+            return;
+        }
+        let off = self.clock.local_minus_aws(now, self.settings.warn);
+        for node in self.nodes.values_mut().filter(|node| node.flight.is_none()) {
+            let Some(state) =
+                node.session.as_mut().filter(|state| !state.guessed && state.can_refresh(&self.clock, now))
+            else {
+                continue;
+            };
+            if (off - state.clock_was_off).abs() > self.settings.warn {
+                state.clock_was_off = off;
+                node.forced = node.forced.or(Some(Forced::ClockSet));
+            }
         }
     }
 

@@ -190,16 +190,24 @@ fn stamps_that_were_read_before_aws_was_heard_are_read_again() {
 }
 
 #[test]
-fn a_wall_clock_that_is_set_makes_no_token_older() {
+fn a_wall_clock_that_is_set_makes_no_token_older_and_the_files_stamp_is_written_anew() {
     let mut bench = Bench::new();
     bench.put(&corp(), 1, HOUR);
     bench.plans(&[sso(&corp(), "dev")]);
+    bench.handle(Event::Home(endpoint("us-east-1")));
     assert!(bench.get("dev").is_ok());
-    bench.wall += 6 * HOUR;
-    bench.run(30 * MINUTE);
-    bench.look(&corp().cache_file());
-    assert!(!bench.calls().contains(&"refresh r1".to_owned()));
-    assert!(bench.got("dev", Wants::Renewal).is_ok());
+    for (set, refreshed) in [(6 * HOUR, "refresh r1"), (-6 * HOUR, "refresh r103")] {
+        bench.calls();
+        bench.wall += set;
+        bench.handle(Event::Disturbed(Disturbance::WallClockSet));
+        bench.run(10 * MINUTE);
+        let calls = bench.calls();
+        assert_eq!(calls.iter().filter(|call| call.starts_with("refresh")).collect::<Vec<_>>(), [refreshed], "once");
+        let file = bench.disk[&corp().cache_file()].clone();
+        let left = corp().read(&file).unwrap().expires().as_millis() - bench.wall;
+        assert!((48 * MINUTE..=HOUR).contains(&left), "as the set clock shows it: {left}");
+        assert!(bench.got("dev", Wants::Renewal).is_ok());
+    }
 }
 
 fn with_login(profile: &str) -> Plan {
