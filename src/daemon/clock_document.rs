@@ -64,7 +64,7 @@ pub(super) fn document(keeper: &Keeper, facts: &TimeKeeping, warn: TimeDelta, no
 /// What AWS said, and whether it was believed.
 fn aws(keeper: &Keeper, now: Now) -> Value {
     let clock = keeper.clock();
-    let (offset, uncertainty) = clock.wall_error(now);
+    let (offset, uncertainty) = clock.wall_error_by_aws(now);
     let said = match (clock.heard_at(), clock.is_known(), clock.is_suspect()) {
         (Some(_), _, true) => "the Date of its answers; something has happened since that makes another look necessary",
         (Some(_), _, false) => AWS_SAID,
@@ -87,15 +87,12 @@ fn aws(keeper: &Keeper, now: Now) -> Value {
 fn ntp(server: &NtpServer, heard: Option<&NtpHeard>, clock: &Clock, now: Now) -> Value {
     let (said, offset, why) = match heard.map(|heard| &heard.said) {
         None => ("nothing yet".to_owned(), None, Some("it has not answered yet")),
-        Some(Ok(answer)) => (
-            format!(
-                "its time, from {} (its own word: right within {} ms)",
-                stratum(answer),
-                answer.root_error.num_milliseconds()
-            ),
-            Some(clock.by_ntp(answer, now)),
-            clock.by_ntp(answer, now).contradicts_aws.then_some("AWS's time contradicts it"),
-        ),
+        Some(Ok(answer)) => {
+            let offset = clock.by_ntp(answer, now);
+            let error = answer.root_error.num_milliseconds();
+            let said = format!("its time, from {} (its own word: right within {error} ms)", stratum(answer));
+            (said, Some(offset), offset.why_not)
+        }
         Some(Err(problem)) => (problem.to_string(), None, Some("it gave no time that can be used")),
     };
     json!({
@@ -139,7 +136,7 @@ fn kernel(facts: &TimeKeeping, clock: &Clock, warn: TimeDelta, now: Now) -> Valu
             let is_wrong = clock.grade(now, warn) > Grade::Ok;
             (
                 format!("this clock is right within {} ms", max_error.num_milliseconds()),
-                is_wrong.then(|| "AWS's time contradicts it".to_owned()),
+                is_wrong.then(|| format!("{} say otherwise", source(clock).unwrap_or("others"))),
             )
         }
         KernelClock::Unsynchronised => ("nobody keeps this clock right".to_owned(), None),

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::clock_document;
 use crate::adapters::timekeeping;
 use crate::core::keeper::{Keeper, Notice};
-use crate::core::time::Now;
+use crate::core::time::{BootTime, Now};
 use crate::core::timekeeping::{Fix, TimeKeeping};
 use crate::platform::environment::Environment;
 use crate::wire;
@@ -16,6 +16,8 @@ use crate::wire;
 pub(super) enum For {
     /// A caller that asked for the clock document.
     Caller(oneshot::Sender<wire::Answer>),
+    /// Whoever asks for the status next.
+    Status,
     /// A person that is to be told how to mend the clock.
     Person(Notice),
 }
@@ -23,7 +25,7 @@ pub(super) enum For {
 /// What was found last, and the looks that are under way.
 #[derive(Default)]
 pub(super) struct ClockFacts {
-    last: Option<TimeKeeping>,
+    last: Option<(TimeKeeping, BootTime)>,
     looks: JoinSet<(TimeKeeping, For)>,
 }
 
@@ -46,18 +48,24 @@ impl ClockFacts {
                 let document = clock_document::document(keeper, &facts, warn, now);
                 let _ = reply.send(wire::answer_ok(&document));
             }
+            For::Status => {}
             For::Person(Notice { id, message, .. }) => {
                 let fix = clock_document::fixes(&facts, keeper, now).into_iter().next();
                 let fix = fix.map_or_else(String::new, |fix| format!("; fix: {}", in_a_line(fix)));
                 tracing::warn!(id, "{message}{fix}");
             }
         }
-        self.last = Some(facts);
+        self.last = Some((facts, now.boot));
     }
 
-    /// The first thing to do about the clock, by what was found last.
-    pub(super) fn first_fix(&self, keeper: &Keeper, now: Now) -> Option<String> {
-        let fix = clock_document::fixes(self.last.as_ref()?, keeper, now).into_iter().next()?;
+    /// The first thing to do about the clock, by what was found last. What is older than a minute is looked at again, for
+    /// whoever asks next: a person may be at work on it.
+    pub(super) fn first_fix(&mut self, environment: &Environment, keeper: &Keeper, now: Now) -> Option<String> {
+        let is_old = self.last.as_ref().is_none_or(|(_, at)| now.boot - *at > TimeDelta::minutes(1));
+        if is_old && self.looks.is_empty() && keeper.clock_warning(now).is_some() {
+            self.look(environment, For::Status);
+        }
+        let fix = clock_document::fixes(&self.last.as_ref()?.0, keeper, now).into_iter().next()?;
         Some(in_a_line(fix))
     }
 }

@@ -363,12 +363,13 @@ impl Daemon {
         }
     }
 
-    fn status(&self) -> wire::StatusDocument {
+    fn status(&mut self) -> wire::StatusDocument {
+        let clock_fix = self.clock_facts.first_fix(&self.environment, &self.keeper, now());
         let path = |file| path_of(&self.paths, &self.start.folders.settings_file, file);
         let context = status::Context {
             started_at: self.started_at,
             warn: self.start.settings.clock.warn.get(),
-            clock_fix: self.clock_facts.first_fix(&self.keeper, now()),
+            clock_fix,
             file_problems: self.inputs.problems(),
             path: &path,
             problems: self.settings_problem.iter().chain(&self.state_problems).cloned().collect(),

@@ -55,7 +55,7 @@ fn all_9_location_cases_of_the_sdks_pass() {
 }
 
 /// The cases of one file in aws-runtime's source, wherever cargo keeps it.
-fn cases(file: &str) -> Vec<Value> {
+pub(crate) fn cases(file: &str) -> Vec<Value> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     // Of this platform only: what other platforms need has not been downloaded.
     let host = Command::new("rustc").arg("-vV").output().expect("rustc runs");

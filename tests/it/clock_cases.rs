@@ -120,7 +120,6 @@ fn now(boot: i64, off: i64) -> Now {
 fn a_server_is_asked_once_an_hour_and_left_alone_when_it_says_so() {
     let problem = |code: &str, never_again| NtpProblem::KissOfDeath { code: code.into(), never_again };
     for (problem, next) in [
-        (NtpProblem::NoAnswer("nothing came".into()), Some(1)),
         (NtpProblem::Unsynchronised, Some(4)),
         (NtpProblem::Forged, Some(4)),
         (problem("RATE", false), Some(4)),
@@ -148,11 +147,129 @@ fn who_has_not_answered_yet_is_not_asked_again_and_a_jump_asks_the_willing() {
     let [one, two] = <[NtpServer; 2]>::try_from(std::mem::take(&mut bench.questions)).unwrap();
     bench.ntp_answers(&one, 0);
     bench.handle(Event::NtpAnswered { server: two, result: Err(NtpProblem::Unsynchronised) });
+    bench.until(bench.boot + 2 * MINUTE);
     bench.off = -10 * MINUTE;
-    bench.until(bench.boot + 1_000);
     bench.keeper.handle_timeout(bench.now());
     bench.collect();
     assert_eq!(bench.questions, [one]);
+}
+
+#[test]
+fn who_can_not_be_reached_is_asked_again_soon_and_then_seldom() {
+    let mut bench = Bench::new("\"ntp.example\"", 0);
+    bench.aws_answers();
+    let mut asked = Vec::new();
+    while let Some(server) = bench.questions.pop() {
+        asked.push((bench.boot + MINUTE / 2) / MINUTE);
+        bench.handle(Event::NtpAnswered { server, result: Err(NtpProblem::NoSuchHost("no network".into())) });
+        for _ in 0..120 {
+            bench.until(bench.boot + MINUTE);
+            if !bench.looks.is_empty() {
+                bench.aws_answers();
+            }
+            if !bench.questions.is_empty() {
+                break;
+            }
+        }
+        if asked.len() == 9 {
+            break;
+        }
+    }
+    assert_eq!(asked, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
+}
+
+#[test]
+fn a_clock_that_is_set_every_few_seconds_is_no_reason_for_as_many_questions() {
+    let mut bench = Bench::new("\"ntp.example\"", 0);
+    bench.aws_answers();
+    let (mut looks, mut questions) = (0, 0);
+    for turn in 0..600 {
+        bench.until(bench.boot + 6_000);
+        bench.off = if turn % 2 == 0 { 900 } else { -900 };
+        bench.handle(Event::Disturbed(evercred::core::keeper::Disturbance::WallClockSet));
+        if !bench.looks.is_empty() {
+            looks += 1;
+            bench.aws_answers();
+        }
+        for server in std::mem::take(&mut bench.questions) {
+            questions += 1;
+            bench.ntp_answers(&server, 0);
+        }
+    }
+    assert!(looks <= 75 && questions <= 65, "{looks} looks and {questions} questions in an hour");
+    assert!(bench.keeper.clock().readings().count() <= 300);
+}
+
+#[test]
+fn a_clock_that_is_set_days_ahead_while_aws_is_out_of_reach_is_known_by_ntp() {
+    let mut bench = Bench::new("\"ntp.example\"", 0);
+    bench.aws_answers();
+    let server = bench.questions.pop().unwrap();
+    bench.ntp_answers(&server, 0);
+    bench.until(10 * MINUTE);
+    bench.off = 300 * 24 * HOUR;
+    bench.handle(Event::Disturbed(evercred::core::keeper::Disturbance::WallClockSet));
+    let ticket = bench.looks.pop().expect("a look at once").ticket;
+    let fault = evercred::core::aws_error::fault("the look", None, Some("TlsClock"), Some("expired"));
+    bench.handle(Event::Ended { ticket, outcome: Outcome::Failed(fault), samples: Vec::new() });
+    let server = bench.questions.pop().expect("NTP too");
+    bench.ntp_answers(&server, 0);
+    assert_eq!(bench.grade(), Grade::Critical, "{:?}", bench.error());
+    assert_eq!(bench.notices.len(), 1);
+}
+
+#[test]
+fn who_is_not_asked_any_more_counts_no_more() {
+    let mut bench = Bench::new("\"liar.example\"", 0);
+    let server = bench.questions.pop().unwrap();
+    bench.ntp_answers(&server, 20 * MINUTE);
+    assert_eq!(bench.grade(), Grade::Critical);
+    let settings = Settings::parse("[clock]\nntp = []").unwrap();
+    bench.handle(Event::Settings(settings.keeper()));
+    assert_eq!(bench.grade(), Grade::Unknown);
+}
+
+#[test]
+fn a_place_that_is_out_of_reach_is_not_the_only_one_that_is_asked() {
+    let mut bench = Bench::new("", 0);
+    let place = |region: &str, url: Option<&str>| Endpoint {
+        region: region.into(),
+        url: url.map(str::to_owned),
+        fips: false,
+        dual_stack: false,
+    };
+    bench.aws_answers();
+    let emulator = place("eu-west-1", Some("http://127.0.0.1:4566"));
+    let plan = evercred::core::plan::Plan {
+        profile: "app".into(),
+        steps: Vec::new(),
+        endpoint: emulator.clone(),
+        renew: None,
+        notes: Vec::new(),
+    };
+    let plans = |plans: &[&evercred::core::plan::Plan]| Event::Plans {
+        profiles: plans.iter().map(|plan| (plan.profile.clone(), Ok((*plan).clone()))).collect(),
+        sso_sessions: std::collections::BTreeMap::new(),
+    };
+    bench.handle(plans(&[&plan]));
+    let mut asked = Vec::new();
+    for _ in 0..4 {
+        bench.until(bench.boot + HOUR);
+        let order = bench.looks.pop().expect("a look an hour");
+        asked.push(order.endpoint.clone());
+        let fault = evercred::core::aws_error::fault("the look", None, Some("Network"), Some("down"));
+        bench.handle(Event::Ended { ticket: order.ticket, outcome: Outcome::Failed(fault), samples: Vec::new() });
+    }
+    assert!(asked.contains(&emulator) && asked.contains(&place("us-east-1", None)), "{asked:?}");
+    // A place that no profile means any more is not asked.
+    bench.handle(plans(&[]));
+    for _ in 0..3 {
+        bench.until(bench.boot + HOUR);
+        let order = bench.looks.pop().expect("a look an hour");
+        assert_eq!(order.endpoint, place("us-east-1", None));
+        let fault = evercred::core::aws_error::fault("the look", None, Some("Network"), Some("down"));
+        bench.handle(Event::Ended { ticket: order.ticket, outcome: Outcome::Failed(fault), samples: Vec::new() });
+    }
 }
 
 #[test]
@@ -220,6 +337,55 @@ fn a_sleeping_laptop_is_woken_twice_an_hour_at_most() {
         }
     }
     assert!(wakeups <= 97, "{wakeups} in two days");
+}
+
+/// What of the SDKs' own clock-skew cases is about learning the time; what they retry is the keeper's matter here.
+#[test]
+fn the_sdks_cases_of_clock_skew_are_learned_as_the_sdks_learn_them() {
+    let millis = |time: &serde_json::Value| {
+        chrono::DateTime::parse_from_rfc3339(time.as_str().unwrap()).unwrap().timestamp_millis()
+    };
+    let tests = crate::aws_file_cases::cases("clock-skew-test-cases.json");
+    assert!(tests.len() >= 10);
+    for test in tests {
+        let operations = test["operations"].as_array().unwrap();
+        let begin = millis(&operations[0]["attempts"][0]["clientTimeAtSend"]) - HOUR;
+        let at = |client: i64| Now {
+            boot: BootTime::from_millis(client - begin),
+            wall: WallTime::from_millis(client),
+            suspended: TimeDelta::zero(),
+        };
+        let mut clock = Clock::new(at(begin), false);
+        let mut hear = |date: AwsTime, sent: i64, received: i64| {
+            let (sent, now) = (at(sent).boot, at(received));
+            let _ = clock.observe(Sample { date, sent, received: now.boot, trust: Trust::Authenticated }, now);
+            (clock.wall_error(now), clock.is_suspect())
+        };
+        let skew = operations[0]["initialClientSkew"].as_i64().unwrap() * 1_000;
+        if skew != 0 {
+            let _ = hear(AwsTime::from_millis(begin + skew), begin, begin + 100);
+        }
+        for operation in operations {
+            let expected = TimeDelta::seconds(operation["expectedClientSkew"].as_i64().unwrap());
+            let mut learned = (TimeDelta::zero(), TimeDelta::zero());
+            for attempt in operation["attempts"].as_array().unwrap() {
+                let headers = &attempt["response"]["headers"];
+                // Without a Date nothing is said, and with an Age it is a cache that says it.
+                let Some(date) = headers["Date"].as_str().filter(|_| headers["Age"].is_null()) else { continue };
+                let date = evercred::core::http_date::parse(date).unwrap();
+                let (sent, received) = (millis(&attempt["clientTimeAtSend"]), millis(&attempt["clientTimeAtReceive"]));
+                let (mut error, suspect) = hear(date, sent, received);
+                if suspect {
+                    // It contradicts what was known: a second answer is asked for, at once.
+                    error = hear(date + TimeDelta::seconds(1), sent + 1_000, received + 1_000).0;
+                }
+                learned = error;
+            }
+            let (error, uncertainty) = learned;
+            let off = (-error - expected).abs();
+            assert!(off <= uncertainty, "{}: {error} ± {uncertainty}", test["description"]);
+        }
+    }
 }
 
 proptest! {

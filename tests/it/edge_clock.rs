@@ -96,12 +96,20 @@ fn nobody_is_asked_for_the_time_where_the_settings_say_so() {
 
 #[test]
 fn answers_without_a_date_tell_nothing_and_stop_nothing() {
-    let mut machine = Machine::new();
-    machine.aws.set_date(DateHeader::Missing);
-    machine.start();
-    assert_eq!(machine.whose("app"), Ok(role("App")));
-    let document = clock(&machine);
-    assert_eq!((document["state"].as_str(), machine.run(&["clock"]).status.code()), (Some("unknown"), Some(0)));
+    for with_ntp in [false, true] {
+        let mut machine = Machine::new();
+        let ntp = Ntp::start(0, |_| {});
+        if with_ntp {
+            machine.write(".config/evercred/evercred.toml", &Ntp::settings(&[&ntp]));
+        }
+        machine.aws.set_date(DateHeader::Missing);
+        machine.start();
+        let known = if with_ntp { "ok" } else { "unknown" };
+        machine.eventually("NTP has answered", |machine| clock(machine)["state"] == known);
+        assert_eq!(machine.whose("app"), Ok(role("App")), "NTP known: {with_ntp}");
+        let document = clock(&machine);
+        assert_eq!((document["state"].as_str(), machine.run(&["clock"]).status.code()), (Some(known), Some(0)));
+    }
 }
 
 fn fake(machine: &Machine, mut command: Command) -> Command {
@@ -125,24 +133,31 @@ fn a_clock_that_is_set_while_the_daemon_runs_is_seen_told_of_once_and_its_mendin
     machine.eventually("the time is known", |machine| is_off_by(machine, 0));
     assert_eq!(machine.whose("app"), Ok(role("App")));
     let mut warned = 0;
-    for (step, state) in
-        [(-4 * MINUTE, "notice"), (14 * MINUTE, "warning"), (-16 * MINUTE, "critical"), (7_200, "critical")]
-    {
+    for (step, state) in [
+        (-30, "ok"),
+        (30, "ok"),
+        (-4 * MINUTE, "notice"),
+        (4 * MINUTE, "notice"),
+        (-14 * MINUTE, "warning"),
+        (14 * MINUTE, "warning"),
+        (-16 * MINUTE, "critical"),
+        (16 * MINUTE, "critical"),
+        (7_200, "critical"),
+        (-7_200, "critical"),
+    ] {
         machine.replace("stamp", &format!("{step:+}"));
-        machine.eventually("the step is seen", |machine| is_off_by(machine, step));
-        assert_eq!(clock(&machine)["state"], state, "{step}");
-        warned += 1;
-        assert_eq!(told(&machine, "AWS's time"), warned, "{}", machine.read("log"));
+        machine.eventually("the step is seen", |machine| is_off_by(machine, step) && clock(machine)["state"] == state);
+        warned += usize::from(state != "ok");
+        machine.eventually("it is told", |machine| told(machine, "AWS's time") == warned);
         // A renewal that is signed by such a clock's machine is signed by AWS's time.
         assert_eq!(machine.run(&["renew", "app"]).status.code(), Some(0), "{}", machine.read("log"));
         let expiration = seconds_of(&machine.credentials("app").unwrap()["Expiration"]);
         let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let left = expiration - i64::try_from(here).unwrap() - step;
+        let left = expiration - i64::try_from(here).unwrap() - if state == "ok" { 0 } else { step };
         assert!((3_590..=3_603).contains(&left), "as the set clock shows it: {left}");
         machine.replace("stamp", "+0");
         machine.eventually("it is right again", |machine| is_off_by(machine, 0) && clock(machine)["state"] == "ok");
-        let mended = |machine: &Machine| told(machine, "right again") == warned;
-        machine.eventually("and that is said", mended);
+        machine.eventually("and that is said", |machine| told(machine, "right again") == warned);
     }
     assert!(machine.aws.calls().iter().all(|call| call.error.is_none()), "{:?}", machine.aws.calls());
 }

@@ -48,8 +48,9 @@ fn exit_code(state: &str) -> u8 {
 fn said(document: &Value, colour: bool) -> String {
     let now = text(document, "now");
     let mut lines = vec![headline(document, colour)];
-    if let (Some(source), Some(at)) = (text(document, "source"), text(document, "measured_at")) {
-        lines.push(format!("known from {}, {}", line(source), when(at, now)));
+    if let Some(source) = text(document, "source") {
+        let at = text(document, "measured_at").map_or_else(String::new, |at| format!(", {}", when(at, now)));
+        lines.push(format!("known from {}{at}", line(source)));
     }
     lines.extend(list(document, "limits").iter().filter_map(|limit| at_the_limit(limit, document)));
     lines.push(drift(document));
@@ -312,7 +313,7 @@ the last day (+ is ahead of AWS's time, - behind; the dots: give or take)
     #[test]
     fn what_is_not_known_is_not_made_up() {
         let mut document = document();
-        for name in ["offset_seconds", "uncertainty_seconds", "drift_ppm", "now", "measured_at"] {
+        for name in ["offset_seconds", "uncertainty_seconds", "drift_ppm", "now", "measured_at", "source"] {
             document[name] = Value::Null;
         }
         (document["state"], document["sources"], document["history"]) = (json!("unknown"), json!([]), json!([]));

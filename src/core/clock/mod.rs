@@ -34,6 +34,8 @@ const WALL_GUESS_MS: i64 = 24 * 3_600_000;
 /// The same where the kernel says that it is synchronised. NTP is right within a second; the rest is for what may have
 /// fooled it, as this is still nobody's word but ours.
 const SYNCHRONISED_GUESS_MS: i64 = 30_000;
+/// On the day of a leap second servers differ by up to a second.
+const SMEAR_MS: i64 = 1_000;
 /// Two clocks that are read one after the other differ by scheduling, not by half a second.
 const JUMP_MS: i64 = 500;
 
@@ -90,8 +92,8 @@ pub struct NtpOffset {
     pub error: TimeDelta,
     /// How far that may be off, by the server's own account and the time that the answer took.
     pub uncertainty: TimeDelta,
-    /// Whether AWS's own answers say otherwise, so that it is not believed.
-    pub contradicts_aws: bool,
+    /// Why it is not believed, where it isn't.
+    pub why_not: Option<&'static str>,
 }
 
 /// The estimate. It never reads a clock: every method is handed [`Now`].
@@ -197,11 +199,11 @@ impl Clock {
         self.known = true;
         self.suspect = false;
         self.heard_at = Some(sample.received);
-        let wall = wall_minus_boot(now);
+        let (wall, likely) = (wall_minus_boot(now), self.narrowed(now).unwrap_or(offset));
         self.trend.note(Reading {
             at: now.boot,
-            lowest: wall.saturating_sub(self.narrowed(now).highest),
-            highest: wall.saturating_sub(self.narrowed(now).lowest),
+            lowest: wall.saturating_sub(likely.highest),
+            highest: wall.saturating_sub(likely.lowest),
         });
         verdict
     }
@@ -218,6 +220,8 @@ impl Clock {
                     Some(both) => Some(both),
                     // Each agrees with AWS: the first one counts.
                     None if self.known => Some(others),
+                    // One smears leap seconds, say: who is a second apart does not disagree.
+                    None if others.wider(SMEAR_MS).meet(heard).is_some() => Some(others),
                     None => return self.ntp = None,
                 },
             };
@@ -225,21 +229,29 @@ impl Clock {
         self.ntp = agreed;
     }
 
-    /// How far this machine's wall clock is off by what an NTP server said.
+    /// How far this machine's wall clock is off by what an NTP server said, and why that is not believed.
     pub fn by_ntp(&self, answer: &NtpAnswer, now: Now) -> NtpOffset {
-        let (heard, wall) = (of_ntp(answer).at(now.boot), wall_minus_boot(now));
-        let (lowest, highest) = (wall.saturating_sub(heard.highest), wall.saturating_sub(heard.lowest));
-        let middle = lowest.midpoint(highest);
-        NtpOffset {
-            error: milliseconds(middle),
-            uncertainty: milliseconds(highest.saturating_sub(middle)),
-            contradicts_aws: self.known && self.possible(now).meet(heard).is_none(),
-        }
+        let heard = of_ntp(answer).at(now.boot);
+        let (error, uncertainty) = wall_error_of(heard, heard.middle(), now);
+        let why_not = if self.contradicts_aws(answer, now) {
+            Some("AWS's time contradicts it")
+        } else if !self.is_believable(answer, now) {
+            Some("a clock has jumped since")
+        } else if self.ntp.is_none() {
+            Some("another server says otherwise, and AWS was not heard")
+        } else {
+            None
+        };
+        NtpOffset { error, uncertainty, why_not }
+    }
+
+    fn contradicts_aws(&self, answer: &NtpAnswer, now: Now) -> bool {
+        self.known && self.possible(now).meet(of_ntp(answer).at(now.boot)).is_none()
     }
 
     fn is_believable(&self, answer: &NtpAnswer, now: Now) -> bool {
         let of_this_epoch = self.jumped_at.is_none_or(|jumped_at| answer.sent >= jumped_at);
-        of_this_epoch && answer.received <= now.boot && !self.by_ntp(answer, now).contradicts_aws
+        of_this_epoch && answer.received <= now.boot && !self.contradicts_aws(answer, now)
     }
 
     fn await_confirmation(&mut self, heard: Offset) -> Verdict {
@@ -314,15 +326,14 @@ impl Clock {
         AwsInterval { earliest: at(offset.lowest), latest: at(offset.highest) }
     }
 
-    /// Where the offset is most likely: what AWS said, narrowed by NTP where they agree; before AWS was heard what NTP said,
-    /// and before that what the wall clock shows.
-    fn narrowed(&self, now: Now) -> Offset {
-        let (offset, ntp) = (self.offset.at(now.boot), self.ntp.map(|ntp| ntp.at(now.boot)));
+    /// Where the offset is most likely: what AWS said, narrowed by NTP where they agree; before AWS was heard what NTP said.
+    fn narrowed(&self, now: Now) -> Option<Offset> {
+        let ntp = self.ntp.map(|ntp| ntp.at(now.boot));
         match ntp {
-            Some(ntp) if self.known => offset.meet(ntp).unwrap_or(offset),
-            Some(ntp) => ntp,
-            None if self.known => offset,
-            None => Offset { lowest: wall_minus_boot(now), highest: wall_minus_boot(now), as_of: now.boot },
+            // What NTP said is from after a pause, if there was one.
+            Some(ntp) if self.known => Some(self.possible(now).meet(ntp).unwrap_or_else(|| self.offset.at(now.boot))),
+            Some(ntp) => Some(ntp),
+            None => self.known.then(|| self.offset.at(now.boot)),
         }
     }
 
@@ -336,10 +347,14 @@ impl Clock {
         AwsTime::from_millis(now.boot.as_millis()) + self.aws_minus_boot(now)
     }
 
+    /// How far AWS's time may be off what AWS said of it: what expiry is judged by. NTP has no part in it.
+    pub fn uncertainty(&self, now: Now) -> TimeDelta {
+        self.wall_error_by_aws(now).1
+    }
+
     /// Best guess of AWS's time minus the boot-time clock: what a signer adds.
     pub fn aws_minus_boot(&self, now: Now) -> TimeDelta {
-        let Offset { lowest, highest, .. } = self.narrowed(now);
-        milliseconds(lowest.midpoint(highest))
+        milliseconds(self.narrowed(now).map_or_else(|| wall_minus_boot(now), Offset::middle))
     }
 
     /// How long from now until AWS's time may be `at`, at the earliest: for what should rather be done too soon. Before
@@ -355,16 +370,19 @@ impl Clock {
 
     /// This machine's wall clock minus AWS's time, and how far that may be off.
     pub fn wall_error(&self, now: Now) -> (TimeDelta, TimeDelta) {
-        let best = self.aws_minus_boot(now);
-        let mut possible = self.possible(now);
-        if self.known || self.ntp.is_some() {
-            let Offset { lowest, highest, .. } = self.narrowed(now);
-            possible = Offset { lowest, highest: highest.saturating_add(self.pause), ..possible };
-        }
-        let error = wall_minus_boot(now).saturating_sub(best.num_milliseconds());
-        let up = possible.highest.saturating_sub(best.num_milliseconds());
-        let down = best.num_milliseconds().saturating_sub(possible.lowest);
-        (milliseconds(error), milliseconds(up.max(down)))
+        let possible = self.possible(now);
+        let by_ntp = self.ntp.map(|ntp| ntp.at(now.boot));
+        let within = match by_ntp {
+            Some(ntp) if self.known => possible.meet(ntp).unwrap_or(possible),
+            Some(ntp) => ntp,
+            None => possible,
+        };
+        wall_error_of(within, self.aws_minus_boot(now).num_milliseconds(), now)
+    }
+
+    /// The same by what AWS said alone.
+    pub fn wall_error_by_aws(&self, now: Now) -> (TimeDelta, TimeDelta) {
+        wall_error_of(self.possible(now), self.offset.at(now.boot).middle(), now)
     }
 
     /// How far the wall clock is off, given only where the whole interval is past a threshold, and taken back only where
@@ -377,11 +395,10 @@ impl Clock {
         self.settled.next(error.abs() - uncertainty, error.abs() + uncertainty, warn)
     }
 
-    /// Settles the grade as it is now, and gives the one before and the new one. Called with every event.
-    pub fn settle(&mut self, now: Now, warn: TimeDelta) -> (Grade, Grade) {
-        let before = self.settled;
+    /// Settles the grade as it is now. Called with every event.
+    pub fn settle(&mut self, now: Now, warn: TimeDelta) -> Grade {
         self.settled = self.grade(now, warn);
-        (before, self.settled)
+        self.settled
     }
 
     /// The wall clock was set: how it went before says nothing about how it will go on.
@@ -406,7 +423,7 @@ impl Clock {
 
     /// Which of AWS's limits the wall clock will pass within a day, the next one first.
     pub fn crossings(&self, now: Now) -> Vec<Crossing> {
-        self.trend.crossings(self.wall_error(now).0, &LIMITS.map(|limit| limit.size))
+        self.trend.crossings(now.boot, &LIMITS.map(|limit| limit.size))
     }
 
     /// An expiry as a reader should be told who compares it with this machine's clock: AWS's own value, and while the
@@ -442,6 +459,13 @@ impl Clock {
     }
 }
 
+/// The wall clock minus AWS's time for the best guess of the offset, and how far that may be off within what is possible.
+fn wall_error_of(possible: Offset, best: i64, now: Now) -> (TimeDelta, TimeDelta) {
+    let up = possible.highest.saturating_sub(best);
+    let down = best.saturating_sub(possible.lowest);
+    (milliseconds(wall_minus_boot(now).saturating_sub(best)), milliseconds(up.max(down)))
+}
+
 /// What an NTP server said of the offset. Nothing ties the time of its answer to AWS but that both mean UTC.
 fn of_ntp(answer: &NtpAnswer) -> Offset {
     let (lowest, highest) = answer.offset();
@@ -453,5 +477,6 @@ fn wall_minus_boot(now: Now) -> i64 {
 }
 
 fn milliseconds(millis: i64) -> TimeDelta {
-    TimeDelta::milliseconds(millis.clamp(-i64::MAX, i64::MAX))
+    // A quarter of what there is: what is added to it later must not overflow, as a panic would end the daemon.
+    TimeDelta::milliseconds(millis.clamp(-(i64::MAX / 4), i64::MAX / 4))
 }

@@ -58,6 +58,16 @@ impl Offset {
         moved
     }
 
+    pub(super) fn middle(self) -> i64 {
+        self.lowest.midpoint(self.highest)
+    }
+
+    /// The same, wider.
+    pub(super) fn wider(mut self, by: i64) -> Self {
+        self.widen(by);
+        self
+    }
+
     pub(super) fn widen(&mut self, by: i64) {
         self.lowest = self.lowest.saturating_sub(by);
         self.highest = self.highest.saturating_add(by);

@@ -16,6 +16,10 @@ const APART: TimeDelta = TimeDelta::minutes(5);
 const SPAN: TimeDelta = TimeDelta::hours(24);
 /// Less than this is not enough to speak of a rate.
 const ENOUGH: TimeDelta = TimeDelta::hours(1);
+/// After this long without a reading nothing is foretold any more.
+const OLDEST: TimeDelta = TimeDelta::hours(3);
+/// More readings than a day of them has every five minutes: a clock that is set all the time.
+const MOST: usize = 300;
 /// Two readings lie on a line however the clock stepped between them.
 const FEWEST: usize = 3;
 const BILLION: i128 = 1_000_000_000;
@@ -74,7 +78,7 @@ impl Trend {
             return;
         }
         self.readings.push_back(reading);
-        while self.readings.front().is_some_and(|first| reading.at - first.at > SPAN) {
+        while self.readings.len() > MOST || self.readings.front().is_some_and(|first| reading.at - first.at > SPAN) {
             self.readings.pop_front();
         }
         self.fit();
@@ -139,14 +143,19 @@ impl Trend {
         }
     }
 
-    /// When an error will be past each limit (a size, ascending), where the rate is known well enough to say "about".
-    pub(super) fn crossings(&self, error: TimeDelta, limits: &[TimeDelta]) -> Vec<Crossing> {
-        let Some((rate, uncertainty)) = self.drift.map(Drift::middle) else { return Vec::new() };
-        if rate == 0 || uncertainty > rate.abs() / 2 {
+    /// When the error will be past each limit (a size, ascending), where the rate is known well enough to say "about", and of
+    /// late.
+    pub(super) fn crossings(&self, now: BootTime, limits: &[TimeDelta]) -> Vec<Crossing> {
+        let (Some((rate, uncertainty)), Some(newest)) = (self.drift.map(Drift::middle), self.readings.back()) else {
+            return Vec::new();
+        };
+        let age = now - newest.at;
+        if rate == 0 || uncertainty > rate.abs() / 2 || age > OLDEST {
             return Vec::new();
         }
         let direction = rate.signum();
-        let along = i128::from(error.num_milliseconds()) * i128::from(direction);
+        let since = i128::from(age.num_milliseconds()) * i128::from(rate) / BILLION;
+        let along = (i128::from(newest.lowest.midpoint(newest.highest)) + since) * i128::from(direction);
         let ahead = limits.iter().filter_map(|limit| {
             let left = i128::from(limit.num_milliseconds()) - along;
             let after = TimeDelta::milliseconds(clamped(left * BILLION / i128::from(rate.abs())));
@@ -197,10 +206,14 @@ mod tests {
         let trend = trend((0..5).map(|at| reading(at * 15, error(at * 15))));
         let (rate, uncertainty) = trend.drift().unwrap().middle();
         assert!((rate + 16_666_667).abs() <= uncertainty && uncertainty < 1_000_000, "{rate} ± {uncertainty}");
-        let [first, second] = trend.crossings(TimeDelta::seconds(-60), &LIMITS)[..] else { panic!() };
+        let [first, second] = trend.crossings(BootTime::from_millis(60 * MINUTE), &LIMITS)[..] else { panic!() };
         assert_eq!((first.error.num_minutes(), second.error.num_minutes()), (-5, -15));
         assert!((first.after - TimeDelta::hours(4)).abs() < TimeDelta::minutes(15), "{}", first.after);
         assert!((second.after - TimeDelta::hours(14)).abs() < TimeDelta::minutes(50), "{}", second.after);
+        // Without a reading it comes nearer all the same, and after hours nobody knows.
+        let later = trend.crossings(BootTime::from_millis(180 * MINUTE), &LIMITS)[0];
+        assert!((first.after - later.after - TimeDelta::hours(2)).abs() < TimeDelta::seconds(1), "{}", later.after);
+        assert_eq!(trend.crossings(BootTime::from_millis(300 * MINUTE), &LIMITS), []);
     }
 
     #[test]
@@ -209,7 +222,7 @@ mod tests {
         let stepped = trend((0..20).map(|at| reading(at * 10, if at < 10 { 0 } else { 600_000 })));
         let drift = stepped.drift().unwrap();
         assert!(drift.lowest <= 0 && drift.highest >= 0, "{drift:?}");
-        assert_eq!(stepped.crossings(TimeDelta::minutes(10), &LIMITS), []);
+        assert_eq!(stepped.crossings(BootTime::from_millis(190 * MINUTE), &LIMITS), []);
         assert!(!stepped.is_restless(500));
         // Told of it, nothing is said for an hour.
         let mut told = trend((0..7).map(|at| reading(at * 15, -at * 15_000)));
@@ -231,7 +244,7 @@ mod tests {
         let good = trend((0..100).map(|at| reading(at * 14, at * 7)));
         let drift = good.drift().unwrap();
         assert!(drift.lowest <= 8_333 && drift.highest >= 8_333, "{drift:?}");
-        assert_eq!(good.crossings(TimeDelta::zero(), &LIMITS), []);
+        assert_eq!(good.crossings(BootTime::from_millis(99 * 14 * MINUTE), &LIMITS), []);
     }
 
     #[test]
@@ -243,7 +256,7 @@ mod tests {
             highest: end.saturating_add(1),
         });
         let wild = trend(wild);
-        let _ = wild.crossings(TimeDelta::MAX, &LIMITS);
+        let _ = wild.crossings(BootTime::from_millis(130 * MINUTE), &LIMITS);
     }
 
     proptest! {
@@ -264,7 +277,7 @@ mod tests {
             if let Some(drift) = trend.drift() {
                 prop_assert!(drift.lowest <= ppm * 1_000 && ppm * 1_000 <= drift.highest, "{:?}", drift);
             }
-            for Crossing { error: to, after } in trend.crossings(TimeDelta::milliseconds(error(minute)), &LIMITS) {
+            for Crossing { error: to, after } in trend.crossings(BootTime::from_millis(minute * MINUTE), &LIMITS) {
                 let truly = (to.num_milliseconds() - error(minute)) as f64 / (ppm as f64 / 1e6);
                 let said = after.num_milliseconds() as f64;
                 prop_assert!(said > truly * 0.45 - 1e3 && said < truly * 1.6 + 1e3, "{} {}", said, truly);

@@ -1,6 +1,8 @@
 //! Watches the clock: looks at AWS's time when nothing was heard for a while, and tells a person once when this machine's
 //! clock gets worse, and once when it is right again.
 
+use std::collections::VecDeque;
+
 use chrono::TimeDelta;
 
 use super::Keeper;
@@ -11,8 +13,15 @@ use crate::core::time::{BootTime, Now};
 
 /// A look is made when nothing was heard for this long.
 const USUALLY: TimeDelta = TimeDelta::hours(1);
-/// The same while something is wrong with the clock, and after a look that failed.
+/// The same while something is wrong with the clock.
 const CLOSELY: TimeDelta = TimeDelta::minutes(15);
+/// After a look that brought nothing, and after more of them; then as usual. A laptop that wakes has a network soon.
+const RETRIES: [TimeDelta; 4] = [TimeDelta::minutes(1), TimeDelta::minutes(5), CLOSELY, TimeDelta::minutes(30)];
+/// So many looks in half an hour and no more: a clock that is set all the time is no reason for as many requests.
+const AT_ONCE: usize = 30;
+const PER: TimeDelta = TimeDelta::minutes(30);
+/// What was foretold is foretold again after this.
+const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
 /// The problem's id.
 const CLOCK_SKEWED: &str = "clock-skewed";
 
@@ -23,20 +32,29 @@ pub(super) struct ClockWatch {
     pub(super) home: Option<Endpoint>,
     /// Who was believed last.
     pub(super) heard_from: Option<Endpoint>,
-    looked_at: Option<BootTime>,
+    /// The last looks, oldest first.
+    looks: VecDeque<BootTime>,
     /// Looks in a row that brought nothing.
-    failed: u32,
+    failed: usize,
     /// Why the last one did.
     why: Option<String>,
     told: Option<Grade>,
-    /// The size of the limit whose crossing was foretold.
-    foretold: Option<TimeDelta>,
+    /// The error whose crossing was foretold, and when.
+    foretold: Option<(TimeDelta, BootTime)>,
 }
 
 impl ClockWatch {
     /// A look is made.
     pub(super) fn looked(&mut self, now: Now) {
-        self.looked_at = Some(now.boot);
+        if self.looks.len() == AT_ONCE {
+            self.looks.pop_front();
+        }
+        self.looks.push_back(now.boot);
+    }
+
+    /// There is a new doubt: whatever failed before, the next look is soon.
+    pub(super) fn doubted(&mut self) {
+        self.failed = 0;
     }
 
     /// A look has ended; `heard_at` is when AWS was heard last.
@@ -45,46 +63,59 @@ impl ClockWatch {
             Outcome::Failed(fault) => Some(fault.message),
             _ => None,
         };
-        self.failed = if heard_at >= self.looked_at { 0 } else { self.failed.saturating_add(1) };
+        self.failed = if heard_at >= self.looks.back().copied() { 0 } else { self.failed.saturating_add(1) };
     }
 
     /// When to look if nothing is heard until then.
     fn due(&self, heard_at: Option<BootTime>, closely: bool) -> Option<BootTime> {
-        let wait = match self.failed {
-            0 if closely => CLOSELY,
-            0 => USUALLY,
-            failed => (CLOSELY * (1 << failed.min(3).saturating_sub(1))).min(USUALLY),
-        };
-        Some(heard_at.max(self.looked_at)? + wait)
+        let usually = if closely { CLOSELY } else { USUALLY };
+        let wait = self.failed.checked_sub(1).map_or(usually, |at| RETRIES.get(at).copied().unwrap_or(USUALLY));
+        Some(heard_at.max(self.looks.back().copied())? + wait)
+    }
+
+    /// Not before this, whatever is in doubt.
+    fn not_before(&self) -> Option<BootTime> {
+        self.looks.front().filter(|_| self.looks.len() == AT_ONCE).map(|first| *first + PER)
     }
 }
 
 impl Keeper {
     /// Sees to it that AWS's time stays known, and tells of the clock.
     pub(super) fn watch_clock(&mut self, now: Now) {
-        let (_, grade) = self.clock.settle(now, self.settings.warn);
-        self.tell_of_clock(grade, now);
-        if !self.settings.probe || self.time_check.in_flight.is_some() {
+        let grade = self.clock.settle(now, self.settings.warn);
+        let is_looking = self.time_check.in_flight.is_some();
+        // While a doubt is being looked into, what is known may be of another time.
+        if !(self.clock.is_suspect() && (is_looking || self.must_look())) {
+            self.tell_of_clock(grade, now);
+        }
+        if !self.settings.probe || is_looking {
             return;
         }
         let Some(endpoint) = self.where_to_look() else { return };
         let closely = grade > Grade::Ok || self.clock.is_restless();
         let due = self.clock_watch.due(self.clock.heard_at(), closely).filter(|_| !self.must_look());
-        match due.filter(|due| *due > now.boot) {
+        match due.max(self.clock_watch.not_before()).filter(|due| *due > now.boot) {
             Some(due) => self.wake_at(due),
             None => self.probe(endpoint, now),
         }
     }
 
-    /// The endpoint in use: the one that was believed last, else that of a profile, else the one for no profile at all.
+    /// The STS endpoint in use: the one that was believed last, as long as a profile still means it, then those of the
+    /// profiles, used ones first, and the one for no profile at all. After a look that failed it is the next one's turn.
     fn where_to_look(&self) -> Option<Endpoint> {
         let home = self.clock_watch.home.as_ref()?;
-        let of = |name: &String| Some(self.profiles.get(name)?.as_ref().ok()?.endpoint(0));
-        let of_a_profile = || {
-            let default = "default".to_owned();
-            self.memory.last_asked.keys().chain([&default]).chain(self.profiles.keys()).find_map(of).cloned()
-        };
-        Some(self.clock_watch.heard_from.clone().or_else(of_a_profile).unwrap_or_else(|| home.clone()))
+        let of = |name: &String| Some(&self.profiles.get(name)?.as_ref().ok()?.plan.endpoint);
+        let mut places: Vec<&Endpoint> = Vec::new();
+        let used = self.memory.last_asked.keys().filter_map(of).chain([home]);
+        for endpoint in used.chain(self.profiles.keys().filter_map(of)) {
+            if !places.contains(&endpoint) {
+                places.push(endpoint);
+            }
+        }
+        if let Some(at) = places.iter().position(|place| self.clock_watch.heard_from.as_ref() == Some(*place)) {
+            places.swap(0, at);
+        }
+        places.get(self.clock_watch.failed % places.len()).map(|endpoint| (*endpoint).clone())
     }
 
     /// Once when it gets worse, once when it is mended, once before a limit is passed.
@@ -102,8 +133,13 @@ impl Keeper {
             return self.tell(CLOCK_SKEWED, true, "this machine's clock is right again".to_owned());
         }
         match self.clock.crossings(now).first() {
-            Some(crossing) if self.clock_watch.foretold < Some(crossing.error.abs()) => {
-                self.clock_watch.foretold = Some(crossing.error.abs());
+            Some(crossing)
+                if self
+                    .clock_watch
+                    .foretold
+                    .is_none_or(|(error, at)| error != crossing.error || now.boot - at > FORGOTTEN) =>
+            {
+                self.clock_watch.foretold = Some((crossing.error, now.boot));
                 self.tell(CLOCK_SKEWED, false, foretell(crossing));
             }
             _ => {}

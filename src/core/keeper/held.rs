@@ -128,7 +128,7 @@ impl Held {
         match self.judge(clock, now) {
             Expiry::Valid => true,
             Expiry::Expired => false,
-            Expiry::Unknown => clock.wall_error(now).1 > KNOWN_WELL,
+            Expiry::Unknown => clock.uncertainty(now) > KNOWN_WELL,
         }
     }
 }

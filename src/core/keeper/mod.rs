@@ -269,7 +269,8 @@ impl Keeper {
         }
         self.clock.suspect();
         self.time_check.again();
-        self.ask_ntp_again(TimeDelta::zero(), now);
+        self.clock_watch.doubted();
+        self.ask_ntp_again(TimeDelta::minutes(1), now);
         self.log(LogLevel::Debug, None, format!("disturbed by {disturbance:?}: what failed is tried again"));
         for node in self.nodes.values_mut() {
             node.failures.streaks().for_each(|streak| streak.cut_short(now.boot, &mut self.rng));

@@ -6,10 +6,12 @@ use super::Keeper;
 use super::api::{Action, LogLevel, NtpOrder};
 use crate::core::ntp::{NtpAnswer, NtpProblem};
 use crate::core::settings::NtpServer;
-use crate::core::time::{BootTime, Now};
+use crate::core::time::{AwsTime, BootTime, Now};
 
 /// How often a server is asked: what it says helps for as long as this machine's clocks keep time.
 const EVERY: TimeDelta = TimeDelta::hours(1);
+/// A server that can't be reached is asked again after this, and ever more seldom.
+const SOON: TimeDelta = TimeDelta::minutes(1);
 /// How long one is left alone that asked for it, or gave no time (RFC 5905 section 7.4 has a client slow down).
 const LEFT_ALONE: TimeDelta = TimeDelta::hours(4);
 
@@ -20,6 +22,8 @@ pub(super) struct NtpWatch {
     /// Not before this; `None` where it does not want to be asked again.
     next: Option<BootTime>,
     heard: Option<NtpHeard>,
+    /// Questions in a row that had no answer.
+    unanswered: u32,
 }
 
 /// What a server said last.
@@ -37,13 +41,25 @@ impl Keeper {
         if self.clock_watch.home.is_none() {
             return;
         }
+        let before = self.ntp.len();
         self.ntp.retain(|watch| self.settings.ntp.contains(&watch.server));
+        if self.ntp.len() != before {
+            // What somebody said who is not asked any more counts no more.
+            self.narrow_by_ntp(now);
+        }
         for server in &self.settings.ntp {
             if self.ntp.iter().all(|watch| watch.server != *server) {
-                self.ntp.push(NtpWatch { server: server.clone(), asked: false, next: Some(now.boot), heard: None });
+                self.ntp.push(NtpWatch {
+                    server: server.clone(),
+                    asked: false,
+                    next: Some(now.boot),
+                    heard: None,
+                    unanswered: 0,
+                });
             }
         }
-        let about = self.clock.best(now);
+        // A wall clock alone would be no help: it may be in another era.
+        let about = if self.clock.is_known() { self.clock.best(now) } else { AwsTime::from_millis(0) };
         let mut wake: Option<BootTime> = None;
         for watch in self.ntp.iter_mut().filter(|watch| !watch.asked) {
             let Some(next) = watch.next else { continue };
@@ -59,14 +75,14 @@ impl Keeper {
         }
     }
 
-    /// A clock jumped, or the network is another: what was said before may not hold, and who was out of reach may not be. Who
-    /// was heard less than `age` ago is not asked.
+    /// A clock jumped, or a certificate is not valid by it: what was said before may not hold, and who was out of reach may
+    /// not be. Who was heard less than `age` ago is not asked before that.
     pub(super) fn ask_ntp_again(&mut self, age: TimeDelta, now: Now) {
-        for watch in &mut self.ntp {
-            let is_old = |heard: &NtpHeard| now.boot - heard.at >= age && is_willing(&heard.said);
-            let is_willing = watch.heard.as_ref().is_none_or(is_old);
-            if is_willing && !watch.asked {
-                watch.next = Some(now.boot);
+        for watch in self.ntp.iter_mut().filter(|watch| !watch.asked) {
+            if let Some(heard) = watch.heard.as_ref().filter(|heard| is_willing(&heard.said)) {
+                let again = (heard.at + age).max(now.boot);
+                watch.next = watch.next.map(|next| next.min(again));
+                watch.unanswered = 0;
             }
         }
     }
@@ -76,10 +92,20 @@ impl Keeper {
         let Some(watch) = self.ntp.iter_mut().find(|watch| watch.server == *server) else { return };
         watch.asked = false;
         watch.next = match &result {
+            // Asked before a jump, it says nothing of now.
+            Ok(answer) if self.clock.jumped_at().is_some_and(|jumped_at| answer.sent < jumped_at) => Some(now.boot),
+            Ok(_) => Some(now.boot + EVERY),
+            Err(NtpProblem::NoAnswer(_) | NtpProblem::NoSuchHost(_)) => {
+                let wait = SOON * (1 << watch.unanswered.min(6));
+                watch.unanswered += 1;
+                Some(now.boot + wait.min(EVERY))
+            }
             Err(NtpProblem::KissOfDeath { never_again: true, .. }) => None,
-            said if is_willing(said) => Some(now.boot + EVERY),
-            _ => Some(now.boot + LEFT_ALONE),
+            Err(_) => Some(now.boot + LEFT_ALONE),
         };
+        if result.is_ok() {
+            watch.unanswered = 0;
+        }
         let message = match &result {
             Ok(_) => format!("NTP server {server} has said the time"),
             Err(problem) => format!("NTP server {server} {problem}"),

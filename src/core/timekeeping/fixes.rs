@@ -138,6 +138,11 @@ fn of_chrony(facts: &TimeKeeping) -> Vec<Fix> {
 
 fn of_ntpd(facts: &TimeKeeping) -> Vec<Fix> {
     let unit = facts.unit();
+    if facts.is("alpine") {
+        // It is BusyBox's there, which knows nothing of the other's options.
+        let text = "Restart ntpd: it sets the clock at once when a server answers. If none does, the network blocks UDP port 123.";
+        return vec![Fix::command(text, facts.service("restart", unit))];
+    }
     vec![
         Fix::command(
             "ntpd gives up on a clock that is more than about 17 minutes off, unless it was told otherwise. Stop it \

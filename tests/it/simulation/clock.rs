@@ -21,7 +21,7 @@ fn without_a_network_looks_become_rare_and_the_first_after_it_is_soon() {
     world.aws.health = Health::Unreachable;
     world.watch_clock();
     world.advance(48 * HOUR);
-    assert!(world.looks <= 52, "{} looks", world.looks);
+    assert!(world.looks <= 55, "{} looks", world.looks);
     world.aws.health = Health::Well;
     world.advance(HOUR + MINUTE);
     assert!(world.keeper.clock().is_known());
