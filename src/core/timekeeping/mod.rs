@@ -214,10 +214,10 @@ fn from_utc(offset: TimeDelta) -> String {
 
 /// What files and the environment say may hold anything: here it stays within its line.
 fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { '?' } else { c })
-        .take(200)
-        .collect()
+    let shown = |c: char| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { '?' } else { c };
+    let text: String = text.chars().map(shown).take(200).collect();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.is_empty() { "?".to_owned() } else { words.join(" ") }
 }
 
 fn capital(text: &str) -> String {
