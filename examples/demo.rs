@@ -248,5 +248,6 @@ fn programs() -> PathBuf {
 
 #[expect(clippy::disallowed_methods, reason = "as an editor would, in place")]
 fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, text).unwrap();
 }
