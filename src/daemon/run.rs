@@ -25,7 +25,8 @@ use crate::adapters::{clock, ntp};
 use crate::core::clock::{Clock, Sample};
 use crate::core::inputs::AwsInputs;
 use crate::core::keeper::{
-    Action, Disturbance, Event, Keeper, LogLevel, LogLine, Login, Notice, NtpOrder, Outcome, Ticket, Wants,
+    Action, CLOCK_SKEWED, Disturbance, Event, Keeper, LogLevel, LogLine, Login, Notice, NtpOrder, Outcome, Ticket,
+    Wants,
 };
 use crate::core::location::AwsPaths;
 use crate::core::time::AwsTime;
@@ -206,10 +207,13 @@ impl Daemon {
                 Action::SignOut(order) => self.sessions.sign_out(&self.minter.sessions, *order),
                 Action::ListRoles(order) => self.sessions.list_roles(&self.minter.sessions, *order),
                 Action::Notice(Notice { id, is_over: true, message, .. }) => tracing::info!(id, "{message}"),
-                Action::Notice(Notice { id, message, fix: Some(fix), .. }) => {
-                    tracing::warn!(id, "{message}; fix: {fix}")
+                Action::Notice(notice) if notice.id == CLOCK_SKEWED => {
+                    // How to mend it depends on the machine.
+                    self.clock_facts.look(&self.environment, For::Person(notice));
                 }
-                Action::Notice(notice) => self.clock_facts.look(&self.environment, For::Person(notice)),
+                Action::Notice(Notice { id, message, fix, .. }) => {
+                    tracing::warn!(id, "{message}{}", fix.map_or_else(String::new, |fix| format!("; fix: {fix}")));
+                }
                 Action::RunCodeProgram(order) => {
                     let (minter, ticket) = (self.minter.clone(), order.ticket);
                     self.calls.spawn(async move { (ticket, minter.read_code(order).await, Vec::new()) });

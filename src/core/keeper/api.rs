@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::login::Login;
+use super::ntp_watch::NtpOrder;
 use super::session_api::{
     Account, Flow, Prompt, RefreshOrder, RolesOrder, SessionEnd, SessionMemory, SignInOrder, SignOutOrder,
 };
@@ -272,15 +273,6 @@ pub struct ProbeOrder {
     pub ticket: Ticket,
     /// Whose time.
     pub endpoint: Endpoint,
-}
-
-/// One question to an NTP server.
-#[derive(Debug)]
-pub struct NtpOrder {
-    /// Whom.
-    pub server: NtpServer,
-    /// The time as far as it is known: NTP counts anew every 136 years.
-    pub about: AwsTime,
 }
 
 /// What a caller is told.

@@ -23,7 +23,7 @@ const PER: TimeDelta = TimeDelta::minutes(30);
 /// What was foretold is foretold again after this.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
 /// The problem's id.
-const CLOCK_SKEWED: &str = "clock-skewed";
+pub const CLOCK_SKEWED: &str = "clock-skewed";
 
 /// What is remembered of looks and of what was told.
 #[derive(Default)]

@@ -22,6 +22,7 @@ mod session_api;
 mod session_ends;
 mod sessions;
 mod sign_in;
+mod stamps;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,9 +30,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chrono::TimeDelta;
 
 pub use api::*;
-pub use clock_watch::foretell;
+pub use clock_watch::{CLOCK_SKEWED, foretell};
 pub use login::Login;
-pub use ntp_watch::NtpHeard;
+pub use ntp_watch::{NtpHeard, NtpOrder};
 pub use session_api::*;
 
 use self::callers::Waiting;

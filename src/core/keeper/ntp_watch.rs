@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::Keeper;
-use super::api::{Action, LogLevel, NtpOrder};
+use super::api::{Action, LogLevel};
 use crate::core::ntp::{NtpAnswer, NtpProblem};
 use crate::core::settings::NtpServer;
 use crate::core::time::{AwsTime, BootTime, Now};
@@ -14,6 +14,15 @@ const EVERY: TimeDelta = TimeDelta::hours(1);
 const SOON: TimeDelta = TimeDelta::minutes(1);
 /// How long one is left alone that asked for it, or gave no time (RFC 5905 section 7.4 has a client slow down).
 const LEFT_ALONE: TimeDelta = TimeDelta::hours(4);
+
+/// One question to an NTP server.
+#[derive(Debug)]
+pub struct NtpOrder {
+    /// Whom.
+    pub server: NtpServer,
+    /// The time as far as it is known: NTP counts anew every 136 years.
+    pub about: AwsTime,
+}
 
 /// What is known of one server.
 pub(super) struct NtpWatch {

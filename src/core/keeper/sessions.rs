@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::api::{Action, Answer, CallerId, LogLevel, Outcome, Refusal, RefusalKind, Ticket};
-use super::node::{Forced, Node};
+use super::node::Node;
 use super::session_api::{RefreshOrder, SessionEnd, SignOutOrder};
 use super::{Flight, Keeper, Minting, Work};
 use crate::core::aws_error::Fault;
@@ -42,9 +42,9 @@ pub(super) struct SessionState {
     /// The person was told that a sign-in is needed.
     pub(super) told_of_need: bool,
     /// Its token's end was read while AWS's time was not known.
-    guessed: bool,
+    pub(super) guessed: bool,
     /// How far this machine's clock was off when the token was taken: so far is the end that its file names.
-    clock_was_off: TimeDelta,
+    pub(super) clock_was_off: TimeDelta,
     /// A sign-out is under way: what the file shows meanwhile does not count.
     pub(super) leaving: bool,
 }
@@ -301,41 +301,6 @@ impl Keeper {
         for child in self.nodes.values_mut().filter(|child| child.parent.as_ref() == Some(key)) {
             if child.failures.needs_login() {
                 child.failures.clear();
-            }
-        }
-    }
-
-    /// AWS's time is known now: what a program on this machine stamped by its clock is read again where it was not.
-    pub(super) fn read_stamps_again(&mut self, now: Now) {
-        if !self.clock.is_known() || self.clock.is_suspect() {
-            return;
-        }
-        for node in self.nodes.values_mut() {
-            let Some(state) = node.session.as_mut().filter(|state| state.guessed) else { continue };
-            state.guessed = false;
-            state.clock_was_off = self.clock.local_minus_aws(now, self.settings.warn);
-            let (Some(token), Some(held)) = (&state.token, &mut node.held) else { continue };
-            let expires_at = self.clock.of_local_writer(token.expires(), now, self.settings.warn);
-            held.shift_end(expires_at, &self.settings);
-        }
-    }
-
-    /// The clock was set since a token was stamped by it: its file names an end that every other tool now reads wrongly, so the
-    /// token is refreshed, and with it the stamp.
-    pub(super) fn stamp_anew(&mut self, now: Now) {
-        if !self.clock.is_known() || self.clock.is_suspect() {
-            return;
-        }
-        let off = self.clock.local_minus_aws(now, self.settings.warn);
-        for node in self.nodes.values_mut().filter(|node| node.flight.is_none()) {
-            let Some(state) =
-                node.session.as_mut().filter(|state| !state.guessed && state.can_refresh(&self.clock, now))
-            else {
-                continue;
-            };
-            if (off - state.clock_was_off).abs() > self.settings.warn {
-                state.clock_was_off = off;
-                node.forced = node.forced.or(Some(Forced::ClockSet));
             }
         }
     }
