@@ -276,6 +276,20 @@ pub struct DaemonStatus {
     pub pid: u32,
     /// When it started, in AWS time.
     pub started_at: String,
+    /// What it was started from.
+    #[serde(default)]
+    pub program: Option<ProgramStatus>,
+}
+
+/// The file that the daemon was started from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramStatus {
+    /// Its path, as it was called.
+    pub path: String,
+    /// What tells it from a file that took its place (see `platform::program::identity`).
+    pub identity: String,
+    /// The command that starts the daemon anew.
+    pub restart: String,
 }
 
 /// This machine's clock.

@@ -15,6 +15,7 @@ use crate::core::credential::Credentials;
 use crate::core::process_output::read_output;
 use crate::core::secret::Secret;
 use crate::platform::environment::{ASKED_FOR, Environment};
+use crate::platform::harden;
 
 /// As long as any SDK waits for one.
 const LONGEST_RUN: Duration = Duration::from_secs(60);
@@ -81,9 +82,19 @@ async fn output_of(
             (None, Some(signal)) => format!("it was ended by signal {signal}"),
             (None, None) => "it ended".to_owned(),
         };
-        return Err(failed("ProcessFailed", &format!("{how}: {complaint}")));
+        return Err(failed("ProcessFailed", &format!("{how}: {complaint}{}", hint(ended.status))));
     }
     Ok(ended.output)
+}
+
+/// A program that a signal ends (which a shell makes a code above 128) may have tried what the service's unit forbids.
+fn hint(status: ExitStatus) -> &'static str {
+    let by_signal = status.signal().is_some() || status.code().is_some_and(|code| (129..=159).contains(&code));
+    if by_signal && harden::is_restricted() {
+        "; the service's unit may forbid what it does: run `evercred service install` again, which allows for such programs"
+    } else {
+        ""
+    }
 }
 
 /// A program that runs in a process group of its own, which ends with this value.

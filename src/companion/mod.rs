@@ -6,6 +6,7 @@ mod arguments;
 mod browser;
 mod client;
 mod clock;
+mod drift;
 mod failure;
 mod files;
 mod login;

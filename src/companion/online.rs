@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::client;
 use super::failure::{ATTENTION, Failure, NO_PROFILE};
 use super::offline;
 use super::output;
 use super::render;
+use super::{client, drift};
 use crate::core::aws_error::PROCESS_NOT_FOUND;
 use crate::core::nearest::did_you_mean;
 use crate::platform::environment::{ASKED_FOR, Environment};
@@ -81,7 +81,8 @@ pub(super) fn status(
 
 /// What `status` prints once, and its exit code.
 fn status_text(environment: &Environment, profiles: &[String], json: bool) -> Result<(String, u8), Failure> {
-    let (mut document, raw) = read_status(environment)?;
+    let (mut document, mut raw) = read_status(environment)?;
+    add_problems(&mut document, &mut raw);
     for name in profiles {
         if !document.profiles.iter().any(|profile| profile.name == *name) {
             let hint = did_you_mean(name, document.profiles.iter().map(|profile| profile.name.as_str()));
@@ -98,6 +99,15 @@ fn status_text(environment: &Environment, profiles: &[String], json: bool) -> Re
         render::status(&document, output::colour(environment))
     };
     Ok((text, if needs_attention(&document) { ATTENTION } else { 0 }))
+}
+
+/// Adds what only this end can see.
+fn add_problems(document: &mut StatusDocument, raw: &mut Value) {
+    let problems = drift::problems(document);
+    if let Some(list) = raw.get_mut("problems").and_then(Value::as_array_mut) {
+        list.extend(problems.iter().map(|problem| json!(problem)));
+    }
+    document.problems.extend(problems);
 }
 
 /// `renew`: without names all profiles that are kept.

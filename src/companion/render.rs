@@ -189,7 +189,12 @@ mod tests {
         StatusDocument {
             schema: "evercred.status/1".into(),
             now: Some("2026-11-24T12:10:00Z".into()),
-            daemon: DaemonStatus { version: "0".into(), pid: 1, started_at: "2026-11-24T12:00:00Z".into() },
+            daemon: DaemonStatus {
+                version: "0".into(),
+                pid: 1,
+                started_at: "2026-11-24T12:00:00Z".into(),
+                program: None,
+            },
             clock: ClockStatus {
                 state: "ok".into(),
                 offset_seconds: Some(-0.5),

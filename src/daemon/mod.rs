@@ -14,6 +14,7 @@ mod state;
 mod status;
 
 use std::io::{IsTerminal, Write};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -26,7 +27,7 @@ use crate::core::plan::{self, PlanContext, PlanErrorCode};
 use crate::core::profile::SourceFile;
 use crate::core::settings::Settings;
 use crate::platform::environment::Environment;
-use crate::platform::{harden, zone};
+use crate::platform::{harden, inherited, zone};
 
 /// No AWS file is larger; a thousand profiles need a fraction of it.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -35,6 +36,7 @@ const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 pub fn main() -> ExitCode {
     let hardened = harden::harden();
     let environment = Environment::of_process();
+    let listeners = inherited::listeners(&environment);
     let (settings_file, check) = match arguments::parse(std::env::args_os().skip(1)) {
         Ok(Arguments::Run { settings_file, check }) => (settings_file, check),
         Ok(Arguments::Help) => return print(arguments::HELP),
@@ -46,7 +48,7 @@ pub fn main() -> ExitCode {
     if let Err(error) = hardened {
         tracing::warn!("this process could not be shut off from core files and other processes: {error}");
     }
-    let result = Start::read(environment, settings_file).and_then(|start| {
+    let result = Start::read(environment, listeners, settings_file).and_then(|start| {
         if check {
             return Ok(start.check());
         }
@@ -65,18 +67,20 @@ struct Refused {
 struct Start {
     /// The process's own environment.
     own: Environment,
+    /// What the service manager listens on in our place.
+    listeners: Vec<UnixListener>,
     folders: Folders,
     settings: Settings,
 }
 
 impl Start {
-    fn read(own: Environment, settings_file: Option<PathBuf>) -> Result<Self, Refused> {
+    fn read(own: Environment, listeners: Vec<UnixListener>, settings_file: Option<PathBuf>) -> Result<Self, Refused> {
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         let mut folders =
             Folders::resolve(&own, settings_file).map_err(|message| Refused { message, fix: "set HOME" })?;
         folders.settings_file = absolute(folders.settings_file);
         let settings = read_settings(&folders)?;
-        Ok(Self { own, folders, settings })
+        Ok(Self { own, listeners, folders, settings })
     }
 
     /// Prints every problem of the files, and none of anything else.
@@ -151,9 +155,10 @@ fn read_settings(folders: &Folders) -> Result<Settings, Refused> {
         .map_err(|error| Refused { message: error.render(&path.to_string()), fix: "correct the line" })
 }
 
-/// What the daemon goes by: its own environment without what chooses credentials, under the setting `[environment]`.
+/// What the daemon goes by: its own environment without what chooses credentials and what is between it and the service
+/// manager, under the setting `[environment]`.
 fn daemon_environment(own: &Environment, settings: &Settings) -> Environment {
-    own.overlay(&settings.environment).without_credentials()
+    own.without_service_manager().overlay(&settings.environment).without_credentials()
 }
 
 fn aws_paths(environment: &Environment) -> Result<AwsPaths, String> {

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::clock_facts::{ClockFacts, For};
 use super::requests::{self, Asked, Callers};
 use super::saves::Saves;
-use super::service_manager::ServiceManager;
+use super::service_manager::{ServiceManager, how_to_restart};
 use super::sessions::SessionWork;
 use super::state::{Recovered, StateFiles};
 use super::{Start, aws_paths, cache_paths, daemon_environment, now, path_of, status};
@@ -33,9 +33,9 @@ use crate::core::time::AwsTime;
 use crate::core::timekeeping::TimeKeeping;
 use crate::delivery::control_socket::{self, Incoming};
 use crate::platform::environment::Environment;
-use crate::platform::random;
 use crate::platform::timer::{Timer, Wake};
-use crate::wire::{self, ProblemEntry};
+use crate::platform::{program, random};
+use crate::wire::{self, ProblemEntry, ProgramStatus};
 
 /// Requests that wait for the loop; more wait in their connections.
 const QUEUE: usize = 64;
@@ -67,6 +67,8 @@ struct Daemon {
     /// The web identity token files, and how the plans name them.
     token_files: BTreeMap<PathBuf, String>,
     timer: Timer,
+    manager: ServiceManager,
+    program: Option<ProgramStatus>,
     started_at: AwsTime,
 }
 
@@ -77,9 +79,8 @@ type Ended = (Ticket, Outcome, Vec<Sample>);
 ///
 /// # Errors
 /// A sentence: why it can't start.
-pub(super) async fn run(start: Start) -> Result<(), String> {
+pub(super) async fn run(mut start: Start) -> Result<(), String> {
     let environment = daemon_environment(&start.own, &start.settings);
-    let manager = ServiceManager::from_environment(&start.own);
     let paths = aws_paths(&environment)?;
     let state = StateFiles::open(&start.folders.state, &start.folders.runtime, clock::boot_id())?;
     let failed = |what: &'static str| move |error: std::io::Error| format!("{what}: {error}");
@@ -87,7 +88,8 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("signals can't be waited for"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(failed("signals can't be waited for"))?;
     let timer = Timer::start().map_err(failed("the timer can't be started"))?;
-    let listener = control_socket::bind(&start.folders.runtime)?;
+    let handed_over = std::mem::take(&mut start.listeners);
+    let listener = control_socket::listen(&start.folders.runtime, handed_over)?;
 
     let watched = vec![start.folders.settings_file.clone(), paths.config.clone(), paths.credentials.clone()];
     let (changes, mut changed) = mpsc::channel(QUEUE);
@@ -115,6 +117,8 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
         watcher,
         token_files: BTreeMap::new(),
         timer,
+        manager: ServiceManager::from_environment(&start.own),
+        program: program(&start.own),
         started_at,
         start,
     };
@@ -123,7 +127,7 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
     let left = Arc::new(Notify::new());
     let server = tokio::spawn(control_socket::serve(listener, requests, Arc::clone(&left)));
     let watching = tokio::spawn(daemon.watcher.clone().run());
-    manager.ready();
+    daemon.manager.ready();
     tracing::info!("keeping {} and {}", daemon.paths.config.display(), daemon.paths.credentials.display());
 
     loop {
@@ -151,7 +155,7 @@ pub(super) async fn run(start: Start) -> Result<(), String> {
             _ = interrupt.recv() => break,
         }
     }
-    manager.stopping();
+    daemon.manager.stopping();
     tracing::info!("stopping");
     server.abort();
     watching.abort();
@@ -182,6 +186,13 @@ fn keeper(start: &Start, state: &StateFiles) -> (Keeper, Vec<ProblemEntry>) {
         keeper.restore_minted(sets, same_boot);
     }
     (keeper, problems)
+}
+
+/// What this program was started from, so that a companion can tell when something else stands there.
+fn program(own: &Environment) -> Option<ProgramStatus> {
+    let path = program::path()?;
+    let identity = program::identity(&path)?;
+    Some(ProgramStatus { path: path.display().to_string(), identity, restart: how_to_restart(own) })
 }
 
 impl Daemon {
@@ -243,8 +254,10 @@ impl Daemon {
             }
         }
         self.saves.begin(&self.keeper, self.start.settings.state.persist);
-        let wait = self.keeper.next_timeout().map(|at| (at - now.boot).to_std().unwrap_or(Duration::ZERO));
-        self.timer.arm(wait);
+        // Only a loop that came so far says that it is alive.
+        self.manager.status(|| self.keeper.summary(now));
+        let next = [self.keeper.next_timeout(), self.manager.alive(now.boot)].into_iter().flatten().min();
+        self.timer.arm(next.map(|at| (at - now.boot).to_std().unwrap_or(Duration::ZERO)));
     }
 
     fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
@@ -372,6 +385,7 @@ impl Daemon {
         let path = |file| path_of(&self.paths, &self.start.folders.settings_file, file);
         let context = status::Context {
             started_at: self.started_at,
+            program: self.program.clone(),
             warn: self.start.settings.clock.warn.get(),
             clock_fix,
             file_problems: self.inputs.problems(),

@@ -8,13 +8,16 @@ use crate::core::keeper::{ErrorStatus, Keeper, ProfileStatus, SessionStatus, War
 use crate::core::profile::{Problem, SourceFile};
 use crate::core::time::{AwsTime, Now};
 use crate::wire::{
-    ClockStatus, DaemonStatus, ErrorEntry, ProblemEntry, ProfileEntry, RenewalEntry, SessionEntry, StatusDocument,
+    ClockStatus, DaemonStatus, ErrorEntry, ProblemEntry, ProfileEntry, ProgramStatus, RenewalEntry, SessionEntry,
+    StatusDocument,
 };
 
 /// What the document needs besides the keeper.
 pub(super) struct Context<'a> {
     /// When the daemon started.
     pub(super) started_at: AwsTime,
+    /// What it was started from.
+    pub(super) program: Option<ProgramStatus>,
     /// `clock.warn`.
     pub(super) warn: TimeDelta,
     /// The first thing to do about this machine's clock.
@@ -50,6 +53,7 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             started_at: context.started_at.to_rfc3339(),
+            program: context.program,
         },
         clock: clock(keeper.clock(), context.warn, now),
         profiles: profiles.into_iter().map(profile).collect(),

@@ -26,12 +26,37 @@ const LONGEST_REQUEST: Duration = Duration::from_secs(5);
 /// An answer fits into the socket's buffer; a reader that does not read is not waited for.
 const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
+const SOMEBODY: &str =
+    "another daemon listens there, or the service manager in its place (then: systemctl --user start evercredd)";
+
 /// A request, and where its answer goes. When the caller hangs up, the receiving end of `reply` is gone.
 pub struct Incoming {
     /// The request.
     pub request: Request,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Answer>,
+}
+
+/// The socket that programs connect to: the one that the service manager has made, where it has, or our own.
+///
+/// # Errors
+/// A sentence.
+pub fn listen(runtime: &Path, handed_over: Vec<std::os::unix::net::UnixListener>) -> Result<UnixListener, String> {
+    let mut handed_over = handed_over.into_iter();
+    let Some(listener) = handed_over.next() else { return bind(runtime) };
+    let extra = handed_over.count();
+    if extra > 0 {
+        tracing::warn!("{extra} more sockets than the control socket were handed over, and are closed");
+    }
+    let expected = runtime.join(NAME);
+    match listener.local_addr() {
+        Ok(address) if address.as_pathname() == Some(&expected) => {}
+        _ => {
+            tracing::warn!("the socket that was handed over is not {}, where programs look for it", expected.display())
+        }
+    }
+    let adopted = listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
+    adopted.map_err(|error| format!("the socket that the service manager has made can't be used: {error}"))
 }
 
 /// Makes the socket in the runtime folder, 0600 in 0700. A socket that nobody answers at is left over and is replaced;
@@ -51,20 +76,18 @@ pub fn bind(runtime: &Path) -> Result<UnixListener, String> {
         }
         Ok(_) => match peer::connect(&path, None) {
             // A full queue is somebody's too.
-            Ok(_) => return Err(failed(&"another daemon answers there")),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(failed(&"another daemon listens there"));
-            }
+            Ok(_) => return Err(failed(&SOMEBODY)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(failed(&SOMEBODY)),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
             Err(error) => return Err(failed(&error)),
         },
     }
-    listen(runtime, &path).map_err(|error| failed(&error))
+    make(runtime, &path).map_err(|error| failed(&error))
 }
 
 /// Listens under a name of its own first, and then takes the place of what is left over in one step: whoever connects
 /// meanwhile finds a socket at any moment, and never one with another mode.
-fn listen(runtime: &Path, path: &Path) -> io::Result<UnixListener> {
+fn make(runtime: &Path, path: &Path) -> io::Result<UnixListener> {
     let new = runtime.join("new.sock");
     match std::fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -49,6 +49,31 @@ impl Environment {
         Self { variables }
     }
 
+    /// Without what is between this process and the service manager that started it: a program that is run for a profile
+    /// must not speak for the daemon.
+    #[must_use]
+    pub fn without_service_manager(&self) -> Self {
+        const NAMES: &[&str] = &[
+            "INVOCATION_ID",
+            "JOURNAL_STREAM",
+            "LISTEN_FDNAMES",
+            "LISTEN_FDS",
+            "LISTEN_PID",
+            "MAINPID",
+            "MANAGERPID",
+            "MEMORY_PRESSURE_WATCH",
+            "MEMORY_PRESSURE_WRITE",
+            "NOTIFY_SOCKET",
+            "SYSTEMD_EXEC_PID",
+            "WATCHDOG_PID",
+            "WATCHDOG_USEC",
+            "XPC_SERVICE_NAME",
+        ];
+        let mut variables = self.variables.clone();
+        variables.retain(|name, _| !NAMES.contains(&name.as_str()));
+        Self { variables }
+    }
+
     /// All variables, by name.
     pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))

@@ -41,6 +41,13 @@ pub fn forbid_dumps() -> io::Result<()> {
     Ok(())
 }
 
+/// Whether this process, and so what it starts, may not make every system call: a service manager's unit may say so.
+/// Linux only; elsewhere never.
+pub fn is_restricted() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use rustix::process::{DumpableBehavior, dumpable_behavior, getrlimit};

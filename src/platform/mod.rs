@@ -7,8 +7,11 @@ pub mod environment;
 #[cfg(feature = "daemon")]
 pub mod file_events;
 pub mod harden;
+#[cfg(feature = "daemon")]
+pub mod inherited;
 pub mod lease;
 pub mod peer;
+pub mod program;
 #[cfg(feature = "daemon")]
 pub mod random;
 #[cfg(feature = "daemon")]

@@ -34,8 +34,12 @@ mod edge_secrets;
 #[cfg(feature = "daemon")]
 mod edge_sso;
 #[cfg(feature = "daemon")]
+mod edge_systemd;
+#[cfg(feature = "daemon")]
 mod edge_web_identity;
 #[cfg(feature = "daemon")]
 mod machine;
 #[cfg(feature = "daemon")]
 mod person;
+#[cfg(feature = "daemon")]
+mod user_manager;

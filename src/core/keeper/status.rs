@@ -21,6 +21,21 @@ impl Keeper {
             .collect()
     }
 
+    /// How it all stands, in a line.
+    pub fn summary(&self, now: Now) -> String {
+        let kept: Vec<State> =
+            self.status(now).iter().filter(|profile| profile.kept).map(|profile| profile.state).collect();
+        let counted = |(state, said): &(State, &str)| {
+            let count = kept.iter().filter(|kept| *kept == state).count();
+            (count > 0).then(|| format!("{count} {said}"))
+        };
+        match kept.len() {
+            0 => "no profile is in use".to_owned(),
+            1 => format!("keeps 1 profile: {}", SAID.iter().filter_map(counted).collect::<Vec<_>>().join(", ")),
+            n => format!("keeps {n} profiles: {}", SAID.iter().filter_map(counted).collect::<Vec<_>>().join(", ")),
+        }
+    }
+
     fn profile_status(&self, name: &str, route: &Route, now: Now) -> ProfileStatus {
         let nodes: Vec<&Node> = route.keys.iter().filter_map(|key| self.nodes.get(key)).collect();
         let last = nodes.last().copied();
@@ -116,6 +131,16 @@ impl Keeper {
         }
     }
 }
+
+/// The states as the line says them, the good ones first.
+const SAID: &[(State, &str)] = &[
+    (State::Fresh, "fresh"),
+    (State::Idle, "not asked for yet"),
+    (State::Renewing, "being renewed"),
+    (State::Retrying, "tried again"),
+    (State::NeedsLogin, "waiting for a person"),
+    (State::Failed, "failed"),
+];
 
 fn is_valid(expiry: Expiry) -> Option<bool> {
     match expiry {
