@@ -1,8 +1,10 @@
 //! Where the daemon keeps its own files, resolved from the environment once.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use crate::platform::environment::Environment;
+use crate::platform::peer::own_uid;
 
 /// The daemon's folders and its settings file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,10 +17,13 @@ pub(super) struct Folders {
     pub(super) runtime: PathBuf,
     /// The folder of what survives a restart.
     pub(super) state: PathBuf,
+    /// Why the session's own folder (`XDG_RUNTIME_DIR`) is not used, where one is named.
+    pub(super) no_session: Option<String>,
 }
 
 impl Folders {
-    /// By the rules of the XDG base directory specification, with our own variables first.
+    /// By the rules of the XDG base directory specification, with our own variables first. It makes the session's folder the
+    /// login manager's business: one that is missing, or somebody else's (as after `su` and `sudo`), is none.
     ///
     /// # Errors
     /// A sentence, where there is no HOME to start from.
@@ -37,6 +42,14 @@ impl Folders {
                 None => home()?.join(".local/state/evercred"),
             },
         };
+        let own = set("EVERCRED_RUNTIME_DIR");
+        let (session, no_session) = match xdg("XDG_RUNTIME_DIR").filter(|_| own.is_none()) {
+            Some(path) => match not_ours(&path) {
+                None => (Some(path.join("evercred")), None),
+                Some(why) => (None, Some(format!("XDG_RUNTIME_DIR is not used: {} {why}", path.display()))),
+            },
+            None => (None, None),
+        };
         Ok(Self {
             settings_file_is_named: named.is_some(),
             settings_file: match named {
@@ -46,10 +59,48 @@ impl Folders {
                     None => home()?.join(".config/evercred/evercred.toml"),
                 },
             },
-            runtime: set("EVERCRED_RUNTIME_DIR")
-                .or_else(|| xdg("XDG_RUNTIME_DIR").map(|path| path.join("evercred")))
-                .unwrap_or_else(|| state.join("run")),
+            runtime: own.or(session).unwrap_or_else(|| state.join("run")),
             state,
+            no_session,
         })
+    }
+}
+
+fn not_ours(folder: &Path) -> Option<String> {
+    match folder.metadata() {
+        Err(error) => Some(format!("can't be used: {error}")),
+        Ok(found) if !found.is_dir() => Some("is not a folder".to_owned()),
+        Ok(found) if found.uid() != own_uid() => Some(format!("belongs to user id {}", found.uid())),
+        Ok(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runtime(pairs: &[(&str, &str)]) -> (PathBuf, Option<String>) {
+        let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let folders = Folders::resolve(&environment, None).unwrap();
+        (folders.runtime, folders.no_session)
+    }
+
+    #[test]
+    fn the_sessions_folder_counts_where_it_is_there_and_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let session = folder.path().to_str().unwrap();
+        let home = ("HOME", "/h");
+        assert_eq!(runtime(&[home, ("XDG_RUNTIME_DIR", session)]), (folder.path().join("evercred"), None));
+        let own = PathBuf::from("/h/.local/state/evercred/run");
+        let (found, why) = runtime(&[home, ("XDG_RUNTIME_DIR", &format!("{session}/missing"))]);
+        assert!(found == own && why.unwrap().contains("missing can't be used"));
+        assert_eq!(runtime(&[home, ("XDG_RUNTIME_DIR", "relative")]), (own.clone(), None));
+        let named = [home, ("XDG_RUNTIME_DIR", "/missing"), ("EVERCRED_RUNTIME_DIR", "/named")];
+        assert_eq!(runtime(&named), (PathBuf::from("/named"), None));
+        if own_uid() == 0 {
+            std::os::unix::fs::chown(folder.path(), Some(12_345), None).unwrap();
+            let (found, why) = runtime(&[home, ("XDG_RUNTIME_DIR", session)]);
+            assert!(found == own && why.unwrap().contains("12345"));
+        }
     }
 }

@@ -82,6 +82,9 @@ type Ended = (Ticket, Outcome, Vec<Sample>);
 pub(super) async fn run(mut start: Start) -> Result<(), String> {
     let environment = daemon_environment(&start.own, &start.settings);
     let paths = aws_paths(&environment)?;
+    if let Some(why) = &start.folders.no_session {
+        tracing::warn!("{why}; the socket is in {}", start.folders.runtime.display());
+    }
     let state = StateFiles::open(&start.folders.state, &start.folders.runtime, clock::boot_id())?;
     let failed = |what: &'static str| move |error: std::io::Error| format!("{what}: {error}");
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("signals can't be waited for"))?;
