@@ -4,6 +4,7 @@
 //! `credential-process` of version 1 is frozen: an upgraded companion meets yesterday's daemon, and the other way round.
 //! Unknown fields are ignored, unknown requests answered as unsupported.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read, Write};
 
@@ -279,6 +280,9 @@ pub struct DaemonStatus {
     /// What it was started from.
     #[serde(default)]
     pub program: Option<ProgramStatus>,
+    /// What it has of the variables that are carried from a shell, fit to be shown.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
 }
 
 /// The file that the daemon was started from.

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use lexopt::prelude::{Long, Short, Value};
 
 use super::failure::{Failure, USAGE};
+use super::service::ServiceCommand;
 use super::shell::Shell;
 use crate::core::nearest::did_you_mean;
 
@@ -32,6 +33,7 @@ pub(super) enum Command {
     Plan { profile: Option<String>, json: bool },
     Profiles { sso: Option<String>, json: bool },
     Clock { json: bool },
+    Service(ServiceCommand),
     Config(ConfigCommand),
 }
 
@@ -44,7 +46,7 @@ pub(super) enum ConfigCommand {
 }
 
 /// The commands: name, arguments, one line of help.
-const COMMANDS: [(&str, &str, &str); 11] = [
+const COMMANDS: [(&str, &str, &str); 12] = [
     (
         "status",
         "[PROFILE...] [--json] [--watch]",
@@ -77,12 +79,18 @@ const COMMANDS: [(&str, &str, &str); 11] = [
         "[--json]",
         "this machine's clock against AWS's, how that is known, what will happen when, and how to mend it",
     ),
+    (
+        "service",
+        "install [--force] [--environment NAME]...|uninstall [--purge]|status [--json]|print",
+        "the daemon as a service of your own, by systemd or launchd: installs it and starts it now and at each login, carrying over \
+         what this shell has and a service has not (PATH, proxies, certificates); takes it away; says how it stands; prints what \
+         would be written",
+    ),
     ("config", "path|show|check", "the settings in force and where each comes from"),
 ];
 
 /// Commands that the documentation of evercred names and this version does not have.
-const LATER: [&str; 9] =
-    ["adopt", "release", "doctor", "explain", "prompt", "service", "endpoint", "completions", "man"];
+const LATER: [&str; 8] = ["adopt", "release", "doctor", "explain", "prompt", "endpoint", "completions", "man"];
 
 const EXIT_CODES: &str = "\
 exit codes: 0 done; 1 something needs attention; 2 wrong usage; 3 the daemon can't be reached; 4 no such profile;
@@ -113,12 +121,19 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
             Short('h') | Long("help") => {
                 return Ok(Invocation::Help(format!("usage: evercred {name} {form}\n\n{help}\n\n{EXIT_CODES}")));
             }
-            Long("json") if ["status", "plan", "profiles", "clock"].contains(name) => given.json = true,
+            Long("json") if ["status", "plan", "profiles", "clock", "service"].contains(name) => given.json = true,
             Long("watch") if *name == "status" => given.watch = true,
             Long("no-browser" | "use-device-code") if *name == "login" => given.no_browser = true,
             Long("sso") if *name == "profiles" => {
                 let text = parser.value().map_err(|error| usage(&error))?;
                 given.sso = Some(text.into_string().map_err(|_| Failure::new(USAGE, "a name is not UTF-8 text"))?);
+            }
+            Long("force") if *name == "service" => given.force = true,
+            Long("purge") if *name == "service" => given.purge = true,
+            Long("environment") if *name == "service" => {
+                let text = parser.value().map_err(|error| usage(&error))?;
+                let name = text.into_string().map_err(|_| Failure::new(USAGE, "a name is not UTF-8 text"))?;
+                given.variables.push(name);
             }
             Long("all") if *name == "renew" => given.all = true,
             Long("static") if ["exec", "env"].contains(name) => given.static_keys = true,
@@ -151,6 +166,9 @@ struct Given {
     no_browser: bool,
     sso: Option<String>,
     static_keys: bool,
+    force: bool,
+    purge: bool,
+    variables: Vec<String>,
     shell: Option<Shell>,
 }
 
@@ -184,6 +202,16 @@ impl Given {
             "profiles" => Ok(Command::Profiles { sso: self.sso, json: self.json }),
             "clock" if !self.values.is_empty() => Err(wrong()),
             "clock" => Ok(Command::Clock { json: self.json }),
+            "service" => {
+                let (json, force, purge, variables) = (self.json, self.force, self.purge, self.variables);
+                match (one(self.values)?.as_str(), json, force || !variables.is_empty(), purge) {
+                    ("install", false, _, false) => Ok(Command::Service(ServiceCommand::Install { force, variables })),
+                    ("uninstall", false, false, _) => Ok(Command::Service(ServiceCommand::Uninstall { purge })),
+                    ("status", _, false, false) => Ok(Command::Service(ServiceCommand::Status { json })),
+                    ("print", false, false, false) => Ok(Command::Service(ServiceCommand::Print)),
+                    _ => Err(wrong()),
+                }
+            }
             "config" => match one(self.values)?.as_str() {
                 "path" => Ok(Command::Config(ConfigCommand::Path)),
                 "show" => Ok(Command::Config(ConfigCommand::Show)),

@@ -1,16 +1,27 @@
-//! What the daemon can't see of itself: that something else stands where it was started from.
+//! What the daemon can't see of itself: that something else stands where it was started from, and that this shell goes another
+//! way to AWS than the daemon does.
 
 use std::path::Path;
 
+use super::service::drift_of_network;
+use crate::platform::environment::Environment;
 use crate::platform::program;
 use crate::wire::{ProblemEntry, StatusDocument};
 
 /// What a person should know besides what the daemon says.
-pub(super) fn problems(document: &StatusDocument) -> Vec<ProblemEntry> {
-    program_replaced(document).into_iter().collect()
+pub(super) fn problems(environment: &Environment, document: &StatusDocument) -> Vec<ProblemEntry> {
+    let differs = drift_of_network(environment, document).map(|message| ProblemEntry {
+        id: "daemon-environment-differs".to_owned(),
+        message,
+        file: None,
+        line: None,
+        fix: Some("evercred service status shows both; evercred service install stores this shell's".to_owned()),
+    });
+    program_replaced(document).into_iter().chain(differs).collect()
 }
 
-fn program_replaced(document: &StatusDocument) -> Option<ProblemEntry> {
+/// That something else stands where the daemon was started from.
+pub(super) fn program_replaced(document: &StatusDocument) -> Option<ProblemEntry> {
     let program = document.daemon.program.as_ref()?;
     let found = program::identity(Path::new(&program.path));
     if found.as_ref() == Some(&program.identity) {

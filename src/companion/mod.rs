@@ -14,6 +14,7 @@ mod offline;
 mod online;
 mod output;
 mod render;
+mod service;
 mod shell;
 mod sso_roles;
 mod static_keys;
@@ -57,6 +58,7 @@ fn run(environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Profiles { sso: None, json } => offline::profiles(environment, json),
         Command::Profiles { sso: Some(session), json } => sso_roles::list(environment, &session, json),
         Command::Clock { json } => clock::clock(environment, json),
+        Command::Service(what) => service::service(environment, &what),
         Command::Config(what) => offline::config(environment, what),
     }
 }

@@ -82,7 +82,7 @@ pub(super) fn status(
 /// What `status` prints once, and its exit code.
 fn status_text(environment: &Environment, profiles: &[String], json: bool) -> Result<(String, u8), Failure> {
     let (mut document, mut raw) = read_status(environment)?;
-    add_problems(&mut document, &mut raw);
+    add_problems(environment, &mut document, &mut raw);
     for name in profiles {
         if !document.profiles.iter().any(|profile| profile.name == *name) {
             let hint = did_you_mean(name, document.profiles.iter().map(|profile| profile.name.as_str()));
@@ -102,8 +102,8 @@ fn status_text(environment: &Environment, profiles: &[String], json: bool) -> Re
 }
 
 /// Adds what only this end can see.
-fn add_problems(document: &mut StatusDocument, raw: &mut Value) {
-    let problems = drift::problems(document);
+fn add_problems(environment: &Environment, document: &mut StatusDocument, raw: &mut Value) {
+    let problems = drift::problems(environment, document);
     if let Some(list) = raw.get_mut("problems").and_then(Value::as_array_mut) {
         list.extend(problems.iter().map(|problem| json!(problem)));
     }

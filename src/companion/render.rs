@@ -194,6 +194,7 @@ mod tests {
                 pid: 1,
                 started_at: "2026-11-24T12:00:00Z".into(),
                 program: None,
+                environment: Default::default(),
             },
             clock: ClockStatus {
                 state: "ok".into(),

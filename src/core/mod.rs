@@ -16,6 +16,7 @@ pub mod profile;
 pub mod profiles_document;
 pub mod saved;
 pub mod secret;
+pub mod service;
 pub mod session;
 pub mod settings;
 pub mod stated_expiry;

@@ -29,6 +29,7 @@ use crate::core::keeper::{
     Wants,
 };
 use crate::core::location::AwsPaths;
+use crate::core::service::environment;
 use crate::core::time::AwsTime;
 use crate::core::timekeeping::TimeKeeping;
 use crate::delivery::control_socket::{self, Incoming};
@@ -389,6 +390,7 @@ impl Daemon {
         let context = status::Context {
             started_at: self.started_at,
             program: self.program.clone(),
+            environment: environment::shown(&|name| self.environment.get(name).map(str::to_owned)),
             warn: self.start.settings.clock.warn.get(),
             clock_fix,
             file_problems: self.inputs.problems(),

@@ -1,5 +1,7 @@
 //! The status document, from what the keeper and the inputs say.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 
 use super::clock_document::{as_of, seconds, source};
@@ -16,6 +18,8 @@ use crate::wire::{
 pub(super) struct Context<'a> {
     /// When the daemon started.
     pub(super) started_at: AwsTime,
+    /// What it has of the variables that are carried from a shell.
+    pub(super) environment: BTreeMap<String, String>,
     /// What it was started from.
     pub(super) program: Option<ProgramStatus>,
     /// `clock.warn`.
@@ -54,6 +58,7 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
             pid: std::process::id(),
             started_at: context.started_at.to_rfc3339(),
             program: context.program,
+            environment: context.environment,
         },
         clock: clock(keeper.clock(), context.warn, now),
         profiles: profiles.into_iter().map(profile).collect(),

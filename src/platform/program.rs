@@ -5,11 +5,19 @@ use std::path::{Path, PathBuf};
 
 /// The path of this program as it was called, absolute. Links are left as they are: an upgrade moves them.
 pub fn path() -> Option<PathBuf> {
-    let called = std::env::args_os().next().map(PathBuf::from);
-    match called.filter(|called| called.components().count() > 1) {
+    match called().filter(|_| was_called_by_path()) {
         Some(called) => std::path::absolute(called).ok(),
         None => std::env::current_exe().ok(),
     }
+}
+
+/// Whether it was called by a path, and not by a name that was looked for on PATH.
+pub fn was_called_by_path() -> bool {
+    called().is_some_and(|called| called.components().count() > 1)
+}
+
+fn called() -> Option<PathBuf> {
+    std::env::args_os().next().map(PathBuf::from)
 }
 
 /// What tells a file from one that took its place: device, inode, size and time of change. `None` where there is none.

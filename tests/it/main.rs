@@ -32,6 +32,8 @@ mod edge_process;
 #[cfg(feature = "daemon")]
 mod edge_secrets;
 #[cfg(feature = "daemon")]
+mod edge_service;
+#[cfg(feature = "daemon")]
 mod edge_sso;
 #[cfg(feature = "daemon")]
 mod edge_systemd;

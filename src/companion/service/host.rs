@@ -1,0 +1,124 @@
+//! Where an installation would be: whose it is, which folders, which program.
+
+use std::path::{Path, PathBuf};
+
+use super::tool;
+use crate::companion::failure::{ATTENTION, Failure};
+use crate::core::service::environment::OF_THE_UNIT;
+use crate::platform::environment::Environment;
+use crate::platform::peer::own_uid;
+use crate::platform::program;
+
+/// Whose machine it is, as far as a service is concerned.
+pub(super) struct Host {
+    /// The caller's environment.
+    pub(super) environment: Environment,
+    /// The home folder.
+    pub(super) home: PathBuf,
+    /// The settings file.
+    pub(super) settings: PathBuf,
+    /// The state folder.
+    pub(super) state: PathBuf,
+    /// The runtime folder.
+    pub(super) runtime: PathBuf,
+}
+
+impl Host {
+    /// Looks at the caller.
+    pub(super) fn look(environment: &Environment) -> Result<Self, Failure> {
+        if own_uid() == 0
+            && let Some(user) = environment.get("SUDO_USER").filter(|user| *user != "root" && !user.is_empty())
+        {
+            let message = "the service is a person's own, and this would be root's: sudo is not needed for it";
+            return Err(Failure::new(ATTENTION, message).fix(format!("run it as {user}, without sudo")));
+        }
+        let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let home = set("HOME").ok_or_else(|| {
+            Failure::new(ATTENTION, "HOME is not set, so there is no place for a service").fix("set HOME")
+        })?;
+        if !home.is_dir() {
+            let message = format!("the home folder {} is not there", home.display());
+            return Err(Failure::new(ATTENTION, message).fix("set HOME to a folder of yours"));
+        }
+        let environment = with_session(environment);
+        let xdg = |name: &str| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let config = xdg("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
+        let state = set("EVERCRED_STATE_DIR")
+            .or_else(|| xdg("XDG_STATE_HOME").map(|path| path.join("evercred")))
+            .unwrap_or_else(|| home.join(".local/state/evercred"));
+        let runtime = set("EVERCRED_RUNTIME_DIR")
+            .or_else(|| xdg("XDG_RUNTIME_DIR").map(|path| path.join("evercred")))
+            .unwrap_or_else(|| state.join("run"));
+        Ok(Self {
+            settings: absolute(set("EVERCRED_CONFIG").unwrap_or_else(|| config.join("evercred/evercred.toml"))),
+            state: absolute(state),
+            runtime: absolute(runtime),
+            home: absolute(home),
+            environment,
+        })
+    }
+
+    /// Refuses a home that can't be written to, before anything is begun.
+    pub(super) fn must_be_writable(&self) -> Result<(), Failure> {
+        rustix::fs::access(&self.home, rustix::fs::Access::WRITE_OK).map_err(|error| {
+            let message = format!("nothing can be installed: {} can't be written to: {error}", self.home.display());
+            Failure::new(ATTENTION, message)
+                .fix("mend that, or run evercredd by hand with EVERCRED_STATE_DIR and EVERCRED_CONFIG elsewhere")
+        })
+    }
+
+    /// The daemon beside this program, as this one was called: not through links, which an upgrade moves.
+    pub(super) fn daemon(&self) -> Result<PathBuf, Failure> {
+        const NAME: &str = "evercredd";
+        let beside = |path: &Path| Some(path.parent()?.join(NAME));
+        let called = program::path().filter(|_| program::was_called_by_path());
+        let places = [
+            called.as_deref().and_then(beside),
+            tool::find(&self.environment, "evercred").as_deref().and_then(beside),
+            tool::find(&self.environment, NAME),
+            std::env::current_exe().ok().as_deref().and_then(beside),
+        ];
+        let places: Vec<PathBuf> = places.into_iter().flatten().collect();
+        places.iter().find(|path| tool::is_executable(path)).cloned().ok_or_else(|| {
+            let tried: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
+            let message = format!("the daemon's program is not there: none of {} can be run", tried.join(", "));
+            Failure::new(ATTENTION, message).fix("install evercredd beside evercred")
+        })
+    }
+
+    /// The variables of the shell that the service needs before it has read its settings.
+    pub(super) fn unit_variables(&self, of_service: &dyn Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+        let differs = |name: &&&str| {
+            let value = self.environment.get(name).filter(|value| !value.is_empty());
+            value.is_some() && value != of_service(name).as_deref()
+        };
+        let absolute = |value: &str| {
+            std::path::absolute(value).map_or_else(|_| value.to_owned(), |path| path.display().to_string())
+        };
+        OF_THE_UNIT
+            .iter()
+            .filter(differs)
+            .filter_map(|name| Some(((*name).to_owned(), absolute(self.environment.get(name)?))))
+            .collect()
+    }
+}
+
+/// The environment with the session's folder: a shell that came by `su` or `cron` has none, or somebody else's.
+fn with_session(environment: &Environment) -> Environment {
+    use std::os::unix::fs::MetadataExt;
+    let is_ours = |path: &Path| path.metadata().is_ok_and(|found| found.is_dir() && found.uid() == own_uid());
+    if environment.get("XDG_RUNTIME_DIR").is_some_and(|path| is_ours(Path::new(path))) {
+        return environment.clone();
+    }
+    let usual = format!("/run/user/{}", own_uid());
+    if is_ours(Path::new(&usual)) {
+        return environment.overlay(&[("XDG_RUNTIME_DIR".to_owned(), usual)].into());
+    }
+    let is_it = |name: &str| name == "XDG_RUNTIME_DIR";
+    environment
+        .variables()
+        .filter(|(name, _)| !is_it(name))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}

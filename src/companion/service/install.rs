@@ -1,0 +1,411 @@
+//! `service install`: everything is looked at before anything is changed, and what was changed is taken back if a later step fails.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::changes::Changes;
+use super::host::Host;
+use super::manager::{Kind, Manager, ServiceFile};
+use super::systemd::Systemd;
+use crate::companion::failure::{ATTENTION, Failure};
+use crate::companion::{client, files, offline, output};
+use crate::core::location::{CachePaths, PathStyle};
+use crate::core::plan::{self, PlanContext, Source};
+use crate::core::service::environment::{self, Chosen, Fate};
+use crate::core::service::unit::{self, Filling, Hardening};
+use crate::core::service::{Edited, Record, agent, digest, store};
+use crate::core::settings::Settings;
+use crate::platform::program;
+use crate::platform::zone;
+use crate::wire::StatusDocument;
+
+/// The record's name in the state folder.
+pub(super) const RECORD: &str = "service.json";
+
+/// Everything that an installation will do, decided before it begins.
+struct Work {
+    files: Vec<ServiceFile>,
+    /// Files of ours that this installation does not have any more.
+    stale: Vec<PathBuf>,
+    /// Files that stand in the way and are set aside.
+    aside: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
+    settings: Option<SettingsEdit>,
+    record: Record,
+    said: Vec<String>,
+}
+
+struct SettingsEdit {
+    before: Option<Vec<u8>>,
+    after: String,
+}
+
+/// `service install`.
+pub(super) fn install(host: &Host, kind: Kind, force: bool, more: &[String]) -> Result<ExitCode, Failure> {
+    let manager = Manager::find(host, kind)?;
+    host.must_be_writable()?;
+    let packaged = match &manager {
+        Manager::Systemd(systemd) => of_a_package(systemd, host)?,
+        Manager::Launchd(_) => None,
+    };
+    let running = running(host, &manager)?;
+    let work = prepare(host, kind, &manager, packaged.as_deref(), force, more)?;
+    let mut changes = Changes::default();
+    let changed = match apply(host, &work, &mut changes) {
+        Ok(changed) => changed,
+        Err(why) => return Err(taken_back(changes, &manager, &running, &why)),
+    };
+    let up_to_date = matches!(&running, Running::Answers(status) if !changed && is_this(status));
+    if !up_to_date && let Err(why) = manager.start(&work.files) {
+        return Err(taken_back(changes, &manager, &running, &why));
+    }
+    let answered = match answer(host) {
+        Ok(answered) => answered,
+        Err(why) => return Err(taken_back(changes, &manager, &running, &why)),
+    };
+    let mut text = String::new();
+    for file in &work.files {
+        text.push_str(&format!("{}\n", file.path.display()));
+    }
+    for line in work.said {
+        text.push_str(&format!("{line}\n"));
+    }
+    if let Manager::Systemd(systemd) = &manager
+        && let Some(note) = systemd.note_on_lingering(host)
+    {
+        text.push_str(&format!("{note}\n"));
+    }
+    let (version, pid) = (&answered.daemon.version, answered.daemon.pid);
+    text.push_str(&match (up_to_date, running) {
+        (true, _) => format!("evercredd {version} was installed and is running (process id {pid}): nothing to do\n"),
+        (false, Running::Answers(_) | Running::Hangs) => {
+            format!("evercredd {version} was started anew (process id {pid}), and answers\n")
+        }
+        (false, Running::No) => {
+            format!("evercredd {version} is running (process id {pid}), and starts with your session from now on\n")
+        }
+    });
+    output::print(&text)
+}
+
+/// The files of an installation, without any manager being asked.
+pub(super) fn would_write(host: &Host, kind: Kind) -> Result<Vec<ServiceFile>, Failure> {
+    let filling = filling(host, &|_| None)?;
+    let hardening = if runs_programs(host) { Hardening::Helpers } else { Hardening::Namespaces };
+    kind.files(host, &Filling { hardening, ..filling }, None)
+}
+
+/// What differs from one installation to the next; how much it is shut off is still open.
+fn filling(host: &Host, of_service: &dyn Fn(&str) -> Option<String>) -> Result<Filling, Failure> {
+    let text = |path: &Path| path.display().to_string();
+    let variables = host.unit_variables(of_service);
+    let runtime = variables.iter().any(|(name, _)| name == "EVERCRED_RUNTIME_DIR").then(|| text(&host.runtime));
+    let mut writable = vec![text(&host.runtime), text(&host.state)];
+    let paths = files::aws_paths(&host.environment)?;
+    let variable = |name: &str| host.environment.get(name).map(str::to_owned);
+    let caches = CachePaths::resolve(&variable, PathStyle::Unix);
+    // The AWS tools make `~/.aws/sso/cache` in `~/.aws`, so that is the folder to write to.
+    let aws = host.home.join(".aws");
+    let folders = [paths.config.parent(), paths.credentials.parent(), Some(aws.as_path())];
+    let login = caches.map(|caches| caches.login).filter(|login| !login.starts_with(&aws));
+    for folder in folders.into_iter().flatten().map(Path::to_owned).chain(login) {
+        let folder = text(&folder);
+        if !writable.contains(&folder) {
+            writable.push(folder);
+        }
+    }
+    let program = text(&host.daemon()?);
+    Ok(Filling { program, runtime, variables, writable, hardening: Hardening::Portable })
+}
+
+/// Whether a profile runs a program of its own.
+pub(super) fn runs_programs(host: &Host) -> bool {
+    let Ok(paths) = files::aws_paths(&host.environment) else { return false };
+    let profiles = offline::with_settings(&host.environment, files::read_aws(&paths).profiles());
+    let variable = |name: &str| host.environment.get(name).map(str::to_owned);
+    let context = PlanContext::from_environment(&variable, zone::local_offset());
+    let prints_codes = profiles.profiles.values().any(|section| section.settings.contains_key("mfa_process"));
+    let runs = |plan: &plan::Plan| plan.steps.iter().any(|step| matches!(step.source, Source::Process { .. }));
+    prints_codes || plan::resolve_all(&profiles, &context).values().flatten().any(runs)
+}
+
+/// A unit that is there and isn't in the person's own folder: a package's is used as it is.
+fn of_a_package(systemd: &Systemd, host: &Host) -> Result<Option<String>, Failure> {
+    let found = systemd.show(unit::NAME);
+    if found.load == "masked" {
+        let message = "the service is masked: somebody has decided that it must not run";
+        return Err(Failure::new(ATTENTION, message).fix(format!("systemctl --user unmask {}", unit::NAME)));
+    }
+    let is_own = found.file.is_empty() || Path::new(&found.file).starts_with(systemd.folder(host));
+    Ok((!is_own).then_some(found.file))
+}
+
+/// Whether the service's daemon runs.
+enum Running {
+    No,
+    /// It gives no answer.
+    Hangs,
+    Answers(Box<StatusDocument>),
+}
+
+/// The daemon that runs on the same state folder. One that the manager does not run is in the way.
+fn running(host: &Host, manager: &Manager) -> Result<Running, Failure> {
+    let lock = std::fs::read_to_string(host.state.join("lock")).unwrap_or_default();
+    let locked = std::fs::File::open(host.state.join("lock")).is_ok_and(|file| file.try_lock_shared().is_err());
+    if !locked {
+        return Ok(Running::No);
+    }
+    let holder: Option<u32> = lock.trim().parse().ok();
+    if holder.is_some() && holder == manager.pid() {
+        return Ok(answer(host).map_or(Running::Hangs, |status| Running::Answers(Box::new(status))));
+    }
+    let pid = lock.trim();
+    let message =
+        format!("evercredd is running already, and not as the service (process id {pid}): nothing was changed");
+    Err(Failure::new(ATTENTION, message).fix(format!("kill {pid}, then evercred service install")))
+}
+
+/// Whether a daemon was started from the program that is there now.
+fn is_this(running: &StatusDocument) -> bool {
+    let identity = |program: &crate::wire::ProgramStatus| {
+        program::identity(Path::new(&program.path)).as_ref() == Some(&program.identity)
+    };
+    running.daemon.program.as_ref().is_some_and(identity)
+}
+
+fn answer(host: &Host) -> Result<StatusDocument, String> {
+    let refused = |failure: Failure| format!("the daemon was started, and does not answer: {}", failure.message);
+    let answer = client::ask(&host.environment, "status", None).map_err(refused)?;
+    let answer = answer.map_err(|error| format!("the daemon was started, and refuses to answer: {}", error.message))?;
+    serde_json::from_value(answer).map_err(|_| "the daemon's answer makes no sense".to_owned())
+}
+
+fn prepare(
+    host: &Host,
+    kind: Kind,
+    manager: &Manager,
+    packaged: Option<&str>,
+    force: bool,
+    more: &[String],
+) -> Result<Work, Failure> {
+    let record_path = host.state.join(RECORD);
+    let old = read_record(&record_path);
+    let of_service = |name: &str| manager.variable(name);
+    let mut filling = filling(host, &of_service)?;
+    let mut said = Vec::new();
+    if let Manager::Systemd(systemd) = manager
+        && packaged.is_none()
+    {
+        let (hardening, why) = hardening(host, systemd, &filling);
+        filling.hardening = hardening;
+        said.push(why.to_owned());
+    }
+    let files = match packaged {
+        Some(file) => {
+            said.push(format!("{file} is used as its package has it"));
+            Vec::new()
+        }
+        None => kind.files(host, &filling, manager.folder(host))?,
+    };
+    let aside = in_the_way(&files, &old, force)?;
+    let stale = stale(manager, host, &files, &old);
+    let mut folders = vec![host.state.clone()];
+    if filling.hardening == Hardening::Namespaces {
+        folders.extend(filling.writable.iter().map(PathBuf::from).filter(|folder| *folder != host.runtime));
+    }
+    if kind == Kind::Launchd {
+        folders.push(host.home.join("Library/Logs"));
+    }
+    let mut record = Record::default();
+    record.folders = old.folders.clone();
+    record.files = files.iter().map(|file| (file.path.display().to_string(), digest(file.text.as_bytes()))).collect();
+    let chosen = environment::choose(&|name| value(host, name), &of_service, more);
+    let settings = settings(host, &chosen, &old, &mut record, &mut said)?;
+    Ok(Work { files, stale, aside, folders, settings, record, said })
+}
+
+/// A variable of the shell; a relative path means nothing to a daemon.
+pub(super) fn value(host: &Host, name: &str) -> Option<String> {
+    let value = host.environment.get(name)?;
+    let is_path = name.ends_with("_FILE") || name.ends_with("_BUNDLE") || name.ends_with("_DIRECTORY");
+    if is_path && !value.is_empty() && !value.starts_with(['/', '~']) {
+        return std::path::absolute(value).ok().map(|path| path.display().to_string());
+    }
+    Some(value.to_owned())
+}
+
+fn hardening(host: &Host, systemd: &Systemd, filling: &Filling) -> (Hardening, &'static str) {
+    if runs_programs(host) {
+        return (Hardening::Helpers, "hardening: less than usual, as profiles run programs of their own");
+    }
+    // What is tried needs the folders; those that are missing are made later, and so is the socket's.
+    let there = |folder: &&String| Path::new(folder).is_dir();
+    let writable = filling.writable.iter().filter(there).cloned().collect();
+    if systemd.can_make_namespaces(&Filling { writable, ..filling.clone() }) {
+        (Hardening::Namespaces, "hardening: all of it")
+    } else {
+        (Hardening::Portable, "hardening: what can be had without user namespaces, which are turned off here")
+    }
+}
+
+/// What stands where our files go and isn't ours.
+fn in_the_way(files: &[ServiceFile], old: &Record, force: bool) -> Result<Vec<PathBuf>, Failure> {
+    let mut aside = Vec::new();
+    for file in files {
+        let path = file.path.display().to_string();
+        let Ok(found) = std::fs::read(&file.path) else {
+            if file.path.symlink_metadata().is_ok() {
+                return Err(Failure::new(ATTENTION, format!("{path} is in the way, and can't be read"))
+                    .fix(format!("move it away: mv {path} {path}.old")));
+            }
+            continue;
+        };
+        let text = String::from_utf8_lossy(&found);
+        let is_ours = found == file.text.as_bytes()
+            || old.wrote(&path, &found)
+            || unit::is_shipped(&text)
+            || agent::is_shipped(&text);
+        if is_ours {
+            continue;
+        }
+        if !force {
+            let message = format!("{path} was written or changed by hand: nothing was changed");
+            return Err(Failure::new(ATTENTION, message)
+                .fix("evercred service install --force, which keeps it beside as NAME.before-evercred"));
+        }
+        aside.push(file.path.clone());
+    }
+    Ok(aside)
+}
+
+/// Files of an earlier installation that this one does not have: the other drop-in.
+fn stale(manager: &Manager, host: &Host, files: &[ServiceFile], old: &Record) -> Vec<PathBuf> {
+    let Some(folder) = manager.folder(host) else { return Vec::new() };
+    let all = unit::names().into_iter().map(|name| folder.join(name));
+    let gone = all.filter(|path| files.iter().all(|file| file.path != *path));
+    gone.filter(|path| {
+        let Ok(found) = std::fs::read(path) else { return false };
+        old.wrote(&path.display().to_string(), &found) || unit::is_shipped(&String::from_utf8_lossy(&found))
+    })
+    .collect()
+}
+
+/// The new settings, where something is stored; what the person wrote there by hand stays.
+fn settings(
+    host: &Host,
+    chosen: &[Chosen],
+    old: &Record,
+    record: &mut Record,
+    said: &mut Vec<String>,
+) -> Result<Option<SettingsEdit>, Failure> {
+    let path = host.settings.display().to_string();
+    let failed = |why: &str| {
+        Failure::new(ATTENTION, format!("the settings file {path} can't be read: {why}"))
+            .fix("mend it, then evercred service install")
+    };
+    let before = match files::read(&host.settings) {
+        Ok(before) => before.map(|bytes| bytes.to_vec()),
+        Err(why) => return Err(failed(&why)),
+    };
+    let text = String::from_utf8(before.clone().unwrap_or_default()).map_err(|_| failed("it is not UTF-8 text"))?;
+    let present =
+        Settings::parse(&text).map_err(|error| Failure::new(ATTENTION, error.render(&path)).fix("correct the line"))?;
+    let mut stored = old.settings.clone().filter(|stored| stored.path == path).unwrap_or_default();
+    stored.path.clone_from(&path);
+    let mut new = BTreeMap::new();
+    for Chosen { name, fate } in chosen {
+        let there = present.environment.get(name);
+        let is_ours = there.is_none_or(|there| stored.values.get(name) == Some(&digest(there.as_bytes())));
+        match fate {
+            Fate::Refused(why) if there.is_none() => {
+                said.push(format!("not stored: {name}: {why}; if the daemon needs it, write it into [environment] of {path}, with mode 600"));
+            }
+            Fate::Stored(value) if there == Some(value) => {}
+            Fate::Stored(_) if !is_ours => {
+                said.push(format!("left as it is: {name} in [environment] of {path}, which was written by hand"))
+            }
+            Fate::Stored(value) => {
+                said.push(format!("stored in {path}: {name} = {value}"));
+                new.insert(name.clone(), value.clone());
+            }
+            Fate::Refused(_) | Fate::Same => {}
+        }
+    }
+    if new.is_empty() {
+        record.settings = Some(stored).filter(|stored| !stored.values.is_empty());
+        return Ok(None);
+    }
+    let Edited { text: after, made_section } = store(&text, &new).map_err(|why| failed(&why))?;
+    stored.made_file |= before.is_none();
+    stored.made_section = made_section.or(stored.made_section);
+    stored.values.extend(new.iter().map(|(name, value)| (name.clone(), digest(value.as_bytes()))));
+    record.settings = Some(stored);
+    Ok(Some(SettingsEdit { before, after }))
+}
+
+pub(super) fn read_record(path: &Path) -> Record {
+    std::fs::read_to_string(path).ok().and_then(|text| Record::read(&text)).unwrap_or_default()
+}
+
+/// Writes everything; says whether anything is different from before.
+fn apply(host: &Host, work: &Work, changes: &mut Changes) -> Result<bool, String> {
+    for folder in &work.folders {
+        changes.folder(folder, 0o700)?;
+    }
+    for path in &work.aside {
+        changes.set_aside(path)?;
+    }
+    for path in &work.stale {
+        changes.remove(path)?;
+    }
+    let mut changed = !changes.is_empty();
+    for ServiceFile { path, text } in &work.files {
+        let before = std::fs::read(path).ok();
+        if before.as_deref() == Some(text.as_bytes()) {
+            continue;
+        }
+        changes.folder(path.parent().unwrap_or(path), 0o755)?;
+        changes.write(path, text.as_bytes(), 0o644, before.as_deref())?;
+        changed = true;
+    }
+    if let Some(edit) = &work.settings {
+        // A daemon that runs takes new settings by itself.
+        changes.folder(host.settings.parent().unwrap_or(&host.settings), 0o700)?;
+        changes.write(&host.settings, edit.after.as_bytes(), 0o600, edit.before.as_deref())?;
+    }
+    let mut record = work.record.clone();
+    for folder in changes.made_folders().map(|folder| folder.display().to_string()) {
+        if !record.folders.contains(&folder) {
+            record.folders.push(folder);
+        }
+    }
+    let path = host.state.join(RECORD);
+    let before = std::fs::read(&path).ok();
+    if before.as_deref() != Some(record.text().as_bytes()) {
+        changes.write(&path, record.text().as_bytes(), 0o600, before.as_deref())?;
+    }
+    Ok(changed)
+}
+
+/// The failure of a step, with everything as it was before.
+fn taken_back(changes: Changes, manager: &Manager, was: &Running, why: &str) -> Failure {
+    let mut complaints = Vec::new();
+    let was_running = !matches!(was, Running::No);
+    if !was_running {
+        complaints.extend(manager.stop().err());
+    }
+    complaints.extend(changes.take_back());
+    complaints.extend(manager.reload().err());
+    if was_running {
+        complaints.extend(manager.restart().err());
+    }
+    let message = format!("the service could not be installed: {why}");
+    if complaints.is_empty() {
+        Failure::new(ATTENTION, format!("{message}; everything is as it was before"))
+            .fix("mend what is named, then evercred service install")
+    } else {
+        Failure::new(ATTENTION, format!("{message}; not everything could be taken back: {}", complaints.join("; ")))
+            .fix("mend what is named, then evercred service install, or evercred service uninstall")
+    }
+}

@@ -1,0 +1,62 @@
+//! `evercred service`: the daemon as a service of the person's own, by systemd or launchd.
+
+mod changes;
+mod host;
+mod install;
+mod launchd;
+mod manager;
+mod status;
+mod systemd;
+mod tool;
+mod uninstall;
+
+use std::process::ExitCode;
+
+use self::host::Host;
+use self::manager::Kind;
+use super::failure::Failure;
+use super::output;
+use crate::platform::environment::Environment;
+
+pub(super) use self::status::drift_of_network;
+
+/// What `service` is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ServiceCommand {
+    /// Install it, or bring it up to date.
+    Install {
+        /// Set aside what stands in the way.
+        force: bool,
+        /// Variables to carry besides the usual ones.
+        variables: Vec<String>,
+    },
+    /// Take it away.
+    Uninstall {
+        /// The state too.
+        purge: bool,
+    },
+    /// How it stands.
+    Status {
+        /// For programs.
+        json: bool,
+    },
+    /// What would be written.
+    Print,
+}
+
+/// Runs the command.
+pub(super) fn service(environment: &Environment, command: &ServiceCommand) -> Result<ExitCode, Failure> {
+    let (host, kind) = (Host::look(environment)?, Kind::of_this_system());
+    match command {
+        ServiceCommand::Install { force, variables } => install::install(&host, kind, *force, variables),
+        ServiceCommand::Uninstall { purge } => uninstall::uninstall(&host, kind, *purge),
+        ServiceCommand::Status { json } => status::status(&host, kind, *json),
+        ServiceCommand::Print => {
+            let mut text = String::new();
+            for file in install::would_write(&host, kind)? {
+                text.push_str(&format!("# {}\n{}\n", file.path.display(), file.text));
+            }
+            output::print(&text)
+        }
+    }
+}

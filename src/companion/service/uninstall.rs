@@ -1,0 +1,144 @@
+//! `service uninstall`: takes away what an installation made, and nothing else.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::changes::Changes;
+use super::host::Host;
+use super::install::{RECORD, read_record};
+use super::manager::{Kind, Manager};
+use crate::companion::failure::{ATTENTION, Failure};
+use crate::companion::output;
+use crate::core::service::{Record, agent, digest, remove, unit};
+
+/// What a daemon leaves in its state folder.
+const STATE: [&str; 4] = ["memory.json", "clock.json", "minted.json", "lock"];
+/// What it leaves in its runtime folder.
+const RUNTIME: [&str; 2] = ["minted.json", "evercred.sock"];
+
+/// `service uninstall`.
+pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode, Failure> {
+    let record = read_record(&host.state.join(RECORD));
+    let mut said = Vec::new();
+    let manager = match Manager::find(host, kind) {
+        Ok(manager) => Some(manager),
+        // Files can be taken away all the same.
+        Err(failure) => {
+            said.push(format!("{}; its files are removed all the same", failure.message));
+            None
+        }
+    };
+    if let Some(manager) = &manager {
+        manager.stop().map_err(|why| {
+            Failure::new(ATTENTION, format!("the service can't be stopped, and nothing was removed: {why}"))
+                .fix("mend what is named, then evercred service uninstall")
+        })?;
+    }
+    let mut left = Vec::new();
+    for path in ours(host, kind, manager.as_ref(), &record) {
+        match std::fs::read(&path) {
+            Ok(found) if is_ours(&path, &found, &record) => remove_file(&path, &mut left, &mut said),
+            Ok(_) => left.push(format!("{} was changed by hand, and stays", path.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => left.push(format!("{} can't be read, and stays: {error}", path.display())),
+        }
+    }
+    take_settings_out(&record, &mut left, &mut said);
+    for name in RUNTIME {
+        remove_file(&host.runtime.join(name), &mut left, &mut said);
+    }
+    remove_file(&host.state.join(RECORD), &mut left, &mut said);
+    if purge {
+        for name in STATE {
+            for file in [name.to_owned(), format!("{name}.new"), format!("{name}.broken")] {
+                remove_file(&host.state.join(file), &mut left, &mut said);
+            }
+        }
+    }
+    let _ = std::fs::remove_dir(&host.runtime);
+    if purge {
+        let _ = std::fs::remove_dir(&host.state);
+    }
+    // Those that hold something of somebody else's stay.
+    for folder in record.folders.iter().rev() {
+        let _ = std::fs::remove_dir(folder);
+    }
+    if let Some(manager) = &manager
+        && let Err(why) = manager.reload()
+    {
+        left.push(why);
+    }
+    if said.is_empty() && left.is_empty() {
+        return output::print("the service is not installed: nothing to do\n");
+    }
+    output::print(&(said.join("\n") + "\n"))?;
+    if left.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Failure::new(ATTENTION, format!("not everything could be taken away: {}", left.join("; ")))
+        .fix("see to what is named"))
+}
+
+/// The files that may be ours: those of the record, and without one those that an installation writes.
+fn ours(host: &Host, kind: Kind, manager: Option<&Manager>, record: &Record) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = record.files.keys().map(PathBuf::from).collect();
+    let usual: Vec<PathBuf> = match kind {
+        Kind::Systemd => {
+            let folder = manager
+                .and_then(|manager| manager.folder(host))
+                .unwrap_or_else(|| host.home.join(".config/systemd/user"));
+            unit::names().into_iter().map(|name| folder.join(name)).collect()
+        }
+        Kind::Launchd => vec![host.home.join("Library/LaunchAgents").join(agent::FILE)],
+    };
+    paths.extend(usual.into_iter().filter(|path| !record.files.contains_key(&path.display().to_string())));
+    // A drop-in's folder can go when the drop-in has.
+    paths.sort();
+    paths
+}
+
+fn is_ours(path: &Path, found: &[u8], record: &Record) -> bool {
+    let text = String::from_utf8_lossy(found);
+    record.wrote(&path.display().to_string(), found) || unit::is_shipped(&text) || agent::is_shipped(&text)
+}
+
+fn remove_file(path: &Path, left: &mut Vec<String>, said: &mut Vec<String>) {
+    match std::fs::remove_file(path) {
+        Ok(()) => said.push(format!("removed {}", path.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => left.push(format!("{} can't be removed: {error}", path.display())),
+    }
+    // The folder of drop-ins; it stays where a person has one of their own.
+    if let Some(folder) = path.parent().filter(|folder| folder.extension().is_some_and(|extension| extension == "d")) {
+        let _ = std::fs::remove_dir(folder);
+    }
+}
+
+/// Takes the variables out of the settings that were stored there, where nobody has changed them since.
+fn take_settings_out(record: &Record, left: &mut Vec<String>, said: &mut Vec<String>) {
+    let Some(stored) = &record.settings else { return };
+    let path = Path::new(&stored.path);
+    let before = match std::fs::read(path) {
+        Ok(before) => before,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) => return left.push(format!("{} can't be read: {error}", stored.path)),
+    };
+    let is_ours = |name: &str, value: &str| stored.values.get(name) == Some(&digest(value.as_bytes()));
+    let Ok(text) = std::str::from_utf8(&before) else {
+        return left.push(format!("{} is not UTF-8 text, and stays as it is", stored.path));
+    };
+    let after = match remove(text, &is_ours, stored.made_section.as_deref()) {
+        Ok(after) => after,
+        Err(why) => return left.push(format!("{} stays as it is: {why}", stored.path)),
+    };
+    if after.is_empty() && stored.made_file {
+        return remove_file(path, left, said);
+    }
+    if after != text {
+        match Changes::default().write(path, after.as_bytes(), 0o600, Some(&before)) {
+            Ok(()) => said.push(format!("took out of {} what had been stored there", stored.path)),
+            Err(why) => left.push(why),
+        }
+    }
+}

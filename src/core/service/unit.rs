@@ -1,0 +1,192 @@
+//! The systemd user units, from the files in `systemd/`.
+
+const SERVICE: &str = include_str!("../../../systemd/evercredd.service");
+const SOCKET: &str = include_str!("../../../systemd/evercredd.socket");
+const HARDENING: &str = include_str!("../../../systemd/evercredd.service.d/hardening.conf");
+const HELPERS: &str = include_str!("../../../systemd/evercredd.service.d/helpers.conf");
+
+/// The service's name.
+pub const NAME: &str = "evercredd.service";
+/// The socket's.
+pub const SOCKET_NAME: &str = "evercredd.socket";
+const DROP_IN: &str = "evercredd.service.d";
+
+/// How much the service is shut off from the rest of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hardening {
+    /// What works everywhere.
+    Portable,
+    /// More, where user namespaces can be had.
+    Namespaces,
+    /// Less, as profiles run programs of their own.
+    Helpers,
+}
+
+/// What differs from one installation to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filling {
+    /// The daemon's path.
+    pub program: String,
+    /// The runtime folder, where it is not the usual one.
+    pub runtime: Option<String>,
+    /// Variables of the unit itself.
+    pub variables: Vec<(String, String)>,
+    /// The folders that the daemon writes to.
+    pub writable: Vec<String>,
+    /// How much it is shut off.
+    pub hardening: Hardening,
+}
+
+/// A file in the folder of units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitFile {
+    /// Its name, with the drop-in's folder.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// The files of an installation.
+///
+/// # Errors
+/// A sentence: a path can't be written into a unit.
+pub fn files(filling: &Filling) -> Result<Vec<UnitFile>, String> {
+    let paths = filling.writable.iter().chain(&filling.runtime).chain([&filling.program]);
+    if let Some(path) =
+        paths.chain(filling.variables.iter().map(|(_, value)| value)).find(|path| path.contains(char::is_control))
+    {
+        return Err(format!("{path:?} has control characters in it: no unit can hold them"));
+    }
+    let mut exec = format!("ExecStart={}", quoted(&filling.program));
+    for (name, value) in &filling.variables {
+        exec.push_str(&format!("\nEnvironment={}", quoted(&format!("{name}={value}"))));
+    }
+    let file = |name: &str, text: String| UnitFile { name: name.to_owned(), text };
+    let mut files = vec![file(NAME, with_line(SERVICE, "ExecStart=", &exec))];
+    files.push(match &filling.runtime {
+        Some(runtime) => file(
+            SOCKET_NAME,
+            with_line(SOCKET, "ListenStream=", &format!("ListenStream={}/evercred.sock", specifiers(runtime))),
+        ),
+        None => file(SOCKET_NAME, SOCKET.to_owned()),
+    });
+    match filling.hardening {
+        Hardening::Portable => {}
+        Hardening::Namespaces => {
+            let paths: Vec<String> = filling.writable.iter().map(|path| quoted(path)).collect();
+            let text = with_line(HARDENING, "ReadWritePaths=", &format!("ReadWritePaths={}", paths.join(" ")));
+            files.push(file(&format!("{DROP_IN}/hardening.conf"), text));
+        }
+        Hardening::Helpers => files.push(file(&format!("{DROP_IN}/helpers.conf"), HELPERS.to_owned())),
+    }
+    Ok(files)
+}
+
+/// Every name that any installation writes.
+pub fn names() -> [String; 4] {
+    [NAME.to_owned(), SOCKET_NAME.to_owned(), format!("{DROP_IN}/hardening.conf"), format!("{DROP_IN}/helpers.conf")]
+}
+
+/// Whether a text is one of those that are shipped, as copied by hand.
+pub fn is_shipped(text: &str) -> bool {
+    [SERVICE, SOCKET, HARDENING, HELPERS].contains(&text)
+}
+
+/// The settings of the drop-in for namespaces, as `systemd-run` takes them, to try them out.
+pub fn properties(filling: &Filling) -> Vec<String> {
+    let filled = files(&Filling { hardening: Hardening::Namespaces, ..filling.clone() }).unwrap_or_default();
+    let text = filled.last().map(|file| file.text.as_str()).unwrap_or_default();
+    text.lines().filter(|line| !line.starts_with(['#', '[']) && line.contains('=')).map(str::to_owned).collect()
+}
+
+fn with_line(text: &str, start: &str, line: &str) -> String {
+    text.lines().map(|old| if old.starts_with(start) { line } else { old }.to_owned() + "\n").collect()
+}
+
+/// A word by the rules of systemd.syntax(7), quoted where it has to be. An executable's path is not searched for variables.
+fn quoted(word: &str) -> String {
+    let word = specifiers(word);
+    if word.contains([' ', '"', '\'', '\\', ';']) {
+        format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        word
+    }
+}
+
+fn specifiers(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filling(hardening: Hardening) -> Filling {
+        Filling {
+            program: "/opt/my tools/100%/evercredd".to_owned(),
+            runtime: None,
+            variables: vec![("EVERCRED_STATE_DIR".to_owned(), "/s \"x\"".to_owned())],
+            writable: vec!["/h/.aws".to_owned(), "/h/my state".to_owned()],
+            hardening,
+        }
+    }
+
+    fn text(filling: &Filling, name: &str) -> Option<String> {
+        files(filling).unwrap().into_iter().find(|file| file.name == name).map(|file| file.text)
+    }
+
+    #[test]
+    fn the_paths_are_filled_in_and_nothing_else_changes() {
+        let service = text(&filling(Hardening::Portable), NAME).unwrap();
+        let filled: Vec<&str> =
+            service.lines().filter(|line| !SERVICE.lines().any(|shipped| shipped == *line)).collect();
+        assert_eq!(
+            filled,
+            ["ExecStart=\"/opt/my tools/100%%/evercredd\"", "Environment=\"EVERCRED_STATE_DIR=/s \\\"x\\\"\""]
+        );
+        assert_eq!(text(&filling(Hardening::Portable), SOCKET_NAME).as_deref(), Some(SOCKET));
+        let runtime = Some("/run/me 50%".to_owned());
+        let socket = text(&Filling { runtime, ..filling(Hardening::Portable) }, SOCKET_NAME).unwrap();
+        assert!(socket.contains("\nListenStream=/run/me 50%%/evercred.sock\n"), "{socket}");
+    }
+
+    #[test]
+    fn one_drop_in_at_most_goes_with_it() {
+        for (hardening, wanted) in [
+            (Hardening::Portable, None),
+            (Hardening::Namespaces, Some("evercredd.service.d/hardening.conf")),
+            (Hardening::Helpers, Some("evercredd.service.d/helpers.conf")),
+        ] {
+            let names: Vec<String> =
+                files(&filling(hardening)).unwrap().into_iter().skip(2).map(|file| file.name).collect();
+            assert_eq!(names.iter().map(String::as_str).collect::<Vec<_>>(), Vec::from_iter(wanted));
+        }
+        let properties = properties(&filling(Hardening::Portable));
+        assert!(properties.contains(&"ReadWritePaths=/h/.aws \"/h/my state\"".to_owned()), "{properties:?}");
+        assert!(properties.contains(&"PrivateUsers=yes".to_owned()));
+    }
+
+    #[test]
+    fn a_path_that_would_break_the_unit_is_refused() {
+        let program = "/opt/a\nExecStartPre=/bin/evil".to_owned();
+        assert!(files(&Filling { program, ..filling(Hardening::Portable) }).is_err());
+    }
+
+    #[test]
+    fn a_quoted_word_is_read_back_as_it_was() {
+        use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
+        /// What systemd makes of it: specifiers, quotes and backslashes.
+        fn read(text: &str) -> String {
+            let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+            let mut plain = String::new();
+            let mut chars = inner.unwrap_or(text).chars();
+            while let Some(c) = chars.next() {
+                plain.push(if c == '\\' && inner.is_some() { chars.next().unwrap() } else { c });
+            }
+            plain.replace("%%", "%")
+        }
+        proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }, |(word in "/[ -~é]{0,20}")| {
+            prop_assert_eq!(read(&quoted(&word)), word);
+        });
+    }
+}
