@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, and acts as the outside world"
 )]
 
+mod agent_cases;
 mod aws_file_cases;
 mod clock_cases;
 mod keeper_cases;

@@ -98,3 +98,142 @@ impl Launchd {
         told.and(Err(format!("launchctl bootout {}: it had not ended after 10 s", self.target())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+
+    use super::super::manager::Kind;
+    use super::super::{install, uninstall};
+    use super::*;
+    use crate::wire;
+
+    /// launchctl as far as we call it: notes every call, and remembers whether the agent is loaded.
+    const LAUNCHCTL: &str = r#"#!/bin/sh
+echo "$@" >> "$HOME/calls"
+case "$1 $2" in
+  "print gui/"*/*) [ -e "$HOME/loaded" ] && echo "	pid = 4711" || exit 113 ;;
+  "print gui/"*) [ ! -e "$HOME/no-session" ] || { echo "Could not find domain for port" >&2; exit 113; } ;;
+  "bootstrap gui/"*) [ ! -e "$HOME/refuses" ] || { echo "Bootstrap failed: 5: Input/output error" >&2; exit 5; }; touch "$HOME/loaded" ;;
+  "bootout gui/"*) rm "$HOME/loaded" ;;
+esac
+"#;
+
+    struct Mac {
+        home: tempfile::TempDir,
+        host: Host,
+    }
+
+    impl Mac {
+        /// A home with programs, and a daemon that answers.
+        fn new() -> Self {
+            let home = tempfile::tempdir().unwrap();
+            let folder = |name: &str, mode: u32| {
+                let path = home.path().join(name);
+                std::fs::create_dir(&path).unwrap();
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+                path
+            };
+            let (bin, run) = (folder("bin", 0o755), folder("run", 0o700));
+            for (name, text) in [("launchctl", LAUNCHCTL), ("evercred", ""), ("evercredd", "")] {
+                let path = bin.join(name);
+                super::super::changes::Changes::default().write(&path, text.as_bytes(), 0o755, None).unwrap();
+            }
+            let listener = UnixListener::bind(run.join("evercred.sock")).unwrap();
+            std::thread::spawn(move || {
+                for stream in listener.incoming() {
+                    let mut stream = stream.unwrap();
+                    wire::read_message(&mut stream).unwrap();
+                    let status = serde_json::json!({
+                        "schema": "evercred.status/1",
+                        "daemon": {"version": "0", "pid": 4711, "started_at": "2026-11-24T12:00:00Z"},
+                        "clock": {"state": "ok"}, "profiles": [], "problems": [],
+                    });
+                    wire::write_message(&mut stream, &wire::answer_ok(&status)).unwrap();
+                }
+            });
+            let text = |path: &Path| path.display().to_string();
+            let pairs = [
+                ("HOME", text(home.path())),
+                ("PATH", format!("{}:/usr/bin:/bin", text(&bin))),
+                ("EVERCRED_RUNTIME_DIR", text(&run)),
+                ("AWS_CA_BUNDLE", "/etc/ssl/ca.pem".to_owned()),
+            ];
+            let environment = pairs.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+            let host = Host::look(&environment).unwrap();
+            Self { home, host }
+        }
+
+        fn calls(&self) -> Vec<String> {
+            let path = self.home.path().join("calls");
+            let calls = std::fs::read_to_string(&path).unwrap_or_default();
+            let _ = std::fs::remove_file(path);
+            let calls = calls.lines().map(|line| line.replace(&format!("gui/{}", own_uid()), "gui/UID"));
+            calls.filter(|call| !call.starts_with("getenv")).collect()
+        }
+
+        fn touch(&self, name: &str) {
+            std::fs::File::create(self.home.path().join(name)).unwrap();
+        }
+
+        fn agent(&self) -> PathBuf {
+            self.home.path().join("Library/LaunchAgents/evercred.evercredd.plist")
+        }
+    }
+
+    #[test]
+    fn the_agent_is_loaded_into_the_session_and_out_of_it() {
+        let mac = Mac::new();
+        install::install(&mac.host, Kind::Launchd, false, &[]).unwrap();
+        let agent = mac.agent().display().to_string();
+        let target = "gui/UID/evercred.evercredd";
+        assert_eq!(
+            mac.calls(),
+            [
+                "print gui/UID".to_owned(),
+                format!("print {target}"),
+                format!("enable {target}"),
+                format!("bootstrap gui/UID {agent}")
+            ]
+        );
+        let text = std::fs::read_to_string(mac.agent()).unwrap();
+        let program = mac.home.path().join("bin/evercredd").display().to_string();
+        assert!(text.contains(&format!("<string>{program}</string>")), "{text}");
+        assert!(text.contains("<key>EVERCRED_RUNTIME_DIR</key>"), "{text}");
+        let settings = mac.home.path().join(".config/evercred/evercred.toml");
+        assert!(std::fs::read_to_string(&settings).unwrap().contains("AWS_CA_BUNDLE = \"/etc/ssl/ca.pem\"\n"));
+
+        // An upgrade: out and in again.
+        install::install(&mac.host, Kind::Launchd, false, &[]).unwrap();
+        let calls = mac.calls();
+        let at = |call: &str| calls.iter().position(|made| made.starts_with(call)).unwrap();
+        assert!(at("bootout") < at("bootstrap"), "{calls:?}");
+
+        uninstall::uninstall(&mac.host, Kind::Launchd, true).unwrap();
+        assert!(mac.calls().contains(&format!("bootout {target}")));
+        assert!(!mac.agent().exists() && !settings.exists() && !mac.home.path().join("Library").exists());
+    }
+
+    #[test]
+    fn without_a_session_on_the_screen_nothing_is_begun() {
+        let mac = Mac::new();
+        mac.touch("no-session");
+        let failure = install::install(&mac.host, Kind::Launchd, false, &[]).unwrap_err();
+        assert!(failure.message.contains("no session of yours on the screen") && failure.fix.is_some(), "{failure:?}");
+        assert!(!mac.home.path().join("Library").exists());
+    }
+
+    #[test]
+    fn an_agent_that_is_refused_leaves_nothing() {
+        let mac = Mac::new();
+        mac.touch("refuses");
+        let failure = install::install(&mac.host, Kind::Launchd, false, &[]).unwrap_err();
+        assert!(
+            failure.message.contains("Input/output error") && failure.message.contains("as it was before"),
+            "{failure:?}"
+        );
+        assert!(!mac.home.path().join("Library").exists() && !mac.home.path().join(".config").exists());
+    }
+}
