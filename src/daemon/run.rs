@@ -34,6 +34,7 @@ use crate::core::time::AwsTime;
 use crate::core::timekeeping::TimeKeeping;
 use crate::delivery::control_socket::{self, Incoming};
 use crate::platform::environment::Environment;
+use crate::platform::network::{self, WayOut};
 use crate::platform::timer::{Timer, Wake};
 use crate::platform::{program, random};
 use crate::wire::{self, ProblemEntry, ProgramStatus};
@@ -131,6 +132,8 @@ pub(super) async fn run(mut start: Start) -> Result<(), String> {
     let left = Arc::new(Notify::new());
     let server = tokio::spawn(control_socket::serve(listener, requests, Arc::clone(&left)));
     let watching = tokio::spawn(daemon.watcher.clone().run());
+    let (ways, mut way_out) = mpsc::channel(1);
+    let listening = tokio::spawn(watch_network(ways));
     daemon.manager.ready();
     tracing::info!("keeping {} and {}", daemon.paths.config.display(), daemon.paths.credentials.display());
 
@@ -147,6 +150,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), String> {
             () = left.notified() => {}
             Some(change) = changed.recv() => daemon.file_changed(change),
             Some(()) = daemon.saves.ended() => {}
+            Some(way) = way_out.recv() => daemon.network_changed(way),
             wake = daemon.timer.wake() => match wake {
                 Wake::Due => daemon.keeper.handle_timeout(now()),
                 Wake::WallClockSet => daemon.keeper.handle(Event::Disturbed(Disturbance::WallClockSet), now()),
@@ -163,6 +167,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), String> {
     tracing::info!("stopping");
     server.abort();
     watching.abort();
+    listening.abort();
     // The socket's file stays: by it the companion knows that a daemon was here, and waits for the next one.
     // A refresh that AWS has answered already must reach its file.
     daemon.finish_sessions().await;
@@ -197,6 +202,13 @@ fn program(own: &Environment) -> Option<ProgramStatus> {
     let path = program::path()?;
     let identity = program::identity(&path)?;
     Some(ProgramStatus { path: path.display().to_string(), identity, restart: how_to_restart(own) })
+}
+
+/// Without the kernel's word what failed is tried again all the same, only later.
+async fn watch_network(changes: mpsc::Sender<WayOut>) {
+    if let Err(error) = network::watch(changes).await {
+        tracing::debug!("changes of the network are not seen: {error}");
+    }
 }
 
 impl Daemon {
@@ -371,6 +383,14 @@ impl Daemon {
             Err(error) => {
                 let _ = reply.send(wire::answer_error(&error));
             }
+        }
+    }
+
+    /// A network that went away is found out by whoever calls: there may be endpoints on this machine.
+    fn network_changed(&mut self, way: WayOut) {
+        tracing::debug!("the way out to the network has changed: {way:?}");
+        if way.is_there() {
+            self.keeper.handle(Event::Disturbed(Disturbance::Network), now());
         }
     }
 

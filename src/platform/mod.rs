@@ -10,6 +10,8 @@ pub mod harden;
 #[cfg(feature = "daemon")]
 pub mod inherited;
 pub mod lease;
+#[cfg(feature = "daemon")]
+pub mod network;
 pub mod peer;
 pub mod program;
 #[cfg(feature = "daemon")]

@@ -10,6 +10,11 @@ use crate::core::time::BootTime;
 const EAGER: TimeDelta = TimeDelta::minutes(10);
 /// After the eager time: at most twelve failing calls an hour.
 const RARE: TimeDelta = TimeDelta::minutes(5);
+/// After a change of the network, a resume and the like retries are eager again for this long: name look-up and routes come
+/// some seconds after the network itself.
+const SETTLING: TimeDelta = TimeDelta::minutes(2);
+/// So many changes in one streak make retries eager again; a network that only comes and goes makes them no more eager.
+const SETTLINGS: u32 = 2;
 /// So many answers that only blame the time are followed by a try at once.
 const SKEWS: u32 = 4;
 /// A person who says "now" so often in one streak of failures may be a loop.
@@ -35,6 +40,11 @@ pub(super) struct Streak {
     not_before: BootTime,
     /// How many of the tries a person asked for.
     forced: u32,
+    /// How often something changed that the failures may have come from, and when last.
+    changes: u32,
+    changed_at: Option<BootTime>,
+    /// The failures since then.
+    settling: u32,
 }
 
 impl Streak {
@@ -49,6 +59,9 @@ impl Streak {
         let failures = earlier.map_or(0, |streak| streak.failures).saturating_add(1);
         let skews = if fault.skewed { earlier.map_or(0, |streak| streak.skews) + 1 } else { 0 };
         let since = earlier.map_or(now, |streak| streak.since);
+        let (changes, changed_last) = earlier.map_or((0, None), |streak| (streak.changes, streak.changed_at));
+        let settling = earlier.map_or(0, |streak| streak.settling).saturating_add(1);
+        let settles = changes <= SETTLINGS && changed_last.is_some_and(|at| now - at < SETTLING);
         let delay = match fault.class {
             // The answer itself has told the right time; where it hasn't, again and again, it is a failure like others.
             ErrorClass::Retryable if (1..=SKEWS).contains(&skews) => {
@@ -60,6 +73,10 @@ impl Streak {
                 Some(longest / 2 + rng.up_to(longest / 2))
             }
             ErrorClass::Permanent => Some(HOURLY + rng.up_to(TimeDelta::minutes(3))),
+            ErrorClass::Retryable if settles => {
+                let longest = doubled(TimeDelta::milliseconds(500), settling, TimeDelta::seconds(15));
+                Some(longest / 2 + rng.up_to(longest / 2))
+            }
             ErrorClass::Retryable if now - since >= EAGER => Some(RARE + rng.up_to(RARE)),
             // Full jitter; the shortest pause keeps a draw of zero from being a loop.
             ErrorClass::Retryable => {
@@ -78,6 +95,9 @@ impl Streak {
             next_try,
             not_before,
             forced: earlier.map_or(0, |streak| streak.forced),
+            changes,
+            changed_at: changed_last,
+            settling,
         }
     }
 
@@ -127,12 +147,16 @@ impl Streak {
 
     /// Something changed that the failure may have come from: a network, the time, what a person did.
     pub(super) fn cut_short(&mut self, now: BootTime, rng: &mut Rng) {
-        // Networks come and go in bursts, and everything that waits must not start at the same moment.
-        let earliest =
-            (self.last + TimeDelta::seconds(5)).max(now).max(self.not_before) + rng.up_to(TimeDelta::seconds(1));
-        if self.class == ErrorClass::Retryable {
-            self.next_try = Some(self.next_try.map_or(earliest, |at| at.min(earliest)));
+        if self.class != ErrorClass::Retryable {
+            return;
         }
+        // Networks come and go in bursts, and one that only comes and goes must not become a loop of calls; and everything
+        // that waits must not start at the same moment.
+        let pause = doubled(TimeDelta::seconds(5), self.changes, RARE);
+        let earliest = (self.last + pause).max(now).max(self.not_before) + rng.up_to(TimeDelta::seconds(1));
+        self.next_try = Some(self.next_try.map_or(earliest, |at| at.min(earliest)));
+        self.changes = self.changes.saturating_add(1);
+        (self.changed_at, self.settling) = (Some(now), 0);
     }
 
     /// A person says: now. Believed a few times in a row, then it may be a loop: no more often than for anybody who asks.
@@ -181,6 +205,53 @@ mod tests {
                 assert!(hour.count() <= 12, "seed {seed}");
             }
             assert!(calls.len() > 20, "seed {seed}: it gave up");
+        }
+    }
+
+    /// The tries of one streak that never succeeds, with changes at the given times, in milliseconds.
+    fn tries(seed: u64, changes: &[i64], until: i64) -> Vec<i64> {
+        let (mut rng, mut tries, mut changes) = (Rng::new(seed), Vec::new(), changes.iter().copied().peekable());
+        let fail = |earlier: Option<&Streak>, now: i64, rng: &mut Rng| {
+            Streak::after(earlier, &fault("x", None, Some("Timeout"), None), at(-1_000_000), at(now), rng)
+        };
+        let mut streak = fail(None, 0, &mut rng);
+        loop {
+            let next = streak.next_try().unwrap().as_millis();
+            if let Some(change) = changes.next_if(|change| *change <= next) {
+                streak.cut_short(at(change), &mut rng);
+                continue;
+            }
+            if next > until {
+                return tries;
+            }
+            tries.push(next);
+            streak = fail(Some(&streak), next, &mut rng);
+        }
+    }
+
+    #[test]
+    fn after_a_change_retries_are_eager_again_for_two_minutes() {
+        let back = 9 * 3_600_000;
+        for seed in 0..50 {
+            let tries = tries(seed, &[back], back + 3_600_000);
+            let after: Vec<i64> = tries.iter().filter(|at| **at >= back).map(|at| at - back).collect();
+            // The first ones fail, as names can't be looked up yet: whenever that ends, a try is near.
+            for ready in [0, 2_000, 10_000, 30_000, 100_000] {
+                let first = after.iter().find(|at| **at >= ready).unwrap();
+                assert!(first - ready <= 15_000, "seed {seed}: {after:?}");
+            }
+            let late = after.iter().filter(|at| **at > 140_000).count();
+            assert!(late <= 12, "seed {seed}: {after:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_that_only_comes_and_goes_makes_no_storm() {
+        let changes: Vec<i64> = (0..6_000).map(|n| n * 600).collect();
+        for seed in 0..20 {
+            let tries = tries(seed, &changes, 3_600_000);
+            let late = tries.iter().filter(|at| **at > 600_000).count();
+            assert!(tries.len() <= 60 && late <= 12, "seed {seed}: {} {late}", tries.len());
         }
     }
 

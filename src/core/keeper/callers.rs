@@ -175,6 +175,10 @@ impl Keeper {
         if nodes().any(|node| node.flight.is_some()) {
             return None;
         }
+        // What failed need not be what is wanted now, which may only wait for a look at the time or its place in the rate limit.
+        if self.has_next_step(&waiting.profile, waiting.target.as_ref(), now) {
+            return None;
+        }
         let ended: u64 = nodes().map(|node| node.ended).sum();
         let failure = nodes().enumerate().find_map(|(at, node)| node.failures.at(route.endpoint(at)))?;
         let streak = &failure.streak;

@@ -17,6 +17,16 @@ const USUALLY: TimeDelta = TimeDelta::hours(1);
 const CLOSELY: TimeDelta = TimeDelta::minutes(15);
 /// After a look that brought nothing, and after more of them; then as usual. A laptop that wakes has a network soon.
 const RETRIES: [TimeDelta; 4] = [TimeDelta::minutes(1), TimeDelta::minutes(5), CLOSELY, TimeDelta::minutes(30)];
+/// The same within two minutes of a change of the network, a resume and the like: name look-up and routes come some seconds
+/// after the network itself.
+const SETTLING: [TimeDelta; 5] = [
+    TimeDelta::seconds(1),
+    TimeDelta::seconds(2),
+    TimeDelta::seconds(4),
+    TimeDelta::seconds(8),
+    TimeDelta::seconds(15),
+];
+const SETTLED: TimeDelta = TimeDelta::minutes(2);
 /// So many looks in half an hour and no more: a clock that is set all the time is no reason for as many requests.
 const AT_ONCE: usize = 30;
 const PER: TimeDelta = TimeDelta::minutes(30);
@@ -38,6 +48,8 @@ pub(super) struct ClockWatch {
     failed: usize,
     /// Why the last one did.
     why: Option<String>,
+    /// When something changed that they may have come from.
+    changed_at: Option<BootTime>,
     told: Option<Grade>,
     /// The error whose crossing was foretold, and when.
     foretold: Option<(TimeDelta, BootTime)>,
@@ -53,8 +65,9 @@ impl ClockWatch {
     }
 
     /// There is a new doubt: whatever failed before, the next look is soon.
-    pub(super) fn doubted(&mut self) {
+    pub(super) fn doubted(&mut self, now: Now) {
         self.failed = 0;
+        self.changed_at = Some(now.boot);
     }
 
     /// A look has ended; `heard_at` is when AWS was heard last.
@@ -69,8 +82,14 @@ impl ClockWatch {
     /// When to look if nothing is heard until then.
     fn due(&self, heard_at: Option<BootTime>, closely: bool) -> Option<BootTime> {
         let usually = if closely { CLOSELY } else { USUALLY };
-        let wait = self.failed.checked_sub(1).map_or(usually, |at| RETRIES.get(at).copied().unwrap_or(USUALLY));
-        Some(heard_at.max(self.looks.back().copied())? + wait)
+        let last = self.looks.back().copied();
+        let settles = self.changed_at.zip(last).is_some_and(|(changed, last)| last - changed < SETTLED);
+        let retry = |at: usize| match settles {
+            true => SETTLING[at.min(SETTLING.len() - 1)],
+            false => RETRIES.get(at).copied().unwrap_or(USUALLY),
+        };
+        let wait = self.failed.checked_sub(1).map_or(usually, retry);
+        Some(heard_at.max(last)? + wait)
     }
 
     /// Not before this, whatever is in doubt.

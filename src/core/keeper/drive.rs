@@ -187,6 +187,11 @@ impl Keeper {
         Next::Nothing
     }
 
+    /// Whether a call could be made now for somebody who asks.
+    pub(super) fn has_next_step(&self, profile: &str, target: Option<&NodeKey>, now: Now) -> bool {
+        matches!(self.next_step(profile, target, true, now), Next::Order { .. })
+    }
+
     /// Orders the call of one step of a profile, as that profile's plan says it.
     fn order(&mut self, profile: &str, at: usize, reason: &'static str, now: Now) {
         let Some(Ok(route)) = self.profiles.get(profile) else { return };

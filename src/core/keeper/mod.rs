@@ -270,7 +270,7 @@ impl Keeper {
         }
         self.clock.suspect();
         self.time_check.again();
-        self.clock_watch.doubted();
+        self.clock_watch.doubted(now);
         self.ask_ntp_again(TimeDelta::minutes(1), now);
         self.log(LogLevel::Debug, None, format!("disturbed by {disturbance:?}: what failed is tried again"));
         for node in self.nodes.values_mut() {

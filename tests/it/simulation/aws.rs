@@ -16,7 +16,10 @@ use super::world::Program;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Health {
     Well,
+    /// Nobody answers.
     Unreachable,
+    /// This machine has no network: every call fails at once.
+    NoNetwork,
     Throttling,
     Failing,
 }
@@ -86,7 +89,7 @@ impl Aws {
 
     /// Whether an answer comes at all.
     pub(crate) fn answers(&self) -> bool {
-        self.health != Health::Unreachable
+        !matches!(self.health, Health::Unreachable | Health::NoNetwork)
     }
 
     /// Answers one call at a moment of AWS's time; `signed_at` is the time that the signer believed in.
@@ -125,7 +128,9 @@ impl Aws {
         };
         match self.health {
             Health::Well => {}
-            Health::Unreachable => return Err(aws_error::fault(&name, None, Some("Timeout"), None)),
+            Health::Unreachable | Health::NoNetwork => {
+                return Err(aws_error::fault(&name, None, Some("Timeout"), None));
+            }
             Health::Throttling => return refuse(400, "Throttling", "Rate exceeded"),
             Health::Failing => return refuse(500, "InternalFailure", "We encountered an internal error"),
         }

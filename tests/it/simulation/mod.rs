@@ -5,6 +5,7 @@ mod aws;
 mod clock;
 mod machine;
 mod month;
+mod night;
 mod sso_edge;
 mod sso_others;
 mod sso_server;

@@ -27,6 +27,9 @@ pub(crate) fn run(seed: u64) -> u64 {
         }
         let night = 12 * HOUR + world.random(3 * HOUR);
         world.suspend(night);
+        if world.random(2) == 0 {
+            without_network(&mut world);
+        }
         callers(&mut world);
     }
     assert!(world.wakeups < 20_000, "{} wake-ups in a month\n{}", world.wakeups, world.story());
@@ -161,6 +164,19 @@ fn unhealthy(world: &mut World, health: Health, longest: i64) {
     world.aws.health = Health::Well;
     world.note("AWS is well".to_owned());
     // What is on its way now was sent before.
+    world.unwell();
+}
+
+/// The machine is awake before its network is, and names can be looked up only some time after that.
+fn without_network(world: &mut World) {
+    world.note("no network".to_owned());
+    world.aws.health = Health::NoNetwork;
+    busy(world, 3 * MINUTE);
+    world.network_changed();
+    let late = world.random(10_000);
+    world.advance(late);
+    world.aws.health = Health::Well;
+    world.note("AWS is well".to_owned());
     world.unwell();
 }
 

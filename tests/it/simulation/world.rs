@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::TimeDelta;
 use evercred::core::clock::{Clock, Sample, Trust};
 use evercred::core::keeper::{
-    Action, Answer, CallerId, Event, Keep, Keeper, KeeperSettings, Memory, MintOrder, Notice, Outcome, State, Ticket,
-    Wants,
+    Action, Answer, CallerId, Disturbance, Event, Keep, Keeper, KeeperSettings, Memory, MintOrder, Notice, Outcome,
+    State, Ticket, Wants,
 };
 use evercred::core::plan::{
     AssumeRole, Endpoint, Plan, SessionToken, Source, StatedExpiry, StaticKeys, Step, WebIdentity,
@@ -15,7 +15,7 @@ use evercred::core::plan::{
 use evercred::core::secret::Secret;
 use evercred::core::time::{AwsTime, BootTime};
 
-use super::aws::{Aws, LATENCY, what};
+use super::aws::{Aws, Health, LATENCY, what};
 use super::machine::Machine;
 
 /// Nobody waits longer.
@@ -128,6 +128,12 @@ pub(crate) struct World {
     pub(crate) unconfirmed: u32,
     /// When a clock of this machine last jumped.
     jumped_at: BootTime,
+    /// When the machine last went on after a sleep that its clocks show.
+    resumed_at: BootTime,
+    /// When AWS's time was last looked at, or an answer told it.
+    looked_at: BootTime,
+    /// When each of the last calls to STS was sent.
+    pub(crate) sent: Vec<i64>,
     /// Something is wrong right now: nobody can promise anything.
     pub(crate) trouble: bool,
     answered: Option<bool>,
@@ -180,6 +186,9 @@ impl World {
             well_since: vec![0; profiles],
             unconfirmed: 0,
             jumped_at: BootTime::from_millis(0),
+            resumed_at: BootTime::from_millis(0),
+            looked_at: BootTime::from_millis(0),
+            sent: Vec::new(),
             trouble: false,
             answered: None,
             wakeups: 0,
@@ -303,6 +312,7 @@ impl World {
         self.break_connections();
         self.machine.suspend(millis);
         self.jumped_at = self.machine.now().boot;
+        self.resumed_at = self.jumped_at;
         self.unwell();
         self.wake();
     }
@@ -319,6 +329,9 @@ impl World {
         }
         self.machine.pause(millis, wall_is_set);
         self.jumped_at = self.machine.now().boot;
+        if wall_is_set {
+            self.resumed_at = self.jumped_at;
+        }
         self.unwell();
         self.unconfirmed = 2;
         self.wake();
@@ -343,6 +356,14 @@ impl World {
     pub(crate) fn slew_wall(&mut self, millis: i64) {
         self.machine.step_wall(millis);
         self.runs_away = true;
+    }
+
+    /// The way out to the network is another one than before.
+    pub(crate) fn network_changed(&mut self) {
+        self.note("the network has changed".to_owned());
+        let now = self.machine.now();
+        self.keeper.handle(Event::Disturbed(Disturbance::Network), now);
+        self.carry_out();
     }
 
     fn wake(&mut self) {
@@ -457,6 +478,7 @@ impl World {
             let lie = self.aws.lie.take().unwrap_or_default();
             let date = (truth - cached).max(truth - (now.boot - sent).num_milliseconds() - 1_000) + lie;
             let date = AwsTime::from_millis(date.div_euclid(1_000) * 1_000);
+            self.looked_at = now.boot;
             samples.push(Sample { date, sent, received: now.boot, trust: Trust::Authenticated });
             self.unconfirmed = match (lie, self.unconfirmed) {
                 // An answer from before the pause tells nothing of it, nor one to a question from before a jump.
@@ -492,11 +514,20 @@ impl World {
                     let about = what(&order);
                     let twice = self.flights.values().any(|Underway { flight, .. }| matches!(flight, Flight::Mint(other) if what(other) == about && other.step == order.step && other.base == order.base));
                     assert!(!twice, "two calls at once for {about}\n{}", self.story());
+                    if order.step.source.service().is_some() {
+                        assert!(
+                            self.looked_at >= self.resumed_at,
+                            "signed before the time was looked at\n{}",
+                            self.story()
+                        );
+                        self.sent.push(self.boot());
+                    }
                     let signed_at = self.boot() + order.aws_minus_boot.num_milliseconds();
                     self.depart(order.ticket, Flight::Mint(order), signed_at);
                 }
                 Action::Probe(order) => {
                     self.looks += 1;
+                    self.looked_at = self.machine.now().boot;
                     self.depart(order.ticket, Flight::Probe, 0);
                 }
                 Action::Notice(notice) => self.check_told(notice),
@@ -523,6 +554,8 @@ impl World {
             6_000 + self.random(20_000)
         } else if program.is_some() || self.aws.answers() {
             least.num_milliseconds() + self.random((most - least).num_milliseconds())
+        } else if self.aws.health == Health::NoNetwork {
+            5
         } else {
             TIMEOUT
         };
