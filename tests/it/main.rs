@@ -29,6 +29,8 @@ mod edge_main_job;
 #[cfg(feature = "daemon")]
 mod edge_mfa;
 #[cfg(feature = "daemon")]
+mod edge_network;
+#[cfg(feature = "daemon")]
 mod edge_process;
 #[cfg(feature = "daemon")]
 mod edge_secrets;

@@ -98,6 +98,8 @@ fn fault(name: &str) -> Option<Fault> {
         "503" => Fault::Status503,
         "throttled" => Fault::Throttled,
         "html" => Fault::Html,
+        "redirect" => Fault::Redirect,
+        "511" => Fault::Status511,
         "empty" => Fault::Empty,
         "truncated" => Fault::Truncated,
         "huge" => Fault::Huge,

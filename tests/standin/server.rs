@@ -15,6 +15,7 @@ use super::world::{Call, DateHeader, Fault, Key, Role, World};
 pub struct StandIn {
     pub(super) shared: Arc<Shared>,
     address: SocketAddr,
+    listener: TcpListener,
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -41,7 +42,11 @@ impl Shared {
 impl StandIn {
     /// Starts on a free port of 127.0.0.1.
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listen(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    /// Starts on a socket that somebody made, perhaps in another network.
+    pub fn listen(listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             world: Mutex::new(World::new()),
@@ -49,13 +54,13 @@ impl StandIn {
             connections: Mutex::new(Some(Vec::new())),
         });
         let accepting = std::thread::spawn({
-            let shared = shared.clone();
+            let (shared, listener) = (shared.clone(), listener.try_clone().unwrap());
             move || accept(&listener, &shared)
         });
-        Self { shared, address, accepting: Some(accepting) }
+        Self { shared, address, listener, accepting: Some(accepting) }
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://ADDRESS:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -145,8 +150,10 @@ impl Drop for StandIn {
     fn drop(&mut self) {
         let connections = self.shared.connections.lock().unwrap().take();
         self.shared.happened.notify_all();
-        // Wakes the accepting thread.
-        let _ = TcpStream::connect(self.address);
+        // Wakes the accepting thread, the one on Linux, from whatever network, the other elsewhere.
+        if rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both).is_err() {
+            let _ = TcpStream::connect(self.address);
+        }
         for (stream, thread) in connections.into_iter().flatten() {
             let _ = stream.shutdown(Shutdown::Both);
             let _ = thread.join();
@@ -159,7 +166,12 @@ impl Drop for StandIn {
 
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     for stream in listener.incoming() {
-        let Ok(stream) = stream else { continue };
+        let Ok(stream) = stream else {
+            if shared.is_running() {
+                continue;
+            }
+            return;
+        };
         let mut connections = shared.connections.lock().unwrap();
         let Some(list) = connections.as_mut() else { return };
         list.retain(|(_, thread)| !thread.is_finished());
@@ -238,6 +250,11 @@ fn misbehave(
         Fault::Status503 => services::failure(service, 503),
         Fault::Throttled => services::failure(service, 429),
         Fault::Html => Response::new(200, "text/html", page),
+        Fault::Redirect => {
+            let headers = vec![("Location", "http://portal.invalid/".to_owned())];
+            Response { headers, ..Response::new(302, "text/html", page) }
+        }
+        Fault::Status511 => Response::new(511, "text/html", page),
         Fault::Empty => Response::new(200, content_type, ""),
         Fault::Huge => Response::new(200, content_type, vec![b' '; 64 * 1024 * 1024]),
         Fault::Truncated => {

@@ -55,6 +55,10 @@ pub enum Fault {
     Throttled,
     /// A web page with status 200, as a captive portal sends it.
     Html,
+    /// Sends to another page with status 302, as one does too.
+    Redirect,
+    /// Status 511, which RFC 6585 has for it.
+    Status511,
     /// Status 200 and nothing in it.
     Empty,
     /// Half of what was announced.
