@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::machine::{Machine, role};
 use crate::standin::DateHeader;
 
-const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+pub(crate) const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 const MINUTE: i64 = 60;
 
 fn clock(machine: &Machine) -> Value {
@@ -112,7 +112,7 @@ fn answers_without_a_date_tell_nothing_and_stop_nothing() {
     }
 }
 
-fn fake(machine: &Machine, mut command: Command) -> Command {
+pub(crate) fn fake(machine: &Machine, mut command: Command) -> Command {
     command
         .env("LD_PRELOAD", FAKETIME)
         .env("FAKETIME_TIMESTAMP_FILE", machine.path("stamp"))

@@ -37,6 +37,8 @@ mod edge_secrets;
 #[cfg(feature = "daemon")]
 mod edge_service;
 #[cfg(feature = "daemon")]
+mod edge_sleep;
+#[cfg(feature = "daemon")]
 mod edge_sso;
 #[cfg(feature = "daemon")]
 mod edge_systemd;
