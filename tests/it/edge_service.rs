@@ -114,6 +114,68 @@ fn one_command_installs_the_service_and_one_takes_it_away_to_the_byte() {
     assert!(again.contains("not installed"), "{again}");
 }
 
+/// The blocks of one kind in a part of README.md, up to the next part.
+fn blocks(part: &str, kind: &str) -> Vec<String> {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, text) = readme.split_once(&format!("\n## {part}\n")).unwrap_or_else(|| panic!("README has no part {part}"));
+    let text = text.split("\n## ").next().unwrap();
+    let begin = format!("```{kind}\n");
+    text.split(&begin).skip(1).map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_first_five_minutes_of_the_readme_work_as_they_stand() {
+    if left_out() {
+        return;
+    }
+    let person = Person::new();
+    let key = person.aws.add_user("111122223333", "reader");
+    person.aws.set_role(&role("App"), Role::trusting(&["arn:aws:iam::111122223333:user/reader"]));
+    let commands = |part: &str| -> Vec<String> {
+        let lines = blocks(part, "console").join("");
+        lines
+            .lines()
+            .map(|line| line.strip_prefix("$ ").unwrap_or_else(|| panic!("{line}: no command")).to_owned())
+            .collect()
+    };
+    // What the machine has before: keys, here of a stand-in for AWS, and the AWS CLI, which shows what it was given.
+    let (id, secret) = (&key.access_key_id, &key.secret_access_key);
+    person
+        .manager
+        .write(".aws/credentials", &format!("[base]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n"));
+    let settings = format!("{LOOPBACK_ONLY}[environment]\nAWS_ENDPOINT_URL_STS = \"{}\"\n", person.aws.url());
+    person.manager.write(".config/evercred/evercred.toml", &settings);
+    person.manager.write("aws", "#!/bin/sh\necho \"$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY $AWS_SESSION_TOKEN\"\n");
+    person.manager.put_program(".cargo/bin/aws", person.manager.path("aws").to_str().unwrap());
+    let [install, service]: [String; 2] = commands("Install").try_into().unwrap();
+    // Both programs are there already: built by the same cargo, not with all of its time.
+    assert_eq!(install, "cargo install --locked --path .");
+    let config = blocks("The first five minutes", "ini");
+    person
+        .manager
+        .write(".aws/config", &config.join("\n").replace("/home/you", person.manager.home().to_str().unwrap()));
+    let [plan, exec, status]: [String; 3] = commands("The first five minutes").try_into().unwrap();
+    let run = |line: &str| person.manager.must(&["sh", "-c", line]);
+    let said = run(&service);
+    assert!(said.contains("is running"), "{said}");
+    let said = run(&plan);
+    assert!(said.contains("assume-role") && said.contains("role/App"), "{said}");
+    let said = run(&exec);
+    let given: Vec<&str> = said.split_whitespace().collect();
+    assert_eq!(person.aws.whose(given[0], given[1], given[2]), Ok(role("App")));
+    let said = run(&status);
+    assert!(said.contains("app") && said.contains("fresh"), "{said}");
+    // What an SDK would run for the second profile.
+    let helper = config[1].lines().find_map(|line| line.strip_prefix("credential_process = ")).unwrap();
+    let document: Value =
+        serde_json::from_str(&run(&helper.replace("/home/you", person.manager.home().to_str().unwrap()))).unwrap();
+    assert_eq!(document["AccessKeyId"], given[0]);
+    let [uninstall, cargo]: [String; 2] = commands("Uninstall").try_into().unwrap();
+    assert!(run(&uninstall).contains("removed"));
+    assert_eq!(cargo, "cargo uninstall evercred");
+    assert_eq!(person.manager.read(".config/evercred/evercred.toml"), settings);
+}
+
 #[test]
 fn an_upgrade_is_installed_by_the_same_command_and_keeps_what_is_held() {
     if left_out() {
