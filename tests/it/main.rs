@@ -19,6 +19,8 @@ mod standin;
 #[cfg(feature = "daemon")]
 mod edge_bad_input;
 #[cfg(feature = "daemon")]
+mod edge_booted;
+#[cfg(feature = "daemon")]
 mod edge_clock;
 #[cfg(feature = "daemon")]
 mod edge_files;

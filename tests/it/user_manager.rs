@@ -42,8 +42,8 @@ impl UserManager {
         this.put_program(".cargo/bin/evercred", env!("CARGO_BIN_EXE_evercred"));
         this.put_program(".cargo/bin/evercredd", env!("CARGO_BIN_EXE_evercredd"));
         let manager = this.manager.id();
-        this.eventually("the manager has its namespaces", |_| first_process(manager).is_some());
-        this.inside = first_process(manager).unwrap();
+        this.eventually("the manager has its namespaces", |_| first_process(manager, "unshare", "sh").is_some());
+        this.inside = first_process(manager, "unshare", "sh").unwrap();
         this.eventually("the manager runs", |this| {
             let said = this.systemctl(&["is-system-running"]);
             ["running\n", "degraded\n"].contains(&String::from_utf8_lossy(&said.stdout).as_ref())
@@ -159,12 +159,13 @@ impl UserManager {
     }
 }
 
-/// The child of what has become `unshare`; before that it is a shell with children of its own.
-fn first_process(manager: u32) -> Option<u32> {
+/// The child of a script that has become another program, when the child has too; before that both have children that come
+/// and go.
+pub(crate) fn first_process(script: u32, program: &str, child: &str) -> Option<u32> {
     let read = |path: String| std::fs::read_to_string(path).ok();
-    read(format!("/proc/{manager}/comm")).filter(|name| name == "unshare\n")?;
-    let children = read(format!("/proc/{manager}/task/{manager}/children"))?;
-    children.split_whitespace().next()?.parse().ok()
+    let is = |pid: u32, name: &str| read(format!("/proc/{pid}/comm")).is_some_and(|comm| comm.trim_end() == name);
+    let children = read(format!("/proc/{script}/task/{script}/children")).filter(|_| is(script, program))?;
+    children.split_whitespace().filter_map(|pid| pid.parse().ok()).find(|pid| is(*pid, child))
 }
 
 impl Drop for UserManager {
@@ -172,11 +173,16 @@ impl Drop for UserManager {
         // Its first process takes all others with it.
         let _ = self.manager.kill();
         let _ = self.manager.wait();
-        let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
-        let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-        if let Some(tree) = fields.into_iter().find(|fields| fields.get(2) == Some(&"cgroup2")) {
-            remove_groups(&Path::new(tree[1]).join(format!("evercred-test-{}", self.manager.id())));
-        }
+        remove_groups_of(self.manager.id());
+    }
+}
+
+/// Removes the control groups of one of the scripts in `tests/systemd`, when it has ended.
+pub(crate) fn remove_groups_of(script: u32) {
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let mut fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    if let Some(tree) = fields.find(|fields| fields.get(2) == Some(&"cgroup2")) {
+        remove_groups(&Path::new(tree[1]).join(format!("evercred-test-{script}")));
     }
 }
 

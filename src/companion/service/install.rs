@@ -92,7 +92,7 @@ pub(super) fn install(host: &Host, kind: Kind, force: bool, more: &[String]) -> 
 /// The files of an installation, without any manager being asked.
 pub(super) fn would_write(host: &Host, kind: Kind) -> Result<Vec<ServiceFile>, Failure> {
     let filling = filling(host, &|_| None)?;
-    let hardening = if runs_programs(host) { Hardening::Helpers } else { Hardening::Namespaces };
+    let hardening = if runs_programs(host) { Hardening::Helpers } else { Hardening::Strict };
     kind.files(host, &Filling { hardening, ..filling }, None)
 }
 
@@ -116,7 +116,7 @@ fn filling(host: &Host, of_service: &dyn Fn(&str) -> Option<String>) -> Result<F
         }
     }
     let program = text(&host.daemon()?);
-    Ok(Filling { program, runtime, variables, writable, hardening: Hardening::Portable })
+    Ok(Filling { program, runtime, variables, writable, hardening: Hardening::Usual })
 }
 
 /// Whether a profile runs a program of its own.
@@ -211,7 +211,7 @@ fn prepare(
     let aside = in_the_way(&files, &old, force)?;
     let stale = stale(manager, host, &files, &old);
     let mut folders = vec![host.state.clone()];
-    if filling.hardening == Hardening::Namespaces {
+    if filling.hardening == Hardening::Strict {
         folders.extend(filling.writable.iter().map(PathBuf::from).filter(|folder| *folder != host.runtime));
     }
     if kind == Kind::Launchd {
@@ -241,11 +241,17 @@ fn hardening(host: &Host, systemd: &Systemd, filling: &Filling) -> (Hardening, &
     }
     // What is tried needs the folders; those that are missing are made later, and so is the socket's.
     let there = |folder: &&String| Path::new(folder).is_dir();
-    let writable = filling.writable.iter().filter(there).cloned().collect();
-    if systemd.can_make_namespaces(&Filling { writable, ..filling.clone() }) {
-        (Hardening::Namespaces, "hardening: all of it")
+    let writable: Vec<String> = filling.writable.iter().filter(there).cloned().collect();
+    let can = |hardening| systemd.can_shut_off(&Filling { hardening, writable: writable.clone(), ..filling.clone() });
+    if can(Hardening::Strict) {
+        (Hardening::Strict, "hardening: all of it")
+    } else if can(Hardening::Usual) {
+        (Hardening::Usual, "hardening: all but that of files, as they lie where a service has a place of its own")
     } else {
-        (Hardening::Portable, "hardening: what can be had without user namespaces, which are turned off here")
+        (
+            Hardening::Portable,
+            "hardening: what the kernel gives to everybody, as this system gives a service no namespaces",
+        )
     }
 }
 

@@ -90,8 +90,8 @@ impl Systemd {
         }
     }
 
-    /// Whether services can be shut off with user namespaces: tried out with a program that does nothing.
-    pub(super) fn can_make_namespaces(&self, filling: &Filling) -> bool {
+    /// Whether a service can be shut off so far here: tried out with a program that does nothing.
+    pub(super) fn can_shut_off(&self, filling: &Filling) -> bool {
         let Some(systemd_run) = tool::find(&self.environment, "systemd-run") else { return false };
         let properties = unit::properties(filling);
         let mut arguments = vec!["--user", "--wait", "--collect", "--quiet"];
@@ -135,7 +135,11 @@ impl Systemd {
         );
         match said.out.lines().rfind(|line| line.starts_with("evercredd: ")) {
             Some(line) => format!("{why} ({line})"),
-            None => why,
+            // It did not come so far.
+            None => match said.out.lines().rfind(|line| line.contains("Failed at step")) {
+                Some(line) => format!("{why} ({line})"),
+                None => why,
+            },
         }
     }
 

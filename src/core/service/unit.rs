@@ -3,6 +3,7 @@
 const SERVICE: &str = include_str!("../../../systemd/evercredd.service");
 const SOCKET: &str = include_str!("../../../systemd/evercredd.socket");
 const HARDENING: &str = include_str!("../../../systemd/evercredd.service.d/hardening.conf");
+const PORTABLE: &str = include_str!("../../../systemd/evercredd.service.d/portable.conf");
 const HELPERS: &str = include_str!("../../../systemd/evercredd.service.d/helpers.conf");
 
 /// The service's name.
@@ -10,14 +11,18 @@ pub const NAME: &str = "evercredd.service";
 /// The socket's.
 pub const SOCKET_NAME: &str = "evercredd.socket";
 const DROP_IN: &str = "evercredd.service.d";
+/// From here to the end of its section the service's file shuts it off.
+const FIRST_OF_SANDBOX: &str = "# What the kernel enforces for any user.";
 
 /// How much the service is shut off from the rest of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hardening {
-    /// What works everywhere.
+    /// From files too, which it writes only where it has to.
+    Strict,
+    /// As the unit says.
+    Usual,
+    /// As far as the kernel goes for any user, where there are no user namespaces.
     Portable,
-    /// More, where user namespaces can be had.
-    Namespaces,
     /// Less, as profiles run programs of their own.
     Helpers,
 }
@@ -71,8 +76,9 @@ pub fn files(filling: &Filling) -> Result<Vec<UnitFile>, String> {
         None => file(SOCKET_NAME, SOCKET.to_owned()),
     });
     match filling.hardening {
-        Hardening::Portable => {}
-        Hardening::Namespaces => {
+        Hardening::Usual => {}
+        Hardening::Portable => files.push(file(&format!("{DROP_IN}/portable.conf"), PORTABLE.to_owned())),
+        Hardening::Strict => {
             let paths: Vec<String> = filling.writable.iter().map(|path| quoted(path)).collect();
             let text = with_line(HARDENING, "ReadWritePaths=", &format!("ReadWritePaths={}", paths.join(" ")));
             files.push(file(&format!("{DROP_IN}/hardening.conf"), text));
@@ -83,20 +89,26 @@ pub fn files(filling: &Filling) -> Result<Vec<UnitFile>, String> {
 }
 
 /// Every name that any installation writes.
-pub fn names() -> [String; 4] {
-    [NAME.to_owned(), SOCKET_NAME.to_owned(), format!("{DROP_IN}/hardening.conf"), format!("{DROP_IN}/helpers.conf")]
+pub fn names() -> [String; 5] {
+    let drop_in = |name: &str| format!("{DROP_IN}/{name}.conf");
+    [NAME.to_owned(), SOCKET_NAME.to_owned(), drop_in("hardening"), drop_in("portable"), drop_in("helpers")]
 }
 
 /// Whether a text is one of those that are shipped, as copied by hand.
 pub fn is_shipped(text: &str) -> bool {
-    [SERVICE, SOCKET, HARDENING, HELPERS].contains(&text)
+    [SERVICE, SOCKET, HARDENING, PORTABLE, HELPERS].contains(&text)
 }
 
-/// The settings of the drop-in for namespaces, as `systemd-run` takes them, to try them out.
+/// Everything that shuts the service off, as `systemd-run` takes it, to try it out: what each setting needs of a machine is
+/// known to nobody but its systemd.
 pub fn properties(filling: &Filling) -> Vec<String> {
-    let filled = files(&Filling { hardening: Hardening::Namespaces, ..filling.clone() }).unwrap_or_default();
-    let text = filled.last().map(|file| file.text.as_str()).unwrap_or_default();
-    text.lines().filter(|line| !line.starts_with(['#', '[']) && line.contains('=')).map(str::to_owned).collect()
+    let files = files(filling).unwrap_or_default();
+    let service =
+        files.iter().filter(|file| file.name == NAME).filter_map(|file| file.text.split_once(FIRST_OF_SANDBOX));
+    let service = service.flat_map(|(_, rest)| rest.split("[Install]").next());
+    let drop_in = files.iter().filter(|file| file.name.starts_with(DROP_IN)).map(|file| file.text.as_str());
+    let lines = service.chain(drop_in).flat_map(str::lines);
+    lines.filter(|line| !line.starts_with(['#', '[']) && line.contains('=')).map(str::to_owned).collect()
 }
 
 fn with_line(text: &str, start: &str, line: &str) -> String {
@@ -137,39 +149,44 @@ mod tests {
 
     #[test]
     fn the_paths_are_filled_in_and_nothing_else_changes() {
-        let service = text(&filling(Hardening::Portable), NAME).unwrap();
+        let service = text(&filling(Hardening::Usual), NAME).unwrap();
         let filled: Vec<&str> =
             service.lines().filter(|line| !SERVICE.lines().any(|shipped| shipped == *line)).collect();
         assert_eq!(
             filled,
             ["ExecStart=\"/opt/my tools/100%%/evercredd\"", "Environment=\"EVERCRED_STATE_DIR=/s \\\"x\\\"\""]
         );
-        assert_eq!(text(&filling(Hardening::Portable), SOCKET_NAME).as_deref(), Some(SOCKET));
+        assert_eq!(text(&filling(Hardening::Usual), SOCKET_NAME).as_deref(), Some(SOCKET));
         let runtime = Some("/run/me 50%".to_owned());
-        let socket = text(&Filling { runtime, ..filling(Hardening::Portable) }, SOCKET_NAME).unwrap();
+        let socket = text(&Filling { runtime, ..filling(Hardening::Usual) }, SOCKET_NAME).unwrap();
         assert!(socket.contains("\nListenStream=/run/me 50%%/evercred.sock\n"), "{socket}");
     }
 
     #[test]
     fn one_drop_in_at_most_goes_with_it() {
         for (hardening, wanted) in [
-            (Hardening::Portable, None),
-            (Hardening::Namespaces, Some("evercredd.service.d/hardening.conf")),
+            (Hardening::Usual, None),
+            (Hardening::Strict, Some("evercredd.service.d/hardening.conf")),
+            (Hardening::Portable, Some("evercredd.service.d/portable.conf")),
             (Hardening::Helpers, Some("evercredd.service.d/helpers.conf")),
         ] {
             let names: Vec<String> =
                 files(&filling(hardening)).unwrap().into_iter().skip(2).map(|file| file.name).collect();
             assert_eq!(names.iter().map(String::as_str).collect::<Vec<_>>(), Vec::from_iter(wanted));
         }
-        let properties = properties(&filling(Hardening::Portable));
-        assert!(properties.contains(&"ReadWritePaths=/h/.aws \"/h/my state\"".to_owned()), "{properties:?}");
-        assert!(properties.contains(&"PrivateUsers=yes".to_owned()));
+        let usual = properties(&filling(Hardening::Usual));
+        assert!(usual.contains(&"NoNewPrivileges=yes".to_owned()) && usual.contains(&"PrivateUsers=yes".to_owned()));
+        let strict = properties(&filling(Hardening::Strict));
+        assert!(strict.starts_with(&usual));
+        assert!(strict.contains(&"ReadWritePaths=/h/.aws \"/h/my state\"".to_owned()), "{strict:?}");
+        // The last word counts.
+        assert!(properties(&filling(Hardening::Portable)).contains(&"PrivateUsers=no".to_owned()));
     }
 
     #[test]
     fn a_path_that_would_break_the_unit_is_refused() {
         let program = "/opt/a\nExecStartPre=/bin/evil".to_owned();
-        assert!(files(&Filling { program, ..filling(Hardening::Portable) }).is_err());
+        assert!(files(&Filling { program, ..filling(Hardening::Usual) }).is_err());
     }
 
     #[test]
