@@ -147,6 +147,33 @@ fn containers_that_come_and_go_are_no_change() {
 }
 
 #[test]
+fn a_loose_contact_is_one_change_and_not_forty() {
+    if left_out() {
+        return;
+    }
+    let networks = Networks::new("loose");
+    let aws = networks.aws();
+    let mut machine = machine(&networks, &aws);
+    let looks = aws.calls().len();
+    for _ in 0..20 {
+        networks.pull_out();
+        networks.plug_in();
+    }
+    networks.pull_out();
+    machine.eventually("the last state is the one that counts", |machine| {
+        let log = machine.read("log");
+        log.lines()
+            .rfind(|line| line.contains("the way out to the network has changed"))
+            .is_some_and(|line| line.contains("v4: None"))
+    });
+    let changes = machine.read("log").matches("the way out to the network has changed").count();
+    // A slow machine may make more than one burst of it.
+    assert!(changes <= 6, "{changes}");
+    assert!(aws.calls().len() - looks <= 3, "{:?}", aws.calls());
+    assert!(machine.credentials("mid").is_ok(), "what is held goes on");
+}
+
+#[test]
 fn a_captive_portal_is_neither_believed_nor_taken_for_a_refusal() {
     if left_out() {
         return;

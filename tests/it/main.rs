@@ -10,6 +10,7 @@ mod aws_file_cases;
 mod clock_cases;
 mod keeper_cases;
 mod layers;
+mod network_cases;
 mod plan_cases;
 mod session_cases;
 mod simulation;

@@ -13,8 +13,12 @@ const RARE: TimeDelta = TimeDelta::minutes(5);
 /// After a change of the network, a resume and the like retries are eager again for this long: name look-up and routes come
 /// some seconds after the network itself.
 const SETTLING: TimeDelta = TimeDelta::minutes(2);
+/// Changes within this time are one: a resume, the first address, the second, a clock that is set.
+const BURST: TimeDelta = TimeDelta::seconds(30);
 /// So many changes in one streak make retries eager again; a network that only comes and goes makes them no more eager.
 const SETTLINGS: u32 = 2;
+/// After so long without a change, the next one counts as the first.
+const FORGOTTEN: TimeDelta = TimeDelta::hours(1);
 /// So many answers that only blame the time are followed by a try at once.
 const SKEWS: u32 = 4;
 /// A person who says "now" so often in one streak of failures may be a loop.
@@ -40,26 +44,32 @@ pub(super) struct Streak {
     not_before: BootTime,
     /// How many of the tries a person asked for.
     forced: u32,
-    /// How often something changed that the failures may have come from, and when last.
+    /// How often something changed that the failures may have come from, bursts counted once, and when the last one began.
     changes: u32,
     changed_at: Option<BootTime>,
     /// The failures since then.
     settling: u32,
 }
 
+/// What changed last that a failure may have come from.
+#[derive(Clone, Copy)]
+pub(super) struct Changed {
+    /// When the key or plan that failed was first seen.
+    pub(super) plan_at: BootTime,
+    /// When the network or a clock last changed, or the machine woke up.
+    pub(super) disturbed_at: Option<BootTime>,
+}
+
 impl Streak {
-    /// The streak after one more failure. `changed_at` is when the key or plan that failed was first seen.
-    pub(super) fn after(
-        earlier: Option<&Self>,
-        fault: &Fault,
-        changed_at: BootTime,
-        now: BootTime,
-        rng: &mut Rng,
-    ) -> Self {
+    /// The streak after one more failure.
+    pub(super) fn after(earlier: Option<&Self>, fault: &Fault, changed: Changed, now: BootTime, rng: &mut Rng) -> Self {
         let failures = earlier.map_or(0, |streak| streak.failures).saturating_add(1);
         let skews = if fault.skewed { earlier.map_or(0, |streak| streak.skews) + 1 } else { 0 };
         let since = earlier.map_or(now, |streak| streak.since);
-        let (changes, changed_last) = earlier.map_or((0, None), |streak| (streak.changes, streak.changed_at));
+        // What fails first soon after a change fails because of it, perhaps.
+        let just_now = changed.disturbed_at.filter(|at| now - *at < SETTLING);
+        let (changes, changed_last) =
+            earlier.map_or((u32::from(just_now.is_some()), just_now), |streak| (streak.changes, streak.changed_at));
         let settling = earlier.map_or(0, |streak| streak.settling).saturating_add(1);
         let settles = changes <= SETTLINGS && changed_last.is_some_and(|at| now - at < SETTLING);
         let delay = match fault.class {
@@ -68,7 +78,7 @@ impl Streak {
                 Some(TimeDelta::milliseconds(250) + rng.up_to(doubled(TimeDelta::milliseconds(250), skews, RARE)))
             }
             ErrorClass::NeedsLogin => None,
-            ErrorClass::Permanent if now - changed_at < SPREADING => {
+            ErrorClass::Permanent if now - changed.plan_at < SPREADING => {
                 let longest = doubled(TimeDelta::seconds(2), failures, TimeDelta::seconds(30));
                 Some(longest / 2 + rng.up_to(longest / 2))
             }
@@ -150,13 +160,16 @@ impl Streak {
         if self.class != ErrorClass::Retryable {
             return;
         }
+        let quiet = self.changed_at.map_or(FORGOTTEN, |at| now - at);
+        if quiet >= BURST {
+            self.changes = if quiet >= FORGOTTEN { 1 } else { self.changes.saturating_add(1) };
+            (self.changed_at, self.settling) = (Some(now), 0);
+        }
         // Networks come and go in bursts, and one that only comes and goes must not become a loop of calls; and everything
         // that waits must not start at the same moment.
-        let pause = doubled(TimeDelta::seconds(5), self.changes, RARE);
+        let pause = doubled(TimeDelta::seconds(5), self.changes.saturating_sub(1), RARE);
         let earliest = (self.last + pause).max(now).max(self.not_before) + rng.up_to(TimeDelta::seconds(1));
         self.next_try = Some(self.next_try.map_or(earliest, |at| at.min(earliest)));
-        self.changes = self.changes.saturating_add(1);
-        (self.changed_at, self.settling) = (Some(now), 0);
     }
 
     /// A person says: now. Believed a few times in a row, then it may be a loop: no more often than for anybody who asks.
@@ -183,6 +196,11 @@ mod tests {
         BootTime::from_millis(millis)
     }
 
+    /// A plan of that age, in an undisturbed world.
+    fn plan(millis: i64) -> Changed {
+        Changed { plan_at: at(millis), disturbed_at: None }
+    }
+
     #[test]
     fn after_ten_minutes_at_most_twelve_failing_calls_an_hour() {
         for seed in 0..200 {
@@ -193,7 +211,7 @@ mod tests {
                 let next = Streak::after(
                     streak.as_ref(),
                     &fault("x", None, Some("Timeout"), None),
-                    at(-1_000_000),
+                    plan(-1_000_000),
                     now,
                     &mut rng,
                 );
@@ -212,7 +230,7 @@ mod tests {
     fn tries(seed: u64, changes: &[i64], until: i64) -> Vec<i64> {
         let (mut rng, mut tries, mut changes) = (Rng::new(seed), Vec::new(), changes.iter().copied().peekable());
         let fail = |earlier: Option<&Streak>, now: i64, rng: &mut Rng| {
-            Streak::after(earlier, &fault("x", None, Some("Timeout"), None), at(-1_000_000), at(now), rng)
+            Streak::after(earlier, &fault("x", None, Some("Timeout"), None), plan(-1_000_000), at(now), rng)
         };
         let mut streak = fail(None, 0, &mut rng);
         loop {
@@ -246,6 +264,45 @@ mod tests {
     }
 
     #[test]
+    fn a_resume_two_addresses_and_a_set_clock_are_one_change() {
+        let back = 9 * 3_600_000;
+        for seed in 0..50 {
+            let tries = tries(seed, &[back, back + 2_000, back + 5_000, back + 9_000, back + 12_000], back + 3_600_000);
+            for ready in [20_000, 60_000, 100_000] {
+                let first = tries.iter().find(|at| **at >= back + ready).unwrap();
+                assert!(first - back - ready <= 15_000, "seed {seed}: {tries:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_after_hours_is_heeded_however_many_were_vain_before() {
+        let changes: Vec<i64> = (1..=8).map(|hours| hours * 7_200_000).collect();
+        for seed in 0..50 {
+            let tries = tries(seed, &changes, 9 * 7_200_000);
+            for change in &changes {
+                let first = tries.iter().find(|at| *at >= change).unwrap();
+                assert!(first - change <= 6_000, "seed {seed}: {}", first - change);
+            }
+        }
+    }
+
+    #[test]
+    fn what_fails_first_after_a_change_is_tried_again_eagerly_for_two_minutes() {
+        let woken = Changed { plan_at: at(-1_000_000), disturbed_at: Some(at(0)) };
+        for seed in 0..50 {
+            let (mut rng, mut now, mut streak) = (Rng::new(seed), at(3_000), None);
+            while now < at(120_000) {
+                let next =
+                    Streak::after(streak.as_ref(), &fault("x", None, Some("Network"), None), woken, now, &mut rng);
+                let pause = next.next_try().unwrap() - now;
+                assert!(pause <= TimeDelta::seconds(15), "seed {seed}: {pause} at {now:?}");
+                (now, streak) = (next.next_try().unwrap(), Some(next));
+            }
+        }
+    }
+
+    #[test]
     fn a_network_that_only_comes_and_goes_makes_no_storm() {
         let changes: Vec<i64> = (0..6_000).map(|n| n * 600).collect();
         for seed in 0..20 {
@@ -259,9 +316,9 @@ mod tests {
     fn a_refusal_is_tried_again_eagerly_only_while_iam_may_be_spreading() {
         let denied = fault("x", Some(403), Some("AccessDenied"), None);
         let mut rng = Rng::new(1);
-        let fresh = Streak::after(None, &denied, at(0), at(1_000), &mut rng);
+        let fresh = Streak::after(None, &denied, plan(0), at(1_000), &mut rng);
         assert!(fresh.next_try().unwrap() - at(1_000) <= TimeDelta::seconds(30));
-        let old = Streak::after(None, &denied, at(0), at(600_000), &mut rng);
+        let old = Streak::after(None, &denied, plan(0), at(600_000), &mut rng);
         assert!(old.next_try().unwrap() - at(600_000) >= TimeDelta::hours(1));
     }
 
@@ -269,14 +326,14 @@ mod tests {
     fn a_server_that_says_when_is_heard() {
         let mut busy = fault("x", Some(503), None, None);
         busy.retry_after = Some(TimeDelta::seconds(120));
-        let streak = Streak::after(None, &busy, at(0), at(0), &mut Rng::new(1));
+        let streak = Streak::after(None, &busy, plan(0), at(0), &mut Rng::new(1));
         assert!(streak.next_try().unwrap() >= at(120_000));
     }
 
     #[test]
     fn callers_that_ask_in_a_loop_do_not_make_a_loop_of_calls() {
         let denied = fault("x", Some(403), Some("AccessDenied"), None);
-        let mut streak = Streak::after(None, &denied, at(-1_000_000), at(0), &mut Rng::new(1));
+        let mut streak = Streak::after(None, &denied, plan(-1_000_000), at(0), &mut Rng::new(1));
         streak.asked(at(59_000));
         assert!(!streak.allows(at(59_000)));
         streak.asked(at(60_000));
@@ -287,12 +344,12 @@ mod tests {
     fn a_person_is_heard_at_once_a_few_times_and_a_loop_once_a_minute() {
         let denied = fault("x", Some(403), Some("AccessDenied"), None);
         let (mut rng, mut calls) = (Rng::new(1), Vec::new());
-        let mut streak = Streak::after(None, &denied, at(-1_000_000), at(0), &mut rng);
+        let mut streak = Streak::after(None, &denied, plan(-1_000_000), at(0), &mut rng);
         for now in (0..600_000).step_by(500).map(at) {
             streak.forced(now);
             if streak.allows(now) {
                 calls.push(now);
-                streak = Streak::after(Some(&streak), &denied, at(-1_000_000), now, &mut rng);
+                streak = Streak::after(Some(&streak), &denied, plan(-1_000_000), now, &mut rng);
             }
         }
         assert_eq!(calls[0], at(2_000));
@@ -303,7 +360,7 @@ mod tests {
     fn who_waits_for_a_person_makes_no_calls() {
         let mut login = fault("x", None, Some("Timeout"), None);
         login.class = ErrorClass::NeedsLogin;
-        let mut streak = Streak::after(None, &login, at(0), at(0), &mut Rng::new(1));
+        let mut streak = Streak::after(None, &login, plan(0), at(0), &mut Rng::new(1));
         streak.asked(at(1_000_000_000));
         assert_eq!(streak.next_try(), None);
     }

@@ -46,10 +46,12 @@ pub(super) struct ClockWatch {
     looks: VecDeque<BootTime>,
     /// Looks in a row that brought nothing.
     failed: usize,
+    /// How many of them were made while things settled.
+    settling: usize,
     /// Why the last one did.
     why: Option<String>,
-    /// When something changed that they may have come from.
-    changed_at: Option<BootTime>,
+    /// When something changed that they, and other failures, may have come from.
+    pub(super) changed_at: Option<BootTime>,
     told: Option<Grade>,
     /// The error whose crossing was foretold, and when.
     foretold: Option<(TimeDelta, BootTime)>,
@@ -66,7 +68,7 @@ impl ClockWatch {
 
     /// There is a new doubt: whatever failed before, the next look is soon.
     pub(super) fn doubted(&mut self, now: Now) {
-        self.failed = 0;
+        (self.failed, self.settling) = (0, 0);
         self.changed_at = Some(now.boot);
     }
 
@@ -76,20 +78,32 @@ impl ClockWatch {
             Outcome::Failed(fault) => Some(fault.message),
             _ => None,
         };
-        self.failed = if heard_at >= self.looks.back().copied() { 0 } else { self.failed.saturating_add(1) };
+        if heard_at >= self.looks.back().copied() {
+            (self.failed, self.settling) = (0, 0);
+            return;
+        }
+        self.failed = self.failed.saturating_add(1);
+        if self.settles() {
+            self.settling = self.failed;
+        }
     }
 
     /// When to look if nothing is heard until then.
     fn due(&self, heard_at: Option<BootTime>, closely: bool) -> Option<BootTime> {
         let usually = if closely { CLOSELY } else { USUALLY };
         let last = self.looks.back().copied();
-        let settles = self.changed_at.zip(last).is_some_and(|(changed, last)| last - changed < SETTLED);
-        let retry = |at: usize| match settles {
+        let retry = |at: usize| match self.settles() {
             true => SETTLING[at.min(SETTLING.len() - 1)],
-            false => RETRIES.get(at).copied().unwrap_or(USUALLY),
+            // The eager ones don't count: minutes come after seconds, not an hour.
+            false => RETRIES.get(at.saturating_sub(self.settling)).copied().unwrap_or(USUALLY),
         };
         let wait = self.failed.checked_sub(1).map_or(usually, retry);
         Some(heard_at.max(last)? + wait)
+    }
+
+    /// Whether the last look was made while things settled after a change.
+    fn settles(&self) -> bool {
+        self.changed_at.zip(self.looks.back()).is_some_and(|(changed, last)| *last - changed < SETTLED)
     }
 
     /// Not before this, whatever is in doubt.

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::api::{Action, CodeOrder, LogLevel, MintOrder, MintedSet, ProbeOrder, Ticket};
 use super::node::{Node, has_expiry, unsupported};
 use super::{Flight, Keeper, Minting, Work, session_of};
+use crate::core::aws_error::ErrorClass;
 use crate::core::clock::Expiry;
 use crate::core::credential::Grant;
 use crate::core::plan::{Endpoint, NodeKey, RenewAs, Service, Source};
@@ -307,18 +308,31 @@ impl Keeper {
 
     /// What has expired is of no use to anybody, and a secret less to hold.
     fn forget_expired(&mut self, now: Now) {
-        let (mut forgotten, mut next) = (false, None);
+        let (mut forgotten, mut next, mut missed) = (false, None, Vec::new());
         for node in self.nodes.values_mut().filter(|node| node.flight.is_none()) {
             let Some(held) = &node.held else { continue };
             let Some(end) = held.end else { continue };
             if held.judge(&self.clock, now) == Expiry::Expired {
                 node.held = None;
                 forgotten = true;
+                // Others were told of as they came; what might pass has not passed in time.
+                if let Some(failure) = node.failures.last()
+                    && failure.error.class == ErrorClass::Retryable
+                {
+                    let profile = node.step.profile.clone();
+                    let why = &failure.error.message;
+                    let message =
+                        format!("credentials of profile \"{profile}\" have expired before new ones came: {why}");
+                    missed.push((profile, message));
+                }
             } else {
                 let certainly = end.expires_at - self.clock.aws_now(now).earliest;
                 let at = now.boot + certainly.max(TimeDelta::zero()) + TimeDelta::seconds(1);
                 next = Some(next.map_or(at, |earlier: BootTime| earlier.min(at)));
             }
+        }
+        for (profile, message) in missed {
+            self.log(LogLevel::Warn, Some(&profile), message);
         }
         if let Some(at) = next {
             self.wake_at(at);

@@ -1,7 +1,7 @@
 //! What failed last at one credential, and when it is tried again.
 
 use super::api::ErrorStatus;
-use super::backoff::Streak;
+use super::backoff::{Changed, Streak};
 use super::rng::Rng;
 use crate::core::aws_error::{ErrorClass, Fault, refuses_signer};
 use crate::core::plan::Endpoint;
@@ -52,17 +52,17 @@ impl Failures {
         self.0.iter_mut().map(|failure| &mut failure.streak)
     }
 
-    /// Notes one more failure. `changed_at` is when the credential, as it is configured, was first seen.
+    /// Notes one more failure.
     pub(super) fn note(
         &mut self,
         fault: Fault,
         endpoint: &Endpoint,
-        changed_at: BootTime,
+        changed: Changed,
         now: BootTime,
         at: AwsTime,
         rng: &mut Rng,
     ) -> &Failure {
-        let streak = Streak::after(self.at(endpoint).map(|failure| &failure.streak), &fault, changed_at, now, rng);
+        let streak = Streak::after(self.at(endpoint).map(|failure| &failure.streak), &fault, changed, now, rng);
         let place = is_of_the_place(&fault).then(|| endpoint.clone());
         match place {
             Some(_) => self.0.retain(|failure| failure.place.as_ref().is_some_and(|other| other != endpoint)),

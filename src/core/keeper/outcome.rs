@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::api::{Action, LogLevel, Outcome, RenewalStatus, Ticket};
+use super::backoff::Changed;
 use super::held::{End, Held};
 use super::node::Forced;
 use super::schedule::Jitter;
@@ -282,13 +283,22 @@ impl Keeper {
         let at = self.clock.best(now);
         let Some(node) = self.nodes.get_mut(key) else { return };
         let first = node.failures.is_empty();
-        let failure = node.failures.note(fault, endpoint, node.changed_at, now.boot, at, &mut self.rng);
+        // What may pass, and is missed by nobody yet, is no alarm: a network that is away.
+        let is_good = node.held.as_ref().is_some_and(|held| held.is_servable(&self.clock, now));
+        let is_missed = fault.class != ErrorClass::Retryable || !is_good;
+        let changed = Changed { plan_at: node.changed_at, disturbed_at: self.clock_watch.changed_at };
+        let failure = node.failures.note(fault, endpoint, changed, now.boot, at, &mut self.rng);
         let next = failure.streak.next_try().map_or_else(
             || "not tried again by itself".to_owned(),
             |at| format!("tried again in {} s", (at - now.boot).num_seconds()),
         );
         let (profile, message) = (node.step.profile.clone(), format!("{} ({next})", failure.error.message));
-        self.log(if first { LogLevel::Warn } else { LogLevel::Debug }, Some(&profile), message);
+        let level = match first {
+            true if is_missed => LogLevel::Warn,
+            true => LogLevel::Info,
+            false => LogLevel::Debug,
+        };
+        self.log(level, Some(&profile), message);
     }
 }
 
