@@ -3,6 +3,7 @@
 mod aws_call;
 mod ca_bundle;
 pub mod clock;
+pub mod desktop;
 pub mod file;
 mod metadata;
 pub mod mint;

@@ -1,4 +1,4 @@
-//! Runs the `credential_process` of other programs: bounded in time and output, and never left behind.
+//! Runs other programs, a `credential_process` above all: bounded in time and output, and never left behind.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
@@ -68,23 +68,40 @@ async fn output_of(
     if let Some(home) = environment.get("HOME") {
         shell.current_dir(home);
     }
-    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let child = shell.spawn().map_err(|error| failed("ProcessFailed", &format!("it can't be started: {error}")))?;
-    let ended = Running::new(child).wait(limit).await.map_err(|why| failed("ProcessFailed", &why))?;
+    let ended = end_of(shell, limit).await.map_err(|why| failed("ProcessFailed", &why))?;
     let complaint = ended.complaint();
     if ended.status.code() == Some(127) {
         let path = environment.get("PATH").unwrap_or("not set");
         return Err(failed(PROCESS_NOT_FOUND, &format!("{complaint}; the daemon's PATH is {path}")));
     }
     if !ended.status.success() {
-        let how = match (ended.status.code(), ended.status.signal()) {
-            (Some(code), _) => format!("it ended with exit code {code}"),
-            (None, Some(signal)) => format!("it was ended by signal {signal}"),
-            (None, None) => "it ended".to_owned(),
-        };
-        return Err(failed("ProcessFailed", &format!("{how}: {complaint}{}", hint(ended.status))));
+        return Err(failed("ProcessFailed", &format!("{}: {complaint}{}", how(ended.status), hint(ended.status))));
     }
     Ok(ended.output)
+}
+
+/// Runs a program for what it does, for so long at most.
+///
+/// # Errors
+/// It did not do it: a sentence about "it".
+pub(super) async fn run_to_end(command: Command, limit: Duration) -> Result<(), String> {
+    let ended = end_of(command, limit).await?;
+    if ended.status.success() { Ok(()) } else { Err(format!("{}: {}", how(ended.status), ended.complaint())) }
+}
+
+/// The end of a program that runs without input, in a process group of its own.
+async fn end_of(mut command: Command, limit: Duration) -> Result<Ended, String> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let child = command.spawn().map_err(|error| format!("it can't be started: {error}"))?;
+    Running::new(child).wait(limit).await
+}
+
+fn how(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("it ended with exit code {code}"),
+        (None, Some(signal)) => format!("it was ended by signal {signal}"),
+        (None, None) => "it ended".to_owned(),
+    }
 }
 
 /// A program that a signal ends (which a shell makes a code above 128) may have tried what the service's unit forbids.

@@ -1,6 +1,6 @@
 //! Opening a page in the person's browser, where there is one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(super) fn find(environment: &Environment) -> Option<Browser> {
         // A list, as in Python's webbrowser: the first that is there. `%s` is the page.
         return named.split(':').find_map(|command| {
             let mut words = command.split_whitespace().map(str::to_owned);
-            let program = on_path(environment, &words.next()?)?;
+            let program = environment.program(&words.next()?)?;
             Some(Browser { program, arguments: words.filter(|word| word != "%s").collect() })
         });
     }
@@ -37,7 +37,7 @@ pub(super) fn find(environment: &Environment) -> Option<Browser> {
     } else {
         &[]
     };
-    names.iter().find_map(|name| Some(Browser { program: on_path(environment, name)?, arguments: Vec::new() }))
+    names.iter().find_map(|name| Some(Browser { program: environment.program(name)?, arguments: Vec::new() }))
 }
 
 impl Browser {
@@ -55,14 +55,6 @@ impl Browser {
             Err(_) => true,
         }
     }
-}
-
-fn on_path(environment: &Environment, program: &str) -> Option<PathBuf> {
-    if program.contains('/') {
-        return Some(PathBuf::from(program)).filter(|path| path.is_file());
-    }
-    let folders = environment.get("PATH")?.split(':').filter(|folder| folder.starts_with('/'));
-    folders.map(|folder| Path::new(folder).join(program)).find(|path| path.is_file())
 }
 
 #[cfg(test)]

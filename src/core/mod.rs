@@ -9,6 +9,7 @@ pub mod inputs;
 pub mod keeper;
 pub mod location;
 pub mod nearest;
+pub mod notices;
 pub mod ntp;
 pub mod plan;
 pub mod process_output;

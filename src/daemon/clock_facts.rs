@@ -41,21 +41,31 @@ impl ClockFacts {
         self.looks.join_next().await
     }
 
-    /// Answers who wanted to know.
-    pub(super) fn take(&mut self, facts: TimeKeeping, wanted_for: For, keeper: &Keeper, warn: TimeDelta, now: Now) {
+    /// Answers who wanted to know; gives what a person is to be told, with the way to mend it.
+    pub(super) fn take(
+        &mut self,
+        facts: TimeKeeping,
+        wanted_for: For,
+        keeper: &Keeper,
+        warn: TimeDelta,
+        now: Now,
+    ) -> Option<Notice> {
+        let mut notice = None;
         match wanted_for {
             For::Caller(reply) => {
                 let document = clock_document::document(keeper, &facts, warn, now);
                 let _ = reply.send(wire::answer_ok(&document));
             }
             For::Status => {}
-            For::Person(Notice { id, message, .. }) => {
-                let fix = clock_document::fixes(&facts, keeper, now).into_iter().next();
-                let fix = fix.map_or_else(String::new, |fix| format!("; fix: {}", in_a_line(fix)));
-                tracing::warn!(id, "{message}{fix}");
+            // It may have been mended while this machine was looked at.
+            For::Person(told) if keeper.clock_warning(now).is_some() => {
+                let fix = clock_document::fixes(&facts, keeper, now).into_iter().next().map(in_a_line);
+                notice = Some(Notice { fix, ..told });
             }
+            For::Person(_) => {}
         }
         self.last = Some((facts, now.boot));
+        notice
     }
 
     /// The first thing to do about the clock, by what was found last. What is older than a minute is looked at again, for

@@ -5,6 +5,7 @@ mod clock_document;
 mod clock_facts;
 mod folders;
 mod logging;
+mod notices;
 mod requests;
 mod run;
 mod saves;

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::clock_facts::{ClockFacts, For};
+use super::notices::{self, PersonNotices};
 use super::requests::{self, Asked, Callers};
 use super::saves::Saves;
 use super::service_manager::{ServiceManager, how_to_restart};
@@ -25,8 +26,7 @@ use crate::adapters::{clock, ntp};
 use crate::core::clock::{Clock, Sample};
 use crate::core::inputs::AwsInputs;
 use crate::core::keeper::{
-    Action, CLOCK_SKEWED, Disturbance, Event, Keeper, LogLevel, LogLine, Login, Notice, NtpOrder, Outcome, Ticket,
-    Wants,
+    Action, Disturbance, Event, Keeper, LogLevel, LogLine, Login, NtpOrder, Outcome, Ticket, Wants,
 };
 use crate::core::location::AwsPaths;
 use crate::core::service::environment;
@@ -64,6 +64,7 @@ struct Daemon {
     looks: JoinSet<(Incoming, bool)>,
     ntp: JoinSet<Event>,
     clock_facts: ClockFacts,
+    notices: PersonNotices,
     saves: Saves,
     watcher: FileWatcher,
     /// The web identity token files, and how the plans name them.
@@ -118,6 +119,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), String> {
         looks: JoinSet::new(),
         ntp: JoinSet::new(),
         clock_facts: ClockFacts::default(),
+        notices: PersonNotices::new(&start.settings.notify),
         saves: Saves::new(state),
         watcher,
         token_files: BTreeMap::new(),
@@ -233,14 +235,10 @@ impl Daemon {
                 Action::CancelSignIn(ticket) => self.sessions.cancel(ticket),
                 Action::SignOut(order) => self.sessions.sign_out(&self.minter.sessions, *order),
                 Action::ListRoles(order) => self.sessions.list_roles(&self.minter.sessions, *order),
-                Action::Notice(Notice { id, is_over: true, message, .. }) => tracing::info!(id, "{message}"),
-                Action::Notice(notice) if notice.id == CLOCK_SKEWED => {
-                    // How to mend it depends on the machine.
+                Action::Notice(notice) if notices::depends_on_the_machine(&notice) => {
                     self.clock_facts.look(&self.environment, For::Person(notice));
                 }
-                Action::Notice(Notice { id, message, fix, .. }) => {
-                    tracing::warn!(id, "{message}{}", fix.map_or_else(String::new, |fix| format!("; fix: {fix}")));
-                }
+                Action::Notice(notice) => self.notices.tell(notice, now),
                 Action::RunCodeProgram(order) => {
                     let (minter, ticket) = (self.minter.clone(), order.ticket);
                     self.calls.spawn(async move { (ticket, minter.read_code(order).await, Vec::new()) });
@@ -272,7 +270,8 @@ impl Daemon {
         self.saves.begin(&self.keeper, self.start.settings.state.persist);
         // Only a loop that came so far says that it is alive.
         self.manager.status(|| self.keeper.summary(now));
-        let next = [self.keeper.next_timeout(), self.manager.alive(now.boot)].into_iter().flatten().min();
+        let shown = self.notices.show(&self.environment, now);
+        let next = [self.keeper.next_timeout(), self.manager.alive(now.boot), shown].into_iter().flatten().min();
         self.timer.arm(next.map(|at| (at - now.boot).to_std().unwrap_or(Duration::ZERO)));
     }
 
@@ -398,7 +397,10 @@ impl Daemon {
         match found {
             Ok((facts, wanted_for)) => {
                 let warn = self.start.settings.clock.warn.get();
-                self.clock_facts.take(facts, wanted_for, &self.keeper, warn, now());
+                let now = now();
+                if let Some(notice) = self.clock_facts.take(facts, wanted_for, &self.keeper, warn, now) {
+                    self.notices.tell(notice, now);
+                }
             }
             Err(error) => tracing::error!("what keeps the time could not be looked at: {error}"),
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// Set for the programs that the daemon runs for a profile's `credential_process`: the profile. A companion that is asked
 /// for it by such a program would wait for itself.
@@ -72,6 +73,15 @@ impl Environment {
         let mut variables = self.variables.clone();
         variables.retain(|name, _| !NAMES.contains(&name.as_str()));
         Self { variables }
+    }
+
+    /// The file of a program: searched for along PATH, unless it is named with its folder.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        if name.contains('/') {
+            return Some(PathBuf::from(name)).filter(|path| path.is_file());
+        }
+        let folders = self.get("PATH")?.split(':').filter(|folder| folder.starts_with('/'));
+        folders.map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
     }
 
     /// All variables, by name.

@@ -219,6 +219,23 @@ fn a_clock_that_is_set_days_ahead_while_aws_is_out_of_reach_is_known_by_ntp() {
 }
 
 #[test]
+fn each_time_that_a_clock_gets_worse_is_told_as_worse_until_it_is_right_again() {
+    let mut bench = Bench::new("", 0);
+    bench.aws_answers();
+    let mut told = Vec::new();
+    for off in [2 * MINUTE, 7 * MINUTE, 20 * MINUTE, 20 * MINUTE, 0, 7 * MINUTE] {
+        bench.off = off;
+        bench.handle(Event::Disturbed(evercred::core::keeper::Disturbance::WallClockSet));
+        bench.aws_answers();
+        let news = std::mem::take(&mut bench.notices);
+        told.push(news.iter().map(|notice| (notice.worse, notice.is_over)).collect::<Vec<_>>());
+        assert!(news.iter().all(|notice| (notice.id, notice.subject.as_str()) == ("clock-skewed", "")), "{news:?}");
+    }
+    let expected = [Some((1, false)), Some((2, false)), Some((3, false)), None, Some((3, true)), Some((1, false))];
+    assert_eq!(told, expected.map(|told| told.into_iter().collect::<Vec<_>>()));
+}
+
+#[test]
 fn who_is_not_asked_any_more_counts_no_more() {
     let mut bench = Bench::new("\"liar.example\"", 0);
     let server = bench.questions.pop().unwrap();

@@ -12,17 +12,17 @@ use evercred::core::secret::Secret;
 use evercred::core::time::{AwsTime, BootTime, Now, WallTime};
 
 const EPOCH: i64 = 1_790_000_000_000;
-const SECOND: i64 = 1_000;
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
+pub(crate) const SECOND: i64 = 1_000;
+pub(crate) const MINUTE: i64 = 60 * SECOND;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
 /// A keeper whose every call is answered by the test.
-struct Bench {
-    keeper: Keeper,
+pub(crate) struct Bench {
+    pub(crate) keeper: Keeper,
     boot: i64,
     wall: i64,
-    truth: i64,
+    pub(crate) truth: i64,
     /// Whether AWS's answers have a `Date`.
     dated: bool,
     orders: VecDeque<MintOrder>,
@@ -31,10 +31,11 @@ struct Bench {
     /// What the code program prints.
     printed: &'static str,
     answers: Vec<Result<Credentials, String>>,
+    pub(crate) notices: Vec<Notice>,
     count: u64,
 }
 
-fn settings() -> KeeperSettings {
+pub(crate) fn settings() -> KeeperSettings {
     KeeperSettings {
         keep: Keep::Used,
         keep_for: TimeDelta::hours(12),
@@ -48,17 +49,17 @@ fn settings() -> KeeperSettings {
     }
 }
 
-fn keep_all() -> KeeperSettings {
+pub(crate) fn keep_all() -> KeeperSettings {
     KeeperSettings { keep: Keep::All, ..settings() }
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(settings(), 0)
     }
 
     /// With a wall clock that is off by so much.
-    fn with(settings: KeeperSettings, wall_error: i64) -> Self {
+    pub(crate) fn with(settings: KeeperSettings, wall_error: i64) -> Self {
         let (boot, wall) = (MINUTE, EPOCH + wall_error);
         let clock = Clock::new(now(boot, wall), false);
         let keeper = Keeper::new(settings, Memory::default(), clock, 1);
@@ -74,6 +75,7 @@ impl Bench {
             programs,
             printed: "",
             answers: Vec::new(),
+            notices: Vec::new(),
             count: 0,
         }
     }
@@ -89,8 +91,18 @@ impl Bench {
         self
     }
 
-    fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         now(self.boot, self.wall)
+    }
+
+    /// Whether AWS's answers have a `Date`.
+    pub(crate) fn set_dated(&mut self, dated: bool) {
+        self.dated = dated;
+    }
+
+    /// What the code program prints.
+    pub(crate) fn set_printed(&mut self, code: &'static str) {
+        self.printed = code;
     }
 
     fn pass(&mut self, millis: i64) {
@@ -99,7 +111,7 @@ impl Bench {
         self.truth += millis;
     }
 
-    fn handle(&mut self, event: Event) {
+    pub(crate) fn handle(&mut self, event: Event) {
         self.keeper.handle(event, self.now());
         self.collect();
     }
@@ -119,24 +131,25 @@ impl Bench {
                 Action::RunCodeProgram(order) => self.programs.push_back(order),
                 Action::Answer { answer: Answer::SignedOut(_), .. } => {}
                 Action::Answer { .. } => panic!("nobody signs in here"),
-                Action::Remember | Action::KeepMinted | Action::Log(_) | Action::Notice(_) => {}
+                Action::Notice(notice) => self.notices.push(notice),
+                Action::Remember | Action::KeepMinted | Action::Log(_) => {}
                 _ => panic!("there is no session here"),
             }
         }
     }
 
-    fn plans(&mut self, plans: &[Plan]) {
+    pub(crate) fn plans(&mut self, plans: &[Plan]) {
         let plans = plans.iter().map(|plan| (plan.profile.clone(), Ok(plan.clone()))).collect();
         self.handle(Event::Plans { profiles: plans, sso_sessions: BTreeMap::new() });
     }
 
-    fn ask(&mut self, profile: &str, wants: Wants) {
+    pub(crate) fn ask(&mut self, profile: &str, wants: Wants) {
         self.count += 1;
         self.handle(Event::Asked { caller: CallerId(self.count), profile: profile.to_owned(), wants });
     }
 
     /// Asks, and lets half a minute pass; what the caller got.
-    fn ask_and_wait(
+    pub(crate) fn ask_and_wait(
         &mut self,
         profile: &str,
         aws: &mut dyn FnMut(&MintOrder) -> Option<Outcome>,
@@ -160,7 +173,8 @@ impl Bench {
     }
 
     fn end(&mut self, ticket: Ticket, outcome: Outcome) {
-        let samples = self.samples();
+        let is_answer = !matches!(&outcome, Outcome::Failed(fault) if fault.code == "Timeout");
+        let samples = if is_answer { self.samples() } else { Vec::new() };
         self.handle(Event::Ended { ticket, outcome, samples });
     }
 
@@ -204,7 +218,7 @@ impl Bench {
     }
 
     /// Lets time pass from wake-up to wake-up; how many calls were made.
-    fn run(&mut self, millis: i64, aws: &mut dyn FnMut(&MintOrder) -> Option<Outcome>) -> usize {
+    pub(crate) fn run(&mut self, millis: i64, aws: &mut dyn FnMut(&MintOrder) -> Option<Outcome>) -> usize {
         let end = self.boot + millis;
         let mut calls = self.serve(aws);
         while self.boot < end {
@@ -218,7 +232,7 @@ impl Bench {
     }
 
     /// Types a code, and waits for what AWS says of it.
-    fn log_in(
+    pub(crate) fn log_in(
         &mut self,
         profile: &str,
         code: &str,
@@ -237,7 +251,7 @@ impl Bench {
         self.answers.last().cloned().expect("an answer")
     }
 
-    fn status(&self, profile: &str) -> ProfileStatus {
+    pub(crate) fn status(&self, profile: &str) -> ProfileStatus {
         self.keeper.status(self.now()).into_iter().find(|status| status.name == profile).unwrap()
     }
 
@@ -251,11 +265,11 @@ fn now(boot: i64, wall: i64) -> Now {
     Now { boot: BootTime::from_millis(boot), wall: WallTime::from_millis(wall), suspended: TimeDelta::zero() }
 }
 
-fn endpoint(region: &str) -> Endpoint {
+pub(crate) fn endpoint(region: &str) -> Endpoint {
     Endpoint { region: region.to_owned(), url: None, fips: false, dual_stack: false }
 }
 
-fn key(id: &str) -> Step {
+pub(crate) fn key(id: &str) -> Step {
     let keys = StaticKeys {
         access_key_id: id.to_owned(),
         secret_access_key: Secret::new("k"),
@@ -265,7 +279,7 @@ fn key(id: &str) -> Step {
     Step { profile: "base".to_owned(), source: Source::Static(keys) }
 }
 
-fn role(name: &str, region: &str, duration_seconds: Option<u32>) -> Step {
+pub(crate) fn role(name: &str, region: &str, duration_seconds: Option<u32>) -> Step {
     let role = AssumeRole {
         role_arn: format!("arn:aws:iam::111122223333:role/{name}"),
         role_session_name: "s".to_owned(),
@@ -278,20 +292,20 @@ fn role(name: &str, region: &str, duration_seconds: Option<u32>) -> Step {
     Step { profile: name.to_owned(), source: Source::AssumeRole(role) }
 }
 
-fn plan(profile: &str, steps: Vec<Step>) -> Plan {
+pub(crate) fn plan(profile: &str, steps: Vec<Step>) -> Plan {
     Plan { profile: profile.to_owned(), steps, endpoint: endpoint("eu-west-1"), renew: None, notes: Vec::new() }
 }
 
 /// A profile with a role straight from the key `A`.
-fn simple(profile: &str) -> Plan {
+pub(crate) fn simple(profile: &str) -> Plan {
     plan(profile, vec![key("A"), role(profile, "eu-west-1", None)])
 }
 
-fn refusal(code: &str, message: &str) -> Outcome {
+pub(crate) fn refusal(code: &str, message: &str) -> Outcome {
     Outcome::Failed(aws_error::fault("a call", Some(403), Some(code), Some(message)))
 }
 
-fn timeout() -> Outcome {
+pub(crate) fn timeout() -> Outcome {
     Outcome::Failed(aws_error::fault("a call", None, Some("Timeout"), None))
 }
 
@@ -300,7 +314,7 @@ fn region(order: &MintOrder) -> &str {
 }
 
 /// The role, or nothing for GetCallerIdentity.
-fn about(order: &MintOrder) -> &str {
+pub(crate) fn about(order: &MintOrder) -> &str {
     match &order.step.source {
         Source::AssumeRole(role) => role.role_arn.rsplit('/').next().unwrap_or_default(),
         _ => "",
@@ -637,7 +651,7 @@ fn a_renewal_in_a_loop_is_no_loop_of_calls() {
 }
 
 /// A role behind an MFA session of the key `A`.
-fn behind_mfa(profile: &str) -> Plan {
+pub(crate) fn behind_mfa(profile: &str) -> Plan {
     let session = SessionToken {
         mfa_serial: Some("arn:aws:iam::111122223333:mfa/me".to_owned()),
         mfa_process: None,

@@ -11,6 +11,7 @@ mod clock_cases;
 mod keeper_cases;
 mod layers;
 mod network_cases;
+mod notice_cases;
 mod plan_cases;
 mod session_cases;
 mod simulation;
@@ -33,6 +34,8 @@ mod edge_main_job;
 mod edge_mfa;
 #[cfg(feature = "daemon")]
 mod edge_network;
+#[cfg(feature = "daemon")]
+mod edge_notify;
 #[cfg(feature = "daemon")]
 mod edge_process;
 #[cfg(feature = "daemon")]

@@ -242,11 +242,15 @@ pub struct MintOrder {
     pub aws_minus_boot: TimeDelta,
 }
 
-/// Something that a person should be told now, once.
+/// Something that a person should be told now, once. The id and the subject together are one cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// What it is about; one id is one cause.
+    /// What kind of thing it is about.
     pub id: &'static str,
+    /// Whose: a session's name, a device, a profile; empty for what there is one of. Never shown, never a secret.
+    pub subject: String,
+    /// How often it has got worse since it began.
+    pub worse: u32,
     /// Whether it is over: something to know, nothing to do.
     pub is_over: bool,
     /// A sentence.

@@ -53,6 +53,8 @@ pub(super) struct ClockWatch {
     /// When something changed that they, and other failures, may have come from.
     pub(super) changed_at: Option<BootTime>,
     told: Option<Grade>,
+    /// How often it has got worse since it was right.
+    worse: u32,
     /// The error whose crossing was foretold, and when.
     foretold: Option<(TimeDelta, BootTime)>,
 }
@@ -133,6 +135,17 @@ impl Keeper {
         }
     }
 
+    /// Looks at AWS's time, unless a look was made since then: where it answers, there is a network.
+    pub(super) fn look_once_since(&mut self, since: BootTime, now: Now) {
+        let looked = self.clock_watch.looks.back().is_some_and(|last| *last >= since);
+        if looked || !self.settings.probe || self.clock_watch.not_before().is_some_and(|at| at > now.boot) {
+            return;
+        }
+        if let Some(endpoint) = self.where_to_look().filter(|_| self.time_check.in_flight.is_none()) {
+            self.probe(endpoint, now);
+        }
+    }
+
     /// The STS endpoint in use: the one that was believed last, as long as a profile still means it, then those of the
     /// profiles, used ones first, and the one for no profile at all. After a look that failed it is the next one's turn.
     fn where_to_look(&self) -> Option<Endpoint> {
@@ -158,12 +171,13 @@ impl Keeper {
         }
         let told = self.clock_watch.told.replace(grade).unwrap_or(Grade::Ok);
         if grade > told {
+            self.clock_watch.worse += 1;
             let message = self.clock_message(grade, now);
-            return self.tell(CLOCK_SKEWED, false, message);
+            return self.tell_how_the_clock_is(false, message);
         }
         if grade == Grade::Ok && told > Grade::Ok {
             self.clock_watch.foretold = None;
-            return self.tell(CLOCK_SKEWED, true, "this machine's clock is right again".to_owned());
+            return self.tell_how_the_clock_is(true, "this machine's clock is right again".to_owned());
         }
         match self.clock.crossings(now).first() {
             Some(crossing)
@@ -172,15 +186,28 @@ impl Keeper {
                     .foretold
                     .is_none_or(|(error, at)| error != crossing.error || now.boot - at > FORGOTTEN) =>
             {
-                self.clock_watch.foretold = Some((crossing.error, now.boot));
-                self.tell(CLOCK_SKEWED, false, foretell(crossing));
+                // What is foretold again a day later is the same thing.
+                let earlier = self.clock_watch.foretold.replace((crossing.error, now.boot));
+                self.clock_watch.worse += u32::from(earlier.is_none_or(|(error, _)| error != crossing.error));
+                self.tell_how_the_clock_is(false, foretell(crossing));
+            }
+            None if grade == Grade::Ok
+                && self.clock_watch.foretold.take_if(|(_, at)| now.boot - *at > FORGOTTEN).is_some() =>
+            {
+                let message = "what was foretold of this machine's clock has not come: it is right".to_owned();
+                self.tell_how_the_clock_is(true, message);
             }
             _ => {}
         }
     }
 
-    fn tell(&mut self, id: &'static str, is_over: bool, message: String) {
-        self.actions.push_back(Action::Notice(Notice { id, is_over, message, fix: None }));
+    fn tell_how_the_clock_is(&mut self, is_over: bool, message: String) {
+        let subject = String::new();
+        let notice = Notice { id: CLOCK_SKEWED, subject, worse: self.clock_watch.worse, is_over, message, fix: None };
+        if is_over {
+            self.clock_watch.worse = 0;
+        }
+        self.actions.push_back(Action::Notice(notice));
     }
 
     /// Why the last look at AWS's time brought nothing.

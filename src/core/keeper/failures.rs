@@ -19,6 +19,8 @@ pub(super) struct Failure {
     place: Option<Endpoint>,
     pub(super) streak: Streak,
     pub(super) error: ErrorStatus,
+    /// When it came.
+    pub(super) came_at: BootTime,
 }
 
 impl Failures {
@@ -71,7 +73,7 @@ impl Failures {
         let Fault { class, code, message, fix, .. } = fault;
         let error = ErrorStatus { at, code, class, message, fix, next_try: streak.next_try() };
         let index = self.0.len();
-        self.0.push(Failure { place, streak, error });
+        self.0.push(Failure { place, streak, error, came_at: now });
         &self.0[index]
     }
 }

@@ -24,6 +24,7 @@ mod sessions;
 mod sign_in;
 mod stamps;
 mod status;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -34,6 +35,7 @@ pub use clock_watch::{CLOCK_SKEWED, foretell};
 pub use login::Login;
 pub use ntp_watch::{NtpHeard, NtpOrder};
 pub use session_api::*;
+pub use told::{CREDENTIALS_LOST, MFA_REQUIRED, SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 
 use self::callers::Waiting;
 use self::clock_watch::ClockWatch;
@@ -44,6 +46,7 @@ use self::ntp_watch::NtpWatch;
 use self::rate::RateLimits;
 use self::rng::Rng;
 use self::sign_in::SignIns;
+use self::told::Told;
 use crate::core::clock::Clock;
 use crate::core::credential::Grant;
 use crate::core::plan::{Endpoint, NodeKey, Plan, PlanError, RenewAs, Source, StaticKeys, Step};
@@ -73,6 +76,7 @@ pub struct Keeper {
     limits: RateLimits,
     time_check: TimeCheck,
     clock_watch: ClockWatch,
+    told: Told,
     ntp: Vec<NtpWatch>,
     /// Sets of an earlier run, or of plans that were edited away, until their nodes are there and AWS's time is known.
     restored: Vec<Restored>,
@@ -162,6 +166,7 @@ impl Keeper {
             limits: RateLimits::default(),
             time_check: TimeCheck::default(),
             clock_watch: ClockWatch::default(),
+            told: Told::default(),
             ntp: Vec::new(),
             restored: Vec::new(),
             actions: VecDeque::new(),

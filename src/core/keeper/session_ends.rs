@@ -2,10 +2,11 @@
 
 use chrono::TimeDelta;
 
-use super::api::{Action, ErrorStatus, Notice, State, Warning};
+use super::api::{Action, ErrorStatus, State, Warning};
 use super::node::Lack;
 use super::session_api::{SessionMemory, SessionStatus};
 use super::sessions::{View, described};
+use super::told::{SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
 use crate::core::plan::NodeKey;
@@ -13,7 +14,7 @@ use crate::core::session::{Session, SsoSession};
 use crate::core::time::{AwsTime, Now};
 
 /// How long before the known end of a session a person is told: long enough to end what one is at.
-const TOLD_BEFORE: TimeDelta = TimeDelta::minutes(15);
+pub(super) const TOLD_BEFORE: TimeDelta = TimeDelta::minutes(15);
 
 impl Keeper {
     /// A session has ended by itself: how long it lasted is worth knowing.
@@ -59,25 +60,32 @@ impl Keeper {
         if wait > TimeDelta::zero() {
             return self.wake_at(now.boot + wait);
         }
-        let message = will_end(&state.session, ends_at);
+        let (subject, message) = (state.session.label().to_owned(), will_end(&state.session, ends_at));
         let fix = Some(self.how_to_sign_in(key));
         if let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) {
             state.told_of_end = Some(ends_at);
         }
-        self.actions.push_back(Action::Notice(Notice { id: "sso-session-ends", is_over: false, message, fix }));
+        self.tell_once(SSO_SESSION_ENDS, key, subject, message, fix);
+    }
+
+    /// Whether a session is about to end, as it was told.
+    pub(super) fn ends_soon(&self, key: &NodeKey, now: Now) -> bool {
+        let left = self.session_end(key).map(|at| self.clock.until(at, now));
+        left.is_some_and(|left| left > TimeDelta::zero() && left <= TOLD_BEFORE)
     }
 
     /// Tells once for all profiles that a sign-in is needed, where one of them is in use.
-    pub(super) fn tell_of_need(&mut self, now: Now) {
+    pub(super) fn tell_of_sign_ins(&mut self, now: Now) {
         let keys: Vec<NodeKey> =
             self.nodes.iter().filter(|(_, node)| node.session.is_some()).map(|(key, _)| key.clone()).collect();
         for key in keys {
             let Some(node) = self.nodes.get(&key) else { continue };
-            let told = node.session.as_ref().is_some_and(|state| state.told_of_need);
-            if told || node.lacks(&self.clock, now) != Some(Lack::SignIn) {
+            let Some(state) = node.session.as_ref().filter(|state| !state.told_of_need) else { continue };
+            if node.lacks(&self.clock, now) != Some(Lack::SignIn) {
                 continue;
             }
-            let waiting = self.profiles_behind(&key).filter(|(name, _)| self.is_kept(name, now)).count();
+            let subject = state.session.label().to_owned();
+            let waiting = self.kept_behind(&key, now).count();
             if waiting == 0 {
                 continue;
             }
@@ -89,13 +97,13 @@ impl Keeper {
             if let Some(state) = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut()) {
                 state.told_of_need = true;
             }
-            self.actions.push_back(Action::Notice(Notice {
-                id: "sso-login-needed",
-                is_over: false,
-                message,
-                fix: need.fix,
-            }));
+            self.tell_once(SSO_LOGIN_NEEDED, &key, subject, message, need.fix);
         }
+    }
+
+    /// The profiles in use that stand behind a credential.
+    pub(super) fn kept_behind<'a>(&'a self, key: &'a NodeKey, now: Now) -> impl Iterator<Item = &'a String> {
+        self.profiles_behind(key).map(|(name, _)| name).filter(move |name| self.is_kept(name, now))
     }
 
     fn profiles_behind<'a>(&'a self, key: &'a NodeKey) -> impl Iterator<Item = (&'a String, &'a Route)> {
@@ -181,7 +189,7 @@ impl Keeper {
                     profiles: self.count_behind(key),
                     error: if lacks { self.session_need(key, now) } else { failure },
                     warning: soon.map(|at| Warning {
-                        id: "sso-session-ends",
+                        id: SSO_SESSION_ENDS,
                         message: will_end(&state.session, at),
                         fix: Some(self.how_to_sign_in(key)),
                     }),

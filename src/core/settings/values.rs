@@ -242,6 +242,18 @@ impl QuietHours {
         let hour = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default();
         Self { from: hour(22), to: hour(7) }
     }
+
+    /// How long it is still quiet at a time of the day; `None` where it is not.
+    pub fn left(&self, local: NaiveTime) -> Option<TimeDelta> {
+        let is_quiet = if self.from < self.to {
+            (self.from..self.to).contains(&local)
+        } else {
+            local >= self.from || local < self.to
+        };
+        let left = self.to - local;
+        let left = if left > TimeDelta::zero() { left } else { left + TimeDelta::days(1) };
+        is_quiet.then_some(left)
+    }
 }
 
 impl fmt::Display for QuietHours {

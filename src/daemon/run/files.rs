@@ -125,6 +125,7 @@ impl Daemon {
             Err(why) => tracing::warn!("{why}"),
         }
         self.keeper.handle(Event::Settings(self.start.settings.keeper()), now());
+        self.notices.set(&self.start.settings.notify, now());
         // Where minted sets are kept may have changed.
         self.saves.minted = true;
         match aws_paths(&self.environment) {

@@ -242,7 +242,8 @@ impl Bench {
     }
 
     pub(crate) fn end(&mut self, ticket: Ticket, outcome: Outcome) {
-        let samples = self.samples();
+        let is_answer = !matches!(&outcome, Outcome::Failed(fault) if fault.code == "Timeout");
+        let samples = if is_answer { self.samples() } else { Vec::new() };
         self.handle(Event::Ended { ticket, outcome, samples });
     }
 
@@ -410,7 +411,7 @@ impl Bench {
     }
 
     pub(crate) fn told(&mut self, id: &str) -> usize {
-        self.notices.iter().filter(|notice| notice.id == id).count()
+        self.notices.iter().filter(|notice| notice.id == id && !notice.is_over).count()
     }
 }
 

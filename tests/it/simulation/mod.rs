@@ -3,6 +3,7 @@
 
 mod aws;
 mod clock;
+mod lost;
 mod machine;
 mod month;
 mod night;

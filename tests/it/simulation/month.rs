@@ -33,6 +33,8 @@ pub(crate) fn run(seed: u64) -> u64 {
         callers(&mut world);
     }
     assert!(world.wakeups < 20_000, "{} wake-ups in a month\n{}", world.wakeups, world.story());
+    world.advance(3 * HOUR);
+    world.check_all_is_over();
     world.fingerprint()
 }
 
@@ -159,7 +161,7 @@ fn trouble(world: &mut World) {
 
 fn unhealthy(world: &mut World, health: Health, longest: i64) {
     world.note(format!("AWS is {health:?}"));
-    world.aws.health = health;
+    (world.aws.health, world.so_since) = (health, world.machine.truth);
     busy(world, longest);
     world.aws.health = Health::Well;
     world.note("AWS is well".to_owned());
@@ -170,7 +172,7 @@ fn unhealthy(world: &mut World, health: Health, longest: i64) {
 /// The machine is awake before its network is, and names can be looked up only some time after that.
 fn without_network(world: &mut World) {
     world.note("no network".to_owned());
-    world.aws.health = Health::NoNetwork;
+    (world.aws.health, world.so_since) = (Health::NoNetwork, world.machine.truth);
     busy(world, 3 * MINUTE);
     world.network_changed();
     let late = world.random(10_000);

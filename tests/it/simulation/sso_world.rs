@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::TimeDelta;
+use evercred::core::aws_error::ErrorClass;
 use evercred::core::clock::Clock;
 use evercred::core::keeper::*;
 use evercred::core::plan::Plan;
@@ -50,6 +51,8 @@ pub(crate) struct SsoWorld {
     /// Since when the session could have been used, or not.
     alive_since: Option<i64>,
     dead_since: i64,
+    /// Since when (AWS's time) AWS has been as it is.
+    pub(crate) so_since: i64,
     hash: DefaultHasher,
 }
 
@@ -76,6 +79,7 @@ impl SsoWorld {
             lost_since: None,
             alive_since: None,
             dead_since: 0,
+            so_since: 0,
             hash: DefaultHasher::new(),
         };
         for daemon in 0..daemons {
@@ -143,7 +147,10 @@ impl SsoWorld {
                 }
                 Action::Notice(notice) => {
                     self.edge.note(format!("daemon {daemon}: {}: {}", notice.id, notice.message));
-                    if notice.id == "sso-login-needed" {
+                    if notice.id == CREDENTIALS_LOST && !notice.is_over {
+                        self.check_lost(daemon, &notice);
+                    }
+                    if notice.id == SSO_LOGIN_NEEDED && !notice.is_over {
                         assert!(!self.daemons[daemon].told, "told twice\n{}", self.story());
                         self.daemons[daemon].needs_person = true;
                         self.daemons[daemon].told = true;
@@ -157,6 +164,19 @@ impl SsoWorld {
                 Action::Remember | Action::KeepMinted | Action::Log(_) => {}
             }
         }
+    }
+
+    /// The promise to who is told that credentials will be lost: they are held, and it is not only the network.
+    fn check_lost(&self, daemon: usize, notice: &Notice) {
+        let truth = self.edge.machine.truth;
+        let status = self.daemons[daemon].keeper.status(self.edge.machine.now());
+        let named = |status: &&ProfileStatus| notice.message.contains(&format!("profile \"{}\"", status.name));
+        let status = status.iter().find(named).unwrap_or_else(|| panic!("of whom? {notice:?}\n{}", self.story()));
+        let error = status.last_error.as_ref().expect("an error");
+        let is_held = status.expires_at.is_some_and(|at| at.as_millis() > truth);
+        let is_of_now = error.at.as_millis() >= self.so_since && error.class == ErrorClass::Retryable;
+        let is_mere_outage = self.edge.server.health == Health::Unreachable && is_of_now;
+        assert!(status.kept && is_held && !is_mere_outage, "{notice:?} of {status:?}\n{}", self.story());
     }
 
     /// The promise to people: nobody is asked to sign in while the session lives.
@@ -438,6 +458,6 @@ impl SsoWorld {
 /// How AWS is, until something else is said.
 pub(crate) fn set_health(world: &mut SsoWorld, health: Health) {
     world.edge.note(format!("AWS is {health:?}"));
-    world.edge.server.health = health;
+    (world.edge.server.health, world.so_since) = (health, world.edge.machine.truth);
     world.unwell();
 }

@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::TimeDelta;
 use evercred::core::clock::{Clock, Sample, Trust};
 use evercred::core::keeper::{
-    Action, Answer, CallerId, Disturbance, Event, Keep, Keeper, KeeperSettings, Memory, MintOrder, Notice, Outcome,
-    State, Ticket, Wants,
+    Action, Answer, CLOCK_SKEWED, CREDENTIALS_LOST, CallerId, Disturbance, Event, Keep, Keeper, KeeperSettings,
+    MFA_REQUIRED, Memory, MintOrder, Notice, Outcome, State, Ticket, Wants,
 };
 use evercred::core::plan::{
     AssumeRole, Endpoint, Plan, SessionToken, Source, StatedExpiry, StaticKeys, Step, WebIdentity,
@@ -16,6 +16,7 @@ use evercred::core::secret::Secret;
 use evercred::core::time::{AwsTime, BootTime};
 
 use super::aws::{Aws, Health, LATENCY, what};
+use super::lost::Lost;
 use super::machine::Machine;
 
 /// Nobody waits longer.
@@ -108,7 +109,7 @@ pub(crate) struct World {
     pub(crate) session_names: Vec<String>,
     pub(crate) removed: Vec<bool>,
     /// Until when (AWS's time) the session lives that somebody typed a code for.
-    session_until: i64,
+    pub(crate) session_until: i64,
     /// Since when (boot-time clock).
     session_since: i64,
     /// When (boot-time clock) each profile was last asked for.
@@ -127,7 +128,7 @@ pub(crate) struct World {
     /// Answers of AWS that are still needed before this machine can know the time: after a pause of the whole machine.
     pub(crate) unconfirmed: u32,
     /// When a clock of this machine last jumped.
-    jumped_at: BootTime,
+    pub(crate) jumped_at: BootTime,
     /// When the machine last went on after a sleep that its clocks show.
     resumed_at: BootTime,
     /// When AWS's time was last looked at, or an answer told it.
@@ -143,8 +144,16 @@ pub(crate) struct World {
     pub(crate) looks: u64,
     /// What was told of the clock, and whether it is over.
     pub(crate) told: Vec<(String, bool)>,
+    /// Since when (AWS's time) AWS has been as it is.
+    pub(crate) so_since: i64,
+    /// What was told of credentials that will be lost.
+    pub(crate) lost: Vec<Lost>,
+    /// Until when (AWS's time) each profile in use held something at the last look.
+    pub(crate) held_until: Vec<Option<i64>>,
+    /// When (boot-time clock) something happened last that has the keeper try again.
+    pub(crate) changed_at: i64,
     runs_away: bool,
-    kept_since: Vec<Option<i64>>,
+    pub(crate) kept_since: Vec<Option<i64>>,
 }
 
 impl World {
@@ -194,6 +203,10 @@ impl World {
             wakeups: 0,
             looks: 0,
             told: Vec::new(),
+            so_since: 0,
+            lost: Vec::new(),
+            held_until: vec![None; profiles],
+            changed_at: 0,
             runs_away: false,
             kept_since: vec![None; profiles],
         };
@@ -217,6 +230,7 @@ impl World {
             .map(|profile| (format!("app-{profile}"), Ok(self.plan(profile))))
             .collect();
         self.note(format!("files written, key {}", self.key));
+        self.changed();
         let now = self.machine.now();
         let event = Event::Plans { profiles: plans, sso_sessions: BTreeMap::new() };
         self.keeper.handle(event, now);
@@ -361,12 +375,14 @@ impl World {
     /// The way out to the network is another one than before.
     pub(crate) fn network_changed(&mut self) {
         self.note("the network has changed".to_owned());
+        self.changed();
         let now = self.machine.now();
         self.keeper.handle(Event::Disturbed(Disturbance::Network), now);
         self.carry_out();
     }
 
     fn wake(&mut self) {
+        self.changed();
         let now = self.machine.now();
         self.keeper.handle_timeout(now);
         self.carry_out();
@@ -391,6 +407,7 @@ impl World {
     pub(crate) fn write_token(&mut self, profile: usize) {
         let now = self.machine.now();
         self.note(format!("token-{profile} written"));
+        self.changed();
         self.keeper.handle(Event::TokenFileChanged(format!("token-{profile}")), now);
         self.carry_out();
     }
@@ -400,6 +417,7 @@ impl World {
         let shown = self.aws.next_code();
         let code = if self.random(4) > 0 { shown } else { "000000".to_owned() };
         self.note(format!("app-{profile}: code {code} typed"));
+        self.changed();
         self.next_caller += 1;
         let caller = CallerId(self.next_caller);
         self.callers.insert(caller, Caller { profile, asked_at: self.boot(), typed: true });
@@ -424,6 +442,9 @@ impl World {
     pub(crate) fn ask(&mut self, profile: usize) {
         let name = format!("app-{profile}");
         let status = self.keeper.status(self.machine.now()).into_iter().find(|status| status.name == name);
+        if status.as_ref().is_none_or(|status| status.valid != Some(true) || Program::of(profile).is_some()) {
+            self.changed();
+        }
         if status.is_none_or(|status| !status.kept) {
             self.kept_since[profile] = Some(self.boot());
         }
@@ -494,6 +515,12 @@ impl World {
             Flight::Probe => Outcome::Failed(evercred::core::aws_error::fault("a look", None, Some("Timeout"), None)),
             Flight::Mint(order) => self.aws.call(order, truth, signed_at),
         };
+        if let Outcome::Minted(credentials) | Outcome::Federated { credentials, .. } = &outcome {
+            let role = &self.aws.sessions[&credentials.access_key_id].role;
+            if let Some(profile) = role.rsplit_once("/app-").and_then(|(_, profile)| profile.parse().ok()) {
+                self.minted_again(profile);
+            }
+        }
         if let Flight::Mint(order) = &flight {
             let said = match &outcome {
                 Outcome::Failed(fault) => fault.code.clone(),
@@ -621,9 +648,15 @@ impl World {
     }
 
     /// The promise to who is told of the clock: it is true.
-    fn check_told(&mut self, Notice { id, is_over, message, .. }: Notice) {
-        assert_eq!(id, "clock-skewed");
-        self.note(format!("told: {message}"));
+    fn check_told(&mut self, notice: Notice) {
+        self.note(format!("told: {} ({})", notice.message, notice.is_over));
+        match notice.id {
+            CREDENTIALS_LOST => return self.check_lost(notice),
+            MFA_REQUIRED if notice.is_over => return,
+            MFA_REQUIRED => return self.check_code_needed(&notice.message),
+            id => assert_eq!(id, CLOCK_SKEWED),
+        }
+        let Notice { is_over, message, .. } = notice;
         let error = (self.machine.now().wall.as_millis() - self.machine.truth).abs();
         let is_foretold = message.starts_with("in about");
         // A clock that is set, by hours even, is none that drifts: nothing is foretold of it but what the machine's own drift
@@ -641,6 +674,7 @@ impl World {
             let Some(profile) = status.name.strip_prefix("app-").and_then(|number| number.parse::<usize>().ok()) else {
                 continue;
             };
+            self.check_silence(profile, &status);
             let boot = self.boot();
             let since = if status.kept { *self.kept_since[profile].get_or_insert(boot) } else { boot };
             if !status.kept {
