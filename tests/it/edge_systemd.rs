@@ -98,9 +98,13 @@ fn a_killed_daemon_comes_back_with_what_it_held_and_nobody_is_turned_away() {
     if left_out() {
         return;
     }
-    let service = Service::new();
+    let mut service = Service::new();
     service.start();
     let before = service.set("mid");
+    // It is written while the caller has it already.
+    let id = before["AccessKeyId"].as_str().unwrap().to_owned();
+    let written = ["grep", "-q", &id, "/run/user/64711/evercred/minted.json"];
+    service.manager.eventually("it is written down", |manager| manager.run(&written).status.success());
     let pid = service.manager.property("MainPID");
     for round in 1..=3 {
         service.manager.kill("KILL");

@@ -94,7 +94,8 @@ impl Systemd {
     pub(super) fn can_shut_off(&self, filling: &Filling) -> bool {
         let Some(systemd_run) = tool::find(&self.environment, "systemd-run") else { return false };
         let properties = unit::properties(filling);
-        let mut arguments = vec!["--user", "--wait", "--collect", "--quiet"];
+        // A start that is over when the program has ended: `--wait` would need a message bus, which not every session has.
+        let mut arguments = vec!["--user", "--collect", "--quiet", "-p", "Type=oneshot"];
         arguments.extend(properties.iter().flat_map(|property| ["-p", property.as_str()]));
         // The daemon itself, as the place that it lies in has to be seen from there.
         arguments.extend(["--", &filling.program, "--version"]);
