@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use lexopt::prelude::{Long, Short, Value};
 
 use super::failure::{Failure, USAGE};
-use super::service::ServiceCommand;
+use super::service::{Kind, ServiceCommand};
 use super::shell::Shell;
 use crate::core::nearest::did_you_mean;
 
@@ -81,7 +81,7 @@ const COMMANDS: [(&str, &str, &str); 12] = [
     ),
     (
         "service",
-        "install [--force] [--environment NAME]...|uninstall [--purge]|status [--json]|print",
+        "install [--force] [--environment NAME]...|uninstall [--purge]|status [--json]|print [--systemd|--launchd]",
         "the daemon as a service of your own, by systemd or launchd: installs it and starts it now and at each login, carrying over \
          what this shell has and a service has not (PATH, proxies, certificates); takes it away; says how it stands; prints what \
          would be written",
@@ -130,6 +130,8 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
             }
             Long("force") if *name == "service" => given.force = true,
             Long("purge") if *name == "service" => given.purge = true,
+            Long("systemd") if *name == "service" => given.kind = Some(Kind::Systemd),
+            Long("launchd") if *name == "service" => given.kind = Some(Kind::Launchd),
             Long("environment") if *name == "service" => {
                 let text = parser.value().map_err(|error| usage(&error))?;
                 let name = text.into_string().map_err(|_| Failure::new(USAGE, "a name is not UTF-8 text"))?;
@@ -169,6 +171,7 @@ struct Given {
     force: bool,
     purge: bool,
     variables: Vec<String>,
+    kind: Option<Kind>,
     shell: Option<Shell>,
 }
 
@@ -203,12 +206,15 @@ impl Given {
             "clock" if !self.values.is_empty() => Err(wrong()),
             "clock" => Ok(Command::Clock { json: self.json }),
             "service" => {
-                let (json, force, purge, variables) = (self.json, self.force, self.purge, self.variables);
-                match (one(self.values)?.as_str(), json, force || !variables.is_empty(), purge) {
-                    ("install", false, _, false) => Ok(Command::Service(ServiceCommand::Install { force, variables })),
-                    ("uninstall", false, false, _) => Ok(Command::Service(ServiceCommand::Uninstall { purge })),
-                    ("status", _, false, false) => Ok(Command::Service(ServiceCommand::Status { json })),
-                    ("print", false, false, false) => Ok(Command::Service(ServiceCommand::Print)),
+                let (json, force, purge, variables, kind) =
+                    (self.json, self.force, self.purge, self.variables, self.kind);
+                match (one(self.values)?.as_str(), json, force || !variables.is_empty(), purge, kind) {
+                    ("install", false, _, false, None) => {
+                        Ok(Command::Service(ServiceCommand::Install { force, variables }))
+                    }
+                    ("uninstall", false, false, _, None) => Ok(Command::Service(ServiceCommand::Uninstall { purge })),
+                    ("status", _, false, false, None) => Ok(Command::Service(ServiceCommand::Status { json })),
+                    ("print", false, false, false, kind) => Ok(Command::Service(ServiceCommand::Print { kind })),
                     _ => Err(wrong()),
                 }
             }

@@ -15,7 +15,7 @@ pub(super) fn problems(environment: &Environment, document: &StatusDocument) -> 
         message,
         file: None,
         line: None,
-        fix: Some("evercred service status shows both; evercred service install stores this shell's".to_owned()),
+        fix: Some("evercred service status, which shows both and says what to do".to_owned()),
     });
     program_replaced(document).into_iter().chain(differs).collect()
 }

@@ -10,16 +10,16 @@ use crate::machine::{ACCOUNT, LOOPBACK_ONLY, role, stderr};
 use crate::standin::{Key, Role, StandIn};
 use crate::user_manager::{UserManager, left_out};
 
-const UNIT: &str = ".config/systemd/user/evercredd.service";
+pub(crate) const UNIT: &str = ".config/systemd/user/evercredd.service";
 
 /// A person with a role in their AWS files, and no service yet.
-struct Person {
-    manager: UserManager,
+pub(crate) struct Person {
+    pub(crate) manager: UserManager,
     aws: StandIn,
 }
 
 impl Person {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let aws = StandIn::start();
         let Key { access_key_id: id, secret_access_key: secret, .. } = aws.add_user(ACCOUNT, "someone");
         aws.set_role(&role("Mid"), Role::trusting(&[&format!("arn:aws:iam::{ACCOUNT}:user/someone")]));
@@ -38,7 +38,7 @@ impl Person {
         Self { manager, aws }
     }
 
-    fn install(&self) -> String {
+    pub(crate) fn install(&self) -> String {
         self.manager.must(&["evercred", "service", "install"])
     }
 
@@ -46,7 +46,7 @@ impl Person {
         self.manager.command("evercred").args(arguments).output().unwrap()
     }
 
-    fn whose(&self, profile: &str) -> Result<String, String> {
+    pub(crate) fn whose(&self, profile: &str) -> Result<String, String> {
         let set: Value =
             serde_json::from_str(&self.manager.must(&["evercred", "credential-process", profile])).unwrap();
         let field = |name: &str| set[name].as_str().unwrap_or_default().to_owned();
@@ -54,7 +54,7 @@ impl Person {
     }
 
     /// Everything in the home but what the daemon itself keeps.
-    fn tree(&self) -> BTreeMap<String, String> {
+    pub(crate) fn tree(&self) -> BTreeMap<String, String> {
         let mut tree = BTreeMap::new();
         walk(&self.manager.home(), &mut tree);
         tree.retain(|path, _| {

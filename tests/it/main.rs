@@ -42,6 +42,8 @@ mod edge_process;
 mod edge_secrets;
 #[cfg(feature = "daemon")]
 mod edge_service;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+mod edge_service_again;
 #[cfg(feature = "daemon")]
 mod edge_sleep;
 #[cfg(feature = "daemon")]

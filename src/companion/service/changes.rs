@@ -98,11 +98,6 @@ impl Changes {
         Ok(())
     }
 
-    /// Whether anything was changed.
-    pub(super) fn is_empty(&self) -> bool {
-        self.undo.is_empty()
-    }
-
     /// The folders that were made, outer ones first.
     pub(super) fn made_folders(&self) -> impl Iterator<Item = &Path> {
         self.undo.iter().filter_map(|undo| match undo {
@@ -184,7 +179,7 @@ mod tests {
         for expected in [None, Some(&b"as it was read"[..])] {
             assert!(changes.write(&path, b"ours", 0o600, expected).unwrap_err().contains("meanwhile"));
         }
-        assert!(changes.is_empty());
+        assert!(changes.undo.is_empty());
         assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -26,12 +26,7 @@ pub(super) struct Host {
 impl Host {
     /// Looks at the caller.
     pub(super) fn look(environment: &Environment) -> Result<Self, Failure> {
-        if own_uid() == 0
-            && let Some(user) = environment.get("SUDO_USER").filter(|user| *user != "root" && !user.is_empty())
-        {
-            let message = "the service is a person's own, and this would be root's: sudo is not needed for it";
-            return Err(Failure::new(ATTENTION, message).fix(format!("run it as {user}, without sudo")));
-        }
+        refuse_sudo(own_uid(), environment)?;
         let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         let home = set("HOME").ok_or_else(|| {
@@ -57,6 +52,13 @@ impl Host {
             home: absolute(home),
             environment,
         })
+    }
+
+    /// The process id of the daemon that holds the state folder's lock.
+    pub(super) fn holder_of_state(&self) -> Option<String> {
+        let path = self.state.join("lock");
+        let is_held = std::fs::File::open(&path).is_ok_and(|file| file.try_lock_shared().is_err());
+        is_held.then(|| std::fs::read_to_string(&path).unwrap_or_default().trim().to_owned())
     }
 
     /// Refuses a home that can't be written to, before anything is begun.
@@ -104,6 +106,16 @@ impl Host {
     }
 }
 
+fn refuse_sudo(uid: u32, environment: &Environment) -> Result<(), Failure> {
+    match environment.get("SUDO_USER") {
+        Some(user) if uid == 0 && user != "root" && !user.is_empty() => {
+            let message = "the service is a person's own, and this would be root's: sudo is not needed for it";
+            Err(Failure::new(ATTENTION, message).fix(format!("run it as {user}, without sudo")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The environment with the session's folder: a shell that came by `su` or `cron` has none, or somebody else's.
 fn with_session(environment: &Environment) -> Environment {
     use std::os::unix::fs::MetadataExt;
@@ -121,4 +133,20 @@ fn with_session(environment: &Environment) -> Environment {
         .filter(|(name, _)| !is_it(name))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_sudo_it_would_be_roots_and_root_itself_may() {
+        let environment = |user: &str| [("SUDO_USER".to_owned(), user.to_owned())].into_iter().collect::<Environment>();
+        let failure = refuse_sudo(0, &environment("alice")).unwrap_err();
+        assert_eq!(failure.fix.as_deref(), Some("run it as alice, without sudo"));
+        for (uid, user) in [(0, "root"), (0, ""), (1000, "alice")] {
+            assert_eq!(refuse_sudo(uid, &environment(user)), Ok(()));
+        }
+        assert_eq!(refuse_sudo(0, &Environment::default()), Ok(()));
+    }
 }

@@ -1,9 +1,9 @@
 //! `service install`: everything is looked at before anything is changed, and what was changed is taken back if a later step fails.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::carried::{Carried, SettingsEdit};
 use super::changes::Changes;
 use super::host::Host;
 use super::manager::{Kind, Manager, ServiceFile};
@@ -12,10 +12,8 @@ use crate::companion::failure::{ATTENTION, Failure};
 use crate::companion::{client, files, offline, output};
 use crate::core::location::{CachePaths, PathStyle};
 use crate::core::plan::{self, PlanContext, Source};
-use crate::core::service::environment::{self, Chosen, Fate};
 use crate::core::service::unit::{self, Filling, Hardening};
-use crate::core::service::{Edited, Record, agent, digest, store};
-use crate::core::settings::Settings;
+use crate::core::service::{Record, agent, digest};
 use crate::platform::program;
 use crate::platform::zone;
 use crate::wire::StatusDocument;
@@ -36,11 +34,6 @@ struct Work {
     said: Vec<String>,
 }
 
-struct SettingsEdit {
-    before: Option<Vec<u8>>,
-    after: String,
-}
-
 /// `service install`.
 pub(super) fn install(host: &Host, kind: Kind, force: bool, more: &[String]) -> Result<ExitCode, Failure> {
     let manager = Manager::find(host, kind)?;
@@ -50,19 +43,24 @@ pub(super) fn install(host: &Host, kind: Kind, force: bool, more: &[String]) -> 
         Manager::Launchd(_) => None,
     };
     let running = running(host, &manager)?;
+    let before = manager.standing();
     let work = prepare(host, kind, &manager, packaged.as_deref(), force, more)?;
     let mut changes = Changes::default();
-    let changed = match apply(host, &work, &mut changes) {
+    let changed = apply(host, &work, &mut changes);
+    let changed = match changed {
         Ok(changed) => changed,
-        Err(why) => return Err(taken_back(changes, &manager, &running, &why)),
+        Err(why) => return Err(failure(&why, changes.take_back())),
     };
-    let up_to_date = matches!(&running, Running::Answers(status) if !changed && is_this(status));
-    if !up_to_date && let Err(why) = manager.start(&work.files) {
-        return Err(taken_back(changes, &manager, &running, &why));
-    }
-    let answered = match answer(host) {
+    let up_to_date = matches!(&running, Running::Answers(status) if changed.is_empty() && is_this(status));
+    let started = if up_to_date { Ok(()) } else { manager.start(&work.files, &changed) };
+    let answered = match started.and_then(|()| wait_for_answer(host, &manager)) {
         Ok(answered) => answered,
-        Err(why) => return Err(taken_back(changes, &manager, &running, &why)),
+        Err(why) => {
+            let mut complaints = manager.undo_start(&before);
+            complaints.extend(changes.take_back());
+            complaints.extend(manager.stand_again(&before, &work.files));
+            return Err(failure(&why, complaints));
+        }
     };
     let mut text = String::new();
     for file in &work.files {
@@ -77,6 +75,12 @@ pub(super) fn install(host: &Host, kind: Kind, force: bool, more: &[String]) -> 
         text.push_str(&format!("{note}\n"));
     }
     let (version, pid) = (&answered.daemon.version, answered.daemon.pid);
+    if version != env!("CARGO_PKG_VERSION") {
+        text.push_str(&format!(
+            "the service's daemon is version {version}, and this is {}\n",
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
     text.push_str(&match (up_to_date, running) {
         (true, _) => format!("evercredd {version} was installed and is running (process id {pid}): nothing to do\n"),
         (false, Running::Answers(_) | Running::Hangs) => {
@@ -97,7 +101,7 @@ pub(super) fn would_write(host: &Host, kind: Kind) -> Result<Vec<ServiceFile>, F
 }
 
 /// What differs from one installation to the next; how much it is shut off is still open.
-fn filling(host: &Host, of_service: &dyn Fn(&str) -> Option<String>) -> Result<Filling, Failure> {
+pub(super) fn filling(host: &Host, of_service: &dyn Fn(&str) -> Option<String>) -> Result<Filling, Failure> {
     let text = |path: &Path| path.display().to_string();
     let variables = host.unit_variables(of_service);
     let runtime = variables.iter().any(|(name, _)| name == "EVERCRED_RUNTIME_DIR").then(|| text(&host.runtime));
@@ -107,12 +111,20 @@ fn filling(host: &Host, of_service: &dyn Fn(&str) -> Option<String>) -> Result<F
     let caches = CachePaths::resolve(&variable, PathStyle::Unix);
     // The AWS tools make `~/.aws/sso/cache` in `~/.aws`, so that is the folder to write to.
     let aws = host.home.join(".aws");
-    let folders = [paths.config.parent(), paths.credentials.parent(), Some(aws.as_path())];
-    let login = caches.map(|caches| caches.login).filter(|login| !login.starts_with(&aws));
-    for folder in folders.into_iter().flatten().map(Path::to_owned).chain(login) {
-        let folder = text(&folder);
+    let login = caches.as_ref().map(|caches| caches.login.clone()).filter(|login| !login.starts_with(&aws));
+    let named = [paths.config.parent(), paths.credentials.parent(), Some(aws.as_path()), login.as_deref()];
+    for folder in named.into_iter().flatten().map(text) {
         if !writable.contains(&folder) {
             writable.push(folder);
+        }
+    }
+    // Where links lead out of them, the folder behind the link too.
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let files = [&paths.config, &paths.credentials].map(|path| real(path)?.parent().map(Path::to_owned));
+    let caches = caches.iter().flat_map(|caches| [&caches.sso, &caches.login]).map(|path| real(path));
+    for folder in files.into_iter().chain(caches).flatten() {
+        if !writable.iter().filter_map(|there| real(Path::new(there))).any(|there| folder.starts_with(there)) {
+            writable.push(text(&folder));
         }
     }
     let program = text(&host.daemon()?);
@@ -151,16 +163,10 @@ enum Running {
 
 /// The daemon that runs on the same state folder. One that the manager does not run is in the way.
 fn running(host: &Host, manager: &Manager) -> Result<Running, Failure> {
-    let lock = std::fs::read_to_string(host.state.join("lock")).unwrap_or_default();
-    let locked = std::fs::File::open(host.state.join("lock")).is_ok_and(|file| file.try_lock_shared().is_err());
-    if !locked {
-        return Ok(Running::No);
-    }
-    let holder: Option<u32> = lock.trim().parse().ok();
-    if holder.is_some() && holder == manager.pid() {
+    let Some(pid) = host.holder_of_state() else { return Ok(Running::No) };
+    if pid.parse().is_ok_and(|pid| Some(pid) == manager.pid()) {
         return Ok(answer(host).map_or(Running::Hangs, |status| Running::Answers(Box::new(status))));
     }
-    let pid = lock.trim();
     let message =
         format!("evercredd is running already, and not as the service (process id {pid}): nothing was changed");
     Err(Failure::new(ATTENTION, message).fix(format!("kill {pid}, then evercred service install")))
@@ -172,6 +178,32 @@ fn is_this(running: &StatusDocument) -> bool {
         program::identity(Path::new(&program.path)).as_ref() == Some(&program.identity)
     };
     running.daemon.program.as_ref().is_some_and(identity)
+}
+
+/// What the daemon says that was started: systemd has waited until it was ready, launchd waits for nothing.
+fn wait_for_answer(host: &Host, manager: &Manager) -> Result<StatusDocument, String> {
+    let mut asked = 0;
+    let status = loop {
+        let why = match answer(host) {
+            Ok(status) => break status,
+            Err(why) => why,
+        };
+        if let Some(failed) = manager.has_failed(host) {
+            return Err(format!("{why}: {failed}"));
+        }
+        asked += 1;
+        if asked == 300 {
+            return Err(why);
+        }
+        #[expect(clippy::disallowed_methods, reason = "launchd does not say when a program is ready")]
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    };
+    match manager.pid() {
+        Some(pid) if pid != status.daemon.pid => {
+            Err(format!("another evercredd answers than the service's: process id {}, not {pid}", status.daemon.pid))
+        }
+        _ => Ok(status),
+    }
 }
 
 fn answer(host: &Host) -> Result<StatusDocument, String> {
@@ -220,21 +252,12 @@ fn prepare(
     let mut record = Record::default();
     record.folders = old.folders.clone();
     record.files = files.iter().map(|file| (file.path.display().to_string(), digest(file.text.as_bytes()))).collect();
-    let chosen = environment::choose(&|name| value(host, name), &of_service, more);
-    let settings = settings(host, &chosen, &old, &mut record, &mut said)?;
+    let settings;
+    (settings, record.settings) = Carried::look(host, manager, &old, more)?.edit(&mut said)?;
     Ok(Work { files, stale, aside, folders, settings, record, said })
 }
 
-/// A variable of the shell; a relative path means nothing to a daemon.
-pub(super) fn value(host: &Host, name: &str) -> Option<String> {
-    let value = host.environment.get(name)?;
-    let is_path = name.ends_with("_FILE") || name.ends_with("_BUNDLE") || name.ends_with("_DIRECTORY");
-    if is_path && !value.is_empty() && !value.starts_with(['/', '~']) {
-        return std::path::absolute(value).ok().map(|path| path.display().to_string());
-    }
-    Some(value.to_owned())
-}
-
+/// How much the service is shut off, and why.
 fn hardening(host: &Host, systemd: &Systemd, filling: &Filling) -> (Hardening, &'static str) {
     if runs_programs(host) {
         return (Hardening::Helpers, "hardening: less than usual, as profiles run programs of their own");
@@ -248,10 +271,9 @@ fn hardening(host: &Host, systemd: &Systemd, filling: &Filling) -> (Hardening, &
     } else if can(Hardening::Usual) {
         (Hardening::Usual, "hardening: all but that of files, as they lie where a service has a place of its own")
     } else {
-        (
-            Hardening::Portable,
-            "hardening: what the kernel gives to everybody, as this system gives a service no namespaces",
-        )
+        let why =
+            "hardening: what the kernel gives to everybody; with more the daemon does not start here (it was tried)";
+        (Hardening::Portable, why)
     }
 }
 
@@ -297,65 +319,12 @@ fn stale(manager: &Manager, host: &Host, files: &[ServiceFile], old: &Record) ->
     .collect()
 }
 
-/// The new settings, where something is stored; what the person wrote there by hand stays.
-fn settings(
-    host: &Host,
-    chosen: &[Chosen],
-    old: &Record,
-    record: &mut Record,
-    said: &mut Vec<String>,
-) -> Result<Option<SettingsEdit>, Failure> {
-    let path = host.settings.display().to_string();
-    let failed = |why: &str| {
-        Failure::new(ATTENTION, format!("the settings file {path} can't be read: {why}"))
-            .fix("mend it, then evercred service install")
-    };
-    let before = match files::read(&host.settings) {
-        Ok(before) => before.map(|bytes| bytes.to_vec()),
-        Err(why) => return Err(failed(&why)),
-    };
-    let text = String::from_utf8(before.clone().unwrap_or_default()).map_err(|_| failed("it is not UTF-8 text"))?;
-    let present =
-        Settings::parse(&text).map_err(|error| Failure::new(ATTENTION, error.render(&path)).fix("correct the line"))?;
-    let mut stored = old.settings.clone().filter(|stored| stored.path == path).unwrap_or_default();
-    stored.path.clone_from(&path);
-    let mut new = BTreeMap::new();
-    for Chosen { name, fate } in chosen {
-        let there = present.environment.get(name);
-        let is_ours = there.is_none_or(|there| stored.values.get(name) == Some(&digest(there.as_bytes())));
-        match fate {
-            Fate::Refused(why) if there.is_none() => {
-                said.push(format!("not stored: {name}: {why}; if the daemon needs it, write it into [environment] of {path}, with mode 600"));
-            }
-            Fate::Stored(value) if there == Some(value) => {}
-            Fate::Stored(_) if !is_ours => {
-                said.push(format!("left as it is: {name} in [environment] of {path}, which was written by hand"))
-            }
-            Fate::Stored(value) => {
-                said.push(format!("stored in {path}: {name} = {value}"));
-                new.insert(name.clone(), value.clone());
-            }
-            Fate::Refused(_) | Fate::Same => {}
-        }
-    }
-    if new.is_empty() {
-        record.settings = Some(stored).filter(|stored| !stored.values.is_empty());
-        return Ok(None);
-    }
-    let Edited { text: after, made_section } = store(&text, &new).map_err(|why| failed(&why))?;
-    stored.made_file |= before.is_none();
-    stored.made_section = made_section.or(stored.made_section);
-    stored.values.extend(new.iter().map(|(name, value)| (name.clone(), digest(value.as_bytes()))));
-    record.settings = Some(stored);
-    Ok(Some(SettingsEdit { before, after }))
-}
-
 pub(super) fn read_record(path: &Path) -> Record {
     std::fs::read_to_string(path).ok().and_then(|text| Record::read(&text)).unwrap_or_default()
 }
 
-/// Writes everything; says whether anything is different from before.
-fn apply(host: &Host, work: &Work, changes: &mut Changes) -> Result<bool, String> {
+/// Writes everything; gives the service's files that are different from before.
+fn apply(host: &Host, work: &Work, changes: &mut Changes) -> Result<Vec<PathBuf>, String> {
     for folder in &work.folders {
         changes.folder(folder, 0o700)?;
     }
@@ -365,7 +334,7 @@ fn apply(host: &Host, work: &Work, changes: &mut Changes) -> Result<bool, String
     for path in &work.stale {
         changes.remove(path)?;
     }
-    let mut changed = !changes.is_empty();
+    let mut changed = work.stale.clone();
     for ServiceFile { path, text } in &work.files {
         let before = std::fs::read(path).ok();
         if before.as_deref() == Some(text.as_bytes()) {
@@ -373,7 +342,7 @@ fn apply(host: &Host, work: &Work, changes: &mut Changes) -> Result<bool, String
         }
         changes.folder(path.parent().unwrap_or(path), 0o755)?;
         changes.write(path, text.as_bytes(), 0o644, before.as_deref())?;
-        changed = true;
+        changed.push(path.clone());
     }
     if let Some(edit) = &work.settings {
         // A daemon that runs takes new settings by itself.
@@ -394,18 +363,8 @@ fn apply(host: &Host, work: &Work, changes: &mut Changes) -> Result<bool, String
     Ok(changed)
 }
 
-/// The failure of a step, with everything as it was before.
-fn taken_back(changes: Changes, manager: &Manager, was: &Running, why: &str) -> Failure {
-    let mut complaints = Vec::new();
-    let was_running = !matches!(was, Running::No);
-    if !was_running {
-        complaints.extend(manager.stop().err());
-    }
-    complaints.extend(changes.take_back());
-    complaints.extend(manager.reload().err());
-    if was_running {
-        complaints.extend(manager.restart().err());
-    }
+/// The failure of a step, after everything was taken back but what is complained of.
+fn failure(why: &str, complaints: Vec<String>) -> Failure {
     let message = format!("the service could not be installed: {why}");
     if complaints.is_empty() {
         Failure::new(ATTENTION, format!("{message}; everything is as it was before"))

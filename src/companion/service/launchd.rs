@@ -35,7 +35,8 @@ impl Launchd {
         Ok(this)
     }
 
-    fn target(&self) -> String {
+    /// The agent, as launchctl names it.
+    pub(super) fn target(&self) -> String {
         format!("{}/{}", self.domain, agent::LABEL)
     }
 
@@ -76,9 +77,24 @@ impl Launchd {
         self.call(&["bootstrap", &self.domain, file])
     }
 
-    /// Starts the agent that is loaded anew.
-    pub(super) fn restart(&self) -> Result<(), String> {
-        self.call(&["kickstart", "-k", &self.target()])
+    /// What became of a daemon that has ended with an error, in its own words where it wrote any.
+    pub(super) fn has_failed(&self, host: &Host) -> Option<String> {
+        let said = self.run(&["print", &self.target()]);
+        let field = |name: &str| said.out.lines().find_map(|line| line.trim().strip_prefix(name));
+        // The code may have its meaning behind it; before the first end there are words.
+        let code = field("last exit code = ").and_then(|code| code.split(':').next()?.parse::<i32>().ok());
+        let ended = match (code.filter(|code| *code != 0), field("last terminating signal = ")) {
+            (Some(code), _) => format!("it ended with {code}"),
+            (None, Some(signal)) => format!("it was ended by a signal, {signal}"),
+            (None, None) => return None,
+        };
+        if field("pid = ").is_some() {
+            return None;
+        }
+        let log = std::fs::read(host.home.join(agent::LOG)).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let last = log.lines().rfind(|line| line.starts_with("evercredd: ")).map(|line| format!(" ({line})"));
+        Some(ended + &last.unwrap_or_default())
     }
 
     /// Unloads the agent; one that is not loaded is fine.
@@ -114,12 +130,22 @@ mod tests {
     const LAUNCHCTL: &str = r#"#!/bin/sh
 echo "$@" >> "$HOME/calls"
 case "$1 $2" in
-  "print gui/"*/*) [ -e "$HOME/loaded" ] && echo "	pid = 4711" || exit 113 ;;
+  "print gui/"*/*)
+    [ -e "$HOME/loaded" ] || { echo "Could not find service" >&2; exit 113; }
+    [ -e "$HOME/ends" ] && { echo "	state = spawn scheduled"; echo "	last exit code = 7"; exit 0; }
+    printf '\tstate = running\n\tpid = 4711\n\tlast exit code = (never exited)\n' ;;
   "print gui/"*) [ ! -e "$HOME/no-session" ] || { echo "Could not find domain for port" >&2; exit 113; } ;;
-  "bootstrap gui/"*) [ ! -e "$HOME/refuses" ] || { echo "Bootstrap failed: 5: Input/output error" >&2; exit 5; }; touch "$HOME/loaded" ;;
+  "bootstrap gui/"*)
+    [ ! -e "$HOME/loaded" ] || { echo "Bootstrap failed: 37: Operation already in progress" >&2; exit 37; }
+    [ ! -e "$HOME/refuses" ] || ! grep -q "$(cat "$HOME/refuses")" "$3" || { echo "Bootstrap failed: 5: Input/output error" >&2; exit 5; }
+    touch "$HOME/loaded" ;;
   "bootout gui/"*) rm "$HOME/loaded" ;;
 esac
 "#;
+
+    fn home_of(socket: &Path) -> &Path {
+        socket.parent().and_then(Path::parent).unwrap()
+    }
 
     struct Mac {
         home: tempfile::TempDir,
@@ -127,7 +153,7 @@ esac
     }
 
     impl Mac {
-        /// A home with programs, and a daemon that answers.
+        /// A home with programs, and a daemon that answers once it is loaded.
         fn new() -> Self {
             let home = tempfile::tempdir().unwrap();
             let folder = |name: &str, mode: u32| {
@@ -141,8 +167,18 @@ esac
                 let path = bin.join(name);
                 super::super::changes::Changes::default().write(&path, text.as_bytes(), 0o755, None).unwrap();
             }
-            let listener = UnixListener::bind(run.join("evercred.sock")).unwrap();
+            let (socket, loaded) = (run.join("evercred.sock"), home.path().join("loaded"));
+            // It takes launchd and the daemon a while from the loading of the agent to the socket.
             std::thread::spawn(move || {
+                while !loaded.exists() {
+                    if !home_of(&socket).exists() {
+                        return;
+                    }
+                    std::thread::yield_now();
+                }
+                #[expect(clippy::disallowed_methods, reason = "the daemon takes its time")]
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                let listener = UnixListener::bind(&socket).unwrap();
                 for stream in listener.incoming() {
                     let mut stream = stream.unwrap();
                     wire::read_message(&mut stream).unwrap();
@@ -166,16 +202,17 @@ esac
             Self { home, host }
         }
 
+        fn stage(&self, name: &str, text: &str) {
+            let mut changes = super::super::changes::Changes::default();
+            changes.write(&self.home.path().join(name), text.as_bytes(), 0o644, None).unwrap();
+        }
+
         fn calls(&self) -> Vec<String> {
             let path = self.home.path().join("calls");
             let calls = std::fs::read_to_string(&path).unwrap_or_default();
             let _ = std::fs::remove_file(path);
             let calls = calls.lines().map(|line| line.replace(&format!("gui/{}", own_uid()), "gui/UID"));
             calls.filter(|call| !call.starts_with("getenv")).collect()
-        }
-
-        fn touch(&self, name: &str) {
-            std::fs::File::create(self.home.path().join(name)).unwrap();
         }
 
         fn agent(&self) -> PathBuf {
@@ -189,14 +226,11 @@ esac
         install::install(&mac.host, Kind::Launchd, false, &[]).unwrap();
         let agent = mac.agent().display().to_string();
         let target = "gui/UID/evercred.evercredd";
+        let mut calls = mac.calls();
+        calls.retain(|call| *call != format!("print {target}"));
         assert_eq!(
-            mac.calls(),
-            [
-                "print gui/UID".to_owned(),
-                format!("print {target}"),
-                format!("enable {target}"),
-                format!("bootstrap gui/UID {agent}")
-            ]
+            calls,
+            ["print gui/UID".to_owned(), format!("enable {target}"), format!("bootstrap gui/UID {agent}")]
         );
         let text = std::fs::read_to_string(mac.agent()).unwrap();
         let program = mac.home.path().join("bin/evercredd").display().to_string();
@@ -211,6 +245,7 @@ esac
         let at = |call: &str| calls.iter().position(|made| made.starts_with(call)).unwrap();
         assert!(at("bootout") < at("bootstrap"), "{calls:?}");
 
+        mac.stage("Library/Logs/evercredd.log", "what it said");
         uninstall::uninstall(&mac.host, Kind::Launchd, true).unwrap();
         assert!(mac.calls().contains(&format!("bootout {target}")));
         assert!(!mac.agent().exists() && !settings.exists() && !mac.home.path().join("Library").exists());
@@ -219,7 +254,7 @@ esac
     #[test]
     fn without_a_session_on_the_screen_nothing_is_begun() {
         let mac = Mac::new();
-        mac.touch("no-session");
+        mac.stage("no-session", "");
         let failure = install::install(&mac.host, Kind::Launchd, false, &[]).unwrap_err();
         assert!(failure.message.contains("no session of yours on the screen") && failure.fix.is_some(), "{failure:?}");
         assert!(!mac.home.path().join("Library").exists());
@@ -228,12 +263,39 @@ esac
     #[test]
     fn an_agent_that_is_refused_leaves_nothing() {
         let mac = Mac::new();
-        mac.touch("refuses");
+        mac.stage("refuses", "evercredd");
         let failure = install::install(&mac.host, Kind::Launchd, false, &[]).unwrap_err();
         assert!(
             failure.message.contains("Input/output error") && failure.message.contains("as it was before"),
             "{failure:?}"
         );
         assert!(!mac.home.path().join("Library").exists() && !mac.home.path().join(".config").exists());
+    }
+
+    #[test]
+    fn an_upgrade_that_is_refused_puts_the_old_agent_back_into_the_session() {
+        let mut mac = Mac::new();
+        install::install(&mac.host, Kind::Launchd, false, &[]).unwrap();
+        let before = std::fs::read_to_string(mac.agent()).unwrap();
+        let more = [("SSL_CERT_FILE".to_owned(), "/new".to_owned())].into();
+        mac.host.environment = mac.host.environment.overlay(&more);
+        mac.stage("refuses", "SSL_CERT_FILE");
+        let failure = install::install(&mac.host, Kind::Launchd, false, &[]).unwrap_err();
+        assert!(failure.message.contains("as it was before"), "{failure:?}");
+        assert_eq!(std::fs::read_to_string(mac.agent()).unwrap(), before);
+        assert!(mac.home.path().join("loaded").exists());
+    }
+
+    #[test]
+    fn a_daemon_that_ends_at_once_is_not_waited_for_and_is_quoted() {
+        let mac = Mac::new();
+        mac.stage("ends", "");
+        std::fs::create_dir_all(mac.home.path().join("Library/Logs")).unwrap();
+        mac.stage("Library/Logs/evercredd.log", "INFO something\nevercredd: the disk is full\n");
+        // Somebody holds its socket's place, so that nothing answers there.
+        std::fs::create_dir(mac.home.path().join("run/evercred.sock")).unwrap();
+        let failure = install::install(&mac.host, Kind::Launchd, false, &[]).unwrap_err();
+        assert!(failure.message.contains("it ended with 7 (evercredd: the disk is full)"), "{failure:?}");
+        assert!(!mac.agent().exists() && !mac.home.path().join("loaded").exists());
     }
 }

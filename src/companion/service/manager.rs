@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use super::host::Host;
 use super::launchd::Launchd;
-use super::systemd::Systemd;
+use super::systemd::{Systemd, Unit};
 use crate::companion::failure::{ATTENTION, Failure};
 use crate::core::service::agent;
 use crate::core::service::unit::{self, Filling};
 
 /// Which kind of service manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::companion) enum Kind {
+    /// Linux's.
     Systemd,
+    /// macOS's.
     Launchd,
 }
 
@@ -37,7 +39,7 @@ impl Kind {
                 Ok(files.map(|file| ServiceFile { path: folder.join(file.name), text: file.text }).collect())
             }
             Self::Launchd => {
-                let log = host.home.join("Library/Logs/evercredd.log").display().to_string();
+                let log = host.home.join(agent::LOG).display().to_string();
                 let text = agent::text(&filling.program, &log, &filling.variables).map_err(wrong)?;
                 Ok(vec![ServiceFile { path: host.home.join("Library/LaunchAgents").join(agent::FILE), text }])
             }
@@ -89,12 +91,49 @@ impl Manager {
         }
     }
 
-    /// Starts the service, or starts it anew.
-    pub(super) fn start(&self, files: &[ServiceFile]) -> Result<(), String> {
+    /// How the service stands.
+    pub(super) fn standing(&self) -> Standing {
+        match self {
+            Self::Systemd(systemd) => Standing::Systemd(Box::new(systemd.standing())),
+            Self::Launchd(launchd) => Standing::Launchd { is_loaded: launchd.loaded().is_some() },
+        }
+    }
+
+    /// Starts the service, or starts it anew, from files of which some have `changed`.
+    pub(super) fn start(&self, files: &[ServiceFile], changed: &[PathBuf]) -> Result<(), String> {
         match (self, files.first()) {
-            (Self::Systemd(systemd), _) => systemd.start(),
+            (Self::Systemd(systemd), _) => systemd.start(changed.iter().any(|path| path.ends_with(unit::SOCKET_NAME))),
             (Self::Launchd(launchd), Some(file)) => launchd.start(&file.path.display().to_string()),
             (Self::Launchd(_), None) => Ok(()),
+        }
+    }
+
+    /// Why a daemon that was started will not be ready, once that is certain.
+    pub(super) fn has_failed(&self, host: &Host) -> Option<String> {
+        match self {
+            // It has waited until the daemon was ready.
+            Self::Systemd(_) => Some("it gives no answer".to_owned()),
+            Self::Launchd(launchd) => launchd.has_failed(host),
+        }
+    }
+
+    /// Takes back what [`start`](Self::start) did, while the files are still there that it went by.
+    pub(super) fn undo_start(&self, before: &Standing) -> Vec<String> {
+        match (self, before) {
+            (Self::Systemd(systemd), Standing::Systemd(units)) => systemd.undo_start(units),
+            (Self::Launchd(launchd), _) => launchd.stop().err().into_iter().collect(),
+            (Self::Systemd(_), Standing::Launchd { .. }) => Vec::new(),
+        }
+    }
+
+    /// Lets the service stand as it did, when its files are again as they were.
+    pub(super) fn stand_again(&self, before: &Standing, files: &[ServiceFile]) -> Vec<String> {
+        match (self, before, files.first()) {
+            (Self::Systemd(systemd), Standing::Systemd(units), _) => systemd.stand_again(units),
+            (Self::Launchd(launchd), Standing::Launchd { is_loaded: true }, Some(file)) => {
+                launchd.start(&file.path.display().to_string()).err().into_iter().collect()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -106,11 +145,19 @@ impl Manager {
         }
     }
 
-    /// Starts the service anew as it was.
-    pub(super) fn restart(&self) -> Result<(), String> {
+    /// What a person types to see how the service stands.
+    pub(super) fn how_to_look(&self) -> String {
         match self {
-            Self::Systemd(systemd) => systemd.call(&["restart", unit::NAME]),
-            Self::Launchd(launchd) => launchd.restart(),
+            Self::Systemd(_) => format!("systemctl --user status {}", unit::NAME),
+            Self::Launchd(launchd) => format!("launchctl print {}", launchd.target()),
+        }
+    }
+
+    /// What a person types to start it anew.
+    pub(super) fn how_to_restart(&self) -> String {
+        match self {
+            Self::Systemd(_) => format!("systemctl --user restart {}", unit::NAME),
+            Self::Launchd(launchd) => format!("launchctl kickstart -k {}", launchd.target()),
         }
     }
 
@@ -121,4 +168,12 @@ impl Manager {
             Self::Launchd(_) => Ok(()),
         }
     }
+}
+
+/// How the service stood before anything was changed.
+pub(super) enum Standing {
+    /// The socket and the service.
+    Systemd(Box<[Unit; 2]>),
+    /// Whether the agent was in the session.
+    Launchd { is_loaded: bool },
 }

@@ -1,5 +1,6 @@
 //! `evercred service`: the daemon as a service of the person's own, by systemd or launchd.
 
+mod carried;
 mod changes;
 mod host;
 mod install;
@@ -13,7 +14,7 @@ mod uninstall;
 use std::process::ExitCode;
 
 use self::host::Host;
-use self::manager::Kind;
+pub(super) use self::manager::Kind;
 use super::failure::Failure;
 use super::output;
 use crate::platform::environment::Environment;
@@ -40,8 +41,11 @@ pub(super) enum ServiceCommand {
         /// For programs.
         json: bool,
     },
-    /// What would be written.
-    Print,
+    /// What would be written, for this system or another.
+    Print {
+        /// For which manager.
+        kind: Option<Kind>,
+    },
 }
 
 /// Runs the command.
@@ -51,9 +55,9 @@ pub(super) fn service(environment: &Environment, command: &ServiceCommand) -> Re
         ServiceCommand::Install { force, variables } => install::install(&host, kind, *force, variables),
         ServiceCommand::Uninstall { purge } => uninstall::uninstall(&host, kind, *purge),
         ServiceCommand::Status { json } => status::status(&host, kind, *json),
-        ServiceCommand::Print => {
+        ServiceCommand::Print { kind: other } => {
             let mut text = String::new();
-            for file in install::would_write(&host, kind)? {
+            for file in install::would_write(&host, other.unwrap_or(kind))? {
                 text.push_str(&format!("# {}\n{}\n", file.path.display(), file.text));
             }
             output::print(&text)

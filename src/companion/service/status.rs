@@ -3,15 +3,18 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::carried::{Carried, by_hand, value};
 use super::host::Host;
-use super::install::{RECORD, read_record, runs_programs, value};
+use super::install::{RECORD, filling, read_record, runs_programs};
 use super::manager::{Kind, Manager};
 use crate::companion::failure::{ATTENTION, Failure, UNREACHABLE};
 use crate::companion::{client, output};
-use crate::core::service::environment::{self, CARRIED, Drift, NETWORK};
-use crate::core::service::unit;
+use crate::core::service::carry::Carry;
+use crate::core::service::environment::{self, CARRIED, Drift, NETWORK, OF_EACH_SHELL};
+use crate::core::service::unit::{self, Filling, Hardening};
+use crate::core::service::{Record, digest};
 use crate::platform::environment::Environment;
 use crate::wire::StatusDocument;
 
@@ -21,88 +24,212 @@ const INSTALL: &str = "evercred service install";
 pub(super) fn status(host: &Host, kind: Kind, json: bool) -> Result<ExitCode, Failure> {
     let manager = Manager::find(host, kind)?;
     let record = read_record(&host.state.join(RECORD));
-    let mut problems = Vec::new();
-    let mut facts = serde_json::Map::new();
-    let mut note = |name: &str, value: Value| facts.insert(name.to_owned(), value);
-    let files: Vec<&String> = record.files.keys().collect();
-    let installed = match &manager {
-        Manager::Systemd(systemd) => {
-            let service = systemd.show(unit::NAME);
-            note("unit", json!(service.file));
-            note("enabled", json!(service.enabled));
-            note("active", json!(service.active));
-            note("since", json!(service.since));
-            note("says", json!(service.status));
-            note("pid", json!(service.pid));
-            if service.load == "masked" {
-                problems.push(("the service is masked".to_owned(), format!("systemctl --user unmask {}", unit::NAME)));
-            } else if service.load == "loaded" && service.active != "active" {
-                problems.push((
-                    format!("the service is {}", service.active),
-                    format!("systemctl --user status {}", unit::NAME),
-                ));
-            }
-            service.load != "not-found"
+    let mut report = Report::default();
+    let hardening = report.service(&manager);
+    report.fact("files", json!(record.files.keys().collect::<Vec<_>>()));
+    if report.is_installed {
+        report.files(host, kind, &manager, &record, hardening.unwrap_or(Hardening::Usual));
+        if let Some(hardening) = hardening {
+            report.hardening(hardening, runs_programs(host));
         }
-        Manager::Launchd(launchd) => {
-            let loaded = launchd.loaded();
-            note("pid", json!(loaded.flatten()));
-            note("active", json!(if loaded.flatten().is_some() { "active" } else { "inactive" }));
-            loaded.is_some()
-        }
-    };
-    note("installed", json!(installed));
-    note("files", json!(files));
-    if !installed {
-        problems.push(("the service is not installed".to_owned(), INSTALL.to_owned()));
-    }
-    for (path, written) in &record.files {
-        match std::fs::read(path) {
-            Ok(found) if crate::core::service::digest(&found) == *written => {}
-            Ok(_) => problems
-                .push((format!("{path} was changed by hand since it was installed"), format!("{INSTALL} --force"))),
-            Err(error) => problems.push((format!("{path} can't be read: {error}"), INSTALL.to_owned())),
-        }
-    }
-    if installed && kind == Kind::Systemd && !files.is_empty() {
-        let relaxed = files.iter().any(|path| path.ends_with("helpers.conf"));
-        if runs_programs(host) && !relaxed {
-            problems.push((
-                "profiles run programs of their own, which the service's hardening may not let run".to_owned(),
-                INSTALL.to_owned(),
-            ));
-        }
-    }
-    let answer = client::ask(&host.environment, "status", None).ok().and_then(Result::ok);
-    let daemon = answer.and_then(|answer| serde_json::from_value::<StatusDocument>(answer).ok());
-    let reached = daemon.is_some();
-    let mut drifts = Vec::new();
-    if let Some(daemon) = daemon {
-        note("version", json!(daemon.daemon.version));
-        problems.extend(of_daemon(&daemon));
-        drifts = environment::drift(&shown(host), &daemon.daemon.environment, CARRIED);
-        // What was refused at the installation is no news.
-        drifts.retain(|drift| drift.name != "SSH_AUTH_SOCK" || drift.daemon.is_some());
-    } else if installed {
-        problems.push(("the daemon does not answer".to_owned(), format!("systemctl --user status {}", unit::NAME)));
-    }
-    for Drift { name, shell, daemon } in &drifts {
-        let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not set)".to_owned());
-        problems
-            .push((format!("{name} is {} here, and {} for the daemon", said(shell), said(daemon)), INSTALL.to_owned()));
-    }
-    note(
-        "environment",
-        drifts.iter().map(|drift| json!({"name": drift.name, "shell": drift.shell, "daemon": drift.daemon})).collect(),
-    );
-    note("problems", problems.iter().map(|(message, fix)| json!({"message": message, "fix": fix})).collect());
-    if json {
-        let mut document = serde_json::Map::from_iter([("schema".to_owned(), json!("evercred.service-status/1"))]);
-        document.append(&mut facts);
-        output::print_json(&Value::Object(document))?;
     } else {
+        report.problem("the service is not installed", INSTALL);
+    }
+    report.daemon(host, &manager, &record);
+    if let Manager::Systemd(systemd) = &manager {
+        report.notes.extend(systemd.note_on_lingering(host));
+    }
+    report.print(json)
+}
+
+/// What there is to say.
+#[derive(Default)]
+struct Report {
+    facts: Map<String, Value>,
+    /// Each with its way on.
+    problems: Vec<(String, String)>,
+    notes: Vec<String>,
+    is_installed: bool,
+    /// Whether the daemon should answer and does not.
+    is_silent: bool,
+}
+
+impl Report {
+    fn fact(&mut self, name: &str, value: Value) {
+        self.facts.insert(name.to_owned(), value);
+    }
+
+    fn problem(&mut self, message: impl Into<String>, fix: impl Into<String>) {
+        self.problems.push((message.into(), fix.into()));
+    }
+
+    /// What the manager says; gives how much systemd shuts the daemon off.
+    fn service(&mut self, manager: &Manager) -> Option<Hardening> {
+        match manager {
+            Manager::Systemd(systemd) => {
+                let service = systemd.show(unit::NAME);
+                self.is_installed = service.load != "not-found";
+                self.fact("installed", json!(self.is_installed));
+                self.fact("unit", json!(service.file));
+                self.fact("enabled", json!(service.enabled));
+                self.fact("active", json!(service.active));
+                self.fact("since", json!(service.since));
+                self.fact("says", json!(service.status));
+                self.fact("pid", json!(service.pid));
+                if service.load == "masked" {
+                    self.problem("the service is masked", format!("systemctl --user unmask {}", unit::NAME));
+                } else if service.load == "loaded" && service.active != "active" {
+                    self.problem(format!("the service is {}", service.active), manager.how_to_look());
+                }
+                if service.load == "loaded" && service.enabled == "disabled" {
+                    self.problem("the service does not start with your session", INSTALL);
+                }
+                let has = |name: &str| service.drop_ins.split(' ').any(|path| path.ends_with(name));
+                let hardening = match () {
+                    () if has("helpers.conf") => Hardening::Helpers,
+                    () if has("portable.conf") => Hardening::Portable,
+                    () if has("hardening.conf") => Hardening::Strict,
+                    () => Hardening::Usual,
+                };
+                self.is_installed.then_some(hardening)
+            }
+            Manager::Launchd(launchd) => {
+                let loaded = launchd.loaded();
+                self.is_installed = loaded.is_some();
+                self.fact("installed", json!(self.is_installed));
+                self.fact("active", json!(if loaded.flatten().is_some() { "active" } else { "inactive" }));
+                self.fact("pid", json!(loaded.flatten()));
+                None
+            }
+        }
+    }
+
+    /// Whether the files are as they were written, and as this version would write them.
+    fn files(&mut self, host: &Host, kind: Kind, manager: &Manager, record: &Record, hardening: Hardening) {
+        let filled = filling(host, &|name| manager.variable(name));
+        let wanted =
+            filled.and_then(|filling| kind.files(host, &Filling { hardening, ..filling }, manager.folder(host)));
+        let wanted = match wanted {
+            Ok(wanted) => wanted,
+            Err(failure) => {
+                self.problem(failure.message, failure.fix.unwrap_or_default());
+                Vec::new()
+            }
+        };
+        for (path, written) in &record.files {
+            let is_wanted = |found: &[u8]| {
+                let mut there = wanted.iter().filter(|file| file.path == Path::new(path));
+                there.all(|file| file.text.as_bytes() == found)
+            };
+            match std::fs::read(path) {
+                Ok(found) if digest(&found) != *written => self.problem(
+                    format!("{path} was changed by hand since it was installed"),
+                    format!("{INSTALL} --force, which keeps it beside as NAME.before-evercred"),
+                ),
+                Ok(found) if !is_wanted(&found) => self.problem(
+                    format!("{path} is not what this version of evercred, called as it was from this shell, writes"),
+                    INSTALL,
+                ),
+                Ok(_) => {}
+                Err(error) => self.problem(format!("{path} can't be read: {error}"), INSTALL),
+            }
+        }
+    }
+
+    /// Whether the daemon is shut off as the profiles allow.
+    fn hardening(&mut self, hardening: Hardening, runs_programs: bool) {
+        self.fact(
+            "hardening",
+            json!(match hardening {
+                Hardening::Strict => "all",
+                Hardening::Usual => "all but that of files",
+                Hardening::Portable => "what the kernel gives to everybody",
+                Hardening::Helpers => "less, for programs of profiles",
+            }),
+        );
+        match (hardening, runs_programs) {
+            (Hardening::Strict | Hardening::Usual | Hardening::Portable, true) => self
+                .problem("profiles run programs of their own, which the service's hardening may not let run", INSTALL),
+            (Hardening::Helpers, false) => self
+                .notes
+                .push(format!("no profile runs a program of its own any more: {INSTALL} hardens the service again")),
+            _ => {}
+        }
+    }
+
+    /// Whether the daemon answers, is of this version, and has the environment of this shell.
+    fn daemon(&mut self, host: &Host, manager: &Manager, record: &Record) {
+        self.fact("environment", json!([]));
+        let answer = client::ask(&host.environment, "status", None).ok().and_then(Result::ok);
+        let daemon = answer.and_then(|answer| serde_json::from_value::<StatusDocument>(answer).ok());
+        let Some(daemon) = daemon else {
+            self.is_silent = self.is_installed;
+            if self.is_silent {
+                self.problem("the daemon does not answer", manager.how_to_look());
+            }
+            return;
+        };
+        self.fact("version", json!(daemon.daemon.version));
+        self.version(&daemon);
+        let shell = environment::shown(&|name| value(host, name));
+        let drifts = environment::drift(&shell, &daemon.daemon.environment, CARRIED);
+        let listed =
+            drifts.iter().map(|drift| json!({"name": drift.name, "shell": drift.shell, "daemon": drift.daemon}));
+        self.fact("environment", listed.collect());
+        if drifts.is_empty() {
+            return;
+        }
+        let carried = match Carried::look(host, manager, record, &[]) {
+            Ok(carried) => carried.decisions,
+            Err(failure) => return self.problem(failure.message, failure.fix.unwrap_or_default()),
+        };
+        let path = host.settings.display();
+        for Drift { name, shell, daemon } in drifts {
+            let said = |value: Option<String>| value.unwrap_or_else(|| "(not set)".to_owned());
+            let message = format!("{name} is {} here, and {} for the daemon", said(shell), said(daemon));
+            if OF_EACH_SHELL.contains(&name.as_str()) {
+                self.notes.push(message);
+                continue;
+            }
+            let fix = match carried.get(&name) {
+                Some(Carry::Store(_) | Carry::TakeOut) => INSTALL.to_owned(),
+                Some(Carry::ByHand) => {
+                    format!("it was written by hand: change it in [environment] of {path}, or in this shell")
+                }
+                Some(Carry::Refused(_)) => by_hand(&path.to_string()),
+                // It is stored right, or stands in the manager's own environment, which a daemon has from its start.
+                Some(Carry::Nothing) | None => manager.how_to_restart(),
+            };
+            self.problem(message, fix);
+        }
+    }
+
+    fn version(&mut self, daemon: &StatusDocument) {
+        let (theirs, ours) = (&daemon.daemon.version, env!("CARGO_PKG_VERSION"));
+        if let Some(replaced) = crate::companion::drift::program_replaced(daemon) {
+            self.problem(replaced.message, replaced.fix.unwrap_or_default());
+        } else if theirs != ours {
+            self.problem(format!("the daemon is version {theirs}, and this is {ours}"), INSTALL);
+        }
+    }
+
+    fn print(mut self, json: bool) -> Result<ExitCode, Failure> {
+        let code = match (self.problems.is_empty(), self.is_silent) {
+            (true, _) => ExitCode::SUCCESS,
+            (false, true) => ExitCode::from(UNREACHABLE),
+            (false, false) => ExitCode::from(ATTENTION),
+        };
+        if json {
+            let problems = self.problems.iter().map(|(message, fix)| json!({"message": message, "fix": fix})).collect();
+            let mut document = Map::from_iter([("schema".to_owned(), json!("evercred.service-status/1"))]);
+            document.append(&mut self.facts);
+            document.insert("problems".to_owned(), problems);
+            document.insert("notes".to_owned(), json!(self.notes));
+            output::print_json(&Value::Object(document))?;
+            return Ok(code);
+        }
         let mut text = String::new();
-        for (name, value) in &facts {
+        for (name, value) in &self.facts {
             let value = match value {
                 Value::String(text) if !text.is_empty() => text.clone(),
                 Value::Number(number) => number.to_string(),
@@ -111,38 +238,15 @@ pub(super) fn status(host: &Host, kind: Kind, json: bool) -> Result<ExitCode, Fa
             };
             text.push_str(&format!("{name:<10} {value}\n"));
         }
-        for (message, fix) in &problems {
+        for (message, fix) in &self.problems {
             text.push_str(&format!("! {message}\n  fix: {fix}\n"));
         }
-        if let Manager::Systemd(systemd) = &manager
-            && let Some(note) = systemd.note_on_lingering(host)
-        {
+        for note in &self.notes {
             text.push_str(&format!("{note}\n"));
         }
         output::print(&text)?;
+        Ok(code)
     }
-    Ok(match (problems.is_empty(), installed && !reached) {
-        (true, _) => ExitCode::SUCCESS,
-        (false, true) => ExitCode::from(UNREACHABLE),
-        (false, false) => ExitCode::from(ATTENTION),
-    })
-}
-
-/// What is to be done about the daemon that answers.
-fn of_daemon(daemon: &StatusDocument) -> Vec<(String, String)> {
-    let mut problems: Vec<(String, String)> = crate::companion::drift::program_replaced(daemon)
-        .into_iter()
-        .map(|problem| (problem.message, problem.fix.unwrap_or_default()))
-        .collect();
-    let (theirs, ours) = (&daemon.daemon.version, env!("CARGO_PKG_VERSION"));
-    if theirs != ours && problems.is_empty() {
-        problems.push((format!("the daemon is version {theirs}, and this is {ours}"), INSTALL.to_owned()));
-    }
-    problems
-}
-
-fn shown(host: &Host) -> std::collections::BTreeMap<String, String> {
-    environment::shown(&|name| value(host, name))
 }
 
 /// Where the way to AWS is not the same for this shell and the daemon: one line for `evercred status`.

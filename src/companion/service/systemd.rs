@@ -10,6 +10,9 @@ use crate::core::service::unit::{self, Filling};
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
 
+/// The socket first: while it listens, a daemon that is stopped comes back.
+const UNITS: [&str; 2] = [unit::SOCKET_NAME, unit::NAME];
+
 /// A manager that answers.
 pub(super) struct Systemd {
     systemctl: PathBuf,
@@ -35,6 +38,8 @@ pub(super) struct Unit {
     pub(super) since: String,
     /// What the daemon says of itself.
     pub(super) status: String,
+    /// The drop-ins that are in force.
+    pub(super) drop_ins: String,
 }
 
 impl Systemd {
@@ -73,7 +78,7 @@ impl Systemd {
     /// How a unit stands.
     pub(super) fn show(&self, name: &str) -> Unit {
         const PROPERTIES: &str =
-            "LoadState,ActiveState,UnitFileState,FragmentPath,MainPID,ActiveEnterTimestamp,StatusText";
+            "LoadState,ActiveState,UnitFileState,FragmentPath,MainPID,ActiveEnterTimestamp,StatusText,DropInPaths";
         let said = self.run(&["show", "-p", PROPERTIES, name]);
         let of = |name: &str| {
             let mut lines = said.out.lines().filter_map(|line| line.split_once('='));
@@ -87,15 +92,16 @@ impl Systemd {
             pid: of("MainPID").parse().ok().filter(|pid| *pid != 0),
             since: of("ActiveEnterTimestamp"),
             status: of("StatusText"),
+            drop_ins: of("DropInPaths"),
         }
     }
 
-    /// Whether a service can be shut off so far here: tried out with a program that does nothing.
+    /// Whether the daemon starts where it is shut off so far. Not with `--wait`, which needs a message bus besides the manager:
+    /// the start of a `oneshot` has ended when the program has.
     pub(super) fn can_shut_off(&self, filling: &Filling) -> bool {
         let Some(systemd_run) = tool::find(&self.environment, "systemd-run") else { return false };
         let properties = unit::properties(filling);
-        // A start that is over when the program has ended: `--wait` would need a message bus, which not every session has.
-        let mut arguments = vec!["--user", "--collect", "--quiet", "-p", "Type=oneshot"];
+        let mut arguments = vec!["--user", "--collect", "--quiet", "-p", "Type=oneshot", "-p", "StandardOutput=null"];
         arguments.extend(properties.iter().flat_map(|property| ["-p", property.as_str()]));
         // The daemon itself, as the place that it lies in has to be seen from there.
         arguments.extend(["--", &filling.program, "--version"]);
@@ -103,22 +109,62 @@ impl Systemd {
     }
 
     /// Starts the service, or starts it anew, and waits until it is ready.
-    pub(super) fn start(&self) -> Result<(), String> {
+    pub(super) fn start(&self, socket_changed: bool) -> Result<(), String> {
         self.call(&["daemon-reload"])?;
         self.call(&["enable", unit::SOCKET_NAME, unit::NAME])?;
-        if self.show(unit::SOCKET_NAME).active != "active" {
-            // A socket can't be started while the daemon holds one of its own.
-            self.call(&["stop", unit::NAME])?;
+        if socket_changed || self.show(unit::SOCKET_NAME).active != "active" {
+            // A socket can't be started while the daemon holds one of its own, nor moved while it listens.
+            self.call(&["stop", unit::SOCKET_NAME, unit::NAME])?;
             self.call(&["start", unit::SOCKET_NAME])?;
         }
         self.call(&["restart", unit::NAME]).map_err(|why| self.explain(why))
     }
 
+    /// How the socket and the service stand.
+    pub(super) fn standing(&self) -> [Unit; 2] {
+        UNITS.map(|name| self.show(name))
+    }
+
+    /// Takes back what [`start`](Self::start) did, while the files are still there that it went by.
+    pub(super) fn undo_start(&self, before: &[Unit; 2]) -> Vec<String> {
+        let mut complaints = Vec::new();
+        for (name, before) in UNITS.into_iter().zip(before) {
+            if self.show(name).load == "not-found" {
+                continue;
+            }
+            complaints.extend(self.call(&["stop", name]).err());
+            if ["", "disabled"].contains(&before.enabled.as_str()) {
+                complaints.extend(self.call(&["disable", name]).err());
+            }
+            // What failed is forgotten; there may be nothing.
+            let _ = self.run(&["reset-failed", name]);
+        }
+        complaints
+    }
+
+    /// Lets the units stand as they did, when their files are again as they were.
+    pub(super) fn stand_again(&self, before: &[Unit; 2]) -> Vec<String> {
+        let mut complaints = Vec::from_iter(self.call(&["daemon-reload"]).err());
+        for (name, before) in UNITS.into_iter().zip(before) {
+            // One that names the other was disabled together with it.
+            if before.enabled == "enabled" {
+                complaints.extend(self.call(&["enable", name]).err());
+            }
+            if ["active", "activating", "reloading"].contains(&before.active.as_str()) {
+                complaints.extend(self.call(&["start", name]).err());
+            }
+        }
+        complaints
+    }
+
     /// Stops the service, now and at the next login; one that is not there is fine.
     pub(super) fn stop(&self) -> Result<(), String> {
-        for name in [unit::SOCKET_NAME, unit::NAME] {
-            if self.show(name).load != "not-found" {
-                self.call(&["disable", "--now", name])?;
+        for name in UNITS {
+            match self.show(name).load.as_str() {
+                "not-found" => {}
+                // That it is masked is somebody's own doing.
+                "masked" => self.call(&["stop", name])?,
+                _ => self.call(&["disable", "--now", name])?,
             }
             // What failed is forgotten; there may be nothing.
             let _ = self.run(&["reset-failed", name]);
@@ -156,28 +202,74 @@ impl Systemd {
 
 /// Why there is no manager, by what this machine shows.
 fn missing(host: &Host, why: &str, by_hand: &str) -> Failure {
-    let booted = Path::new("/run/systemd/system").exists();
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let why = format!("systemd can't be asked to run a service: {why}");
-    if !booted && (kernel.contains("microsoft") || kernel.contains("WSL2")) {
-        let message = format!("{why}: this WSL runs without systemd");
-        return Failure::new(ATTENTION, message).fix(format!(
-            "write [boot] and below it systemd=true into /etc/wsl.conf, then `wsl --shutdown` in Windows; or {by_hand}"
-        ));
+    let seen = Seen {
+        why,
+        is_booted: Path::new("/run/systemd/system").exists(),
+        kernel: &kernel,
+        session: host.environment.get("XDG_RUNTIME_DIR"),
+        uid: own_uid(),
+    };
+    let (message, fix) = seen.explained(by_hand);
+    Failure::new(ATTENTION, format!("systemd can't be asked to run a service: {message}")).fix(fix)
+}
+
+/// What tells one kind of missing manager from another.
+struct Seen<'a> {
+    /// What systemctl said.
+    why: &'a str,
+    /// Whether systemd runs this system.
+    is_booted: bool,
+    /// The kernel's release.
+    kernel: &'a str,
+    /// The session's folder.
+    session: Option<&'a str>,
+    uid: u32,
+}
+
+impl Seen<'_> {
+    /// What is the matter, and what to do then.
+    fn explained(&self, by_hand: &str) -> (String, String) {
+        let why = self.why;
+        let is_wsl = self.kernel.to_ascii_lowercase().contains("microsoft") || self.kernel.contains("WSL2");
+        match (self.is_booted, self.session) {
+            (false, _) if is_wsl => (
+                format!("{why}: this WSL runs without systemd"),
+                format!(
+                    "write [boot] and below it systemd=true into /etc/wsl.conf, then `wsl --shutdown` in Windows; or {by_hand}"
+                ),
+            ),
+            (false, _) => (format!("{why}: systemd does not run this system, as in a container"), by_hand.to_owned()),
+            (true, None) => (
+                format!("{why}: there is no login session of user id {}, and nothing that keeps one open", self.uid),
+                "log in as that user (not by su or sudo), or as an administrator: loginctl enable-linger USER"
+                    .to_owned(),
+            ),
+            (true, Some(folder)) => (
+                format!("{why} (XDG_RUNTIME_DIR is {folder})"),
+                "log in anew, or see what `systemctl --user status` says".to_owned(),
+            ),
+        }
     }
-    if !booted {
-        let message = format!("{why}: systemd does not run this system, as in a container");
-        return Failure::new(ATTENTION, message).fix(by_hand);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_missing_manager_has_its_own_way_on() {
+        let (wsl, linux) = ("5.15.167.4-microsoft-standard-WSL2\n", "6.1.0-25-amd64\n");
+        for (is_booted, kernel, session, message, fix) in [
+            (false, wsl, None, "this WSL runs without systemd", "systemd=true into /etc/wsl.conf"),
+            (false, "4.4.0-19041-Microsoft\n", None, "this WSL runs without systemd", "wsl --shutdown"),
+            (false, linux, Some("/run/user/7"), "as in a container", "by hand"),
+            (true, linux, None, "no login session of user id 7", "loginctl enable-linger"),
+            (true, wsl, None, "no login session of user id 7", "loginctl enable-linger"),
+            (true, linux, Some("/run/user/7"), "XDG_RUNTIME_DIR is /run/user/7", "systemctl --user status"),
+        ] {
+            let said = Seen { why: "its words", is_booted, kernel, session, uid: 7 }.explained("by hand");
+            assert!(said.0.starts_with("its words") && said.0.contains(message) && said.1.contains(fix), "{said:?}");
+        }
     }
-    if host.environment.get("XDG_RUNTIME_DIR").is_none() {
-        let message =
-            format!("{why}: there is no login session of user id {}, and nothing that keeps one open", own_uid());
-        return Failure::new(ATTENTION, message)
-            .fix("log in as that user (not by su or sudo), or as an administrator: loginctl enable-linger USER");
-    }
-    Failure::new(
-        ATTENTION,
-        format!("{why} (XDG_RUNTIME_DIR is {})", host.environment.get("XDG_RUNTIME_DIR").unwrap_or_default()),
-    )
-    .fix("log in anew, or see what `systemctl --user status` says")
 }

@@ -39,17 +39,33 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
     for path in ours(host, kind, manager.as_ref(), &record) {
         match std::fs::read(&path) {
             Ok(found) if is_ours(&path, &found, &record) => remove_file(&path, &mut left, &mut said),
-            Ok(_) => left.push(format!("{} was changed by hand, and stays", path.display())),
+            Ok(_) if record.files.contains_key(&path.display().to_string()) => {
+                left.push(format!("{} was changed by hand, and stays", path.display()));
+            }
+            // The person's own, or a mask.
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => left.push(format!("{} can't be read, and stays: {error}", path.display())),
         }
     }
     take_settings_out(&record, &mut left, &mut said);
-    for name in RUNTIME {
-        remove_file(&host.runtime.join(name), &mut left, &mut said);
-    }
     remove_file(&host.state.join(RECORD), &mut left, &mut said);
-    if purge {
+    // What another daemon works with, or one that could not be told to stop, is not the service's any more.
+    let runs = host.holder_of_state();
+    if let Some(pid) = runs.as_ref().filter(|_| purge || manager.is_none()) {
+        left.push(format!(
+            "evercredd is running (process id {pid}), so its socket and its state stay: kill {pid}, and then again"
+        ));
+    }
+    if runs.is_none() {
+        for name in RUNTIME {
+            remove_file(&host.runtime.join(name), &mut left, &mut said);
+        }
+    }
+    if purge && runs.is_none() {
+        if kind == Kind::Launchd {
+            remove_file(&host.home.join(agent::LOG), &mut left, &mut said);
+        }
         for name in STATE {
             for file in [name.to_owned(), format!("{name}.new"), format!("{name}.broken")] {
                 remove_file(&host.state.join(file), &mut left, &mut said);
@@ -57,8 +73,8 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
         }
     }
     let _ = std::fs::remove_dir(&host.runtime);
-    if purge {
-        let _ = std::fs::remove_dir(&host.state);
+    if purge && runs.is_none() {
+        stays(std::fs::remove_dir(&host.state), &host.state, &mut said);
     }
     // Those that hold something of somebody else's stay.
     for folder in record.folders.iter().rev() {
@@ -101,6 +117,13 @@ fn ours(host: &Host, kind: Kind, manager: Option<&Manager>, record: &Record) -> 
 fn is_ours(path: &Path, found: &[u8], record: &Record) -> bool {
     let text = String::from_utf8_lossy(found);
     record.wrote(&path.display().to_string(), found) || unit::is_shipped(&text) || agent::is_shipped(&text)
+}
+
+/// A folder that holds something that was not made by us stays, and that is said.
+fn stays(removed: io::Result<()>, folder: &Path, said: &mut Vec<String>) {
+    if removed.is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty) {
+        said.push(format!("{} stays: there is more in it than evercred put there", folder.display()));
+    }
 }
 
 fn remove_file(path: &Path, left: &mut Vec<String>, said: &mut Vec<String>) {

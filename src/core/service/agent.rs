@@ -6,6 +6,8 @@ const PLIST: &str = include_str!("../../../launchd/evercred.evercredd.plist");
 pub const LABEL: &str = "evercred.evercredd";
 /// The file's name in `~/Library/LaunchAgents`.
 pub const FILE: &str = "evercred.evercredd.plist";
+/// Where the daemon's log goes, from the home folder.
+pub const LOG: &str = "Library/Logs/evercredd.log";
 
 /// The file's text: the daemon's path, the log's, and the variables of the agent itself.
 ///

@@ -9,6 +9,8 @@ pub const CARRIED: &[&str] = &[
     "https_proxy",
     "HTTP_PROXY",
     "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
     "NO_PROXY",
     "no_proxy",
     "AWS_CA_BUNDLE",
@@ -18,9 +20,12 @@ pub const CARRIED: &[&str] = &[
     "SSH_AUTH_SOCK",
 ];
 
-/// Those of them that decide how AWS is reached. The others differ from shell to shell without harm.
+/// Those of them that decide how the daemon reaches AWS. (`ALL_PROXY` is for the programs that profiles run.)
 pub const NETWORK: &[&str] =
     &["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "AWS_CA_BUNDLE"];
+
+/// Those that differ from shell to shell without harm.
+pub const OF_EACH_SHELL: &[&str] = &["PATH", "SSH_AUTH_SOCK"];
 
 /// What decides where the daemon's own files are, and which certificates it knows: it is read before the settings are, so it
 /// stands in the unit.
@@ -48,8 +53,8 @@ pub struct Chosen {
 pub enum Fate {
     /// This value is stored.
     Stored(String),
-    /// The service has the same value already.
-    Same,
+    /// The service has this value already.
+    Same(String),
     /// It is not stored; why, as the end of a sentence.
     Refused(String),
 }
@@ -69,7 +74,7 @@ pub fn choose(
         }
         let fate = match refusal(&name, &value) {
             Some(why) => Fate::Refused(why),
-            None if service(&name).is_some_and(|own| carried(&name, &own) == value) => Fate::Same,
+            None if service(&name).is_some_and(|own| carried(&name, &own) == value) => Fate::Same(value),
             None => Fate::Stored(value),
         };
         Some(Chosen { name, fate })
@@ -94,7 +99,8 @@ fn carried(name: &str, value: &str) -> String {
 /// Why a value is not written into a file.
 fn refusal(name: &str, value: &str) -> Option<String> {
     let upper = name.to_ascii_uppercase();
-    if ["KEY", "TOKEN", "SECRET", "PASSW"].iter().any(|word| upper.contains(word)) {
+    let is_usual = CARRIED.contains(&name);
+    if !is_usual && ["KEY", "TOKEN", "SECRET", "PASS", "PWD", "CREDENTIAL"].iter().any(|word| upper.contains(word)) {
         return Some("by its name it is a secret".to_owned());
     }
     if redact(value) != value {
@@ -171,7 +177,7 @@ mod tests {
         assert_eq!(fate("HTTPS_PROXY", shell, &[]), Some(Fate::Stored("http://proxy:3128".to_owned())));
         assert_eq!(fate("EDITOR", shell, &[]), None);
         assert_eq!(fate("EDITOR", shell, &["EDITOR".to_owned()]), Some(Fate::Stored("vi".to_owned())));
-        assert_eq!(fate("NO_PROXY", &[("NO_PROXY", "localhost")], &[]), Some(Fate::Same));
+        assert_eq!(fate("NO_PROXY", &[("NO_PROXY", "localhost")], &[]), Some(Fate::Same("localhost".to_owned())));
         assert_eq!(fate("HTTP_PROXY", &[("HTTP_PROXY", "")], &[]), None);
     }
 
@@ -184,6 +190,8 @@ mod tests {
             ("VAULT_TOKEN", &[("VAULT_TOKEN", "planted")]),
             ("MY_API_KEY", &[("MY_API_KEY", "planted")]),
             ("db_password", &[("db_password", "planted")]),
+            ("MYSQL_PWD", &[("MYSQL_PWD", "planted")]),
+            ("DB_PASS", &[("DB_PASS", "planted")]),
             ("SSH_AUTH_SOCK", &[("SSH_AUTH_SOCK", "/tmp/ssh-planted/agent.7")]),
             ("EDITOR", &[("EDITOR", "a\nplanted")]),
         ] {
@@ -192,7 +200,11 @@ mod tests {
                 other => panic!("{name}: {other:?}"),
             }
         }
-        let kept = [("SSH_AUTH_SOCK", "/run/user/1/keyring/ssh"), ("NO_PROXY", "localhost,.example.com,10.0.0.0/8")];
+        let kept = [
+            ("SSH_AUTH_SOCK", "/run/user/1/keyring/ssh"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/h/credentials"),
+            ("NO_PROXY", "localhost,.example.com,10.0.0.0/8"),
+        ];
         for (name, value) in kept {
             assert_eq!(refusal(name, value), None, "{name}");
         }

@@ -2,6 +2,7 @@
 //! service needs, and what an installation remembers so that it can be taken away again.
 
 pub mod agent;
+pub mod carry;
 pub mod environment;
 mod record;
 mod settings_edit;

@@ -62,6 +62,12 @@ pub fn files(filling: &Filling) -> Result<Vec<UnitFile>, String> {
     {
         return Err(format!("{path:?} has control characters in it: no unit can hold them"));
     }
+    if filling.program.contains(['"', '\'', '\\']) {
+        return Err(format!(
+            "systemd starts no program whose path has quotes or backslashes in it, as {} has",
+            filling.program
+        ));
+    }
     let mut exec = format!("ExecStart={}", quoted(&filling.program));
     for (name, value) in &filling.variables {
         exec.push_str(&format!("\nEnvironment={}", quoted(&format!("{name}={value}"))));
@@ -100,7 +106,7 @@ pub fn is_shipped(text: &str) -> bool {
 }
 
 /// Everything that shuts the service off, as `systemd-run` takes it, to try it out: what each setting needs of a machine is
-/// known to nobody but its systemd.
+/// known to nobody but its systemd. It knows no specifiers.
 pub fn properties(filling: &Filling) -> Vec<String> {
     let files = files(filling).unwrap_or_default();
     let service =
@@ -108,7 +114,10 @@ pub fn properties(filling: &Filling) -> Vec<String> {
     let service = service.flat_map(|(_, rest)| rest.split("[Install]").next());
     let drop_in = files.iter().filter(|file| file.name.starts_with(DROP_IN)).map(|file| file.text.as_str());
     let lines = service.chain(drop_in).flat_map(str::lines);
-    lines.filter(|line| !line.starts_with(['#', '[']) && line.contains('=')).map(str::to_owned).collect()
+    let settings = lines.filter(|line| !line.starts_with(['#', '[']) && line.contains('='));
+    let writable: Vec<String> = filling.writable.iter().map(|path| word(path)).collect();
+    let paths = format!("ReadWritePaths={}", writable.join(" "));
+    settings.map(|line| if line.starts_with("ReadWritePaths=") { paths.clone() } else { line.to_owned() }).collect()
 }
 
 fn with_line(text: &str, start: &str, line: &str) -> String {
@@ -116,12 +125,15 @@ fn with_line(text: &str, start: &str, line: &str) -> String {
 }
 
 /// A word by the rules of systemd.syntax(7), quoted where it has to be. An executable's path is not searched for variables.
-fn quoted(word: &str) -> String {
-    let word = specifiers(word);
+fn quoted(text: &str) -> String {
+    word(&specifiers(text))
+}
+
+fn word(word: &str) -> String {
     if word.contains([' ', '"', '\'', '\\', ';']) {
         format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
     } else {
-        word
+        word.to_owned()
     }
 }
 
@@ -138,7 +150,7 @@ mod tests {
             program: "/opt/my tools/100%/evercredd".to_owned(),
             runtime: None,
             variables: vec![("EVERCRED_STATE_DIR".to_owned(), "/s \"x\"".to_owned())],
-            writable: vec!["/h/.aws".to_owned(), "/h/my state".to_owned()],
+            writable: vec!["/h/.aws".to_owned(), "/h/my state%".to_owned()],
             hardening,
         }
     }
@@ -174,11 +186,13 @@ mod tests {
                 files(&filling(hardening)).unwrap().into_iter().skip(2).map(|file| file.name).collect();
             assert_eq!(names.iter().map(String::as_str).collect::<Vec<_>>(), Vec::from_iter(wanted));
         }
+        let drop_in = text(&filling(Hardening::Strict), "evercredd.service.d/hardening.conf").unwrap();
+        assert!(drop_in.contains("\nReadWritePaths=/h/.aws \"/h/my state%%\"\n"), "{drop_in}");
         let usual = properties(&filling(Hardening::Usual));
         assert!(usual.contains(&"NoNewPrivileges=yes".to_owned()) && usual.contains(&"PrivateUsers=yes".to_owned()));
         let strict = properties(&filling(Hardening::Strict));
         assert!(strict.starts_with(&usual));
-        assert!(strict.contains(&"ReadWritePaths=/h/.aws \"/h/my state\"".to_owned()), "{strict:?}");
+        assert!(strict.contains(&"ReadWritePaths=/h/.aws \"/h/my state%\"".to_owned()), "{strict:?}");
         // The last word counts.
         assert!(properties(&filling(Hardening::Portable)).contains(&"PrivateUsers=no".to_owned()));
     }
@@ -187,6 +201,10 @@ mod tests {
     fn a_path_that_would_break_the_unit_is_refused() {
         let program = "/opt/a\nExecStartPre=/bin/evil".to_owned();
         assert!(files(&Filling { program, ..filling(Hardening::Usual) }).is_err());
+        for program in ["/opt/o'clock/evercredd", "/opt/\"x\"/evercredd", "/opt/a\\b/evercredd"] {
+            let filling = Filling { program: program.to_owned(), ..filling(Hardening::Usual) };
+            assert!(files(&filling).is_err_and(|why| why.contains(program)));
+        }
     }
 
     #[test]
