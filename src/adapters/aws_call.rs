@@ -118,7 +118,9 @@ impl<'a> Call<'a> {
                 aws_error::fault(self.what, None, Some("ValidationError"), Some(&why))
             }
         };
-        fault.retry_after = error.raw_response().and_then(|answer| retry_after(answer.headers()));
+        // What a captive portal says of when to come again is not AWS's word.
+        let answer = error.raw_response().filter(|_| !aws_error::is_unreached(&fault));
+        fault.retry_after = answer.and_then(|answer| retry_after(answer.headers()));
         fault
     }
 }

@@ -89,6 +89,11 @@ pub fn refuses_signer(fault: &Fault) -> bool {
     !fault.skewed && lookup(&fault.code).is_some_and(|entry| entry.refuses_signer)
 }
 
+/// Whether no answer of AWS came at all: it is the network that fails, or what answers in AWS's place.
+pub fn is_unreached(fault: &Fault) -> bool {
+    matches!(fault.code.as_str(), "Timeout" | "Network" | "Tls" | "TlsClock" | "InvalidResponse")
+}
+
 fn class(status: Option<u16>, entry: Option<&Entry>) -> ErrorClass {
     match (entry, status) {
         (Some(entry), _) => entry.class,

@@ -35,6 +35,24 @@ fn after_a_night_the_first_who_asks_gets_what_is_valid_then() {
 }
 
 #[test]
+fn a_daemon_that_was_stopped_gives_out_nothing_that_expired_meanwhile() {
+    let mut machine = Machine::new();
+    machine.aws.set_longest_life(Some(4));
+    machine.start();
+    let held = machine.credentials("app").unwrap();
+    let signal = |machine: &Machine, signal| {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(machine.pid()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    };
+    signal(&machine, rustix::process::Signal::STOP);
+    let field = |name: &str| held[name].as_str().unwrap().to_owned();
+    let (id, secret, token) = (field("AccessKeyId"), field("SecretAccessKey"), field("SessionToken"));
+    machine.eventually("it has expired", |machine| machine.aws.whose(&id, &secret, &token).is_err());
+    signal(&machine, rustix::process::Signal::CONT);
+    assert_eq!(machine.whose("app"), Ok(role("App")), "{}", machine.read("log"));
+}
+
+#[test]
 fn after_a_pause_of_the_virtual_machine_the_time_is_looked_at_before_anything_is_signed() {
     if std::env::var_os("EVERCRED_TEST_WITHOUT_FAKETIME").is_some() {
         return;

@@ -30,6 +30,8 @@ struct Bench {
     boot: i64,
     /// Whether there is a network. Without one every call fails at once.
     online: bool,
+    /// Whether AWS answers every call with 503.
+    busy: bool,
     under_way: VecDeque<(Ticket, Outcome)>,
     sent: Vec<(i64, Sent)>,
     log: Vec<(LogLevel, String)>,
@@ -41,7 +43,7 @@ impl Bench {
         let settings = KeeperSettings { keep: Keep::All, ..Settings::parse("[clock]\nntp = []").unwrap().keeper() };
         let keeper = Keeper::new(settings, Memory::default(), Clock::new(now(MINUTE), false), 1);
         let (under_way, sent, log) = (VecDeque::new(), Vec::new(), Vec::new());
-        let mut bench = Self { keeper, boot: MINUTE, online: true, under_way, sent, log };
+        let mut bench = Self { keeper, boot: MINUTE, online: true, busy: false, under_way, sent, log };
         let plans = (0..profiles).map(|profile| format!("app-{profile}")).map(|name| (name.clone(), Ok(plan(&name))));
         bench.handle(Event::Home(endpoint()));
         bench.handle(Event::Plans { profiles: plans.collect(), sso_sessions: BTreeMap::new() });
@@ -80,6 +82,7 @@ impl Bench {
 
     fn good(&self, source: &Source) -> Outcome {
         match source {
+            _ if self.busy => Outcome::Failed(aws_error::fault("a call", Some(503), Some("ServiceUnavailable"), None)),
             Source::Static(_) => Outcome::Identified { account_id: "111122223333".into(), arn: "arn".into() },
             _ => Outcome::Minted(Credentials {
                 access_key_id: format!("ASIA{}", self.sent.len()),
@@ -305,4 +308,86 @@ fn a_look_that_fails_while_nothing_is_due_is_no_alarm() {
     assert!(bench.times(Sent::Look, 0).len() > 5);
     assert_eq!(bench.said(LogLevel::Warn), [""; 0]);
     assert_eq!(bench.fresh(), 3);
+}
+
+#[test]
+fn fifty_profiles_that_are_due_wait_for_one_look_that_is_answered() {
+    let mut bench = Bench::new(50);
+    bench.online = false;
+    bench.boot += 9 * HOUR;
+    bench.forget();
+    let woke = bench.boot;
+    bench.disturb(Disturbance::Resume);
+    bench.pass(12 * SECOND);
+    bench.disturb(Disturbance::Network);
+    // Names can be looked up nine seconds later.
+    bench.pass(9 * SECOND);
+    assert_eq!(bench.times(Sent::Call, woke), [0; 0], "they would all fail");
+    assert!(bench.times(Sent::Look, woke).len() <= 10, "{:?}", bench.sent);
+    assert_eq!((bench.said(LogLevel::Warn), bench.said(LogLevel::Info)), (vec![], vec![]));
+    bench.online = true;
+    // Eight seconds at most to the next look, and ten calls a second.
+    bench.pass(14 * SECOND);
+    assert_eq!((bench.fresh(), bench.times(Sent::Call, woke).len()), (50, 50));
+}
+
+#[test]
+fn who_waits_is_not_made_to_wait_for_the_network() {
+    let mut bench = Bench::new(3);
+    bench.online = false;
+    bench.boot += 9 * HOUR;
+    bench.disturb(Disturbance::Resume);
+    bench.pass(SECOND);
+    bench.forget();
+    let (asked, caller) = (bench.boot, CallerId(1));
+    bench.handle(Event::Asked { caller, profile: "app-1".to_owned(), wants: Wants::Credentials });
+    bench.serve();
+    assert_eq!(bench.times(Sent::Call, asked), [0], "and for nobody else");
+    // His is answered, between two looks: that tells for all.
+    bench.online = true;
+    bench.pass(4 * SECOND);
+    assert_eq!(bench.fresh(), 3);
+}
+
+#[test]
+fn where_no_look_is_ever_answered_nothing_waits_for_longer_than_two_minutes() {
+    let mut bench = Bench::new(3);
+    bench.online = false;
+    bench.boot += 9 * HOUR;
+    bench.disturb(Disturbance::Resume);
+    let woke = bench.boot;
+    bench.forget();
+    bench.pass(3 * MINUTE);
+    let calls = bench.times(Sent::Call, woke);
+    let first = calls.first().expect("they are made in the end");
+    assert!((119 * SECOND..=121 * SECOND).contains(first), "{calls:?}");
+}
+
+#[test]
+fn changes_without_end_are_few_looks_and_keep_nothing_waiting_for_ever() {
+    let mut bench = Bench::new(3);
+    bench.online = false;
+    bench.boot += 2 * HOUR;
+    let begin = bench.boot;
+    bench.forget();
+    for _ in 0..1_000 {
+        bench.disturb(Disturbance::Network);
+        bench.pass(600);
+    }
+    let looks = bench.times(Sent::Look, begin);
+    let in_the_first_minute = looks.iter().filter(|at| **at < MINUTE).count();
+    assert!((5..=15).contains(&in_the_first_minute), "{looks:?}");
+    assert!(bench.times(Sent::Call, begin).first().is_some_and(|at| *at < 6 * MINUTE), "{:?}", bench.sent);
+}
+
+#[test]
+fn a_new_network_is_no_reason_to_press_an_aws_that_has_answered() {
+    let mut bench = Bench::new(1);
+    bench.busy = true;
+    bench.pass(3 * HOUR);
+    let changed = bench.boot;
+    bench.disturb(Disturbance::Network);
+    bench.pass(2 * MINUTE);
+    let calls = bench.times(Sent::Call, changed).into_iter().filter(|at| *at >= 0).count();
+    assert!(calls <= 1, "{calls} in two minutes");
 }

@@ -119,6 +119,11 @@ impl StandIn {
         self.shared.world().calls.clone()
     }
 
+    /// How often somebody came to see the time.
+    pub fn looks(&self) -> usize {
+        self.shared.world().looks
+    }
+
     /// How many calls of an action came.
     pub fn count(&self, action: &str) -> usize {
         self.calls().iter().filter(|call| call.action == action).count()
@@ -254,7 +259,10 @@ fn misbehave(
             let headers = vec![("Location", "http://portal.invalid/".to_owned())];
             Response { headers, ..Response::new(302, "text/html", page) }
         }
-        Fault::Status511 => Response::new(511, "text/html", page),
+        Fault::Status511 => {
+            let headers = vec![("Retry-After", "3600".to_owned())];
+            Response { headers, ..Response::new(511, "text/html", page) }
+        }
         Fault::Empty => Response::new(200, content_type, ""),
         Fault::Huge => Response::new(200, content_type, vec![b' '; 64 * 1024 * 1024]),
         Fault::Truncated => {

@@ -24,6 +24,7 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Response {
     let action = request.parameter("Action").unwrap_or_default();
     if action.is_empty() && request.header("authorization").is_none() {
         // What a browser gets, and a look at the time.
+        world.looks += 1;
         let mut response = Response::new(302, "text/html", "");
         response.headers.push(("Location", "https://aws.amazon.com/iam".to_owned()));
         return response;

@@ -57,7 +57,7 @@ pub enum Fault {
     Html,
     /// Sends to another page with status 302, as one does too.
     Redirect,
-    /// Status 511, which RFC 6585 has for it.
+    /// Status 511, which RFC 6585 has for it, and the wish not to be asked again for an hour.
     Status511,
     /// Status 200 and nothing in it.
     Empty,
@@ -127,6 +127,8 @@ pub(super) struct World {
     /// Minted sets live no longer than this, whatever was asked for.
     pub longest_life_seconds: Option<i64>,
     pub calls: Vec<Call>,
+    /// How often somebody came without a question, to see the time.
+    pub(super) looks: usize,
     /// The code that each MFA device shows now; taken away by its use.
     pub codes: BTreeMap<String, String>,
     pub sso: Sso,
@@ -146,6 +148,7 @@ impl World {
             date: DateHeader::True,
             longest_life_seconds: None,
             calls: Vec::new(),
+            looks: 0,
             codes: BTreeMap::new(),
             sso: Sso::default(),
             signin: Signin::default(),

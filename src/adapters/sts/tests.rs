@@ -200,6 +200,8 @@ async fn what_is_no_answer_of_aws_is_said_to_be_none() {
         answer(200, "text/html", "", "<html><body>Please sign in</body></html>"),
         answer(403, "text/html", "", "<html><body>Blocked</body></html>"),
         answer(503, "text/html", "", "<html>"),
+        answer(302, "text/html", "Location: http://portal.invalid/\r\n", "<html>"),
+        answer(511, "text/html", "Retry-After: 3600\r\n", "<html>"),
         answer(200, "text/xml", "", ""),
         answer(200, "text/xml", "", cut),
         answer(200, "text/xml", "", &half_set),
@@ -212,6 +214,7 @@ async fn what_is_no_answer_of_aws_is_said_to_be_none() {
             ("InvalidResponse", ErrorClass::Retryable),
             "{bytes}: {fault:?}"
         );
+        assert_eq!(fault.retry_after, None, "nobody but AWS sends us away: {bytes}");
         assert!(!fault.message.contains("minted-"), "{}", fault.message);
     }
 }

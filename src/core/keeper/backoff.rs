@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::rng::Rng;
-use crate::core::aws_error::{ErrorClass, Fault};
+use crate::core::aws_error::{ErrorClass, Fault, is_unreached};
 use crate::core::time::BootTime;
 
 /// Retries are eager for this long, then rare.
@@ -83,7 +83,8 @@ impl Streak {
                 Some(longest / 2 + rng.up_to(longest / 2))
             }
             ErrorClass::Permanent => Some(HOURLY + rng.up_to(TimeDelta::minutes(3))),
-            ErrorClass::Retryable if settles => {
+            // A new network does not mend what AWS itself has answered.
+            ErrorClass::Retryable if settles && is_unreached(fault) => {
                 let longest = doubled(TimeDelta::milliseconds(500), settling, TimeDelta::seconds(15));
                 Some(longest / 2 + rng.up_to(longest / 2))
             }

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 
 use super::Keeper;
 use super::api::{Action, Notice, Outcome, Warning};
+use crate::core::aws_error::is_unreached;
 use crate::core::clock::{Crossing, Grade, LIMITS};
 use crate::core::plan::Endpoint;
 use crate::core::time::{BootTime, Now};
@@ -30,6 +31,9 @@ const SETTLED: TimeDelta = TimeDelta::minutes(2);
 /// So many looks in half an hour and no more: a clock that is set all the time is no reason for as many requests.
 const AT_ONCE: usize = 30;
 const PER: TimeDelta = TimeDelta::minutes(30);
+/// So many looks in a minute follow each other at once; each one more is put off by this and as much again.
+const CLOSE: usize = 3;
+const APART: TimeDelta = TimeDelta::seconds(2);
 /// What was foretold is foretold again after this.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
 /// The problem's id.
@@ -50,6 +54,8 @@ pub(super) struct ClockWatch {
     settling: usize,
     /// Why the last one did.
     why: Option<String>,
+    /// Whether there was no answer to it at all.
+    unreached: bool,
     /// When something changed that they, and other failures, may have come from.
     pub(super) changed_at: Option<BootTime>,
     told: Option<Grade>,
@@ -76,6 +82,7 @@ impl ClockWatch {
 
     /// A look has ended; `heard_at` is when AWS was heard last.
     pub(super) fn look_ended(&mut self, heard_at: Option<BootTime>, outcome: Outcome) {
+        self.unreached = matches!(&outcome, Outcome::Failed(fault) if is_unreached(fault));
         self.why = match outcome {
             Outcome::Failed(fault) => Some(fault.message),
             _ => None,
@@ -88,6 +95,11 @@ impl ClockWatch {
         if self.settles() {
             self.settling = self.failed;
         }
+    }
+
+    /// Whether the last look since the last doubt had no answer.
+    pub(super) fn reached_nobody(&self) -> bool {
+        self.failed > 0 && self.unreached
     }
 
     /// When to look if nothing is heard until then.
@@ -106,6 +118,14 @@ impl ClockWatch {
     /// Whether the last look was made while things settled after a change.
     fn settles(&self) -> bool {
         self.changed_at.zip(self.looks.back()).is_some_and(|(changed, last)| *last - changed < SETTLED)
+    }
+
+    /// Not before this, whoever waits for it: doubts come in bursts, and each asks for a look.
+    pub(super) fn not_sooner(&self, now: BootTime) -> Option<BootTime> {
+        let last = *self.looks.back()?;
+        let recent = self.looks.iter().rev().take_while(|at| now - **at < TimeDelta::minutes(1)).count();
+        let more = i32::try_from(recent.saturating_sub(CLOSE)).unwrap_or(i32::MAX);
+        Some(last + APART * more).filter(|at| *at > now)
     }
 
     /// Not before this, whatever is in doubt.
@@ -129,10 +149,21 @@ impl Keeper {
         let Some(endpoint) = self.where_to_look() else { return };
         let closely = grade > Grade::Ok || self.clock.is_restless();
         let due = self.clock_watch.due(self.clock.heard_at(), closely).filter(|_| !self.must_look());
-        match due.max(self.clock_watch.not_before()).filter(|due| *due > now.boot) {
+        let due = due.max(self.clock_watch.not_sooner(now.boot)).max(self.clock_watch.not_before());
+        match due.filter(|due| *due > now.boot) {
             Some(due) => self.wake_at(due),
             None => self.probe(endpoint, now),
         }
+    }
+
+    /// Until when nothing is called but what somebody waits for. While things settle after a change the look at AWS's time,
+    /// which goes ahead of all calls, tells for all of them whether there is a network: as long as it reaches nobody they
+    /// would fail as well, one by one.
+    pub(super) fn waits_for_network_until(&self, now: Now) -> Option<BootTime> {
+        let watch = &self.clock_watch;
+        let until = watch.changed_at.map(|at| at + SETTLED).filter(|until| *until > now.boot)?;
+        let may_look = self.settings.probe && watch.home.is_some() && watch.not_before() <= Some(now.boot);
+        (may_look && self.clock.is_suspect() && watch.reached_nobody()).then_some(until)
     }
 
     /// Looks at AWS's time, unless a look was made since then: where it answers, there is a network.

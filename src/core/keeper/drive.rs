@@ -59,11 +59,14 @@ impl Keeper {
         self.wake = None;
         self.adopt_restored(now);
         let asked_now = self.asked_now.take();
+        let held_until = self.waits_for_network_until(now);
         for profile in self.wanted(now) {
-            let said = self.profiles.get(&profile).and_then(|route| route.as_ref().ok()?.plan.renew);
             let asked = asked_now.as_ref() == Some(&profile) || self.is_waited_for(&profile);
-            let asked = asked || said == Some(RenewAs::Ahead);
-            self.drive(&profile, None, asked, now);
+            if held_until.is_some() && !asked {
+                continue;
+            }
+            let said = self.profiles.get(&profile).and_then(|route| route.as_ref().ok()?.plan.renew);
+            self.drive(&profile, None, asked || said == Some(RenewAs::Ahead), now);
         }
         let targets: Vec<(String, NodeKey)> = self
             .waiting
@@ -74,9 +77,12 @@ impl Keeper {
             self.drive(&profile, Some(&target), true, now);
         }
         self.stamp_anew(now);
-        self.drive_sessions(now);
+        self.drive_sessions(held_until.is_some(), now);
+        if let Some(until) = held_until {
+            self.wake_at(until);
+        }
         self.tend_sign_ins(now);
-        if let Some(endpoint) = self.waits_for_the_time() {
+        if let Some(endpoint) = self.waits_for_the_time().filter(|_| !self.must_wait_to_look(now)) {
             self.probe(endpoint, now);
         }
         if self.time_check.in_flight.is_none()
@@ -241,7 +247,7 @@ impl Keeper {
     /// limit. Where not, what comes next is seen to.
     pub(super) fn may_call(&mut self, service: Option<Service>, endpoint: &Endpoint, now: Now) -> bool {
         if self.must_look() {
-            if self.time_check.in_flight.is_none() {
+            if self.time_check.in_flight.is_none() && !self.must_wait_to_look(now) {
                 self.log(LogLevel::Debug, None, "AWS's time is in doubt: looked at before signing".to_owned());
                 self.probe(endpoint.clone(), now);
             }
@@ -254,6 +260,15 @@ impl Keeper {
                 false
             }
         }
+    }
+
+    /// Whether so many looks were made of late that the next one has to wait; it is seen to.
+    fn must_wait_to_look(&mut self, now: Now) -> bool {
+        let until = self.clock_watch.not_sooner(now.boot);
+        if let Some(until) = until {
+            self.wake_at(until);
+        }
+        until.is_some()
     }
 
     pub(super) fn probe(&mut self, endpoint: Endpoint, now: Now) {

@@ -341,16 +341,16 @@ impl Keeper {
     }
 
     /// Refreshes what is due, for the AWS tools' sake also where no profile of ours is in use.
-    pub(super) fn drive_sessions(&mut self, now: Now) {
+    pub(super) fn drive_sessions(&mut self, waits_for_network: bool, now: Now) {
         let keys: Vec<NodeKey> =
             self.nodes.iter().filter(|(_, node)| node.session.is_some()).map(|(key, _)| key.clone()).collect();
         for key in keys {
-            self.drive_session(&key, now);
+            self.drive_session(&key, waits_for_network, now);
             self.tell_of_end(&key, now);
         }
     }
 
-    fn drive_session(&mut self, key: &NodeKey, now: Now) {
+    fn drive_session(&mut self, key: &NodeKey, waits_for_network: bool, now: Now) {
         let Some(node) = self.nodes.get(key).filter(|node| node.flight.is_none()) else { return };
         let Some(state) = &node.session else { return };
         if let Some((_, again_at)) = &state.unsaved {
@@ -364,7 +364,7 @@ impl Keeper {
             Source::Login(_) => self.settings.login_cache,
             _ => self.settings.sso_cache,
         };
-        if !wanted {
+        if !wanted || waits_for_network {
             return;
         }
         let Some(reason) = node.due(&self.clock, now) else {

@@ -12,6 +12,7 @@ const PROFILES: usize = 50;
 fn world(seed: u64) -> World {
     let mut world = World::new(seed, PROFILES);
     world.keep_all();
+    world.watch_clock();
     for profile in (0..PROFILES).filter(|profile| Program::of(*profile) == Some(Program::Quick)) {
         assert!(world.ask_now(&format!("app-{profile}")));
     }
@@ -124,6 +125,43 @@ fn a_paused_machine_renews_seconds_after_it_goes_on() {
         world.pause(3 * HOUR, wall_is_set);
         world.network_changed();
         world.advance(15_000);
+        assert_eq!(stale(&world), Vec::<usize>::new(), "{}", world.story());
+    }
+}
+
+#[test]
+fn a_laptop_that_woke_for_moments_all_night_is_no_slower_in_the_morning() {
+    for seed in 1..=20 {
+        let mut world = world(seed);
+        world.aws.health = Health::NoNetwork;
+        for _ in 0..12 {
+            world.suspend(40 * MINUTE);
+            world.advance(20_000);
+        }
+        world.suspend(HOUR);
+        world.advance(5_000);
+        world.network_changed();
+        let late = world.random(20_000);
+        world.advance(late);
+        world.aws.health = Health::Well;
+        world.advance(25_000);
+        assert_eq!(stale(&world), Vec::<usize>::new(), "{late} ms\n{}", world.story());
+    }
+}
+
+#[test]
+fn while_there_is_no_network_one_request_tells_for_all() {
+    for seed in 1..=20 {
+        let mut world = world(seed);
+        world.aws.health = Health::NoNetwork;
+        world.suspend(9 * HOUR);
+        let (failing, looks) = (world.aws.failing, world.looks);
+        world.network_changed();
+        world.advance(90_000);
+        assert_eq!(world.aws.failing, failing, "a vain call\n{}", world.story());
+        assert!((8..=16).contains(&(world.looks - looks)), "{} looks", world.looks - looks);
+        world.aws.health = Health::Well;
+        world.advance(25_000);
         assert_eq!(stale(&world), Vec::<usize>::new(), "{}", world.story());
     }
 }

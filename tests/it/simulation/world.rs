@@ -131,7 +131,7 @@ pub(crate) struct World {
     pub(crate) jumped_at: BootTime,
     /// When the machine last went on after a sleep that its clocks show.
     resumed_at: BootTime,
-    /// When AWS's time was last looked at, or an answer told it.
+    /// When a look at AWS's time ended, or an answer told it, that was asked for since then.
     looked_at: BootTime,
     /// When each of the last calls to STS was sent.
     pub(crate) sent: Vec<i64>,
@@ -395,7 +395,10 @@ impl World {
         let is_program =
             |underway: &Underway| matches!(&underway.flight, Flight::Mint(order) if Program::behind(order).is_some());
         let lost = self.flights.extract_if(.., |_, underway| !is_program(underway)).collect::<Vec<_>>();
-        for (_, Underway { ticket, .. }) in lost {
+        for (_, Underway { ticket, flight, sent, .. }) in lost {
+            if matches!(flight, Flight::Probe) && sent >= self.resumed_at {
+                self.looked_at = now.boot;
+            }
             let fault = evercred::core::aws_error::fault("a call", None, Some("Network"), None);
             self.keeper.handle(Event::Ended { ticket, outcome: Outcome::Failed(fault), samples: vec![] }, now);
         }
@@ -499,7 +502,9 @@ impl World {
             let lie = self.aws.lie.take().unwrap_or_default();
             let date = (truth - cached).max(truth - (now.boot - sent).num_milliseconds() - 1_000) + lie;
             let date = AwsTime::from_millis(date.div_euclid(1_000) * 1_000);
-            self.looked_at = now.boot;
+            if sent >= self.resumed_at {
+                self.looked_at = now.boot;
+            }
             samples.push(Sample { date, sent, received: now.boot, trust: Trust::Authenticated });
             self.unconfirmed = match (lie, self.unconfirmed) {
                 // An answer from before the pause tells nothing of it, nor one to a question from before a jump.
@@ -529,6 +534,9 @@ impl World {
             self.note(format!("{}: {said}", what(order)));
         } else {
             self.note(format!("a look at the time: {samples:?}"));
+            if sent >= self.resumed_at {
+                self.looked_at = now.boot;
+            }
         }
         self.keeper.handle(Event::Ended { ticket, outcome, samples }, now);
         self.carry_out();
@@ -554,7 +562,6 @@ impl World {
                 }
                 Action::Probe(order) => {
                     self.looks += 1;
-                    self.looked_at = self.machine.now().boot;
                     self.depart(order.ticket, Flight::Probe, 0);
                 }
                 Action::Notice(notice) => self.check_told(notice),
