@@ -339,7 +339,7 @@ fn settings_behind_a_link_stay_there_and_what_can_not_be_written_is_said_with_no
 }
 
 #[test]
-fn an_installation_that_was_interrupted_is_finished_or_taken_away() {
+fn an_installation_that_is_at_work_is_not_disturbed_and_one_that_was_interrupted_is_finished_or_taken_away() {
     if left_out() {
         return;
     }
@@ -357,7 +357,11 @@ fn an_installation_that_was_interrupted_is_finished_or_taken_away() {
             said.stdout == b"activating\n"
         };
         person.manager.eventually("it waits for the daemon", starting);
-        installing.kill().unwrap();
+        let output = service(&person, &[], &[way_on]);
+        assert!(stderr(&output).contains("another evercred is installing"), "{}", stderr(&output));
+        // Between this test and the companion is the program that entered the namespaces.
+        let companion = child_of(installing.id());
+        rustix::process::kill_process(companion, rustix::process::Signal::KILL).unwrap();
         installing.wait().unwrap();
         must(&service(&person, &[], &[way_on]));
         if way_on == "uninstall" {
@@ -367,6 +371,12 @@ fn an_installation_that_was_interrupted_is_finished_or_taken_away() {
         }
     }
     assert_eq!(person.whose("mid"), Ok(role("Mid")));
+}
+
+fn child_of(process: u32) -> rustix::process::Pid {
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap();
+    let pid = children.split_whitespace().next().unwrap().parse().unwrap();
+    rustix::process::Pid::from_raw(pid).unwrap()
 }
 
 #[test]

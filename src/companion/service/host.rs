@@ -1,5 +1,6 @@
 //! Where an installation would be: whose it is, which folders, which program.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::tool;
@@ -57,8 +58,21 @@ impl Host {
     /// The process id of the daemon that holds the state folder's lock.
     pub(super) fn holder_of_state(&self) -> Option<String> {
         let path = self.state.join("lock");
-        let is_held = std::fs::File::open(&path).is_ok_and(|file| file.try_lock_shared().is_err());
+        let is_held = File::open(&path).is_ok_and(|file| file.try_lock_shared().is_err());
         is_held.then(|| std::fs::read_to_string(&path).unwrap_or_default().trim().to_owned())
+    }
+
+    /// Keeps a second command from changing the service at the same time, for as long as the result lives. It is the home
+    /// folder that is locked, so that no file is left; where a file system locks nothing, nothing is kept.
+    pub(super) fn alone(&self) -> Result<Option<File>, Failure> {
+        let Ok(home) = File::open(&self.home) else { return Ok(None) };
+        match home.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                let message = "another evercred is installing or uninstalling the service: nothing was changed";
+                Err(Failure::new(ATTENTION, message).fix("wait until it has ended"))
+            }
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(home)),
+        }
     }
 
     /// Refuses a home that can't be written to, before anything is begun.
