@@ -59,6 +59,15 @@ pub(super) fn with_settings(environment: &Environment, profiles: &Profiles) -> P
     }
 }
 
+/// What a daemon that is started from here goes by: the setting `[environment]` lies over what it is started with.
+pub(super) fn daemon_environment(environment: &Environment) -> Environment {
+    let text = settings_path(environment).and_then(|(path, named)| read_settings(&path, named));
+    match text.ok().and_then(|text| Settings::parse(&text).ok()) {
+        Some(settings) => environment.overlay(&settings.environment),
+        None => environment.clone(),
+    }
+}
+
 /// Where this shell finds the program of the first `credential_process` behind a profile.
 pub(super) fn program_on_path(environment: &Environment, profile: &str) -> Option<PathBuf> {
     let plan = resolved(environment, &files::aws_paths(environment).ok()?, profile).ok()?;

@@ -393,3 +393,60 @@ fn a_companion_without_its_daemon_says_where_it_looked() {
     let said = stderr(&output.output().unwrap());
     assert!(said.contains("alone/evercredd can be run") && said.contains("fix: install evercredd"), "{said}");
 }
+
+#[test]
+fn what_could_not_be_taken_away_is_taken_away_the_next_time() {
+    if left_out() {
+        return;
+    }
+    let person = Person::new();
+    let settings = ".config/evercred/evercred.toml";
+    let before = person.manager.read(settings);
+    person.install();
+    let stored = person.manager.read(settings);
+    assert_ne!(stored, before);
+    person.manager.write(settings, &format!("keep = 3\n{stored}"));
+    let output = service(&person, &[], &["uninstall"]);
+    assert!(output.status.code() == Some(1) && stderr(&output).contains("stays as it is"), "{}", stderr(&output));
+    person.manager.write(settings, &stored);
+    must(&service(&person, &[], &["uninstall"]));
+    assert_eq!(person.manager.read(settings), before);
+    assert!(!person.manager.path(".local/state/evercred/service.json").exists());
+}
+
+#[test]
+fn another_shell_finds_the_folders_of_the_one_that_installed() {
+    if left_out() {
+        return;
+    }
+    let person = Person::new();
+    let before = person.tree();
+    let state = format!("XDG_STATE_HOME={}", person.manager.path("st").display());
+    must(&service(&person, &[&state], &["install"]));
+    assert!(person.manager.path("st/evercred/service.json").exists());
+    let said = person.install();
+    assert!(said.contains("nothing to do"), "{said}");
+    assert_eq!(status(&person, &[]).0, Some(0));
+    must(&service(&person, &[], &["uninstall", "--purge"]));
+    let mut left = person.tree();
+    left.retain(|path, _| !path.contains(".aws/sso") && !path.contains(".aws/login"));
+    assert_eq!(left, before);
+}
+
+#[test]
+fn a_service_that_runs_and_is_not_enabled_is_said_and_enabled() {
+    if left_out() {
+        return;
+    }
+    let person = Person::new();
+    person.install();
+    person.manager.must(&["systemctl", "--user", "disable", "evercredd.service", "evercredd.socket"]);
+    let (code, document) = status(&person, &[]);
+    assert!(
+        code == Some(1) && document["problems"].to_string().contains("does not start with your session"),
+        "{document}"
+    );
+    person.install();
+    assert_eq!(person.manager.property("UnitFileState"), "enabled");
+    assert_eq!(status(&person, &[]).0, Some(0));
+}

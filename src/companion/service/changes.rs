@@ -14,9 +14,9 @@ pub(super) struct Changes {
 }
 
 enum Undo {
-    RemoveFile(PathBuf),
+    RemoveFile { path: PathBuf, wrote: Vec<u8> },
     RemoveFolder(PathBuf),
-    PutBack { path: PathBuf, text: Vec<u8>, mode: u32 },
+    PutBack { path: PathBuf, text: Vec<u8>, mode: u32, wrote: Option<Vec<u8>> },
     Rename { from: PathBuf, to: PathBuf },
 }
 
@@ -49,9 +49,7 @@ impl Changes {
             Ok(found) => found.mode() & 0o7777,
             Err(_) => mode,
         };
-        let mut name = target.file_name().unwrap_or_default().to_owned();
-        name.push(".evercred-new");
-        let new = target.with_file_name(name);
+        let new = beside(&target);
         let _ = std::fs::remove_file(&new);
         let written = write_new(&new, text, mode).and_then(|()| {
             let before = match std::fs::read(&target) {
@@ -66,8 +64,11 @@ impl Changes {
             Ok(before)
         });
         match written {
-            Ok(Some(text)) => self.undo.push(Undo::PutBack { path: target.clone(), text, mode }),
-            Ok(None) => self.undo.push(Undo::RemoveFile(target.clone())),
+            Ok(Some(before)) => {
+                let wrote = Some(text.to_owned());
+                self.undo.push(Undo::PutBack { path: target.clone(), text: before, mode, wrote });
+            }
+            Ok(None) => self.undo.push(Undo::RemoveFile { path: target.clone(), wrote: text.to_owned() }),
             Err(error) => {
                 let _ = std::fs::remove_file(&new);
                 return Err(failed(&error));
@@ -94,7 +95,8 @@ impl Changes {
     pub(super) fn remove(&mut self, path: &Path) -> Result<(), String> {
         let (Ok(text), Ok(found)) = (std::fs::read(path), path.metadata()) else { return Ok(()) };
         std::fs::remove_file(path).map_err(|error| cannot("removed", path, &error))?;
-        self.undo.push(Undo::PutBack { path: path.to_owned(), text, mode: found.mode() & 0o7777 });
+        let mode = found.mode() & 0o7777;
+        self.undo.push(Undo::PutBack { path: path.to_owned(), text, mode, wrote: None });
         Ok(())
     }
 
@@ -109,7 +111,8 @@ impl Changes {
     /// Takes everything back, last things first; says what can't be.
     pub(super) fn take_back(self) -> Vec<String> {
         let undone = self.undo.into_iter().rev().map(|undo| match undo {
-            Undo::RemoveFile(path) => std::fs::remove_file(&path).map_err(|error| cannot("removed", &path, &error)),
+            Undo::RemoveFile { path, wrote } => still(&path, Some(&wrote))
+                .and_then(|()| std::fs::remove_file(&path).map_err(|error| cannot("removed", &path, &error))),
             // A daemon that ran meanwhile may have left something in it.
             Undo::RemoveFolder(path) => {
                 let _ = std::fs::remove_dir(&path);
@@ -118,13 +121,30 @@ impl Changes {
             Undo::Rename { from, to } => {
                 std::fs::rename(&from, &to).map_err(|error| cannot("moved back", &from, &error))
             }
-            Undo::PutBack { path, text, mode } => {
-                let _ = std::fs::remove_file(&path);
-                write_new(&path, &text, mode).map_err(|error| cannot("put back", &path, &error))
-            }
+            Undo::PutBack { path, text, mode, wrote } => still(&path, wrote.as_deref()).and_then(|()| {
+                let new = beside(&path);
+                let _ = std::fs::remove_file(&new);
+                let written = write_new(&new, &text, mode).and_then(|()| std::fs::rename(&new, &path));
+                written.map_err(|error| cannot("put back", &path, &error))
+            }),
         });
         undone.filter_map(Result::err).collect()
     }
+}
+
+/// Whether a file is as we left it: what somebody wrote since is theirs.
+fn still(path: &Path, wrote: Option<&[u8]>) -> Result<(), String> {
+    if std::fs::read(path).ok().as_deref() == wrote {
+        return Ok(());
+    }
+    Err(format!("{} was written by somebody else meanwhile, and stays", path.display()))
+}
+
+/// A name for the new text of a file.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".evercred-new");
+    path.with_file_name(name)
 }
 
 fn write_new(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::tool;
 use crate::companion::failure::{ATTENTION, Failure};
 use crate::core::service::environment::OF_THE_UNIT;
+use crate::core::service::unit;
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
 use crate::platform::program;
@@ -53,6 +54,15 @@ impl Host {
             home: absolute(home),
             environment,
         })
+    }
+
+    /// With what an installed unit was given of another shell, where this one says nothing else: its folders are the service's.
+    pub(super) fn with_installed(self) -> Result<Self, Failure> {
+        let unit = self.home.join(".config/systemd/user").join(unit::NAME);
+        let variables = unit::variables(&std::fs::read_to_string(unit).unwrap_or_default()).into_iter();
+        let is_missing = |name: &str| self.environment.get(name).is_none_or(str::is_empty);
+        let missing = variables.filter(|(name, _)| OF_THE_UNIT.contains(&name.as_str()) && is_missing(name));
+        Self::look(&self.environment.overlay(&missing.collect()))
     }
 
     /// The process id of the daemon that holds the state folder's lock.

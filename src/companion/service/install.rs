@@ -51,7 +51,8 @@ pub(super) fn install(host: &Host, kind: Kind, force: bool, more: &[String]) -> 
         Ok(changed) => changed,
         Err(why) => return Err(failure(&why, changes.take_back())),
     };
-    let up_to_date = matches!(&running, Running::Answers(status) if changed.is_empty() && is_this(status));
+    let up_to_date =
+        before.is_whole() && matches!(&running, Running::Answers(status) if changed.is_empty() && is_this(status));
     let started = if up_to_date { Ok(()) } else { manager.start(&work.files, &changed) };
     let answered = match started.and_then(|()| wait_for_answer(host, &manager)) {
         Ok(answered) => answered,
@@ -106,8 +107,9 @@ pub(super) fn filling(host: &Host, of_service: &dyn Fn(&str) -> Option<String>) 
     let variables = host.unit_variables(of_service);
     let runtime = variables.iter().any(|(name, _)| name == "EVERCRED_RUNTIME_DIR").then(|| text(&host.runtime));
     let mut writable = vec![text(&host.runtime), text(&host.state)];
-    let paths = files::aws_paths(&host.environment)?;
-    let variable = |name: &str| host.environment.get(name).map(str::to_owned);
+    let environment = offline::daemon_environment(&host.environment);
+    let paths = files::aws_paths(&environment)?;
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
     let caches = CachePaths::resolve(&variable, PathStyle::Unix);
     // The AWS tools make `~/.aws/sso/cache` in `~/.aws`, so that is the folder to write to.
     let aws = host.home.join(".aws");
@@ -133,9 +135,10 @@ pub(super) fn filling(host: &Host, of_service: &dyn Fn(&str) -> Option<String>) 
 
 /// Whether a profile runs a program of its own.
 pub(super) fn runs_programs(host: &Host) -> bool {
-    let Ok(paths) = files::aws_paths(&host.environment) else { return false };
+    let environment = offline::daemon_environment(&host.environment);
+    let Ok(paths) = files::aws_paths(&environment) else { return false };
     let profiles = offline::with_settings(&host.environment, files::read_aws(&paths).profiles());
-    let variable = |name: &str| host.environment.get(name).map(str::to_owned);
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
     let context = PlanContext::from_environment(&variable, zone::local_offset());
     let prints_codes = profiles.profiles.values().any(|section| section.settings.contains_key("mfa_process"));
     let runs = |plan: &plan::Plan| plan.steps.iter().any(|step| matches!(step.source, Source::Process { .. }));
@@ -328,6 +331,16 @@ fn apply(host: &Host, work: &Work, changes: &mut Changes) -> Result<Vec<PathBuf>
     for folder in &work.folders {
         changes.folder(folder, 0o700)?;
     }
+    for file in &work.files {
+        changes.folder(file.path.parent().unwrap_or(&file.path), 0o755)?;
+    }
+    if work.settings.is_some() {
+        changes.folder(host.settings.parent().unwrap_or(&host.settings), 0o700)?;
+    }
+    // Without an earlier record whatever is begun is found again by this one; with one by that.
+    if !host.state.join(RECORD).exists() {
+        write_record(host, work, changes)?;
+    }
     for path in &work.aside {
         changes.set_aside(path)?;
     }
@@ -340,15 +353,18 @@ fn apply(host: &Host, work: &Work, changes: &mut Changes) -> Result<Vec<PathBuf>
         if before.as_deref() == Some(text.as_bytes()) {
             continue;
         }
-        changes.folder(path.parent().unwrap_or(path), 0o755)?;
         changes.write(path, text.as_bytes(), 0o644, before.as_deref())?;
         changed.push(path.clone());
     }
     if let Some(edit) = &work.settings {
         // A daemon that runs takes new settings by itself.
-        changes.folder(host.settings.parent().unwrap_or(&host.settings), 0o700)?;
         changes.write(&host.settings, edit.after.as_bytes(), 0o600, edit.before.as_deref())?;
     }
+    write_record(host, work, changes)?;
+    Ok(changed)
+}
+
+fn write_record(host: &Host, work: &Work, changes: &mut Changes) -> Result<(), String> {
     let mut record = work.record.clone();
     for folder in changes.made_folders().map(|folder| folder.display().to_string()) {
         if !record.folders.contains(&folder) {
@@ -357,10 +373,10 @@ fn apply(host: &Host, work: &Work, changes: &mut Changes) -> Result<Vec<PathBuf>
     }
     let path = host.state.join(RECORD);
     let before = std::fs::read(&path).ok();
-    if before.as_deref() != Some(record.text().as_bytes()) {
-        changes.write(&path, record.text().as_bytes(), 0o600, before.as_deref())?;
+    if before.as_deref() == Some(record.text().as_bytes()) {
+        return Ok(());
     }
-    Ok(changed)
+    changes.write(&path, record.text().as_bytes(), 0o600, before.as_deref())
 }
 
 /// The failure of a step, after everything was taken back but what is complained of.

@@ -170,6 +170,21 @@ impl Manager {
     }
 }
 
+impl Standing {
+    /// Whether all of it runs, and starts at each login.
+    fn is_started(units: &[Unit; 2]) -> bool {
+        units.iter().all(|unit| unit.active == "active" && unit.enabled != "disabled")
+    }
+
+    /// Whether nothing is left to be started.
+    pub(super) fn is_whole(&self) -> bool {
+        match self {
+            Self::Systemd(units) => Self::is_started(units),
+            Self::Launchd { is_loaded } => *is_loaded,
+        }
+    }
+}
+
 /// How the service stood before anything was changed.
 pub(super) enum Standing {
     /// The socket and the service.

@@ -50,7 +50,7 @@ pub(super) enum ServiceCommand {
 
 /// Runs the command.
 pub(super) fn service(environment: &Environment, command: &ServiceCommand) -> Result<ExitCode, Failure> {
-    let (host, kind) = (Host::look(environment)?, Kind::of_this_system());
+    let (host, kind) = (Host::look(environment)?.with_installed()?, Kind::of_this_system());
     let changes = matches!(command, ServiceCommand::Install { .. } | ServiceCommand::Uninstall { .. });
     let _alone = if changes { host.alone()? } else { None };
     match command {

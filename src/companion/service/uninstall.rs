@@ -49,7 +49,13 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
         }
     }
     take_settings_out(&record, &mut left, &mut said);
-    remove_file(&host.state.join(RECORD), &mut left, &mut said);
+    if manager.is_none() {
+        remove_links(host, &mut left, &mut said);
+    }
+    // With what stays the record stays, by which the next time takes it away.
+    if left.is_empty() {
+        remove_file(&host.state.join(RECORD), &mut left, &mut said);
+    }
     // What another daemon works with, or one that could not be told to stop, is not the service's any more.
     let runs = host.holder_of_state();
     if let Some(pid) = runs.as_ref().filter(|_| purge || manager.is_none()) {
@@ -93,7 +99,19 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     Err(Failure::new(ATTENTION, format!("not everything could be taken away: {}", left.join("; ")))
-        .fix("see to what is named"))
+        .fix("see to what is named, then evercred service uninstall"))
+}
+
+/// The links by which systemd starts the units at each login, where it can't be told to remove them itself.
+fn remove_links(host: &Host, left: &mut Vec<String>, said: &mut Vec<String>) {
+    let folder = host.home.join(".config/systemd/user");
+    for (target, name) in [("default.target.wants", unit::NAME), ("sockets.target.wants", unit::SOCKET_NAME)] {
+        let link = folder.join(target).join(name);
+        if std::fs::read_link(&link).is_ok_and(|to| to == folder.join(name)) {
+            remove_file(&link, left, said);
+            let _ = std::fs::remove_dir(folder.join(target));
+        }
+    }
 }
 
 /// The files that may be ours: those of the record, and without one those that an installation writes.

@@ -116,18 +116,13 @@ fn refusal(name: &str, value: &str) -> Option<String> {
     None
 }
 
-/// A value without the name and password of URLs in it: what stands before an `@`.
+/// A value without the names and passwords of URLs in it: up to the last `@`, whatever stands there. A password may hold
+/// commas and slashes that should have been escaped. What begins as a path is one.
 pub fn redact(value: &str) -> String {
-    let one = |part: &str| {
-        let (scheme, rest) = part.split_at(part.find("://").map_or(0, |at| at + 3));
-        let host_end = rest.find('/').unwrap_or(rest.len());
-        // A password may hold slashes that should have been escaped: then the last `@` counts.
-        match rest[..host_end].rfind('@').or_else(|| rest.rfind('@').filter(|_| !scheme.is_empty())) {
-            Some(at) => format!("{scheme}***{}", &rest[at..]),
-            None => part.to_owned(),
-        }
-    };
-    value.split(',').map(one).collect::<Vec<_>>().join(",")
+    let Some(at) = value.rfind('@').filter(|_| !value.starts_with(['/', '~'])) else { return value.to_owned() };
+    let scheme = value.find("://").map_or(0, |at| at + 3);
+    let kept = if value[..scheme].contains('@') { 0 } else { scheme };
+    format!("{}***{}", &value[..kept], &value[at..])
 }
 
 /// The carried variables of a daemon, fit to be shown.
@@ -217,6 +212,11 @@ mod tests {
             ("http://me:pw@proxy:3128/", "http://***@proxy:3128/"),
             ("me:pw@proxy", "***@proxy"),
             ("http://me:p/w@proxy:1", "http://***@proxy:1"),
+            ("http://me:sec,ret@proxy:3128", "http://***@proxy:3128"),
+            ("http://me:a,b/c@proxy", "http://***@proxy"),
+            ("me:p/w@proxy", "***@proxy"),
+            ("http://me:pw@a,http://you:pw@b", "http://***@b"),
+            ("me:pw@a,http://b", "***@a,http://b"),
             ("a,http://me:pw@b,c", "a,http://***@b,c"),
             ("/home/me@work/bin:/usr/bin", "/home/me@work/bin:/usr/bin"),
         ] {

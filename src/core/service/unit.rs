@@ -36,10 +36,25 @@ pub struct Filling {
     pub runtime: Option<String>,
     /// Variables of the unit itself.
     pub variables: Vec<(String, String)>,
-    /// The folders that the daemon writes to.
+    /// The folders that the daemon writes to, its runtime and its state folder first.
     pub writable: Vec<String>,
     /// How much it is shut off.
     pub hardening: Hardening,
+}
+
+impl Filling {
+    /// The folders as systemd is told of them: without those of the AWS tools, which may be gone one day, it starts all the same.
+    fn writable(&self) -> impl Iterator<Item = String> {
+        self.writable.iter().enumerate().map(|(at, path)| if at < 2 { path.clone() } else { format!("-{path}") })
+    }
+}
+
+/// The variables that an installed unit has.
+pub fn variables(text: &str) -> Vec<(String, String)> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("Environment="));
+    lines
+        .filter_map(|word| unquoted(word).split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())))
+        .collect()
 }
 
 /// A file in the folder of units.
@@ -85,7 +100,7 @@ pub fn files(filling: &Filling) -> Result<Vec<UnitFile>, String> {
         Hardening::Usual => {}
         Hardening::Portable => files.push(file(&format!("{DROP_IN}/portable.conf"), PORTABLE.to_owned())),
         Hardening::Strict => {
-            let paths: Vec<String> = filling.writable.iter().map(|path| quoted(path)).collect();
+            let paths: Vec<String> = filling.writable().map(|path| quoted(&path)).collect();
             let text = with_line(HARDENING, "ReadWritePaths=", &format!("ReadWritePaths={}", paths.join(" ")));
             files.push(file(&format!("{DROP_IN}/hardening.conf"), text));
         }
@@ -115,7 +130,7 @@ pub fn properties(filling: &Filling) -> Vec<String> {
     let drop_in = files.iter().filter(|file| file.name.starts_with(DROP_IN)).map(|file| file.text.as_str());
     let lines = service.chain(drop_in).flat_map(str::lines);
     let settings = lines.filter(|line| !line.starts_with(['#', '[']) && line.contains('='));
-    let writable: Vec<String> = filling.writable.iter().map(|path| word(path)).collect();
+    let writable: Vec<String> = filling.writable().map(|path| word(&path)).collect();
     let paths = format!("ReadWritePaths={}", writable.join(" "));
     settings.map(|line| if line.starts_with("ReadWritePaths=") { paths.clone() } else { line.to_owned() }).collect()
 }
@@ -137,6 +152,17 @@ fn word(word: &str) -> String {
     }
 }
 
+/// A word that [`quoted`] has written.
+fn unquoted(word: &str) -> String {
+    let inner = word.strip_prefix('"').and_then(|word| word.strip_suffix('"'));
+    let mut plain = String::new();
+    let mut chars = inner.unwrap_or(word).chars();
+    while let Some(c) = chars.next() {
+        plain.extend(if c == '\\' && inner.is_some() { chars.next() } else { Some(c) });
+    }
+    plain.replace("%%", "%")
+}
+
 fn specifiers(text: &str) -> String {
     text.replace('%', "%%")
 }
@@ -150,7 +176,7 @@ mod tests {
             program: "/opt/my tools/100%/evercredd".to_owned(),
             runtime: None,
             variables: vec![("EVERCRED_STATE_DIR".to_owned(), "/s \"x\"".to_owned())],
-            writable: vec!["/h/.aws".to_owned(), "/h/my state%".to_owned()],
+            writable: ["/h/run", "/h/my state%", "/h/.aws"].map(str::to_owned).to_vec(),
             hardening,
         }
     }
@@ -168,6 +194,7 @@ mod tests {
             filled,
             ["ExecStart=\"/opt/my tools/100%%/evercredd\"", "Environment=\"EVERCRED_STATE_DIR=/s \\\"x\\\"\""]
         );
+        assert_eq!(variables(&service), filling(Hardening::Usual).variables);
         assert_eq!(text(&filling(Hardening::Usual), SOCKET_NAME).as_deref(), Some(SOCKET));
         let runtime = Some("/run/me 50%".to_owned());
         let socket = text(&Filling { runtime, ..filling(Hardening::Usual) }, SOCKET_NAME).unwrap();
@@ -187,12 +214,12 @@ mod tests {
             assert_eq!(names.iter().map(String::as_str).collect::<Vec<_>>(), Vec::from_iter(wanted));
         }
         let drop_in = text(&filling(Hardening::Strict), "evercredd.service.d/hardening.conf").unwrap();
-        assert!(drop_in.contains("\nReadWritePaths=/h/.aws \"/h/my state%%\"\n"), "{drop_in}");
+        assert!(drop_in.contains("\nReadWritePaths=/h/run \"/h/my state%%\" -/h/.aws\n"), "{drop_in}");
         let usual = properties(&filling(Hardening::Usual));
         assert!(usual.contains(&"NoNewPrivileges=yes".to_owned()) && usual.contains(&"PrivateUsers=yes".to_owned()));
         let strict = properties(&filling(Hardening::Strict));
         assert!(strict.starts_with(&usual));
-        assert!(strict.contains(&"ReadWritePaths=/h/.aws \"/h/my state%\"".to_owned()), "{strict:?}");
+        assert!(strict.contains(&"ReadWritePaths=/h/run \"/h/my state%\" -/h/.aws".to_owned()), "{strict:?}");
         // The last word counts.
         assert!(properties(&filling(Hardening::Portable)).contains(&"PrivateUsers=no".to_owned()));
     }
@@ -210,18 +237,8 @@ mod tests {
     #[test]
     fn a_quoted_word_is_read_back_as_it_was() {
         use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
-        /// What systemd makes of it: specifiers, quotes and backslashes.
-        fn read(text: &str) -> String {
-            let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-            let mut plain = String::new();
-            let mut chars = inner.unwrap_or(text).chars();
-            while let Some(c) = chars.next() {
-                plain.push(if c == '\\' && inner.is_some() { chars.next().unwrap() } else { c });
-            }
-            plain.replace("%%", "%")
-        }
         proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }, |(word in "/[ -~é]{0,20}")| {
-            prop_assert_eq!(read(&quoted(&word)), word);
+            prop_assert_eq!(unquoted(&quoted(&word)), word);
         });
     }
 }
