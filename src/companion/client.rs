@@ -24,7 +24,7 @@ const LONGEST_WORK: Duration = Duration::from_secs(120);
 const LONGEST_STATUS: Duration = Duration::from_secs(5);
 /// A daemon that runs takes a connection and its request at once, however many callers there are.
 const LONGEST_REQUEST: Duration = Duration::from_secs(5);
-const START: &str = "start the daemon: systemctl --user start evercredd, or run evercredd";
+const START: &str = "start the daemon: evercred service install starts it, now and at each login; or run evercredd";
 pub(super) const RESTART: &str = "restart the daemon: systemctl --user restart evercredd";
 
 /// What the daemon is asked.
