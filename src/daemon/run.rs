@@ -220,7 +220,10 @@ impl Daemon {
         for caller in self.callers.gone() {
             self.keeper.handle(Event::CallerGone(caller), now);
         }
+        // Whoever is answered from memory changes nothing.
+        let mut acted = false;
         while let Some(action) = self.keeper.poll_action() {
+            acted |= !matches!(action, Action::Answer { .. });
             match action {
                 Action::Mint(order) => {
                     let (minter, ticket) = (self.minter.clone(), order.ticket);
@@ -269,9 +272,10 @@ impl Daemon {
         }
         self.saves.begin(&self.keeper, self.start.settings.state.persist);
         // Only a loop that came so far says that it is alive.
-        self.manager.status(|| self.keeper.summary(now));
+        let alive = self.manager.alive(now.boot);
+        self.manager.status(acted, || self.keeper.summary(now));
         let shown = self.notices.show(&self.environment, now);
-        let next = [self.keeper.next_timeout(), self.manager.alive(now.boot), shown].into_iter().flatten().min();
+        let next = [self.keeper.next_timeout(), alive, shown].into_iter().flatten().min();
         self.timer.arm(next.map(|at| (at - now.boot).to_std().unwrap_or(Duration::ZERO)));
     }
 

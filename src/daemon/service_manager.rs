@@ -4,12 +4,10 @@ use std::os::unix::net::UnixDatagram;
 
 use chrono::TimeDelta;
 
+use crate::core::service::agent;
 use crate::core::time::BootTime;
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
-
-/// The label of the launchd agent, as in `launchd/`.
-const AGENT: &str = "evercred.evercredd";
 
 /// The service manager's socket, if there is one.
 pub(super) struct ServiceManager {
@@ -17,6 +15,8 @@ pub(super) struct ServiceManager {
     watchdog: Option<Watchdog>,
     /// What it was told last.
     status: String,
+    /// The watchdog was fed since then: whatever happened, the line is made anew.
+    is_old: bool,
 }
 
 /// The manager ends a daemon that does not say in time that it is alive.
@@ -31,7 +31,7 @@ impl ServiceManager {
         let path = environment.get("NOTIFY_SOCKET").filter(|path| path.starts_with('/') || path.starts_with('@'));
         let socket = path.and_then(|path| Some((UnixDatagram::unbound().ok()?, path.to_owned())));
         let watchdog = socket.as_ref().and_then(|_| watchdog(environment, std::process::id()));
-        Self { socket, watchdog, status: String::new() }
+        Self { socket, watchdog, status: String::new(), is_old: true }
     }
 
     /// Ready to answer callers.
@@ -52,15 +52,18 @@ impl ServiceManager {
         }
         let next = now + watchdog.period;
         watchdog.due = Some(next);
+        self.is_old = true;
         self.send("WATCHDOG=1");
         Some(next)
     }
 
-    /// One line for people, where there is somebody to show it and it has changed.
-    pub(super) fn status(&mut self, line: impl FnOnce() -> String) {
-        if self.socket.is_none() {
+    /// One line for people, where there is somebody to show it and it has changed. It is made anew where it `may_differ` from
+    /// the one before, and now and then.
+    pub(super) fn status(&mut self, may_differ: bool, line: impl FnOnce() -> String) {
+        if self.socket.is_none() || !(may_differ || self.is_old) {
             return;
         }
+        self.is_old = false;
         let line = line();
         if line != self.status {
             self.send(&format!("STATUS={line}"));
@@ -93,8 +96,8 @@ fn watchdog(environment: &Environment, pid: u32) -> Option<Watchdog> {
 pub(super) fn how_to_restart(environment: &Environment) -> String {
     if environment.get("NOTIFY_SOCKET").is_some() {
         "systemctl --user restart evercredd".to_owned()
-    } else if environment.get("XPC_SERVICE_NAME") == Some(AGENT) {
-        format!("launchctl kickstart -k gui/{}/{AGENT}", own_uid())
+    } else if environment.get("XPC_SERVICE_NAME") == Some(agent::LABEL) {
+        format!("launchctl kickstart -k gui/{}/{}", own_uid(), agent::LABEL)
     } else {
         format!("kill {}, then start evercredd again", std::process::id())
     }
@@ -152,9 +155,10 @@ mod tests {
         let path = path.display().to_string();
         let mut manager = ServiceManager::from_environment(&environment(&[("NOTIFY_SOCKET", &path)]));
         for (line, wanted) in [("one", Some("STATUS=one")), ("one", None), ("two", Some("STATUS=two"))] {
-            manager.status(|| line.to_owned());
+            manager.status(true, || line.to_owned());
             assert_eq!(said(&socket).as_deref(), wanted);
         }
+        manager.status(false, || panic!("nothing has happened"));
         assert_eq!(manager.alive(BootTime::from_millis(0)), None, "nobody waits");
     }
 

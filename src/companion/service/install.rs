@@ -9,12 +9,11 @@ use super::host::Host;
 use super::manager::{Kind, Manager, ServiceFile};
 use super::systemd::Systemd;
 use crate::companion::failure::{ATTENTION, Failure};
-use crate::companion::{client, files, offline, output};
+use crate::companion::{client, drift, files, offline, output};
 use crate::core::location::{CachePaths, PathStyle};
 use crate::core::plan::{self, PlanContext, Source};
 use crate::core::service::unit::{self, Filling, Hardening};
 use crate::core::service::{Record, agent, digest};
-use crate::platform::program;
 use crate::platform::zone;
 use crate::wire::StatusDocument;
 
@@ -177,10 +176,7 @@ fn running(host: &Host, manager: &Manager) -> Result<Running, Failure> {
 
 /// Whether a daemon was started from the program that is there now.
 fn is_this(running: &StatusDocument) -> bool {
-    let identity = |program: &crate::wire::ProgramStatus| {
-        program::identity(Path::new(&program.path)).as_ref() == Some(&program.identity)
-    };
-    running.daemon.program.as_ref().is_some_and(identity)
+    running.daemon.program.is_some() && drift::program_replaced(running).is_none()
 }
 
 /// What the daemon says that was started: systemd has waited until it was ready, launchd waits for nothing.
@@ -195,7 +191,7 @@ fn wait_for_answer(host: &Host, manager: &Manager) -> Result<StatusDocument, Str
             return Err(format!("{why}: {failed}"));
         }
         asked += 1;
-        if asked == 300 {
+        if asked == 100 {
             return Err(why);
         }
         #[expect(clippy::disallowed_methods, reason = "launchd does not say when a program is ready")]

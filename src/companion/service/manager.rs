@@ -172,14 +172,9 @@ impl Manager {
 
 impl Standing {
     /// Whether all of it runs, and starts at each login.
-    fn is_started(units: &[Unit; 2]) -> bool {
-        units.iter().all(|unit| unit.active == "active" && unit.enabled != "disabled")
-    }
-
-    /// Whether nothing is left to be started.
     pub(super) fn is_whole(&self) -> bool {
         match self {
-            Self::Systemd(units) => Self::is_started(units),
+            Self::Systemd(units) => units.iter().all(|unit| unit.active == "active" && unit.enabled != "disabled"),
             Self::Launchd { is_loaded } => *is_loaded,
         }
     }
