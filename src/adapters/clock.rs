@@ -1,6 +1,6 @@
 //! The one clock reader. Everything else is handed the time.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 
@@ -26,7 +26,7 @@ pub fn read() -> Now {
     }
     Now {
         boot: BootTime::from_millis(millis(boot)),
-        wall: WallTime::from_millis(wall()),
+        wall: WallTime::from_millis(clock::wall_millis()),
         suspended: TimeDelta::milliseconds(millis(boot.saturating_sub(awake))),
     }
 }
@@ -38,17 +38,7 @@ pub fn boot() -> BootTime {
 
 /// Whether the kernel vouches for the wall clock; macOS can't say, so there it never does.
 pub fn wall_is_synchronised() -> bool {
-    u64::try_from(wall()).is_ok_and(|wall| clock::kernel_vouches_for(Duration::from_millis(wall)))
-}
-
-/// Milliseconds since the Unix epoch; a clock set before it gives a negative number.
-fn wall() -> i64 {
-    #[expect(clippy::disallowed_methods, reason = "this is the one clock reader")]
-    let now = SystemTime::now();
-    match now.duration_since(UNIX_EPOCH) {
-        Ok(since) => millis(since),
-        Err(before) => -millis(before.duration()),
-    }
+    u64::try_from(clock::wall_millis()).is_ok_and(|wall| clock::kernel_vouches_for(Duration::from_millis(wall)))
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -33,6 +33,8 @@ pub(super) enum Command {
     Plan { profile: Option<String>, json: bool },
     Profiles { sso: Option<String>, json: bool },
     Clock { json: bool },
+    Doctor { profile: Option<String>, json: bool, offline: bool },
+    Explain { text: Option<String>, json: bool, offline: bool },
     Service(ServiceCommand),
     Config(ConfigCommand),
 }
@@ -46,7 +48,7 @@ pub(super) enum ConfigCommand {
 }
 
 /// The commands: name, arguments, one line of help.
-const COMMANDS: [(&str, &str, &str); 12] = [
+const COMMANDS: [(&str, &str, &str); 14] = [
     (
         "status",
         "[PROFILE...] [--json] [--watch]",
@@ -80,6 +82,18 @@ const COMMANDS: [(&str, &str, &str); 12] = [
         "this machine's clock against AWS's, how that is known, what will happen when, and how to mend it",
     ),
     (
+        "doctor",
+        "[PROFILE] [--json] [--offline]",
+        "looks for every known cause of InvalidClientTokenId and its kin, on this machine and by asking AWS (nothing is changed; with \
+         --offline nothing is sent): what was found, the evidence, and how to mend it",
+    ),
+    (
+        "explain",
+        "[TEXT|-] [--json] [--offline]",
+        "what an AWS error message, or a log on standard input, means here and now: which of its causes are so on this machine, which \
+         are ruled out, and how to mend them",
+    ),
+    (
         "service",
         "install [--force] [--environment NAME]...|uninstall [--purge]|status [--json]|print [--systemd|--launchd]",
         "the daemon as a service of your own, by systemd or launchd: installs it and starts it now and at each login, carrying over \
@@ -90,7 +104,10 @@ const COMMANDS: [(&str, &str, &str); 12] = [
 ];
 
 /// Commands that the documentation of evercred names and this version does not have.
-const LATER: [&str; 8] = ["adopt", "release", "doctor", "explain", "prompt", "endpoint", "completions", "man"];
+const LATER: [&str; 6] = ["adopt", "release", "prompt", "endpoint", "completions", "man"];
+
+/// Commands that print one JSON document with `--json`.
+const JSON: [&str; 7] = ["status", "plan", "profiles", "clock", "doctor", "explain", "service"];
 
 const EXIT_CODES: &str = "\
 exit codes: 0 done; 1 something needs attention; 2 wrong usage; 3 the daemon can't be reached; 4 no such profile;
@@ -121,7 +138,12 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
             Short('h') | Long("help") => {
                 return Ok(Invocation::Help(format!("usage: evercred {name} {form}\n\n{help}\n\n{EXIT_CODES}")));
             }
-            Long("json") if ["status", "plan", "profiles", "clock", "service"].contains(name) => given.json = true,
+            Long("json") if JSON.contains(name) => given.json = true,
+            Long("offline") if ["doctor", "explain"].contains(name) => given.offline = true,
+            Long("fix" | "yes") if *name == "doctor" => {
+                let message = "\"doctor --fix\" is not in this version yet: it says what to do, and changes nothing";
+                return Err(Failure::new(USAGE, message).fix("evercred doctor"));
+            }
             Long("watch") if *name == "status" => given.watch = true,
             Long("no-browser" | "use-device-code") if *name == "login" => given.no_browser = true,
             Long("sso") if *name == "profiles" => {
@@ -166,6 +188,7 @@ struct Given {
     watch: bool,
     all: bool,
     no_browser: bool,
+    offline: bool,
     sso: Option<String>,
     static_keys: bool,
     force: bool,
@@ -203,6 +226,13 @@ impl Given {
             "plan" => Ok(Command::Plan { profile: self.values.into_iter().next(), json: self.json }),
             "profiles" if !self.values.is_empty() => Err(wrong()),
             "profiles" => Ok(Command::Profiles { sso: self.sso, json: self.json }),
+            "doctor" if self.values.len() > 1 => Err(wrong()),
+            "doctor" => {
+                Ok(Command::Doctor { profile: self.values.into_iter().next(), json: self.json, offline: self.offline })
+            }
+            "explain" => {
+                Ok(Command::Explain { text: self.values.into_iter().next(), json: self.json, offline: self.offline })
+            }
             "clock" if !self.values.is_empty() => Err(wrong()),
             "clock" => Ok(Command::Clock { json: self.json }),
             "service" => {
@@ -268,7 +298,8 @@ mod tests {
         for (line, part) in [
             ("", "a command is needed"),
             ("staus", "did you mean \"status\"?"),
-            ("doctor", "not in this version yet"),
+            ("adopt x", "not in this version yet"),
+            ("doctor --fix", "not in this version yet"),
             ("status --jsn", "--jsn"),
             ("credential-process", "not right"),
             ("credential-process a b", "not right"),

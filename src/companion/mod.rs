@@ -6,6 +6,7 @@ mod arguments;
 mod browser;
 mod client;
 mod clock;
+mod doctor;
 mod drift;
 mod failure;
 mod files;
@@ -58,6 +59,8 @@ fn run(environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Profiles { sso: None, json } => offline::profiles(environment, json),
         Command::Profiles { sso: Some(session), json } => sso_roles::list(environment, &session, json),
         Command::Clock { json } => clock::clock(environment, json),
+        Command::Doctor { profile, json, offline } => doctor::doctor(environment, profile, json, offline),
+        Command::Explain { .. } => Err(Failure::new(1, "not yet")),
         Command::Service(what) => service::service(environment, &what),
         Command::Config(what) => offline::config(environment, what),
     }

@@ -59,6 +59,13 @@ pub(super) fn with_settings(environment: &Environment, profiles: &Profiles) -> P
     }
 }
 
+/// The time servers of the settings.
+pub(super) fn ntp_servers(environment: &Environment) -> Vec<String> {
+    let text = settings_path(environment).and_then(|(path, named)| read_settings(&path, named));
+    let settings = text.ok().and_then(|text| Settings::parse(&text).ok()).unwrap_or_default();
+    settings.clock.ntp.iter().map(ToString::to_string).collect()
+}
+
 /// What a daemon that is started from here goes by: the setting `[environment]` lies over what it is started with.
 pub(super) fn daemon_environment(environment: &Environment) -> Environment {
     let text = settings_path(environment).and_then(|(path, named)| read_settings(&path, named));

@@ -91,7 +91,12 @@ pub fn refuses_signer(fault: &Fault) -> bool {
 
 /// Whether no answer of AWS came at all: it is the network that fails, or what answers in AWS's place.
 pub fn is_unreached(fault: &Fault) -> bool {
-    matches!(fault.code.as_str(), "Timeout" | "Network" | "Tls" | "TlsClock" | "InvalidResponse")
+    is_unreached_code(&fault.code)
+}
+
+/// Whether a code is one of ours for a call that AWS did not answer.
+pub fn is_unreached_code(code: &str) -> bool {
+    matches!(code, "Timeout" | "Network" | "Tls" | "TlsClock" | "InvalidResponse")
 }
 
 fn class(status: Option<u16>, entry: Option<&Entry>) -> ErrorClass {

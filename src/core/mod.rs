@@ -1,9 +1,12 @@
 //! The pure core: decides, and touches nothing. No files, no sockets, no clock, no randomness that is not handed in.
 
+pub mod access_denied;
 pub mod aws_error;
 pub mod aws_file;
 pub mod clock;
 pub mod credential;
+pub mod doctor;
+pub mod fix;
 pub mod http_date;
 pub mod inputs;
 pub mod keeper;

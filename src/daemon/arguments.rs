@@ -13,6 +13,8 @@ pub(super) enum Arguments {
         /// `--check`.
         check: bool,
     },
+    /// `--probe`: answer the companion's doctor.
+    Probe,
     /// `--help`.
     Help,
     /// `--version`.
@@ -24,9 +26,11 @@ pub(super) const HELP: &str = "\
 evercredd keeps AWS credentials fresh. It runs in the foreground and logs to stderr.
 
 usage: evercredd [--config FILE] [--check]
+       evercredd --probe
 
   --config FILE   the settings file (default: EVERCRED_CONFIG, then ~/.config/evercred/evercred.toml)
   --check         read the settings and the AWS files, print every problem, end with 0 or 1
+  --probe         answer the questions of evercred doctor from standard input, and end; not for people
   -h, --help      this
   -V, --version   the version
 
@@ -45,6 +49,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
         match argument {
             Long("config") => settings_file = Some(PathBuf::from(parser.value().map_err(|error| error.to_string())?)),
             Long("check") => check = true,
+            Long("probe") => return Ok(Arguments::Probe),
             Short('h') | Long("help") => return Ok(Arguments::Help),
             Short('V') | Long("version") => return Ok(Arguments::Version),
             other => return Err(other.unexpected().to_string()),
@@ -68,6 +73,7 @@ mod tests {
         };
         assert_eq!(parsed(&[]), run(None, false));
         assert_eq!(parsed(&["--config", "x.toml", "--check"]), run(Some("x.toml"), true));
+        assert_eq!(parsed(&["--probe"]), Ok(Arguments::Probe));
         assert_eq!(parsed(&["-V"]), Ok(Arguments::Version));
         assert_eq!(parsed(&["--help"]), Ok(Arguments::Help));
     }

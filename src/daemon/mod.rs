@@ -6,6 +6,7 @@ mod clock_facts;
 mod folders;
 mod logging;
 mod notices;
+mod probe;
 mod requests;
 mod run;
 mod saves;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
     let listeners = inherited::listeners(&environment);
     let (settings_file, check) = match arguments::parse(std::env::args_os().skip(1)) {
         Ok(Arguments::Run { settings_file, check }) => (settings_file, check),
+        Ok(Arguments::Probe) => return probe::run(environment),
         Ok(Arguments::Help) => return print(arguments::HELP),
         Ok(Arguments::Version) => return print(concat!("evercredd ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(why) => return fail(2, &why, "evercredd --help"),

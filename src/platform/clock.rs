@@ -4,11 +4,22 @@
 //! program that sees the true time where its neighbours see a faked one can't be tested from outside.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Time since boot, suspend included.
 pub fn boot() -> Duration {
     read(BOOT)
+}
+
+/// The wall clock: milliseconds since the Unix epoch; a clock set before it gives a negative number.
+pub fn wall_millis() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
+    let now = SystemTime::now();
+    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    match now.duration_since(UNIX_EPOCH) {
+        Ok(since) => millis(since),
+        Err(before) => -millis(before.duration()),
+    }
 }
 
 /// Time since boot without suspend.

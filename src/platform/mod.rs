@@ -1,7 +1,6 @@
 //! The thin rim: what differs between Linux and macOS, and every line of `unsafe`. No policy.
 
 pub mod allocator;
-#[cfg(feature = "daemon")]
 pub mod clock;
 pub mod environment;
 #[cfg(feature = "daemon")]

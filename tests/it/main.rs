@@ -8,6 +8,8 @@
 mod agent_cases;
 mod aws_file_cases;
 mod clock_cases;
+mod doctor_case;
+mod doctor_cases;
 mod keeper_cases;
 mod layers;
 mod network_cases;
@@ -24,6 +26,8 @@ mod edge_bad_input;
 mod edge_booted;
 #[cfg(feature = "daemon")]
 mod edge_clock;
+#[cfg(feature = "daemon")]
+mod edge_doctor;
 #[cfg(feature = "daemon")]
 mod edge_files;
 #[cfg(feature = "daemon")]

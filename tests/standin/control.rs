@@ -43,6 +43,7 @@ pub(super) fn carry_out(shared: &Shared, command: &str, body: &[u8]) -> Response
                 external_id: text("external_id"),
                 mfa: given["mfa"].as_bool().unwrap_or(false),
                 max_session_seconds: given["max_session_seconds"].as_i64().unwrap_or(3_600),
+                denied: text("denied"),
             };
             world.roles.insert(arn, role);
             json!({})

@@ -29,4 +29,4 @@ pub use self::server::StandIn;
 pub use self::services::Service;
 pub use self::signin::{SigninError, SigninSettings};
 pub use self::sso::{START_URL, SsoSettings};
-pub use self::world::{Call, DateHeader, Fault, Key, Role};
+pub use self::world::{Call, DateHeader, Fault, Key, RegionState, Role, SessionKind};

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDateTime};
 
 use super::http::{Request, Response};
 use super::sigv4::Authorization;
-use super::world::{Call, Principal, Role, World};
+use super::world::{Call, Principal, RegionState, Role, World};
 
 /// What AWS says to a refused request.
 struct Refusal {
@@ -88,7 +88,18 @@ fn authenticate(world: &World, request: &Request, call: &mut Call) -> Result<Pri
         .ok_or_else(|| refusal(400, "IncompleteSignature", "Authorization header is malformed"))?;
     call.access_key_id.clone_from(&authorization.access_key_id);
     let token = request.header("x-amz-security-token");
+    let region = world.regions.get(&authorization.region).copied();
+    match region {
+        Some(RegionState::NotEnabled) => return Err(unknown()),
+        Some(RegionState::Disabled) => {
+            let message = "STS is not activated in this region for account:111122223333. Your account administrator can \
+                           activate STS in this region using the IAM Console.";
+            return Err(refusal(403, "RegionDisabledException", message));
+        }
+        Some(RegionState::OptedIn) | None => {}
+    }
     let (secret, principal, expires) = match world.sessions.get(&authorization.access_key_id) {
+        Some(session) if session.v1 && region == Some(RegionState::OptedIn) => return Err(unknown()),
         Some(session) if token == Some(session.token.as_str()) => {
             (&session.secret_access_key, session.principal.clone(), Some(session.expires_at_ms))
         }
@@ -114,7 +125,8 @@ fn authenticate(world: &World, request: &Request, call: &mut Call) -> Result<Pri
     if authorization.service == "iam" && principal.temporary && principal.role_arn.is_none() && !principal.mfa {
         return Err(unknown());
     }
-    if expires.is_some_and(|expires| expires <= world.now_ms()) {
+    let revoked = world.sessions.get(&authorization.access_key_id).is_some_and(|session| session.revoked);
+    if revoked || expires.is_some_and(|expires| expires <= world.now_ms()) {
         return Err(refusal(403, "ExpiredToken", "The security token included in the request is expired"));
     }
     Ok(principal)
@@ -235,12 +247,15 @@ fn asked(request: &Request) -> Result<(String, String, i64), Refusal> {
 
 fn assume_role(world: &mut World, request: &Request, caller: &Principal) -> Result<String, Refusal> {
     let (arn, session, seconds) = asked(request)?;
+    let because = world.roles.get(&arn).and_then(|role| role.denied.clone());
     let denied = || {
-        let message = format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}", caller.arn);
+        let because = because.as_deref().unwrap_or_default();
+        let message =
+            format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}{because}", caller.arn);
         refusal(403, "AccessDenied", message)
     };
     let shown = shows_code(world, request)?;
-    let role: Role = world.roles.get(&arn).cloned().ok_or_else(denied)?;
+    let role: Role = world.roles.get(&arn).cloned().filter(|role| role.denied.is_none()).ok_or_else(denied)?;
     let who = caller.role_arn.as_ref().unwrap_or(&caller.arn);
     if !role.trusts.iter().any(|trusted| trusted == "*" || trusted == who)
         || role.external_id != parameter(request, "ExternalId")

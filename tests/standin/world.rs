@@ -23,12 +23,36 @@ pub struct Role {
     /// Whether only who has shown an MFA code may assume it.
     pub mfa: bool,
     pub max_session_seconds: i64,
+    /// Nobody may assume it, and this stands behind the refusal: which kind of policy it was.
+    pub denied: Option<String>,
+}
+
+/// How a region stands for all accounts here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegionState {
+    /// An opt-in region that is enabled: it takes no tokens of the global endpoint's first version.
+    OptedIn,
+    /// An opt-in region that is not enabled: it knows nobody.
+    NotEnabled,
+    /// STS is switched off in it.
+    Disabled,
+}
+
+/// What kind of session is minted for a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionKind {
+    /// GetSessionToken without MFA.
+    User,
+    /// GetSessionToken with MFA.
+    UserWithMfa,
+    /// AssumeRole.
+    Role,
 }
 
 impl Role {
     pub fn trusting(principals: &[&str]) -> Self {
         let trusts = principals.iter().map(|principal| (*principal).to_owned()).collect();
-        Self { trusts, external_id: None, mfa: false, max_session_seconds: 3_600 }
+        Self { trusts, external_id: None, mfa: false, max_session_seconds: 3_600, denied: None }
     }
 }
 
@@ -84,6 +108,10 @@ pub(super) struct Session {
     pub token: String,
     pub expires_at_ms: i64,
     pub principal: Principal,
+    /// Its token is of the global endpoint's first version.
+    pub v1: bool,
+    /// It was ended before its time.
+    pub revoked: bool,
 }
 
 /// Credentials, as they are handed out.
@@ -118,6 +146,8 @@ pub(super) struct World {
     pub offset_ms: i64,
     pub users: BTreeMap<String, User>,
     pub roles: BTreeMap<String, Role>,
+    /// Regions that are not as the others.
+    pub regions: BTreeMap<String, RegionState>,
     pub sessions: BTreeMap<String, Session>,
     /// What goes wrong next, with everything or with one service.
     pub faults: VecDeque<(Option<Service>, Fault)>,
@@ -142,6 +172,7 @@ impl World {
             offset_ms: 0,
             users: BTreeMap::new(),
             roles: BTreeMap::new(),
+            regions: BTreeMap::new(),
             sessions: BTreeMap::new(),
             faults: VecDeque::new(),
             outages: BTreeMap::new(),
@@ -187,8 +218,10 @@ impl World {
             expires_at_ms,
         };
         let (secret_access_key, token) = (minted.secret_access_key.clone(), minted.token.clone());
-        self.sessions
-            .insert(minted.access_key_id.clone(), Session { secret_access_key, token, expires_at_ms, principal });
+        self.sessions.insert(
+            minted.access_key_id.clone(),
+            Session { secret_access_key, token, expires_at_ms, principal, v1: false, revoked: false },
+        );
         minted
     }
 

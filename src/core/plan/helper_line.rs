@@ -10,6 +10,11 @@ pub fn helper_profile(command: &str) -> Option<String> {
     ours.then(|| words.remove(2))
 }
 
+/// The program of a `credential_process` line, as it stands there; `None` for a line that has none.
+pub fn program_of(command: &str) -> Option<String> {
+    words(command)?.into_iter().next()
+}
+
 /// Splits as a shell would, for the quoting that such a line can have; `None` where a quote is left open.
 fn words(command: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();

@@ -9,7 +9,7 @@ mod step;
 
 pub use context::PlanContext;
 pub use document::{kind, plan_document, stated_kind, step_type};
-pub use helper_line::helper_profile;
+pub use helper_line::{helper_profile, program_of};
 pub use resolve::{missing_profile, resolve, resolve_all, resolve_sso_sessions};
 pub use step::{
     AssumeRole, Endpoint, NodeKey, Plan, RenewAs, Service, SessionToken, Source, SsoRole, StatedExpiry, StaticKeys,

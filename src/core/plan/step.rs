@@ -158,7 +158,7 @@ pub struct SessionToken {
 }
 
 /// Where a call goes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Endpoint {
     /// The region that is signed for.
     pub region: String,

@@ -3,27 +3,8 @@
 use chrono::TimeDelta;
 
 use super::{
-    EC2, HYPER_V, KVM, KernelClock, PARALLELS, Place, TimeKeeper, TimeKeeping, VIRTUALBOX, VMWARE, capital, length,
+    EC2, Fix, HYPER_V, KVM, KernelClock, PARALLELS, Place, TimeKeeper, TimeKeeping, VIRTUALBOX, VMWARE, capital, length,
 };
-
-/// One thing to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fix {
-    /// What and why, in one line.
-    pub text: String,
-    /// The command to type in a shell of this machine, where there is one.
-    pub command: Option<String>,
-}
-
-impl Fix {
-    pub(super) fn advice(text: impl Into<String>) -> Self {
-        Self { text: text.into(), command: None }
-    }
-
-    pub(super) fn command(text: impl Into<String>, command: impl Into<String>) -> Self {
-        Self { text: text.into(), command: Some(command.into()) }
-    }
-}
 
 /// What to do about a clock that is off by `offset` (this machine's minus AWS's), the first thing first. Nothing below
 /// a second.

@@ -13,8 +13,9 @@ use std::fmt;
 
 use chrono::TimeDelta;
 
-pub use self::fixes::{Fix, fixes};
+pub use self::fixes::fixes;
 pub use self::zone_mistake::{ZoneMistake, zone_mistake};
+pub use crate::core::fix::Fix;
 
 /// The hypervisors whose guest tools are known here by name; [`Place::VirtualMachine`] may hold any other name too.
 pub const VIRTUALBOX: &str = "VirtualBox";
@@ -189,7 +190,7 @@ impl fmt::Display for TimeKeeper {
 }
 
 /// A length of time without its sign, as people say it: its two largest units.
-fn length(delta: TimeDelta) -> String {
+pub(crate) fn length(delta: TimeDelta) -> String {
     let seconds = delta.abs().num_seconds();
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
     let largest = units.iter().position(|(size, _)| seconds >= *size).unwrap_or(3);

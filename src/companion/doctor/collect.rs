@@ -1,0 +1,183 @@
+//! Collects what the doctor's rules look at: variables, files, and what the daemon says. Nothing is changed, nothing fails: what
+//! can't be read is said to be unreadable.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::companion::service::drift_of_network;
+use crate::companion::{client, files, offline};
+use crate::core::doctor::{
+    Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileState, LastError, TerraformBackend,
+};
+use crate::core::inputs::AwsInputs;
+use crate::core::location::AwsPaths;
+use crate::core::plan::{self, PlanContext};
+use crate::core::profile::{Profiles, SourceFile};
+use crate::core::time::WallTime;
+use crate::platform::environment::Environment;
+use crate::platform::peer::own_uid;
+use crate::platform::{clock, zone};
+use crate::wire::{ErrorEntry, ErrorKind, StatusDocument};
+
+/// Where Windows keeps the homes, as WSL shows them.
+const WINDOWS_HOMES: &str = "/mnt/c/Users";
+/// So many of them are looked into.
+const MOST_WINDOWS_HOMES: usize = 50;
+
+/// Everything that can be known here.
+pub(super) fn collect(environment: &Environment, named: Option<String>, offline: bool) -> Evidence {
+    let paths = files::aws_paths(environment).ok();
+    let inputs = paths.as_ref().map_or_else(AwsInputs::default, files::read_aws);
+    let profiles = inputs.profiles().clone();
+    let profiles_of_daemon = offline::with_settings(environment, &profiles);
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let (daemon, status) = ask_daemon(environment);
+    let aws_minus_wall =
+        status.as_ref().and_then(|status| Some((-status.clock.offset_seconds?, status.clock.uncertainty_seconds?)));
+    Evidence {
+        named,
+        variables: environment.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        files: paths.as_ref().map(|paths| file_facts(environment, paths)).unwrap_or_default(),
+        programs: programs(environment, &profiles_of_daemon),
+        problems: inputs.problems(),
+        config_text: inputs.text(SourceFile::Config).cloned(),
+        credentials_text: inputs.text(SourceFile::Credentials).cloned(),
+        paths,
+        profiles,
+        profiles_of_daemon,
+        context: PlanContext::from_environment(&variable, zone::local_offset()),
+        daemon,
+        drift: status.as_ref().and_then(|status| drift_of_network(environment, status)),
+        terraform: terraform(Path::new(".terraform/terraform.tfstate")),
+        uid: own_uid(),
+        wall: WallTime::from_millis(clock::wall_millis()),
+        aws_minus_wall,
+        offline,
+    }
+}
+
+/// The AWS files, those where one would look for them, and under WSL those of Windows.
+fn file_facts(environment: &Environment, paths: &AwsPaths) -> Vec<FileFacts> {
+    let mut facts = vec![
+        look_at("the AWS config file", &paths.config, false),
+        look_at("the AWS credentials file", &paths.credentials, true),
+    ];
+    if let Some(home) = environment.get("HOME").filter(|home| !home.is_empty()) {
+        let usual = Path::new(home).join(".aws");
+        for (what, path, used, secret) in [
+            ("the usual AWS config file", usual.join("config"), &paths.config, false),
+            ("the usual AWS credentials file", usual.join("credentials"), &paths.credentials, true),
+        ] {
+            if path != *used {
+                facts.push(look_at(what, &path, secret));
+            }
+        }
+    }
+    let kernel = files::read(Path::new("/proc/sys/kernel/osrelease")).ok().flatten();
+    let kernel = kernel.map(|bytes| String::from_utf8_lossy(&bytes).to_lowercase()).unwrap_or_default();
+    if kernel.contains("microsoft") {
+        facts.extend(windows_files(Path::new(WINDOWS_HOMES)));
+    }
+    facts
+}
+
+fn windows_files(homes: &Path) -> Vec<FileFacts> {
+    let homes = std::fs::read_dir(homes).into_iter().flatten().flatten().take(MOST_WINDOWS_HOMES);
+    let in_home = |home: std::fs::DirEntry| {
+        let aws = home.path().join(".aws");
+        [
+            look_at("the Windows AWS config file", &aws.join("config"), false),
+            look_at("the Windows AWS credentials file", &aws.join("credentials"), true),
+        ]
+    };
+    homes.flat_map(in_home).filter(|facts| facts.state != FileState::Missing).collect()
+}
+
+fn look_at(what: &str, path: &Path, secret: bool) -> FileFacts {
+    let state = match path.metadata() {
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            FileState::Missing
+        }
+        Err(error) => FileState::Unreadable { why: error.to_string(), owner_and_mode: None },
+        Ok(metadata) => {
+            let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+            match files::read(path) {
+                Ok(_) => FileState::Present { uid, mode },
+                Err(why) => FileState::Unreadable { why, owner_and_mode: Some((uid, mode)) },
+            }
+        }
+    };
+    FileFacts { what: what.to_owned(), path: path.display().to_string(), secret, state }
+}
+
+/// Where the programs of `credential_process` lines are.
+fn programs(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, Option<String>> {
+    let lines = profiles.profiles.values().flat_map(|section| {
+        ["credential_process", "evercred_credential_process"].into_iter().filter_map(|key| section.get(key))
+    });
+    let programs = lines.filter_map(|line| plan::program_of(&line.text));
+    programs
+        .map(|program| {
+            let found = environment.program(&program).map(|path| path.display().to_string());
+            (program, found)
+        })
+        .collect()
+}
+
+fn ask_daemon(environment: &Environment) -> (Daemon, Option<StatusDocument>) {
+    let silent = |why: String, other_files| (Daemon::Silent { why, other_files }, None);
+    let answer = match client::ask(environment, "status", None) {
+        Err(failure) => return silent(failure.message, false),
+        Ok(Err(error)) => return silent(error.message, error.kind == ErrorKind::WrongFiles),
+        Ok(Ok(answer)) => answer,
+    };
+    match serde_json::from_value::<StatusDocument>(answer) {
+        Ok(status) => (Daemon::Answers(Box::new(facts_of(&status))), Some(status)),
+        Err(_) => silent("the daemon's status is not understood: it may be of another version".to_owned(), false),
+    }
+}
+
+fn facts_of(status: &StatusDocument) -> DaemonFacts {
+    let state = |state: crate::core::keeper::State| {
+        serde_json::to_value(state).ok().and_then(|state| state.as_str().map(str::to_owned)).unwrap_or_default()
+    };
+    DaemonFacts {
+        version: status.daemon.version.clone(),
+        profiles: status
+            .profiles
+            .iter()
+            .map(|profile| DaemonProfile {
+                name: profile.name.clone(),
+                kind: profile.kind.clone(),
+                kept: profile.kept,
+                state: state(profile.state),
+                valid: profile.valid,
+                expires_at: profile.expires_at.clone(),
+                last_error: profile.last_error.as_ref().map(last_error),
+            })
+            .collect(),
+        sessions: status
+            .sso_sessions
+            .iter()
+            .map(|session| DaemonSession {
+                name: session.name.clone(),
+                state: state(session.state),
+                last_error: session.last_error.as_ref().map(last_error),
+            })
+            .collect(),
+        problems: status.problems.iter().map(|problem| (problem.id.clone(), problem.message.clone())).collect(),
+    }
+}
+
+fn last_error(error: &ErrorEntry) -> LastError {
+    let ErrorEntry { code, class, message, fix, .. } = error.clone();
+    LastError { code, class, message, fix }
+}
+
+/// What Terraform keeps of its backend.
+fn terraform(path: &Path) -> Option<TerraformBackend> {
+    let bytes = files::read(path).ok().flatten()?;
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    TerraformBackend::read(&path.display().to_string(), &bytes)
+}

@@ -1,0 +1,81 @@
+//! `doctor`: looks for everything that can make AWS refuse, on this machine and by asking AWS.
+
+mod collect;
+mod prober;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use self::prober::Prober;
+use super::failure::{ATTENTION, Failure, NO_PROFILE};
+use super::{offline, output, render};
+use crate::core::doctor::{self, Answer, Answers, Evidence, Report};
+use crate::platform::clock;
+use crate::platform::environment::Environment;
+
+/// All questions together: what is not answered by then is said to be open, so that people have an answer within 10 s.
+const PATIENCE: Duration = Duration::from_millis(7_500);
+
+/// `doctor`.
+pub(super) fn doctor(
+    environment: &Environment,
+    profile: Option<String>,
+    json: bool,
+    offline: bool,
+) -> Result<ExitCode, Failure> {
+    let report = examine(environment, profile.clone(), offline);
+    if json {
+        output::print_json(&report.document())?;
+    } else {
+        output::print(&render::clean(&report.text()))?;
+    }
+    // The one that was asked about by name; what a variable names wrongly is a finding like others.
+    let is_missing = profile.is_some() && report.lacks_profile;
+    Ok(ExitCode::from(match report.has_errors() {
+        _ if is_missing => NO_PROFILE,
+        true => ATTENTION,
+        false => 0,
+    }))
+}
+
+/// Collects, asks and concludes. Ends within 10 s, whatever the network does.
+pub(super) fn examine(environment: &Environment, profile: Option<String>, offline: bool) -> Report {
+    let begin = clock::boot();
+    let evidence = collect::collect(environment, profile, offline);
+    let answers = ask(environment, &evidence, begin);
+    doctor::diagnose(&evidence, &answers)
+}
+
+fn ask(environment: &Environment, evidence: &Evidence, begin: Duration) -> Answers {
+    let ntp = offline::ntp_servers(environment);
+    let mut answers = Answers::default();
+    let mut prober: Option<Prober> = None;
+    loop {
+        let questions = doctor::questions(evidence, &answers, &ntp);
+        if questions.is_empty() {
+            return answers;
+        }
+        let left = PATIENCE.saturating_sub(clock::boot().saturating_sub(begin));
+        let orders: Vec<_> = questions.iter().map(|question| question.order.clone()).collect();
+        let started = match prober.take() {
+            Some(prober) => Ok(prober),
+            None => Prober::start(environment),
+        };
+        let asked = started.and_then(|mut running| running.ask(orders, left).map(|answers| (running, answers)));
+        match asked {
+            Ok((running, all)) if all.len() == questions.len() => {
+                prober = Some(running);
+                questions.into_iter().zip(all).for_each(|(question, answer)| answers.add(question.about, answer));
+            }
+            Ok(_) => return untried(answers, questions, "the answers make no sense"),
+            Err(why) => return untried(answers, questions, &why),
+        }
+    }
+}
+
+fn untried(mut answers: Answers, questions: Vec<doctor::Question>, why: &str) -> Answers {
+    for question in questions {
+        answers.add(question.about, Answer::Untried { why: why.to_owned() });
+    }
+    answers
+}

@@ -1,0 +1,166 @@
+//! What AWS says when it denies something: who asked for what, and which kinds of policies its text rules in or out.
+
+/// A text of AWS's, taken apart. The fields are pieces of that text, not trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Denied {
+    /// Who asked: an ARN.
+    pub principal: Option<String>,
+    /// What for: `sts:AssumeRole`.
+    pub action: Option<String>,
+    /// On what: an ARN.
+    pub resource: Option<String>,
+    /// What AWS says about why.
+    pub because: Because,
+}
+
+/// Which policies decided, as far as AWS says it. The phrases are those of IAM's guide ("Troubleshoot access denied error
+/// messages"); AWS adds them for most services when caller and resource are of one account, and else says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Because {
+    /// The text does not say.
+    #[default]
+    Unsaid,
+    /// "because no … policy allows the … action": a permission is missing.
+    NothingAllows(Policy),
+    /// "with an explicit deny in a …": somebody forbids it, whatever else allows it.
+    Forbidden(Policy),
+    /// "MultiFactorAuthentication failed with invalid MFA one time pass code".
+    WrongCode,
+    /// "Roles may not be assumed by root accounts".
+    Root,
+    /// "Cannot call GetSessionToken with session credentials" and its like.
+    SessionCredentials,
+}
+
+/// A kind of policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Of the user or role that asks.
+    Identity,
+    /// Of what is asked for: for a role its trust policy.
+    Resource,
+    /// The permissions boundary of who asks.
+    Boundary,
+    /// Of the session itself.
+    Session,
+    /// Of the organisation: a service control policy.
+    ServiceControl,
+    /// Of the organisation: a resource control policy.
+    ResourceControl,
+    /// Of a VPC endpoint on the way.
+    Endpoint,
+}
+
+impl Policy {
+    const PHRASES: [(&str, Self); 8] = [
+        ("service control policy", Self::ServiceControl),
+        ("resource control policy", Self::ResourceControl),
+        ("permissions boundary", Self::Boundary),
+        ("session policy", Self::Session),
+        ("VPC endpoint policy", Self::Endpoint),
+        ("identity-based policy", Self::Identity),
+        ("resource-based policy", Self::Resource),
+        ("role trust policy", Self::Resource),
+    ];
+
+    /// What people call it.
+    pub fn called(self) -> &'static str {
+        match self {
+            Self::Identity => "a policy of the user or role that asks",
+            Self::Resource => "the policy of what is asked for (a role's trust policy)",
+            Self::Boundary => "the permissions boundary of the user or role that asks",
+            Self::Session => "the session's own policy",
+            Self::ServiceControl => "a service control policy of the organisation",
+            Self::ResourceControl => "a resource control policy of the organisation",
+            Self::Endpoint => "the policy of a VPC endpoint on the way",
+        }
+    }
+}
+
+/// Takes a text of AWS's apart.
+pub fn read(text: &str) -> Denied {
+    let (principal, rest) = match text.split_once("User: ") {
+        Some((_, rest)) => (word(rest), rest),
+        None => (None, text),
+    };
+    let action = after(rest, "is not authorized to perform: ").or_else(|| after(rest, "Not authorized to perform "));
+    Denied { principal, action, resource: after(rest, "on resource: "), because: because(text) }
+}
+
+fn because(text: &str) -> Because {
+    let of = |text: &str| {
+        Policy::PHRASES
+            .iter()
+            .filter_map(|(phrase, policy)| Some((text.find(phrase)?, *policy)))
+            .min_by_key(|(at, _)| *at)
+    };
+    if text.contains("invalid MFA one time pass code") {
+        return Because::WrongCode;
+    }
+    if text.contains("may not be assumed by root") {
+        return Because::Root;
+    }
+    if text.contains("with session credentials") {
+        return Because::SessionCredentials;
+    }
+    if let Some((_, policy)) = text.split_once("explicit deny").and_then(|(_, rest)| of(rest)) {
+        return Because::Forbidden(policy);
+    }
+    if let Some((_, policy)) = text.split_once("because no ").and_then(|(_, rest)| of(rest)) {
+        return Because::NothingAllows(policy);
+    }
+    Because::Unsaid
+}
+
+fn after(text: &str, phrase: &str) -> Option<String> {
+    word(text.split_once(phrase)?.1)
+}
+
+fn word(text: &str) -> Option<String> {
+    let word = text.split_whitespace().next()?.trim_end_matches(['.', ',', ';', '"', '\'', ')']);
+    (!word.is_empty()).then(|| word.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHO: &str = "User: arn:aws:iam::111122223333:user/me is not authorized to perform: sts:AssumeRole on resource: \
+                       arn:aws:iam::444455556666:role/Admin";
+
+    #[test]
+    fn who_asked_for_what_is_read() {
+        let denied = read(WHO);
+        assert_eq!(denied.principal.as_deref(), Some("arn:aws:iam::111122223333:user/me"));
+        assert_eq!(denied.action.as_deref(), Some("sts:AssumeRole"));
+        assert_eq!(denied.resource.as_deref(), Some("arn:aws:iam::444455556666:role/Admin"));
+        assert_eq!(denied.because, Because::Unsaid);
+        let web = read("Not authorized to perform sts:AssumeRoleWithWebIdentity");
+        assert_eq!(web.action.as_deref(), Some("sts:AssumeRoleWithWebIdentity"));
+    }
+
+    #[test]
+    fn what_aws_says_about_the_policies_is_told_apart() {
+        for (text, because) in [
+            (" with an explicit deny in a service control policy", Because::Forbidden(Policy::ServiceControl)),
+            (" with an explicit deny in an identity-based policy", Because::Forbidden(Policy::Identity)),
+            (
+                " because no identity-based policy allows the sts:AssumeRole action",
+                Because::NothingAllows(Policy::Identity),
+            ),
+            (" because no session policy allows the sts:AssumeRole action", Because::NothingAllows(Policy::Session)),
+            (
+                " because no resource-based policy allows the sts:AssumeRole action",
+                Because::NothingAllows(Policy::Resource),
+            ),
+            (" because no permissions boundary allows the x action", Because::NothingAllows(Policy::Boundary)),
+            ("", Because::Unsaid),
+        ] {
+            assert_eq!(read(&format!("{WHO}{text}")).because, because, "{text}");
+        }
+        let wrong = "MultiFactorAuthentication failed with invalid MFA one time pass code. ";
+        assert_eq!(read(wrong).because, Because::WrongCode);
+        assert_eq!(read("Roles may not be assumed by root accounts.").because, Because::Root);
+        assert_eq!(read("Cannot call GetSessionToken with session credentials").because, Because::SessionCredentials);
+    }
+}

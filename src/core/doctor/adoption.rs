@@ -1,0 +1,122 @@
+//! Profiles that get their credentials from evercred: the line `credential_process = … evercred credential-process PROFILE`.
+
+use super::{Case, Daemon, Finding, Findings, Id, Severity};
+use crate::core::aws_error::printable;
+use crate::core::fix::Fix;
+use crate::core::plan::{helper_profile, program_of};
+use crate::core::profile::{Section, SourceFile};
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    findings.looked_for(&[Id::AdoptionBroken]);
+    let Some(section) = case.section() else { return };
+    let Some(line) = section.get("credential_process") else { return };
+    let Some(program) = program_of(&line.text) else { return };
+    let place = case.at(line.origin);
+    let is_there = case.evidence.programs.get(&program).is_none_or(Option::is_some);
+    let Some(asked) = helper_profile(&line.text) else {
+        if !is_there {
+            findings.add(foreign_program_is_gone(section, &program, &place));
+        }
+        return;
+    };
+    let name = &section.name;
+    if !is_there {
+        findings.add(
+            Finding::new(
+                Id::AdoptionBroken,
+                Severity::Error,
+                format!("profile \"{name}\" asks an evercred that is not there"),
+            )
+            .evidence(format!("{place} runs {}, and there is no such program", printable(&program)))
+            .fix(Fix::advice(format!(
+                "Write the path of evercred into the line at {place}; `command -v evercred` prints it."
+            ))),
+        );
+    } else if !program.starts_with('/') {
+        findings.add(
+            Finding::new(
+                Id::AdoptionBroken,
+                Severity::Warning,
+                format!("profile \"{name}\" finds evercred only where PATH leads to it"),
+            )
+            .evidence(format!("{place} names the program without its folder; editors and services have another PATH"))
+            .fix(Fix::advice(format!(
+                "Write the whole path into the line at {place}; `command -v evercred` prints it."
+            ))),
+        );
+    }
+    if !case.evidence.profiles_of_daemon.profiles.contains_key(&asked) {
+        findings.add(
+            Finding::new(
+                Id::AdoptionBroken,
+                Severity::Error,
+                format!("profile \"{name}\" asks evercred for a profile that is in no file"),
+            )
+            .evidence(format!("{place} asks for \"{}\"", printable(&asked)))
+            .fix(Fix::advice(format!("Correct the name at the end of the line at {place}."))),
+        );
+    }
+    what_stands_beside(case, section, &place, findings);
+    silent_daemon(case, name, findings);
+}
+
+/// What other programs take first (tried with boto3, JavaScript and Go).
+fn what_stands_beside(case: &Case<'_>, section: &Section, place: &str, findings: &mut Findings) {
+    let has = |key: &str| section.get(key).is_some();
+    let keys = section
+        .get("aws_access_key_id")
+        .filter(|id| id.origin.file == SourceFile::Credentials && has("aws_secret_access_key"));
+    let beside = if has("role_arn") && (has("source_profile") || has("credential_source")) {
+        Some((
+            "role_arn",
+            "every program assumes the role by itself, or refuses the profile (Go)",
+            section.get("role_arn"),
+        ))
+    } else if ["sso_account_id", "sso_role_name", "sso_start_url"].into_iter().any(has) {
+        Some(("the SSO settings", "all but JavaScript use them", section.get("sso_account_id")))
+    } else if keys.is_some() {
+        Some(("static keys in the credentials file", "boto3, the AWS CLI, JavaScript and Go use them", keys))
+    } else {
+        None
+    };
+    let Some((what, who, value)) = beside else { return };
+    let name = &section.name;
+    let mut finding = Finding::new(
+        Id::AdoptionBroken,
+        Severity::Error,
+        format!("{what} of profile \"{name}\" are taken before its line for evercred"),
+    )
+    .evidence(format!("the line stands at {place}; {who}"));
+    if let Some(value) = value {
+        finding = finding.evidence(format!("{what}: {}", case.at(value.origin)));
+    }
+    findings.add(finding.fix(Fix::advice(format!(
+        "Put evercred_ before the names of the settings that evercred is to use (evercred_role_arn), and take keys of [{name}] out of \
+         the credentials file."
+    ))));
+}
+
+fn silent_daemon(case: &Case<'_>, name: &str, findings: &mut Findings) {
+    let Daemon::Silent { why, .. } = &case.evidence.daemon else { return };
+    findings.add(
+        Finding::new(
+            Id::AdoptionBroken,
+            Severity::Error,
+            format!("profile \"{name}\" needs the daemon, which does not answer"),
+        )
+        .evidence(printable(why))
+        .fix(Fix::command("Start it, now and at each login.", "evercred service install"))
+        .fix(Fix::command("Or run it here.", "evercredd")),
+    );
+}
+
+/// Another tool's program.
+fn foreign_program_is_gone(section: &Section, program: &str, place: &str) -> Finding {
+    Finding::new(
+        Id::ProfileBroken,
+        Severity::Error,
+        format!("profile \"{}\" runs a program that is not there", section.name),
+    )
+    .evidence(format!("credential_process at {place} runs {}", printable(program)))
+    .fix(Fix::advice("Install the program, or write its whole path into the line."))
+}

@@ -1,0 +1,290 @@
+//! What AWS's answers say about the keys themselves.
+//!
+//! STS answers in codes: InvalidClientTokenId where it does not know the id, or not with this token;
+//! SignatureDoesNotMatch where the secret is another; ExpiredToken where a session is over. Which of several causes of one
+//! code it is, is told by a second answer to the same keys with one thing changed; never by the order in which AWS might check.
+
+use super::{Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant, key_shape};
+use crate::core::aws_error;
+use crate::core::fix::Fix;
+
+/// What only an answer of AWS settles.
+const BY_ANSWER: [Id; 4] =
+    [Id::AccessKeyUnknown, Id::SecretKeyWrong, Id::SessionTokenForeign, Id::SessionTokenWithoutMfa];
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    for id in BY_ANSWER {
+        if case.evidence.offline && !case.subjects.is_empty() {
+            findings.not_looked_for(id, "nothing was asked of AWS (--offline)");
+        }
+    }
+    if case.evidence.offline {
+        findings.not_looked_for(Id::NetworkUnreachable, "nothing was asked of AWS (--offline)");
+    }
+    for subject in &case.subjects {
+        match case.answers.as_is(&subject.whose) {
+            Some(Answer::Refused(refusal)) => refused(case, subject, refusal, findings),
+            Some(Answer::Accepted { .. }) => accepted(case, subject, findings),
+            Some(Answer::Untried { why }) => BY_ANSWER.iter().for_each(|id| findings.not_looked_for(*id, why.as_str())),
+            _ => {}
+        }
+    }
+    if let Some(refusal) = case.clock().and_then(|clock| clock.unreached.as_ref()) {
+        unreachable(refusal, findings);
+    }
+    if !case.evidence.offline {
+        findings.looked_for(&BY_ANSWER);
+        findings.looked_for(&[Id::NetworkUnreachable]);
+    }
+}
+
+/// STS knows the keys. IAM does not know a session of GetSessionToken that was made without an MFA code.
+fn accepted(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
+    let Some(answer) = case.answers.iam(&subject.whose) else { return };
+    match answer {
+        Answer::Refused(refusal) if refusal.code == "InvalidClientTokenId" => {
+            let called = subject.called();
+            findings.add(
+                Finding::new(
+                    Id::SessionTokenWithoutMfa,
+                    Severity::Warning,
+                    format!("the session in {called} was made without an MFA code: STS accepts it, IAM does not"),
+                )
+                .evidence("STS's GetCallerIdentity accepts the keys and names a user, so they come from GetSessionToken")
+                // AWS STS API Reference, GetSessionToken: "You cannot call any IAM API operations unless MFA
+                // authentication information is included in the request."
+                .evidence(format!("IAM's GetUser answers {}", said(refusal)))
+                .fix(Fix::command(
+                    "Get a session with the code of the MFA device.",
+                    "aws sts get-session-token --serial-number ARN_OF_THE_DEVICE --token-code CODE",
+                ))
+                .fix(Fix::advice(
+                    "Or assume a role (a profile with role_arn and source_profile), whose sessions IAM accepts, or call IAM with the \
+                     long-term key.",
+                )),
+            );
+        }
+        Answer::Refused(refusal) if aws_error::is_unreached_code(&refusal.code) => {
+            findings.not_looked_for(Id::SessionTokenWithoutMfa, format!("IAM could not be asked ({})", refusal.code));
+        }
+        Answer::Untried { why } => findings.not_looked_for(Id::SessionTokenWithoutMfa, why.as_str()),
+        _ => {}
+    }
+}
+
+fn refused(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: &mut Findings) {
+    if aws_error::is_unreached_code(&refusal.code) {
+        unreachable(refusal, findings);
+        for id in BY_ANSWER {
+            findings.not_looked_for(id, format!("AWS gave no answer ({})", refusal.code));
+        }
+        return;
+    }
+    if refusal.skewed || aws_error::lookup(&refusal.code).is_none_or(|entry| !entry.refuses_signer) {
+        for id in BY_ANSWER {
+            findings.not_looked_for(id, format!("AWS answered {} and said nothing of the keys", refusal.code));
+        }
+        return;
+    }
+    match refusal.code.as_str() {
+        "SignatureDoesNotMatch" | "InvalidSignatureException" => wrong_secret(case, subject, refusal, findings),
+        "IncompleteSignature" => {
+            let by_form = [Id::AccessKeyMalformed, Id::SecretKeyMalformed, Id::SessionTokenMalformed];
+            let seen = format!("nothing can be signed with it: {}", said(refusal));
+            if by_form.into_iter().any(|id| strengthen(subject, id, &seen, findings)) {
+                return;
+            }
+            let title = format!("the access key id in {} has characters that no access key id has", subject.called());
+            confirm(subject, Id::AccessKeyMalformed, title, said(refusal), findings);
+        }
+        // `expiry` deals with these.
+        "ExpiredToken" | "ExpiredTokenException" => {}
+        _ => unknown(case, subject, refusal, findings),
+    }
+}
+
+fn wrong_secret(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: &mut Findings) {
+    let called = subject.called();
+    if accepts(case, subject, Variant::Cleaned) {
+        let title = format!("the secret access key in {called} has characters around it that do not belong to it");
+        let seen = "AWS accepts it without its quotes, blanks and control characters, and not as it stands";
+        confirm(subject, Id::SecretKeyMalformed, title, seen.to_owned(), findings);
+        return;
+    }
+    if strengthen(subject, Id::SecretKeyMalformed, &said(refusal), findings) {
+        return;
+    }
+    let (title, meaning) = if subject.token().is_some() {
+        (
+            format!("the secret access key in {called} is not that of the session with this access key id"),
+            "AWS knows the access key id with this session token: the secret was mistyped, or is another session's",
+        )
+    } else {
+        (
+            format!("the secret access key in {called} is not the one that belongs to its access key id"),
+            "AWS knows the access key id: the secret was mistyped, cut, or is that of another key",
+        )
+    };
+    findings.add(
+        Finding::new(Id::SecretKeyWrong, Severity::Error, title)
+            .evidence(asked(case, subject, refusal))
+            .evidence(meaning)
+            .fixes(key_shape::replacement(subject)),
+    );
+}
+
+fn unknown(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: &mut Findings) {
+    let called = subject.called();
+    if accepts(case, subject, Variant::WithoutToken) {
+        let title = format!("a session token stands beside a long-term key in {called}, and is not its own");
+        let seen = "AWS accepts the key without the session token, and refuses it with the token";
+        return confirm(subject, Id::SessionTokenStale, title, seen.to_owned(), findings);
+    }
+    if accepts(case, subject, Variant::OtherToken) {
+        let title = format!("the session token that is sent with the keys in {called} is another session's");
+        let seen = "AWS accepts the keys with the session token that stands beside it or in the other place";
+        findings.add(
+            Finding::new(Id::SessionTokenForeign, Severity::Error, title)
+                .evidence(asked(case, subject, refusal))
+                .evidence(seen)
+                .fix(keep_together(case, subject)),
+        );
+        return;
+    }
+    if accepts(case, subject, Variant::Cleaned) {
+        let title = format!("the access key id in {called} is not written as AWS gave it");
+        let seen = "AWS accepts it in capitals and without quotes, blanks and control characters, and not as it stands";
+        return confirm(subject, Id::AccessKeyMalformed, title, seen.to_owned(), findings);
+    }
+    if accepts(case, subject, Variant::Swapped) {
+        let title = format!("the access key id and the secret access key in {called} have changed places");
+        return confirm(
+            subject,
+            Id::AccessKeyMalformed,
+            title,
+            "AWS accepts them the other way round".to_owned(),
+            findings,
+        );
+    }
+    // `region` deals with it.
+    if accepts(case, subject, Variant::HomeRegion) {
+        return;
+    }
+    let explained = [
+        Id::AccessKeyMalformed,
+        Id::SecretKeyMalformed,
+        Id::SessionTokenMissing,
+        Id::SessionTokenStale,
+        Id::SessionTokenMalformed,
+        Id::CredentialsExpired,
+    ];
+    let answered = asked(case, subject, refusal);
+    let explanation = explained.into_iter().any(|id| strengthen(subject, id, &answered, findings));
+    if explanation {
+        return;
+    }
+    if subject.is_temporary() {
+        findings.add(session_unknown(case, subject, answered));
+    } else {
+        findings.add(key_unknown(subject, answered));
+    }
+}
+
+fn key_unknown(subject: &Subject<'_>, answered: String) -> Finding {
+    let id = subject.shown_id();
+    let mut finding = Finding::new(
+        Id::AccessKeyUnknown,
+        Severity::Error,
+        format!("AWS does not know the access key {id} in {}", subject.called()),
+    )
+    .evidence(answered)
+    .evidence("it was mistyped, deleted or turned off in IAM, or made seconds ago: AWS does not say which");
+    if let Some(account) = subject.access_key_id.and_then(|id| super::account::account_of_key_id(id.text)) {
+        finding = finding.evidence(format!(
+            "the id is reported to encode its account (AWS does not document it): {account}; look for the key there"
+        ));
+    }
+    finding
+        .fix(Fix::command(
+            "See, with credentials that may use IAM, whether the key is there and active.",
+            format!("aws iam get-access-key-last-used --access-key-id {id}"),
+        ))
+        .fix(Fix::advice("A key that was made a few seconds ago works within moments: try once more."))
+        .fixes(key_shape::replacement(subject))
+}
+
+fn session_unknown(case: &Case<'_>, subject: &Subject<'_>, answered: String) -> Finding {
+    Finding::new(
+        Id::SessionTokenForeign,
+        Severity::Error,
+        format!("the session token in {} is not that of its access key", subject.called()),
+    )
+    .certainty(Certainty::Likely)
+    .evidence(answered)
+    .evidence(
+        "the id is that of a temporary key, and has a token: most often the two come from two different sessions, or the token was \
+         cut when it was copied; a session that ended long ago is reported to be answered so too",
+    )
+    .fix(keep_together(case, subject))
+}
+
+fn keep_together(case: &Case<'_>, subject: &Subject<'_>) -> Fix {
+    let where_to = match &subject.whose {
+        super::Whose::Environment => "export all three in one go".to_owned(),
+        super::Whose::Profile(name) => format!("write all three into [{name}] in {}", subject.file(case)),
+    };
+    Fix::advice(format!(
+        "Get new temporary credentials, and {where_to}: access key id, secret access key and session token belong together."
+    ))
+}
+
+/// A call that could not be made, or was answered by somebody else.
+fn unreachable(refusal: &Refusal, findings: &mut Findings) {
+    let title = match refusal.code.as_str() {
+        "Tls" => "no connection to AWS could be trusted",
+        "TlsClock" => "AWS's certificate is not valid at the time that this machine's clock shows",
+        "InvalidResponse" => "what answers in AWS's place is not AWS",
+        _ => "AWS can't be reached from here",
+    };
+    let mut finding =
+        Finding::new(Id::NetworkUnreachable, Severity::Error, title).evidence(aws_error::printable(&refusal.message));
+    if let Some(fix) = &refusal.fix {
+        finding = finding.fix(Fix::advice(capital(fix)));
+    }
+    findings.add(finding.fix(Fix::command(
+        "See with another program whether it is the network.",
+        "curl -sSI https://sts.amazonaws.com",
+    )));
+}
+
+fn accepts(case: &Case<'_>, subject: &Subject<'_>, variant: Variant) -> bool {
+    matches!(case.answers.variant(&subject.whose, variant), Some(Answer::Accepted { .. }))
+}
+
+/// Adds what AWS said to what was found by form, or finds it.
+fn confirm(subject: &Subject<'_>, id: Id, title: String, seen: String, findings: &mut Findings) {
+    if !strengthen(subject, id, &seen, findings) {
+        let finding = Finding::new(id, Severity::Error, title).evidence(seen);
+        findings.add(finding.fixes(key_shape::replacement(subject)));
+    }
+}
+
+fn strengthen(subject: &Subject<'_>, id: Id, seen: &str, findings: &mut Findings) -> bool {
+    findings.strengthen(id, &subject.called(), seen)
+}
+
+/// What was asked of whom, and AWS's answer.
+fn asked(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal) -> String {
+    let endpoint = super::question::endpoint(case, None);
+    let place = endpoint.url.map_or_else(|| format!("STS in {}", endpoint.region), |url| aws_error::printable(&url));
+    format!("{place} answers a signed GetCallerIdentity with the keys in {}: {}", subject.called(), said(refusal))
+}
+
+fn said(refusal: &Refusal) -> String {
+    aws_error::printable(&refusal.message)
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}

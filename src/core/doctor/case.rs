@@ -1,0 +1,205 @@
+//! What all rules start from: the profile in question, the keys in question, and the time.
+
+use super::key_shape::is_key_id;
+use super::probe::ClockFacts;
+use super::{Answers, Daemon, DaemonProfile, Evidence, Whose};
+use crate::core::plan::{self, Plan, PlanError};
+use crate::core::profile::{Origin, Section, SourceFile};
+use crate::core::time::AwsTime;
+
+/// One case for the doctor.
+pub struct Case<'a> {
+    /// What was collected.
+    pub evidence: &'a Evidence,
+    /// What AWS answered.
+    pub answers: &'a Answers,
+    /// The profile in question: the one that was named, else the one that the variables name, else `default` where it is in
+    /// a file.
+    pub profile: Option<String>,
+    /// How the daemon would get the profile's credentials.
+    pub plan: Option<Result<Plan, PlanError>>,
+    /// The sets of keys in question: those in the variables, and those that stand in the files for the profile and for
+    /// what its plan begins with.
+    pub subjects: Vec<Subject<'a>>,
+}
+
+/// One set of keys as it stands somewhere. A part that is missing is `None`.
+pub struct Subject<'a> {
+    /// Where it stands.
+    pub whose: Whose,
+    /// The access key id.
+    pub access_key_id: Option<Located<'a>>,
+    /// The secret access key.
+    pub secret_access_key: Option<Located<'a>>,
+    /// The session token under its present name.
+    pub session_token: Option<Located<'a>>,
+    /// The token under its older name, `aws_security_token`, which botocore prefers.
+    pub security_token: Option<Located<'a>>,
+}
+
+/// A value and where it stands. No `Debug`: it may be a secret.
+#[derive(Clone, Copy)]
+pub struct Located<'a> {
+    /// The value as the SDKs' specification reads it.
+    pub text: &'a str,
+    /// The variable or the setting.
+    pub name: &'a str,
+    /// Where, for values in files.
+    pub origin: Option<Origin>,
+}
+
+impl<'a> Subject<'a> {
+    /// The keys in the variables of the shell; `None` where none is set.
+    pub fn of_environment(evidence: &'a Evidence) -> Option<Self> {
+        let one = |name: &'static str| Some(Located { text: evidence.variables.get(name)?, name, origin: None });
+        let subject = Self {
+            whose: Whose::Environment,
+            access_key_id: one("AWS_ACCESS_KEY_ID").or_else(|| one("AWS_ACCESS_KEY")),
+            secret_access_key: one("AWS_SECRET_ACCESS_KEY").or_else(|| one("AWS_SECRET_KEY")),
+            session_token: one("AWS_SESSION_TOKEN"),
+            security_token: one("AWS_SECURITY_TOKEN"),
+        };
+        subject.has_any_part().then_some(subject)
+    }
+
+    /// The keys in a profile; `None` where there are none.
+    pub fn of_section(section: &'a Section) -> Option<Self> {
+        let one = |name: &'static str| {
+            let value = section.get(name)?;
+            Some(Located { text: &value.text, name, origin: Some(value.origin) })
+        };
+        let subject = Self {
+            whose: Whose::Profile(section.name.clone()),
+            access_key_id: one("aws_access_key_id"),
+            secret_access_key: one("aws_secret_access_key"),
+            session_token: one("aws_session_token"),
+            security_token: one("aws_security_token"),
+        };
+        subject.has_any_part().then_some(subject)
+    }
+
+    fn has_any_part(&self) -> bool {
+        [&self.access_key_id, &self.secret_access_key, &self.session_token, &self.security_token]
+            .iter()
+            .any(|part| part.is_some())
+    }
+
+    /// The token that botocore would send: the older name comes first.
+    pub fn token(&self) -> Option<Located<'a>> {
+        self.security_token.or(self.session_token)
+    }
+
+    /// Whether these are temporary credentials: by the id's prefix (IAM User Guide, "IAM identifiers"), else by the token.
+    pub fn is_temporary(&self) -> bool {
+        match self.access_key_id.map(|id| id.text.get(..4).unwrap_or_default()) {
+            Some("ASIA") => true,
+            Some("AKIA") => false,
+            _ => self.token().is_some(),
+        }
+    }
+
+    /// Whether the id is one that AWS could have made.
+    pub fn has_aws_id(&self) -> bool {
+        self.access_key_id.is_some_and(|id| is_key_id(id.text))
+    }
+
+    /// The access key id, where it has the form of one: else it may be a secret, and is not shown.
+    pub fn shown_id(&self) -> &'a str {
+        self.access_key_id.map(|id| id.text).filter(|text| is_key_id(text)).unwrap_or("(not shown)")
+    }
+
+    /// The file in which the keys stand.
+    pub fn file(&self, case: &Case<'_>) -> String {
+        let parts = [self.access_key_id, self.secret_access_key, self.session_token, self.security_token];
+        let origin = parts.into_iter().flatten().find_map(|part| part.origin);
+        case.path(origin.map_or(SourceFile::Credentials, |origin| origin.file))
+    }
+
+    /// What people call it: "the environment", "profile \"dev\"".
+    pub fn called(&self) -> String {
+        called(&self.whose)
+    }
+}
+
+/// What people call a place where keys stand.
+pub(super) fn called(whose: &Whose) -> String {
+    match whose {
+        Whose::Environment => "the environment".to_owned(),
+        Whose::Profile(name) => format!("profile \"{name}\""),
+    }
+}
+
+impl<'a> Case<'a> {
+    /// Puts together what the rules start from.
+    pub fn new(evidence: &'a Evidence, answers: &'a Answers) -> Self {
+        let named = evidence.named.as_deref();
+        let by_variable = evidence.variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]).map(|(_, name)| name);
+        let default = Some("default").filter(|name| evidence.profiles_of_daemon.profiles.contains_key(*name));
+        let profile = named.or(by_variable).or(default).map(str::to_owned);
+        let plan = profile.as_deref().map(|name| plan::resolve(&evidence.profiles_of_daemon, name, &evidence.context));
+        let mut case = Self { evidence, answers, profile, plan, subjects: Vec::new() };
+        case.subjects = case.find_subjects();
+        case
+    }
+
+    /// What the daemon says of the profile in question.
+    pub fn daemon_profile(&self) -> Option<&'a DaemonProfile> {
+        let Daemon::Answers(facts) = &self.evidence.daemon else { return None };
+        facts.profiles.iter().find(|profile| Some(&profile.name) == self.profile.as_ref())
+    }
+
+    /// The section of the profile in question in the AWS files.
+    pub fn section(&self) -> Option<&'a Section> {
+        self.evidence.profiles.profiles.get(self.profile.as_deref()?)
+    }
+
+    /// What is known of this machine's clock.
+    pub fn clock(&self) -> Option<&'a ClockFacts> {
+        self.answers.clock()
+    }
+
+    /// AWS's time, and how far it may be off, in seconds.
+    pub fn aws_time(&self) -> (AwsTime, f64) {
+        let known = self.clock().and_then(|facts| Some((-facts.offset_seconds?, facts.uncertainty_seconds?)));
+        // The kernel's word is good to the second, until somebody has heard AWS.
+        let by_kernel = self.clock().filter(|facts| facts.kernel_synchronised == Some(true)).map(|_| (0.0, 5.0));
+        self.evidence.aws_time(known.or(self.evidence.aws_minus_wall).or(by_kernel))
+    }
+
+    /// Where a value stands, for people: `AWS_ACCESS_KEY_ID`, or `aws_access_key_id (~/.aws/credentials:3)`.
+    pub fn place(&self, located: &Located<'_>) -> String {
+        match located.origin {
+            None => located.name.to_owned(),
+            Some(origin) => format!("{} ({})", located.name, self.at(origin)),
+        }
+    }
+
+    /// A line of a file: `/home/me/.aws/credentials:3`.
+    pub fn at(&self, origin: Origin) -> String {
+        format!("{}:{}", self.path(origin.file), origin.line)
+    }
+
+    /// The path of a file.
+    pub fn path(&self, file: SourceFile) -> String {
+        let paths = self.evidence.paths.as_ref();
+        let path = match file {
+            SourceFile::Config => paths.map(|paths| paths.config.display().to_string()),
+            SourceFile::Credentials => paths.map(|paths| paths.credentials.display().to_string()),
+            SourceFile::Settings => Some("evercred.toml".to_owned()),
+        };
+        path.unwrap_or_else(|| "an AWS file".to_owned())
+    }
+
+    fn find_subjects(&self) -> Vec<Subject<'a>> {
+        let mut subjects: Vec<Subject<'a>> = Subject::of_environment(self.evidence).into_iter().collect();
+        let first_of_plan = match &self.plan {
+            Some(Ok(plan)) => plan.steps.first().map(|step| step.profile.clone()),
+            _ => None,
+        };
+        let mut names: Vec<String> = self.profile.iter().cloned().chain(first_of_plan).collect();
+        names.dedup();
+        subjects
+            .extend(names.iter().filter_map(|name| Subject::of_section(self.evidence.profiles.profiles.get(name)?)));
+        subjects
+    }
+}

@@ -1,0 +1,377 @@
+//! This machine's clock: `clock-skewed`, `clock-zone`, `clock-unsynchronised`.
+
+use chrono::TimeDelta;
+
+use super::probe::{ClockFacts, StepOutcome};
+use super::{Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity};
+use crate::core::aws_error::printable;
+use crate::core::clock::{LIMITS, Limit};
+use crate::core::timekeeping::length;
+
+/// From here on a person may see it: what the daemon warns of by default.
+const NOTICED: f64 = 60.0;
+
+/// This machine's clock minus AWS's.
+struct Offset {
+    seconds: f64,
+    uncertainty: f64,
+    source: String,
+}
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    let offset = offset(case);
+    by_offset(case, offset.as_ref(), findings);
+    by_refusal(case, offset.as_ref(), findings);
+    zone(case, offset.as_ref(), findings);
+    unsynchronised(case, offset.as_ref(), findings);
+}
+
+fn offset(case: &Case<'_>) -> Option<Offset> {
+    let of_facts = || {
+        let facts = case.clock()?;
+        Some(Offset {
+            seconds: facts.offset_seconds?,
+            uncertainty: facts.uncertainty_seconds?,
+            source: facts.source.clone().unwrap_or_else(|| "AWS's time".to_owned()),
+        })
+    };
+    let of_daemon = || {
+        let (aws_minus_wall, uncertainty) = case.evidence.aws_minus_wall?;
+        Some(Offset { seconds: -aws_minus_wall, uncertainty, source: "the daemon".to_owned() })
+    };
+    of_facts().or_else(of_daemon).filter(|offset| offset.seconds.is_finite() && offset.uncertainty.is_finite())
+}
+
+fn by_offset(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) {
+    findings.looked_for(&[Id::ClockSkewed]);
+    let Some(offset) = offset else {
+        findings.not_looked_for(Id::ClockSkewed, why_unknown(case));
+        return;
+    };
+    let size = offset.seconds.abs();
+    let sure = size - offset.uncertainty;
+    if size <= NOTICED || sure <= 0.0 {
+        if offset.uncertainty > NOTICED {
+            let within = spoken(offset.uncertainty);
+            findings.not_looked_for(Id::ClockSkewed, format!("AWS's time is known within {within} only"));
+        }
+        return;
+    }
+    let [some, most] = LIMITS;
+    let is_past = |limit: Limit| size > limit.size.as_seconds_f64();
+    let (severity, threshold) = match (is_past(some), is_past(most)) {
+        (_, true) => (Severity::Error, most.size.as_seconds_f64()),
+        (true, false) => (Severity::Warning, some.size.as_seconds_f64()),
+        (false, false) => (Severity::Warning, NOTICED),
+    };
+    let finding = Finding::new(
+        Id::ClockSkewed,
+        severity,
+        format!("this machine's clock is {} {}", spoken(size), side(offset.seconds)),
+    )
+    .certainty(if sure > threshold { Certainty::Confirmed } else { Certainty::Likely })
+    .evidence(format!("by {}, within {}", printable(&offset.source), spoken(offset.uncertainty)));
+    let finding = if is_past(most) {
+        said_by_aws(finding, offset.seconds)
+    } else {
+        finding.evidence(format!(
+            "{} refuse what is signed by a clock that is off by more than {}, {} what is off by more than {}",
+            some.who,
+            length(some.size),
+            most.who,
+            length(most.size)
+        ))
+    };
+    findings.add(with_facts(case, finding));
+}
+
+/// What AWS answers to requests that are signed by such a clock (IAM user guide, "Troubleshoot Signature Version 4 requests";
+/// the lists of errors of EC2 and S3). That it may also be InvalidClientTokenId is what people write; STS was not seen to do it.
+fn said_by_aws(finding: Finding, seconds: f64) -> Finding {
+    let (sts, ec2) = if seconds < 0.0 {
+        ("Signature expired", "RequestExpired or AuthFailure")
+    } else {
+        ("Signature not yet current", "AuthFailure")
+    };
+    finding
+        .evidence(format!(
+            "AWS refuses what is signed by such a clock: STS says SignatureDoesNotMatch (\"{sts}: …\"), EC2 {ec2}, \
+             S3 RequestTimeTooSkewed"
+        ))
+        .evidence("it is also reported to show as InvalidClientTokenId or UnrecognizedClientException")
+}
+
+/// AWS, or the certificate of whoever answers, says that the time is off.
+fn by_refusal(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) {
+    if findings.has(Id::ClockSkewed) {
+        return;
+    }
+    let refusals = refusals(case);
+    if let Some(refusal) = refusals.iter().find(|refusal| refusal.skewed) {
+        let mut finding = Finding::new(
+            Id::ClockSkewed,
+            Severity::Error,
+            "AWS refused a request because of the time that it was signed with",
+        )
+        .evidence(printable(&refusal.message));
+        if offset.is_some_and(|offset| offset.seconds.abs() <= NOTICED && offset.uncertainty <= NOTICED) {
+            finding = finding
+                .certainty(Certainty::Likely)
+                .evidence("the clock was found to be right: it may have been set in between");
+        }
+        findings.add(with_facts(case, finding));
+        return;
+    }
+    let unreached = case.clock().and_then(|facts| facts.unreached.as_ref());
+    if let Some(refusal) = refusals.into_iter().chain(unreached).find(|refusal| refusal.code == "TlsClock") {
+        let finding = Finding::new(
+            Id::ClockSkewed,
+            Severity::Error,
+            "AWS's certificate is not valid at the time that this machine's clock shows: the clock is days off, or more",
+        )
+        .certainty(Certainty::Likely)
+        .evidence(printable(&refusal.message))
+        .evidence("something on the way that shows a certificate of its own may cause it too");
+        findings.add(with_facts(case, finding));
+    }
+}
+
+fn refusals<'a>(case: &Case<'a>) -> Vec<&'a Refusal> {
+    let mut found = Vec::new();
+    for (_, answer) in case.answers.iter() {
+        match answer {
+            Answer::Refused(refusal) => found.push(refusal),
+            Answer::Chain { steps } => found.extend(steps.iter().filter_map(|step| match &step.outcome {
+                StepOutcome::Refused(refusal) => Some(refusal),
+                _ => None,
+            })),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn with_facts(case: &Case<'_>, finding: Finding) -> Finding {
+    let Some(facts) = case.clock() else {
+        return finding;
+    };
+    let finding = if facts.keeper.is_empty() { finding } else { finding.evidence(printable(&facts.keeper)) };
+    finding.fixes(facts.fixes.iter().cloned())
+}
+
+fn zone(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) {
+    findings.looked_for(&[Id::ClockZone]);
+    match case.clock().and_then(|facts| Some((facts, facts.zone_mistake.as_ref()?))) {
+        Some((facts, mistake)) => findings.add(
+            Finding::new(Id::ClockZone, Severity::Error, "the clock is off by a time zone")
+                .evidence(printable(mistake))
+                .fixes(facts.fixes.iter().cloned()),
+        ),
+        None if offset.is_none() => findings.not_looked_for(Id::ClockZone, why_unknown(case)),
+        None => {}
+    }
+}
+
+fn unsynchronised(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) {
+    findings.looked_for(&[Id::ClockUnsynchronised]);
+    let Some(ClockFacts { kernel_synchronised: Some(synchronised), keeper, keeper_fixes, .. }) = case.clock() else {
+        findings
+            .not_looked_for(Id::ClockUnsynchronised, "this system does not say whether anything keeps its clock right");
+        return;
+    };
+    if *synchronised {
+        return;
+    }
+    let is_small = offset.is_some_and(|offset| offset.seconds.abs() + offset.uncertainty <= NOTICED);
+    let severity = if is_small { Severity::Info } else { Severity::Warning };
+    let mut finding = Finding::new(Id::ClockUnsynchronised, severity, "nothing keeps this machine's clock right");
+    if !keeper.is_empty() {
+        finding = finding.evidence(printable(keeper));
+    }
+    if let Some(offset) = offset.filter(|_| is_small) {
+        finding = finding.evidence(match spoken(offset.seconds.abs()) {
+            off if offset.seconds.abs() < 1.0 => format!("now it is off by {off}, which is no matter"),
+            off => format!("now it is {off} {}, which is no matter yet", side(offset.seconds)),
+        });
+    }
+    findings.add(finding.fixes(keeper_fixes.iter().cloned()));
+}
+
+fn why_unknown(case: &Case<'_>) -> String {
+    match case.clock().and_then(|facts| facts.unreached.as_ref()) {
+        Some(refusal) => format!("AWS's time is not known: {}", printable(&refusal.message)),
+        None if case.evidence.offline => "AWS was not asked for the time (--offline)".to_owned(),
+        None => "AWS's time is not known".to_owned(),
+    }
+}
+
+fn side(seconds: f64) -> &'static str {
+    if seconds < 0.0 { "behind AWS's" } else { "ahead of AWS's" }
+}
+
+fn spoken(seconds: f64) -> String {
+    if seconds.abs() < 1.0 {
+        return "less than a second".to_owned();
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "nonsense saturates, and is bounded below")]
+    let seconds = seconds as i64;
+    length(TimeDelta::seconds(seconds.clamp(-10_000_000_000, 10_000_000_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{answers, commands, evidence, found, identity, one, refusal, report};
+    use super::*;
+    use crate::core::aws_error::ErrorClass;
+    use crate::core::doctor::probe::StepAnswer;
+    use crate::core::doctor::{About, Answers, Report, Variant, Whose};
+    use crate::core::fix::Fix;
+    use Certainty::{Confirmed, Likely};
+    use Severity::{Error, Info, Warning};
+
+    fn facts(offset: f64, uncertainty: f64) -> ClockFacts {
+        ClockFacts {
+            offset_seconds: Some(offset),
+            uncertainty_seconds: Some(uncertainty),
+            source: Some("the Date of AWS's answer".to_owned()),
+            kernel_synchronised: Some(true),
+            keeper: "on Linux, chrony runs".to_owned(),
+            fixes: vec![Fix::command("Step it.", "sudo chronyc makestep")],
+            keeper_fixes: vec![Fix::command("Turn it on.", "sudo timedatectl set-ntp true")],
+            ..ClockFacts::default()
+        }
+    }
+
+    fn of(facts: ClockFacts) -> Report {
+        with(vec![(About::Clock, Answer::Clock(facts))])
+    }
+
+    fn with(list: Vec<(About, Answer)>) -> Report {
+        report(&evidence("[profile dev]\nregion = eu-west-1\n", "", &[], "dev"), &answers(list), look)
+    }
+
+    #[test]
+    fn a_clock_that_is_right_yields_nothing_and_all_was_looked_for() {
+        for offset in [0.0, 0.3, -45.0] {
+            let report = of(facts(offset, 0.6));
+            assert!(report.findings.is_empty() && report.not_checked.is_empty(), "{report:#?}");
+            assert_eq!(report.checked, [Id::ClockSkewed, Id::ClockUnsynchronised, Id::ClockZone]);
+        }
+    }
+
+    #[test]
+    fn the_further_off_the_worse_and_never_surer_than_the_measurement() {
+        for (offset, uncertainty, expected) in [
+            (75.0, 1.0, Some((Warning, Confirmed))),
+            (-301.5, 1.0, Some((Warning, Confirmed))),
+            (1_000.0, 1.0, Some((Error, Confirmed))),
+            (-1_000.0, 1.0, Some((Error, Confirmed))),
+            (901.0, 5.0, Some((Error, Likely))),
+            (1_000.0, 86_400.0, None),
+            (60.0, 1.0, None),
+        ] {
+            let report = of(facts(offset, uncertainty));
+            let seen: Vec<_> =
+                found(&report).into_iter().map(|(_, severity, certainty)| (severity, certainty)).collect();
+            assert_eq!(seen, expected.into_iter().collect::<Vec<_>>(), "{offset} {uncertainty}");
+            assert_eq!(report.not_checked.contains_key(&Id::ClockSkewed), uncertainty > NOTICED);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_aws_refuses_is_said_with_what_aws_says_then() {
+        for (offset, title, said) in [
+            (-1_000.0, "this machine's clock is 16 minutes 40 seconds behind AWS's", "\"Signature expired: …\""),
+            (
+                1_000.0,
+                "this machine's clock is 16 minutes 40 seconds ahead of AWS's",
+                "\"Signature not yet current: …\"",
+            ),
+        ] {
+            let report = of(facts(offset, 0.4));
+            let finding = one(&report, Id::ClockSkewed);
+            assert_eq!(finding.title, title);
+            assert_eq!(finding.evidence[0], "by the Date of AWS's answer, within less than a second");
+            assert!(finding.evidence[1].contains(said), "{finding:?}");
+            assert!(finding.evidence[2].contains("reported to"), "{finding:?}");
+            assert_eq!(commands(finding), ["sudo chronyc makestep"]);
+        }
+        let some = of(facts(-400.0, 0.4));
+        assert!(one(&some, Id::ClockSkewed).evidence[1].contains("Cognito"));
+    }
+
+    #[test]
+    fn what_the_daemon_knows_is_enough() {
+        let mut evidence = evidence("", "", &[], "");
+        evidence.aws_minus_wall = Some((1_200.0, 1.0));
+        evidence.offline = true;
+        let report = report(&evidence, &Answers::default(), look);
+        assert!(one(&report, Id::ClockSkewed).title.ends_with("20 minutes behind AWS's"), "{report:#?}");
+    }
+
+    #[test]
+    fn a_time_that_is_not_known_is_said_to_be_unknown() {
+        let unreached = ClockFacts { unreached: Some(refusal("Timeout")), ..ClockFacts::default() };
+        assert!(of(unreached).not_checked[&Id::ClockSkewed].contains("it failed: Timeout"));
+        let mut evidence = evidence("", "", &[], "");
+        evidence.offline = true;
+        let report = report(&evidence, &Answers::default(), look);
+        assert!(report.not_checked[&Id::ClockSkewed].contains("--offline"));
+        assert!(report.checked.is_empty(), "{report:#?}");
+    }
+
+    #[test]
+    fn an_answer_that_speaks_of_the_time_is_enough() {
+        let skewed = Refusal { skewed: true, ..refusal("SignatureDoesNotMatch") };
+        let of_key = (identity(Whose::Environment, Variant::AsIs, "us-east-1"), Answer::Refused(skewed.clone()));
+        let step = StepAnswer {
+            profile: "dev".to_owned(),
+            kind: "assume-role".to_owned(),
+            outcome: StepOutcome::Refused(skewed),
+        };
+        let of_step = (About::Chain, Answer::Chain { steps: vec![step] });
+        for answer in [of_key, of_step] {
+            assert_eq!(found(&with(vec![answer])), [(Id::ClockSkewed, Error, Confirmed)]);
+        }
+        let skewed = Refusal { skewed: true, ..refusal("SignatureDoesNotMatch") };
+        let of_key = (identity(Whose::Environment, Variant::AsIs, "us-east-1"), Answer::Refused(skewed));
+        let right_now = with(vec![(About::Clock, Answer::Clock(facts(0.1, 0.6))), of_key]);
+        assert_eq!(found(&right_now), [(Id::ClockSkewed, Error, Likely)]);
+        let wrong_secret = (
+            identity(Whose::Environment, Variant::AsIs, "us-east-1"),
+            Answer::Refused(refusal("SignatureDoesNotMatch")),
+        );
+        assert!(with(vec![wrong_secret]).findings.is_empty());
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_valid_now_speaks_of_the_clock() {
+        let tls = Refusal { class: ErrorClass::Retryable, ..refusal("TlsClock") };
+        let report = of(ClockFacts { unreached: Some(tls), ..ClockFacts::default() });
+        assert_eq!(found(&report), [(Id::ClockSkewed, Error, Likely)]);
+    }
+
+    #[test]
+    fn a_mistake_with_the_zone_is_said_beside_the_offset() {
+        let mistake = Some("the hardware clock holds local time, and is read as UTC".to_owned());
+        let report = of(ClockFacts { zone_mistake: mistake, ..facts(7_200.0, 0.4) });
+        assert_eq!(found(&report), [(Id::ClockSkewed, Error, Confirmed), (Id::ClockZone, Error, Confirmed)]);
+    }
+
+    #[test]
+    fn a_clock_that_nobody_keeps_is_worse_where_it_is_off_or_may_be() {
+        let nobody = |facts: ClockFacts| ClockFacts { kernel_synchronised: Some(false), ..facts };
+        for (facts, severity) in [
+            (nobody(facts(0.2, 0.6)), Info),
+            (nobody(facts(20.0, 0.6)), Info),
+            (nobody(facts(75.0, 0.6)), Warning),
+            (nobody(ClockFacts { offset_seconds: None, ..facts(0.0, 0.6) }), Warning),
+        ] {
+            let report = of(facts);
+            let finding = one(&report, Id::ClockUnsynchronised);
+            assert_eq!((finding.severity, commands(finding)), (severity, vec!["sudo timedatectl set-ntp true"]));
+        }
+        let unknown = of(ClockFacts { kernel_synchronised: None, ..facts(0.0, 0.6) });
+        assert!(unknown.not_checked.contains_key(&Id::ClockUnsynchronised));
+    }
+}

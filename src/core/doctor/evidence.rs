@@ -1,0 +1,235 @@
+//! What was collected on this machine: the person's variables, the files, what the daemon says.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::core::aws_error::ErrorClass;
+use crate::core::location::AwsPaths;
+use crate::core::plan::PlanContext;
+use crate::core::profile::{Problem, Profiles};
+use crate::core::time::{AwsTime, WallTime};
+
+/// Everything that was collected. What could not be is empty, and said where it matters.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// The profile that the person named.
+    pub named: Option<String>,
+    /// The variables of the person's shell.
+    pub variables: Variables,
+    /// Where the AWS files are; `None` without a home folder.
+    pub paths: Option<AwsPaths>,
+    /// What the AWS files say: what other programs see.
+    pub profiles: Profiles,
+    /// The same with the profiles of `evercred.toml` laid over them: what the daemon sees.
+    pub profiles_of_daemon: Profiles,
+    /// What is wrong with the files.
+    pub problems: Vec<Problem>,
+    /// The text of the config file, for what the merged profiles don't show.
+    pub config_text: Option<Zeroizing<String>>,
+    /// The text of the credentials file.
+    pub credentials_text: Option<Zeroizing<String>>,
+    /// What is at the paths of the files that matter.
+    pub files: Vec<FileFacts>,
+    /// The first words of `credential_process` lines, and where that program is; `None` where there is no such program.
+    pub programs: BTreeMap<String, Option<String>>,
+    /// What plans take from outside the files.
+    pub context: PlanContext,
+    /// What the daemon says.
+    pub daemon: Daemon,
+    /// Variables that send the shell and the daemon another way to AWS, as a sentence.
+    pub drift: Option<String>,
+    /// Keys in the `.terraform` folder of the current folder.
+    pub terraform: Option<TerraformBackend>,
+    /// The user id of this process.
+    pub uid: u32,
+    /// This machine's wall clock when the evidence was collected.
+    pub wall: WallTime,
+    /// AWS's time minus the wall clock, and how far that may be off, in seconds, where the daemon knows it.
+    pub aws_minus_wall: Option<(f64, f64)>,
+    /// Nothing may leave the machine.
+    pub offline: bool,
+}
+
+/// Variables of a shell; `Debug` shows names only, as values may be secrets.
+#[derive(Clone, Default)]
+pub struct Variables(BTreeMap<String, Zeroizing<String>>);
+
+impl Variables {
+    /// The value of a variable; as in the SDKs an empty one is none.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// The first of several that is set, with its name.
+    pub fn first<'a>(&self, names: &[&'a str]) -> Option<(&'a str, &str)> {
+        names.iter().find_map(|name| Some((*name, self.get(name)?)))
+    }
+
+    /// All variables that are set, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl FromIterator<(String, String)> for Variables {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect())
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFacts {
+    /// What people call it: "the AWS credentials file".
+    pub what: String,
+    /// Where.
+    pub path: String,
+    /// Whether it holds secrets.
+    pub secret: bool,
+    /// What is there.
+    pub state: FileState,
+}
+
+/// The state of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// Nothing.
+    Missing,
+    /// Something that this user can't read; why, as the end of a sentence. Owner and mode where they are known.
+    Unreadable {
+        /// Why.
+        why: String,
+        /// The owner's user id and the permission bits.
+        owner_and_mode: Option<(u32, u32)>,
+    },
+    /// A file.
+    Present {
+        /// The owner's user id.
+        uid: u32,
+        /// The permission bits.
+        mode: u32,
+    },
+}
+
+/// What the daemon says.
+#[derive(Clone, Debug)]
+pub enum Daemon {
+    /// It can't be asked, or does not want to answer; why, as a sentence.
+    Silent {
+        /// Why.
+        why: String,
+        /// Whether it runs and keeps other AWS files.
+        other_files: bool,
+    },
+    /// It answers.
+    Answers(Box<DaemonFacts>),
+}
+
+/// What the daemon's status says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DaemonFacts {
+    /// Its version.
+    pub version: String,
+    /// The profiles.
+    pub profiles: Vec<DaemonProfile>,
+    /// The sign-in sessions.
+    pub sessions: Vec<DaemonSession>,
+    /// The problems that it tells of: id and sentence.
+    pub problems: Vec<(String, String)>,
+}
+
+/// A profile as the daemon has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaemonProfile {
+    /// Its name.
+    pub name: String,
+    /// The kind, in the names of `status`.
+    pub kind: String,
+    /// Whether it is renewed without being asked for.
+    pub kept: bool,
+    /// `fresh`, `renewing`, `retrying`, `needs-login`, `failed` or `idle`.
+    pub state: String,
+    /// Whether what is held is valid.
+    pub valid: Option<bool>,
+    /// Its expiry, RFC 3339.
+    pub expires_at: Option<String>,
+    /// The last error, until a success.
+    pub last_error: Option<LastError>,
+}
+
+/// A sign-in session as the daemon has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaemonSession {
+    /// Its name.
+    pub name: String,
+    /// `fresh`, `renewing`, `retrying` or `needs-login`.
+    pub state: String,
+    /// What is wrong.
+    pub last_error: Option<LastError>,
+}
+
+/// An error that the daemon met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastError {
+    /// AWS's code, or ours.
+    pub code: String,
+    /// What it means for the next try.
+    pub class: ErrorClass,
+    /// A sentence.
+    pub message: String,
+    /// What to do.
+    pub fix: Option<String>,
+}
+
+/// What Terraform wrote down of its backend (`.terraform/terraform.tfstate`), secrets left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TerraformBackend {
+    /// The file.
+    pub path: String,
+    /// The backend's type: `s3`.
+    pub kind: String,
+    /// Which of `access_key`, `secret_key`, `token` and `profile` are set.
+    pub settings: Vec<String>,
+    /// The access key id, where there is one.
+    pub access_key_id: Option<String>,
+    /// The profile, where there is one.
+    pub profile: Option<String>,
+}
+
+impl TerraformBackend {
+    /// Reads what Terraform wrote down of its backend; `None` where there is nothing of the kind.
+    pub fn read(path: &str, text: &[u8]) -> Option<Self> {
+        let document: serde_json::Value = serde_json::from_slice(text).ok()?;
+        let backend = document.get("backend")?;
+        let config = backend.get("config")?.as_object()?;
+        let set = |name: &str| config.get(name).and_then(|value| value.as_str()).filter(|text| !text.is_empty());
+        let names = ["access_key", "secret_key", "token", "profile"];
+        Some(Self {
+            path: path.to_owned(),
+            kind: backend.get("type").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned(),
+            settings: names.into_iter().filter(|name| set(name).is_some()).map(str::to_owned).collect(),
+            access_key_id: set("access_key").map(str::to_owned),
+            profile: set("profile").map(str::to_owned),
+        })
+    }
+}
+
+impl Evidence {
+    /// AWS's time by the best knowledge, and how far it may be off, in seconds.
+    pub(super) fn aws_time(&self, clock: Option<(f64, f64)>) -> (AwsTime, f64) {
+        // Without anything to go by, the wall clock is right within a day, or it would have been noticed.
+        const GUESS: f64 = 86_400.0;
+        let (offset, uncertainty) = clock.or(self.aws_minus_wall).unwrap_or((0.0, GUESS));
+        #[expect(clippy::cast_possible_truncation, reason = "an offset in milliseconds fits; nonsense saturates")]
+        let millis = (offset * 1_000.0) as i64;
+        (AwsTime::from_millis(self.wall.as_millis().saturating_add(millis)), uncertainty)
+    }
+}

@@ -1,0 +1,187 @@
+//! Temporary credentials that are past their end: by what stands beside them, and by AWS's word.
+
+use chrono::TimeDelta;
+
+use super::{Answer, Case, Certainty, Finding, Findings, Id, Severity, Subject, Whose};
+use crate::core::aws_error::printable;
+use crate::core::fix::Fix;
+use crate::core::plan::StatedExpiry;
+use crate::core::stated_expiry::{SETTINGS, stated_expiry, utc_time};
+use crate::core::time::AwsTime;
+
+const IDS: [Id; 2] = [Id::CredentialsExpired, Id::SessionRevoked];
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    findings.looked_for(&IDS);
+    for subject in &case.subjects {
+        if !subject.is_temporary() {
+            continue;
+        }
+        let refused = match case.answers.as_is(&subject.whose) {
+            // AWS's word is the last one.
+            Some(Answer::Accepted { .. }) => continue,
+            Some(Answer::Refused(refusal)) if refusal.code.starts_with("ExpiredToken") => {
+                Some(printable(&refusal.message))
+            }
+            _ => None,
+        };
+        match (refused, stated(case, subject)) {
+            (Some(said), stated) => findings.add(refused_as_expired(case, subject, said, stated)),
+            (None, Some((at, place))) => findings.add_all(over(case, subject, at, &place)),
+            (None, None) if case.evidence.offline => {
+                findings.not_looked_for(Id::CredentialsExpired, "nothing says when the credentials end (--offline)");
+            }
+            (None, None) => {}
+        }
+    }
+    if case.evidence.offline && case.subjects.iter().any(Subject::is_temporary) {
+        findings.not_looked_for(Id::SessionRevoked, "nothing was asked of AWS (--offline)");
+    }
+}
+
+/// AWS says expired. Where the end that stands there has not come yet, somebody ended the session, or the end is that of
+/// other keys.
+fn refused_as_expired(
+    case: &Case<'_>,
+    subject: &Subject<'_>,
+    said: String,
+    stated: Option<(AwsTime, String)>,
+) -> Finding {
+    let (now, uncertainty) = case.aws_time();
+    let called = subject.called();
+    match stated {
+        Some((at, place)) if at - now > TimeDelta::seconds(60) + seconds(uncertainty) => Finding::new(
+            Id::SessionRevoked,
+            Severity::Error,
+            format!("the session in {called} was ended before its time"),
+        )
+        .certainty(Certainty::Likely)
+        .evidence(format!("AWS answers {said}"))
+        .evidence(format!("{place} says that it lasts until {at}; or that is the end of other keys"))
+        .fixes(renewal(case, subject)),
+        stated => {
+            let mut finding = Finding::new(
+                Id::CredentialsExpired,
+                Severity::Error,
+                format!("the temporary credentials in {called} have expired"),
+            )
+            .evidence(format!("AWS answers {said}"));
+            if let Some((at, place)) = stated {
+                finding = finding.evidence(format!("{place} says that they ended at {at}"));
+            }
+            finding.fixes(renewal(case, subject))
+        }
+    }
+}
+
+/// By what stands beside them alone.
+fn over(case: &Case<'_>, subject: &Subject<'_>, at: AwsTime, place: &str) -> Option<Finding> {
+    let (now, uncertainty) = case.aws_time();
+    let past = now - at;
+    let certainty = if past > seconds(uncertainty) {
+        Certainty::Confirmed
+    } else if past > TimeDelta::zero() {
+        Certainty::Possible
+    } else {
+        return None;
+    };
+    let severity = if certainty == Certainty::Confirmed { Severity::Error } else { Severity::Warning };
+    let title = format!("the temporary credentials in {} have expired", subject.called());
+    let mut finding = Finding::new(Id::CredentialsExpired, severity, title)
+        .certainty(certainty)
+        .evidence(format!("{place} says that they ended at {at}"));
+    if certainty == Certainty::Possible {
+        finding = finding.evidence("this machine's clock is not known well enough to be sure");
+    }
+    Some(finding.fixes(renewal(case, subject)))
+}
+
+/// When the credentials end, by whoever wrote them down, and where that stands. Of two readings of a time without a zone the
+/// later one counts.
+fn stated(case: &Case<'_>, subject: &Subject<'_>) -> Option<(AwsTime, String)> {
+    match &subject.whose {
+        Whose::Environment => {
+            let (name, text) =
+                case.evidence.variables.first(&["AWS_CREDENTIAL_EXPIRATION", "AWS_SESSION_EXPIRATION"])?;
+            Some((utc_time(text)?, name.to_owned()))
+        }
+        Whose::Profile(name) => {
+            let section = case.evidence.profiles.profiles.get(name)?;
+            let at = match stated_expiry(section, case.evidence.context.local_offset) {
+                StatedExpiry::Unstated => return None,
+                StatedExpiry::At(at) | StatedExpiry::Either { later: at, .. } => at,
+            };
+            let (setting, value) = SETTINGS.iter().find_map(|key| Some((key, section.get(key)?)))?;
+            Some((at, format!("{setting} ({})", case.at(value.origin))))
+        }
+    }
+}
+
+/// Who gets new ones: the tool that wrote these, as far as its traces tell.
+fn renewal(case: &Case<'_>, subject: &Subject<'_>) -> Vec<Fix> {
+    let mut fixes = Vec::new();
+    match &subject.whose {
+        Whose::Environment => {
+            let variables = &case.evidence.variables;
+            let profile = case.profile.as_deref();
+            let starts = |prefix: &str| variables.iter().any(|(name, _)| name.starts_with(prefix));
+            if let Some(profile) = variables.get("EVERCRED_PROFILE") {
+                fixes.push(Fix::command(
+                    "evercred exported them: export its present ones.",
+                    format!("eval \"$(evercred env {profile} --static)\""),
+                ));
+            } else if let Some(vault) = variables.get("AWS_VAULT") {
+                fixes.push(Fix::command(
+                    "aws-vault exported them: leave that shell (exit), and start it again.",
+                    format!("aws-vault exec {vault}"),
+                ));
+            } else if starts("AWSUME_") {
+                let profile = variables.get("AWSUME_PROFILE").or(profile).unwrap_or("PROFILE");
+                fixes.push(Fix::command("awsume exported them: run it again.", format!("awsume {profile}")));
+            } else if starts("GRANTED_") {
+                fixes.push(Fix::command("Granted exported them: assume the role again.", "assume"));
+            } else {
+                fixes.push(Fix::advice("Get new ones where these came from, and export all three values again."));
+            }
+            let set: Vec<&str> =
+                ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"]
+                    .into_iter()
+                    .filter(|name| variables.get(name).is_some())
+                    .collect();
+            fixes.push(Fix::command(
+                "Or take them out of this shell, so that programs use a profile, which can be renewed.",
+                format!("unset {}", set.join(" ")),
+            ));
+        }
+        Whose::Profile(name) => {
+            let section = case.evidence.profiles.profiles.get(name);
+            let has = |key: &str| section.is_some_and(|section| section.get(key).is_some());
+            if has("x_principal_arn") || has("x_security_token_expires") {
+                fixes.push(Fix::command(
+                    "saml2aws writes such a section: sign in with it again.",
+                    format!("saml2aws login --profile {name}"),
+                ));
+            } else if has("assumed_role") || has("assumed_role_arn") {
+                fixes.push(Fix::command(
+                    "aws-mfa writes such a section: run it again.",
+                    format!("aws-mfa --profile {}", name.trim_end_matches("-mfa")),
+                ));
+            } else {
+                fixes.push(Fix::advice(format!(
+                    "Get new ones with the tool that wrote [{name}] into {}.",
+                    subject.file(case)
+                )));
+            }
+            fixes.push(Fix::advice(
+                "Or describe in the config file how they are got (role_arn and source_profile, sso_session, credential_process): \
+                 evercred then renews them before they end.",
+            ));
+        }
+    }
+    fixes
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a span in milliseconds; nonsense saturates")]
+fn seconds(seconds: f64) -> TimeDelta {
+    TimeDelta::milliseconds((seconds * 1_000.0) as i64)
+}

@@ -1,0 +1,260 @@
+//! Keys by their form alone: what was mistyped, cut, quoted or swapped, and tokens that are missing or left over.
+
+mod values;
+
+pub(super) use self::values::is_key_id;
+use self::values::{Mistake, key_id_mistake, secret_mistake, token_mistake};
+
+use super::question;
+use super::{Answer, Case, Certainty, Finding, Findings, Id, Located, Severity, Subject, Whose};
+use crate::core::fix::Fix;
+use crate::core::nearest::nearest;
+use crate::core::profile::{Section, Value};
+
+const IDS: [Id; 5] = [
+    Id::AccessKeyMalformed,
+    Id::SecretKeyMalformed,
+    Id::SessionTokenMalformed,
+    Id::SessionTokenMissing,
+    Id::SessionTokenStale,
+];
+const SETTINGS: [&str; 4] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token"];
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    findings.looked_for(&IDS);
+    for subject in &case.subjects {
+        // What AWS accepts is right, whatever it looks like.
+        if !matches!(case.answers.as_is(&subject.whose), Some(Answer::Accepted { .. })) {
+            forms(case, subject, findings);
+            tokens(case, subject, findings);
+        }
+        two_tokens(case, subject, findings);
+    }
+}
+
+fn forms(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
+    let text = |part: Option<Located<'_>>| part.map(|part| part.text.to_owned());
+    let (id, secret) = (text(subject.access_key_id), text(subject.secret_access_key));
+    let (id, secret) = (id.as_deref(), secret.as_deref());
+    let checks = [
+        (
+            Id::AccessKeyMalformed,
+            "access key id",
+            subject.access_key_id,
+            subject.access_key_id.and_then(|part| key_id_mistake(part.text, secret)),
+        ),
+        (
+            Id::SecretKeyMalformed,
+            "secret access key",
+            subject.secret_access_key,
+            subject.secret_access_key.and_then(|part| secret_mistake(part.text, id)),
+        ),
+        (
+            Id::SessionTokenMalformed,
+            "session token",
+            subject.token(),
+            subject.token().and_then(|part| token_mistake(part.text, id, secret)),
+        ),
+    ];
+    for (id, name, part, mistake) in checks {
+        let (Some(part), Some(mistake)) = (part, mistake) else { continue };
+        // Emulators and other makers' services have keys of other forms.
+        if !mistake.certain && question::endpoint(case, None).url.is_some() && !subject.has_aws_id() {
+            continue;
+        }
+        findings.add(malformed(case, subject, id, name, part, mistake));
+    }
+}
+
+fn malformed(
+    case: &Case<'_>,
+    subject: &Subject<'_>,
+    id: Id,
+    name: &str,
+    part: Located<'_>,
+    mistake: Mistake,
+) -> Finding {
+    let (severity, certainty) = match (mistake.certain, id) {
+        (true, _) => (Severity::Error, Certainty::Confirmed),
+        (false, Id::SecretKeyMalformed) => (Severity::Error, Certainty::Likely),
+        (false, _) => (Severity::Warning, Certainty::Likely),
+    };
+    let edit = match part.origin {
+        Some(origin) => {
+            let name = part.name;
+            Fix::advice(format!(
+                "Correct {name} at {}: only the value itself, without quotes or anything behind it.",
+                case.at(origin)
+            ))
+        }
+        None => Fix::advice(format!("Set {} again in this shell: only the value itself.", part.name)),
+    };
+    Finding::new(id, severity, format!("the {name} in {} {}", subject.called(), mistake.what))
+        .certainty(certainty)
+        .evidence(format!("looked at {}; the value is not shown here, as it may be a secret", case.place(&part)))
+        .fix(edit)
+        .fixes(replacement(subject))
+}
+
+fn tokens(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
+    let Some(id) = subject.access_key_id.filter(|id| is_key_id(id.text)) else { return };
+    match (id.text.starts_with("ASIA"), subject.token()) {
+        (true, None) => findings.add(token_missing(case, subject, id)),
+        (false, Some(token)) => findings.add(token_left_over(case, subject, id, token)),
+        _ => {}
+    }
+}
+
+/// IAM User Guide, "IAM identifiers": ASIA stands for temporary (STS) access keys, which are used with their session token.
+fn token_missing(case: &Case<'_>, subject: &Subject<'_>, id: Located<'_>) -> Finding {
+    let mut finding = Finding::new(
+        Id::SessionTokenMissing,
+        Severity::Error,
+        format!("the temporary key in {} stands without its session token", subject.called()),
+    )
+    .evidence(format!(
+        "{} begins with ASIA, so it is a temporary key, and works with its session token only",
+        case.place(&id)
+    ));
+    let elsewhere = case.subjects.iter().filter(|other| other.whose != subject.whose).find_map(Subject::token);
+    if let Some(token) = elsewhere {
+        finding = finding.evidence(format!(
+            "a session token stands in {} alone, where it does not go with the key",
+            case.place(&token)
+        ));
+    }
+    if let Some((found, meant)) = near_miss(case, subject) {
+        finding = finding.evidence(format!("{found} is no name that an SDK reads; {meant} may have been meant"));
+    }
+    let put = match &subject.whose {
+        Whose::Environment => {
+            Fix::advice("Export AWS_SESSION_TOKEN together with the two others, from the same session.")
+        }
+        Whose::Profile(name) => Fix::advice(format!(
+            "Write aws_session_token into [{name}] in {}, from the same session as the key.",
+            subject.file(case)
+        )),
+    };
+    finding.fix(put).fixes(replacement(subject))
+}
+
+/// The same place: AKIA stands for long-term keys, which have no token.
+fn token_left_over(case: &Case<'_>, subject: &Subject<'_>, id: Located<'_>, token: Located<'_>) -> Finding {
+    let remove = match token.origin {
+        None => Fix::command("Take the token out of this shell.", format!("unset {}", token.name)),
+        Some(origin) => Fix::advice(format!("Delete the line {} at {}.", token.name, case.at(origin))),
+    };
+    Finding::new(
+        Id::SessionTokenStale,
+        Severity::Error,
+        format!("a session token is left over beside the long-term key in {}", subject.called()),
+    )
+    .evidence(format!("{} begins with AKIA, so it is a long-term key, which has no session token", case.place(&id)))
+    .evidence(format!("{} is sent all the same, and AWS refuses the key because of it", case.place(&token)))
+    .fix(remove)
+}
+
+/// botocore prefers the older name (tried with boto3 1.43); every other SDK reads the present one only.
+fn two_tokens(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
+    let is_long_term = subject.access_key_id.is_some_and(|id| id.text.starts_with("AKIA"));
+    match (subject.session_token, subject.security_token) {
+        (Some(present), Some(older)) if present.text != older.text && !is_long_term => findings.add(
+            Finding::new(
+                Id::SessionTokenStale,
+                Severity::Error,
+                format!("two different session tokens stand beside the key in {}", subject.called()),
+            )
+            .certainty(Certainty::Likely)
+            .evidence(format!(
+                "boto3 and the AWS CLI send {}, all others {}: one of them is left over from another session",
+                case.place(&older),
+                case.place(&present)
+            ))
+            .fix(match older.origin {
+                None => Fix::command("Take the older name out of this shell.", format!("unset {}", older.name)),
+                Some(origin) => Fix::advice(format!("Delete the line {} at {}.", older.name, case.at(origin))),
+            }),
+        ),
+        (None, Some(older)) if !is_long_term => findings.add(
+            Finding::new(
+                Id::SessionTokenMissing,
+                Severity::Warning,
+                format!("only boto3 and the AWS CLI find the session token in {}", subject.called()),
+            )
+            .evidence(format!("it stands in {}, a name that no other SDK reads", case.place(&older)))
+            .fix(Fix::advice(format!("Write it under its present name too: {}.", present_name(older)))),
+        ),
+        _ => {}
+    }
+}
+
+fn present_name(token: Located<'_>) -> &'static str {
+    if token.origin.is_some() { "aws_session_token" } else { "AWS_SESSION_TOKEN" }
+}
+
+/// A setting or variable that is spelt almost as one of those that are read.
+pub(super) fn near_miss(case: &Case<'_>, subject: &Subject<'_>) -> Option<(String, &'static str)> {
+    // What tools write for themselves.
+    const KNOWN: [&str; 4] =
+        ["aws_account_id", "aws_session_expiration", "aws_expiration", "aws_session_token_expiration"];
+    match &subject.whose {
+        Whose::Profile(name) => {
+            let section: &Section = case.evidence.profiles.profiles.get(name)?;
+            let unknown = |(key, _): &(&String, &Value)| {
+                !SETTINGS.contains(&key.as_str()) && !KNOWN.contains(&key.as_str()) && !key.starts_with("evercred_")
+            };
+            section.settings.iter().filter(unknown).find_map(|(key, value)| {
+                let meant = SETTINGS.iter().find(|setting| Some(**setting) == nearest(key, SETTINGS))?;
+                Some((format!("{key} ({})", case.at(value.origin)), *meant))
+            })
+        }
+        Whose::Environment => {
+            const NAMES: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+            const READ: [&str; 4] =
+                ["AWS_SECURITY_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_EXPIRATION"];
+            let mut names = case.evidence.variables.iter().map(|(name, _)| name);
+            names.find_map(|name| {
+                let is_known = NAMES.contains(&name) || READ.contains(&name) || !name.starts_with("AWS_S");
+                let meant = NAMES.iter().find(|meant| !is_known && Some(**meant) == nearest(name, NAMES))?;
+                Some((name.to_owned(), *meant))
+            })
+        }
+    }
+}
+
+/// How a key that can't be mended is replaced, and the old one taken away.
+pub(super) fn replacement(subject: &Subject<'_>) -> Vec<Fix> {
+    if subject.is_temporary() {
+        return vec![Fix::advice("Get new temporary credentials from the tool that wrote these.")];
+    }
+    let install = match &subject.whose {
+        Whose::Profile(name) if name == "default" => {
+            Fix::command("Put the new key in its place; it is asked for.", "aws configure")
+        }
+        Whose::Profile(name) => {
+            Fix::command("Put the new key in its place; it is asked for.", format!("aws configure --profile {name}"))
+        }
+        Whose::Environment => Fix::advice(
+            "Put the new key where AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set (a shell's start-up file, an .env file, an \
+             editor's settings).",
+        ),
+    };
+    let mut fixes = vec![
+        Fix::command(
+            "If the value can't be mended: make a new key, with the credentials of somebody who may use IAM, or in the console under \
+             \"Security credentials\". AWS shows a secret only once.",
+            "aws iam create-access-key --user-name USER",
+        ),
+        install,
+    ];
+    if let (id, true) = (subject.shown_id(), subject.has_aws_id()) {
+        fixes.push(Fix::command(
+            "Then turn the old key off, and delete it when nothing misses it.",
+            format!(
+                "aws iam update-access-key --user-name USER --status Inactive --access-key-id {id}\n\
+                 aws iam delete-access-key --user-name USER --access-key-id {id}"
+            ),
+        ));
+    }
+    fixes
+}

@@ -1,0 +1,328 @@
+//! Whether one value has the form of what it should be. What is wrong is told without showing the value: what stands in the
+//! wrong place may be a secret.
+
+use crate::core::aws_error::is_invisible;
+
+/// What is wrong with a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mistake {
+    /// The rest of a sentence that begins with what the value should be: "is in small letters".
+    pub(super) what: String,
+    /// Whether nothing of this form can be right; else it is only unlike all that are known.
+    pub(super) certain: bool,
+}
+
+/// The access key ids of AWS's documentation.
+const EXAMPLE_IDS: [&str; 4] = ["AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE", "ASIAIOSFODNN7EXAMPLE", "AKIDEXAMPLE"];
+/// The secrets of AWS's documentation.
+const EXAMPLE_SECRETS: [&str; 3] = [
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY",
+    "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+];
+/// Unique ids that are no access key ids (IAM User Guide, "IAM identifiers", "Understanding unique ID prefixes").
+const OTHER_IDS: [(&str, &str); 11] = [
+    ("AIDA", "an IAM user"),
+    ("AROA", "a role"),
+    ("AGPA", "a group"),
+    ("AIPA", "an instance profile"),
+    ("ANPA", "a managed policy"),
+    ("ANVA", "a version of a managed policy"),
+    ("ASCA", "a certificate"),
+    ("APKA", "a public key"),
+    ("ABIA", "an STS service bearer token"),
+    ("ACCA", "a context-specific credential"),
+    ("ABSK", "an API key of Amazon Bedrock"),
+];
+/// An access key id has 20 characters: all that AWS gives out have, though its API allows 16 to 128.
+const ID_LENGTH: usize = 20;
+/// A secret access key has 40 characters: all that AWS gives out have; it is not documented.
+const SECRET_LENGTH: usize = 40;
+/// No session token that AWS gives out is shorter by far; AWS says only that their length is not fixed.
+const SHORTEST_TOKEN: usize = 64;
+
+/// Whether a text has the form of an access key id: the prefix of a long-term or a temporary key and sixteen more characters.
+pub(in crate::core::doctor) fn is_key_id(text: &str) -> bool {
+    text.len() == ID_LENGTH && has_key_prefix(text) && text.bytes().all(is_id_byte)
+}
+
+/// Whether a text has the form of a secret access key.
+pub(super) fn is_secret(text: &str) -> bool {
+    text.len() == SECRET_LENGTH
+        && text.bytes().all(is_secret_byte)
+        && text.bytes().any(|byte| byte.is_ascii_lowercase() || b"/+".contains(&byte))
+}
+
+/// What is wrong with an access key id; `secret` is what stands for its secret.
+pub(super) fn key_id_mistake(text: &str, secret: Option<&str>) -> Option<Mistake> {
+    if let Some(what) = foreign_matter(text) {
+        return certain(what);
+    }
+    if EXAMPLE_IDS.contains(&text) {
+        return certain("is the example of AWS's documentation, and nobody's key");
+    }
+    if is_placeholder(text) {
+        return certain("is a placeholder, and no key");
+    }
+    if text.starts_with("arn:") {
+        return certain("is an ARN: the access key id is made beside it, under \"Security credentials\"");
+    }
+    if text.contains(',') {
+        return certain("is a whole line of a CSV file: id and secret are what stands before and behind the comma");
+    }
+    if text.contains('=') {
+        return certain("has its own name and an equals sign in it");
+    }
+    if is_secret(text) {
+        return certain(if secret.is_some_and(is_key_id) {
+            "and the secret access key have changed places"
+        } else {
+            "has the form of a secret access key"
+        });
+    }
+    let upper = text.to_ascii_uppercase();
+    if upper != text && has_key_prefix(&upper) {
+        return certain("has small letters in it: AWS's ids have none, and the case counts");
+    }
+    if let Some((_, kind)) = OTHER_IDS.iter().find(|(prefix, _)| text.starts_with(prefix) && text.len() >= 16) {
+        return certain(format!("is the unique id of {kind}, and not of an access key (AKIA…, ASIA…)"));
+    }
+    if !has_key_prefix(text) {
+        return unlike("does not begin with AKIA or ASIA, as the ids of AWS do");
+    }
+    let odd = |byte: &u8| !byte.is_ascii_uppercase() && !byte.is_ascii_digit();
+    match text.len() {
+        _ if text.bytes().any(|byte| odd(&byte)) => certain("has characters in it that are neither letters nor digits"),
+        ID_LENGTH if text.bytes().all(is_id_byte) => None,
+        ID_LENGTH => unlike("has one of the digits 0, 1, 8 and 9 in it, which no id is reported to have"),
+        length if length < ID_LENGTH => {
+            certain(format!("has {length} characters, and should have {ID_LENGTH}: it was cut"))
+        }
+        length => certain(format!(
+            "has {length} characters, and should have {ID_LENGTH}: something was pasted twice or too much"
+        )),
+    }
+}
+
+/// What is wrong with a secret access key; `id` is what stands for its id.
+pub(super) fn secret_mistake(text: &str, id: Option<&str>) -> Option<Mistake> {
+    if let Some(what) = foreign_matter(text) {
+        return certain(what);
+    }
+    if EXAMPLE_SECRETS.contains(&text) {
+        return certain("is the example of AWS's documentation, and nobody's key");
+    }
+    if is_placeholder(text) {
+        return certain("is a placeholder, and no key");
+    }
+    if Some(text) == id {
+        return certain("is the same as the access key id");
+    }
+    if is_key_id(text) {
+        return certain("has the form of an access key id");
+    }
+    if is_percent_encoded(text) {
+        return certain("was percent-encoded, as for a URL (%2F is a slash)");
+    }
+    // Keys of another kind than AWS's have secrets of another kind.
+    if !id.is_none_or(is_key_id) {
+        return None;
+    }
+    match text.len() {
+        _ if !text.bytes().all(|byte| is_secret_byte(byte) || byte == b'=') => {
+            unlike("has characters in it that no secret access key of AWS has")
+        }
+        SECRET_LENGTH => None,
+        length if length < SECRET_LENGTH => {
+            unlike(format!("has {length} characters, and those of AWS have {SECRET_LENGTH}: it was cut"))
+        }
+        length => unlike(format!(
+            "has {length} characters, and those of AWS have {SECRET_LENGTH}: something was pasted twice or too much"
+        )),
+    }
+}
+
+/// What is wrong with a session token; AWS says nothing of its form, so only what can't be right is told.
+pub(super) fn token_mistake(text: &str, id: Option<&str>, secret: Option<&str>) -> Option<Mistake> {
+    if let Some(what) = foreign_matter(text) {
+        return certain(what);
+    }
+    if is_placeholder(text) {
+        return certain("is a placeholder, and no token");
+    }
+    if [id, secret].contains(&Some(text)) {
+        return certain("is the same as another part of the key");
+    }
+    if text.ends_with("...") {
+        return certain("ends in dots: it was shortened for showing");
+    }
+    if is_percent_encoded(text) {
+        return certain("was percent-encoded, as for a URL (%2F is a slash)");
+    }
+    (text.len() < SHORTEST_TOKEN).then(|| Mistake {
+        what: format!("has {} characters, and those of AWS have hundreds: it was cut", text.len()),
+        certain: false,
+    })
+}
+
+fn certain(what: impl Into<String>) -> Option<Mistake> {
+    Some(Mistake { what: what.into(), certain: true })
+}
+
+fn unlike(what: impl Into<String>) -> Option<Mistake> {
+    Some(Mistake { what: what.into(), certain: false })
+}
+
+fn has_key_prefix(text: &str) -> bool {
+    text.starts_with("AKIA") || text.starts_with("ASIA")
+}
+
+/// Base32 (RFC 4648): reported of all ids that were looked at (Aidan Steele, "AWS Access Key ID formats"), not documented.
+fn is_id_byte(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte)
+}
+
+fn is_secret_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'/' || byte == b'+'
+}
+
+fn is_percent_encoded(text: &str) -> bool {
+    ["%2F", "%2B", "%3D", "%2f", "%2b", "%3d"].iter().any(|code| text.contains(code))
+}
+
+fn is_placeholder(text: &str) -> bool {
+    let upper = text.to_ascii_uppercase();
+    (text.starts_with('<') && text.ends_with('>'))
+        || (text.starts_with('$') && text.len() > 1)
+        || (text.starts_with("{{") && text.ends_with("}}"))
+        || ["YOUR_", "YOUR-", "CHANGEME", "CHANGE_ME", "REPLACE_ME", "REPLACEME", "XXXXXXXX", "********"]
+            .iter()
+            .any(|word| upper.contains(word))
+}
+
+/// What belongs to no value: quotes, blanks, what does not show, letters of other scripts. Positions, never characters.
+fn foreign_matter(text: &str) -> Option<String> {
+    let quote = |c: char| matches!(c, '"' | '\'' | '`' | '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}' | '«' | '»');
+    if text.starts_with(quote) || text.ends_with(quote) {
+        return Some("has quotes around it, which AWS files and variables take for a part of the value".to_owned());
+    }
+    let (at, found) = text.chars().enumerate().find(|(_, c)| !c.is_ascii_graphic())?;
+    let place =
+        if at + 1 == text.chars().count() { "at its end".to_owned() } else { format!("as character {}", at + 1) };
+    Some(match found {
+        '\r' => format!("has a carriage return {place}, as files that were written on Windows have"),
+        '\n' => format!("has a line break {place}"),
+        ' ' | '\t' => format!("has a blank {place}"),
+        '\u{a0}' => format!("has a no-break space {place}, as copies from web pages have"),
+        c if c.is_control() || is_invisible(c) => format!("has a character {place} that does not show"),
+        _ => format!("has a letter {place} that is not one of the Latin alphabet's, though it may look like one"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ID: &str = "AKIAQMARKEDUSERKEY23";
+    const SECRET: &str = "s3cretA/MARKED+aZ4aZ4aZ4aZ4aZ4aZ4aZ4aZ4a";
+
+    #[test]
+    fn every_mistake_with_an_access_key_id_is_told() {
+        for (text, part) in [
+            ("\"AKIAQMARKEDUSERKEY23\"", "quotes"),
+            ("AKIAQMARKEDUSERKEY23\r", "carriage return"),
+            ("AKIAQMARKED USERKEY23", "blank as character 12"),
+            ("AKIAQMARKEDUSERKEY2\u{a0}", "no-break space at its end"),
+            ("\u{0410}KIAQMARKEDUSERKEY23", "Latin"),
+            ("AKIAQMARKED\u{200b}USERKEY23", "does not show"),
+            ("akiaqmarkeduserkey23", "small letters"),
+            ("AKIAqMARKEDUSERKEY23", "small letters"),
+            ("AKIAQMARKEDUSERKEY2", "has 19 characters"),
+            ("AKIAQMARKEDUSERKEY23AKIAQMARKEDUSERKEY23", "has 40 characters"),
+            ("AKIAQMARKEDUSERKEY01", "digits"),
+            ("AKIAQMARKED-USERKEY2", "neither letters nor digits"),
+            ("AIDAQMARKEDUSERIDS234", "an IAM user"),
+            ("AROAQMARKEDROLEIDS234", "a role"),
+            ("AKIAIOSFODNN7EXAMPLE", "documentation"),
+            ("YOUR_ACCESS_KEY_ID", "placeholder"),
+            ("<access-key>", "placeholder"),
+            ("arn:aws:iam::111122223333:user/me", "ARN"),
+            ("AKIAQMARKEDUSERKEY23,s3cretA/MARKED", "CSV"),
+            ("aws_access_key_id=AKIAQMARKEDUSERKEY23", "equals sign"),
+            (SECRET, "form of a secret access key"),
+            ("minioadmin", "does not begin with AKIA"),
+        ] {
+            let mistake = key_id_mistake(text, None).unwrap_or_else(|| panic!("{text}"));
+            assert!(mistake.what.contains(part), "{text}: {mistake:?}");
+        }
+        assert!(key_id_mistake(SECRET, Some(ID)).unwrap().what.contains("changed places"));
+    }
+
+    #[test]
+    fn every_mistake_with_a_secret_is_told() {
+        let long = format!("{SECRET}{SECRET}");
+        for (text, part) in [
+            ("'s3cretA/MARKED+aZ4aZ4aZ4aZ4aZ4aZ4aZ4aZ4a'", "quotes"),
+            (&SECRET[1..], "39 characters"),
+            (&long, "80 characters"),
+            ("s3cretA%2FMARKED+aZ4aZ4aZ4aZ4aZ4aZ4aZ4aZ4a", "percent-encoded"),
+            ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "documentation"),
+            (ID, "same as the access key id"),
+            ("AKIAQANOTHERUSERKEY2", "form of an access key id"),
+            ("s3cretA/MARKED_aZ4aZ4aZ4aZ4aZ4aZ4aZ4aZ4a-", "no secret access key"),
+        ] {
+            let mistake = secret_mistake(text, Some(ID)).unwrap_or_else(|| panic!("{text}"));
+            assert!(mistake.what.contains(part), "{text}: {mistake:?}");
+        }
+        assert_eq!(secret_mistake("minioadmin", Some("minioadmin2")), None, "another kind of key");
+    }
+
+    #[test]
+    fn a_token_is_told_only_what_can_not_be_right() {
+        let good = "IQoJb3JpZ2lu".repeat(20);
+        assert_eq!(token_mistake(&good, Some(ID), Some(SECRET)), None);
+        assert_eq!(token_mistake(&format!("{good}=="), None, None), None);
+        for (text, part) in [
+            (format!("{good} {good}"), "blank"),
+            (format!("{good}\n{good}"), "line break"),
+            (format!("{good}..."), "dots"),
+            (good.replace('3', "%2F"), "percent-encoded"),
+            ("IQoJb3JpZ2lu".to_owned(), "12 characters"),
+            (SECRET.to_owned(), "same as another part"),
+        ] {
+            let mistake = token_mistake(&text, Some(ID), Some(SECRET)).unwrap_or_else(|| panic!("{text}"));
+            assert!(mistake.what.contains(part), "{text}: {mistake:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn good_keys_are_never_told_off(id in "A[KS]IA[A-Z2-7]{16}", secret in "[a-z][A-Za-z0-9/+]{39}") {
+            prop_assume!(!EXAMPLE_IDS.contains(&id.as_str()) && !is_placeholder(&id) && !is_placeholder(&secret));
+            prop_assert_eq!(key_id_mistake(&id, Some(&secret)), None);
+            prop_assert_eq!(secret_mistake(&secret, Some(&id)), None);
+        }
+
+        #[test]
+        fn no_part_of_a_value_is_ever_shown(text in "([A-Za-z0-9/+=\"' \r\t,%]|\\PC){0,60}") {
+            let mistakes = [key_id_mistake(&text, None), secret_mistake(&text, Some(ID)), token_mistake(&text, None, None)];
+            let runs: Vec<String> = text.chars().collect::<Vec<_>>().windows(8).map(|run| run.iter().collect()).collect();
+            for mistake in mistakes.into_iter().flatten() {
+                // Words of the sentences themselves may stand in a value by chance.
+                prop_assert!(!runs.iter().any(|run| run.trim().len() == run.len() && !run.is_ascii_lowercase_word() && mistake.what.contains(run.as_str())), "{:?}", mistake);
+            }
+        }
+    }
+
+    trait Word {
+        fn is_ascii_lowercase_word(&self) -> bool;
+    }
+
+    impl Word for String {
+        fn is_ascii_lowercase_word(&self) -> bool {
+            self.chars().all(|c| c.is_ascii_lowercase() || c == ' ')
+        }
+    }
+}

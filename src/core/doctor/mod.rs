@@ -1,0 +1,66 @@
+//! The doctor: finds out why AWS refuses, from what was collected on this machine and what AWS answered to a few questions.
+//!
+//! Pure, and in rounds: [`questions`] says what to ask AWS next, given the answers so far, until it has no more; then
+//! [`diagnose`] turns evidence and answers into findings. Each kind of cause is a module of its own with one
+//! `look(case, findings)`. What is only possible is worded so, and what could not be looked at is said.
+
+mod account;
+mod adoption;
+mod answers;
+mod case;
+mod check;
+mod choice;
+mod clock;
+mod document;
+mod evidence;
+mod expiry;
+mod file_texts;
+mod key_shape;
+mod places;
+pub mod probe;
+mod question;
+mod region;
+mod report;
+mod role;
+mod sessions;
+mod shadow;
+#[cfg(test)]
+mod testing;
+
+pub use self::case::{Case, Located, Subject};
+pub use self::check::Id;
+pub use self::choice::{Client, Uses};
+pub use self::document::fixes;
+pub use self::evidence::{
+    Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileState, LastError, TerraformBackend,
+    Variables,
+};
+pub use self::probe::{About, Answer, Answers, Keys, Order, Question, Refusal, Variant, Whose};
+pub use self::question::questions;
+pub use self::report::{Certainty, Finding, Findings, Report, Severity};
+use crate::core::plan::PlanErrorCode;
+
+/// What is wrong, given everything that was collected and answered.
+pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
+    let case = Case::new(evidence, answers);
+    let mut findings = Findings::default();
+    for look in [
+        clock::look,
+        places::look,
+        adoption::look,
+        choice::look,
+        shadow::look,
+        file_texts::look,
+        key_shape::look,
+        expiry::look,
+        region::look,
+        answers::look,
+        role::look,
+        sessions::look,
+        account::look,
+    ] {
+        look(&case, &mut findings);
+    }
+    let lacks_profile = matches!(&case.plan, Some(Err(error)) if error.code == PlanErrorCode::MissingProfile);
+    findings.into_report(case.profile.clone(), lacks_profile, choice::choices(&case))
+}

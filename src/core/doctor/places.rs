@@ -1,0 +1,272 @@
+//! The files themselves: whether they are where programs look, can be read by whom they should, and say something.
+
+use super::{Case, Certainty, Daemon, FileFacts, FileState, Finding, Findings, Id, Severity};
+use crate::core::aws_error::printable;
+use crate::core::aws_file::{Document, LineKind};
+use crate::core::fix::Fix;
+use crate::core::nearest::did_you_mean;
+use crate::core::plan::PlanErrorCode;
+use crate::core::profile::SourceFile;
+
+const IDS: [Id; 5] =
+    [Id::FilePermissions, Id::FilesElsewhere, Id::ProfileBroken, Id::ProfileDuplicated, Id::DaemonEnvironmentDiffers];
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    findings.looked_for(&IDS);
+    if case.evidence.paths.is_none() {
+        for id in [Id::FilePermissions, Id::FilesElsewhere, Id::ProfileBroken, Id::ProfileDuplicated] {
+            findings.not_looked_for(id, "HOME is not set, so there is no telling where the AWS files are");
+        }
+    }
+    for file in &case.evidence.files {
+        permissions(case, file, findings);
+    }
+    elsewhere(case, findings);
+    broken(case, findings);
+    duplicated(case, findings);
+    daemon(case, findings);
+}
+
+fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
+    let (what, path) = (&file.what, printable(&file.path));
+    // Other files than those in use are nobody's trouble.
+    if !is_in_use(case, file) {
+        return;
+    }
+    match &file.state {
+        FileState::Unreadable { why, owner_and_mode } => {
+            let mut finding = Finding::new(Id::FilePermissions, Severity::Error, format!("{what} can't be read"))
+                .evidence(format!("{path}: {}", printable(why)));
+            finding = match owner_and_mode {
+                Some((owner, mode)) if *owner != case.evidence.uid => finding
+                    .evidence(format!(
+                        "it belongs to uid {owner} (mode {mode:03o}), and this is uid {}",
+                        case.evidence.uid
+                    ))
+                    .fix(Fix::command("Make it yours.", format!("sudo chown \"$(id -u):$(id -g)\" {path}"))),
+                _ => finding.fix(Fix::command("Let its owner read it.", format!("chmod 600 {path}"))),
+            };
+            findings.add(finding);
+        }
+        FileState::Present { uid, mode } if file.secret && mode & 0o077 != 0 => findings.add(
+            Finding::new(Id::FilePermissions, Severity::Warning, format!("others may read {what}"))
+                .evidence(format!("{path} has mode {mode:03o} (owner uid {uid})"))
+                .fix(Fix::command("Leave it to yourself.", format!("chmod 600 {path}"))),
+        ),
+        FileState::Present { uid, mode } if file.secret && *uid != case.evidence.uid && case.evidence.uid != 0 => {
+            findings.add(
+                Finding::new(Id::FilePermissions, Severity::Warning, format!("{what} belongs to somebody else"))
+                    .evidence(format!(
+                        "{path} belongs to uid {uid} (mode {mode:03o}), and this is uid {}",
+                        case.evidence.uid
+                    ))
+                    .fix(Fix::command("Make it yours.", format!("sudo chown \"$(id -u):$(id -g)\" {path}"))),
+            );
+        }
+        _ => {}
+    }
+}
+
+fn is_in_use(case: &Case<'_>, file: &FileFacts) -> bool {
+    let paths = case.evidence.paths.as_ref();
+    paths.is_some_and(|paths| {
+        [&paths.config, &paths.credentials].iter().any(|path| path.display().to_string() == file.path)
+    })
+}
+
+/// Files that are named and not there, and files that one would think are read.
+fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
+    let variables = &case.evidence.variables;
+    for (variable, file) in
+        [("AWS_CONFIG_FILE", SourceFile::Config), ("AWS_SHARED_CREDENTIALS_FILE", SourceFile::Credentials)]
+    {
+        let Some(value) = variables.get(variable) else { continue };
+        let path = case.path(file);
+        let state = case.evidence.files.iter().find(|facts| facts.path == path).map(|facts| &facts.state);
+        if state == Some(&FileState::Missing) {
+            // /dev/null and the like are how people say "none".
+            findings.add(
+                Finding::new(Id::FilesElsewhere, Severity::Error, format!("{variable} names a file that is not there"))
+                    .evidence(format!("{variable} is {}", printable(value)))
+                    .fix(Fix::command("Read the usual file.", format!("unset {variable}"))),
+            );
+        }
+        let usual = case.evidence.files.iter().find(|facts| {
+            let kind = if file == SourceFile::Config { "config" } else { "credentials" };
+            facts.what == format!("the usual AWS {kind} file") && matches!(facts.state, FileState::Present { .. })
+        });
+        if let Some(usual) = usual {
+            findings.add(
+                Finding::new(Id::FilesElsewhere, Severity::Info, format!("{} is not read", printable(&usual.path)))
+                    .evidence(format!("{variable} names another file: {}", printable(&path)))
+                    .fix(Fix::command("Read the usual file.", format!("unset {variable}"))),
+            );
+        }
+    }
+    let windows: Vec<String> = case
+        .evidence
+        .files
+        .iter()
+        .filter(|facts| facts.what.starts_with("the Windows ") && facts.state != FileState::Missing)
+        .map(|facts| printable(&facts.path))
+        .collect();
+    if !windows.is_empty() {
+        let finding = Finding::new(
+            Id::FilesElsewhere,
+            Severity::Info,
+            "Windows programs have AWS files of their own, which programs of this Linux don't read",
+        );
+        findings.add(windows.iter().fold(finding, |finding, path| finding.evidence(format!("{path} is there"))));
+    }
+    // Another person's files: HOME is that of root, and the person is somebody else.
+    if case.evidence.uid == 0
+        && let Some(person) = variables.get("SUDO_USER").filter(|person| *person != "root")
+        && case.evidence.files.iter().all(|facts| !matches!(facts.state, FileState::Present { .. }))
+    {
+        findings.add(
+            Finding::new(Id::FilesElsewhere, Severity::Warning, "this runs as root, who has no AWS files")
+                .evidence(format!("sudo was used by {}, whose files are not looked at", printable(person)))
+                .fix(Fix::advice("Run it without sudo.")),
+        );
+    }
+}
+
+/// Files that the SDKs refuse, and profiles that they can't make sense of.
+fn broken(case: &Case<'_>, findings: &mut Findings) {
+    for problem in case.evidence.problems.iter().filter(|problem| problem.fatal) {
+        let is_unreadable = case.evidence.files.iter().any(|facts| {
+            facts.path == case.path(problem.origin.file) && matches!(facts.state, FileState::Unreadable { .. })
+        });
+        // That is said as such.
+        if is_unreadable {
+            continue;
+        }
+        let place = case.at(problem.origin);
+        findings.add(
+            Finding::new(
+                Id::ProfileBroken,
+                Severity::Error,
+                format!("the SDKs refuse the whole of {}", case.path(problem.origin.file)),
+            )
+            .evidence(format!("{place}: {}", printable(&problem.message)))
+            .fix(Fix::advice(format!("Correct {place}."))),
+        );
+    }
+    let (Some(profile), Some(Err(error))) = (&case.profile, &case.plan) else { return };
+    let place = error.origin.map(|origin| case.at(origin));
+    let finding = match error.code {
+        // A finding of its own, where it is one.
+        PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic | PlanErrorCode::UnreadableFile => return,
+        PlanErrorCode::MissingProfile => {
+            let names = case.evidence.profiles_of_daemon.profiles.keys().map(String::as_str);
+            let by = case.evidence.variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]);
+            let by = by.filter(|_| case.evidence.named.is_none());
+            let finding = Finding::new(
+                Id::ProfileBroken,
+                Severity::Error,
+                format!("profile \"{}\" is in no AWS file", printable(profile)),
+            )
+            .evidence(format!("the files have no such section{}", did_you_mean(profile, names)))
+            .evidence(format!(
+                "looked at {} and {}",
+                case.path(SourceFile::Config),
+                case.path(SourceFile::Credentials)
+            ));
+            let finding = match ignored_section(case, profile) {
+                Some(said) => finding.evidence(said),
+                None => finding,
+            };
+            match by {
+                Some((variable, _)) => finding
+                    .evidence(format!("{variable} names it; boto3, the AWS CLI and Go programs stop there"))
+                    .fix(Fix::command("See which profiles there are.", "evercred profiles"))
+                    .fix(Fix::command("Take the variable away.", format!("unset {variable}"))),
+                None => finding.fix(Fix::command("See which profiles there are.", "evercred profiles")),
+            }
+        }
+        _ => {
+            let finding = Finding::new(
+                Id::ProfileBroken,
+                Severity::Error,
+                format!("profile \"{profile}\" can't give credentials"),
+            )
+            .evidence(match &place {
+                Some(place) => format!("{place}: {}", printable(&error.message)),
+                None => printable(&error.message),
+            });
+            finding.fix(match place {
+                Some(place) => Fix::advice(format!("Correct {place}.")),
+                None => Fix::command("See how it is put together.", format!("evercred plan {profile}")),
+            })
+        }
+    };
+    findings.add(finding);
+}
+
+/// A section of that name that the SDKs ignore for its header.
+fn ignored_section(case: &Case<'_>, profile: &str) -> Option<String> {
+    let header = format!("[{profile}]");
+    let problem =
+        case.evidence.problems.iter().find(|problem| !problem.fatal && problem.message.starts_with(&header))?;
+    Some(format!("{}: {}", case.at(problem.origin), printable(&problem.message)))
+}
+
+/// A section that stands twice in one file. By the SDKs' specification the later settings win; botocore's parser refuses the whole
+/// file (Python's `configparser` is strict: DuplicateSectionError, which boto3 1.43 shows as "Unable to parse config file" (t)).
+fn duplicated(case: &Case<'_>, findings: &mut Findings) {
+    for (file, text) in
+        [(SourceFile::Config, &case.evidence.config_text), (SourceFile::Credentials, &case.evidence.credentials_text)]
+    {
+        let Some(text) = text else { continue };
+        let document = Document::parse(text);
+        let mut seen: Vec<(&str, usize)> = Vec::new();
+        for (at, line) in document.lines().iter().enumerate() {
+            let LineKind::Section { name } = &line.kind else { continue };
+            let name = document.slice(name);
+            match seen.iter().find(|(other, _)| *other == name) {
+                Some((_, first)) => findings.add(twice(case, file, name, *first + 1, at + 1)),
+                None => seen.push((name, at)),
+            }
+        }
+    }
+}
+
+fn twice(case: &Case<'_>, file: SourceFile, name: &str, first: usize, second: usize) -> Finding {
+    let path = case.path(file);
+    Finding::new(
+        Id::ProfileDuplicated,
+        Severity::Warning,
+        format!("[{}] stands twice in {path}", printable(name)),
+    )
+    .certainty(Certainty::Confirmed)
+    .evidence(format!("in the lines {first} and {second}"))
+    .evidence("boto3 refuses the whole file for it (\"Unable to parse config file\"); for other SDKs the later settings win")
+    .fix(Fix::advice(format!("Put the settings of both together, and delete the section at {path}:{second}.")))
+}
+
+/// The daemon keeps other files, or goes another way to AWS.
+fn daemon(case: &Case<'_>, findings: &mut Findings) {
+    if let Daemon::Silent { why, other_files: true } = &case.evidence.daemon {
+        findings.add(
+            Finding::new(
+                Id::DaemonEnvironmentDiffers,
+                Severity::Warning,
+                "the daemon keeps other AWS files than this shell reads",
+            )
+            .evidence(printable(why))
+            .fix(Fix::command("Have the daemon keep the files of this shell.", "evercred service install")),
+        );
+    }
+    if let Some(drift) = &case.evidence.drift {
+        findings.add(
+            Finding::new(
+                Id::DaemonEnvironmentDiffers,
+                Severity::Warning,
+                "the daemon goes another way to AWS than this shell",
+            )
+            .evidence(printable(drift))
+            .fix(Fix::command("See both.", "evercred service status"))
+            .fix(Fix::command("Have the daemon go this shell's way.", "evercred service install")),
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! What to ask AWS next. Every question is one that changes nothing at AWS; a variant is asked only where it tells causes
+//! apart, and nothing is inferred from the order in which AWS may look at a request.
+
+use zeroize::Zeroizing;
+
+use super::region;
+use super::{About, Answer, Answers, Case, Evidence, Keys, Order, Question, Refusal, Subject, Variant, Whose};
+use crate::core::aws_error;
+use crate::core::plan::{Endpoint, Source};
+
+/// So many calls are made for one diagnosis at most.
+const MOST: usize = 16;
+
+/// The next questions, given the answers so far; none where there is nothing more to find out. `ntp` are the time servers of
+/// the settings.
+pub fn questions(evidence: &Evidence, answers: &Answers, ntp: &[String]) -> Vec<Question> {
+    let case = Case::new(evidence, answers);
+    let next = if answers.iter().next().is_none() { first(&case, ntp) } else { follow_ups(&case) };
+    let left = MOST.saturating_sub(answers.iter().count());
+    next.into_iter().filter(|question| answers.get(&question.about).is_none()).take(left).collect()
+}
+
+/// The clock, every set of keys as it stands, and the plan of the profile.
+fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
+    let offline = case.evidence.offline;
+    let known = case.evidence.aws_minus_wall.map(|(offset, uncertainty)| (-offset, uncertainty));
+    let look_at = (!offline).then(|| endpoint(case, None));
+    let ntp = if offline { Vec::new() } else { ntp.to_vec() };
+    let mut questions = vec![Question { about: About::Clock, order: Order::Clock { look_at, ntp, known } }];
+    if offline {
+        return questions;
+    }
+    for subject in &case.subjects {
+        let Some(keys) = as_is(subject) else { continue };
+        for region in regions(case) {
+            questions.push(identity(case, &subject.whose, Variant::AsIs, Some(region), keys.clone()));
+        }
+    }
+    if let (Some(profile), true) = (&case.profile, chain_is_asked(case)) {
+        questions.push(Question { about: About::Chain, order: Order::Chain { profile: profile.clone() } });
+    }
+    questions
+}
+
+/// A plan that is more than keys in a file, and that the daemon has not just carried out.
+fn chain_is_asked(case: &Case<'_>) -> bool {
+    let Some(Ok(plan)) = &case.plan else { return false };
+    let only_keys = matches!(plan.steps.as_slice(), [step] if matches!(step.source, Source::Static(_)));
+    !only_keys && !case.daemon_profile().is_some_and(|profile| profile.state == "fresh" && profile.valid == Some(true))
+}
+
+/// What the answers so far leave open.
+fn follow_ups(case: &Case<'_>) -> Vec<Question> {
+    let mut questions = Vec::new();
+    for subject in &case.subjects {
+        let (Some(keys), Some(answer)) = (as_is(subject), case.answers.as_is(&subject.whose)) else { continue };
+        match answer {
+            Answer::Refused(refusal) => questions.extend(variants(case, subject, &keys, refusal)),
+            Answer::Accepted { arn, .. } if keys.session_token.is_some() && arn.contains(":user/") => {
+                questions.extend(iam(case, subject, keys));
+            }
+            _ => {}
+        }
+    }
+    questions
+}
+
+fn variants(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys, refusal: &Refusal) -> Vec<Question> {
+    let refuses_signer = aws_error::lookup(&refusal.code).is_some_and(|entry| entry.refuses_signer) && !refusal.skewed;
+    if !refuses_signer || refusal.code.starts_with("ExpiredToken") {
+        return Vec::new();
+    }
+    let mut questions = Vec::new();
+    let mut ask = |variant, region, keys| questions.push(identity(case, &subject.whose, variant, region, keys));
+    let cleaned = cleaned(keys);
+    if cleaned != *keys {
+        ask(Variant::Cleaned, None, cleaned);
+    }
+    if keys.session_token.is_some() {
+        ask(Variant::WithoutToken, None, Keys { session_token: None, ..keys.clone() });
+    }
+    if let Some(token) = other_token(case, subject, keys) {
+        ask(Variant::OtherToken, None, Keys { session_token: Some(token), ..keys.clone() });
+    }
+    let looks_like_an_id = |text: &str| text.len() == 20 && text.starts_with('A');
+    if looks_like_an_id(&keys.secret_access_key) && !looks_like_an_id(&keys.access_key_id) {
+        let swapped = Keys {
+            access_key_id: keys.secret_access_key.to_string(),
+            secret_access_key: Zeroizing::new(keys.access_key_id.clone()),
+            session_token: keys.session_token.clone(),
+        };
+        ask(Variant::Swapped, None, swapped);
+    }
+    let region = endpoint(case, None).region;
+    if region::is_opt_in(&region) {
+        ask(Variant::HomeRegion, Some(region::home_region(&region).to_owned()), keys.clone());
+    }
+    questions
+}
+
+/// IAM, where the calls go to AWS itself or IAM has an endpoint of its own: keys of an emulator are not shown to AWS.
+fn iam(case: &Case<'_>, subject: &Subject<'_>, keys: Keys) -> Option<Question> {
+    let variables = &case.evidence.variables;
+    let sts = endpoint(case, None);
+    let url = variables.first(&["AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL"]).map(|(_, url)| url.to_owned());
+    let url = url.or_else(|| {
+        let section = case.section()?;
+        let services = case.evidence.profiles.services.get(&section.get("services")?.text);
+        let of_service = services.and_then(|services| services.settings.get("iam")?.nested.get("endpoint_url"));
+        Some(of_service.or_else(|| section.get("endpoint_url"))?.text.clone())
+    });
+    if url.is_none() && sts.url.is_some() {
+        return None;
+    }
+    let endpoint = Endpoint { region: sts.region, url, fips: false, dual_stack: false };
+    let about = About::Iam { whose: subject.whose.clone() };
+    Some(Question { about, order: Order::Iam { keys, endpoint } })
+}
+
+fn identity(case: &Case<'_>, whose: &Whose, variant: Variant, region: Option<String>, keys: Keys) -> Question {
+    let endpoint = endpoint(case, region);
+    let about = About::Identity { whose: whose.clone(), variant, region: endpoint.region.clone() };
+    Question { about, order: Order::Identify { keys, endpoint } }
+}
+
+/// Where STS is called for the case, or in another region the same way.
+pub(super) fn endpoint(case: &Case<'_>, region: Option<String>) -> Endpoint {
+    let (evidence, context) = (case.evidence, &case.evidence.context);
+    let profiles = &evidence.profiles_of_daemon;
+    let section = case.profile.as_ref().and_then(|name| profiles.profiles.get(name));
+    let mut endpoint = match section {
+        Some(section) => context.sts_endpoint(section, profiles).0,
+        None => context.home_endpoint(profiles),
+    };
+    if let Some(region) = region {
+        endpoint.region = region;
+    }
+    endpoint
+}
+
+/// The regions in question: the one in force, and another where the clients don't agree. Two at most, and only such as can
+/// stand in a host's name.
+fn regions(case: &Case<'_>) -> Vec<String> {
+    let mut regions = vec![endpoint(case, None).region];
+    regions.extend(region::regions_in_force(case));
+    let mut seen = Vec::new();
+    for region in regions {
+        let label = !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if label && !seen.contains(&region) {
+            seen.push(region);
+        }
+    }
+    seen.truncate(2);
+    seen
+}
+
+/// The keys as botocore would send them; none where half of them is missing.
+fn as_is(subject: &Subject<'_>) -> Option<Keys> {
+    Some(Keys {
+        access_key_id: subject.access_key_id?.text.to_owned(),
+        secret_access_key: Zeroizing::new(subject.secret_access_key?.text.to_owned()),
+        session_token: subject.token().map(|token| Zeroizing::new(token.text.to_owned())),
+    })
+}
+
+/// A token that stands elsewhere and might be the right one.
+fn other_token(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys) -> Option<Zeroizing<String>> {
+    let sent = keys.session_token.as_ref().map(|token| token.as_str());
+    let elsewhere = case.subjects.iter().filter(|other| other.whose != subject.whose);
+    std::iter::once(subject)
+        .chain(elsewhere)
+        .flat_map(|subject| [subject.session_token, subject.security_token])
+        .flatten()
+        .map(|token| token.text)
+        .find(|token| Some(*token) != sent)
+        .map(|token| Zeroizing::new(token.to_owned()))
+}
+
+/// Without quotes, blanks, control characters and what stands behind a comment's sign; an id in capitals.
+fn cleaned(keys: &Keys) -> Keys {
+    Keys {
+        access_key_id: clean(&keys.access_key_id).to_ascii_uppercase(),
+        secret_access_key: Zeroizing::new(clean(&keys.secret_access_key)),
+        session_token: keys.session_token.as_ref().map(|token| Zeroizing::new(clean(token))),
+    }
+}
+
+fn clean(text: &str) -> String {
+    let value = text.split([' ', '\t']).find(|part| !part.is_empty()).unwrap_or_default();
+    let quote = |c: char| matches!(c, '"' | '\'' | '`' | '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}');
+    value.trim_matches(quote).chars().filter(|c| c.is_ascii_graphic()).collect()
+}

@@ -1,0 +1,278 @@
+//! `region-not-enabled`, and the part of `region-token-v1` that AWS's answers show.
+
+use super::endpoints::{is_session, region_said};
+use super::in_force::{in_force, set_region, shown};
+use super::token_version::for_administrators;
+use super::{command_word, home_region, is_opt_in};
+use crate::core::aws_error::printable;
+use crate::core::doctor::probe::StepOutcome;
+use crate::core::doctor::{About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant};
+use crate::core::fix::Fix;
+
+/// The codes with which services refuse keys that they don't know. In a region that is not enabled, and for a token of version
+/// 1 in an enabled one, STS says the first and EC2 the last: so reported by people who used aws-vault, saml2aws, CloudMapper and
+/// the SDKs for Java and Ruby.
+static UNKNOWN_KEY: &[&str] =
+    &["InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "InvalidToken", "AuthFailure"];
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    findings.looked_for(&[Id::RegionNotEnabled]);
+    by_code(case, findings);
+    if findings.has(Id::RegionNotEnabled) {
+        return;
+    }
+    for subject in &case.subjects {
+        by_comparison(case, subject, findings);
+    }
+    if !findings.has(Id::RegionNotEnabled) {
+        by_chain(case, findings);
+    }
+    what_is_open(case, findings);
+}
+
+/// AWS says so itself.
+fn by_code(case: &Case<'_>, findings: &mut Findings) {
+    let of_key = case.answers.iter().filter_map(|(about, answer)| match (about, answer) {
+        (About::Identity { region, .. }, Answer::Refused(refusal)) => Some((region.clone(), refusal)),
+        _ => None,
+    });
+    let plan = case.plan.as_ref().and_then(|plan| plan.as_ref().ok());
+    let region_of_plan = plan.map_or_else(|| "us-east-1".to_owned(), |plan| shown(&plan.endpoint.region));
+    let steps = match case.answers.get(&About::Chain) {
+        Some(Answer::Chain { steps }) => steps.as_slice(),
+        _ => &[],
+    };
+    let of_step = steps.iter().filter_map(|step| match &step.outcome {
+        StepOutcome::Refused(refusal) => Some((region_of_plan.clone(), refusal)),
+        _ => None,
+    });
+    for (region, refusal) in of_key.chain(of_step) {
+        let certainty = match refusal.code.as_str() {
+            "RegionDisabledException" => Certainty::Confirmed,
+            // It is also said where the account has not signed up for the service.
+            "OptInRequired" if is_opt_in(&region) => Certainty::Likely,
+            _ => continue,
+        };
+        findings.add(not_enabled(case, &region, certainty).evidence(printable(&refusal.message)));
+    }
+}
+
+/// The same keys are good in the region that every account has.
+fn by_comparison(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
+    let Some((region, refusal)) = refused_in_opt_in(case, subject) else { return };
+    let Some(Answer::Accepted { arn, .. }) = case.answers.variant(&subject.whose, Variant::HomeRegion) else { return };
+    let home = home_region(region);
+    let seen = [
+        format!("{region} refused the keys of {}: {}", subject.called(), printable(&refusal.message)),
+        format!("{home} accepted the same keys, as {}", printable(arn)),
+    ];
+    let with = |finding: Finding| seen.iter().fold(finding, |finding, said| finding.evidence(said));
+    if !is_session(subject) {
+        findings.add(with(not_enabled(case, region, Certainty::Confirmed)));
+        return;
+    }
+    findings.add(with(not_enabled(case, region, Certainty::Likely)).evidence(
+        "a token of STS's global endpoint would be refused in the same way: AWS does not tell the two apart",
+    ));
+    findings.add(
+        with(
+            Finding::new(
+                Id::RegionTokenV1,
+                Severity::Error,
+                format!("the session token is one that {} does not accept", region_said(region)),
+            )
+            .certainty(Certainty::Likely),
+        )
+        .evidence(
+            "tokens of STS's global endpoint are valid in the regions that every account has; if the account has enabled this \
+             region, it is that",
+        )
+        .fix(Fix::advice(format!(
+            "Have whatever got these credentials ask STS in {region}: older clients, sts_regional_endpoints = legacy and the \
+             endpoint https://sts.amazonaws.com ask the global one."
+        )))
+        .fix(for_administrators()),
+    );
+}
+
+/// Keys that stand nowhere, of a sign-in or a role, are refused: there is nothing to compare them with.
+fn by_chain(case: &Case<'_>, findings: &mut Findings) {
+    let Some(plan) = case.plan.as_ref().and_then(|plan| plan.as_ref().ok()) else { return };
+    let region = plan.endpoint.region.as_str();
+    if !is_opt_in(region) || case.subjects.iter().any(|subject| is_compared(case, subject)) {
+        return;
+    }
+    let Some(Answer::Chain { steps }) = case.answers.get(&About::Chain) else { return };
+    let refused = steps.iter().find_map(|step| match &step.outcome {
+        StepOutcome::Refused(refusal) if !refusal.skewed && UNKNOWN_KEY.contains(&refusal.code.as_str()) => {
+            Some(refusal)
+        }
+        _ => None,
+    });
+    if let Some(refusal) = refused {
+        findings.add(
+            not_enabled(case, region, Certainty::Possible)
+                .evidence(format!("it refused credentials: {}", printable(&refusal.message)))
+                .evidence("it is one of several causes: regions that have to be enabled refuse all keys until then"),
+        );
+    }
+}
+
+fn not_enabled(case: &Case<'_>, region: &str, certainty: Certainty) -> Finding {
+    let title = match certainty {
+        Certainty::Confirmed => format!("the account has not enabled the region {}", region_said(region)),
+        _ => format!("the account may not have enabled the region {}", region_said(region)),
+    };
+    let finding = Finding::new(Id::RegionNotEnabled, Severity::Error, title).certainty(certainty);
+    let finding = finding.fix(Fix::command(
+        "Have the region enabled, by an administrator of the account (account:EnableRegion); it takes minutes to hours.",
+        format!("aws account enable-region --region-name {}", command_word(region)),
+    ));
+    let home = home_region(region);
+    let other = format!("Or use a region that the account has, {home} for one.");
+    match in_force(case) {
+        Some(located) if located.origin.is_none() => {
+            finding.fix(Fix::command(other, format!("export {}={home}", located.name)))
+        }
+        _ => finding.fix(set_region(case, home, &other)),
+    }
+}
+
+/// A region that has to be enabled in which the keys as they stand are not known.
+fn refused_in_opt_in<'a>(case: &Case<'a>, subject: &Subject<'_>) -> Option<(&'a str, &'a Refusal)> {
+    case.answers.iter().find_map(|(about, answer)| match (about, answer) {
+        (About::Identity { whose, variant: Variant::AsIs, region }, Answer::Refused(refusal))
+            if *whose == subject.whose
+                && is_opt_in(region)
+                && !refusal.skewed
+                && UNKNOWN_KEY.contains(&refusal.code.as_str()) =>
+        {
+            Some((region.as_str(), refusal))
+        }
+        _ => None,
+    })
+}
+
+/// What can't be told without AWS's answers; in a region that every account has there is nothing to ask.
+fn what_is_open(case: &Case<'_>, findings: &mut Findings) {
+    if !in_force(case).is_some_and(|located| is_opt_in(located.text.trim())) {
+        return;
+    }
+    if case.evidence.offline {
+        findings.not_looked_for(Id::RegionNotEnabled, "AWS was not asked (--offline)");
+        return;
+    }
+    let accepted = |subject: &Subject<'_>| matches!(case.answers.as_is(&subject.whose), Some(Answer::Accepted { .. }));
+    if case.subjects.iter().any(accepted) || chain_passed(case) {
+        return;
+    }
+    if !case.subjects.iter().any(|subject| is_compared(case, subject)) {
+        let why = "there is no answer of AWS to the same keys in a region that every account has";
+        findings.not_looked_for(Id::RegionNotEnabled, why);
+    }
+}
+
+fn is_compared(case: &Case<'_>, subject: &Subject<'_>) -> bool {
+    let answer = case.answers.variant(&subject.whose, Variant::HomeRegion);
+    matches!(answer, Some(Answer::Accepted { .. } | Answer::Refused(_)))
+}
+
+fn chain_passed(case: &Case<'_>) -> bool {
+    matches!(case.answers.get(&About::Chain), Some(Answer::Chain { steps })
+        if !steps.is_empty() && steps.iter().all(|step| matches!(step.outcome, StepOutcome::Passed { .. })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::look;
+    use super::*;
+    use crate::core::doctor::probe::StepAnswer;
+    use crate::core::doctor::testing::{accepted, answers, commands, evidence, found, identity, refusal, report};
+    use crate::core::doctor::{Answers, Report, Whose};
+    use Certainty::{Confirmed, Likely, Possible};
+    use Severity::Error;
+
+    const KEYS: &str = "[dev]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n";
+    const SESSION: &str = "[dev]\naws_access_key_id = ASIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\naws_session_token = FwoGZXIvYXdzEXAMPLE\n";
+
+    fn asked(config: &str, credentials: &str, list: Vec<(About, Answer)>) -> Report {
+        report(&evidence(config, credentials, &[], "dev"), &answers(list), look)
+    }
+
+    fn dev() -> Whose {
+        Whose::Profile("dev".to_owned())
+    }
+
+    fn as_is(region: &str, code: &str) -> (About, Answer) {
+        (identity(dev(), Variant::AsIs, region), Answer::Refused(refusal(code)))
+    }
+
+    #[test]
+    fn a_region_that_the_account_has_not_enabled_is_found_by_comparison() {
+        let config = "[profile dev]\nregion = ap-east-1\n";
+        let home = |answer| (identity(dev(), Variant::HomeRegion, home_region("ap-east-1")), answer);
+        let compared = |credentials: &str, answer| {
+            asked(config, credentials, vec![as_is("ap-east-1", "InvalidClientTokenId"), home(answer)])
+        };
+        let long_term = compared(KEYS, accepted());
+        assert_eq!(found(&long_term), [(Id::RegionNotEnabled, Error, Confirmed)]);
+        assert_eq!(
+            commands(&long_term.findings[0]),
+            ["aws account enable-region --region-name ap-east-1", "aws configure set region us-east-1 --profile dev"]
+        );
+        let session = compared(SESSION, accepted());
+        assert_eq!(found(&session), [(Id::RegionNotEnabled, Error, Likely), (Id::RegionTokenV1, Error, Likely)]);
+        let nowhere = compared(KEYS, Answer::Refused(refusal("InvalidClientTokenId")));
+        assert!(nowhere.findings.is_empty() && nowhere.checked.contains(&Id::RegionNotEnabled), "{nowhere:#?}");
+    }
+
+    #[test]
+    fn aws_may_say_itself_that_a_region_is_not_enabled() {
+        let config = "[profile dev]\nregion = ap-east-1\n";
+        let said = asked(config, KEYS, vec![as_is("ap-east-1", "RegionDisabledException")]);
+        assert_eq!(found(&said), [(Id::RegionNotEnabled, Error, Confirmed)]);
+        let steps = vec![StepAnswer {
+            profile: "dev".to_owned(),
+            kind: "assume-role".to_owned(),
+            outcome: StepOutcome::Refused(refusal("RegionDisabledException")),
+        }];
+        let by_step = asked(config, KEYS, vec![(About::Chain, Answer::Chain { steps })]);
+        assert!(by_step.findings[0].title.contains("ap-east-1 (Hong Kong)"), "{by_step:#?}");
+        let default = asked("[profile dev]\nregion = eu-west-1\n", KEYS, vec![as_is("eu-west-1", "OptInRequired")]);
+        assert!(default.findings.is_empty(), "{default:#?}");
+    }
+
+    #[test]
+    fn where_aws_was_not_asked_it_is_open_whether_the_region_is_enabled() {
+        let opt_in = "[profile dev]\nregion = ap-east-1\n";
+        let with = |config: &str, offline| {
+            let mut evidence = evidence(config, KEYS, &[], "dev");
+            evidence.offline = offline;
+            report(&evidence, &Answers::default(), look)
+        };
+        for offline in [true, false] {
+            assert!(with(opt_in, offline).not_checked.contains_key(&Id::RegionNotEnabled));
+            assert!(with("[profile dev]\nregion = eu-west-1\n", offline).not_checked.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_a_sign_in_or_role_gave_is_only_possibly_refused_for_its_region() {
+        let config = |region: &str| {
+            format!(
+                "[profile base]\ncredential_process = /bin/x\n\
+                 [profile dev]\nregion = {region}\nsource_profile = base\nrole_arn = arn:aws:iam::111122223333:role/x\n"
+            )
+        };
+        let steps = || {
+            vec![StepAnswer {
+                profile: "dev".to_owned(),
+                kind: "assume-role".to_owned(),
+                outcome: StepOutcome::Refused(refusal("InvalidClientTokenId")),
+            }]
+        };
+        let with = |region: &str| asked(&config(region), "", vec![(About::Chain, Answer::Chain { steps: steps() })]);
+        assert_eq!(found(&with("ap-east-1")), [(Id::RegionNotEnabled, Error, Possible)]);
+        assert!(with("eu-west-1").findings.is_empty());
+    }
+}

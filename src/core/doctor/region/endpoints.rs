@@ -1,0 +1,224 @@
+//! `endpoint-overridden`: calls that go elsewhere than to AWS, with keys that are not made for there; and the part of
+//! `region-inconsistent` that is about the region in an endpoint's name.
+
+use super::in_force::{in_force, set_region, shown};
+use super::override_of::{Host, Override, for_service, ignored, overrides};
+use super::partitions::{known, partition_of};
+use super::{command_word, sso_region};
+use crate::core::aws_error::{self, printable};
+use crate::core::doctor::{Answer, Case, Certainty, Finding, Findings, Id, Severity, Subject, Whose};
+use crate::core::fix::Fix;
+
+/// The name of STS's endpoint for all regions.
+pub(super) const GLOBAL_STS: &str = "sts.amazonaws.com";
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    findings.looked_for(&[Id::EndpointOverridden, Id::RegionInconsistent]);
+    good_keys_elsewhere(case, findings);
+    emulators_keys_at_aws(case, findings);
+    say_where_calls_go(case, findings);
+    other_region_in_the_name(case, findings);
+}
+
+/// A region that stands in the name of an endpoint of AWS's own, and where.
+pub(super) fn region_of_a_url(case: &Case<'_>) -> Option<(String, String)> {
+    overrides(case).into_iter().find_map(|found| Some((region_in_name(&found)?, case.place(&found.url))))
+}
+
+/// Keys of AWS's form that were refused by something that is not AWS: it may not know them, and AWS may.
+fn good_keys_elsewhere(case: &Case<'_>, findings: &mut Findings) {
+    let Some(found) = for_service(case, "sts").filter(|found| found.whose() != Host::Aws) else { return };
+    for subject in case.subjects.iter().filter(|subject| subject.has_aws_id()) {
+        let Some(Answer::Refused(refusal)) = case.answers.as_is(&subject.whose) else { continue };
+        if refusal.skewed || aws_error::lookup(&refusal.code).is_none_or(|entry| !entry.refuses_signer) {
+            continue;
+        }
+        findings.add(
+            Finding::new(
+                Id::EndpointOverridden,
+                Severity::Warning,
+                format!("the keys of {} look like AWS's, and go to {}, which refused them", subject.called(), found.shown()),
+            )
+            .certainty(Certainty::Possible)
+            .evidence(format!("{} sends {} there", case.place(&found.url), found.calls()))
+            .evidence(format!("it refused: {}", printable(&refusal.message)))
+            .evidence("whether AWS itself accepts them was not asked: an emulator's keys are not shown to AWS, nor the reverse")
+            .fix(take_away(case, &found)),
+        );
+    }
+}
+
+/// Keys that only an emulator takes, where calls go to AWS.
+fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
+    let to = for_service(case, "sts");
+    if to.is_some_and(|to| to.whose() != Host::Aws) {
+        return;
+    }
+    for subject in &case.subjects {
+        let Some(why) = subject.access_key_id.and_then(|id| why_emulators(id.text.trim())) else { continue };
+        let is_refused = matches!(case.answers.as_is(&subject.whose), Some(Answer::Refused(refusal))
+            if aws_error::lookup(&refusal.code).is_some_and(|entry| entry.refuses_signer));
+        // Some services may be sent to the emulator, and these keys be meant for them alone.
+        let elsewhere = overrides(case).into_iter().find(|found| found.whose() != Host::Aws);
+        let severity = if elsewhere.is_some() && ignored(case).is_none() { Severity::Warning } else { Severity::Error };
+        let mut finding = Finding::new(
+            Id::EndpointOverridden,
+            severity,
+            format!(
+                "the keys of {} are those of an emulator, and calls go to AWS, which does not know them",
+                subject.called()
+            ),
+        )
+        .certainty(if is_refused { Certainty::Confirmed } else { Certainty::Likely })
+        .evidence(why);
+        finding = match (ignored(case), elsewhere) {
+            (Some(place), Some(found)) => finding.evidence(format!(
+                "{} names {}, and {place} makes programs ignore it",
+                case.place(&found.url),
+                found.shown()
+            )),
+            (None, Some(found)) => finding.evidence(format!(
+                "{} sends {} to {}; STS and the rest go to AWS",
+                case.place(&found.url),
+                found.calls(),
+                found.shown()
+            )),
+            _ => finding.evidence(
+                "no variable and no setting names another endpoint; a program that names one itself (--endpoint-url) is not \
+                 concerned",
+            ),
+        };
+        finding = finding.fix(Fix::command(
+            "If an emulator is meant, say where it is: LocalStack's usual address is below.",
+            "export AWS_ENDPOINT_URL=http://localhost:4566",
+        ));
+        findings.add(if subject.whose == Whose::Environment {
+            finding.fix(Fix::command(
+                "If AWS is meant, take the emulator's keys away.",
+                "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN",
+            ))
+        } else {
+            finding.fix(Fix::advice(format!("If AWS is meant, put keys that AWS made in {}.", subject.called())))
+        });
+    }
+}
+
+/// Why an access key id is one that an emulator takes; `None` for any other.
+fn why_emulators(id: &str) -> Option<String> {
+    if ["test", "testing", "dummy", "fake", "mock", "foobar", "minioadmin"].contains(&id) {
+        return Some(format!("the access key id is \"{id}\", as examples for LocalStack, moto and the like have it"));
+    }
+    // LocalStack's documentation, "Credentials": an account number is taken as the account, and its own key ids begin with L.
+    if id.len() == 12 && id.bytes().all(|c| c.is_ascii_digit()) {
+        return Some(format!("the access key id is an account number ({id}), which LocalStack takes for one"));
+    }
+    let form = id.len() == 20 && id.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    (form && (id.starts_with("LKIA") || id.starts_with("LSIA")))
+        .then(|| format!("the access key id {id} begins as those that LocalStack makes"))
+}
+
+fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
+    if ignored(case).is_some() || findings.has(Id::EndpointOverridden) {
+        return;
+    }
+    let all = overrides(case);
+    let Some(first) = all.first() else { return };
+    let is_aws = all.iter().all(|found| found.whose() == Host::Aws);
+    let title = match (all.len(), is_aws) {
+        (1, true) => format!("{} go to an address that a setting names: {}", first.calls(), first.shown()),
+        (1, false) => format!("{} go to {}, not to AWS's own endpoint", first.calls(), first.shown()),
+        (_, true) => "settings name the addresses of AWS that calls go to".to_owned(),
+        (_, false) => "settings send calls elsewhere than to AWS's own endpoints".to_owned(),
+    };
+    let finding = Finding::new(Id::EndpointOverridden, Severity::Info, title);
+    let finding = all.iter().fold(finding, |finding, found| {
+        finding.evidence(format!("{} sends {} to {}", case.place(&found.url), found.calls(), found.shown()))
+    });
+    let for_profile = case.profile.as_deref().map(|name| format!(" --profile {}", command_word(name)));
+    findings.add(finding.fix(Fix::command(
+        "To see what AWS itself says, leave them out once.",
+        format!(
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true aws sts get-caller-identity{}",
+            for_profile.unwrap_or_default()
+        ),
+    )));
+}
+
+/// A request is signed for the region in force, whatever the name of the endpoint says.
+fn other_region_in_the_name(case: &Case<'_>, findings: &mut Findings) {
+    if ignored(case).is_some() {
+        return;
+    }
+    for found in overrides(case) {
+        // boto3 signs for the region in force there too (tried with 1.43), and the global endpoint wants us-east-1.
+        let is_global = found.name().as_deref() == Some(GLOBAL_STS);
+        let Some(named) = region_in_name(&found).or_else(|| is_global.then(|| "us-east-1".to_owned())) else {
+            continue;
+        };
+        let is_sign_in = ["sso", "sso_oidc"].iter().any(|of| found.service.is_some_and(|s| s.eq_ignore_ascii_case(of)));
+        let signed_for = if is_sign_in { sso_region(case) } else { in_force(case) };
+        let Some(signed_for) = signed_for else { continue };
+        let region = signed_for.text.trim();
+        if region == named || partition_of(region).is_none() {
+            continue;
+        }
+        let finding = Finding::new(
+            Id::RegionInconsistent,
+            Severity::Error,
+            if is_global {
+                format!("STS's global endpoint wants signatures for {named}, and calls are signed for {region}")
+            } else {
+                format!("{} go to {named}, and are signed for {region}", found.calls())
+            },
+        )
+        // So reported of STS, SES, IAM and others. Not every service looks, and the global endpoint may come to accept others.
+        .certainty(Certainty::Likely)
+        .evidence(format!("{} names {}", case.place(&found.url), found.shown()))
+        .evidence(format!("{} is {region}", case.place(&signed_for)))
+        .evidence(
+            "services are reported to refuse a signature for another region: SignatureDoesNotMatch, \"Credential should be \
+             scoped to a valid region\"",
+        );
+        let other = if is_sign_in {
+            Fix::advice(format!("Or set sso_region to {named}, if IAM Identity Center is there."))
+        } else if signed_for.origin.is_none() {
+            Fix::command(format!("Or use {named}."), format!("export {}={named}", signed_for.name))
+        } else {
+            set_region(case, &named, &format!("Or use {named}."))
+        };
+        findings.add(finding.fix(take_away(case, &found)).fix(other));
+    }
+}
+
+/// The region in the name of one of AWS's hosts: `sts.eu-west-1.amazonaws.com`, `vpce-x.sts.eu-west-1.vpce.amazonaws.com`,
+/// `s3-eu-west-1.amazonaws.com`.
+fn region_in_name(found: &Override<'_>) -> Option<String> {
+    if found.whose() != Host::Aws {
+        return None;
+    }
+    let name = found.name()?;
+    let mut labels = name.split('.').map(|label| label.strip_prefix("s3-").unwrap_or(label));
+    labels.find(|label| known(label).is_some()).map(str::to_owned)
+}
+
+fn take_away(case: &Case<'_>, found: &Override<'_>) -> Fix {
+    let to = match found.whose() {
+        Host::Aws => "To leave the address to the programs",
+        _ => "To call AWS's own endpoint",
+    };
+    match found.url.origin {
+        None => Fix::command(format!("{to}, unset {}.", found.url.name), format!("unset {}", found.url.name)),
+        Some(origin) => Fix::advice(format!("{to}, take the line {} away.", case.at(origin))),
+    }
+}
+
+/// The keys are of a session, not long-term.
+pub(super) fn is_session(subject: &Subject<'_>) -> bool {
+    subject.access_key_id.is_some_and(|id| id.text.trim().starts_with("ASIA"))
+        || (subject.token().is_some() && !subject.access_key_id.is_some_and(|id| id.text.trim().starts_with("AKIA")))
+}
+
+/// What a region looks like in a sentence.
+pub(super) fn region_said(region: &str) -> String {
+    known(region).map_or_else(|| shown(region), |known| format!("{} ({})", known.name, known.place))
+}

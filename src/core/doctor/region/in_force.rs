@@ -1,0 +1,232 @@
+//! Which region each program goes by: `region-missing`, and the part of `region-inconsistent` that is about variables.
+
+use super::partitions::{home_of, known_partition, partition_of};
+use super::{arns, command_word, endpoints, section, sso_region};
+use crate::core::aws_error::printable;
+use crate::core::doctor::case::Located;
+use crate::core::doctor::{Case, Finding, Findings, Id, Severity};
+use crate::core::fix::Fix;
+use crate::core::profile::SourceFile;
+
+/// Programs that look for the region in the same places, and the variables that they read, the first first.
+///
+/// boto3 and the AWS CLI v1 read AWS_DEFAULT_REGION alone (tried with boto3 1.43). The AWS CLI v2 reads both (its user
+/// guide, "Environment variables"), and so do the SDKs for Go v2 (`config/env_config.go`) and Rust (aws-config,
+/// `environment/region.rs`). JavaScript v3 and Java read AWS_REGION alone. After the variables all read the profile.
+static CLIENTS: &[(&str, &[&str])] = &[
+    ("the AWS CLI v2, Go and Rust programs", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
+    ("JavaScript and Java programs", &["AWS_REGION"]),
+    ("boto3 and the AWS CLI v1", &["AWS_DEFAULT_REGION"]),
+];
+
+/// The regions that one program or another would use, without repetition, the one in force first. What has not the form of
+/// a region is left out: nothing can be asked there.
+pub(in crate::core::doctor) fn regions_in_force(case: &Case<'_>) -> Vec<String> {
+    let mut regions: Vec<String> = Vec::new();
+    for (_, variables) in CLIENTS {
+        let Some(located) = of_client(case, variables) else { continue };
+        let region = located.text.trim();
+        if partition_of(region).is_some() && !regions.iter().any(|other| other == region) {
+            regions.push(region.to_owned());
+        }
+    }
+    regions
+}
+
+/// The region that most programs, and evercred, use for the profile in question.
+pub(super) fn in_force<'a>(case: &Case<'a>) -> Option<Located<'a>> {
+    of_client(case, &["AWS_REGION", "AWS_DEFAULT_REGION"])
+}
+
+/// Everything that names a region for the profile's calls.
+pub(super) fn all<'a>(case: &Case<'a>) -> Vec<Located<'a>> {
+    ["AWS_REGION", "AWS_DEFAULT_REGION"]
+        .into_iter()
+        .filter_map(|name| variable(case, name))
+        .chain(of_profile(case))
+        .collect()
+}
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    findings.looked_for(&[Id::RegionMissing]);
+    let is_anything_in_question = section(case).is_some() || !case.subjects.is_empty();
+    if !is_anything_in_question {
+        return;
+    }
+    let regions: Vec<(&str, Option<Located<'_>>)> =
+        CLIENTS.iter().map(|(who, variables)| (*who, of_client(case, variables))).collect();
+    if regions.iter().all(|(_, region)| region.is_none()) {
+        findings.add(missing(case));
+        return;
+    }
+    missing_for_some(case, &regions, findings);
+    different(case, &regions, findings);
+}
+
+fn missing(case: &Case<'_>) -> Finding {
+    let title = match &case.profile {
+        Some(profile) if section(case).is_some() => format!("no region is set for profile \"{}\"", printable(profile)),
+        _ => "no region is set".to_owned(),
+    };
+    let mut finding = Finding::new(Id::RegionMissing, Severity::Warning, title).evidence(
+        "neither AWS_REGION nor AWS_DEFAULT_REGION is set, and the profile has no region: boto3 gives up with \
+         NoRegionError (\"You must specify a region.\") at services that have no global endpoint, and others do alike",
+    );
+    let default = case.evidence.profiles.profiles.get("default").filter(|_| case.profile.as_deref() != Some("default"));
+    if let Some(region) = default.and_then(|default| default.get("region")) {
+        finding = finding.evidence(format!(
+            "the region of [default] ({}) is not taken over by other profiles",
+            case.at(region.origin)
+        ));
+    }
+    match suggestion(case) {
+        Some((region, why)) => {
+            finding.fix(set_region(case, &region, &format!("Set the region, {region} for one: {why}.")))
+        }
+        None => finding.fix(set_region(
+            case,
+            "REGION",
+            "Set the region; put the one where your resources are in the place of REGION, like eu-central-1.",
+        )),
+    }
+}
+
+/// Set, but not where every program looks for it.
+fn missing_for_some(case: &Case<'_>, regions: &[(&str, Option<Located<'_>>)], findings: &mut Findings) {
+    let without: Vec<&str> = regions.iter().filter(|(_, region)| region.is_none()).map(|(who, _)| *who).collect();
+    let Some(there) = regions.iter().find_map(|(_, region)| *region) else { return };
+    if without.is_empty() {
+        return;
+    }
+    let other = if there.name == "AWS_REGION" { "AWS_DEFAULT_REGION" } else { "AWS_REGION" };
+    let region = there.text.trim();
+    let mut finding = Finding::new(
+        Id::RegionMissing,
+        Severity::Info,
+        format!("{} find no region: only {} is set", without.join(", "), there.name),
+    )
+    .evidence(format!("{} is set, {other} is not, and the profile has no region", there.name));
+    if partition_of(region).is_some() {
+        finding = finding.fix(Fix::command(
+            "Set both variables, as programs differ in which they read.",
+            format!("export {other}={region}"),
+        ));
+        if case.profile.is_some() && section(case).is_some() {
+            finding =
+                finding.fix(set_region(case, region, "Or set the region of the profile, which all programs read."));
+        }
+    }
+    findings.add(finding);
+}
+
+/// Not the same for every program, or not what the profile says.
+fn different(case: &Case<'_>, regions: &[(&str, Option<Located<'_>>)], findings: &mut Findings) {
+    // What is no region is told as that.
+    let is_region = |located: &Located<'_>| partition_of(located.text.trim()).is_some();
+    let set: Vec<(&str, Located<'_>)> =
+        regions.iter().filter_map(|(who, region)| Some((*who, (*region)?))).filter(|(_, it)| is_region(it)).collect();
+    let Some((_, first)) = set.first() else { return };
+    let region = first.text.trim();
+    if regions_in_force(case).len() > 1 {
+        let finding = Finding::new(
+            Id::RegionInconsistent,
+            Severity::Warning,
+            "programs do not agree on the region: it depends on which variables each reads",
+        );
+        let finding = set.iter().fold(finding, |finding, (who, located)| {
+            finding.evidence(format!("{who} use {}, from {}", shown(located.text), case.place(located)))
+        });
+        findings.add(finding.fix(Fix::command(
+            "Set both variables alike, or unset both to leave it to the profile; put the region that is meant in the place \
+             of REGION.",
+            "export AWS_REGION=REGION AWS_DEFAULT_REGION=REGION",
+        )));
+        return;
+    }
+    let Some(profile) = of_profile(case).filter(is_region) else { return };
+    if first.origin.is_none() && profile.text.trim() != region {
+        findings.add(
+            Finding::new(
+                Id::RegionInconsistent,
+                Severity::Info,
+                format!(
+                    "{} says {}, and the profile says {}: the variable wins",
+                    first.name,
+                    shown(region),
+                    shown(profile.text)
+                ),
+            )
+            .evidence(format!("{} is {}", case.place(&profile), shown(profile.text)))
+            .fix(Fix::command(
+                "To have the profile decide, unset the variables.",
+                "unset AWS_REGION AWS_DEFAULT_REGION",
+            )),
+        );
+    }
+}
+
+/// A region that may be meant, and why it is thought so.
+fn suggestion(case: &Case<'_>) -> Option<(String, String)> {
+    let good = |text: &str| partition_of(text.trim()).is_some().then(|| text.trim().to_owned());
+    let of_arn = || {
+        let (arn, located) = arns(case).into_iter().find(|(partition, _)| *partition != "aws")?;
+        Some((home_of(known_partition(arn)?).to_owned(), format!("{} is of the partition {arn}", case.place(&located))))
+    };
+    let of_source = || {
+        let source = &section(case)?.get("source_profile")?.text;
+        let region = case.evidence.profiles.profiles.get(source)?.get("region")?;
+        Some((good(&region.text)?, format!("it is that of the source profile ({})", case.at(region.origin))))
+    };
+    let of_endpoint = || {
+        let (region, place) = endpoints::region_of_a_url(case)?;
+        Some((region, format!("it stands in the URL of {place}")))
+    };
+    let of_sso = || {
+        let region = sso_region(case)?;
+        Some((good(region.text)?, format!("IAM Identity Center is there ({})", case.place(&region))))
+    };
+    let of_default = || {
+        let region = case.evidence.profiles.profiles.get("default")?.get("region")?;
+        Some((good(&region.text)?, format!("it is that of [default] ({})", case.at(region.origin))))
+    };
+    of_arn().or_else(of_source).or_else(of_endpoint).or_else(of_default).or_else(of_sso)
+}
+
+/// How the region of the profile in question is set; where there is none, that of the shell.
+pub(super) fn set_region(case: &Case<'_>, region: &str, text: &str) -> Fix {
+    match (&case.profile, section(case)) {
+        (Some(_), Some(section)) if section.origin.file == SourceFile::Settings => {
+            Fix::advice(format!("{text} Write region = \"{region}\" under that [[profile]] of evercred.toml."))
+        }
+        (Some(profile), Some(_)) => {
+            Fix::command(text, format!("aws configure set region {region} --profile {}", command_word(profile)))
+        }
+        _ => Fix::command(text, format!("export AWS_REGION={region} AWS_DEFAULT_REGION={region}")),
+    }
+}
+
+fn of_client<'a>(case: &Case<'a>, variables: &[&'static str]) -> Option<Located<'a>> {
+    variables.iter().find_map(|name| variable(case, name)).or_else(|| of_profile(case))
+}
+
+fn variable<'a>(case: &Case<'a>, name: &'static str) -> Option<Located<'a>> {
+    let text = case.evidence.variables.get(name).filter(|text| !text.trim().is_empty())?;
+    Some(Located { text, name, origin: None })
+}
+
+fn of_profile<'a>(case: &Case<'a>) -> Option<Located<'a>> {
+    let value = section(case)?.get("region")?;
+    Some(Located { text: &value.text, name: "region", origin: Some(value.origin) })
+}
+
+/// A region for people; one that cannot be a region may be anything.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 32;
+    let text = text.trim();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " -_.,()'\"".contains(c);
+    if text.chars().count() <= LONGEST && text.chars().all(is_plain) {
+        printable(text)
+    } else {
+        format!("something of {} characters that is no region", text.chars().count())
+    }
+}

@@ -1,0 +1,85 @@
+//! Where calls go: regions, partitions, endpoints, and the tokens that are good in some regions only.
+
+mod answered;
+mod endpoints;
+mod in_force;
+mod names;
+mod override_of;
+mod partition;
+mod partitions;
+mod portal;
+#[cfg(test)]
+mod tests;
+mod token_version;
+
+pub(in crate::core::doctor) use self::in_force::regions_in_force;
+pub(in crate::core::doctor) use self::partitions::{home_region, is_opt_in, partition_of};
+
+use self::partitions::known_partition;
+use super::case::Located;
+use super::{Case, Findings};
+use crate::core::profile::Section;
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    names::look(case, findings);
+    in_force::look(case, findings);
+    partition::look(case, findings);
+    endpoints::look(case, findings);
+    portal::look(case, findings);
+    token_version::look(case, findings);
+    answered::look(case, findings);
+}
+
+/// The settings of the profile in question, also where it stands in `evercred.toml` alone.
+fn section<'a>(case: &Case<'a>) -> Option<&'a Section> {
+    case.section().or_else(|| case.evidence.profiles_of_daemon.profiles.get(case.profile.as_deref()?))
+}
+
+/// The profile in question and the profiles that its credentials come from.
+fn chain<'a>(case: &Case<'a>) -> Vec<&'a Section> {
+    let mut sections: Vec<&Section> = section(case).into_iter().collect();
+    while let Some(source) = sections.last().and_then(|section| section.get("source_profile")) {
+        let Some(next) = case.evidence.profiles_of_daemon.profiles.get(&source.text) else { break };
+        if sections.iter().any(|section| section.name == next.name) {
+            break;
+        }
+        sections.push(next);
+    }
+    sections
+}
+
+/// The ARNs in the settings that decide whose credentials the profile has, with their partitions.
+fn arns<'a>(case: &Case<'a>) -> Vec<(&'static str, Located<'a>)> {
+    let settings = ["role_arn", "mfa_serial", "login_session", "evercred_role_arn", "evercred_mfa_serial"];
+    let mut found = Vec::new();
+    for section in chain(case) {
+        for name in settings {
+            let Some(value) = section.get(name) else { continue };
+            let partition = value.text.strip_prefix("arn:").and_then(|rest| rest.split(':').next());
+            if let Some(partition) = partition.and_then(known_partition) {
+                found.push((partition, Located { text: &value.text, name, origin: Some(value.origin) }));
+            }
+        }
+    }
+    found
+}
+
+/// The region of the IAM Identity Center that the profile's credentials come from.
+fn sso_region<'a>(case: &Case<'a>) -> Option<Located<'a>> {
+    let sessions = &case.evidence.profiles_of_daemon.sso_sessions;
+    chain(case).into_iter().find_map(|section| {
+        let of_session = || sessions.get(&section.get("sso_session")?.text)?.get("sso_region");
+        let value = of_session().or_else(|| section.get("sso_region"))?;
+        Some(Located { text: &value.text, name: "sso_region", origin: Some(value.origin) })
+    })
+}
+
+/// A name as a word of a command line.
+pub(super) fn command_word(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:/+%=,".contains(c);
+    if !name.is_empty() && name.chars().all(is_plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', r"'\''"))
+    }
+}

@@ -1,0 +1,169 @@
+//! Settings that send calls somewhere else than programs would by themselves.
+
+use super::section;
+use crate::core::aws_error::printable;
+use crate::core::doctor::Case;
+use crate::core::doctor::case::Located;
+
+/// One such setting.
+#[derive(Clone, Copy)]
+pub(super) struct Override<'a> {
+    /// The service in the settings' spelling, in whatever case; `None` where it is for all.
+    pub(super) service: Option<&'a str>,
+    /// The URL and where it stands.
+    pub(super) url: Located<'a>,
+}
+
+/// Whose host it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Host {
+    /// One of AWS's own.
+    Aws,
+    /// One that looks like an emulator on this machine or in a container.
+    Emulator,
+    /// Any other.
+    Other,
+}
+
+/// Settings of the kind, those that win first: a variable for a service, the variable for all, the profile's `services`
+/// section, its `endpoint_url` (the SDKs' reference guide, "Service-specific endpoints").
+pub(super) fn overrides<'a>(case: &Case<'a>) -> Vec<Override<'a>> {
+    let is_name = |text: &&str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
+    let mut found = Vec::new();
+    let variables = case.evidence.variables.iter().filter(|(_, url)| !url.trim().is_empty());
+    for (name, url) in variables {
+        if let Some(service) = name.strip_prefix("AWS_ENDPOINT_URL_").filter(is_name) {
+            found.push(Override { service: Some(service), url: Located { text: url, name, origin: None } });
+        }
+    }
+    if let Some(url) = case.evidence.variables.get("AWS_ENDPOINT_URL").filter(|url| !url.trim().is_empty()) {
+        found.push(Override { service: None, url: Located { text: url, name: "AWS_ENDPOINT_URL", origin: None } });
+    }
+    let Some(section) = section(case) else { return found };
+    let services = section.get("services").and_then(|name| case.evidence.profiles_of_daemon.services.get(&name.text));
+    for (service, settings) in services.iter().flat_map(|services| &services.settings) {
+        if let Some(url) = settings.nested.get("endpoint_url").filter(|url| !url.text.is_empty()) {
+            let located = Located { text: &url.text, name: "endpoint_url", origin: Some(url.origin) };
+            found.push(Override { service: Some(service), url: located });
+        }
+    }
+    if let Some(url) = section.get("endpoint_url") {
+        let located = Located { text: &url.text, name: "endpoint_url", origin: Some(url.origin) };
+        found.push(Override { service: None, url: located });
+    }
+    found
+}
+
+/// The setting that makes programs ignore them all, where it is on.
+pub(super) fn ignored(case: &Case<'_>) -> Option<String> {
+    let is_true = |text: &str| text.trim().eq_ignore_ascii_case("true");
+    const VARIABLE: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
+    if case.evidence.variables.get(VARIABLE).is_some_and(is_true) {
+        return Some(VARIABLE.to_owned());
+    }
+    let name = "ignore_configured_endpoint_urls";
+    let value = section(case)?.get(name).filter(|value| is_true(&value.text))?;
+    Some(case.place(&Located { text: &value.text, name, origin: Some(value.origin) }))
+}
+
+/// The one that decides for a service, where they are not ignored.
+pub(super) fn for_service<'a>(case: &Case<'a>, service: &str) -> Option<Override<'a>> {
+    if ignored(case).is_some() {
+        return None;
+    }
+    overrides(case).into_iter().find(|found| found.is_for(service))
+}
+
+impl Override<'_> {
+    /// Whether it is for a service, or for all.
+    pub(super) fn is_for(&self, service: &str) -> bool {
+        self.service.is_none_or(|of| of.eq_ignore_ascii_case(service))
+    }
+
+    /// Whose calls it is about, for people.
+    pub(super) fn calls(&self) -> String {
+        match self.service {
+            None => "the calls to every service".to_owned(),
+            Some(service) => format!("the calls to {}", printable(&service.to_uppercase().replace('_', " "))),
+        }
+    }
+
+    /// The URL without what may be secret in it: names, passwords, path and query.
+    pub(super) fn shown(&self) -> String {
+        let Some(host) = host(self.url.text) else { return "something that is no URL".to_owned() };
+        let scheme = if self.url.text.trim().starts_with("https://") { "https" } else { "http" };
+        printable(&format!("{scheme}://{host}"))
+    }
+
+    /// Whose host it is.
+    pub(super) fn whose(&self) -> Host {
+        host_of(self.url.text)
+    }
+
+    /// The host alone, in small letters.
+    pub(super) fn name(&self) -> Option<String> {
+        host(self.url.text).map(|host| without_port(host).to_ascii_lowercase())
+    }
+}
+
+/// The host with its port.
+fn host(url: &str) -> Option<&str> {
+    let url = url.trim();
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    authority.rsplit('@').next().filter(|host| !host.is_empty())
+}
+
+fn without_port(host: &str) -> &str {
+    if let Some(end) = host.find(']') {
+        return host.get(..=end).unwrap_or(host);
+    }
+    host.split(':').next().unwrap_or(host)
+}
+
+fn host_of(url: &str) -> Host {
+    const AWS: &[&str] = &[
+        ".amazonaws.com",
+        ".amazonaws.com.cn",
+        ".amazonaws.eu",
+        ".api.aws",
+        ".api.amazonwebservices.com.cn",
+        ".api.amazonwebservices.eu",
+        ".c2s.ic.gov",
+        ".sc2s.sgov.gov",
+        ".csp.hci.ic.gov",
+        ".cloud.adc-e.uk",
+    ];
+    let Some(host) = host(url).map(|host| without_port(host).to_ascii_lowercase()) else { return Host::Other };
+    if AWS.iter().any(|suffix| host.ends_with(suffix)) {
+        return Host::Aws;
+    }
+    let is_here = ["localhost", "0.0.0.0", "[::1]", "host.docker.internal", "moto", "minio"].contains(&host.as_str())
+        || host.starts_with("127.")
+        || host.ends_with(".localhost")
+        || host.contains("localstack");
+    if is_here { Host::Emulator } else { Host::Other }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_told_apart_and_shown_without_what_may_be_secret() {
+        for (url, whose, shown) in [
+            ("https://sts.eu-west-1.amazonaws.com", Host::Aws, "https://sts.eu-west-1.amazonaws.com"),
+            ("https://sts.amazonaws.com/", Host::Aws, "https://sts.amazonaws.com"),
+            ("https://sts.cn-north-1.amazonaws.com.cn", Host::Aws, "https://sts.cn-north-1.amazonaws.com.cn"),
+            ("http://127.0.0.1:4566", Host::Emulator, "http://127.0.0.1:4566"),
+            ("http://[::1]:4566/x", Host::Emulator, "http://[::1]:4566"),
+            ("http://localhost.localstack.cloud:4566", Host::Emulator, "http://localhost.localstack.cloud:4566"),
+            ("http://me:hunter2@gate.example/p?token=x", Host::Other, "http://gate.example"),
+            ("https://amazonaws.com.evil.example", Host::Other, "https://amazonaws.com.evil.example"),
+            ("localhost:4566", Host::Other, "something that is no URL"),
+        ] {
+            let found = Override { service: None, url: Located { text: url, name: "AWS_ENDPOINT_URL", origin: None } };
+            assert_eq!((found.whose(), found.shown().as_str()), (whose, shown), "{url}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `partition-mismatch`: AWS, AWS China, AWS GovCloud and the others know nothing of each other's keys and roles.
+
+use super::in_force::{in_force, set_region, shown};
+use super::partitions::home_of;
+use super::{arns, partition_of, sso_region};
+use crate::core::aws_error::printable;
+use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
+use crate::core::fix::Fix;
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    findings.looked_for(&[Id::PartitionMismatch]);
+    by_settings(case, findings);
+}
+
+/// Nothing has to be asked where the settings contradict each other: ARNs name their partition.
+fn by_settings(case: &Case<'_>, findings: &mut Findings) {
+    let region = in_force(case);
+    let (here, here_said, is_sure) = match &region {
+        Some(located) => match partition_of(located.text.trim()) {
+            Some(partition) => {
+                let said = format!("{} is {}, of the partition {partition}", case.place(located), shown(located.text));
+                (partition, said, true)
+            }
+            // That is region-invalid, and says nothing about partitions.
+            None => return,
+        },
+        // boto3 and evercred do; programs that give up without a region never come so far.
+        None => ("aws", "no region is set, and STS is asked in the partition aws then".to_owned(), false),
+    };
+    let mut elsewhere: Vec<(&'static str, String)> = arns(case)
+        .into_iter()
+        .filter(|(partition, _)| *partition != here)
+        .map(|(partition, located)| (partition, format!("{} is {}", case.place(&located), printable(located.text))))
+        .collect();
+    if let Some(sso) = sso_region(case)
+        && let Some(partition) = partition_of(sso.text.trim()).filter(|partition| *partition != here)
+    {
+        elsewhere.push((partition, format!("{} is {}", case.place(&sso), shown(sso.text))));
+    }
+    let Some((partition, _)) = elsewhere.first() else { return };
+    let all_alike = elsewhere.iter().all(|(other, _)| other == partition) && elsewhere.len() >= arns(case).len();
+    let finding = Finding::new(
+        Id::PartitionMismatch,
+        Severity::Error,
+        format!("the settings are of two partitions, {here} and {partition}, which know nothing of each other"),
+    )
+    .certainty(if is_sure { Certainty::Confirmed } else { Certainty::Likely })
+    .evidence(here_said);
+    let finding = elsewhere
+        .iter()
+        .fold(finding, |finding, (of, said)| finding.evidence(format!("{said}, of the partition {of}")));
+    let to_region = set_region(
+        case,
+        home_of(partition),
+        &format!("Set a region of {partition}, if that is where the credentials are."),
+    );
+    let to_arn = Fix::advice(format!("If {here} is meant, correct the settings that are of {partition}."));
+    findings.add(if all_alike { finding.fix(to_region).fix(to_arn) } else { finding.fix(to_arn).fix(to_region) });
+}

@@ -1,0 +1,35 @@
+//! The part of `region-inconsistent` that is about IAM Identity Center: newer start URLs name its region.
+
+use super::in_force::shown;
+use super::{chain, sso_region};
+use crate::core::aws_error::printable;
+use crate::core::doctor::case::Located;
+use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
+use crate::core::fix::Fix;
+use crate::core::session::region_of_start_url;
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    let (Some(region), Some(url)) = (sso_region(case), start_url(case)) else { return };
+    let Some(named) = region_of_start_url(url.text).filter(|named| named != region.text.trim()) else { return };
+    let named = shown(&named);
+    let finding = Finding::new(
+        Id::RegionInconsistent,
+        Severity::Error,
+        format!("sso_region says {}, and the start URL is of {named}", shown(region.text)),
+    )
+    .certainty(Certainty::Likely)
+    .evidence(format!("{} is {}", case.place(&url), printable(url.text)))
+    .evidence(format!("{} is {}", case.place(&region), shown(region.text)))
+    .evidence("tokens and roles are asked for in sso_region, where this portal is not known");
+    let place = region.origin.map_or_else(|| region.name.to_owned(), |origin| case.at(origin));
+    findings.add(finding.fix(Fix::advice(format!("Write sso_region = {named} in {place}, and sign in again."))));
+}
+
+fn start_url<'a>(case: &Case<'a>) -> Option<Located<'a>> {
+    let sessions = &case.evidence.profiles_of_daemon.sso_sessions;
+    chain(case).into_iter().find_map(|section| {
+        let of_session = || sessions.get(&section.get("sso_session")?.text)?.get("sso_start_url");
+        let value = of_session().or_else(|| section.get("sso_start_url"))?;
+        Some(Located { text: &value.text, name: "sso_start_url", origin: Some(value.origin) })
+    })
+}

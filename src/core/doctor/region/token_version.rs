@@ -1,0 +1,105 @@
+//! The part of `region-token-v1` that the settings show: who gets tokens of STS's global endpoint.
+//!
+//! IAM's API reference, SetSecurityTokenServicePreferences: tokens of the global endpoint are of version 1 unless the account
+//! says otherwise, and those are valid only in the regions that every account has from the start. Since 2025 calls to the
+//! global endpoint from within such a region are served there (IAM user guide, "AWS STS global endpoint changes"): that is
+//! about where they are served. Nothing was found that says that it changes where the tokens are valid.
+
+use super::endpoints::{GLOBAL_STS, region_said};
+use super::override_of::for_service;
+use super::{is_opt_in, regions_in_force, section};
+use crate::core::doctor::case::Located;
+use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
+use crate::core::fix::Fix;
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    let regions = regions_in_force(case);
+    let opt_in = regions.iter().find(|region| is_opt_in(region));
+    if let Some(found) = for_service(case, "sts").filter(|found| found.name().as_deref() == Some(GLOBAL_STS)) {
+        findings.add(match opt_in {
+            Some(region) => Finding::new(
+                Id::RegionTokenV1,
+                Severity::Warning,
+                format!("STS is asked at its global endpoint, whose tokens {} may not accept", region_said(region)),
+            )
+            .certainty(Certainty::Likely),
+            None => Finding::new(
+                Id::RegionTokenV1,
+                Severity::Info,
+                "STS is asked at its global endpoint, whose tokens may be refused in regions that have to be enabled",
+            ),
+        }
+        .evidence(format!("{} is {}", case.place(&found.url), found.shown()))
+        .evidence(WHY)
+        .fix(match found.url.origin {
+            None => Fix::command("Leave it to the programs: they ask STS in the region.", format!("unset {}", found.url.name)),
+            Some(origin) => Fix::advice(format!(
+                "Take the line {} away: programs ask STS in the region by themselves.",
+                case.at(origin)
+            )),
+        })
+        .fix(for_administrators()));
+    }
+    if let Some(setting) = legacy(case) {
+        let place = case.place(&setting);
+        let finding = match opt_in {
+            // The setting holds in some old regions alone (AWS's reference guide of SDKs and tools, "AWS STS Regional
+            // endpoints"; botocore 1.43's `args.py`; tried): in this region STS is asked in the region. A session that was
+            // begun elsewhere is what may be refused.
+            Some(region) => Finding::new(
+                Id::RegionTokenV1,
+                Severity::Warning,
+                format!(
+                    "{place} is legacy: sessions begun in another region may not be accepted in {}",
+                    region_said(region)
+                ),
+            )
+            .certainty(Certainty::Possible),
+            None => Finding::new(
+                Id::RegionTokenV1,
+                Severity::Info,
+                format!(
+                    "{place} is legacy: boto3 and the AWS CLI get tokens that may be refused in regions that have to be enabled"
+                ),
+            ),
+        };
+        let finding = finding
+            .evidence("with legacy, boto3 and the AWS CLI ask STS's global endpoint wherever the region is one of the older ones")
+            .evidence(WHY);
+        let text = "Have STS asked in the region.";
+        let finding = finding.fix(match (setting.origin, &case.profile) {
+            (Some(_), Some(profile)) => Fix::command(
+                text,
+                format!("aws configure set sts_regional_endpoints regional --profile {}", super::command_word(profile)),
+            ),
+            _ => Fix::command(text, "export AWS_STS_REGIONAL_ENDPOINTS=regional"),
+        });
+        findings.add(finding.fix(for_administrators()));
+    }
+    findings.looked_for(&[Id::RegionTokenV1]);
+}
+
+/// What the account can do about it.
+pub(super) fn for_administrators() -> Fix {
+    Fix::command(
+        "Or have an administrator of the account make the global endpoint's tokens valid in all regions.",
+        "aws iam set-security-token-service-preferences --global-endpoint-token-version v2Token",
+    )
+}
+
+const WHY: &str = "tokens of the global endpoint are valid only in the regions that every account has from the start, unless the \
+     account was set to version 2 of them (GlobalEndpointTokenVersion in iam get-account-summary)";
+
+fn legacy<'a>(case: &Case<'a>) -> Option<Located<'a>> {
+    const VARIABLE: &str = "AWS_STS_REGIONAL_ENDPOINTS";
+    let of_variable = case.evidence.variables.get(VARIABLE);
+    let found = match of_variable {
+        Some(text) => Located { text, name: VARIABLE, origin: None },
+        None => {
+            let name = "sts_regional_endpoints";
+            let value = section(case)?.get(name)?;
+            Located { text: &value.text, name, origin: Some(value.origin) }
+        }
+    };
+    found.text.trim().eq_ignore_ascii_case("legacy").then_some(found)
+}

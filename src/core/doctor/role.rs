@@ -1,0 +1,292 @@
+//! Roles and MFA: what AWS refused on the way of the profile's plan, and what the settings ask for that AWS never gives.
+
+use super::probe::{StepAnswer, StepOutcome};
+use super::{About, Answer, Case, Certainty, Daemon, Finding, Findings, Id, Severity};
+use crate::core::access_denied::{self, Because, Denied};
+use crate::core::aws_error::{self, printable};
+use crate::core::fix::Fix;
+use crate::core::plan::{AssumeRole, Plan, Source, Step};
+
+const IDS: [Id; 5] =
+    [Id::AssumeRoleDenied, Id::MfaRequired, Id::MfaCodeRefused, Id::DurationTooLong, Id::AccountNotSignedUp];
+/// Twelve hours: no role's sessions live longer (STS API Reference, AssumeRole, DurationSeconds).
+const LONGEST_ROLE: u32 = 43_200;
+/// Role chaining: one hour (the same place).
+const LONGEST_CHAINED: u32 = 3_600;
+/// 36 hours (STS API Reference, GetSessionToken).
+const LONGEST_SESSION: u32 = 129_600;
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    findings.looked_for(&IDS);
+    if let Some(Ok(plan)) = &case.plan {
+        durations(plan, findings);
+        mfa(case, plan, findings);
+    }
+    let carried_out = case.answers.get(&About::Chain);
+    if let Some(Ok(_)) = &case.plan
+        && carried_out.is_none()
+        && !is_fresh(case)
+        && has_role(case)
+    {
+        findings.not_looked_for(Id::AssumeRoleDenied, "the steps to the profile's credentials were not tried");
+    }
+    if let Some(Answer::Untried { why }) = carried_out {
+        findings.not_looked_for(Id::AssumeRoleDenied, why.as_str());
+    }
+    for step in case.answers.chain() {
+        match &step.outcome {
+            StepOutcome::Refused(refusal) => {
+                refused(case, step.kind.as_str(), &step.profile, &refusal.code, &refusal.message, findings);
+            }
+            StepOutcome::Untried { why } if is_role(step) => {
+                findings.not_looked_for(Id::AssumeRoleDenied, why.as_str());
+            }
+            _ => {}
+        }
+    }
+    if let Some((profile, error)) =
+        case.daemon_profile().and_then(|profile| Some((profile, profile.last_error.as_ref()?)))
+        && case.answers.chain().is_empty()
+    {
+        let kind = kind_of(&error.message).unwrap_or(&profile.kind);
+        refused(case, kind, &profile.name, &error.code, &error.message, findings);
+    }
+}
+
+fn is_fresh(case: &Case<'_>) -> bool {
+    case.daemon_profile().is_some_and(|profile| profile.valid == Some(true) && profile.last_error.is_none())
+}
+
+fn has_role(case: &Case<'_>) -> bool {
+    let Some(Ok(plan)) = &case.plan else { return false };
+    plan.steps.iter().any(|step| matches!(step.source, Source::AssumeRole(_) | Source::WebIdentity(_)))
+}
+
+fn is_role(step: &StepAnswer) -> bool {
+    matches!(step.kind.as_str(), "assume-role" | "web-identity")
+}
+
+/// Which operation a message of the daemon's is about.
+fn kind_of(message: &str) -> Option<&'static str> {
+    if message.starts_with("AssumeRoleWithWebIdentity") {
+        Some("web-identity")
+    } else if message.starts_with("AssumeRole") {
+        Some("assume-role")
+    } else if message.starts_with("GetSessionToken") {
+        Some("session-token")
+    } else if message.starts_with("GetCallerIdentity") {
+        Some("static")
+    } else {
+        None
+    }
+}
+
+/// What the settings ask for beyond what AWS gives to anybody.
+fn durations(plan: &Plan, findings: &mut Findings) {
+    let mut before: Option<&Step> = None;
+    for step in &plan.steps {
+        let too_long = match &step.source {
+            Source::AssumeRole(role) => role_too_long(role, before),
+            Source::WebIdentity(role) => role
+                .duration_seconds
+                .filter(|asked| *asked > LONGEST_ROLE)
+                .map(|asked| (asked, LONGEST_ROLE, "no role's sessions live longer than 12 hours")),
+            Source::SessionToken(session) => session
+                .duration_seconds
+                .filter(|asked| *asked > LONGEST_SESSION)
+                .map(|asked| (asked, LONGEST_SESSION, "no session of a user lives longer than 36 hours")),
+            _ => None,
+        };
+        if let Some((asked, most, why)) = too_long {
+            let profile = &step.profile;
+            findings.add(
+                Finding::new(
+                    Id::DurationTooLong,
+                    Severity::Error,
+                    format!("profile \"{profile}\" asks for a session of {asked} s, and AWS gives {most} s at most"),
+                )
+                .evidence(format!("duration_seconds = {asked}; {why}, and AWS refuses the call rather than give less"))
+                .fix(set_duration(profile, most)),
+            );
+        }
+        before = Some(step);
+    }
+}
+
+fn role_too_long(role: &AssumeRole, before: Option<&Step>) -> Option<(u32, u32, &'static str)> {
+    let asked = role.duration_seconds?;
+    // A user's long-term key may ask for what the role allows; whoever has a role's session already is chaining.
+    let chained = before.is_some_and(|step| {
+        matches!(step.source, Source::AssumeRole(_) | Source::WebIdentity(_) | Source::Sso(_) | Source::SessionToken(_))
+    });
+    if chained && asked > LONGEST_CHAINED {
+        Some((
+            asked,
+            LONGEST_CHAINED,
+            "a role that is assumed with temporary credentials (role chaining) lives one hour at most",
+        ))
+    } else if asked > LONGEST_ROLE {
+        Some((asked, LONGEST_ROLE, "no role's sessions live longer than 12 hours"))
+    } else {
+        None
+    }
+}
+
+fn set_duration(profile: &str, seconds: u32) -> Fix {
+    Fix::command(
+        "Ask for less, or leave the setting out.",
+        format!("aws configure set duration_seconds {seconds} --profile {profile}"),
+    )
+}
+
+/// A code is wanted, and nobody has typed it.
+fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
+    let Some(step) =
+        plan.steps.iter().find(|step| step.source.device().is_some() && step.source.code_program().is_none())
+    else {
+        return;
+    };
+    let device = printable(step.source.device().unwrap_or_default());
+    let profile = &plan.profile;
+    let title = format!("profile \"{profile}\" needs a code of the MFA device {device}");
+    let finding = Finding::new(Id::MfaRequired, Severity::Warning, title);
+    match (&case.evidence.daemon, case.daemon_profile()) {
+        (_, Some(held)) if held.valid == Some(true) && held.state != "needs-login" => {}
+        (Daemon::Answers(_), Some(_)) => findings.add(
+            Finding { severity: Severity::Error, ..finding }
+                .evidence("the daemon holds no session that was made with a code")
+                .fix(Fix::command("Type the code once; it serves every role behind that key and device.", format!("evercred login {profile}"))),
+        ),
+        _ => findings.add(
+            finding
+                .certainty(Certainty::Likely)
+                .evidence(format!("mfa_serial of profile \"{}\" names the device, and nobody can be asked for a code here", step.profile))
+                .fix(Fix::command(
+                    "The AWS CLI asks for the code by itself. Most SDKs don't: have evercred ask once and keep the session.",
+                    format!("evercred service install && evercred login {profile}"),
+                )),
+        ),
+    }
+}
+
+/// A step was refused: what of it is about roles, codes, durations and accounts.
+fn refused(case: &Case<'_>, kind: &str, profile: &str, code: &str, message: &str, findings: &mut Findings) {
+    let denied = access_denied::read(message);
+    let said = printable(message);
+    match (code, kind) {
+        _ if denied.because == Because::WrongCode => findings.add(
+            Finding::new(Id::MfaCodeRefused, Severity::Error, "AWS refused the code of the MFA device")
+                .evidence(said)
+                .evidence("a code is good once and for about half a minute: it was mistyped, used already, or is of another device")
+                .fix(Fix::command("Type the code that the device shows next.", format!("evercred login {profile}"))),
+        ),
+        ("AccessDenied" | "AccessDeniedException", "assume-role" | "web-identity") => {
+            findings.add(role_denied(case, kind, profile, &denied, said));
+        }
+        ("ValidationError" | "ValidationException", _) if message.contains("DurationSeconds") || message.contains("durationSeconds") => {
+            findings.add(
+                Finding::new(
+                    Id::DurationTooLong,
+                    Severity::Error,
+                    format!("the session that profile \"{profile}\" asks for is longer than the role allows"),
+                )
+                .evidence(said)
+                .fix(set_duration(profile, LONGEST_CHAINED))
+                .fix(Fix::command(
+                    "Or have an administrator let the role's sessions live longer (12 hours at most, one hour where a role is assumed from another).",
+                    "aws iam update-role --role-name ROLE --max-session-duration 43200",
+                )),
+            );
+        }
+        ("ExpiredTokenException" | "InvalidIdentityToken" | "IDPRejectedClaim" | "TokenFile", "web-identity") => findings.add(
+            Finding::new(
+                Id::CredentialsExpired,
+                Severity::Error,
+                format!("the web identity token of profile \"{profile}\" is not good any more"),
+            )
+            .evidence(said)
+            .fix(Fix::advice("Have the token file written anew by whoever writes it (web_identity_token_file).")),
+        ),
+        ("OptInRequired" | "SubscriptionRequiredException" | "SubscriptionRequired", _) => findings.add(
+            Finding::new(Id::AccountNotSignedUp, Severity::Error, "the account is not signed up for the service")
+                .evidence(said)
+                .fix(Fix::advice("Have the account's owner finish signing up: payment method and phone number, then up to a day.")),
+        ),
+        _ if aws_error::is_unreached_code(code) => {
+            findings.not_looked_for(Id::AssumeRoleDenied, format!("AWS gave no answer ({code})"));
+        }
+        _ => {}
+    }
+}
+
+/// AWS does not say which of trust policy, external id, MFA, the caller's own policies or the organisation's it was, nor
+/// whether there is such a role; where its text does say more, that comes first.
+fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said: String) -> Finding {
+    let step = case.plan.as_ref().and_then(|plan| {
+        plan.as_ref().ok()?.steps.iter().rev().find(|step| step.profile == profile && step.source.service().is_some())
+    });
+    let role_arn = match step.map(|step| &step.source) {
+        Some(Source::AssumeRole(role)) => Some(role.role_arn.as_str()),
+        Some(Source::WebIdentity(role)) => Some(role.role_arn.as_str()),
+        _ => None,
+    };
+    let role = printable(denied.resource.as_deref().or(role_arn).unwrap_or("the role"));
+    let who = printable(denied.principal.as_deref().unwrap_or("the caller"));
+    let mut finding = Finding::new(
+        Id::AssumeRoleDenied,
+        Severity::Error,
+        format!("AWS does not let {who} assume {role} (profile \"{profile}\")"),
+    )
+    .evidence(said);
+    let ask = |what: &str| Fix::advice(format!("Ask an administrator {what}"));
+    match denied.because {
+        Because::Forbidden(policy) => {
+            finding = finding
+                .evidence(format!("AWS says that {} forbids it: no other policy can allow it", policy.called()))
+                .fix(ask(&format!("to change the policy that forbids sts:AssumeRole on {role} for {who}.")));
+        }
+        Because::NothingAllows(policy) => {
+            finding = finding
+                .evidence(format!("AWS says that nothing in {} allows it", policy.called()))
+                .fix(ask(&format!("to allow sts:AssumeRole on {role} in {}.", policy.called())));
+        }
+        Because::Root => {
+            finding = finding
+                .evidence("the key is that of the account's root user, which can't assume roles")
+                .fix(Fix::advice("Use the key of an IAM user, or IAM Identity Center, as source_profile."));
+        }
+        _ => {
+            finding = finding
+                .evidence(
+                    "AWS does not say why. Possible: the role does not exist any more or is spelt otherwise; its trust policy does not \
+                     name this caller; it wants an external id or MFA; this caller's own policies, a permissions boundary, a session \
+                     policy or the organisation don't allow it",
+                )
+                .fix(ask(&format!(
+                    "of the role's account whether {role} exists and whether its trust policy names {who}, and with which \
+                     conditions (sts:ExternalId, aws:MultiFactorAuthPresent)."
+                )))
+                .fix(ask(&format!("of the caller's account whether {who} may call sts:AssumeRole on {role}.")));
+        }
+    }
+    let given = match step.map(|step| &step.source) {
+        Some(Source::AssumeRole(role)) => given(role),
+        _ => None,
+    };
+    if let Some(given) = given.filter(|_| kind == "assume-role") {
+        finding = finding.evidence(given);
+    }
+    if kind == "web-identity" {
+        finding = finding
+            .evidence("asked with a web identity token: the trust policy must name its issuer, audience and subject");
+    }
+    finding
+}
+
+/// What the call brought of what trust policies ask for.
+fn given(role: &AssumeRole) -> Option<String> {
+    let external =
+        if role.external_id.is_some() { "with an external id" } else { "without an external id (external_id)" };
+    let mfa = if role.mfa_serial.is_some() { "with the code of an MFA device" } else { "without MFA (mfa_serial)" };
+    Some(format!("asked {external} and {mfa}"))
+}

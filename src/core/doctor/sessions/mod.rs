@@ -1,0 +1,253 @@
+//! Sign-in sessions of IAM Identity Center and of `aws login`: `sso-login-needed`, `sso-role-denied`, `session-revoked`.
+//!
+//! What is known comes from the chain that was tried, and from the daemon, which knows what it last met.
+
+#[cfg(test)]
+mod tests;
+
+use super::probe::{StepAnswer, StepOutcome};
+use super::region::command_word;
+use super::{About, Answer, Case, Certainty, Daemon, DaemonSession, Finding, Findings, Id, Severity};
+use crate::core::aws_error::{ErrorClass, printable};
+use crate::core::fix::Fix;
+use crate::core::plan::Source;
+use crate::core::session::{Session, SsoSession};
+
+/// A session that the profile's credentials come from.
+struct SignIn {
+    session: Session,
+    /// The profile whose settings name it.
+    profile: String,
+}
+
+/// Something that was said of a session: by AWS now, or by the daemon of its last try.
+struct Said<'a> {
+    code: &'a str,
+    message: String,
+    class: ErrorClass,
+}
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    const IDS: &[Id] = &[Id::SsoLoginNeeded, Id::SsoRoleDenied, Id::SessionRevoked];
+    findings.looked_for(IDS);
+    let Some(sign_in) = of_plan(case) else {
+        if case.profile.is_none() {
+            every_session_of_daemon(case, findings);
+        }
+        return;
+    };
+    let step = step_of_chain(case);
+    match step.map(|step| &step.outcome) {
+        Some(StepOutcome::Passed { .. }) => {}
+        Some(StepOutcome::Refused(refusal)) => {
+            let said = Said { code: &refusal.code, message: printable(&refusal.message), class: refusal.class };
+            if !judge(case, &sign_in, &said, true, findings) {
+                let why = format!("it could not be asked: {}", printable(&refusal.message));
+                IDS.iter().for_each(|id| findings.not_looked_for(*id, why.clone()));
+            }
+        }
+        Some(StepOutcome::Untried { why }) => findings.add(login_needed(case, &sign_in).evidence(format!(
+            "{} was not tried: {}",
+            sign_in.session.described(),
+            printable(why)
+        ))),
+        None => by_daemon(case, &sign_in, findings),
+    }
+}
+
+/// The session that the plan of the profile in question begins with.
+fn of_plan(case: &Case<'_>) -> Option<SignIn> {
+    let plan = case.plan.as_ref()?.as_ref().ok()?;
+    plan.steps.iter().find_map(|step| Some(SignIn { session: step.source.session()?, profile: step.profile.clone() }))
+}
+
+fn step_of_chain<'a>(case: &Case<'a>) -> Option<&'a StepAnswer> {
+    match case.answers.get(&About::Chain)? {
+        Answer::Chain { steps } => steps.iter().find(|step| step.kind == "sso" || step.kind == "login"),
+        _ => None,
+    }
+}
+
+/// Nothing was tried: what the daemon has met.
+fn by_daemon(case: &Case<'_>, sign_in: &SignIn, findings: &mut Findings) {
+    let Daemon::Answers(facts) = &case.evidence.daemon else { return unknown(case, findings) };
+    let label = sign_in.session.label();
+    let session = facts.sessions.iter().find(|session| session.name == label);
+    let profile = facts.profiles.iter().find(|profile| Some(&profile.name) == case.profile.as_ref());
+    if let Some(session) = session.filter(|session| session.state == "needs-login") {
+        findings.add(waits(case, sign_in, session));
+        return;
+    }
+    // A profile may also wait for a code: then its session is fine, and it is said elsewhere.
+    let errors = session.and_then(|session| session.last_error.as_ref());
+    let errors = errors.into_iter().chain(profile.and_then(|profile| profile.last_error.as_ref()));
+    for error in errors {
+        let said = Said { code: &error.code, message: printable(&error.message), class: error.class };
+        if judge(case, sign_in, &said, false, findings) {
+            return;
+        }
+    }
+    if session.is_none() {
+        unknown(case, findings);
+    }
+}
+
+fn waits(case: &Case<'_>, sign_in: &SignIn, session: &DaemonSession) -> Finding {
+    let finding = login_needed(case, sign_in).evidence("evercred's daemon waits for somebody to sign in");
+    match &session.last_error {
+        Some(error) => finding.evidence(printable(&error.message)),
+        None => finding,
+    }
+}
+
+/// Without a profile in question, a session that waits is worth a word.
+fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
+    let Daemon::Answers(facts) = &case.evidence.daemon else { return };
+    for session in facts.sessions.iter().filter(|session| session.state == "needs-login") {
+        let name = printable(&session.name);
+        let finding = Finding::new(
+            Id::SsoLoginNeeded,
+            Severity::Warning,
+            format!("nobody is signed in to the session \"{name}\""),
+        );
+        let finding = match &session.last_error {
+            Some(error) => finding.evidence(printable(&error.message)),
+            None => finding.evidence("evercred's daemon waits for somebody to sign in"),
+        };
+        // A session without a name of its own is signed in to by a profile's: the daemon's own words name it.
+        let of_daemon = session.last_error.as_ref().and_then(|error| error.fix.as_deref()).map(printable);
+        let by_name = || format!("evercred login {}", command_word(&name));
+        let command = of_daemon.filter(|fix| fix.starts_with("evercred login ")).unwrap_or_else(by_name);
+        findings.add(finding.fix(Fix::command("Sign in.", command)));
+    }
+}
+
+fn unknown(case: &Case<'_>, findings: &mut Findings) {
+    let why = if case.evidence.offline {
+        "AWS was not asked (--offline), and the daemon does not know the session"
+    } else {
+        "the sign-in could not be tried, and the daemon does not know the session"
+    };
+    for id in [Id::SsoLoginNeeded, Id::SsoRoleDenied, Id::SessionRevoked] {
+        findings.not_looked_for(id, why);
+    }
+}
+
+/// What an error means; whether it is about the session or the role at all. `now`: it is AWS's answer of this moment.
+fn judge(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, now: bool, findings: &mut Findings) -> bool {
+    match said.code {
+        "ForbiddenException" | "ResourceNotFoundException" => findings.add(role_denied(case, sign_in, said)),
+        "StartUrlUnknown" => findings.add(start_url_unknown(sign_in, said)),
+        "INSUFFICIENT_PERMISSIONS" => findings.add(login_denied(sign_in, said)),
+        "UnauthorizedException" => {
+            // The portal says this of a token that is not accepted (API reference of the portal, GetRoleCredentials). It is asked
+            // with one that had not expired by its cache file, so
+            // somebody has signed out, an administrator has ended the session, or the person was taken away.
+            findings.add(revoked(case, sign_in, said, if now { Certainty::Likely } else { Certainty::Possible }));
+            findings.add(login_needed(case, sign_in).evidence(said.message.clone()));
+        }
+        "USER_CREDENTIALS_CHANGED" => {
+            findings.add(revoked(case, sign_in, said, Certainty::Confirmed));
+            findings.add(login_needed(case, sign_in).evidence(said.message.clone()));
+        }
+        _ if said.class == ErrorClass::NeedsLogin && !is_about_a_code(said) => {
+            findings.add(login_needed(case, sign_in).evidence(said.message.clone()));
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// A wrong MFA code needs a person too, and is told of elsewhere.
+fn is_about_a_code(said: &Said<'_>) -> bool {
+    said.code == "MfaRequired" || said.code == "AccessDenied" || said.message.contains("MultiFactorAuthentication")
+}
+
+fn login_needed(case: &Case<'_>, sign_in: &SignIn) -> Finding {
+    let title = format!("nobody is signed in to {}", printable(&sign_in.session.described()));
+    Finding::new(Id::SsoLoginNeeded, Severity::Error, title).fix(how_to_sign_in(case, sign_in))
+}
+
+fn revoked(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, certainty: Certainty) -> Finding {
+    let title = format!("{} was ended before its time", printable(&sign_in.session.described()));
+    let finding =
+        Finding::new(Id::SessionRevoked, Severity::Error, title).certainty(certainty).evidence(said.message.clone());
+    let finding = match certainty {
+        Certainty::Confirmed => finding,
+        _ => finding.evidence(
+            "its token had not expired: one of: somebody has signed out (\"aws sso logout\" ends the session itself), or an \
+             administrator has ended it, or the person's access was taken away",
+        ),
+    };
+    finding.fix(how_to_sign_in(case, sign_in))
+}
+
+fn role_denied(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
+    let role = case.plan.as_ref().and_then(|plan| plan.as_ref().ok()).and_then(|plan| {
+        plan.steps.iter().find_map(|step| match &step.source {
+            Source::Sso(role) => Some(role),
+            _ => None,
+        })
+    });
+    let title = match role {
+        Some(role) => format!(
+            "IAM Identity Center does not give the role {} in account {}",
+            printable(&role.role_name),
+            printable(&role.account_id)
+        ),
+        None => "IAM Identity Center does not give the role".to_owned(),
+    };
+    let mut finding = Finding::new(Id::SsoRoleDenied, Severity::Error, title).evidence(said.message.clone());
+    if let Some(role) = role
+        && !(role.account_id.len() == 12 && role.account_id.bytes().all(|c| c.is_ascii_digit()))
+    {
+        finding = finding.evidence("sso_account_id is not twelve digits, as account numbers are");
+    }
+    let list = "See which accounts and roles there are for the person who is signed in, and correct sso_account_id or \
+                sso_role_name.";
+    let finding = match (&sign_in.session, &case.evidence.daemon) {
+        (Session::Sso(SsoSession { name: Some(name), .. }), Daemon::Answers(_)) => {
+            finding.fix(Fix::command(list, format!("evercred profiles --sso {}", command_word(name))))
+        }
+        (Session::Sso(SsoSession { name: Some(name), .. }), Daemon::Silent { .. }) => finding.fix(Fix::command(
+            format!("{list} It asks the daemon, which has to run."),
+            format!("evercred profiles --sso {}", command_word(name)),
+        )),
+        _ => finding.fix(Fix::advice(format!("{list} The access portal shows them."))),
+    };
+    finding.fix(Fix::advice(
+        "If the role is right, ask an administrator of IAM Identity Center to assign its permission set in that account.",
+    ))
+}
+
+fn start_url_unknown(sign_in: &SignIn, said: &Said<'_>) -> Finding {
+    let title = format!("AWS knows no sign-in page for {} in its region", printable(&sign_in.session.described()));
+    let finding = Finding::new(Id::ProfileBroken, Severity::Error, title).evidence(said.message.clone());
+    finding.fix(Fix::advice(
+        "Check sso_start_url (the address of the access portal) and sso_region (where IAM Identity Center was set up).",
+    ))
+}
+
+fn login_denied(sign_in: &SignIn, said: &Said<'_>) -> Finding {
+    let title = format!("{} may not get credentials for programs", printable(&sign_in.session.described()));
+    Finding::new(Id::SsoRoleDenied, Severity::Error, title)
+        .evidence(said.message.clone())
+        .fix(Fix::advice("Ask an administrator for the policy SignInLocalDevelopmentAccess."))
+}
+
+/// With the daemon one sign-in serves all; without it, the AWS CLI's.
+fn how_to_sign_in(case: &Case<'_>, sign_in: &SignIn) -> Fix {
+    let profile = command_word(&sign_in.profile);
+    let command = match (&case.evidence.daemon, &sign_in.session) {
+        (Daemon::Answers(_), Session::Sso(SsoSession { name: Some(name), .. })) => {
+            format!("evercred login {}", command_word(name))
+        }
+        (Daemon::Answers(_), _) => format!("evercred login {profile}"),
+        (Daemon::Silent { .. }, Session::Sso(SsoSession { name: Some(name), .. })) => {
+            format!("aws sso login --sso-session {}", command_word(name))
+        }
+        (Daemon::Silent { .. }, Session::Sso(_)) => format!("aws sso login --profile {profile}"),
+        (Daemon::Silent { .. }, Session::Login(_)) => format!("aws login --profile {profile}"),
+    };
+    Fix::command("Sign in.", command)
+}

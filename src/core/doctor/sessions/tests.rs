@@ -1,0 +1,156 @@
+use super::*;
+use crate::core::doctor::testing::{answers, commands, evidence, found, one, refusal, report};
+use crate::core::doctor::{DaemonFacts, DaemonProfile, LastError, Report};
+use Certainty::{Confirmed, Likely, Possible};
+use Severity::{Error, Warning};
+
+const MODERN: &str = "[sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.awsapps.com/start\n\
+                      [profile dev]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = Admin\n";
+const LEGACY: &str = "[profile dev]\nsso_region = eu-west-1\nsso_start_url = https://corp.awsapps.com/start\n\
+                      sso_account_id = 111122223333\nsso_role_name = Admin\n";
+const LOGIN: &str = "[profile dev]\nlogin_session = arn:aws:iam::111122223333:user/me\n";
+const KEYS: &str = "[profile dev]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = x\n";
+
+fn daemon(session: &str, state: &str, error: Option<LastError>) -> Daemon {
+    let sessions = vec![DaemonSession { name: session.to_owned(), state: state.to_owned(), last_error: error }];
+    Daemon::Answers(Box::new(DaemonFacts { sessions, ..DaemonFacts::default() }))
+}
+
+fn silent() -> Daemon {
+    Daemon::Silent { why: "there is none".to_owned(), other_files: false }
+}
+
+fn error(code: &str) -> LastError {
+    let class = refusal(code).class;
+    LastError { code: code.to_owned(), class, message: format!("it failed: {code}"), fix: None }
+}
+
+fn of(config: &str, daemon: Daemon, outcome: Option<StepOutcome>) -> Report {
+    let mut evidence = evidence(config, "", &[], "dev");
+    evidence.daemon = daemon;
+    let kind = if config == LOGIN { "login" } else { "sso" };
+    let step = |outcome| StepAnswer { profile: "dev".to_owned(), kind: kind.to_owned(), outcome };
+    let chain = outcome.map(|outcome| (About::Chain, Answer::Chain { steps: vec![step(outcome)] }));
+    report(&evidence, &answers(chain.into_iter().collect()), look)
+}
+
+fn refused(code: &str) -> Option<StepOutcome> {
+    Some(StepOutcome::Refused(refusal(code)))
+}
+
+#[test]
+fn without_a_sign_in_all_was_looked_for() {
+    let report = of(KEYS, silent(), None);
+    assert!(report.findings.is_empty() && report.not_checked.is_empty(), "{report:#?}");
+    assert_eq!(report.checked, [Id::SessionRevoked, Id::SsoLoginNeeded, Id::SsoRoleDenied]);
+}
+
+#[test]
+fn a_session_that_gave_credentials_is_alive() {
+    let passed = StepOutcome::Passed { expires_at: None, arn: None };
+    // What the daemon met before is over.
+    let report = of(MODERN, daemon("corp", "needs-login", Some(error("UnauthorizedException"))), Some(passed));
+    assert!(report.findings.is_empty() && report.not_checked.is_empty(), "{report:#?}");
+}
+
+#[test]
+fn the_sign_in_is_that_of_the_session_and_of_who_is_there() {
+    let untried = || Some(StepOutcome::Untried { why: "nobody is signed in".to_owned() });
+    let keeps = |name: &str| daemon(name, "needs-login", None);
+    for (config, daemon, command) in [
+        (MODERN, silent(), "aws sso login --sso-session corp"),
+        (LEGACY, silent(), "aws sso login --profile dev"),
+        (LOGIN, silent(), "aws login --profile dev"),
+        (MODERN, keeps("corp"), "evercred login corp"),
+        (LEGACY, keeps("x"), "evercred login dev"),
+        (LOGIN, keeps("x"), "evercred login dev"),
+    ] {
+        let report = of(config, daemon, untried());
+        assert_eq!(found(&report), [(Id::SsoLoginNeeded, Error, Confirmed)]);
+        assert_eq!(commands(&report.findings[0]), [command], "{config}");
+    }
+}
+
+#[test]
+fn each_refusal_has_its_meaning() {
+    for (config, code, expected) in [
+        (MODERN, "InvalidGrantException", vec![(Id::SsoLoginNeeded, Error, Confirmed)]),
+        (MODERN, "SsoCacheUnusable", vec![(Id::SsoLoginNeeded, Error, Confirmed)]),
+        (MODERN, "StartUrlUnknown", vec![(Id::ProfileBroken, Error, Confirmed)]),
+        (MODERN, "ForbiddenException", vec![(Id::SsoRoleDenied, Error, Confirmed)]),
+        (MODERN, "ResourceNotFoundException", vec![(Id::SsoRoleDenied, Error, Confirmed)]),
+        (
+            MODERN,
+            "UnauthorizedException",
+            vec![(Id::SsoLoginNeeded, Error, Confirmed), (Id::SessionRevoked, Error, Likely)],
+        ),
+        (
+            LOGIN,
+            "USER_CREDENTIALS_CHANGED",
+            vec![(Id::SessionRevoked, Error, Confirmed), (Id::SsoLoginNeeded, Error, Confirmed)],
+        ),
+        (LOGIN, "TOKEN_EXPIRED", vec![(Id::SsoLoginNeeded, Error, Confirmed)]),
+        (LOGIN, "INSUFFICIENT_PERMISSIONS", vec![(Id::SsoRoleDenied, Error, Confirmed)]),
+        (MODERN, "Timeout", vec![]),
+    ] {
+        let report = of(config, silent(), refused(code));
+        assert_eq!(found(&report), expected, "{code}");
+        assert_eq!(report.not_checked.len(), if code == "Timeout" { 3 } else { 0 }, "{report:#?}");
+    }
+}
+
+#[test]
+fn a_role_that_is_not_given_is_looked_up_and_asked_for() {
+    let report = of(MODERN, daemon("corp", "fresh", None), refused("ForbiddenException"));
+    let finding = one(&report, Id::SsoRoleDenied);
+    assert_eq!(finding.title, "IAM Identity Center does not give the role Admin in account 111122223333");
+    assert_eq!(commands(finding), ["evercred profiles --sso corp"]);
+    assert!(finding.fix[1].text.contains("administrator"));
+    let short = of(&MODERN.replace("111122223333", "11112222333"), silent(), refused("ForbiddenException"));
+    assert!(one(&short, Id::SsoRoleDenied).evidence[1].contains("twelve digits"));
+}
+
+#[test]
+fn where_nothing_was_tried_the_daemon_knows() {
+    let waits = of(MODERN, daemon("corp", "needs-login", Some(error("InvalidGrantException"))), None);
+    assert_eq!(found(&waits), [(Id::SsoLoginNeeded, Error, Confirmed)]);
+    assert!(waits.findings[0].evidence.iter().any(|said| said.contains("InvalidGrantException")));
+    let fine = of(MODERN, daemon("corp", "fresh", None), None);
+    assert!(fine.findings.is_empty() && fine.not_checked.is_empty(), "{fine:#?}");
+    for open in [of(MODERN, silent(), None), of(MODERN, daemon("another", "needs-login", None), None)] {
+        assert!(open.findings.is_empty(), "{open:#?}");
+        assert_eq!(open.not_checked.len(), 3);
+    }
+}
+
+#[test]
+fn what_the_daemon_met_at_the_role_is_known_too() {
+    let with = |code: &str| {
+        let mut daemon = daemon("corp", "fresh", None);
+        if let Daemon::Answers(facts) = &mut daemon {
+            facts.profiles = vec![DaemonProfile {
+                name: "dev".to_owned(),
+                kind: "sso".to_owned(),
+                kept: true,
+                state: "failed".to_owned(),
+                valid: None,
+                expires_at: None,
+                last_error: Some(error(code)),
+            }];
+        }
+        of(MODERN, daemon, None)
+    };
+    assert_eq!(found(&with("ForbiddenException")), [(Id::SsoRoleDenied, Error, Confirmed)]);
+    let unauthorized = [(Id::SsoLoginNeeded, Error, Confirmed), (Id::SessionRevoked, Error, Possible)];
+    assert_eq!(found(&with("UnauthorizedException")), unauthorized);
+    assert!(with("AccessDenied").findings.is_empty());
+}
+
+#[test]
+fn without_a_profile_the_sessions_that_wait_are_named() {
+    let mut evidence = evidence("", "", &[], "");
+    evidence.daemon = daemon("corp", "needs-login", None);
+    let report = report(&evidence, &answers(Vec::new()), look);
+    assert_eq!(found(&report), [(Id::SsoLoginNeeded, Warning, Confirmed)]);
+    assert_eq!(commands(&report.findings[0]), ["evercred login corp"]);
+}

@@ -1,0 +1,213 @@
+//! What stands in front of the credentials that are meant, what is never used, and what can't be renewed where it is.
+
+use super::choice::is_adopted;
+use super::{Answer, Case, Finding, Findings, Id, Severity, Whose};
+use crate::core::aws_error::printable;
+use crate::core::fix::Fix;
+use crate::core::profile::{Section, SourceFile};
+
+const IDS: [Id; 4] =
+    [Id::EnvironmentShadowsProfile, Id::StaticKeysIgnored, Id::ConsumerCannotReload, Id::ToolCachedCredentials];
+const KEYS: [&str; 6] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+];
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    findings.looked_for(&IDS);
+    keys_in_the_variables(case, findings);
+    web_identity_in_the_variables(case, findings);
+    if let Some(section) = case.section() {
+        ignored_keys(case, section, findings);
+    }
+    cannot_reload(case, findings);
+    terraform(case, findings);
+}
+
+/// A profile that somebody named, with how: the argument, or the variable.
+fn named(case: &Case<'_>) -> Option<&'static str> {
+    let variables = &case.evidence.variables;
+    match (&case.evidence.named, variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])) {
+        (Some(_), _) => Some("you named it"),
+        (None, Some((name, _))) => {
+            Some(if name == "AWS_PROFILE" { "AWS_PROFILE names it" } else { "AWS_DEFAULT_PROFILE names it" })
+        }
+        (None, None) => None,
+    }
+}
+
+fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
+    let variables = &case.evidence.variables;
+    let (Some(profile), Some(_)) = (&case.profile, variables.get("AWS_ACCESS_KEY_ID")) else { return };
+    if variables.get("AWS_SECRET_ACCESS_KEY").is_none() || variables.get("EVERCRED_PROFILE") == Some(profile.as_str()) {
+        return;
+    }
+    // A profile without a way to credentials has nothing that could be hidden.
+    if named(case).is_none() && !matches!(case.plan, Some(Ok(_))) {
+        return;
+    }
+    let refused = match case.answers.as_is(&Whose::Environment) {
+        Some(Answer::Refused(refusal)) => Some(printable(&refusal.message)),
+        _ => None,
+    };
+    let is_expired = refused.is_some() || findings.has(Id::CredentialsExpired);
+    let severity = match (named(case), is_expired) {
+        (_, true) => Severity::Error,
+        (Some(_), false) => Severity::Warning,
+        (None, false) => Severity::Info,
+    };
+    let set: Vec<&str> = KEYS.into_iter().filter(|name| variables.get(name).is_some()).collect();
+    let mut finding = Finding::new(
+        Id::EnvironmentShadowsProfile,
+        severity,
+        format!("the keys in the variables are used, and not profile \"{profile}\""),
+    )
+    .evidence(format!("{} are set in this shell", set.join(", ")));
+    finding = match named(case) {
+        Some(how) => finding
+            .evidence(format!(
+                "profile \"{profile}\" is meant ({how}); boto3, the AWS CLI, Go, Java and Rust programs use the keys all the same, \
+                 JavaScript uses the profile"
+            ))
+            .evidence("the AWS CLI's option --profile does come before the variables"),
+        None => finding.evidence(format!("the keys come before profile \"{profile}\" in every program")),
+    };
+    if let Some(refused) = refused {
+        finding = finding.evidence(format!("and AWS refuses the keys: {refused}"));
+    }
+    findings.add(finding.fix(unset(case, &set)));
+}
+
+fn unset(case: &Case<'_>, names: &[&str]) -> Fix {
+    let is_fish = case.evidence.variables.get("SHELL").is_some_and(|shell| shell.ends_with("/fish"));
+    let command = if is_fish {
+        names.iter().map(|name| format!("set -e {name}")).collect::<Vec<_>>().join("; ")
+    } else {
+        format!("unset {}", names.join(" "))
+    };
+    Fix::command(
+        "Take them out of this shell, and out of the file that sets them (a start-up file, .env, an editor's settings).",
+        command,
+    )
+}
+
+/// (t) boto3, Go and Java take the variables of a web identity before anything of the profile but a role with its source.
+fn web_identity_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
+    let variables = &case.evidence.variables;
+    let set: Vec<&str> = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"]
+        .into_iter()
+        .filter(|name| variables.get(name).is_some())
+        .collect();
+    let (Some(profile), Some(how)) = (&case.profile, named(case)) else { return };
+    if variables.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_none() || findings.has(Id::EnvironmentShadowsProfile) {
+        return;
+    }
+    findings.add(
+        Finding::new(
+            Id::EnvironmentShadowsProfile,
+            Severity::Warning,
+            format!("a web identity in the variables is used by most programs, and not profile \"{profile}\""),
+        )
+        .evidence(format!("{} are set in this shell", set.join(", ")))
+        .evidence(format!(
+            "profile \"{profile}\" is meant ({how}); boto3, the AWS CLI, Go and Java take the web identity first"
+        ))
+        .fix(unset(case, &set)),
+    );
+}
+
+/// Keys in a profile that has another way too: which of both counts depends on the program.
+fn ignored_keys(case: &Case<'_>, section: &Section, findings: &mut Findings) {
+    let has = |key: &str| section.get(key).is_some();
+    // Beside our own line they are a matter of the adoption.
+    let Some(id) = section.get("aws_access_key_id").filter(|_| has("aws_secret_access_key") && !is_adopted(section))
+    else {
+        return;
+    };
+    let in_credentials_file = id.origin.file == SourceFile::Credentials;
+    let (beside, who) = if has("role_arn") && (has("source_profile") || has("credential_source")) {
+        ("role_arn", "every program assumes the role, and uses the keys for nothing")
+    } else if has("role_arn") && has("web_identity_token_file") {
+        (
+            "web_identity_token_file",
+            "boto3, the AWS CLI, Java and Rust use the web identity; JavaScript and Go the keys",
+        )
+    } else if ["sso_account_id", "sso_role_name", "sso_start_url"].into_iter().any(has) {
+        ("the SSO settings", "boto3, the AWS CLI, Java and Rust use SSO; JavaScript and Go the keys")
+    } else if has("credential_process") && in_credentials_file {
+        ("credential_process", "Java and Rust run the process; boto3, the AWS CLI, JavaScript and Go use the keys")
+    } else if has("credential_process") {
+        ("credential_process", "boto3, the AWS CLI, Java and Rust run the process; JavaScript and Go use the keys")
+    } else {
+        return;
+    };
+    let name = &section.name;
+    findings.add(
+        Finding::new(
+            Id::StaticKeysIgnored,
+            Severity::Warning,
+            format!("keys stand beside {beside} in profile \"{name}\", and are not what every program uses"),
+        )
+        .evidence(format!("aws_access_key_id stands at {}", case.at(id.origin)))
+        .evidence(who)
+        .fix(Fix::advice(format!(
+            "Keep one way: delete the keys of [{name}] in {}, or move them to a profile of their own.",
+            case.path(id.origin.file)
+        ))),
+    );
+}
+
+/// SDKs read variables and the credentials file once, when a program starts.
+fn cannot_reload(case: &Case<'_>, findings: &mut Findings) {
+    for subject in case.subjects.iter().filter(|subject| subject.is_temporary() && subject.secret_access_key.is_some())
+    {
+        let called = subject.called();
+        let title = match &subject.whose {
+            Whose::Environment => {
+                "temporary keys stand in the variables: programs started here keep them until they end".to_owned()
+            }
+            Whose::Profile(_) => {
+                format!("temporary keys stand in {called}: programs that run don't read the file again")
+            }
+        };
+        findings.add(
+            Finding::new(Id::ConsumerCannotReload, Severity::Info, title)
+                .evidence("SDKs read keys in variables and in the credentials file once; a program that runs longer than the keys is refused then")
+                .fix(Fix::advice(
+                    "Use a profile whose credential_process is evercred (credential_process = /path/to/evercred credential-process \
+                     PROFILE): every SDK runs it again before the keys end.",
+                )),
+        );
+    }
+}
+
+/// Terraform writes the backend's settings down at `terraform init`, keys included, and uses those (Terraform documentation, "S3
+/// backend", "Credentials and shared configuration").
+fn terraform(case: &Case<'_>, findings: &mut Findings) {
+    let Some(backend) = &case.evidence.terraform else { return };
+    let keys: Vec<&str> = backend.settings.iter().map(String::as_str).filter(|name| *name != "profile").collect();
+    if keys.is_empty() {
+        return;
+    }
+    let path = printable(&backend.path);
+    findings.add(
+        Finding::new(
+            Id::ToolCachedCredentials,
+            Severity::Warning,
+            format!("Terraform keeps keys of its own for the {} backend of this folder", printable(&backend.kind)),
+        )
+        .evidence(format!(
+            "{} stand in {path}: they come before everything else, and stay when other keys change",
+            keys.join(", ")
+        ))
+        .fix(Fix::command(
+            "Take the keys out of the backend block and of -backend-config, and have Terraform write it anew.",
+            "terraform init -reconfigure",
+        ))
+        .fix(Fix::advice("The file holds the secret in plain text: make a new key, if others may have read it.")),
+    );
+}

@@ -1,0 +1,92 @@
+//! Cases from texts and variables, for tests.
+
+use chrono::TimeDelta;
+
+use crate::core::aws_error::ErrorClass;
+use crate::core::aws_file;
+use crate::core::doctor::{
+    About, Answer, Answers, Case, Certainty, Daemon, Evidence, Finding, Findings, Id, Refusal, Report, Severity,
+    Variables, Variant, Whose,
+};
+use crate::core::location::AwsPaths;
+use crate::core::plan::PlanContext;
+use crate::core::time::WallTime;
+
+pub(in crate::core::doctor) fn evidence(
+    config: &str,
+    credentials: &str,
+    variables: &[(&str, &str)],
+    named: &str,
+) -> Evidence {
+    let profiles = aws_file::load(Some(config), Some(credentials));
+    let variables: Variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let context = PlanContext::from_environment(&|name| variables.get(name).map(str::to_owned), TimeDelta::zero());
+    Evidence {
+        named: Some(named.to_owned()).filter(|name| !name.is_empty()),
+        variables,
+        paths: Some(AwsPaths { config: "/h/.aws/config".into(), credentials: "/h/.aws/credentials".into() }),
+        profiles_of_daemon: profiles.clone(),
+        profiles,
+        problems: Vec::new(),
+        config_text: Some(config.to_owned().into()),
+        credentials_text: Some(credentials.to_owned().into()),
+        files: Vec::new(),
+        programs: std::collections::BTreeMap::new(),
+        context,
+        daemon: Daemon::Silent { why: "no daemon".to_owned(), other_files: false },
+        drift: None,
+        terraform: None,
+        uid: 1000,
+        wall: WallTime::from_millis(1_790_000_000_000),
+        aws_minus_wall: None,
+        offline: false,
+    }
+}
+
+pub(in crate::core::doctor) fn report(
+    evidence: &Evidence,
+    answers: &Answers,
+    look: fn(&Case<'_>, &mut Findings),
+) -> Report {
+    let case = Case::new(evidence, answers);
+    let mut findings = Findings::default();
+    look(&case, &mut findings);
+    findings.into_report(case.profile.clone(), false, Vec::new())
+}
+
+pub(in crate::core::doctor) fn answers(list: Vec<(About, Answer)>) -> Answers {
+    let mut answers = Answers::default();
+    list.into_iter().for_each(|(about, answer)| answers.add(about, answer));
+    answers
+}
+
+pub(in crate::core::doctor) fn identity(whose: Whose, variant: Variant, region: &str) -> About {
+    About::Identity { whose, variant, region: region.to_owned() }
+}
+
+pub(in crate::core::doctor) fn refusal(code: &str) -> Refusal {
+    let class = crate::core::aws_error::lookup(code).map_or(ErrorClass::Permanent, |entry| entry.class);
+    Refusal { code: code.to_owned(), message: format!("it failed: {code}"), class, fix: None, skewed: false }
+}
+
+pub(in crate::core::doctor) fn accepted() -> Answer {
+    Answer::Accepted { account_id: "111122223333".to_owned(), arn: "arn:aws:iam::111122223333:user/me".to_owned() }
+}
+
+/// Ids, severities and certainties of what was found.
+pub(in crate::core::doctor) fn found(report: &Report) -> Vec<(Id, Severity, Certainty)> {
+    report.findings.iter().map(|finding| (finding.id, finding.severity, finding.certainty)).collect()
+}
+
+/// The one finding of a kind.
+pub(in crate::core::doctor) fn one(report: &Report, id: Id) -> &Finding {
+    let mut of_kind = report.findings.iter().filter(|finding| finding.id == id);
+    let first = of_kind.next().unwrap_or_else(|| panic!("no {id} in {report:#?}"));
+    assert!(of_kind.next().is_none(), "several {id} in {report:#?}");
+    first
+}
+
+/// The commands of all fixes of a finding.
+pub(in crate::core::doctor) fn commands(finding: &Finding) -> Vec<&str> {
+    finding.fix.iter().filter_map(|fix| fix.command.as_deref()).collect()
+}

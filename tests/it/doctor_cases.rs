@@ -1,0 +1,268 @@
+//! The doctor's rules on written answers: every case of `tests/data/doctor` without a network, a file or a clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use evercred::core::aws_error;
+use evercred::core::doctor::probe::{ClockFacts, StepAnswer, StepOutcome};
+use evercred::core::doctor::{
+    self, About, Answer, Answers, Daemon, Evidence, FileFacts, FileState, Id, Refusal, TerraformBackend, Variant, Whose,
+};
+use evercred::core::inputs::{AwsInputs, Reading};
+use evercred::core::location::{AwsPaths, PathStyle};
+use evercred::core::plan::{self, PlanContext};
+use evercred::core::profile::SourceFile;
+use evercred::core::settings::Settings;
+use evercred::core::time::WallTime;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::doctor_case::{Case, Values, all};
+
+/// 2026-11-25T12:00:00Z.
+const NOW_MS: i64 = 1_795_608_000_000;
+const UID: u32 = 1_000;
+const TERRAFORM: &str = ".terraform/terraform.tfstate";
+/// Of a machine that keeps its time.
+const CLOCK_IS_RIGHT: &str = "offset 0.0";
+
+#[test]
+fn every_case_is_found_out_from_written_answers() {
+    let (cases, values) = (all(), values());
+    let complaints = cases.iter().flat_map(|case| {
+        let document = diagnose(case, &evidence(case, &values)).document();
+        case.complaints(&document, &[], &values)
+    });
+    let complaints: Vec<String> = complaints.collect();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    assert!(cases.len() >= 60, "{} cases: some are missing", cases.len());
+}
+
+#[test]
+fn every_id_has_a_case() {
+    let found: BTreeSet<String> = all().iter().flat_map(|case| case.expect.found.keys().cloned()).collect();
+    let names: BTreeSet<String> = Id::ALL.iter().map(|id| id.name().to_owned()).collect();
+    assert_eq!(names.difference(&found).collect::<Vec<_>>(), Vec::<&String>::new(), "no case finds these");
+    assert_eq!(found.difference(&names).collect::<Vec<_>>(), Vec::<&String>::new(), "there are no such ids");
+}
+
+#[test]
+fn a_healthy_set_up_yields_nothing_and_everything_was_looked_for() {
+    let values = values();
+    let healthy: Vec<Case> = all().into_iter().filter(|case| case.name().starts_with("healthy")).collect();
+    assert!(healthy.len() >= 3);
+    for case in healthy.iter().filter(|case| !case.offline) {
+        let document = diagnose(case, &evidence(case, &values)).document();
+        assert_eq!(document["findings"], Value::Array(Vec::new()), "{}: {document:#}", case.name());
+        let checked: Vec<&str> = document["checked"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let missing: Vec<&Id> = Id::ALL.iter().filter(|id| !checked.contains(&id.name())).collect();
+        assert!(missing.is_empty(), "{}: {missing:?} {document:#}", case.name());
+    }
+}
+
+/// Rounds of questions and written answers, until nothing is asked any more.
+fn diagnose(case: &Case, evidence: &Evidence) -> doctor::Report {
+    let mut answers = Answers::default();
+    let mut unused: BTreeMap<&str, &str> =
+        case.answers.iter().map(|(asked, answer)| (asked.as_str(), answer.as_str())).collect();
+    for round in 0.. {
+        let questions = doctor::questions(evidence, &answers, &[]);
+        if questions.is_empty() {
+            assert!(unused.is_empty(), "{}: nobody asked {unused:?}", case.name());
+            break;
+        }
+        assert!(round < 5, "{}: the questions don't end", case.name());
+        for question in questions {
+            let asked = asked(&question.about);
+            let written = unused.remove(asked.as_str()).or_else(|| case.answers.get(&asked).map(String::as_str));
+            assert!(!case.offline || question.about == About::Clock, "{}: asks {asked}", case.name());
+            let answer = answer(&question.about, written, case);
+            answers.add(question.about, answer);
+        }
+    }
+    doctor::diagnose(evidence, &answers)
+}
+
+/// How a question is spelt in a case: `identity environment as-is`, with the region where it is another than the first.
+fn asked(about: &About) -> String {
+    let whose = |whose: &Whose| match whose {
+        Whose::Environment => "environment".to_owned(),
+        Whose::Profile(name) => name.clone(),
+    };
+    match about {
+        About::Clock => "clock".to_owned(),
+        About::Chain => "chain".to_owned(),
+        About::Iam { whose: of } => format!("iam {}", whose(of)),
+        About::Identity { whose: of, variant, .. } => {
+            let variant = match variant {
+                Variant::AsIs => "as-is",
+                Variant::WithoutToken => "without-token",
+                Variant::OtherToken => "other-token",
+                Variant::Cleaned => "cleaned",
+                Variant::Swapped => "swapped",
+                Variant::HomeRegion => "home-region",
+            };
+            format!("identity {} {variant}", whose(of))
+        }
+    }
+}
+
+/// `ok`, `ok ARN`, `CODE: message`, `offset 3.5`, or steps: `static ok; assume-role AccessDenied: …`.
+fn answer(about: &About, written: Option<&str>, case: &Case) -> Answer {
+    match about {
+        About::Clock => Answer::Clock(clock(written.unwrap_or(CLOCK_IS_RIGHT), case)),
+        About::Chain => {
+            let steps = written.unwrap_or_default().split("; ").filter(|step| !step.is_empty());
+            Answer::Chain { steps: steps.map(|step| self::step(step, case)).collect() }
+        }
+        _ => match written {
+            None => {
+                Answer::Refused(refusal("InvalidClientTokenId: The security token included in the request is invalid."))
+            }
+            Some(text) => match text.strip_prefix("ok") {
+                Some(arn) => {
+                    let arn = if arn.is_empty() { "arn:aws:iam::111122223333:user/someone" } else { arn.trim() };
+                    Answer::Accepted { account_id: "111122223333".to_owned(), arn: arn.to_owned() }
+                }
+                None => Answer::Refused(refusal(text)),
+            },
+        },
+    }
+}
+
+/// `KIND PROFILE OUTCOME`.
+fn step(text: &str, case: &Case) -> StepAnswer {
+    let mut words = text.splitn(3, ' ');
+    let mut word = || words.next().unwrap_or_else(|| panic!("{}: {text:?} is no step", case.name())).to_owned();
+    let (kind, profile, outcome) = (word(), word(), word());
+    let outcome = match (outcome.strip_prefix("ok"), outcome.strip_prefix("untried ")) {
+        (Some(arn), _) => {
+            StepOutcome::Passed { expires_at: None, arn: Some(arn.trim().to_owned()).filter(|arn| !arn.is_empty()) }
+        }
+        (_, Some(why)) => StepOutcome::Untried { why: why.to_owned() },
+        _ => StepOutcome::Refused(refusal(&outcome)),
+    };
+    StepAnswer { profile, kind, outcome }
+}
+
+fn refusal(text: &str) -> Refusal {
+    let (code, message) = text.split_once(": ").unwrap_or((text, ""));
+    let fault = aws_error::fault("the call", Some(403), Some(code), Some(message));
+    Refusal { code: fault.code, message: fault.message, class: fault.class, fix: fault.fix, skewed: fault.skewed }
+}
+
+/// `offset SECONDS`, `unsynchronised`, `zone`, `unreached CODE: message`, joined by commas.
+fn clock(written: &str, case: &Case) -> ClockFacts {
+    let mut facts = ClockFacts {
+        kernel_synchronised: Some(true),
+        keeper: "on Linux, systemd-timesyncd keeps the clock right".to_owned(),
+        ..ClockFacts::default()
+    };
+    for part in written.split(", ") {
+        match part.split_once(' ').unwrap_or((part, "")) {
+            ("offset", seconds) => {
+                facts.offset_seconds = Some(seconds.parse().unwrap());
+                facts.uncertainty_seconds = Some(0.6);
+                facts.source = Some("the Date of AWS's answer".to_owned());
+                facts.fixes =
+                    vec![evercred::core::fix::Fix::command("Set the clock.", "sudo timedatectl set-ntp true")];
+            }
+            ("unsynchronised", _) => {
+                facts.kernel_synchronised = Some(false);
+                facts.keeper = "on Linux, nothing was found that keeps the clock right".to_owned();
+                facts.keeper_fixes = vec![evercred::core::fix::Fix::command(
+                    "Turn on systemd-timesyncd.",
+                    "sudo timedatectl set-ntp true",
+                )];
+            }
+            ("zone", text) => facts.zone_mistake = Some(text.to_owned()),
+            ("unreached", text) => facts.unreached = Some(refusal(text)),
+            _ => panic!("{}: {part:?} says nothing about a clock", case.name()),
+        }
+    }
+    facts
+}
+
+/// Keys as AWS makes them, and a token; none of them is anybody's.
+fn values() -> Values {
+    let mut values = Values::default();
+    let secret = |letter: &str| format!("s3cr{letter}/MARKED+{}", "aZ4".repeat(9));
+    let token = |letter: &str| format!("IQoJb3JpZ2lu{letter}MARKED{}", "x9Y/".repeat(40));
+    for (at, who) in ["user", "other", "inactive", "foreign"].into_iter().enumerate() {
+        let letter = ["A", "B", "C", "D"][at];
+        values.put(who, &format!("AKIAQMARKED{}", letter.repeat(9)), &secret(letter)[..40], None);
+    }
+    for (at, who) in ["session", "mfa", "role", "expired", "v1", "revoked"].into_iter().enumerate() {
+        let letter = ["E", "F", "G", "H", "J", "K"][at];
+        values.put(who, &format!("ASIAQMARKED{}", letter.repeat(9)), &secret(letter)[..40], Some(&token(letter)));
+    }
+    values.0.insert("endpoint".to_owned(), "http://127.0.0.1:4566".to_owned());
+    values.0.insert("now".to_owned(), NOW_MS.to_string());
+    values
+}
+
+fn evidence(case: &Case, values: &Values) -> Evidence {
+    let mut variables = case.variables(values);
+    variables.entry("HOME".to_owned()).or_insert_with(|| "/home/me".to_owned());
+    let variable = |name: &str| variables.get(name).cloned();
+    let paths = AwsPaths::resolve(&variable, PathStyle::Unix);
+    let mut inputs = AwsInputs::default();
+    for (file, name) in [(SourceFile::Config, "config"), (SourceFile::Credentials, "credentials")] {
+        let reading = match (case.file(name, values), case.modes.get(name).map(String::as_str)) {
+            (Some(_), Some("0000")) => Reading::Unreadable("Permission denied (os error 13)".to_owned()),
+            (Some(text), _) => Reading::Bytes(Zeroizing::new(text.into_bytes())),
+            (None, _) => Reading::Missing,
+        };
+        let _ = inputs.take(file, reading);
+    }
+    let profiles = inputs.profiles().clone();
+    let settings = case.files.get(".config/evercred/evercred.toml").map(String::as_str).unwrap_or_default();
+    let profiles_of_daemon = Settings::parse(settings).unwrap().over(&profiles);
+    let lines = profiles.profiles.values().filter_map(|section| section.get("credential_process"));
+    let programs = lines.filter_map(|line| plan::program_of(&line.text)).map(|program| {
+        let found = (!program.contains("gone")).then(|| format!("/usr/bin/{program}"));
+        (program, found)
+    });
+    Evidence {
+        named: case.profile.clone(),
+        files: file_facts(case, paths.as_ref()),
+        programs: programs.collect(),
+        problems: inputs.problems(),
+        config_text: inputs.text(SourceFile::Config).cloned(),
+        credentials_text: inputs.text(SourceFile::Credentials).cloned(),
+        paths,
+        profiles,
+        profiles_of_daemon,
+        context: PlanContext::from_environment(&variable, chrono::TimeDelta::zero()),
+        daemon: Daemon::Silent { why: "the daemon is not running".to_owned(), other_files: false },
+        drift: case.drift.clone(),
+        terraform: case.files.get(TERRAFORM).and_then(|text| TerraformBackend::read(TERRAFORM, text.as_bytes())),
+        uid: UID,
+        wall: WallTime::from_millis(NOW_MS),
+        aws_minus_wall: None,
+        offline: case.offline,
+        variables: variables.into_iter().collect(),
+    }
+}
+
+fn file_facts(case: &Case, paths: Option<&AwsPaths>) -> Vec<FileFacts> {
+    let Some(paths) = paths else { return Vec::new() };
+    let mode = |name: &str| case.modes.get(name).map_or(0o600, |mode| u32::from_str_radix(mode, 8).unwrap());
+    let files = [
+        ("config", "the AWS config file", &paths.config, false),
+        ("credentials", "the AWS credentials file", &paths.credentials, true),
+    ];
+    let facts = |(name, what, path, secret): (&str, &str, &std::path::PathBuf, bool)| FileFacts {
+        what: what.to_owned(),
+        path: path.display().to_string(),
+        secret,
+        state: match (case.folder.join(name).exists(), mode(name)) {
+            (false, _) => FileState::Missing,
+            (true, 0) => FileState::Unreadable {
+                why: "Permission denied (os error 13)".to_owned(),
+                owner_and_mode: Some((0, 0)),
+            },
+            (true, mode) => FileState::Present { uid: UID, mode },
+        },
+    };
+    files.map(facts).to_vec()
+}

@@ -1,0 +1,145 @@
+//! The doctor as people run it: the real programs, real files, and the stand-in, which verifies signatures for real.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
+
+use serde_json::{Value, json};
+use sha1::{Digest, Sha1};
+
+use crate::doctor_case::{Case, Values, all};
+use crate::machine::{ACCOUNT, Machine};
+use crate::standin::{Fault, RegionState, Role, SessionKind};
+
+/// Found wherever the stand-in stands for AWS, and on whatever machine runs the tests.
+const BESIDES: [&str; 2] = ["endpoint-overridden", "clock-unsynchronised"];
+
+#[test]
+fn every_case_with_an_answer_is_found_out_against_real_signatures() {
+    let cases = all();
+    let (absent, present): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.aws.absent.is_some());
+    assert!(absent.len() <= 8, "too many cases without the real programs");
+    let mut complaints = Vec::new();
+    for case in &present {
+        let mut machine = Machine::new();
+        let values = prepare(&machine, case);
+        if case.daemon {
+            machine.start();
+        }
+        let output = doctor(&machine, case, &values);
+        let document: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}: {}", case.name(), String::from_utf8_lossy(&output.stderr)));
+        complaints.extend(case.complaints(&document, &BESIDES, &values));
+        let is_error = |finding: &Value| finding["severity"] == "error";
+        let errors = document["findings"].as_array().unwrap().iter().any(is_error);
+        assert_eq!(output.status.code(), Some(i32::from(errors)), "{}: {document:#}", case.name());
+        assert!(output.stderr.is_empty(), "{}: {}", case.name(), String::from_utf8_lossy(&output.stderr));
+        // Nothing but questions.
+        for call in machine.aws.calls() {
+            let harmless = ["GetCallerIdentity", "GetUser", "AssumeRole", "GetRoleCredentials"];
+            assert!(harmless.contains(&call.action.as_str()) || case.daemon, "{}: {call:?}", case.name());
+        }
+        if case.offline {
+            assert_eq!((machine.aws.calls().len(), machine.aws.looks()), (0, 0), "{} is offline", case.name());
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// Files, keys at AWS, and what the placeholders stand for.
+fn prepare(machine: &Machine, case: &Case) -> Values {
+    let values = at_aws(machine, case);
+    for name in ["config", "credentials"] {
+        let path = format!(".aws/{name}");
+        match case.file(name, &values) {
+            Some(text) => machine.write(&path, &text),
+            None => drop(std::fs::remove_file(machine.path(&path))),
+        }
+        let mode = case.modes.get(name).map_or(0o600, |mode| u32::from_str_radix(mode, 8).unwrap());
+        if machine.path(&path).exists() {
+            std::fs::set_permissions(machine.path(&path), std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
+    for (path, text) in &case.files {
+        machine.write(path, text);
+    }
+    if let Some(state) = case.sso.as_deref() {
+        let token =
+            if state == "signed-in" { machine.aws.signed_in() } else { "MARKED/token/of/an/ended/session".to_owned() };
+        let expires = "2100-01-01T00:00:00Z";
+        let start_url = "https://corp.awsapps.com/start";
+        let cached =
+            json!({"startUrl": start_url, "region": "eu-central-1", "accessToken": token, "expiresAt": expires});
+        let name: String = Sha1::digest("corp").iter().map(|byte| format!("{byte:02x}")).collect();
+        machine.write(&format!(".aws/sso/cache/{name}.json"), &cached.to_string());
+    }
+    values
+}
+
+fn at_aws(machine: &Machine, case: &Case) -> Values {
+    let aws = &machine.aws;
+    let mut values = Values::default();
+    values.0.insert("endpoint".to_owned(), aws.url());
+    for who in ["user", "other", "inactive", "foreign"] {
+        let key = aws.add_user(ACCOUNT, "someone");
+        values.put(who, &key.access_key_id, &key.secret_access_key, None);
+        if who == "inactive" {
+            aws.set_active(&key.access_key_id, false);
+        } else if who == "foreign" {
+            aws.remove_key(&key.access_key_id);
+        }
+    }
+    // The stand-in's clock is set first: sessions end by it.
+    aws.set_offset_seconds(case.aws.clock);
+    for (who, kind, seconds) in [
+        ("session", SessionKind::User, 3_600),
+        ("mfa", SessionKind::UserWithMfa, 3_600),
+        ("role", SessionKind::Role, 3_600),
+        ("expired", SessionKind::Role, -3_600),
+        ("v1", SessionKind::Role, 3_600),
+        ("revoked", SessionKind::Role, 3_600),
+    ] {
+        let (key, token) = aws.mint_session(ACCOUNT, kind, seconds);
+        values.put(who, &key.access_key_id, &key.secret_access_key, Some(&token));
+        match who {
+            "v1" => aws.set_v1(&key.access_key_id),
+            "revoked" => aws.revoke(&key.access_key_id),
+            _ => {}
+        }
+    }
+    aws.set_region("af-south-1", RegionState::OptedIn);
+    for (region, state) in &case.aws.regions {
+        let state = if state == "disabled" { RegionState::Disabled } else { RegionState::NotEnabled };
+        aws.set_region(region, state);
+    }
+    for (arn, role) in &case.aws.roles {
+        let trusts: Vec<&str> = role.trusts.iter().map(String::as_str).collect();
+        let (external_id, mfa, denied) = (role.external_id.clone(), role.mfa, role.denied.clone());
+        let max_session_seconds = role.longest.unwrap_or(3_600);
+        aws.set_role(arn, Role { external_id, mfa, denied, max_session_seconds, ..Role::trusting(&trusts) });
+    }
+    match case.aws.outage.as_deref() {
+        Some("reset") => aws.set_outage(Some(Fault::Reset)),
+        Some("html") => aws.set_outage(Some(Fault::Html)),
+        Some("timeout") => aws.set_outage(Some(Fault::Timeout)),
+        Some(other) => panic!("{}: no outage is called {other}", case.name()),
+        None => {}
+    }
+    let now = chrono_now();
+    values.0.insert("now".to_owned(), now.to_string());
+    values
+}
+
+fn chrono_now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
+
+fn doctor(machine: &Machine, case: &Case, values: &Values) -> Output {
+    let mut command = machine.companion();
+    command.current_dir(machine.home()).arg("doctor").arg("--json");
+    command.args(case.profile.as_deref());
+    if case.offline {
+        command.arg("--offline");
+    }
+    command.envs(case.variables(values)).output().unwrap()
+}
