@@ -3,8 +3,7 @@
 use std::error::Error;
 
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_runtime_api::client::http::HttpConnector;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::http::Headers;
 use chrono::TimeDelta;
 use serde_json::{Map, Value};
@@ -34,7 +33,7 @@ impl<'a> Call<'a> {
         Self::to(network, what, url, endpoint.url.is_some()).await
     }
 
-    /// A call to a URL that was resolved already, or `configured` by a person.
+    /// A call to a URL that is known already; `configured` says that a person did so.
     pub(super) async fn to(network: &Network, what: &'a str, url: String, configured: bool) -> Result<Self, Fault> {
         let https = scheme_and_host(&url).ok_or_else(|| invalid_endpoint(what, &url))?.0 == "https";
         let connector =
@@ -56,23 +55,6 @@ impl<'a> Call<'a> {
     pub(super) fn timed_out(&self) -> Fault {
         let why = format!("{} did not answer within {} s{}", self.host(), CALL_TIMEOUT.as_secs(), self.hint);
         aws_error::fault(self.what, None, Some("Timeout"), Some(&why))
-    }
-
-    /// Makes a request that no client of the SDK's makes, to a service that answers errors in XML.
-    pub(super) async fn query(&self, request: HttpRequest) -> Result<(), Fault> {
-        let answer = match tokio::time::timeout(CALL_TIMEOUT, self.recorder.call(request)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(self.unanswered(&error)),
-            Err(_) => return Err(self.timed_out()),
-        };
-        let (status, text) = (answer.status(), answer.body().bytes().and_then(|body| std::str::from_utf8(body).ok()));
-        match text.and_then(|text| error_in(text.split_once("<Error>")?.1)) {
-            Some((code, message)) => {
-                Err(aws_error::fault(self.what, Some(status.as_u16()), Some(&code), message.as_deref()))
-            }
-            None if status.is_success() && text.is_some_and(|text| text.contains("Response")) => Ok(()),
-            None => Err(self.unusable(Some(&answer), "what is no answer of AWS")),
-        }
     }
 
     pub(super) fn unusable(&self, answer: Option<&HttpResponse>, why: &str) -> Fault {
@@ -151,11 +133,13 @@ impl<'a> Call<'a> {
 /// Code and message of an error document in the older nesting (`ErrorResponse/Errors/Error`), which EC2 and emulators send;
 /// botocore reads it, the Rust SDK does not.
 fn nested_error(body: &[u8]) -> Option<(String, Option<String>)> {
-    error_in(std::str::from_utf8(body).ok()?.split_once("<Errors>")?.1)
+    error_behind("<Errors>", body)
 }
 
-/// Code and message of the first error in a text.
-fn error_in(error: &str) -> Option<(String, Option<String>)> {
+/// Code and message of an error document of the Query protocol, behind the element that holds them.
+pub(super) fn error_behind(begin: &str, body: &[u8]) -> Option<(String, Option<String>)> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, error) = text.split_once(begin)?;
     let element = |name: &str| {
         let (_, rest) = error.split_once(&format!("<{name}>"))?;
         Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())

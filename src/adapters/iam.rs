@@ -1,92 +1,180 @@
-//! One read-only question to IAM: whether it takes a set of keys at all. IAM does not know sessions of GetSessionToken that
-//! were made without MFA, which STS and all others do.
+//! The one call to IAM, GetUser, which only reads: IAM refuses keys that STS accepts.
 //!
-//! There is no client of IAM's for this one call: the SDK's has several megabytes. Its signer and our connector make it.
+//! Made by hand with the SDK's own signer, as IAM's SDK is larger than all others here together.
 
-use aws_credential_types::Credentials as SdkCredentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4::SigningParams;
-use aws_smithy_async::time::TimeSource;
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningParams, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::identity::Identity;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use chrono::TimeDelta;
 
-use super::aws_call::Call;
+use super::ask::Caller;
+use super::aws_call::{Call, error_behind, invalid_endpoint, scheme_and_host};
+use super::network::CALL_TIMEOUT;
 use super::sdk::{AwsClock, Sdk};
+use super::sts::signer::Signer;
+use super::sts::unprintable;
 use crate::core::aws_error::{self, Fault};
+use crate::core::clock::Sample;
 use crate::core::plan::{Endpoint, StaticKeys};
 
-/// IAM API Reference, GetUser.
-const QUESTION: &str = "Action=GetUser&Version=2010-05-08";
-const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+const WHAT: &str = "GetUser of IAM";
+const BODY: &str = "Action=GetUser&Version=2010-05-08";
+const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
 
-/// Asks IAM who the caller's user is. The keys must be such as can stand in a header.
-///
-/// # Errors
-/// What IAM says, or that it can't be asked. A role's session gets ValidationError or AccessDenied: it is known all the same.
+/// Asks IAM about the caller.
 pub(super) async fn get_user(
     sdk: &Sdk,
     keys: &StaticKeys,
     endpoint: &Endpoint,
     aws_minus_boot: TimeDelta,
-) -> Result<(), Fault> {
-    let what = "IAM's GetUser";
-    let (url, region) = match &endpoint.url {
-        Some(url) => (url.clone(), signing_region(&endpoint.region)),
-        None => (own_url(&endpoint.region).to_owned(), signing_region(&endpoint.region)),
-    };
-    let call = Call::to(&sdk.network, what, url, endpoint.url.is_some()).await?;
-    let impossible = |why: String| aws_error::fault(what, None, Some("ValidationError"), Some(&why));
-    let mut request = HttpRequest::new(SdkBody::from(QUESTION));
-    request.set_method("POST").map_err(|error| impossible(error.to_string()))?;
-    request.set_uri(call.url.as_str()).map_err(|error| impossible(error.to_string()))?;
-    request.headers_mut().insert("content-type", FORM);
-    for (name, value) in signature(&call.url, keys, region, aws_minus_boot).map_err(impossible)? {
-        request.headers_mut().try_insert(name, value).map_err(|error| impossible(error.to_string()))?;
+) -> (Result<Caller, Fault>, Vec<Sample>) {
+    let signer = Signer::from(keys);
+    if !signer.is_sendable() {
+        return (Err(unprintable(WHAT)), Vec::new());
     }
-    call.query(request).await
+    let Some(Place { url, region }) = place(endpoint) else {
+        let why = format!("where IAM is for the region {:?} is not known", endpoint.region);
+        return (Err(aws_error::fault(WHAT, None, Some("ValidationError"), Some(&why))), Vec::new());
+    };
+    if scheme_and_host(&url).is_none() {
+        return (Err(invalid_endpoint(WHAT, &url)), Vec::new());
+    }
+    let call = match Call::to(&sdk.network, WHAT, url, endpoint.url.is_some()).await {
+        Ok(call) => call,
+        Err(fault) => return (Err(fault), Vec::new()),
+    };
+    let Some(request) = signed(&call.url, region, &signer, &AwsClock { aws_minus_boot }) else {
+        return (Err(invalid_endpoint(WHAT, &call.url)), Vec::new());
+    };
+    // The connector bounds the parts, this bounds the whole.
+    let caller = match tokio::time::timeout(CALL_TIMEOUT, call.recorder.call(request)).await {
+        Ok(Ok(answer)) => read(&call, &answer),
+        Ok(Err(error)) => Err(call.unanswered(&error)),
+        Err(_) => Err(call.timed_out()),
+    };
+    (caller, call.recorder.samples())
 }
 
-fn signature(
-    url: &str,
-    keys: &StaticKeys,
+/// Where IAM is, and the region that it signs for.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    url: String,
     region: &'static str,
-    aws_minus_boot: TimeDelta,
-) -> Result<Vec<(&'static str, String)>, String> {
-    let token = keys.session_token.as_ref().map(|token| token.expose().to_owned());
-    let identity: Identity =
-        SdkCredentials::new(&keys.access_key_id, keys.secret_access_key.expose(), token, None, "evercred").into();
-    let params = SigningParams::builder()
+}
+
+/// IAM has one endpoint a partition (AWS General Reference, "IAM endpoints and quotas").
+fn place(endpoint: &Endpoint) -> Option<Place> {
+    let of = |prefix: &str| endpoint.region.starts_with(prefix);
+    let (host, region) = if of("cn-") {
+        ("iam.cn-north-1.amazonaws.com.cn", "cn-north-1")
+    } else if of("us-gov-") {
+        ("iam.us-gov.amazonaws.com", "us-gov-west-1")
+    } else if ["us-iso", "eu-iso", "eusc-"].into_iter().any(of) {
+        let url = endpoint.url.clone()?;
+        return Some(Place { url: with_path(url), region: "us-east-1" });
+    } else if endpoint.fips {
+        ("iam-fips.amazonaws.com", "us-east-1")
+    } else {
+        ("iam.amazonaws.com", "us-east-1")
+    };
+    Some(Place { url: with_path(endpoint.url.clone().unwrap_or_else(|| format!("https://{host}"))), region })
+}
+
+fn with_path(url: String) -> String {
+    if url.ends_with('/') { url } else { url + "/" }
+}
+
+/// `None` for a URL that can't be signed for.
+fn signed(url: &str, region: &str, signer: &Signer<'_>, clock: &AwsClock) -> Option<HttpRequest> {
+    let identity: Identity = signer.credentials().into();
+    let params: SigningParams<'_> = v4::SigningParams::builder()
         .identity(&identity)
         .region(region)
         .name("iam")
-        .time(AwsClock { aws_minus_boot }.now())
+        .time(UNIX_EPOCH + Duration::from_millis(clock.millis()))
         .settings(SigningSettings::default())
         .build()
-        .map_err(|error| error.to_string())?
+        .ok()?
         .into();
-    let headers = [("content-type", FORM)].into_iter();
-    let body = SignableBody::Bytes(QUESTION.as_bytes());
-    let signable = SignableRequest::new("POST", url, headers, body).map_err(|error| error.to_string())?;
-    let (instructions, _) = sign(signable, &params).map_err(|error| error.to_string())?.into_parts();
-    let headers = instructions.into_parts().0;
-    Ok(headers.into_iter().map(|header| (header.name(), header.value().to_owned())).collect())
+    let body = SignableBody::Bytes(BODY.as_bytes());
+    let headers = [("content-type", CONTENT_TYPE)];
+    let signable = SignableRequest::new("POST", url, headers.into_iter(), body).ok()?;
+    let (instructions, _) = sign(signable, &params).ok()?.into_parts();
+    let mut request = HttpRequest::new(SdkBody::from(BODY));
+    request.set_method("POST").ok()?;
+    request.set_uri(url).ok()?;
+    request.headers_mut().insert("content-type", CONTENT_TYPE);
+    for (name, value) in instructions.headers() {
+        request.headers_mut().insert(name.to_owned(), value.to_owned());
+    }
+    Some(request)
 }
 
-/// IAM is one service for a whole partition (AWS General Reference, "IAM endpoints and quotas").
-fn own_url(region: &str) -> &'static str {
-    match signing_region(region) {
-        "cn-north-1" => "https://iam.cn-north-1.amazonaws.com.cn",
-        "us-gov-west-1" => "https://iam.us-gov.amazonaws.com",
-        _ => "https://iam.amazonaws.com",
+fn read(call: &Call<'_>, answer: &HttpResponse) -> Result<Caller, Fault> {
+    let body = answer.body().bytes().unwrap_or_default();
+    let status = answer.status().as_u16();
+    if answer.status().is_success() {
+        let text = std::str::from_utf8(body).ok().filter(|text| text.contains("<GetUserResponse"));
+        let text = text.ok_or_else(|| call.unusable(Some(answer), "what is no answer of AWS"))?;
+        return Ok(caller_of(text));
+    }
+    match error_behind("<Error>", body) {
+        Some((code, message)) => {
+            let message = message.map(|message| unescaped(&message));
+            Err(aws_error::fault(WHAT, Some(status), Some(&code), message.as_deref()))
+        }
+        None => Err(call.unusable(Some(answer), "an error that is none of AWS")),
     }
 }
 
-fn signing_region(region: &str) -> &'static str {
-    match region.split('-').collect::<Vec<_>>().as_slice() {
-        ["cn", ..] => "cn-north-1",
-        ["us", "gov", ..] => "us-gov-west-1",
-        _ => "us-east-1",
+/// XML's own five entities.
+fn unescaped(text: &str) -> String {
+    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'");
+    text.replace("&amp;", "&")
+}
+
+fn caller_of(text: &str) -> Caller {
+    let arn = text.split_once("<Arn>").and_then(|(_, rest)| rest.split_once("</Arn>")).map(|(arn, _)| arn);
+    let arn = arn.filter(|arn| arn.len() <= 2_048 && arn.bytes().all(|byte| byte.is_ascii_graphic()));
+    let account_id = arn.and_then(|arn| arn.split(':').nth(4));
+    Caller { account_id: account_id.unwrap_or_default().to_owned(), arn: arn.unwrap_or_default().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(region: &str, url: Option<&str>) -> Option<(String, &'static str)> {
+        let (region, url) = (region.to_owned(), url.map(str::to_owned));
+        place(&Endpoint { region, url, fips: false, dual_stack: false }).map(|place| (place.url, place.region))
+    }
+
+    #[test]
+    fn every_partition_has_its_own_iam_and_a_configured_one_is_taken() {
+        assert_eq!(at("eu-west-1", None), Some(("https://iam.amazonaws.com/".to_owned(), "us-east-1")));
+        let china = ("https://iam.cn-north-1.amazonaws.com.cn/".to_owned(), "cn-north-1");
+        assert_eq!(at("cn-northwest-1", None), Some(china));
+        assert_eq!(at("us-gov-east-1", None), Some(("https://iam.us-gov.amazonaws.com/".to_owned(), "us-gov-west-1")));
+        assert_eq!(at("eusc-de-east-1", None), None);
+        let own = Some(("http://localhost:4566/".to_owned(), "us-east-1"));
+        assert_eq!(at("eu-west-1", Some("http://localhost:4566")), own);
+    }
+
+    #[test]
+    fn what_aws_says_is_read_as_it_was_meant() {
+        assert_eq!(unescaped("&quot;a&quot; &amp;lt; &lt;b&gt;"), "\"a\" &lt; <b>");
+    }
+
+    #[test]
+    fn an_answer_names_the_user_or_nobody() {
+        let arn = "arn:aws:iam::111122223333:user/someone";
+        let named = caller_of(&format!("<GetUserResponse><User><Arn>{arn}</Arn></User></GetUserResponse>"));
+        assert_eq!(named, Caller { account_id: "111122223333".to_owned(), arn: arn.to_owned() });
+        assert_eq!(caller_of("<GetUserResponse/>"), Caller::default());
     }
 }

@@ -29,11 +29,6 @@ impl Minter {
         Self { sdk, environment: Arc::new(environment), sessions }
     }
 
-    /// What all calls share.
-    pub(super) fn sdk(&self) -> &Sdk {
-        &self.sdk
-    }
-
     /// Takes up a changed environment. What is under way ends as it began.
     pub fn reconfigure(&mut self, environment: Environment, caches: CachePaths) {
         self.sdk.reconfigure(&environment);

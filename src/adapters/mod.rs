@@ -1,5 +1,6 @@
 //! One outside thing each, thin: what it says is turned into the core's types, what the core wants is carried out. No policy.
 
+pub mod ask;
 mod aws_call;
 mod ca_bundle;
 pub mod clock;
@@ -11,7 +12,6 @@ pub mod mint;
 mod network;
 pub mod ntp;
 pub mod private_file;
-pub mod probe;
 mod process;
 mod sdk;
 pub mod sessions;

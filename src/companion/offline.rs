@@ -9,7 +9,7 @@ use super::{files, output, render};
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode, Source};
 use crate::core::profile::{Profiles, Section};
-use crate::core::profiles_document::{SECRETS, profiles_document};
+use crate::core::profiles_document::{is_hidden, profiles_document};
 use crate::core::settings::Settings;
 use crate::platform::environment::Environment;
 use crate::platform::zone;
@@ -202,7 +202,7 @@ fn settings_of(section: &Section) -> String {
     for (key, value) in &section.settings {
         let line = value.origin.line;
         if value.nested.is_empty() {
-            let shown = if SECRETS.contains(&key.as_str()) { "redacted" } else { &value.text };
+            let shown = if is_hidden(key, &value.text) { "redacted" } else { &value.text };
             let one_line: Vec<&str> = shown.lines().map(str::trim).collect();
             text.push_str(&format!("    {key} = {}  (line {line})\n", one_line.join(" ")));
         } else {

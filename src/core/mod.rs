@@ -1,6 +1,7 @@
 //! The pure core: decides, and touches nothing. No files, no sockets, no clock, no randomness that is not handed in.
 
 pub mod access_denied;
+pub mod access_key;
 pub mod aws_error;
 pub mod aws_file;
 pub mod clock;

@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::core::access_key::is_secret;
 use crate::core::plan::stated_kind;
 use crate::core::profile::{Profiles, Section, SourceFile, Value};
 
 /// The settings whose values are not shown.
-pub const SECRETS: [&str; 3] = ["aws_secret_access_key", "aws_session_token", "aws_security_token"];
+const SECRETS: [&str; 3] = ["aws_secret_access_key", "aws_session_token", "aws_security_token"];
+
+/// Whether the value of a setting is not to be shown: a secret, also one that stands in the place of its id.
+pub fn is_hidden(key: &str, value: &str) -> bool {
+    SECRETS.contains(&key) || (key == "aws_access_key_id" && is_secret(value))
+}
 
 /// The document `evercred.profiles/1`.
 pub fn profiles_document(profiles: &Profiles, path: &dyn Fn(SourceFile) -> String) -> Json {
@@ -41,7 +47,7 @@ fn settings(values: &BTreeMap<String, Value>, path: &dyn Fn(SourceFile) -> Strin
     values
         .iter()
         .map(|(key, value)| {
-            let shown = if SECRETS.contains(&key.as_str()) {
+            let shown = if is_hidden(key, &value.text) {
                 json!("redacted")
             } else if value.nested.is_empty() {
                 json!(value.text)
@@ -71,5 +77,6 @@ mod tests {
         assert_eq!(document["profiles"][1]["kind"], "static");
         assert_eq!(document["profiles"][1]["settings"]["aws_secret_access_key"]["value"], "redacted");
         assert!(!document.to_string().contains("planted"));
+        assert!(is_hidden("aws_access_key_id", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"), "the two were swapped");
     }
 }

@@ -13,8 +13,11 @@ pub(super) enum Arguments {
         /// `--check`.
         check: bool,
     },
-    /// `--probe`: answer the companion's doctor.
-    Probe,
+    /// `--probe`: answer the companion's questions on stdin.
+    Probe {
+        /// `--config FILE`.
+        settings_file: Option<PathBuf>,
+    },
     /// `--help`.
     Help,
     /// `--version`.
@@ -26,11 +29,10 @@ pub(super) const HELP: &str = "\
 evercredd keeps AWS credentials fresh. It runs in the foreground and logs to stderr.
 
 usage: evercredd [--config FILE] [--check]
-       evercredd --probe
 
   --config FILE   the settings file (default: EVERCRED_CONFIG, then ~/.config/evercred/evercred.toml)
   --check         read the settings and the AWS files, print every problem, end with 0 or 1
-  --probe         answer the questions of evercred doctor from standard input, and end; not for people
+  --probe         answers the companion's doctor; not for people
   -h, --help      this
   -V, --version   the version
 
@@ -44,18 +46,22 @@ SIGHUP: read every file again. SIGTERM, SIGINT: stop.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, String> {
     use lexopt::prelude::{Long, Short};
     let mut parser = lexopt::Parser::from_args(arguments);
-    let (mut settings_file, mut check) = (None, false);
+    let (mut settings_file, mut check, mut probe) = (None, false, false);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
             Long("config") => settings_file = Some(PathBuf::from(parser.value().map_err(|error| error.to_string())?)),
             Long("check") => check = true,
-            Long("probe") => return Ok(Arguments::Probe),
+            Long("probe") => probe = true,
             Short('h') | Long("help") => return Ok(Arguments::Help),
             Short('V') | Long("version") => return Ok(Arguments::Version),
             other => return Err(other.unexpected().to_string()),
         }
     }
-    Ok(Arguments::Run { settings_file, check })
+    Ok(match (probe, check) {
+        (true, true) => return Err("--probe and --check exclude each other".to_owned()),
+        (true, false) => Arguments::Probe { settings_file },
+        (false, _) => Arguments::Run { settings_file, check },
+    })
 }
 
 #[cfg(test)]
@@ -73,7 +79,7 @@ mod tests {
         };
         assert_eq!(parsed(&[]), run(None, false));
         assert_eq!(parsed(&["--config", "x.toml", "--check"]), run(Some("x.toml"), true));
-        assert_eq!(parsed(&["--probe"]), Ok(Arguments::Probe));
+        assert_eq!(parsed(&["--probe"]), Ok(Arguments::Probe { settings_file: None }));
         assert_eq!(parsed(&["-V"]), Ok(Arguments::Version));
         assert_eq!(parsed(&["--help"]), Ok(Arguments::Help));
     }
@@ -83,5 +89,6 @@ mod tests {
         assert!(parsed(&["--frob"]).unwrap_err().contains("--frob"));
         assert!(parsed(&["stray"]).unwrap_err().contains("stray"));
         assert!(parsed(&["--config"]).is_err());
+        assert!(parsed(&["--probe", "--check"]).unwrap_err().contains("exclude"));
     }
 }

@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
     let listeners = inherited::listeners(&environment);
     let (settings_file, check) = match arguments::parse(std::env::args_os().skip(1)) {
         Ok(Arguments::Run { settings_file, check }) => (settings_file, check),
-        Ok(Arguments::Probe) => return probe::run(environment),
+        Ok(Arguments::Probe { settings_file }) => return probe::main(environment, settings_file),
         Ok(Arguments::Help) => return print(arguments::HELP),
         Ok(Arguments::Version) => return print(concat!("evercredd ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(why) => return fail(2, &why, "evercredd --help"),

@@ -179,13 +179,13 @@ fn in_1970_everything_works_and_the_clock_is_named() {
 }
 
 /// An NTP server that is off by so many seconds, or misbehaves: what it does to the answer is its own.
-struct Ntp {
-    address: std::net::SocketAddr,
-    asked: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+pub(crate) struct Ntp {
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) asked: std::sync::Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Ntp {
-    fn start(off: i64, spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> Self {
+    pub(crate) fn start(off: i64, spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> Self {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));

@@ -8,7 +8,7 @@ use sha1::{Digest, Sha1};
 
 use crate::doctor_case::{Case, Values, all};
 use crate::machine::{ACCOUNT, Machine};
-use crate::standin::{Fault, RegionState, Role, SessionKind};
+use crate::standin::{Fault, NewSession, RegionState, Role};
 
 /// Found wherever the stand-in stands for AWS, and on whatever machine runs the tests.
 const BESIDES: [&str; 2] = ["endpoint-overridden", "clock-unsynchronised"];
@@ -85,31 +85,29 @@ fn at_aws(machine: &Machine, case: &Case) -> Values {
         if who == "inactive" {
             aws.set_active(&key.access_key_id, false);
         } else if who == "foreign" {
-            aws.remove_key(&key.access_key_id);
+            aws.revoke(&key.access_key_id);
         }
     }
     // The stand-in's clock is set first: sessions end by it.
     aws.set_offset_seconds(case.aws.clock);
-    for (who, kind, seconds) in [
-        ("session", SessionKind::User, 3_600),
-        ("mfa", SessionKind::UserWithMfa, 3_600),
-        ("role", SessionKind::Role, 3_600),
-        ("expired", SessionKind::Role, -3_600),
-        ("v1", SessionKind::Role, 3_600),
-        ("revoked", SessionKind::Role, 3_600),
+    let (user, role) =
+        (format!("arn:aws:iam::{ACCOUNT}:user/someone"), format!("arn:aws:sts::{ACCOUNT}:assumed-role/R/s"));
+    for (who, arn, seconds) in [
+        ("session", &user, 3_600),
+        ("mfa", &user, 3_600),
+        ("role", &role, 3_600),
+        ("expired", &role, -3_600),
+        ("v1", &role, 3_600),
+        ("revoked", &role, 3_600),
     ] {
-        let (key, token) = aws.mint_session(ACCOUNT, kind, seconds);
-        values.put(who, &key.access_key_id, &key.secret_access_key, Some(&token));
-        match who {
-            "v1" => aws.set_v1(&key.access_key_id),
-            "revoked" => aws.revoke(&key.access_key_id),
-            _ => {}
+        let keys = aws.mint_session(&NewSession { arn, seconds, v1: who == "v1", mfa: who == "mfa" });
+        values.put(who, &keys.access_key_id, &keys.secret_access_key, Some(&keys.session_token));
+        if who == "revoked" {
+            aws.end_session(&keys.access_key_id);
         }
     }
-    aws.set_region("af-south-1", RegionState::OptedIn);
     for (region, state) in &case.aws.regions {
-        let state = if state == "disabled" { RegionState::Disabled } else { RegionState::NotEnabled };
-        aws.set_region(region, state);
+        aws.set_region(region, if state == "disabled" { RegionState::StsOff } else { RegionState::NotEnabled });
     }
     for (arn, role) in &case.aws.roles {
         let trusts: Vec<&str> = role.trusts.iter().map(String::as_str).collect();

@@ -29,6 +29,8 @@ mod edge_clock;
 #[cfg(feature = "daemon")]
 mod edge_doctor;
 #[cfg(feature = "daemon")]
+mod edge_doctor_bad_input;
+#[cfg(feature = "daemon")]
 mod edge_files;
 #[cfg(feature = "daemon")]
 mod edge_login;
@@ -40,6 +42,8 @@ mod edge_mfa;
 mod edge_network;
 #[cfg(feature = "daemon")]
 mod edge_notify;
+#[cfg(feature = "daemon")]
+mod edge_probe;
 #[cfg(feature = "daemon")]
 mod edge_process;
 #[cfg(feature = "daemon")]

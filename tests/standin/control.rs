@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::account;
 use super::http::Response;
 use super::server::Shared;
 use super::services::Service;
@@ -60,6 +61,7 @@ pub(super) fn carry_out(shared: &Shared, command: &str, body: &[u8]) -> Response
             "status": call.status,
             "error": call.error,
         })).collect::<Vec<_>>()})),
+        "region" | "revoke" | "session" => account::carry_out(&mut world, command, &given),
         _ => sso_control::carry_out(&mut world, command, &given),
     };
     match result {

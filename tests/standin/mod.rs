@@ -8,6 +8,7 @@
     reason = "each program that includes this uses a part of it"
 )]
 
+mod account;
 mod browser_page;
 mod control;
 mod dpop;
@@ -24,9 +25,10 @@ mod sso_control;
 mod sts;
 mod world;
 
+pub use self::account::{NewSession, RegionState, SessionKeys};
 pub use self::grants::Rotation;
 pub use self::server::StandIn;
 pub use self::services::Service;
 pub use self::signin::{SigninError, SigninSettings};
 pub use self::sso::{START_URL, SsoSettings};
-pub use self::world::{Call, DateHeader, Fault, Key, RegionState, Role, SessionKind};
+pub use self::world::{Call, DateHeader, Fault, Key, Role};

@@ -10,7 +10,7 @@ use super::control;
 use super::http::{Response, date, read_request};
 use super::services::{self, Service};
 use super::sso;
-use super::world::{Call, DateHeader, Fault, Key, Principal, RegionState, Role, SessionKind, World};
+use super::world::{Call, DateHeader, Fault, Key, Role, World};
 
 /// A running stand-in.
 pub struct StandIn {
@@ -74,33 +74,8 @@ impl StandIn {
         self.shared.world().users.get_mut(access_key_id).unwrap().active = active;
     }
 
-    /// A key is deleted.
-    pub fn remove_key(&self, access_key_id: &str) {
-        self.shared.world().users.remove(access_key_id);
-    }
-
     pub fn set_role(&self, arn: &str, role: Role) {
         self.shared.world().roles.insert(arn.to_owned(), role);
-    }
-
-    /// A region is not as the others.
-    pub fn set_region(&self, region: &str, state: RegionState) {
-        self.shared.world().regions.insert(region.to_owned(), state);
-    }
-
-    /// A session for a test: keys and token. It ends `seconds` from now, or has ended so long ago.
-    pub fn mint_session(&self, account: &str, kind: SessionKind, seconds: i64) -> (Key, String) {
-        let mut world = self.shared.world();
-        let role_arn = (kind == SessionKind::Role).then(|| format!("arn:aws:iam::{account}:role/Minted"));
-        let arn = match kind {
-            SessionKind::Role => format!("arn:aws:sts::{account}:assumed-role/Minted/test"),
-            SessionKind::User | SessionKind::UserWithMfa => format!("arn:aws:iam::{account}:user/someone"),
-        };
-        let mfa = kind == SessionKind::UserWithMfa;
-        let minted =
-            world.mint(seconds, Principal { arn, account: account.to_owned(), role_arn, temporary: true, mfa });
-        let key = Key { access_key_id: minted.access_key_id, secret_access_key: minted.secret_access_key };
-        (key, minted.token)
     }
 
     /// Somebody has signed in already: the access token.
@@ -109,14 +84,9 @@ impl StandIn {
         answer["accessToken"].as_str().unwrap().to_owned()
     }
 
-    /// A session's token is of the global endpoint's first version.
-    pub fn set_v1(&self, access_key_id: &str) {
-        self.shared.world().sessions.get_mut(access_key_id).unwrap().v1 = true;
-    }
-
-    /// A session is ended before its time.
-    pub fn revoke(&self, access_key_id: &str) {
-        self.shared.world().sessions.get_mut(access_key_id).unwrap().revoked = true;
+    /// A session is ended before its time: AWS says that it has expired.
+    pub fn end_session(&self, access_key_id: &str) {
+        self.shared.world().sessions.get_mut(access_key_id).unwrap().ended = true;
     }
 
     /// The MFA device shows another code.

@@ -4,9 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, NaiveDateTime};
 
+use super::account::{RegionState, is_opt_in, partition};
 use super::http::{Request, Response};
 use super::sigv4::Authorization;
-use super::world::{Call, Principal, RegionState, Role, World};
+use super::world::{Call, Principal, Role, World};
 
 /// What AWS says to a refused request.
 struct Refusal {
@@ -43,6 +44,9 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Response {
         _ => signed(world, &mut call).and_then(|caller| match action.as_str() {
             "GetCallerIdentity" => Ok(identity(&caller)),
             "AssumeRole" => assume_role(world, request, &caller),
+            "GetUser" if caller.role_arn.is_some() => {
+                Err(invalid("Must specify userName when calling with non-User credentials"))
+            }
             "GetUser" => Ok(format!("<User><UserName>someone</UserName><UserId>AIDAEXAMPLE</UserId><Path>/</Path><Arn>{}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate></User>", caller.arn)),
             "" => Err(refusal(400, "MissingAction", "Missing Action")),
             other => {
@@ -87,19 +91,15 @@ fn authenticate(world: &World, request: &Request, call: &mut Call) -> Result<Pri
         .filter(|authorization| ["sts", "iam"].contains(&authorization.service.as_str()))
         .ok_or_else(|| refusal(400, "IncompleteSignature", "Authorization header is malformed"))?;
     call.access_key_id.clone_from(&authorization.access_key_id);
-    let token = request.header("x-amz-security-token");
-    let region = world.regions.get(&authorization.region).copied();
-    match region {
-        Some(RegionState::NotEnabled) => return Err(unknown()),
-        Some(RegionState::Disabled) => {
-            let message = "STS is not activated in this region for account:111122223333. Your account administrator can \
-                           activate STS in this region using the IAM Console.";
-            return Err(refusal(403, "RegionDisabledException", message));
-        }
-        Some(RegionState::OptedIn) | None => {}
+    let (region, is_sts) = (authorization.region.as_str(), authorization.service == "sts");
+    // IAM is one for the whole partition.
+    if is_sts && world.region(region) == RegionState::NotEnabled {
+        return Err(unknown());
     }
+    let token = request.header("x-amz-security-token");
     let (secret, principal, expires) = match world.sessions.get(&authorization.access_key_id) {
-        Some(session) if session.v1 && region == Some(RegionState::OptedIn) => return Err(unknown()),
+        // A token of the first version is none that an opt-in region knows.
+        Some(session) if is_sts && session.v1 && is_opt_in(region) => return Err(unknown()),
         Some(session) if token == Some(session.token.as_str()) => {
             (&session.secret_access_key, session.principal.clone(), Some(session.expires_at_ms))
         }
@@ -112,6 +112,9 @@ fn authenticate(world: &World, request: &Request, call: &mut Call) -> Result<Pri
             (&user.secret_access_key, principal, None)
         }
     };
+    if principal.arn.split(':').nth(1) != Some(partition(region)) {
+        return Err(unknown());
+    }
     if !authorization.matches(request, secret) {
         return Err(refusal(
             403,
@@ -125,9 +128,17 @@ fn authenticate(world: &World, request: &Request, call: &mut Call) -> Result<Pri
     if authorization.service == "iam" && principal.temporary && principal.role_arn.is_none() && !principal.mfa {
         return Err(unknown());
     }
-    let revoked = world.sessions.get(&authorization.access_key_id).is_some_and(|session| session.revoked);
-    if revoked || expires.is_some_and(|expires| expires <= world.now_ms()) {
+    let ended = world.sessions.get(&authorization.access_key_id).is_some_and(|session| session.ended);
+    if ended || expires.is_some_and(|expires| expires <= world.now_ms()) {
         return Err(refusal(403, "ExpiredToken", "The security token included in the request is expired"));
+    }
+    if is_sts && world.region(region) == RegionState::StsOff {
+        let message = format!(
+            "STS is not activated in this region for account:{}. Your account administrator can activate STS in this region \
+             using the IAM Console.",
+            principal.account
+        );
+        return Err(refusal(403, "RegionDisabledException", message));
     }
     Ok(principal)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::account::RegionState;
 use super::services::Service;
 use super::signin::Signin;
 use super::sso::Sso;
@@ -25,28 +26,6 @@ pub struct Role {
     pub max_session_seconds: i64,
     /// Nobody may assume it, and this stands behind the refusal: which kind of policy it was.
     pub denied: Option<String>,
-}
-
-/// How a region stands for all accounts here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RegionState {
-    /// An opt-in region that is enabled: it takes no tokens of the global endpoint's first version.
-    OptedIn,
-    /// An opt-in region that is not enabled: it knows nobody.
-    NotEnabled,
-    /// STS is switched off in it.
-    Disabled,
-}
-
-/// What kind of session is minted for a test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionKind {
-    /// GetSessionToken without MFA.
-    User,
-    /// GetSessionToken with MFA.
-    UserWithMfa,
-    /// AssumeRole.
-    Role,
 }
 
 impl Role {
@@ -110,8 +89,8 @@ pub(super) struct Session {
     pub principal: Principal,
     /// Its token is of the global endpoint's first version.
     pub v1: bool,
-    /// It was ended before its time.
-    pub revoked: bool,
+    /// It was ended before its time, and is answered as expired.
+    pub ended: bool,
 }
 
 /// Credentials, as they are handed out.
@@ -146,7 +125,7 @@ pub(super) struct World {
     pub offset_ms: i64,
     pub users: BTreeMap<String, User>,
     pub roles: BTreeMap<String, Role>,
-    /// Regions that are not as the others.
+    /// Regions that are not simply enabled.
     pub regions: BTreeMap<String, RegionState>,
     pub sessions: BTreeMap<String, Session>,
     /// What goes wrong next, with everything or with one service.
@@ -220,7 +199,7 @@ impl World {
         let (secret_access_key, token) = (minted.secret_access_key.clone(), minted.token.clone());
         self.sessions.insert(
             minted.access_key_id.clone(),
-            Session { secret_access_key, token, expires_at_ms, principal, v1: false, revoked: false },
+            Session { secret_access_key, token, expires_at_ms, principal, v1: false, ended: false },
         );
         minted
     }

@@ -1,7 +1,7 @@
 //! Carries out calls to STS with the AWS SDK: one call per order, no retries, no opinion.
 
 mod operations;
-mod signer;
+pub(super) mod signer;
 
 use aws_sdk_sts::Client;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
@@ -12,10 +12,11 @@ use super::aws_call::{Call, invalid_endpoint};
 use super::network::CALL_TIMEOUT;
 use super::sdk::{Sdk, client_config};
 use super::token_file;
+use crate::core::access_key::shown;
 use crate::core::aws_error::{self, Fault};
 use crate::core::clock::Sample;
 use crate::core::keeper::{MintOrder, Outcome, ProbeOrder};
-use crate::core::plan::{Endpoint, Service, Source};
+use crate::core::plan::{Endpoint, Service, Source, StaticKeys};
 
 /// Makes the calls.
 pub(super) struct StsCaller<'a>(pub(super) &'a Sdk);
@@ -27,7 +28,8 @@ impl StsCaller<'_> {
         let base = order.base.as_ref().map(Signer::from);
         let (what, signer) = match &order.step.source {
             Source::Static(keys) => {
-                let what = format!("GetCallerIdentity with the key {} of profile \"{profile}\"", keys.access_key_id);
+                let what =
+                    format!("GetCallerIdentity with the key {} of profile \"{profile}\"", shown(&keys.access_key_id));
                 (what, Some(Signer::from(keys)))
             }
             Source::AssumeRole(role) => (format!("AssumeRole of {} for profile \"{profile}\"", role.role_arn), base),
@@ -44,10 +46,7 @@ impl StsCaller<'_> {
         let refused = |code, why| failed(aws_error::fault(&what, None, Some(code), Some(why)));
         let endpoint = &order.endpoint;
         match &signer {
-            Some(signer) if !signer.is_printable() => {
-                let why = "the signing key has characters that no key has; nothing was sent";
-                return refused("IncompleteSignature", why);
-            }
+            Some(signer) if !signer.is_sendable() => return failed(unprintable(&what)),
             None if !matches!(order.step.source, Source::WebIdentity(_)) => {
                 return refused("MissingAuthenticationToken", "there is nothing to sign the request with");
             }
@@ -75,6 +74,27 @@ impl StsCaller<'_> {
             },
             _ => operations::identify(&client, &call).await,
         };
+        (outcome.unwrap_or_else(Outcome::Failed), call.recorder.samples())
+    }
+
+    /// GetCallerIdentity with keys as they are; `what` names them, as an id that is malformed may be a secret.
+    pub(super) async fn identify(
+        &self,
+        what: &str,
+        keys: &StaticKeys,
+        endpoint: &Endpoint,
+        aws_minus_boot: TimeDelta,
+    ) -> (Outcome, Vec<Sample>) {
+        let signer = Signer::from(keys);
+        if !signer.is_sendable() {
+            return failed(unprintable(what));
+        }
+        let call = match Call::prepare(&self.0.network, what, Service::Sts, endpoint).await {
+            Ok(call) => call,
+            Err(fault) => return failed(fault),
+        };
+        let client = self.client(&call, endpoint, Some(&signer), aws_minus_boot);
+        let outcome = operations::identify(&client, &call).await;
         (outcome.unwrap_or_else(Outcome::Failed), call.recorder.samples())
     }
 
@@ -108,6 +128,11 @@ impl StsCaller<'_> {
         config.set_credentials_provider(signer.map(Signer::to_sdk));
         Client::from_conf(config.build())
     }
+}
+
+pub(super) fn unprintable(what: &str) -> Fault {
+    let why = "the signing key has characters that no key has; nothing was sent";
+    aws_error::fault(what, None, Some("IncompleteSignature"), Some(why))
 }
 
 fn failed(fault: Fault) -> (Outcome, Vec<Sample>) {

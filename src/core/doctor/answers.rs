@@ -5,6 +5,7 @@
 //! code it is, is told by a second answer to the same keys with one thing changed; never by the order in which AWS might check.
 
 use super::{Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant, key_shape};
+use crate::core::access_key;
 use crate::core::aws_error;
 use crate::core::fix::Fix;
 
@@ -22,6 +23,9 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         findings.not_looked_for(Id::NetworkUnreachable, "nothing was asked of AWS (--offline)");
     }
     for subject in &case.subjects {
+        if accepts(case, subject, Variant::Swapped) {
+            strengthen(subject, Id::AccessKeyMalformed, "AWS accepts the two the other way round", findings);
+        }
         match case.answers.as_is(&subject.whose) {
             Some(Answer::Refused(refusal)) => refused(case, subject, refusal, findings),
             Some(Answer::Accepted { .. }) => accepted(case, subject, findings),
@@ -156,16 +160,6 @@ fn unknown(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: 
         let seen = "AWS accepts it in capitals and without quotes, blanks and control characters, and not as it stands";
         return confirm(subject, Id::AccessKeyMalformed, title, seen.to_owned(), findings);
     }
-    if accepts(case, subject, Variant::Swapped) {
-        let title = format!("the access key id and the secret access key in {called} have changed places");
-        return confirm(
-            subject,
-            Id::AccessKeyMalformed,
-            title,
-            "AWS accepts them the other way round".to_owned(),
-            findings,
-        );
-    }
     // `region` deals with it.
     if accepts(case, subject, Variant::HomeRegion) {
         return;
@@ -199,7 +193,7 @@ fn key_unknown(subject: &Subject<'_>, answered: String) -> Finding {
     )
     .evidence(answered)
     .evidence("it was mistyped, deleted or turned off in IAM, or made seconds ago: AWS does not say which");
-    if let Some(account) = subject.access_key_id.and_then(|id| super::account::account_of_key_id(id.text)) {
+    if let Some(account) = subject.access_key_id.and_then(|id| access_key::account_of(id.text)) {
         finding = finding.evidence(format!(
             "the id is reported to encode its account (AWS does not document it): {account}; look for the key there"
         ));
@@ -246,15 +240,23 @@ fn unreachable(refusal: &Refusal, findings: &mut Findings) {
         "InvalidResponse" => "what answers in AWS's place is not AWS",
         _ => "AWS can't be reached from here",
     };
-    let mut finding =
-        Finding::new(Id::NetworkUnreachable, Severity::Error, title).evidence(aws_error::printable(&refusal.message));
-    if let Some(fix) = &refusal.fix {
-        finding = finding.fix(Fix::advice(capital(fix)));
-    }
-    findings.add(finding.fix(Fix::command(
-        "See with another program whether it is the network.",
-        "curl -sSI https://sts.amazonaws.com",
-    )));
+    let fix = match refusal.code.as_str() {
+        "Tls" => "Behind a proxy that opens TLS, set AWS_CA_BUNDLE to the file with its certificate.",
+        "TlsClock" => "Set this machine's clock right: evercred clock says how.",
+        "InvalidResponse" => {
+            "Open a web page: the network may want a sign-in first. Else see which proxy is in between."
+        }
+        _ => "Check the network, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY in this shell.",
+    };
+    findings.add(
+        Finding::new(Id::NetworkUnreachable, Severity::Error, title)
+            .evidence(aws_error::printable(&refusal.message))
+            .fix(Fix::advice(fix))
+            .fix(Fix::command(
+                "See with another program whether it is the network.",
+                "curl -sSI https://sts.amazonaws.com",
+            )),
+    );
 }
 
 fn accepts(case: &Case<'_>, subject: &Subject<'_>, variant: Variant) -> bool {
@@ -281,10 +283,5 @@ fn asked(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal) -> String {
 }
 
 fn said(refusal: &Refusal) -> String {
-    aws_error::printable(&refusal.message)
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    refusal.said()
 }

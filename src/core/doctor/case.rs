@@ -1,8 +1,8 @@
 //! What all rules start from: the profile in question, the keys in question, and the time.
 
-use super::key_shape::is_key_id;
 use super::probe::ClockFacts;
 use super::{Answers, Daemon, DaemonProfile, Evidence, Whose};
+use crate::core::access_key;
 use crate::core::plan::{self, Plan, PlanError};
 use crate::core::profile::{Origin, Section, SourceFile};
 use crate::core::time::AwsTime;
@@ -100,12 +100,12 @@ impl<'a> Subject<'a> {
 
     /// Whether the id is one that AWS could have made.
     pub fn has_aws_id(&self) -> bool {
-        self.access_key_id.is_some_and(|id| is_key_id(id.text))
+        self.access_key_id.is_some_and(|id| access_key::is_id(id.text))
     }
 
     /// The access key id, where it has the form of one: else it may be a secret, and is not shown.
     pub fn shown_id(&self) -> &'a str {
-        self.access_key_id.map(|id| id.text).filter(|text| is_key_id(text)).unwrap_or("(not shown)")
+        self.access_key_id.map_or("(not shown)", |id| access_key::shown(id.text))
     }
 
     /// The file in which the keys stand.

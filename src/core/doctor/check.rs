@@ -29,23 +29,23 @@ ids! {
     /// Temporary credentials are past their end.
     CredentialsExpired = "credentials-expired", "no credentials that would be used have expired";
     /// Nothing gives credentials.
-    CredentialsMissing = "credentials-missing", "there are credentials, and both halves of each key";
+    CredentialsMissing = "credentials-missing", "nothing lacks credentials, or half of a key";
     /// An access key id that cannot be one.
-    AccessKeyMalformed = "access-key-malformed", "the access key ids have the form of access key ids";
+    AccessKeyMalformed = "access-key-malformed", "no access key id is mistyped, cut, quoted or swapped, as far as its form shows";
     /// A secret access key that cannot be one.
-    SecretKeyMalformed = "secret-key-malformed", "the secret access keys have the form of secret access keys";
+    SecretKeyMalformed = "secret-key-malformed", "no secret access key is cut, quoted or swapped, as far as its form shows";
     /// AWS does not know the access key id.
-    AccessKeyUnknown = "access-key-unknown", "AWS knows the access key ids";
+    AccessKeyUnknown = "access-key-unknown", "no access key is unknown to AWS";
     /// The secret is not that of the access key id.
-    SecretKeyWrong = "secret-key-wrong", "the signatures made with the secret access keys are accepted";
+    SecretKeyWrong = "secret-key-wrong", "no secret access key is another key's";
     /// Temporary credentials without their token.
-    SessionTokenMissing = "session-token-missing", "temporary credentials have their session tokens";
+    SessionTokenMissing = "session-token-missing", "no temporary key lacks its session token";
     /// A token beside a long-term key, or an older token that is preferred.
     SessionTokenStale = "session-token-stale", "no session token is left over";
     /// A token that cannot be one.
-    SessionTokenMalformed = "session-token-malformed", "the session tokens are whole, as far as their form shows";
+    SessionTokenMalformed = "session-token-malformed", "no session token is cut or broken, as far as its form shows";
     /// The token of another session.
-    SessionTokenForeign = "session-token-foreign", "each session token belongs to its key";
+    SessionTokenForeign = "session-token-foreign", "no session token is another session's";
     /// A session that was ended before its time.
     SessionRevoked = "session-revoked", "no session was ended before its time";
     /// Variables decide, and not the profile that is meant.
@@ -55,17 +55,17 @@ ids! {
     /// Not every program would use the same credentials.
     ClientsDisagree = "clients-disagree", "boto3, JavaScript, Go, Java and Rust programs choose the same credentials";
     /// No region.
-    RegionMissing = "region-missing", "a region is set";
+    RegionMissing = "region-missing", "no region is missing";
     /// A region that cannot be one.
-    RegionInvalid = "region-invalid", "the regions have the form of regions";
+    RegionInvalid = "region-invalid", "no region is misspelt";
     /// The account has not enabled the region.
-    RegionNotEnabled = "region-not-enabled", "the region accepts these credentials";
+    RegionNotEnabled = "region-not-enabled", "no region refuses what another accepts";
     /// A token of the global endpoint in a region that does not take it.
     RegionTokenV1 = "region-token-v1", "nothing asks STS's global endpoint for tokens";
     /// Variables, files, services and endpoint name different regions.
-    RegionInconsistent = "region-inconsistent", "variables, files and endpoints name the same region";
+    RegionInconsistent = "region-inconsistent", "no two places name different regions";
     /// ARNs, regions or keys of different partitions.
-    PartitionMismatch = "partition-mismatch", "regions and ARNs are of one partition";
+    PartitionMismatch = "partition-mismatch", "nothing is of another partition";
     /// This machine's clock differs from AWS's.
     ClockSkewed = "clock-skewed", "this machine's clock agrees with AWS's";
     /// Nothing keeps this machine's clock right.
@@ -73,19 +73,19 @@ ids! {
     /// The clock is off by a time zone.
     ClockZone = "clock-zone", "the clock is not off by a time zone";
     /// AWS does not let the caller assume the role.
-    AssumeRoleDenied = "assume-role-denied", "the roles can be assumed";
+    AssumeRoleDenied = "assume-role-denied", "no role was refused";
     /// A code of an MFA device is needed.
     MfaRequired = "mfa-required", "no MFA code is waited for";
     /// The code was wrong or used.
     MfaCodeRefused = "mfa-code-refused", "no MFA code was refused";
     /// Credentials of GetSessionToken without MFA.
-    SessionTokenWithoutMfa = "session-token-without-mfa", "IAM accepts the credentials";
+    SessionTokenWithoutMfa = "session-token-without-mfa", "no session was made without the MFA code that IAM wants";
     /// A session is asked for that is longer than AWS allows.
     DurationTooLong = "duration-too-long", "no session is asked for that is too long";
     /// Nobody is signed in.
-    SsoLoginNeeded = "sso-login-needed", "the sign-in sessions are alive";
+    SsoLoginNeeded = "sso-login-needed", "no sign-in is waited for";
     /// The person does not have the role.
-    SsoRoleDenied = "sso-role-denied", "IAM Identity Center gives the role";
+    SsoRoleDenied = "sso-role-denied", "no role of IAM Identity Center was refused";
     /// The files don't say how the profile's credentials are got.
     ProfileBroken = "profile-broken", "the files can be read, and say how the credentials are got";
     /// Sections that stand twice.
@@ -97,7 +97,7 @@ ids! {
     /// The AWS files are not where one would look.
     FilesElsewhere = "files-elsewhere", "the AWS files are where every program looks for them";
     /// AWS can't be reached.
-    NetworkUnreachable = "network-unreachable", "AWS can be reached";
+    NetworkUnreachable = "network-unreachable", "nothing keeps calls from reaching AWS";
     /// Calls go somewhere else than to AWS.
     EndpointOverridden = "endpoint-overridden", "no setting sends calls anywhere but to AWS";
     /// Programs that keep what they were started with.
@@ -105,9 +105,9 @@ ids! {
     /// A tool keeps keys of its own.
     ToolCachedCredentials = "tool-cached-credentials", "no tool keeps keys of its own here";
     /// The account has not signed up for the service.
-    AccountNotSignedUp = "account-not-signed-up", "the account is signed up";
+    AccountNotSignedUp = "account-not-signed-up", "no account was refused for not being signed up";
     /// A key of another account than the settings name.
-    AccountMismatch = "account-mismatch", "the keys are of the account that the settings name";
+    AccountMismatch = "account-mismatch", "no key is of another account than the settings name";
     /// The daemon goes another way to AWS than this shell.
     DaemonEnvironmentDiffers = "daemon-environment-differs", "the daemon and this shell go the same way to AWS";
 }

@@ -214,9 +214,9 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Find
     }
     let finding =
         Finding::new(Id::ClientsDisagree, Severity::Warning, "not every program would use the same credentials here");
-    let finding = groups.iter().fold(finding, |finding, (uses, clients)| {
-        finding.evidence(format!("{} use {}", clients.join(", "), uses.said()))
-    });
+    let finding = groups
+        .iter()
+        .fold(finding, |finding, (uses, clients)| finding.evidence(format!("{}: {}", clients.join(", "), uses.said())));
     let fix = match &case.profile {
         Some(profile) => Fix::advice(format!(
             "Leave one way only: either the variables, or profile \"{profile}\" with one way to its credentials."

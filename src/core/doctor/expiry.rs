@@ -3,7 +3,6 @@
 use chrono::TimeDelta;
 
 use super::{Answer, Case, Certainty, Finding, Findings, Id, Severity, Subject, Whose};
-use crate::core::aws_error::printable;
 use crate::core::fix::Fix;
 use crate::core::plan::StatedExpiry;
 use crate::core::stated_expiry::{SETTINGS, stated_expiry, utc_time};
@@ -20,9 +19,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         let refused = match case.answers.as_is(&subject.whose) {
             // AWS's word is the last one.
             Some(Answer::Accepted { .. }) => continue,
-            Some(Answer::Refused(refusal)) if refusal.code.starts_with("ExpiredToken") => {
-                Some(printable(&refusal.message))
-            }
+            Some(Answer::Refused(refusal)) if refusal.code.starts_with("ExpiredToken") => Some(refusal.said()),
             _ => None,
         };
         match (refused, stated(case, subject)) {

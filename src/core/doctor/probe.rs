@@ -1,6 +1,6 @@
 //! What is asked of AWS, and what it answered: the messages between the companion and its `evercredd --probe` child.
 //!
-//! One JSON text a line: the companion writes `{"questions": […]}`, the child answers `{"answers": […]}` with one answer for
+//! One JSON text a line: the companion writes `{"questions": […], "within_ms": …}`, the child answers `{"answers": […]}` with one answer for
 //! each question, in their order; until the companion closes the pipe. Secrets go one way only, over the pipe to the child, and
 //! nothing of what AWS mints comes back.
 
@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::core::aws_error::ErrorClass;
+use crate::core::aws_error::{ErrorClass, printable};
 use crate::core::fix::Fix;
 use crate::core::plan::Endpoint;
 
@@ -18,6 +18,8 @@ use crate::core::plan::Endpoint;
 pub struct Questions {
     /// What is asked.
     pub questions: Vec<Order>,
+    /// How long the companion waits for the answers, in milliseconds: what is not known by then is said to be late.
+    pub within_ms: u64,
 }
 
 /// One line back.
@@ -176,6 +178,13 @@ pub struct Refusal {
     pub fix: Option<String>,
     /// The answer says that the time of the request was off.
     pub skewed: bool,
+}
+
+impl Refusal {
+    /// AWS's code and words, without what was asked.
+    pub fn said(&self) -> String {
+        printable(self.message.split_once(" failed: ").map_or(self.message.as_str(), |(_, said)| said))
+    }
 }
 
 /// One step of a plan that was carried out.

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use super::region;
 use super::{About, Answer, Answers, Case, Evidence, Keys, Order, Question, Refusal, Subject, Variant, Whose};
+use crate::core::access_key;
 use crate::core::aws_error;
 use crate::core::plan::{Endpoint, Source};
 
@@ -32,6 +33,11 @@ fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
     }
     for subject in &case.subjects {
         let Some(keys) = as_is(subject) else { continue };
+        // Sent as they stand, the secret would be written into AWS's logs as an id.
+        if access_key::is_secret(&keys.access_key_id) {
+            questions.extend(swapped(case, subject, &keys));
+            continue;
+        }
         for region in regions(case) {
             questions.push(identity(case, &subject.whose, Variant::AsIs, Some(region), keys.clone()));
         }
@@ -82,20 +88,22 @@ fn variants(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys, refusal: &Refus
     if let Some(token) = other_token(case, subject, keys) {
         ask(Variant::OtherToken, None, Keys { session_token: Some(token), ..keys.clone() });
     }
-    let looks_like_an_id = |text: &str| text.len() == 20 && text.starts_with('A');
-    if looks_like_an_id(&keys.secret_access_key) && !looks_like_an_id(&keys.access_key_id) {
-        let swapped = Keys {
-            access_key_id: keys.secret_access_key.to_string(),
-            secret_access_key: Zeroizing::new(keys.access_key_id.clone()),
-            session_token: keys.session_token.clone(),
-        };
-        ask(Variant::Swapped, None, swapped);
-    }
     let region = endpoint(case, None).region;
     if region::is_opt_in(&region) {
         ask(Variant::HomeRegion, Some(region::home_region(&region).to_owned()), keys.clone());
     }
     questions
+}
+
+/// The two the other way round, where the secret has the form of an id.
+fn swapped(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys) -> Option<Question> {
+    let turned = Keys {
+        access_key_id: keys.secret_access_key.to_string(),
+        secret_access_key: Zeroizing::new(keys.access_key_id.clone()),
+        session_token: keys.session_token.clone(),
+    };
+    let is_good = access_key::is_id(&turned.access_key_id);
+    is_good.then(|| identity(case, &subject.whose, Variant::Swapped, None, turned))
 }
 
 /// IAM, where the calls go to AWS itself or IAM has an endpoint of its own: keys of an emulator are not shown to AWS.

@@ -140,8 +140,8 @@ impl Findings {
         self.found.iter().any(|finding| finding.id == id)
     }
 
-    /// Findings in the order in which they should be dealt with: errors first, what is sure first, and else as they were
-    /// found, causes before what comes of them.
+    /// Findings in the order in which they should be dealt with: errors first, of them what keeps others from being looked
+    /// at, then what is sure, and else as they were found, causes before what comes of them.
     pub(super) fn into_report(
         self,
         profile: Option<String>,
@@ -149,11 +149,21 @@ impl Findings {
         choices: Vec<(Client, Uses)>,
     ) -> Report {
         let Self { mut found, settled, mut not_checked } = self;
-        found.sort_by_key(|finding| (finding.severity, finding.certainty));
+        found.sort_by_key(|finding| (finding.severity, rank(finding.id), finding.certainty));
         not_checked.retain(|id, _| !found.iter().any(|finding| finding.id == *id));
         let checked = Id::ALL.iter().copied().filter(|id| settled.contains(id) || found.iter().any(|f| f.id == *id));
         let checked = checked.filter(|id| !not_checked.contains_key(id)).collect();
         Report { profile, lacks_profile, choices, findings: found, checked, not_checked }
+    }
+}
+
+/// What has to be mended before anything else can be seen.
+fn rank(id: Id) -> u8 {
+    match id {
+        Id::NetworkUnreachable => 0,
+        Id::ClockSkewed | Id::ClockZone => 1,
+        Id::ProfileBroken | Id::FilePermissions | Id::CredentialsMissing => 2,
+        _ => 3,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::choice::is_adopted;
 use super::{Answer, Case, Finding, Findings, Id, Severity, Whose};
-use crate::core::aws_error::printable;
+use crate::core::aws_error::{is_unreached_code, printable};
 use crate::core::fix::Fix;
 use crate::core::profile::{Section, SourceFile};
 
@@ -51,7 +51,7 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
         return;
     }
     let refused = match case.answers.as_is(&Whose::Environment) {
-        Some(Answer::Refused(refusal)) => Some(printable(&refusal.message)),
+        Some(Answer::Refused(refusal)) if !is_unreached_code(&refusal.code) => Some(refusal.said()),
         _ => None,
     };
     let is_expired = refused.is_some() || findings.has(Id::CredentialsExpired);

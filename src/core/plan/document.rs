@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Endpoint, Plan, PlanError, SessionToken, Source, SsoRole, Step, WebIdentity, helper_profile};
+use crate::core::access_key::shown;
 use crate::core::profile::{Section, SourceFile};
 
 /// The document `evercred.plan/1`. `path` gives the path of a file.
@@ -80,7 +81,7 @@ fn step_document(step: &Step) -> Value {
         put("profile", json!(step.profile));
     }
     match &step.source {
-        Source::Static(keys) => put("access_key_id", json!(keys.access_key_id)),
+        Source::Static(keys) => put("access_key_id", json!(shown(&keys.access_key_id))),
         Source::Environment | Source::Container | Source::InstanceMetadata => {}
         Source::Process { command } => put("command", json!(command)),
         Source::SsoToken(_) => {}

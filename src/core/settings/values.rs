@@ -2,7 +2,6 @@
 
 use ::core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::fmt;
-use std::str::FromStr;
 
 use chrono::{NaiveTime, TimeDelta};
 use serde::{Deserialize, Deserializer, de};
@@ -170,14 +169,6 @@ impl NtpServer {
         let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         let named = !host.is_empty() && host.bytes().all(letter) && port.parse::<u16>().is_ok_and(|port| port != 0);
         (literal || named).then(|| Self(text.to_owned()))
-    }
-}
-
-impl FromStr for NtpServer {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::read(text).ok_or(())
     }
 }
 

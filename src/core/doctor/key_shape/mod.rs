@@ -2,11 +2,11 @@
 
 mod values;
 
-pub(super) use self::values::is_key_id;
 use self::values::{Mistake, key_id_mistake, secret_mistake, token_mistake};
 
 use super::question;
 use super::{Answer, Case, Certainty, Finding, Findings, Id, Located, Severity, Subject, Whose};
+use crate::core::access_key::is_id;
 use crate::core::fix::Fix;
 use crate::core::nearest::nearest;
 use crate::core::profile::{Section, Value};
@@ -97,7 +97,7 @@ fn malformed(
 }
 
 fn tokens(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(id) = subject.access_key_id.filter(|id| is_key_id(id.text)) else { return };
+    let Some(id) = subject.access_key_id.filter(|id| is_id(id.text)) else { return };
     match (id.text.starts_with("ASIA"), subject.token()) {
         (true, None) => findings.add(token_missing(case, subject, id)),
         (false, Some(token)) => findings.add(token_left_over(case, subject, id, token)),

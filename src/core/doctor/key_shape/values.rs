@@ -1,6 +1,7 @@
 //! Whether one value has the form of what it should be. What is wrong is told without showing the value: what stands in the
 //! wrong place may be a secret.
 
+use crate::core::access_key::{ID_LENGTH, SECRET_LENGTH, has_id_prefix, is_id, is_id_byte, is_secret, is_secret_byte};
 use crate::core::aws_error::is_invisible;
 
 /// What is wrong with a value.
@@ -34,24 +35,8 @@ const OTHER_IDS: [(&str, &str); 11] = [
     ("ACCA", "a context-specific credential"),
     ("ABSK", "an API key of Amazon Bedrock"),
 ];
-/// An access key id has 20 characters: all that AWS gives out have, though its API allows 16 to 128.
-const ID_LENGTH: usize = 20;
-/// A secret access key has 40 characters: all that AWS gives out have; it is not documented.
-const SECRET_LENGTH: usize = 40;
 /// No session token that AWS gives out is shorter by far; AWS says only that their length is not fixed.
 const SHORTEST_TOKEN: usize = 64;
-
-/// Whether a text has the form of an access key id: the prefix of a long-term or a temporary key and sixteen more characters.
-pub(in crate::core::doctor) fn is_key_id(text: &str) -> bool {
-    text.len() == ID_LENGTH && has_key_prefix(text) && text.bytes().all(is_id_byte)
-}
-
-/// Whether a text has the form of a secret access key.
-pub(super) fn is_secret(text: &str) -> bool {
-    text.len() == SECRET_LENGTH
-        && text.bytes().all(is_secret_byte)
-        && text.bytes().any(|byte| byte.is_ascii_lowercase() || b"/+".contains(&byte))
-}
 
 /// What is wrong with an access key id; `secret` is what stands for its secret.
 pub(super) fn key_id_mistake(text: &str, secret: Option<&str>) -> Option<Mistake> {
@@ -74,20 +59,20 @@ pub(super) fn key_id_mistake(text: &str, secret: Option<&str>) -> Option<Mistake
         return certain("has its own name and an equals sign in it");
     }
     if is_secret(text) {
-        return certain(if secret.is_some_and(is_key_id) {
+        return certain(if secret.is_some_and(is_id) {
             "and the secret access key have changed places"
         } else {
             "has the form of a secret access key"
         });
     }
     let upper = text.to_ascii_uppercase();
-    if upper != text && has_key_prefix(&upper) {
+    if upper != text && has_id_prefix(&upper) {
         return certain("has small letters in it: AWS's ids have none, and the case counts");
     }
     if let Some((_, kind)) = OTHER_IDS.iter().find(|(prefix, _)| text.starts_with(prefix) && text.len() >= 16) {
         return certain(format!("is the unique id of {kind}, and not of an access key (AKIA…, ASIA…)"));
     }
-    if !has_key_prefix(text) {
+    if !has_id_prefix(text) {
         return unlike("does not begin with AKIA or ASIA, as the ids of AWS do");
     }
     let odd = |byte: &u8| !byte.is_ascii_uppercase() && !byte.is_ascii_digit();
@@ -118,14 +103,14 @@ pub(super) fn secret_mistake(text: &str, id: Option<&str>) -> Option<Mistake> {
     if Some(text) == id {
         return certain("is the same as the access key id");
     }
-    if is_key_id(text) {
+    if is_id(text) {
         return certain("has the form of an access key id");
     }
     if is_percent_encoded(text) {
         return certain("was percent-encoded, as for a URL (%2F is a slash)");
     }
     // Keys of another kind than AWS's have secrets of another kind.
-    if !id.is_none_or(is_key_id) {
+    if !id.is_none_or(is_id) {
         return None;
     }
     match text.len() {
@@ -171,19 +156,6 @@ fn certain(what: impl Into<String>) -> Option<Mistake> {
 
 fn unlike(what: impl Into<String>) -> Option<Mistake> {
     Some(Mistake { what: what.into(), certain: false })
-}
-
-fn has_key_prefix(text: &str) -> bool {
-    text.starts_with("AKIA") || text.starts_with("ASIA")
-}
-
-/// Base32 (RFC 4648): reported of all ids that were looked at (Aidan Steele, "AWS Access Key ID formats"), not documented.
-fn is_id_byte(byte: u8) -> bool {
-    byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte)
-}
-
-fn is_secret_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'/' || byte == b'+'
 }
 
 fn is_percent_encoded(text: &str) -> bool {

@@ -1,0 +1,219 @@
+//! Carries out a profile's plan step by step, as the daemon would, as far as that needs nobody, runs no program and changes
+//! nothing: no token is refreshed, no file is written.
+
+use std::path::PathBuf;
+
+use super::{Prober, answer, within};
+use crate::adapters::ask::{Asker, Caller};
+use crate::adapters::file as person_file;
+use crate::adapters::mint::Minter;
+use crate::core::aws_error;
+use crate::core::credential::Credentials;
+use crate::core::doctor::Answer;
+use crate::core::doctor::probe::{StepAnswer, StepOutcome};
+use crate::core::inputs::AwsInputs;
+use crate::core::keeper::{MintOrder, Outcome, Ticket};
+use crate::core::plan::{self, Endpoint, Plan, Service, Source, StatedExpiry, StaticKeys, Step};
+use crate::core::profile::SourceFile;
+use crate::core::secret::Secret;
+use crate::core::session::{CachedToken, Found, Session};
+use crate::core::time::AwsTime;
+use crate::daemon::folders::Folders;
+use crate::daemon::{
+    LARGEST_FILE, aws_paths, cache_paths, daemon_environment, now, plan_context, read_settings, reading,
+};
+use crate::platform::environment::Environment;
+
+/// Carries out the plan of one profile.
+pub(super) async fn carry_out(prober: &Prober, profile: &str) -> Answer {
+    let (own, settings_file, profile) = (prober.environment.clone(), prober.settings_file.clone(), profile.to_owned());
+    let ready = tokio::task::spawn_blocking(move || ready(&own, settings_file, &profile)).await;
+    match ready.unwrap_or_else(|_| Err("the files could not be read".to_owned())) {
+        Err(why) => Answer::Untried { why: aws_error::printable(&why) },
+        Ok(Ready { plan, minter, asker }) => {
+            let walk = Walk { prober, plan: &plan, minter, asker, base: None, token: None };
+            Answer::Chain { steps: walk.steps().await }
+        }
+    }
+}
+
+/// What a walk needs.
+struct Ready {
+    plan: Plan,
+    minter: Minter,
+    asker: Asker,
+}
+
+/// The plan as the daemon would make it of the files as they are now, and what carries it out: both by the environment that
+/// the settings give to a daemon.
+fn ready(own: &Environment, settings_file: Option<PathBuf>, profile: &str) -> Result<Ready, String> {
+    let folders = Folders::resolve(own, settings_file)?;
+    // The first line names the place; what follows shows the line of the file.
+    let settings = read_settings(&folders).map_err(|refused| {
+        format!("the settings can't be used: {}", refused.message.lines().next().unwrap_or_default())
+    })?;
+    let environment = daemon_environment(own, &settings);
+    let paths = aws_paths(&environment)?;
+    let mut inputs = AwsInputs::default();
+    for (file, path) in [(SourceFile::Config, &paths.config), (SourceFile::Credentials, &paths.credentials)] {
+        let _ = inputs.take(file, reading(person_file::read(path, LARGEST_FILE)));
+    }
+    let profiles = settings.over(inputs.profiles());
+    let plan = plan::resolve(&profiles, profile, &plan_context(&environment)).map_err(|error| error.message)?;
+    let caches = cache_paths(&environment)?;
+    let asker = Asker::new(&environment);
+    Ok(Ready { plan, asker, minter: Minter::new(environment, caches) })
+}
+
+/// One walk along the steps.
+struct Walk<'a> {
+    prober: &'a Prober,
+    plan: &'a Plan,
+    minter: Minter,
+    asker: Asker,
+    /// What the last step gave.
+    base: Option<Credentials>,
+    token: Option<Secret>,
+}
+
+impl Walk<'_> {
+    async fn steps(mut self) -> Vec<StepAnswer> {
+        let mut answers = Vec::new();
+        for step in &self.plan.steps {
+            let Some(outcome) = self.step(step).await else { continue };
+            let passed = matches!(outcome, StepOutcome::Passed { .. });
+            let kind = plan::step_type(&step.source).to_owned();
+            answers.push(StepAnswer { profile: step.profile.clone(), kind, outcome });
+            if !passed {
+                break;
+            }
+        }
+        answers
+    }
+
+    /// What happened at one step; `None` for a token that was found: people see it and its role as one step.
+    async fn step(&mut self, step: &Step) -> Option<StepOutcome> {
+        if let Some(why) = untried(&step.source) {
+            return Some(StepOutcome::Untried { why });
+        }
+        match &step.source {
+            Source::Static(keys) => Some(self.identify(step, keys, None).await),
+            Source::SsoToken(session) => match self.cached(&Session::Sso(session.clone())).await {
+                Ok(CachedToken::Sso(token)) => {
+                    self.token = Some(token.access_token);
+                    None
+                }
+                Ok(CachedToken::Login(_)) => {
+                    Some(StepOutcome::Untried { why: "its token is of another kind".to_owned() })
+                }
+                Err(why) => Some(StepOutcome::Untried { why }),
+            },
+            Source::Login(session) => Some(match self.cached(&Session::Login(session.clone())).await {
+                Ok(CachedToken::Login(token)) => {
+                    let set = token.credentials;
+                    let keys = StaticKeys {
+                        access_key_id: set.access_key_id,
+                        secret_access_key: set.secret_access_key,
+                        session_token: set.session_token,
+                        expires: StatedExpiry::Unstated,
+                    };
+                    self.identify(step, &keys, Some(token.expires.to_rfc3339())).await
+                }
+                Ok(CachedToken::Sso(_)) => StepOutcome::Untried { why: "its token is of another kind".to_owned() },
+                Err(why) => StepOutcome::Untried { why },
+            }),
+            _ => Some(self.mint(step).await),
+        }
+    }
+
+    /// Whose keys are, and takes them for the next step.
+    async fn identify(&mut self, step: &Step, keys: &StaticKeys, expires_at: Option<String>) -> StepOutcome {
+        let what = format!("GetCallerIdentity with the keys of profile \"{}\"", step.profile);
+        let (asker, endpoint) = (self.asker.clone(), self.sts_endpoint().clone());
+        let call = |time| asker.identify(&what, keys, &endpoint, time);
+        match within(self.prober.patience(), &what, self.prober.signed(call, &what)).await {
+            Err(fault) => StepOutcome::Refused(answer::refusal(fault, Some(keys))),
+            Ok(Caller { arn, account_id }) => {
+                self.base = Some(Credentials {
+                    access_key_id: keys.access_key_id.clone(),
+                    secret_access_key: keys.secret_access_key.clone(),
+                    session_token: keys.session_token.clone(),
+                    expires_at: None,
+                    account_id: Some(account_id),
+                });
+                StepOutcome::Passed { expires_at, arn: Some(aws_error::printable(&arn)) }
+            }
+        }
+    }
+
+    /// Makes the call of a step.
+    async fn mint(&mut self, step: &Step) -> StepOutcome {
+        let what = format!("the {} step of profile \"{}\"", plan::step_type(&step.source), step.profile);
+        let order = MintOrder {
+            ticket: Ticket(0),
+            step: step.clone(),
+            endpoint: step.source.endpoint().unwrap_or(&self.plan.endpoint).clone(),
+            base: self.base.take(),
+            mfa_code: None,
+            token: self.token.take(),
+            aws_minus_boot: self.prober.aws_minus_boot(),
+        };
+        let call = async {
+            match self.minter.mint(order).await {
+                (Outcome::Failed(fault), _) => Err(fault),
+                (Outcome::Minted(set) | Outcome::Federated { credentials: set, .. }, _) => Ok(set),
+                _ => Err(aws_error::fault(&what, None, Some("InvalidResponse"), None)),
+            }
+        };
+        match within(self.prober.patience(), &what, call).await {
+            Err(fault) => StepOutcome::Refused(answer::refusal(fault, None)),
+            Ok(set) => {
+                let expires_at = set.expires_at.map(AwsTime::to_rfc3339);
+                self.base = Some(set);
+                StepOutcome::Passed { expires_at, arn: None }
+            }
+        }
+    }
+
+    /// The token of a session as it stands in the AWS tools' cache, if it is good still; else why not.
+    async fn cached(&self, session: &Session) -> Result<CachedToken, String> {
+        let what = session.described();
+        let token = match self.minter.sessions.look(&session.cache_file()).await {
+            Found::Missing => return Err(format!("nobody is signed in to {what}")),
+            Found::Unreadable(why) => return Err(format!("the cache file of {what} can't be read: {why}")),
+            Found::Text(text) => session.read(text.expose()),
+        };
+        let token = token.map_err(|unusable| format!("the cache file of {what} {}", unusable.why))?;
+        // The AWS tools stamp it with this machine's clock, and compare it with that.
+        if token.expires() <= now().wall {
+            let end = match token.refresh_token() {
+                Some(_) => "has expired, and the doctor does not refresh it",
+                None => "has expired",
+            };
+            return Err(format!("the token of {what} {end}"));
+        }
+        Ok(token)
+    }
+
+    /// Where keys are tried: where the next step uses them, else where the profile's own calls go.
+    fn sts_endpoint(&self) -> &Endpoint {
+        let of_sts = |step: &&Step| step.source.service() == Some(Service::Sts);
+        let used = self.plan.steps.iter().filter(of_sts).find_map(|step| step.source.endpoint());
+        used.unwrap_or(&self.plan.endpoint)
+    }
+}
+
+/// Why a step is none to try; `None` where it is one.
+fn untried(source: &Source) -> Option<String> {
+    if let Some(device) = source.device() {
+        return Some(format!("it wants a code of the MFA device {}", aws_error::printable(device)));
+    }
+    let why = match source {
+        Source::Process { .. } => "it runs another program (credential_process), which the doctor does not",
+        Source::Environment => "credential_source = Environment means the keys in the variables of a shell",
+        Source::Container => "the container's own role is asked for by the program that runs in it",
+        Source::InstanceMetadata => "the instance's own role is not asked for by the doctor",
+        _ => return None,
+    };
+    Some(why.to_owned())
+}

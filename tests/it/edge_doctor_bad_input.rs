@@ -1,0 +1,159 @@
+//! The doctor where little is as it should be: an answer all the same, in seconds, that says what could not be looked at.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::machine::{Machine, role, stderr};
+use crate::standin::{Fault, Role};
+
+/// People wait no longer.
+const LONGEST: Duration = Duration::from_secs(10);
+
+fn document(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(output)))
+}
+
+fn ids(document: &Value) -> Vec<&str> {
+    document["findings"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap()).collect()
+}
+
+fn not_checked(document: &Value) -> Vec<&str> {
+    document["not_checked"].as_array().unwrap().iter().map(|entry| entry["id"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn an_endpoint_that_hangs_costs_seconds_and_not_what_the_files_show() {
+    let machine = Machine::new();
+    machine.aws.set_outage(Some(Fault::Timeout));
+    machine.write(
+        ".aws/credentials",
+        "[base]\naws_access_key_id = AKIAQMARKEDUSERKEY2\naws_secret_access_key = s3cretA/MARKED+aZ4aZ4aZ4aZ4aZ4aZ4aZ4aZ4a\n",
+    );
+    let begin = Instant::now();
+    let output = machine.run(&["doctor", "app", "--json"]);
+    assert!(begin.elapsed() < LONGEST, "{:?}", begin.elapsed());
+    let document = document(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(ids(&document).contains(&"network-unreachable"), "{document:#}");
+    assert!(ids(&document).contains(&"access-key-malformed"), "{document:#}");
+    for id in ["access-key-unknown", "clock-skewed", "assume-role-denied"] {
+        assert!(not_checked(&document).contains(&id), "{id}: {document:#}");
+    }
+}
+
+#[test]
+fn a_daemon_that_hangs_is_not_waited_for() {
+    let machine = Machine::new();
+    std::fs::create_dir(machine.path("run")).unwrap();
+    std::fs::set_permissions(machine.path("run"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let _listens_and_says_nothing = UnixListener::bind(machine.path("run/evercred.sock")).unwrap();
+    let begin = Instant::now();
+    let output = machine.run(&["doctor", "app", "--json"]);
+    assert!(begin.elapsed() < LONGEST, "{:?}", begin.elapsed());
+    // The chain of roles was tried without it.
+    assert_eq!(output.status.code(), Some(0), "{:#}", document(&output));
+    assert_eq!(machine.aws.count("AssumeRole"), 2);
+}
+
+#[test]
+fn without_a_home_the_variables_are_looked_at() {
+    let machine = Machine::new();
+    let mut command = machine.companion();
+    command.env_remove("HOME").args(["doctor", "--json"]);
+    command.env("AWS_ACCESS_KEY_ID", "AIDAQMARKEDUSERIDS234").env("AWS_SECRET_ACCESS_KEY", "x".repeat(40));
+    let output = command.output().unwrap();
+    let document = document(&output);
+    assert!(ids(&document).contains(&"access-key-malformed"), "{document:#}");
+    assert!(not_checked(&document).contains(&"profile-broken"), "{document:#}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_file_that_another_user_may_not_read_is_said_with_the_command() {
+    let machine = Machine::new();
+    let open = |path: &str, mode| {
+        std::fs::set_permissions(machine.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open("", 0o755);
+    open(".aws", 0o755);
+    open(".aws/config", 0o644);
+    open(".aws/credentials", 0o600);
+    if rustix::process::getuid().as_raw() != 0 {
+        // Nobody but root can become somebody else; CI is root.
+        return;
+    }
+    let inner = machine.companion();
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]).arg(inner.get_program());
+    command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.args(["doctor", "mid", "--json", "--offline"]).output().unwrap();
+    let document = document(&output);
+    let found = document["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "file-permissions");
+    let found = found.unwrap_or_else(|| panic!("{document:#}"));
+    assert_eq!((&found["severity"], &found["certainty"]), (&"error".into(), &"confirmed".into()));
+    assert!(found["fix"][0]["command"].as_str().unwrap().contains("chown"), "{found:#}");
+}
+
+#[test]
+fn garbage_in_the_files_is_a_finding_and_no_panic() {
+    for bytes in
+        [&b"\xff\xfe\x00[dev]"[..], b"[[[[", b"[dev]\n\x1b[31maws_access_key_id = \x1b]0;x\x07\n", &[0_u8; 4096]]
+    {
+        let machine = Machine::new();
+        std::fs::write(machine.path(".aws/credentials"), bytes).unwrap();
+        std::fs::write(machine.path(".aws/config"), bytes).unwrap();
+        let output = machine.run(&["doctor", "dev", "--offline"]);
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        assert!(matches!(output.status.code(), Some(1 | 4)), "{output:?}");
+        assert!(text.contains("ERROR"), "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{7}', '\0']), "{text:?}");
+    }
+}
+
+#[test]
+fn a_profile_that_is_nowhere_ends_with_4_and_the_nearest_name() {
+    let machine = Machine::new();
+    let output = machine.run(&["doctor", "ap", "--json"]);
+    assert_eq!(output.status.code(), Some(4));
+    let document = document(&output);
+    assert!(ids(&document).contains(&"profile-broken"), "{document:#}");
+    assert!(document.to_string().contains("did you mean \\\"app\\\"?"), "{document:#}");
+}
+
+#[test]
+fn without_the_program_that_asks_aws_the_rest_is_found() {
+    let machine = Machine::new();
+    let alone = machine.path("evercred");
+    std::fs::copy(env!("CARGO_BIN_EXE_evercred"), &alone).unwrap();
+    let inner = machine.companion();
+    let mut command = std::process::Command::new(&alone);
+    command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.args(["doctor", "mid", "--json"]).output().unwrap();
+    let document = document(&output);
+    assert!(not_checked(&document).contains(&"access-key-unknown"), "{document:#}");
+    assert!(document.to_string().contains("evercredd"), "{document:#}");
+}
+
+#[test]
+fn what_the_daemon_knows_of_a_role_is_told_and_tried_anew() {
+    let mut machine = Machine::new();
+    machine.aws.set_role(&role("Mid"), Role::trusting(&["arn:aws:iam::999988887777:root"]));
+    machine.start();
+    assert_eq!(machine.run(&["credential-process", "mid"]).status.code(), Some(1));
+    let output = machine.run(&["doctor", "mid", "--json"]);
+    assert!(ids(&document(&output)).contains(&"assume-role-denied"), "{:#}", document(&output));
+    // Offline it is the daemon's word.
+    let calls = machine.aws.calls().len();
+    let output = machine.run(&["doctor", "mid", "--json", "--offline"]);
+    assert!(ids(&document(&output)).contains(&"assume-role-denied"), "{:#}", document(&output));
+    assert_eq!(machine.aws.calls().len(), calls);
+    // Somebody has mended it: the daemon has not noticed, AWS says so.
+    machine.aws.set_role(&role("Mid"), Role::trusting(&["arn:aws:iam::111122223333:user/someone"]));
+    let output = machine.run(&["doctor", "mid", "--json"]);
+    assert!(!ids(&document(&output)).contains(&"assume-role-denied"), "{:#}", document(&output));
+    assert_eq!(output.status.code(), Some(0));
+}
