@@ -60,7 +60,7 @@ fn run(environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Profiles { sso: Some(session), json } => sso_roles::list(environment, &session, json),
         Command::Clock { json } => clock::clock(environment, json),
         Command::Doctor { profile, json, offline } => doctor::doctor(environment, profile, json, offline),
-        Command::Explain { .. } => Err(Failure::new(1, "not yet")),
+        Command::Explain { text, json, offline } => doctor::explain(environment, text, json, offline),
         Command::Service(what) => service::service(environment, &what),
         Command::Config(what) => offline::config(environment, what),
     }

@@ -7,6 +7,7 @@ pub mod aws_file;
 pub mod clock;
 pub mod credential;
 pub mod doctor;
+pub mod explain;
 pub mod fix;
 pub mod http_date;
 pub mod inputs;

@@ -24,6 +24,7 @@ use crate::adapters::mint::Minter;
 use crate::adapters::watch::FileWatcher;
 use crate::adapters::{clock, ntp};
 use crate::core::clock::{Clock, Sample};
+use crate::core::doctor::FileRemarks;
 use crate::core::inputs::AwsInputs;
 use crate::core::keeper::{
     Action, Disturbance, Event, Keeper, LogLevel, LogLine, Login, NtpOrder, Outcome, Ticket, Wants,
@@ -51,6 +52,8 @@ struct Daemon {
     environment: Environment,
     paths: AwsPaths,
     inputs: AwsInputs,
+    /// What is wrong with the keys in the files, and what was told of it.
+    remarks: FileRemarks,
     /// Why the settings file as it is now is not in force.
     settings_problem: Option<ProblemEntry>,
     /// State files that were set aside at the start.
@@ -109,6 +112,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), String> {
         environment,
         paths,
         inputs: AwsInputs::default(),
+        remarks: FileRemarks::default(),
         settings_problem: None,
         state_problems,
         keeper,
@@ -131,6 +135,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), String> {
     };
     daemon.read_aws_files();
     daemon.make_plans();
+    daemon.look_for_mistakes(false);
     let left = Arc::new(Notify::new());
     let server = tokio::spawn(control_socket::serve(listener, requests, Arc::clone(&left)));
     let watching = tokio::spawn(daemon.watcher.clone().run());
@@ -270,12 +275,16 @@ impl Daemon {
                 Action::Log(line) => log(&line),
             }
         }
+        self.remarks.handle_timeout(now.boot);
+        while let Some(notice) = self.remarks.poll_notice() {
+            self.notices.tell(notice, now);
+        }
         self.saves.begin(&self.keeper, self.start.settings.state.persist);
         // Only a loop that came so far says that it is alive.
         let alive = self.manager.alive(now.boot);
         self.manager.status(acted, || self.keeper.summary(now));
         let shown = self.notices.show(&self.environment, now);
-        let next = [self.keeper.next_timeout(), alive, shown].into_iter().flatten().min();
+        let next = [self.keeper.next_timeout(), self.remarks.next_timeout(), alive, shown].into_iter().flatten().min();
         self.timer.arm(next.map(|at| (at - now.boot).to_std().unwrap_or(Duration::ZERO)));
     }
 
@@ -420,6 +429,7 @@ impl Daemon {
             warn: self.start.settings.clock.warn.get(),
             clock_fix,
             file_problems: self.inputs.problems(),
+            remarks: self.remarks.remarks(),
             path: &path,
             problems: self.settings_problem.iter().chain(&self.state_problems).cloned().collect(),
         };

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use super::clock_document::{as_of, seconds, source};
 use crate::core::clock::Clock;
+use crate::core::doctor::Remark;
 use crate::core::keeper::{ErrorStatus, Keeper, ProfileStatus, SessionStatus, Warning};
 use crate::core::profile::{Problem, SourceFile};
 use crate::core::time::{AwsTime, Now};
@@ -28,6 +29,8 @@ pub(super) struct Context<'a> {
     pub(super) clock_fix: Option<String>,
     /// What is wrong with the AWS files.
     pub(super) file_problems: Vec<Problem>,
+    /// What is wrong with the keys in them.
+    pub(super) remarks: &'a [Remark],
     /// The path of each file.
     pub(super) path: &'a dyn Fn(SourceFile) -> String,
     /// What else a person should know.
@@ -41,6 +44,13 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
         file: Some((context.path)(problem.origin.file)),
         line: Some(problem.origin.line),
         fix: problem.fatal.then(|| "correct the line; the profiles go on as they were until then".to_owned()),
+    });
+    let remarks = context.remarks.iter().map(|remark| ProblemEntry {
+        id: remark.id.name().to_owned(),
+        message: remark.message.clone(),
+        file: Some((context.path)(remark.origin.file)),
+        line: Some(remark.origin.line),
+        fix: remark.fix.clone(),
     });
     let (profiles, sessions) = (keeper.status(now), keeper.session_status(now));
     let warnings: Vec<ProblemEntry> = profiles
@@ -63,7 +73,7 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
         clock: clock(keeper.clock(), context.warn, now),
         profiles: profiles.into_iter().map(profile).collect(),
         sso_sessions: sessions.into_iter().map(session).collect(),
-        problems: file_problems.chain(context.problems).chain(warnings).collect(),
+        problems: file_problems.chain(remarks).chain(context.problems).chain(warnings).collect(),
     }
 }
 

@@ -9,31 +9,31 @@ use crate::machine::{ACCOUNT, LOOPBACK_ONLY, Machine, role};
 use crate::standin::Role;
 
 /// A session bus with a notification service on it.
-struct Desktop {
+pub(crate) struct Desktop {
     child: Child,
     address: String,
 }
 
 /// One message as it arrived.
 #[derive(Debug)]
-struct Arrived {
-    title: String,
-    body: String,
-    is_critical: bool,
+pub(crate) struct Arrived {
+    pub(crate) title: String,
+    pub(crate) body: String,
+    pub(crate) is_critical: bool,
 }
 
-fn is_told_without(what: &str) -> bool {
+pub(crate) fn is_told_without(what: &str) -> bool {
     std::env::var_os(format!("EVERCRED_TEST_WITHOUT_{what}")).is_some()
 }
 
 /// The programs that show messages, the friendliest first, but for those that the tests are told to do without.
-fn programs() -> Vec<&'static str> {
+pub(crate) fn programs() -> Vec<&'static str> {
     let all = [("notify-send", "LIBNOTIFY"), ("busctl", "BUSCTL"), ("gdbus", "GDBUS")];
     all.into_iter().filter(|(_, name)| !is_told_without(name)).map(|(program, _)| program).collect()
 }
 
 impl Desktop {
-    fn start(machine: &mut Machine) -> Self {
+    pub(crate) fn start(machine: &mut Machine) -> Self {
         // The mock is Debian's, for Debian's own Python.
         let script = "echo \"$DBUS_SESSION_BUS_ADDRESS\" > \"$1/bus-address\"
             exec /usr/bin/python3 -u -m dbusmock --session --template notification_daemon > \"$1/desktop\"";
@@ -60,7 +60,7 @@ impl Desktop {
     }
 
     /// The daemon on this desktop, with some of the programs that show messages.
-    fn daemon(&self, machine: &Machine, programs: &[&str]) -> Command {
+    pub(crate) fn daemon(&self, machine: &Machine, programs: &[&str]) -> Command {
         let tools = machine.path("tools");
         std::fs::create_dir_all(&tools).unwrap();
         for program in programs {
@@ -96,7 +96,7 @@ fn has_owner(address: &str) -> bool {
 }
 
 /// What has arrived so far.
-fn arrived(machine: &Machine) -> Vec<Arrived> {
+pub(crate) fn arrived(machine: &Machine) -> Vec<Arrived> {
     let log = machine.read("desktop");
     let calls = log.split(" Notify \"evercred\" 0 \"\" ").skip(1);
     calls

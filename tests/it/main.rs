@@ -10,6 +10,7 @@ mod aws_file_cases;
 mod clock_cases;
 mod doctor_case;
 mod doctor_cases;
+mod explain_cases;
 mod keeper_cases;
 mod layers;
 mod network_cases;
@@ -31,6 +32,8 @@ mod edge_doctor;
 #[cfg(feature = "daemon")]
 mod edge_doctor_bad_input;
 #[cfg(feature = "daemon")]
+mod edge_explain;
+#[cfg(feature = "daemon")]
 mod edge_files;
 #[cfg(feature = "daemon")]
 mod edge_login;
@@ -46,6 +49,8 @@ mod edge_notify;
 mod edge_probe;
 #[cfg(feature = "daemon")]
 mod edge_process;
+#[cfg(feature = "daemon")]
+mod edge_remarks;
 #[cfg(feature = "daemon")]
 mod edge_secrets;
 #[cfg(feature = "daemon")]

@@ -1,7 +1,8 @@
-//! `doctor`: looks for everything that can make AWS refuse, on this machine and by asking AWS.
+//! `doctor` and `explain`: everything that can make AWS refuse, looked for on this machine and by asking AWS.
 
 mod collect;
 mod prober;
+mod text;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use std::time::Duration;
 use self::prober::Prober;
 use super::failure::{ATTENTION, Failure, NO_PROFILE};
 use super::{offline, output, render};
-use crate::core::doctor::{self, Answer, Answers, Evidence, Report};
+use crate::core::doctor::{self, Answer, Answers, Case, Evidence};
+use crate::core::explain::{self, Here};
 use crate::platform::clock;
 use crate::platform::environment::Environment;
 
@@ -23,7 +25,8 @@ pub(super) fn doctor(
     json: bool,
     offline: bool,
 ) -> Result<ExitCode, Failure> {
-    let report = examine(environment, profile.clone(), offline);
+    let Examined { evidence, answers } = examine(environment, profile.clone(), offline);
+    let report = doctor::diagnose(&evidence, &answers);
     if json {
         output::print_json(&report.document())?;
     } else {
@@ -38,12 +41,38 @@ pub(super) fn doctor(
     }))
 }
 
-/// Collects, asks and concludes. Ends within 10 s, whatever the network does.
-pub(super) fn examine(environment: &Environment, profile: Option<String>, offline: bool) -> Report {
+/// `explain`: what the errors of a text mean, held against what is so here and now.
+pub(super) fn explain(
+    environment: &Environment,
+    text: Option<String>,
+    json: bool,
+    offline: bool,
+) -> Result<ExitCode, Failure> {
+    let mentions = text::read(text)?;
+    let Examined { evidence, answers } = examine(environment, None, offline);
+    let case = Case::new(&evidence, &answers);
+    let ids = case.subjects.iter().filter_map(|subject| Some(subject.access_key_id?.text.to_owned()));
+    let report = doctor::diagnose(&evidence, &answers);
+    let explanation = explain::explain(&mentions, &report, &Here::new(ids, &answers, &report));
+    if json {
+        output::print_json(&explanation.document())
+    } else {
+        output::print(&render::clean(&explain::render(&explanation)))
+    }
+}
+
+/// What was collected, and what AWS answered.
+struct Examined {
+    evidence: Evidence,
+    answers: Answers,
+}
+
+/// Collects and asks. Ends within 10 s, whatever the network does.
+fn examine(environment: &Environment, profile: Option<String>, offline: bool) -> Examined {
     let begin = clock::boot();
     let evidence = collect::collect(environment, profile, offline);
     let answers = ask(environment, &evidence, begin);
-    doctor::diagnose(&evidence, &answers)
+    Examined { evidence, answers }
 }
 
 fn ask(environment: &Environment, evidence: &Evidence, begin: Duration) -> Answers {

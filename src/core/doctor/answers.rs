@@ -15,7 +15,7 @@ const BY_ANSWER: [Id; 4] =
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     for id in BY_ANSWER {
-        if case.evidence.offline && !case.subjects.is_empty() {
+        if case.evidence.offline {
             findings.not_looked_for(id, "nothing was asked of AWS (--offline)");
         }
     }
@@ -192,7 +192,10 @@ fn key_unknown(subject: &Subject<'_>, answered: String) -> Finding {
         format!("AWS does not know the access key {id} in {}", subject.called()),
     )
     .evidence(answered)
-    .evidence("it was mistyped, deleted or turned off in IAM, or made seconds ago: AWS does not say which");
+    .evidence(
+        "it was mistyped, deleted or turned off in IAM, made seconds ago, or is of another partition (AWS China, GovCloud): AWS does \
+         not say which",
+    );
     if let Some(account) = subject.access_key_id.and_then(|id| access_key::account_of(id.text)) {
         finding = finding.evidence(format!(
             "the id is reported to encode its account (AWS does not document it): {account}; look for the key there"

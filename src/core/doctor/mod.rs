@@ -20,6 +20,7 @@ mod places;
 pub mod probe;
 mod question;
 mod region;
+mod remarks;
 mod report;
 mod role;
 mod sessions;
@@ -37,6 +38,8 @@ pub use self::evidence::{
 };
 pub use self::probe::{About, Answer, Answers, Keys, Order, Question, Refusal, Variant, Whose};
 pub use self::question::questions;
+pub use self::region::is_opt_in;
+pub use self::remarks::{CREDENTIALS_MALFORMED, FileRemarks, Remark, remarks};
 pub use self::report::{Certainty, Finding, Findings, Report, Severity};
 use crate::core::plan::PlanErrorCode;
 

@@ -168,7 +168,7 @@ fn rank(id: Id) -> u8 {
 }
 
 /// The whole result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The profile that was looked at, where there is one.
     pub profile: Option<String>,

@@ -1,6 +1,7 @@
 //! The words of one message.
 
 use crate::core::aws_error::printable;
+use crate::core::doctor::CREDENTIALS_MALFORMED;
 use crate::core::keeper::{CLOCK_SKEWED, CREDENTIALS_LOST, MFA_REQUIRED, SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 
 /// So many causes are listed; what is beyond is counted.
@@ -67,6 +68,7 @@ fn title(id: &str) -> &'static str {
         MFA_REQUIRED => "An MFA code is needed",
         CREDENTIALS_LOST => "Credentials can't be renewed",
         CLOCK_SKEWED => "This machine's clock",
+        CREDENTIALS_MALFORMED => "A mistake in an AWS file",
         _ => "AWS credentials",
     }
 }
@@ -105,6 +107,8 @@ mod tests {
         assert_eq!(message.body, "nobody is signed in\nfix: evercred login corp");
         assert!(message.is_urgent);
         assert!(!Message::of(&[told(CLOCK_SKEWED, "it is off", None)]).unwrap().is_urgent);
+        let mistake = Message::of(&[told(CREDENTIALS_MALFORMED, "the key has a blank in it", None)]).unwrap();
+        assert_eq!((mistake.title.as_str(), mistake.is_urgent), ("A mistake in an AWS file", false));
         assert_eq!(Message::of(&[]), None);
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Daemon;
 use crate::adapters::file as person_file;
 use crate::adapters::watch::{FileChange, FileContent};
+use crate::core::doctor;
 use crate::core::inputs::{AwsInputs, Change, Reading};
 use crate::core::keeper::Event;
 use crate::core::plan::{self, Plan, PlanError, Source, Step};
@@ -39,6 +40,12 @@ impl Daemon {
             self.token_files = token_files;
             self.watcher.set_paths(self.watched());
         }
+    }
+
+    /// Looks at the keys in the files. `by_change`: a person has just changed one of them.
+    pub(super) fn look_for_mistakes(&mut self, by_change: bool) {
+        let remarks = doctor::remarks(self.inputs.profiles(), &plan_context(&self.environment));
+        self.remarks.set(remarks, by_change, now().boot);
     }
 
     fn watched(&self) -> Vec<PathBuf> {
@@ -76,6 +83,7 @@ impl Daemon {
         if changes.contains(&Change::Profiles) {
             tracing::info!("{} has changed", path.display());
             self.make_plans();
+            self.look_for_mistakes(true);
         } else if changes.contains(&Change::Rejected)
             && let Some(problem) = self.inputs.problems().iter().rfind(|problem| problem.fatal)
         {
@@ -140,6 +148,7 @@ impl Daemon {
         }
         // Region and endpoint variables may have changed too.
         self.make_plans();
+        self.look_for_mistakes(false);
     }
 }
 

@@ -33,9 +33,19 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn forms(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
-    let text = |part: Option<Located<'_>>| part.map(|part| part.text.to_owned());
-    let (id, secret) = (text(subject.access_key_id), text(subject.secret_access_key));
-    let (id, secret) = (id.as_deref(), secret.as_deref());
+    for (id, name, part, mistake) in mistakes(subject) {
+        // Emulators and other makers' services have keys of other forms.
+        if !mistake.certain && question::endpoint(case, None).url.is_some() && !subject.has_aws_id() {
+            continue;
+        }
+        findings.add(malformed(case, subject, id, name, part, mistake));
+    }
+}
+
+/// What is wrong with each part of a key by its form, with what people call the part.
+pub(super) fn mistakes<'a>(subject: &Subject<'a>) -> Vec<(Id, &'static str, Located<'a>, Mistake)> {
+    let id = subject.access_key_id.map(|part| part.text);
+    let secret = subject.secret_access_key.map(|part| part.text);
     let checks = [
         (
             Id::AccessKeyMalformed,
@@ -56,14 +66,7 @@ fn forms(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
             subject.token().and_then(|part| token_mistake(part.text, id, secret)),
         ),
     ];
-    for (id, name, part, mistake) in checks {
-        let (Some(part), Some(mistake)) = (part, mistake) else { continue };
-        // Emulators and other makers' services have keys of other forms.
-        if !mistake.certain && question::endpoint(case, None).url.is_some() && !subject.has_aws_id() {
-            continue;
-        }
-        findings.add(malformed(case, subject, id, name, part, mistake));
-    }
+    checks.into_iter().filter_map(|(id, name, part, mistake)| Some((id, name, part?, mistake?))).collect()
 }
 
 fn malformed(
@@ -97,25 +100,57 @@ fn malformed(
 }
 
 fn tokens(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(id) = subject.access_key_id.filter(|id| is_id(id.text)) else { return };
+    match token_mismatch(subject) {
+        Some(TokenMismatch::Missing { id }) => findings.add(token_missing(case, subject, id)),
+        Some(TokenMismatch::LeftOver { id, token }) => findings.add(token_left_over(case, subject, id, token)),
+        None => {}
+    }
+}
+
+/// A key and a token that don't go together, by the form of the id.
+pub(super) enum TokenMismatch<'a> {
+    /// A temporary key without its token.
+    Missing {
+        /// The id.
+        id: Located<'a>,
+    },
+    /// A token beside a long-term key.
+    LeftOver {
+        /// The id.
+        id: Located<'a>,
+        /// The token.
+        token: Located<'a>,
+    },
+}
+
+impl TokenMismatch<'_> {
+    /// One sentence, the same wherever it is told.
+    pub(super) fn said(&self, called: &str) -> String {
+        match self {
+            Self::Missing { .. } => format!("the temporary key in {called} stands without its session token"),
+            Self::LeftOver { .. } => format!("a session token is left over beside the long-term key in {called}"),
+        }
+    }
+}
+
+/// Whether a token is missing or too much.
+pub(super) fn token_mismatch<'a>(subject: &Subject<'a>) -> Option<TokenMismatch<'a>> {
+    let id = subject.access_key_id.filter(|id| is_id(id.text))?;
     match (id.text.starts_with("ASIA"), subject.token()) {
-        (true, None) => findings.add(token_missing(case, subject, id)),
-        (false, Some(token)) => findings.add(token_left_over(case, subject, id, token)),
-        _ => {}
+        (true, None) => Some(TokenMismatch::Missing { id }),
+        (false, Some(token)) => Some(TokenMismatch::LeftOver { id, token }),
+        _ => None,
     }
 }
 
 /// IAM User Guide, "IAM identifiers": ASIA stands for temporary (STS) access keys, which are used with their session token.
 fn token_missing(case: &Case<'_>, subject: &Subject<'_>, id: Located<'_>) -> Finding {
-    let mut finding = Finding::new(
-        Id::SessionTokenMissing,
-        Severity::Error,
-        format!("the temporary key in {} stands without its session token", subject.called()),
-    )
-    .evidence(format!(
-        "{} begins with ASIA, so it is a temporary key, and works with its session token only",
-        case.place(&id)
-    ));
+    let mut finding =
+        Finding::new(Id::SessionTokenMissing, Severity::Error, TokenMismatch::Missing { id }.said(&subject.called()))
+            .evidence(format!(
+                "{} begins with ASIA, so it is a temporary key, and works with its session token only",
+                case.place(&id)
+            ));
     let elsewhere = case.subjects.iter().filter(|other| other.whose != subject.whose).find_map(Subject::token);
     if let Some(token) = elsewhere {
         finding = finding.evidence(format!(
@@ -144,14 +179,10 @@ fn token_left_over(case: &Case<'_>, subject: &Subject<'_>, id: Located<'_>, toke
         None => Fix::command("Take the token out of this shell.", format!("unset {}", token.name)),
         Some(origin) => Fix::advice(format!("Delete the line {} at {}.", token.name, case.at(origin))),
     };
-    Finding::new(
-        Id::SessionTokenStale,
-        Severity::Error,
-        format!("a session token is left over beside the long-term key in {}", subject.called()),
-    )
-    .evidence(format!("{} begins with AKIA, so it is a long-term key, which has no session token", case.place(&id)))
-    .evidence(format!("{} is sent all the same, and AWS refuses the key because of it", case.place(&token)))
-    .fix(remove)
+    Finding::new(Id::SessionTokenStale, Severity::Error, TokenMismatch::LeftOver { id, token }.said(&subject.called()))
+        .evidence(format!("{} begins with AKIA, so it is a long-term key, which has no session token", case.place(&id)))
+        .evidence(format!("{} is sent all the same, and AWS refuses the key because of it", case.place(&token)))
+        .fix(remove)
 }
 
 /// botocore prefers the older name (tried with boto3 1.43); every other SDK reads the present one only.

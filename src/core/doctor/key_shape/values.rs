@@ -6,11 +6,11 @@ use crate::core::aws_error::is_invisible;
 
 /// What is wrong with a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(in crate::core::doctor) struct Mistake {
     /// The rest of a sentence that begins with what the value should be: "is in small letters".
-    pub(super) what: String,
+    pub(in crate::core::doctor) what: String,
     /// Whether nothing of this form can be right; else it is only unlike all that are known.
-    pub(super) certain: bool,
+    pub(in crate::core::doctor) certain: bool,
 }
 
 /// The access key ids of AWS's documentation.

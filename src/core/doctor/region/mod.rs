@@ -13,7 +13,8 @@ mod tests;
 mod token_version;
 
 pub(in crate::core::doctor) use self::in_force::regions_in_force;
-pub(in crate::core::doctor) use self::partitions::{home_region, is_opt_in, partition_of};
+pub use self::partitions::is_opt_in;
+pub(in crate::core::doctor) use self::partitions::{home_region, partition_of};
 
 use self::partitions::known_partition;
 use super::case::Located;

@@ -56,7 +56,7 @@ pub(super) fn known_partition(name: &str) -> Option<&'static str> {
 
 /// Whether the region is off until the account enables it. All that were opened since March 2019 are: so is one that is
 /// newer than the table, by its form. The other partitions have none of the kind.
-pub(in crate::core::doctor) fn is_opt_in(region: &str) -> bool {
+pub fn is_opt_in(region: &str) -> bool {
     known(region).map_or_else(|| partition_of(region) == Some("aws") && has_known_words(region), |region| region.opt_in)
 }
 

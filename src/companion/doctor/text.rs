@@ -1,0 +1,48 @@
+//! `evercred explain`: where the text comes from.
+
+use std::io::{self, IsTerminal, Read};
+
+use crate::companion::failure::{ATTENTION, Failure, USAGE};
+use crate::core::explain::{Mention, Scanner};
+
+/// The AWS errors in the text that was given, else in standard input.
+pub(super) fn read(text: Option<String>) -> Result<Vec<Mention>, Failure> {
+    match text.filter(|text| text != "-") {
+        Some(text) => found_in(text.as_bytes()),
+        None if io::stdin().is_terminal() => Err(Failure::new(USAGE, "explain: there is no text to explain")
+            .fix("evercred explain 'An error occurred (…) when calling …', or COMMAND 2>&1 | evercred explain")),
+        None => found_in(io::stdin().lock()),
+    }
+}
+
+/// A log may be of any size: it is read in pieces, and only the errors are kept.
+fn found_in(mut input: impl Read) -> Result<Vec<Mention>, Failure> {
+    let mut scanner = Scanner::default();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match input.read(&mut piece) {
+            Ok(0) => break,
+            Ok(length) => scanner.feed(piece.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Failure::new(ATTENTION, format!("the text can't be read: {error}"))),
+        }
+    }
+    let mentions = scanner.finish();
+    if mentions.is_empty() {
+        return Err(Failure::new(ATTENTION, "the text holds no error about AWS credentials that is known here")
+            .fix("evercred doctor looks for every known cause without a text"));
+    }
+    Ok(mentions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_without_an_error_is_said_to_hold_none() {
+        let failure = found_in("all is well".as_bytes()).unwrap_err();
+        assert_eq!(failure.exit, ATTENTION);
+        assert_eq!(read(Some("InvalidClientTokenId".to_owned())).unwrap()[0].code, "InvalidClientTokenId");
+    }
+}

@@ -1,0 +1,202 @@
+//! What goes wrong with AWS: one table of error codes with class, meaning and fix, read by keeper, status, doctor and explain.
+
+mod table;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use self::table::TABLE;
+
+/// Our code for a `credential_process` whose program is nowhere on the daemon's PATH.
+pub const PROCESS_NOT_FOUND: &str = "ProcessNotFound";
+
+/// What a failure means for the next try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorClass {
+    /// The next try may succeed by itself: network, throttling, 5xx, a clock that is being corrected.
+    Retryable,
+    /// A person must do something first: log in, type a code.
+    NeedsLogin,
+    /// Trying again soon would not help: a refusal, a wrong key, no such role.
+    Permanent,
+}
+
+/// A failed call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What it means for the next try.
+    pub class: ErrorClass,
+    /// AWS's error code as it came, or one of ours (`Timeout`, `Network`, `Tls`, `InvalidResponse`, …).
+    pub code: String,
+    /// A sentence: what was asked of whom, and what came back.
+    pub message: String,
+    /// What to do about it.
+    pub fix: Option<String>,
+    /// The server asked not to be asked again before this (`Retry-After`).
+    pub retry_after: Option<TimeDelta>,
+    /// The answer says that the request's time was off: the estimate of AWS's time is wrong.
+    pub skewed: bool,
+}
+
+/// One error code.
+#[derive(Debug)]
+pub struct Entry {
+    /// AWS's code, or ours.
+    pub code: &'static str,
+    /// What it means for the next try.
+    pub class: ErrorClass,
+    /// Whether it is the signing credentials that were refused, rather than what was asked for.
+    pub refuses_signer: bool,
+    /// What it means, as a sentence.
+    pub meaning: &'static str,
+    /// What to do, as a sentence.
+    pub fix: &'static str,
+}
+
+/// Every entry.
+pub fn entries() -> impl Iterator<Item = &'static Entry> {
+    TABLE.iter()
+}
+
+/// The entry of a code.
+pub fn lookup(code: &str) -> Option<&'static Entry> {
+    TABLE.iter().find(|entry| entry.code == code)
+}
+
+/// A fault from what came back. `what` says what was asked: `AssumeRole of arn:… for profile "dev"`.
+pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Option<&str>) -> Fault {
+    let message = message.map(printable).filter(|message| !message.is_empty());
+    let code = code.unwrap_or("InvalidResponse");
+    let skewed = is_skew(code, message.as_deref());
+    let entry = lookup(code);
+    let wrong_code = message.as_deref().is_some_and(|message| message.contains("MultiFactorAuthentication failed"));
+    let class = match (skewed, wrong_code) {
+        (true, _) => ErrorClass::Retryable,
+        (false, true) => ErrorClass::NeedsLogin,
+        (false, false) => class(status, entry),
+    };
+    let fix = if wrong_code {
+        Some("type the code that the device shows next: each is good once".to_owned())
+    } else if skewed {
+        Some("the next request is signed with AWS's own time; nothing needs to be done".to_owned())
+    } else if code == "AccessDenied" && what.starts_with("AssumeRole") {
+        Some(ASSUME_ROLE_DENIED.to_owned())
+    } else {
+        entry.map(|entry| entry.fix.to_owned())
+    };
+    let said = match (&message, entry) {
+        (Some(message), _) => format!("{code}: {message}"),
+        (None, Some(entry)) => format!("{code}: {}", entry.meaning),
+        (None, None) => status.map_or_else(|| code.to_owned(), |status| format!("{code} (HTTP status {status})")),
+    };
+    Fault { class, code: code.to_owned(), message: format!("{what} failed: {said}"), fix, retry_after: None, skewed }
+}
+
+/// Whether a code says that the signing credentials themselves were refused.
+pub fn refuses_signer(fault: &Fault) -> bool {
+    !fault.skewed && lookup(&fault.code).is_some_and(|entry| entry.refuses_signer)
+}
+
+/// Whether no answer of AWS came at all: it is the network that fails, or what answers in AWS's place.
+pub fn is_unreached(fault: &Fault) -> bool {
+    is_unreached_code(&fault.code)
+}
+
+/// Whether a code is one of ours for a call that AWS did not answer.
+pub fn is_unreached_code(code: &str) -> bool {
+    matches!(code, "Timeout" | "Network" | "Tls" | "TlsClock" | "InvalidResponse")
+}
+
+fn class(status: Option<u16>, entry: Option<&Entry>) -> ErrorClass {
+    match (entry, status) {
+        (Some(entry), _) => entry.class,
+        (None, Some(408 | 425 | 429 | 500..)) => ErrorClass::Retryable,
+        (None, Some(400..=499)) => ErrorClass::Permanent,
+        // Neither an answer nor an error of AWS: a proxy, a captive portal, half an answer.
+        (None, _) => ErrorClass::Retryable,
+    }
+}
+
+/// STS has no code of its own for a request whose time is off: the text tells.
+fn is_skew(code: &str, message: Option<&str>) -> bool {
+    let text = message.unwrap_or_default();
+    match code {
+        "RequestTimeTooSkewed" | "RequestInTheFuture" | "RequestExpired" => true,
+        "SignatureDoesNotMatch" | "InvalidSignatureException" => {
+            text.contains("Signature expired") || text.contains("Signature not yet current")
+        }
+        _ => false,
+    }
+}
+
+/// One line of characters that show, of a length that a terminal bears: what a server says is not trusted.
+pub fn printable(text: &str) -> String {
+    const LONGEST: usize = 500;
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// Characters without a width, and those that turn the direction of what follows (Unicode's Bidi_Control).
+pub fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+const ASSUME_ROLE_DENIED: &str = "ask an administrator of the role's account whether the role exists, whether its trust policy \
+     names this caller (and which external id or MFA it wants), and whether this caller's own policies and the \
+     organisation's allow sts:AssumeRole on it; AWS does not say which of them it was";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_says_what_it_means_and_what_to_do() {
+        for entry in TABLE {
+            assert!(entry.meaning.len() > 10 && entry.fix.len() > 3, "{}", entry.code);
+            assert_eq!(TABLE.iter().filter(|other| other.code == entry.code).count(), 1, "{}", entry.code);
+        }
+    }
+
+    #[test]
+    fn what_was_not_in_the_table_is_classed_by_its_status() {
+        let class = |status| fault("x", status, Some("Unheard"), None).class;
+        assert_eq!(class(Some(500)), ErrorClass::Retryable);
+        assert_eq!(class(Some(429)), ErrorClass::Retryable);
+        assert_eq!(class(Some(400)), ErrorClass::Permanent);
+        assert_eq!(fault("x", Some(200), None, None).class, ErrorClass::Retryable);
+        // A login page of the network, whatever its status.
+        assert_eq!(fault("x", Some(403), None, None).class, ErrorClass::Retryable);
+    }
+
+    #[test]
+    fn a_signature_that_is_only_late_is_not_a_wrong_secret() {
+        let late =
+            fault("x", Some(403), Some("SignatureDoesNotMatch"), Some("Signature expired: 2026… is now earlier"));
+        assert!(late.skewed && late.class == ErrorClass::Retryable && !refuses_signer(&late));
+        let wrong = fault("x", Some(403), Some("SignatureDoesNotMatch"), Some("The request signature we calculated …"));
+        assert!(!wrong.skewed && wrong.class == ErrorClass::Permanent && refuses_signer(&wrong));
+    }
+
+    #[test]
+    fn a_servers_words_are_one_bounded_printable_line() {
+        assert_eq!(printable("a\u{1b}[31mb\n\tc\u{0}"), "a [31mb c");
+        assert_eq!(printable("to\u{202e}txt.exe\u{200b}"), "to txt.exe");
+        assert_eq!(printable(&"x".repeat(9_000)).chars().count(), 501);
+    }
+
+    #[test]
+    fn a_refused_role_keeps_every_cause_possible() {
+        let denied =
+            fault("AssumeRole of r for profile \"a\"", Some(403), Some("AccessDenied"), Some("User: arn is not …"));
+        assert!(denied.message.contains("User: arn"));
+        assert!(denied.fix.unwrap().contains("trust policy"));
+    }
+}

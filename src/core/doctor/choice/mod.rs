@@ -1,0 +1,207 @@
+//! Which way to credentials programs take here and now, and where they disagree.
+//!
+//! The orders are those of the SDKs' sources as of 2026.
+
+mod chains;
+mod place;
+#[cfg(test)]
+mod tests;
+
+use self::chains::choose;
+pub(super) use self::chains::way;
+pub(super) use self::place::KEYS;
+use super::{Case, Finding, Findings, Id, Severity, key_shape};
+use crate::core::aws_error::printable;
+use crate::core::fix::Fix;
+use crate::core::plan::{PlanErrorCode, helper_profile};
+use crate::core::profile::Section;
+
+/// Programs that choose alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// boto3, the AWS CLI and everything else on botocore (`botocore/credentials.py`, `create_credential_resolver`).
+    Botocore,
+    /// The SDK for JavaScript, v3 (`credential-provider-node`, `defaultProvider.ts`).
+    JavaScript,
+    /// The SDK for Go, v2 (`config/resolve_credentials.go`).
+    Go,
+    /// The SDK for Java, v2 (`DefaultCredentialsProvider`). System properties of its own are not seen here.
+    Java,
+    /// The SDK for Rust (`aws-config`, `default_provider/credentials.rs`).
+    Rust,
+}
+
+impl Client {
+    /// All that are looked at.
+    pub const ALL: [Self; 5] = [Self::Botocore, Self::JavaScript, Self::Go, Self::Java, Self::Rust];
+
+    /// What people call it.
+    pub fn called(self) -> &'static str {
+        match self {
+            Self::Botocore => "boto3 and the AWS CLI",
+            Self::JavaScript => "JavaScript (v3)",
+            Self::Go => "Go (v2)",
+            Self::Java => "Java (v2)",
+            Self::Rust => "Rust",
+        }
+    }
+}
+
+/// Where a program takes its credentials from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Uses {
+    /// Keys in the variables.
+    Environment,
+    /// AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN.
+    WebIdentity,
+    /// A profile, and which of its settings.
+    Profile {
+        /// The profile.
+        name: String,
+        /// `role_arn`, `SSO`, `static keys`, `credential_process`, …
+        way: &'static str,
+    },
+    /// AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI.
+    Container,
+    /// It gives up before it has looked everywhere; the end of a sentence.
+    Fails(String),
+    /// Nothing but the metadata of an EC2 instance is left, which a laptop has not.
+    Nothing,
+}
+
+impl Uses {
+    /// Whether there are credentials at its end, as far as can be seen.
+    fn gives(&self) -> bool {
+        !matches!(self, Self::Nothing | Self::Fails(_))
+    }
+
+    /// As the end of a sentence: "use …".
+    pub fn said(&self) -> String {
+        match self {
+            Self::Environment => "the keys in the variables".to_owned(),
+            Self::WebIdentity => "the web identity in the variables (AWS_WEB_IDENTITY_TOKEN_FILE)".to_owned(),
+            Self::Profile { name, way } => format!("{way} of profile \"{}\"", printable(name)),
+            Self::Container => "the container endpoint in the variables".to_owned(),
+            Self::Fails(why) => format!("nothing: {why}"),
+            Self::Nothing => "nothing".to_owned(),
+        }
+    }
+}
+
+/// What every client would use, in the clients' order.
+pub(super) fn choices(case: &Case<'_>) -> Vec<(Client, Uses)> {
+    let named = case.evidence.named.as_deref();
+    Client::ALL.iter().map(|client| (*client, choose(*client, case.evidence, named))).collect()
+}
+
+pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    findings.looked_for(&[Id::ClientsDisagree, Id::CredentialsMissing]);
+    let choices = choices(case);
+    missing(case, &choices, findings);
+    half_a_key(case, findings);
+    // What evercred itself has exported is the profile's own.
+    let is_own = case.profile.is_some() && case.evidence.variables.get("EVERCRED_PROFILE") == case.profile.as_deref();
+    let is_in_no_file = case.section().is_none() && case.profile.is_some();
+    if !is_own && !is_in_no_file {
+        disagreement(case, &choices, findings);
+    }
+}
+
+fn disagreement(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings) {
+    let Some((_, first)) = choices.first() else { return };
+    if choices.iter().all(|(_, uses)| uses == first) || !choices.iter().any(|(_, uses)| uses.gives()) {
+        return;
+    }
+    let mut groups: Vec<(&Uses, Vec<&str>)> = Vec::new();
+    for (client, uses) in choices {
+        match groups.iter_mut().find(|(other, _)| *other == uses) {
+            Some((_, clients)) => clients.push(client.called()),
+            None => groups.push((uses, vec![client.called()])),
+        }
+    }
+    let finding =
+        Finding::new(Id::ClientsDisagree, Severity::Warning, "not every program would use the same credentials here");
+    let finding = groups
+        .iter()
+        .fold(finding, |finding, (uses, clients)| finding.evidence(format!("{}: {}", clients.join(", "), uses.said())));
+    let fix = match &case.profile {
+        Some(profile) => Fix::advice(format!(
+            "Leave one way only: either the variables, or profile \"{profile}\" with one way to its credentials."
+        )),
+        None => Fix::advice("Leave one way only: either the variables, or a profile."),
+    };
+    findings.add(finding.fix(fix));
+}
+
+fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings) {
+    // A profile of evercred.toml is the daemon's alone, and its plan may be good.
+    if choices.iter().any(|(_, uses)| uses.gives()) || matches!(case.plan, Some(Ok(_))) {
+        return;
+    }
+    let finding = match (&case.profile, &case.plan) {
+        (Some(profile), Some(Err(error))) => {
+            // Those are findings of their own.
+            if !matches!(error.code, PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic) {
+                return;
+            }
+            let place = error.origin.map(|origin| format!(" ({})", case.at(origin))).unwrap_or_default();
+            Finding::new(
+                Id::CredentialsMissing,
+                Severity::Error,
+                format!("nothing gives credentials for profile \"{profile}\""),
+            )
+            .evidence(format!("{}{place}", error.message))
+            .fix(Fix::command("For a user's key: it is asked for.", configure(profile)))
+            .fix(Fix::command("For IAM Identity Center.", format!("aws configure sso --profile {profile}")))
+        }
+        _ => Finding::new(Id::CredentialsMissing, Severity::Error, "nothing here gives credentials")
+            .evidence(
+                "no keys, web identity or container endpoint are in the variables, and there is no profile \"default\"",
+            )
+            .fix(Fix::command("Name a profile; these are in the files.", "evercred profiles"))
+            .fix(Fix::command("Or make one: for a user's key.", "aws configure"))
+            .fix(Fix::command("Or for IAM Identity Center.", "aws configure sso")),
+    };
+    let near = case.subjects.iter().find_map(|subject| key_shape::near_miss(case, subject));
+    findings.add(match near {
+        Some((found, meant)) => {
+            finding.evidence(format!("{found} is no name that an SDK reads; {meant} may have been meant"))
+        }
+        None => finding,
+    });
+}
+
+fn configure(profile: &str) -> String {
+    if profile == "default" { "aws configure".to_owned() } else { format!("aws configure --profile {profile}") }
+}
+
+/// Half of a key in the variables: an error for some, passed over by others.
+fn half_a_key(case: &Case<'_>, findings: &mut Findings) {
+    let variables = &case.evidence.variables;
+    let lacking = match (variables.get("AWS_ACCESS_KEY_ID"), variables.get("AWS_SECRET_ACCESS_KEY")) {
+        (Some(_), None) => ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+        (None, Some(_)) => ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
+        _ => return,
+    };
+    let (there, lacks) = lacking;
+    let mut finding = Finding::new(
+        Id::CredentialsMissing,
+        Severity::Error,
+        format!("{there} is set and {lacks} is not: half a key signs nothing"),
+    )
+    .evidence("boto3 and the AWS CLI stop there where the id is set; the others pass it over and use what comes next");
+    let subject = case.subjects.iter().find(|subject| subject.whose == super::Whose::Environment);
+    if let Some((found, meant)) = subject.and_then(|subject| key_shape::near_miss(case, subject)) {
+        finding = finding.evidence(format!("{found} is no name that an SDK reads; {meant} may have been meant"));
+    }
+    findings.add(
+        finding
+            .fix(Fix::advice(format!("Export {lacks} too.")))
+            .fix(Fix::command("Or take the half out of this shell.", format!("unset {there}"))),
+    );
+}
+
+/// Whether a profile's line is our own helper's.
+pub(super) fn is_adopted(section: &Section) -> bool {
+    section.get("credential_process").is_some_and(|line| helper_profile(&line.text).is_some())
+}

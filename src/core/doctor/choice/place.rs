@@ -1,0 +1,166 @@
+//! What a program finds: the variables and a profile, and the questions that the chains ask of them.
+
+use super::{Client, Uses};
+use crate::core::aws_error::printable;
+use crate::core::doctor::{Evidence, Variables};
+use crate::core::profile::{Profiles, Section, SourceFile};
+
+pub(super) const ROLE: &str = "role_arn";
+pub(super) const SOURCE: &str = "the credential_source";
+pub(super) const SSO: &str = "the SSO settings";
+pub(in crate::core::doctor) const KEYS: &str = "the static keys";
+pub(super) const PROCESS: &str = "the credential_process";
+pub(super) const LOGIN: &str = "the login_session";
+pub(super) const TOKEN_FILE: &str = "the web_identity_token_file";
+
+/// What a program finds: the variables, and the profile that it goes by.
+pub(super) struct Place<'a> {
+    pub(super) client: Client,
+    variables: &'a Variables,
+    profiles: &'a Profiles,
+    profile: &'a str,
+    /// Whether somebody named the profile.
+    pub(super) is_named: bool,
+    section: Option<&'a Section>,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(client: Client, evidence: &'a Evidence, named: Option<&'a str>) -> Self {
+        // As it stands: an empty one is not the same as none to all.
+        let Evidence { variables, profiles, .. } = evidence;
+        let raw = |wanted: &str| variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+        let full = |wanted: &str| raw(wanted).filter(|value| !value.is_empty());
+        let profile = match client {
+            // (t) AWS_DEFAULT_PROFILE comes first, and an empty variable names a profile "" (`configprovider.py`).
+            Client::Botocore => raw("AWS_DEFAULT_PROFILE").or(named).or_else(|| raw("AWS_PROFILE")),
+            // `env_config.go`, `profileEnvKeys`.
+            Client::Go => named.or_else(|| full("AWS_PROFILE")).or_else(|| full("AWS_DEFAULT_PROFILE")),
+            // (t) An empty one is none.
+            Client::JavaScript => named.or_else(|| full("AWS_PROFILE")),
+            // An empty one names a profile "", which is in no file: `SystemSettingUtils.java`; `aws-runtime`'s `source.rs`.
+            Client::Java | Client::Rust => named.or_else(|| raw("AWS_PROFILE")),
+        };
+        let name = profile.unwrap_or("default");
+        let section = profiles.profiles.get(name);
+        Self { client, variables, profiles, profile: name, is_named: profile.is_some(), section }
+    }
+
+    /// One profile by itself.
+    pub(super) fn of_section(
+        client: Client,
+        section: &'a Section,
+        profiles: &'a Profiles,
+        variables: &'a Variables,
+    ) -> Self {
+        Self { client, variables, profiles, profile: &section.name, is_named: true, section: Some(section) }
+    }
+
+    /// Whether a variable is set.
+    pub(super) fn set(&self, name: &str) -> bool {
+        self.variables.get(name).is_some()
+    }
+
+    /// Whether the profile has a setting.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.file_of(key).is_some()
+    }
+
+    /// In which file a setting of the profile stands.
+    pub(super) fn file_of(&self, key: &str) -> Option<SourceFile> {
+        Some(self.section?.get(key)?.origin.file)
+    }
+
+    pub(super) fn by(&self, way: &'static str) -> Uses {
+        Uses::Profile { name: self.profile.to_owned(), way }
+    }
+
+    pub(super) fn if_has(&self, key: &str, way: &'static str) -> Option<Uses> {
+        self.has(key).then(|| self.by(way))
+    }
+
+    pub(super) fn if_keys(&self) -> Option<Uses> {
+        (self.has("aws_access_key_id") && self.has("aws_secret_access_key")).then(|| self.by(KEYS))
+    }
+
+    pub(super) fn if_token_file(&self) -> Option<Uses> {
+        (self.has("role_arn") && self.has("web_identity_token_file")).then(|| self.by(TOKEN_FILE))
+    }
+
+    pub(super) fn no_such_profile(&self) -> Option<Uses> {
+        if !self.is_named || self.section.is_some() {
+            return None;
+        }
+        Some(match self.profile {
+            "" => fails("the variable that names a profile is set and empty (ProfileNotFound)"),
+            name => Uses::Fails(format!("profile \"{}\" is in no file", printable(name))),
+        })
+    }
+
+    pub(super) fn keys_in_variables(&self) -> Option<Uses> {
+        let (ids, secrets): (&[&str], &[&str]) = match self.client {
+            // `env_config.go`, `credAccessEnvKeys` and `credSecretEnvKeys`.
+            Client::Go => (&["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"], &["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"]),
+            // `environment/credentials.rs`.
+            Client::Rust => (&["AWS_ACCESS_KEY_ID"], &["AWS_SECRET_ACCESS_KEY", "SECRET_ACCESS_KEY"]),
+            _ => (&["AWS_ACCESS_KEY_ID"], &["AWS_SECRET_ACCESS_KEY"]),
+        };
+        let any = |names: &[&str]| names.iter().any(|name| self.set(name));
+        (any(ids) && any(secrets)).then_some(Uses::Environment)
+    }
+
+    pub(super) fn web_identity(&self) -> Option<Uses> {
+        (self.set("AWS_WEB_IDENTITY_TOKEN_FILE") && self.set("AWS_ROLE_ARN")).then_some(Uses::WebIdentity)
+    }
+
+    pub(super) fn container(&self) -> Option<Uses> {
+        let names = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+        names.iter().any(|name| self.set(name)).then_some(Uses::Container)
+    }
+
+    /// Whether the profile has any SSO setting: for all but botocore that is the sign (each SDK's `isSsoProfile` or its like).
+    pub(super) fn has_any_sso(&self) -> bool {
+        ["sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name"]
+            .iter()
+            .any(|key| self.has(key))
+    }
+
+    /// Whether the profile names a source that is in no file.
+    pub(super) fn lacks_source(&self) -> bool {
+        let source = self.section.and_then(|section| section.get("source_profile"));
+        source.is_some_and(|source| !self.profiles.profiles.contains_key(&source.text))
+    }
+
+    fn session(&self) -> Option<&'a Section> {
+        self.profiles.sso_sessions.get(&self.section?.get("sso_session")?.text)
+    }
+
+    /// Whether the profile names a session that is in no file.
+    pub(super) fn lacks_session(&self) -> bool {
+        self.has("sso_session") && self.session().is_none()
+    }
+
+    /// What the profile's SSO settings lack.
+    pub(super) fn sso_lacks(&self) -> Option<&'static str> {
+        let of_session = |key: &str| self.session().is_some_and(|session| session.get(key).is_some());
+        if self.lacks_session() {
+            return Some("sso-session section");
+        }
+        ["sso_account_id", "sso_role_name"]
+            .into_iter()
+            .find(|key| !self.has(key))
+            .or_else(|| ["sso_start_url", "sso_region"].into_iter().find(|key| !self.has(key) && !of_session(key)))
+    }
+
+    /// By its SSO settings, or an error where they are not whole.
+    pub(super) fn sso_or(&self, error: &str) -> Uses {
+        match self.sso_lacks() {
+            None => self.by(SSO),
+            Some(lacks) => Uses::Fails(format!("the profile's SSO settings have no {lacks} {error}")),
+        }
+    }
+}
+
+/// It stops there, and why.
+pub(super) fn fails(why: &str) -> Uses {
+    Uses::Fails(why.to_owned())
+}

@@ -1,0 +1,138 @@
+//! What is certainly wrong with the keys in the AWS files, by their form alone: for who watches the files and can tell before
+//! anybody calls AWS. The rules are the doctor's own; what is only doubtful is left to it, as it asks AWS too.
+
+mod emulator;
+mod telling;
+
+pub use self::telling::{CREDENTIALS_MALFORMED, FileRemarks};
+
+use super::choice::{KEYS, is_adopted, way};
+use super::key_shape::{TokenMismatch, mistakes, token_mismatch};
+use super::{Client, Id, Subject};
+use crate::core::aws_error::printable;
+use crate::core::plan::PlanContext;
+use crate::core::profile::{Origin, Profiles, Section, SourceFile};
+
+/// So many are told at most: a file with more is no file of credentials.
+const MOST: usize = 50;
+
+/// One thing that is wrong with a profile's keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// What, by the doctor's name for it.
+    pub id: Id,
+    /// The profile.
+    pub profile: String,
+    /// One sentence, without a secret and fit to be shown.
+    pub message: String,
+    /// Where it stands.
+    pub origin: Origin,
+    /// What to do.
+    pub fix: Option<String>,
+}
+
+/// What is certainly wrong with the keys of the profiles: parts that can't be what they stand for, tokens that are missing or
+/// left over, and keys that hide another way to credentials. Nothing is said of keys for an emulator on this machine.
+pub fn remarks(profiles: &Profiles, context: &PlanContext) -> Vec<Remark> {
+    let of_section = |section| {
+        let found = of_section(section, profiles);
+        // Few have any, so that the look at all the others is seldom taken.
+        if found.is_empty() || emulator::is_for_one(section, profiles, context) { Vec::new() } else { found }
+    };
+    profiles.profiles.values().flat_map(of_section).take(MOST).collect()
+}
+
+fn of_section(section: &Section, profiles: &Profiles) -> Vec<Remark> {
+    let Some(subject) = Subject::of_section(section) else { return Vec::new() };
+    let mut remarks = malformed(section, &subject);
+    remarks.extend(token(section, &subject));
+    remarks.extend(hides_another_way(section, profiles));
+    remarks
+}
+
+fn malformed(section: &Section, subject: &Subject<'_>) -> Vec<Remark> {
+    let mistakes = mistakes(subject);
+    // An id that is only unlike AWS's is another maker's: `test` and `minioadmin` are id and secret at once.
+    if mistakes.iter().any(|(id, .., mistake)| *id == Id::AccessKeyMalformed && !mistake.certain) {
+        return Vec::new();
+    }
+    let certain = mistakes.into_iter().filter(|(.., mistake)| mistake.certain);
+    certain
+        .filter_map(|(id, name, part, mistake)| {
+            let message = format!("the {name} in {} {}", subject.called(), mistake.what);
+            let fix = if subject.is_temporary() {
+                format!("correct {}, or get new credentials from the tool that wrote these", part.name)
+            } else {
+                format!("correct {}, or type the key anew: {}", part.name, configure(&section.name))
+            };
+            Some(remark(id, section, message, part.origin?, fix))
+        })
+        .collect()
+}
+
+fn token(section: &Section, subject: &Subject<'_>) -> Option<Remark> {
+    let mismatch = token_mismatch(subject)?;
+    let message = mismatch.said(&subject.called());
+    match mismatch {
+        TokenMismatch::Missing { id } => {
+            let fix = "write aws_session_token beside it, from the same session as the key";
+            Some(remark(Id::SessionTokenMissing, section, message, id.origin?, fix.to_owned()))
+        }
+        TokenMismatch::LeftOver { id, token } => {
+            // botocore reads the keys of each file by itself, so what stands in the other file may go with other keys
+            // (`botocore/credentials.py`, `SharedCredentialProvider` and `ConfigProvider`).
+            let origin = token.origin.filter(|origin| id.origin.is_some_and(|id| id.file == origin.file))?;
+            let names: Vec<&str> =
+                [subject.security_token, subject.session_token].into_iter().flatten().map(|token| token.name).collect();
+            let lines = if names.len() > 1 { "lines" } else { "line" };
+            let fix = format!("delete the {lines} {}", names.join(" and "));
+            Some(remark(Id::SessionTokenStale, section, message, origin, fix))
+        }
+    }
+}
+
+/// Keys in the credentials file that some programs use instead of the profile's other way to credentials.
+fn hides_another_way(section: &Section, profiles: &Profiles) -> Option<Remark> {
+    let origin = section.get("aws_access_key_id").filter(|_| section.get("aws_secret_access_key").is_some())?.origin;
+    if origin.file != SourceFile::Credentials {
+        return None;
+    }
+    let mut users = Vec::new();
+    let mut hidden = None;
+    for client in Client::ALL {
+        match way(client, section, profiles) {
+            Some(KEYS) => users.push(client.called()),
+            Some(other) => hidden = Some(other),
+            None => {}
+        }
+    }
+    let (id, hidden) = match hidden.filter(|_| !users.is_empty())? {
+        _ if is_adopted(section) => (Id::AdoptionBroken, "evercred"),
+        hidden => (Id::StaticKeysIgnored, hidden),
+    };
+    let message = format!(
+        "{} take the keys of profile \"{}\" in the credentials file instead of {hidden}",
+        users.join(", "),
+        section.name
+    );
+    let fix = format!("delete the keys of [{}], or move them to a profile of their own", section.name);
+    Some(remark(id, section, message, origin, fix))
+}
+
+fn remark(id: Id, section: &Section, message: String, origin: Origin, fix: String) -> Remark {
+    let (message, fix) = (printable(&message), Some(printable(&fix)));
+    Remark { id, profile: section.name.clone(), message, origin, fix }
+}
+
+/// The command that asks for a profile's key. A name that a shell would read otherwise is quoted.
+fn configure(profile: &str) -> String {
+    let is_plain = profile.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@+/:".contains(&byte));
+    match profile {
+        "default" => "aws configure".to_owned(),
+        plain if is_plain => format!("aws configure --profile {plain}"),
+        other => format!("aws configure --profile '{}'", other.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! Finds AWS errors in a text: fed pieces of any size, in bounded memory.
+
+use super::clean::Cleaner;
+use super::patterns::{self, Kind, Pattern, is_of_word};
+use super::reading::{around, read};
+
+/// One error that a text holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// AWS's code, or the name of the SDK's exception.
+    pub code: String,
+    /// The code of `core::aws_error` that says what it means.
+    pub means: &'static str,
+    /// Whether it only says that something failed or that nothing was found.
+    pub general: bool,
+    /// Whether it is AWS's own answer, rather than what an SDK made of it.
+    pub by_aws: bool,
+    /// Which service was asked.
+    pub service: Option<String>,
+    /// What was asked for.
+    pub operation: Option<String>,
+    /// What was said, printable, bounded, without secrets.
+    pub message: String,
+    /// The access key id, where the text has one of the right form near by.
+    pub access_key_id: Option<String>,
+    /// The ARN of who asked, else the first ARN near by.
+    pub arn: Option<String>,
+    /// The region, by an ARN or a host name near by.
+    pub region: Option<String>,
+    /// This machine's time minus AWS's in seconds, where the text says both.
+    pub skew_seconds: Option<i64>,
+    /// How often it occurs.
+    pub times: u64,
+}
+
+/// As much is looked at in one go, in bytes.
+const WINDOW: usize = 64 * 1024;
+const PIECE: usize = 4096;
+/// What may belong to an error before its code, and after it, in bytes.
+const BEFORE: usize = 1024;
+const AFTER: usize = 3 * 1024;
+/// More different errors than this are not kept.
+const MOST: usize = 32;
+
+/// Reads a text piece by piece.
+#[derive(Debug, Default)]
+pub struct Scanner {
+    cleaner: Cleaner,
+    window: String,
+    mentions: Vec<Mention>,
+    /// How much of the window's beginning has been looked at.
+    looked_at: usize,
+}
+
+/// All of a text at once.
+pub fn scan(text: &str) -> Vec<Mention> {
+    let mut scanner = Scanner::default();
+    scanner.feed(text.as_bytes());
+    scanner.finish()
+}
+
+impl Scanner {
+    /// The next piece, of any size.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        for piece in bytes.chunks(PIECE) {
+            self.cleaner.feed(piece, &mut self.window);
+            if self.window.len() >= WINDOW {
+                self.look(false);
+            }
+        }
+    }
+
+    /// What was found: what says most first, and else as it stands in the text.
+    pub fn finish(mut self) -> Vec<Mention> {
+        self.look(true);
+        self.mentions.sort_by_key(|mention| (mention.general, !mention.by_aws));
+        self.mentions
+    }
+
+    fn look(&mut self, at_end: bool) {
+        let text = std::mem::take(&mut self.window);
+        let until = if at_end { text.len() } else { text.floor_char_boundary(text.len().saturating_sub(AFTER)) };
+        let from = self.looked_at;
+        let hits = hits(&text);
+        for hit in hits.iter().filter(|hit| (from..until).contains(&hit.at)) {
+            if counts(&text, *hit, &hits) {
+                let mention = read(&text, *hit);
+                if is_ours(&mention, &text, *hit) {
+                    self.keep(mention);
+                }
+            }
+        }
+        let kept = text.floor_char_boundary(until.saturating_sub(BEFORE));
+        self.looked_at = until - kept;
+        self.window = text;
+        self.window.drain(..kept);
+    }
+
+    fn keep(&mut self, mention: Mention) {
+        let same = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
+        let known = self.mentions.iter_mut().find(|known| {
+            known.code == mention.code
+                && same(&known.service, &mention.service)
+                && same(&known.operation, &mention.operation)
+                && same(&known.arn, &mention.arn)
+        });
+        let Some(known) = known else {
+            if self.mentions.len() < MOST {
+                self.mentions.push(mention);
+            }
+            return;
+        };
+        known.times = known.times.saturating_add(1);
+        known.service = known.service.take().or(mention.service);
+        known.operation = known.operation.take().or(mention.operation);
+        known.access_key_id = known.access_key_id.take().or(mention.access_key_id);
+        known.arn = known.arn.take().or(mention.arn);
+        known.region = known.region.take().or(mention.region);
+        known.skew_seconds = known.skew_seconds.or(mention.skew_seconds);
+        if known.message.len() < mention.message.len() {
+            known.message = mention.message;
+        }
+    }
+}
+
+/// A place where something is that is looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Hit {
+    pub(super) at: usize,
+    pub(super) end: usize,
+    pub(super) pattern: Pattern,
+}
+
+/// Every place where something begins that is looked for.
+fn hits(text: &str) -> Vec<Hit> {
+    let bytes = text.as_bytes();
+    let is_of_word = |at: usize| bytes.get(at).is_some_and(|byte| is_of_word(char::from(*byte)));
+    let mut hits: Vec<Hit> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let begin = at;
+        while is_of_word(at) {
+            at += 1;
+        }
+        if at == begin {
+            at += 1;
+        } else if at - begin >= 2
+            && let (Some(word), Some(rest)) = (text.get(begin..at), text.get(begin..))
+        {
+            let found = patterns::beginning_with(word).iter().find_map(|pattern| {
+                Some(Hit { at: begin, end: begin + matches(rest, pattern.text)?, pattern: *pattern })
+            });
+            hits.extend(found);
+        }
+    }
+    hits
+}
+
+/// How much of `text` says `pattern`, white space being as good as any other.
+fn matches(text: &str, pattern: &str) -> Option<usize> {
+    let mut rest = text;
+    for c in pattern.chars() {
+        rest = if c == ' ' {
+            let trimmed = rest.trim_start();
+            if trimmed.len() == rest.len() {
+                return None;
+            }
+            trimmed
+        } else {
+            rest.strip_prefix(c)?
+        };
+    }
+    Some(text.len() - rest.len())
+}
+
+/// Words that only stand near errors of AWS.
+const SIGNS: [&str; 17] = [
+    "when calling the",
+    "api error",
+    "operation error",
+    "Status Code",
+    "status code",
+    "Error Code",
+    "request id",
+    "RequestId",
+    "RequestID",
+    "<Code>",
+    "__type",
+    "arn:aws",
+    "amazonaws",
+    "AWS",
+    "Aws",
+    "aws",
+    "$metadata",
+];
+
+fn counts(text: &str, hit: Hit, hits: &[Hit]) -> bool {
+    let near = |reach: usize, test: &dyn Fn(&Hit) -> bool| {
+        hits.iter().any(|other| other.at != hit.at && other.at.abs_diff(hit.at) < reach && test(other))
+    };
+    let is_code = |other: &Hit| matches!(other.pattern.kind, Kind::Code | Kind::CommonCode);
+    match hit.pattern.kind {
+        Kind::Code | Kind::Exact | Kind::General => true,
+        Kind::CommonCode => {
+            text.trim() == hit.pattern.text || SIGNS.iter().any(|sign| around(text, hit, 300, 500).contains(sign))
+        }
+        Kind::Message => !near(600, &|other| {
+            is_code(other) || other.pattern.kind == Kind::Message && other.at < hit.at && hit.at - other.at < 300
+        }),
+    }
+}
+
+/// Codes that every second service has for things of its own: they are about credentials where they come from the services that
+/// give credentials.
+fn is_ours(mention: &Mention, text: &str, hit: Hit) -> bool {
+    const OF_ANYBODY: [&str; 8] = [
+        "ResourceNotFoundException",
+        "ForbiddenException",
+        "UnauthorizedException",
+        "InvalidRequestException",
+        "ValidationError",
+        "NoSuchEntity",
+        "MalformedPolicyDocument",
+        "INVALID_REQUEST",
+    ];
+    if !OF_ANYBODY.contains(&mention.means) || text.trim() == hit.pattern.text {
+        return true;
+    }
+    match (&mention.service, &mention.operation) {
+        (Some(service), _) => matches!(service.as_str(), "STS" | "SSO" | "SSO OIDC" | "Signin"),
+        (None, Some(_)) => false,
+        (None, None) => {
+            let near = around(text, hit, 300, 500).to_ascii_lowercase();
+            ["sso", "oidc", "signin", "sts", "identity center"].iter().any(|word| near.contains(word))
+        }
+    }
+}

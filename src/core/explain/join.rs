@@ -1,0 +1,228 @@
+//! The causes of an error, held against what is so here and now.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::causes;
+use super::extract::Mention;
+use crate::core::aws_error;
+use crate::core::doctor::{Answer, Answers, Certainty, Finding, Id, Report, Severity};
+use crate::core::fix::Fix;
+
+/// How likely something is behind an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Likelihood {
+    /// Seen here, or said by the message.
+    Confirmed,
+    /// A usual cause.
+    Likely,
+    /// Not to be ruled out.
+    Possible,
+    /// Looked for, and not so here.
+    RuledOut,
+}
+
+/// One thing that may be behind an error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// What.
+    pub id: Id,
+    /// How likely.
+    pub likelihood: Likelihood,
+    /// What speaks for it or against it, one sentence each.
+    pub evidence: Vec<String>,
+    /// What to do, the first thing first.
+    pub fix: Vec<Fix>,
+}
+
+/// One error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// As the text has it.
+    pub mention: Mention,
+    /// What it means.
+    pub meaning: String,
+    /// What the message says besides, one sentence each: who asked for what, which policy decided.
+    pub says: Vec<String>,
+    /// What may be behind it, the likeliest first.
+    pub causes: Vec<Cause>,
+    /// What to do about the code, whatever is behind it.
+    pub fix: Vec<Fix>,
+}
+
+/// All that a text holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The errors, what says most first.
+    pub errors: Vec<Explained>,
+}
+
+/// What an error's text is compared with: whether it is about the credentials of this machine at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Here {
+    /// The access key ids that stand here.
+    pub access_key_ids: Vec<String>,
+    /// The accounts that AWS said that they belong to.
+    pub accounts: Vec<String>,
+    /// Nothing here gives credentials: whose the error is about stand elsewhere.
+    pub has_none: bool,
+}
+
+impl Here {
+    /// From the keys that stand here and what AWS answered.
+    pub fn new(access_key_ids: impl IntoIterator<Item = String>, answers: &Answers, report: &Report) -> Self {
+        let accounts = answers.iter().filter_map(|(_, answer)| match answer {
+            Answer::Accepted { account_id, .. } if !account_id.is_empty() => Some(account_id.clone()),
+            _ => None,
+        });
+        let has_none = report.findings.iter().any(|finding| finding.id == Id::CredentialsMissing);
+        Self { access_key_ids: access_key_ids.into_iter().collect(), accounts: accounts.collect(), has_none }
+    }
+
+    /// What the text names that is not of here, as the beginning of a sentence.
+    fn elsewhere(&self, mention: &Mention) -> Option<String> {
+        if self.has_none && mention.by_aws {
+            let said = "AWS answered to some credentials, and nothing gives any here: the text is about another shell, profile or machine";
+            return Some(said.to_owned());
+        }
+        if let Some(id) = &mention.access_key_id {
+            if self.access_key_ids.contains(id) {
+                return None;
+            }
+            if !self.access_key_ids.is_empty() {
+                return Some(format!("the text names the access key {id}, which is not in this shell or its profile"));
+            }
+        }
+        // Who asked; what was asked for is often of another account.
+        let caller = mention.arn.as_deref().filter(|arn| arn.contains(":user/") || arn.contains(":assumed-role/"))?;
+        let account = caller.split(':').nth(4).filter(|account| account.len() == 12)?;
+        (!self.accounts.is_empty() && !self.accounts.iter().any(|known| known == account))
+            .then(|| format!("the text names the account {account}, and the credentials of this shell are of another"))
+    }
+}
+
+/// At most so many errors of a text are explained.
+const MOST: usize = 10;
+
+/// What the errors of a text mean, given what the doctor found.
+pub fn explain(mentions: &[Mention], report: &Report, here: &Here) -> Explanation {
+    let one = |mention: &Mention| Explained {
+        mention: mention.clone(),
+        meaning: meaning(mention),
+        says: causes::says(mention),
+        causes: causes(mention, report, here),
+        fix: aws_error::lookup(mention.means).map(|entry| Fix::advice(entry.fix)).into_iter().collect(),
+    };
+    Explanation { errors: mentions.iter().take(MOST).map(one).collect() }
+}
+
+fn meaning(mention: &Mention) -> String {
+    let code = if causes::is_about_time(mention) { "RequestTimeTooSkewed" } else { mention.means };
+    aws_error::lookup(code).map_or_else(String::new, |entry| entry.meaning.to_owned())
+}
+
+fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
+    let elsewhere = here.elsewhere(mention);
+    let candidates = causes::candidates(mention);
+    let mut causes: Vec<Cause> = Vec::new();
+    for candidate in candidates {
+        let found: Vec<&Finding> = report.findings.iter().filter(|finding| finding.id == candidate.id).collect();
+        let mut cause =
+            Cause { id: candidate.id, likelihood: candidate.likelihood, evidence: candidate.evidence, fix: Vec::new() };
+        if found.is_empty() {
+            not_found(&mut cause, report, elsewhere.as_deref());
+        } else {
+            as_found(&mut cause, &found, elsewhere.as_deref());
+        }
+        causes.push(cause);
+    }
+    let others = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    for finding in others {
+        if !causes.iter().any(|cause| cause.id == finding.id) {
+            let mut evidence = vec![finding.title.clone()];
+            evidence.extend(finding.evidence.iter().cloned());
+            causes.push(Cause { id: finding.id, likelihood: Likelihood::Possible, evidence, fix: finding.fix.clone() });
+        }
+    }
+    causes.sort_by_key(|cause| cause.likelihood);
+    if let Some(cause) =
+        causes.first_mut().filter(|cause| cause.likelihood != Likelihood::RuledOut && cause.fix.is_empty())
+    {
+        cause.fix.extend(aws_error::lookup(mention.means).map(|entry| Fix::advice(fix_of(cause.id, entry.fix))));
+    }
+    causes
+}
+
+/// The advice of the table is about the code; what the message says may be more exact.
+fn fix_of(id: Id, of_code: &str) -> String {
+    match id {
+        Id::ClockSkewed => "set this machine's clock right; evercred clock shows how far it is off",
+        Id::MfaCodeRefused => "type the code that the device shows next: each is good once",
+        Id::DurationTooLong => {
+            "lower duration_seconds: a role's longest session is set on the role, and a role assumed from another role's \
+             session lives one hour at most"
+        }
+        Id::AssumeRoleDenied => {
+            "have the role's trust policy and this caller's own policies looked at by an administrator of the role's account"
+        }
+        Id::SessionTokenWithoutMfa => "get the session with an MFA code (mfa_serial), or ask IAM with the user's own key",
+        _ => of_code,
+    }
+    .to_owned()
+}
+
+fn as_found(cause: &mut Cause, found: &[&Finding], elsewhere: Option<&str>) {
+    let confirmed = found.iter().any(|finding| finding.certainty == Certainty::Confirmed);
+    if let Some(elsewhere) = elsewhere {
+        cause.evidence.push(format!("{elsewhere}; what was found here may be another matter"));
+    } else if confirmed {
+        cause.likelihood = Likelihood::Confirmed;
+    } else {
+        cause.likelihood = cause.likelihood.min(Likelihood::Likely);
+    }
+    for finding in found {
+        cause.evidence.push(finding.title.clone());
+        cause.evidence.extend(finding.evidence.iter().cloned());
+        cause.fix.extend(finding.fix.iter().cloned());
+    }
+}
+
+fn not_found(cause: &mut Cause, report: &Report, elsewhere: Option<&str>) {
+    let good = cause.id.good();
+    if let Some(why) = report.not_checked.get(&cause.id) {
+        cause.evidence.push(format!("it could not be looked for here: {why}"));
+    } else if !report.checked.contains(&cause.id) {
+        cause.evidence.push("it could not be looked for here".to_owned());
+    } else if cause.likelihood == Likelihood::Confirmed {
+        cause.evidence.push(format!("here and now it is otherwise: {good}"));
+    } else if let Some(elsewhere) = elsewhere {
+        cause.likelihood = Likelihood::Possible;
+        cause.evidence.push(format!("{elsewhere}; it is ruled out for the credentials of this shell alone ({good})"));
+    } else {
+        cause.likelihood = Likelihood::RuledOut;
+        cause.evidence = vec![good.to_owned()];
+    }
+}
+
+impl Explanation {
+    /// The document of `explain --json`.
+    pub fn document(&self) -> Value {
+        let mut document = self.errors.first().map_or_else(|| json!({}), Explained::document);
+        if let Value::Object(fields) = &mut document {
+            fields.insert("schema".to_owned(), json!("evercred.explain/1"));
+            fields.insert("errors".to_owned(), self.errors.iter().map(Explained::document).collect());
+        }
+        document
+    }
+}
+
+impl Explained {
+    fn document(&self) -> Value {
+        let Mention { code, service, operation, message, times, .. } = &self.mention;
+        json!({
+            "code": code, "service": service, "operation": operation, "message": message, "times": times,
+            "meaning": self.meaning, "says": self.says, "fix": self.fix, "causes": self.causes,
+        })
+    }
+}

@@ -1,0 +1,14 @@
+//! What an AWS error message means here and now: finds the errors in a text of any size, knows what causes each, and holds the
+//! causes against what the doctor found.
+
+mod causes;
+mod clean;
+mod extract;
+mod join;
+mod patterns;
+mod reading;
+mod render;
+
+pub use self::extract::{Mention, Scanner, scan};
+pub use self::join::{Cause, Explained, Explanation, Here, Likelihood, explain};
+pub use self::render::render;

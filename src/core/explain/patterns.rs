@@ -1,0 +1,238 @@
+//! What is looked for: codes of AWS's, AWS's sentences where an SDK leaves the code out, and the SDKs' own sentences.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::core::aws_error::{self, ErrorClass};
+
+/// What a place in a text turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pattern {
+    /// The words in the text; a blank stands for any white space.
+    pub(super) text: &'static str,
+    /// The code that is shown.
+    pub(super) code: &'static str,
+    /// The code of `core::aws_error` that says what it means.
+    pub(super) means: &'static str,
+    /// How it is read.
+    pub(super) kind: Kind,
+}
+
+/// How a place in a text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A code that only AWS uses.
+    Code,
+    /// A code that others use too: it counts beside words that only AWS and its SDKs use.
+    CommonCode,
+    /// AWS's message: counts where no code stands near it.
+    Message,
+    /// A sentence or an exception of an SDK that says exactly what it missed.
+    Exact,
+    /// A sentence that only says that nothing was found or that something failed.
+    General,
+}
+
+/// The codes of the table that others than AWS use, or that are plain words.
+const COMMON: [&str; 25] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "UnauthorizedException",
+    "ForbiddenException",
+    "ResourceNotFoundException",
+    "NotAuthorized",
+    "NotAuthorizedException",
+    "AuthorizationError",
+    "UnauthorizedOperation",
+    "InvalidToken",
+    "InvalidSecurity",
+    "ExpiredToken",
+    "TokenRefreshRequired",
+    "RequestExpired",
+    "ValidationError",
+    "NoSuchEntity",
+    "InvalidRequestException",
+    "InvalidClientException",
+    "UnauthorizedClientException",
+    "InvalidScopeException",
+    "TOKEN_EXPIRED",
+    "INVALID_REQUEST",
+    "INSUFFICIENT_PERMISSIONS",
+    "InvalidIdentityToken",
+];
+
+const fn message(text: &'static str, code: &'static str) -> Pattern {
+    Pattern { text, code, means: code, kind: Kind::Message }
+}
+
+const fn exact(text: &'static str, code: &'static str, means: &'static str) -> Pattern {
+    Pattern { text, code, means, kind: Kind::Exact }
+}
+
+const fn general(text: &'static str, code: &'static str, means: &'static str) -> Pattern {
+    Pattern { text, code, means, kind: Kind::General }
+}
+
+/// Sentences, each as its SDK's or service's source or documentation has it.
+static SENTENCES: &[Pattern] = &[
+    // AWS's messages: Java v2 prints them without the code.
+    message("The security token included in the request is invalid", "InvalidClientTokenId"),
+    message("The security token included in the request is expired", "ExpiredToken"),
+    message("The provided token has expired", "ExpiredToken"),
+    message("The provided token is malformed or otherwise invalid", "InvalidToken"),
+    message("The AWS Access Key Id you provided does not exist in our records", "InvalidAccessKeyId"),
+    message("The request signature we calculated does not match the signature you provided", "SignatureDoesNotMatch"),
+    message("Signature expired:", "SignatureDoesNotMatch"),
+    message("Signature not yet current:", "SignatureDoesNotMatch"),
+    message("AWS was not able to validate the provided access credentials", "AuthFailure"),
+    message("The difference between the request time and the current time is too large", "RequestTimeTooSkewed"),
+    message("MultiFactorAuthentication failed", "AccessDenied"),
+    message("The AWS Access Key Id needs a subscription for the service", "OptInRequired"),
+    message("STS is not activated in this region for account", "RegionDisabledException"),
+    message("User: arn:aws", "AccessDenied"),
+    message("Not authorized to perform sts:", "AccessDenied"),
+    message("Roles may not be assumed by root accounts", "AccessDenied"),
+    message("Session token not found or invalid", "UnauthorizedException"),
+    // botocore/exceptions.py
+    exact("NoCredentialsError", "NoCredentialsError", "NoCredentials"),
+    general("Unable to locate credentials", "NoCredentialsError", "NoCredentials"),
+    exact("PartialCredentialsError", "PartialCredentialsError", "PartialCredentials"),
+    exact("Partial credentials found in", "PartialCredentialsError", "PartialCredentials"),
+    exact("ProfileNotFound", "ProfileNotFound", "ProfileNotFound"),
+    exact("The config profile (", "ProfileNotFound", "ProfileNotFound"),
+    exact("UnauthorizedSSOTokenError", "UnauthorizedSSOTokenError", "SsoSessionExpired"),
+    exact("The SSO session associated with this profile has expired", "UnauthorizedSSOTokenError", "SsoSessionExpired"),
+    exact("SSOTokenLoadError", "SSOTokenLoadError", "SsoSessionExpired"),
+    exact("Error loading SSO Token", "SSOTokenLoadError", "SsoSessionExpired"),
+    exact("TokenRetrievalError", "TokenRetrievalError", "SsoSessionExpired"),
+    exact("Error when retrieving token from sso", "TokenRetrievalError", "SsoSessionExpired"),
+    general("CredentialRetrievalError", "CredentialRetrievalError", "ProcessFailed"),
+    general("Error when retrieving credentials from", "CredentialRetrievalError", "ProcessFailed"),
+    general("EndpointConnectionError", "EndpointConnectionError", "Network"),
+    general("Could not connect to the endpoint URL", "EndpointConnectionError", "Network"),
+    exact("Token has expired and refresh failed", "TokenRetrievalError", "SsoSessionExpired"),
+    exact("Invalid endpoint: https://sts..amazonaws.com", "InvalidRegion", "InvalidRegion"),
+    exact("NoRegionError", "NoRegionError", "NoRegion"),
+    exact("You must specify a region", "NoRegionError", "NoRegion"),
+    exact("InvalidRegionError", "InvalidRegionError", "InvalidRegion"),
+    // aws-sdk-go (v1) aws/credentials, aws-sdk-go-v2
+    general("NoCredentialProviders", "NoCredentialProviders", "NoCredentials"),
+    exact("MissingRegion: could not find region configuration", "MissingRegion", "NoRegion"),
+    exact("failed to get shared config profile", "SharedConfigProfileNotExist", "ProfileNotFound"),
+    general("no EC2 IMDS role found", "NoCredentialProviders", "NoCredentials"),
+    exact("refresh cached SSO token failed", "SsoSessionExpired", "SsoSessionExpired"),
+    exact("failed to read cached SSO token file", "SsoSessionExpired", "SsoSessionExpired"),
+    exact("SSOProviderInvalidToken", "SSOProviderInvalidToken", "SsoSessionExpired"),
+    exact("the SSO session has expired or is invalid", "SSOProviderInvalidToken", "SsoSessionExpired"),
+    exact("SharedConfigProfileNotExistsError", "SharedConfigProfileNotExistsError", "ProfileNotFound"),
+    general("ProcessProviderExecutionError", "ProcessProviderExecutionError", "ProcessFailed"),
+    // The SDKs for Java
+    exact("No AWS profile named", "IllegalArgumentException", "ProfileNotFound"),
+    general("Profile file contained no credentials for profile", "SdkClientException", "NoCredentials"),
+    general("Unable to load credentials from any of the providers in the chain", "SdkClientException", "NoCredentials"),
+    general("Unable to load AWS credentials from any provider in the chain", "SdkClientException", "NoCredentials"),
+    exact("Unable to load region from any of the providers in the chain", "SdkClientException", "NoRegion"),
+    // The SDKs for JavaScript
+    exact("Token is expired. To refresh this SSO session", "TokenProviderError", "SsoSessionExpired"),
+    exact("The SSO session token associated with", "CredentialsProviderError", "SsoSessionExpired"),
+    exact("The SSO session associated with", "CredentialsProviderError", "SsoSessionExpired"),
+    general("Could not resolve credentials using profile:", "CredentialsProviderError", "NoCredentials"),
+    general("Could not load credentials from any providers", "CredentialsProviderError", "NoCredentials"),
+    general("CredentialsProviderError", "CredentialsProviderError", "NoCredentials"),
+    general("CredentialsError: Missing credentials in config", "CredentialsError", "NoCredentials"),
+    exact("ConfigError: Missing region in config", "ConfigError", "NoRegion"),
+    exact("Region is missing", "Region is missing", "NoRegion"),
+    // The SDK for Rust
+    general("the credential provider was not enabled", "CredentialsNotLoaded", "NoCredentials"),
+    general("no providers in chain provided credentials", "CredentialsNotLoaded", "NoCredentials"),
+    // .NET, PHP, Ruby
+    exact("NoSuchProfileError", "NoSuchProfileError", "ProfileNotFound"),
+    general(
+        "Unable to get IAM security credentials from EC2 Instance Metadata Service",
+        "AmazonServiceException",
+        "NoCredentials",
+    ),
+    general("Failed to resolve AWS credentials", "AmazonClientException", "NoCredentials"),
+    general("MissingCredentialsError", "MissingCredentialsError", "NoCredentials"),
+    general("unable to sign request without credentials set", "MissingCredentialsError", "NoCredentials"),
+    general("Error retrieving credentials from the instance profile metadata", "CredentialsException", "NoCredentials"),
+    // Terraform
+    general("No valid credential sources", "No valid credential sources", "NoCredentials"),
+    // kubectl, of the helper in its configuration
+    general("executable aws failed with exit code", "ProcessFailed", "ProcessFailed"),
+    // docker and ECR, git and CodeCommit
+    exact(
+        "Your authorization token has expired. Reauthenticate and try again",
+        "RegistryTokenExpired",
+        "RegistryTokenExpired",
+    ),
+    exact("no basic auth credentials", "RegistryNotLoggedIn", "RegistryNotLoggedIn"),
+    exact("unable to access 'https://git-codecommit", "CodeCommitRefused", "CodeCommitRefused"),
+];
+
+/// Everything that begins with `word`; codes come before sentences.
+pub(super) fn beginning_with(word: &str) -> &'static [Pattern] {
+    // Every word of a log is looked up.
+    static BY_WORD: LazyLock<HashMap<&'static str, Vec<Pattern>>> = LazyLock::new(|| {
+        let mut by_word: HashMap<&str, Vec<Pattern>> = HashMap::new();
+        for pattern in codes().chain(SENTENCES.iter().copied()) {
+            let first = pattern.text.split(|c: char| !is_of_word(c)).next().unwrap_or_default();
+            by_word.entry(first).or_default().push(pattern);
+        }
+        by_word
+    });
+    BY_WORD.get(word).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn codes() -> impl Iterator<Item = Pattern> {
+    aws_error::entries().filter(|entry| is_of_aws(entry)).map(|entry| {
+        let kind = if COMMON.contains(&entry.code) { Kind::CommonCode } else { Kind::Code };
+        Pattern { text: entry.code, code: entry.code, means: entry.code, kind }
+    })
+}
+
+/// What words are made of.
+pub(super) fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Whether AWS sends it, and it is about credentials: not our own codes, throttling or a service that failed.
+fn is_of_aws(entry: &aws_error::Entry) -> bool {
+    const OURS: [&str; 24] = [
+        "Timeout",
+        "Network",
+        "Tls",
+        "TlsClock",
+        "InvalidResponse",
+        "TokenFile",
+        "CodeUsed",
+        "MetadataUnavailable",
+        "ProcessFailed",
+        "ProcessNotFound",
+        "NotSupported",
+        "CacheFailed",
+        "SsoCacheUnusable",
+        "SignInExpired",
+        "SignInRefused",
+        "StartUrlUnknown",
+        "NoCredentials",
+        "PartialCredentials",
+        "ProfileNotFound",
+        "SsoSessionExpired",
+        "NoRegion",
+        "InvalidRegion",
+        "RegistryTokenExpired",
+        "RegistryNotLoggedIn",
+    ];
+    let about_credentials = entry.class != ErrorClass::Retryable
+        || matches!(
+            entry.code,
+            "RequestExpired"
+                | "RequestInTheFuture"
+                | "RequestTimeTooSkewed"
+                | "IDPCommunicationError"
+                | "AuthorizationPendingException"
+        );
+    about_credentials && !OURS.contains(&entry.code) && entry.code != "CodeCommitRefused"
+}

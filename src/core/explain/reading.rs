@@ -1,0 +1,241 @@
+//! What stands around an error: who was asked for what, what was said, by whom, where, and when.
+
+use chrono::NaiveDateTime;
+
+use super::clean::{holds_secret, is_access_key_id, shown};
+use super::extract::{Hit, Mention};
+use super::patterns::{Kind, is_of_word};
+
+pub(super) fn read(text: &str, hit: Hit) -> Mention {
+    let before = around(text, hit, 400, 0);
+    let after = text.get(hit.end..byte_floor(text, hit.end + 1_500)).unwrap_or_default();
+    let paragraph = after.split("\n\n").next().unwrap_or(after);
+    let message = message(text, hit, before, after);
+    let near = around(text, hit, 600, 1_500);
+    let operation = operation(before, paragraph);
+    let arn = between(near, "User: ", &[" ", "\n"]).filter(|arn| arn.starts_with("arn:")).or_else(|| first_arn(near));
+    Mention {
+        service: service(before, paragraph, near, operation.as_deref()),
+        region: region(near, arn),
+        access_key_id: near.split(|c| !is_of_word(c)).find(|word| is_access_key_id(word)).map(str::to_owned),
+        skew_seconds: skew(near),
+        arn: arn.map(shown),
+        code: hit.pattern.code.to_owned(),
+        means: hit.pattern.means,
+        general: hit.pattern.kind == Kind::General,
+        by_aws: matches!(hit.pattern.kind, Kind::Code | Kind::CommonCode | Kind::Message),
+        operation,
+        message,
+        times: 1,
+    }
+}
+
+fn operation(before: &str, after: &str) -> Option<String> {
+    let name = |text: &str| {
+        let name: String = text.chars().take_while(|c| c.is_ascii_alphanumeric()).take(64).collect();
+        (name.len() > 2 && name.starts_with(|c: char| c.is_ascii_uppercase()) && !holds_secret(&name, false))
+            .then_some(name)
+    };
+    let line = before.rsplit("\n\n").next().unwrap_or(before);
+    after
+        .split_once("when calling the ")
+        .filter(|(gap, _)| gap.len() < 20)
+        .and_then(|(_, rest)| name(rest))
+        .or_else(|| line.rsplit_once("operation error ")?.1.split_once(": ").and_then(|(_, rest)| name(rest)))
+        .or_else(|| line.rsplit_once("error calling sts:").and_then(|(_, rest)| name(rest)))
+        .or_else(|| line.rsplit_once("Error executing \"").and_then(|(_, rest)| name(rest)))
+        .or_else(|| line.rsplit_once("when calling the ").and_then(|(_, rest)| name(rest)))
+}
+
+fn service(before: &str, after: &str, near: &str, operation: Option<&str>) -> Option<String> {
+    let line = before.rsplit("\n\n").next().unwrap_or(before);
+    let host = |text: &str| {
+        ["sts", "iam", "s3", "ec2", "oidc", "portal.sso", "ecr", "dynamodb"].into_iter().find(|name| {
+            text.split(&['/', '"', ' ', '\''][..]).any(|word| {
+                word.strip_prefix(name).is_some_and(|rest| rest.starts_with('.') && rest.contains("amazonaws.com"))
+            })
+        })
+    };
+    let named = line
+        .rsplit_once("operation error ")
+        .and_then(|(_, rest)| rest.split_once(": "))
+        .map(|(service, _)| service)
+        .or_else(|| between(after, "(Service: ", &[";", ","]))
+        .or_else(|| line.rsplit_once("(Service: ").and_then(|(_, rest)| rest.split([';', ',']).next()))
+        .or_else(|| line.rsplit_once("Aws::").and_then(|(_, rest)| rest.strip_suffix("::Errors::")))
+        .or_else(|| line.contains("AmazonSecurityToken").then_some("STS"))
+        .or_else(|| line.contains("error calling sts:").then_some("STS"));
+    let of_operation = match operation {
+        Some("GetCallerIdentity" | "GetSessionToken" | "GetFederationToken" | "DecodeAuthorizationMessage") => {
+            Some("STS")
+        }
+        Some(name) if name.starts_with("AssumeRole") => Some("STS"),
+        Some("GetRoleCredentials" | "ListAccounts" | "ListAccountRoles") => Some("SSO"),
+        Some("CreateToken" | "RegisterClient" | "StartDeviceAuthorization") => Some("SSO OIDC"),
+        Some("CreateOAuth2Token") => Some("Signin"),
+        Some("DescribeInstances" | "DescribeRegions") => Some("EC2"),
+        Some("ListBuckets" | "ListObjectsV2" | "GetObject" | "PutObject" | "HeadObject" | "HeadBucket") => Some("S3"),
+        Some("GetUser" | "ListUsers" | "ListRoles" | "GetRole" | "CreateRole") => Some("IAM"),
+        _ => None,
+    };
+    let service = named.or(of_operation).or_else(|| host(near))?;
+    let known = match service.trim() {
+        "Sts" | "AWSSecurityTokenService" | "sts" => "STS",
+        "Amazon S3" | "s3" => "S3",
+        "AmazonIdentityManagement" | "Iam" | "iam" => "IAM",
+        "AmazonEC2" | "Ec2" | "ec2" => "EC2",
+        "Sso" | "portal.sso" => "SSO",
+        "SsoOidc" | "oidc" => "SSO OIDC",
+        "AmazonECR" | "Ecr" | "ecr" => "ECR",
+        "AmazonDynamoDBv2" | "DynamoDb" | "dynamodb" => "DynamoDB",
+        other => other,
+    };
+    let known = shown(known);
+    (!known.is_empty() && known.len() <= 64).then_some(known)
+}
+
+/// What was said: behind the code, or before it where the SDKs for Java print it, or in the XML or JSON around it.
+fn message(text: &str, hit: Hit, before: &str, after: &str) -> String {
+    let ends = ["\n", "\\n", "(Service:", "</", " status code: ", "\", ", "\"), ", "\"}", "\",\"", "; see "];
+    let cut = |text: &str| {
+        let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
+        shown(text.get(..end).unwrap_or_default().trim_matches([' ', ':', ',', ')', '"', '\'', '\\']))
+    };
+    let whole_sentence = !matches!(hit.pattern.kind, Kind::Code | Kind::CommonCode) && hit.pattern.text.contains(' ');
+    if whole_sentence {
+        let rest = text.get(hit.at..byte_floor(text, hit.at + 1_500)).unwrap_or_default();
+        return cut(rest);
+    }
+    if let Some(xml) = between(after, "<Message>", &["</"]).or_else(|| between(after, "<message>", &["</"])) {
+        return shown(xml);
+    }
+    let in_json = ["\"message\"", "\"Message\"", "\\\"message\\\"", "message: Some("];
+    if let Some(json) = in_json.iter().find_map(|name| after.get(..byte_floor(after, 300))?.split_once(name)) {
+        return cut(json.1.trim_start_matches([' ', ':', '"', '\\']));
+    }
+    if before.ends_with("Error Code: ") {
+        let line = before.rsplit('\n').next().unwrap_or(before);
+        let said = line.rsplit_once("(Service:").map_or(line, |(said, _)| said);
+        return shown(said.split_once("Exception: ").map_or(said, |(_, said)| said));
+    }
+    let after = match after.split_once("operation") {
+        Some((gap, rest)) if gap.starts_with(") when calling the ") && gap.len() < 100 => {
+            let rest =
+                rest.strip_prefix(" (reached max retries").map_or(rest, |rest| rest.trim_start_matches(|c| c != ')'));
+            rest.trim_start_matches([')', ':', ' '])
+        }
+        _ => after,
+    };
+    cut(after.trim_start_matches([':', ' ', ')', '"', '\'', ',']))
+}
+
+/// This machine's time minus AWS's, as the texts of STS and S3 have them.
+fn skew(near: &str) -> Option<i64> {
+    let seconds = |text: &str| {
+        let text = text.trim();
+        ["%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%S%.fZ"]
+            .iter()
+            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
+            .map(|time| time.and_utc().timestamp())
+    };
+    // "Signature expired: REQUEST is now earlier than LIMIT (SERVER - 15 min.)", "Signature not yet current: REQUEST is
+    // still later than LIMIT (SERVER + 15 min.)".
+    let signed =
+        ["Signature expired: ", "Signature not yet current: "].iter().find_map(|start| between(near, start, &[" "]));
+    if let Some(signed) = signed {
+        let server = near.split_once(signed)?.1.split_once('(')?.1.split(' ').next()?;
+        return Some(seconds(signed)? - seconds(server)?);
+    }
+    let request = between(near, "<RequestTime>", &["<"])?;
+    Some(seconds(request)? - seconds(between(near, "<ServerTime>", &["<"])?)?)
+}
+
+fn region(near: &str, arn: Option<&str>) -> Option<String> {
+    let is_region = |text: &&str| {
+        let parts: Vec<&str> = text.split('-').collect();
+        (3..=4).contains(&parts.len())
+            && text.len() < 24
+            && parts.last().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()))
+            && parts.iter().all(|part| part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
+    };
+    let of_host = near.match_indices(".amazonaws.com").find_map(|(at, _)| {
+        near.get(..at)?.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).next().filter(is_region)
+    });
+    of_host.or_else(|| arn?.split(':').nth(3).filter(is_region)).map(str::to_owned)
+}
+
+fn first_arn(near: &str) -> Option<&str> {
+    let at = near.find("arn:aws")?;
+    let rest = near.get(at..)?;
+    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | ',' | ')')).unwrap_or(rest.len());
+    rest.get(..end.min(byte_floor(rest, 300)))
+}
+
+fn between<'a>(text: &'a str, start: &str, ends: &[&str]) -> Option<&'a str> {
+    let rest = text.split_once(start)?.1;
+    let end = ends.iter().filter_map(|end| rest.find(end)).min()?;
+    rest.get(..end)
+}
+
+pub(super) fn around(text: &str, hit: Hit, before: usize, after: usize) -> &str {
+    let mut from = hit.at.saturating_sub(before);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let to = if after == 0 { hit.at } else { byte_floor(text, hit.end + after) };
+    text.get(from..to).unwrap_or_default()
+}
+
+fn byte_floor(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::core::explain::scan;
+
+    #[test]
+    fn a_message_is_what_was_said_and_nothing_else() {
+        let said = "The security token included in the request is invalid.";
+        for text in [
+            format!("An error occurred (InvalidClientTokenId) when calling the GetCallerIdentity operation: {said}"),
+            format!(
+                "An error occurred (InvalidClientTokenId) when calling the ListRoles operation (reached max retries: 4): {said}\nx"
+            ),
+            format!("InvalidClientTokenId: {said}\n\tstatus code: 403, request id: a"),
+            format!("{{\"msg\":\"InvalidClientTokenId: {said}\\n\\tstatus code: 403\"}}"),
+            format!("{{\"__type\":\"a#InvalidClientTokenId\",\"message\":\"{said}\"}}"),
+            format!("<Code>InvalidClientTokenId</Code>\n<Message>{said}</Message>"),
+            format!(
+                "x.Exception: {said} (Service: Iam; Status Code: 403; Error Code: InvalidClientTokenId; Request ID: a)"
+            ),
+            format!("{said} (Service: Sts, Status Code: 403, Request ID: a)"),
+            format!("code: Some(\"InvalidClientTokenId\"), message: Some(\"{said}\"), extras"),
+        ] {
+            let found = scan(&text);
+            assert_eq!(found.len(), 1, "{text}\n{found:?}");
+            assert_eq!(found[0].message, said, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_skew_is_this_machine_against_aws() {
+        let ahead = "Signature not yet current: 20261124T090000Z is still later than 20261124T084100Z (20261124T082600Z + 15 min.)";
+        assert_eq!(scan(ahead)[0].skew_seconds, Some(34 * 60));
+    }
+
+    #[test]
+    fn where_and_who_are_read_when_they_stand_near() {
+        let text = "ExpiredToken from https://sts.eu-west-1.amazonaws.com/ for AKIAIOSFODNN7EXAMPLE, User: \
+                    arn:aws:iam::111122223333:user/me";
+        let found = &scan(text)[0];
+        assert_eq!(found.service.as_deref(), Some("STS"));
+        assert_eq!(found.region.as_deref(), Some("eu-west-1"));
+        assert_eq!(found.access_key_id.as_deref(), Some("AKIAIOSFODNN7EXAMPLE"));
+        assert_eq!(found.arn.as_deref(), Some("arn:aws:iam::111122223333:user/me"));
+    }
+}

@@ -1,0 +1,54 @@
+//! An explanation for people.
+
+use super::join::{Explained, Explanation, Likelihood};
+
+/// As text.
+pub fn render(explanation: &Explanation) -> String {
+    explanation.errors.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+fn one(error: &Explained) -> String {
+    let mention = &error.mention;
+    let of = match (&mention.operation, &mention.service) {
+        (Some(operation), Some(service)) => format!(" from {service}, {operation}"),
+        (Some(name), None) | (None, Some(name)) => format!(" from {name}"),
+        (None, None) => String::new(),
+    };
+    let often = if mention.times > 1 { format!(" ({} times)", mention.times) } else { String::new() };
+    let mut text = format!("{}{of}{often}: {}\n", mention.code, error.meaning);
+    for sentence in &error.says {
+        text.push_str(&format!("  {sentence}\n"));
+    }
+    if !error.causes.iter().any(|cause| !cause.fix.is_empty()) {
+        for fix in &error.fix {
+            text.push_str(&format!("  fix: {}\n", fix.text));
+        }
+    }
+    for cause in error.causes.iter().filter(|cause| cause.likelihood != Likelihood::RuledOut) {
+        let word = match cause.likelihood {
+            Likelihood::Confirmed => "confirmed",
+            Likelihood::Likely => "likely",
+            Likelihood::Possible | Likelihood::RuledOut => "possible",
+        };
+        text.push_str(&format!("  {word}: {}\n", cause.id));
+        for sentence in &cause.evidence {
+            text.push_str(&format!("    {sentence}\n"));
+        }
+        for fix in &cause.fix {
+            text.push_str(&format!("    fix: {}\n", fix.text));
+            if let Some(command) = &fix.command {
+                text.push_str(&format!("      {command}\n"));
+            }
+        }
+    }
+    let ruled_out: Vec<&str> = error
+        .causes
+        .iter()
+        .filter(|cause| cause.likelihood == Likelihood::RuledOut)
+        .flat_map(|cause| cause.evidence.iter().map(String::as_str))
+        .collect();
+    if !ruled_out.is_empty() {
+        text.push_str(&format!("  ruled out here: {}\n", ruled_out.join("; ")));
+    }
+    text
+}

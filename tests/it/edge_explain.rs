@@ -1,0 +1,151 @@
+//! `evercred explain` as people run it: a message or a log, held against what is so here and now.
+
+use std::io::Write;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::machine::{Machine, stderr};
+use crate::standin::Fault;
+
+const INVALID: &str = "An error occurred (InvalidClientTokenId) when calling the GetCallerIdentity operation: The security \
+                       token included in the request is invalid.";
+const SECRET: &str = "s3cretA/MARKED+aZ4aZ4aZ4aZ4aZ4aZ4aZ4aZ4a";
+
+fn explain(machine: &Machine, arguments: &[&str], input: &[u8]) -> Output {
+    let mut command = machine.companion();
+    command.arg("explain").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // It may have its text already, and read nothing.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn document(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn likelihood<'a>(document: &'a Value, id: &str) -> &'a str {
+    let causes = document["causes"].as_array().unwrap();
+    causes.iter().find(|cause| cause["id"] == id).map_or("not named", |cause| cause["likelihood"].as_str().unwrap())
+}
+
+/// A user's key with a token of a session that is over.
+fn with_a_token_left_over(machine: &Machine) {
+    let (id, secret) = (&machine.base.access_key_id, &machine.base.secret_access_key);
+    machine.write(
+        ".aws/credentials",
+        &format!(
+            "[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\naws_session_token = {}\n",
+            "IQoJb3JpZ2luMARKED".repeat(10)
+        ),
+    );
+    machine.write(".aws/config", "[default]\nregion = eu-central-1\n");
+}
+
+#[test]
+fn the_cause_that_is_so_here_comes_first_with_its_fix_and_others_are_ruled_out() {
+    let machine = Machine::new();
+    with_a_token_left_over(&machine);
+    let document = document(&explain(&machine, &[INVALID, "--json"], b""));
+    assert_eq!(document["schema"], "evercred.explain/1");
+    assert_eq!(
+        (&document["code"], &document["operation"]),
+        (&"InvalidClientTokenId".into(), &"GetCallerIdentity".into())
+    );
+    let first = &document["causes"][0];
+    assert_eq!(
+        (&first["id"], &first["likelihood"]),
+        (&"session-token-stale".into(), &"confirmed".into()),
+        "{document:#}"
+    );
+    assert!(first["fix"][0]["text"].as_str().unwrap().contains(".aws/credentials:4"), "{first:#}");
+    for id in ["session-token-missing", "access-key-unknown", "environment-shadows-profile"] {
+        assert_eq!(likelihood(&document, id), "ruled-out", "{id}: {document:#}");
+    }
+}
+
+#[test]
+fn without_asking_aws_nothing_that_only_aws_knows_is_ruled_out() {
+    let machine = Machine::new();
+    with_a_token_left_over(&machine);
+    let document = document(&explain(&machine, &[INVALID, "--json", "--offline"], b""));
+    assert_eq!(document["causes"][0]["id"], "session-token-stale");
+    assert_ne!(likelihood(&document, "access-key-unknown"), "ruled-out", "{document:#}");
+    assert_eq!((machine.aws.calls().len(), machine.aws.looks()), (0, 0));
+}
+
+#[test]
+fn a_log_is_read_from_standard_input_and_its_errors_are_told_apart() {
+    let machine = Machine::new();
+    let mut log = b"2026-11-25 12:00:00 INFO starting\n".repeat(50_000);
+    log.extend_from_slice(format!("boom\n{INVALID}\n").as_bytes());
+    log.extend(b"\xff\xfe\x00 more \x1b[31mcolour\x1b[0m\n".repeat(1_000));
+    log.extend_from_slice(b"Error: operation error S3: ListBuckets, https response error StatusCode: 400, RequestID: X, api error ExpiredToken: The provided token has expired.\n");
+    for arguments in [&["-", "--json", "--offline"][..], &["--json", "--offline"]] {
+        let document = document(&explain(&machine, arguments, &log));
+        let codes: Vec<&str> =
+            document["errors"].as_array().unwrap().iter().map(|error| error["code"].as_str().unwrap()).collect();
+        assert_eq!(codes, ["InvalidClientTokenId", "ExpiredToken"]);
+    }
+}
+
+#[test]
+fn what_is_no_error_of_awss_credentials_ends_with_1_and_a_sentence() {
+    let machine = Machine::new();
+    for input in [&b"hello\n"[..], b"", b"\x00\xff\x1b]0;x\x07", b"npm ERR! 404 Not Found\n"] {
+        let output = explain(&machine, &["-"], input);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(output.stdout.is_empty());
+        assert!(stderr(&output).contains("no error about AWS credentials"), "{}", stderr(&output));
+    }
+    assert_eq!((machine.aws.calls().len(), machine.aws.looks()), (0, 0), "nobody was asked for nothing");
+}
+
+#[test]
+fn nothing_of_a_log_reaches_the_terminal_that_should_not() {
+    let machine = Machine::new();
+    let token = "IQoJb3JpZ2luMARKED".repeat(12);
+    let log = format!(
+        "\u{1b}]0;title\u{7}\u{1b}[2J{INVALID} Authorization: AWS4-HMAC-SHA256 Credential=AKIAQEXAMPLEAAAAAAAA/x, Signature=abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789\n\
+         aws_secret_access_key={SECRET} X-Amz-Security-Token: {token}\n"
+    );
+    for arguments in [&["-"][..], &["-", "--json"]] {
+        let output = explain(&machine, arguments, log.as_bytes());
+        let all = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+        assert_eq!(output.status.code(), Some(0), "{all}");
+        assert!(!all.contains('\u{1b}') && !all.contains('\u{7}'), "{all:?}");
+        for planted in [SECRET, "MARKED", "abcdef0123456789"] {
+            assert!(!all.contains(planted), "{planted}: {all}");
+        }
+    }
+}
+
+#[test]
+fn an_endpoint_that_hangs_costs_seconds() {
+    let machine = Machine::new();
+    with_a_token_left_over(&machine);
+    machine.aws.set_outage(Some(Fault::Timeout));
+    let begin = Instant::now();
+    let document = document(&explain(&machine, &[INVALID, "--json"], b""));
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert_eq!(document["causes"][0]["id"], "session-token-stale", "{document:#}");
+    assert_ne!(likelihood(&document, "access-key-unknown"), "ruled-out");
+}
+
+#[test]
+fn a_clock_that_the_message_proves_wrong_is_held_against_the_clock_of_now() {
+    let machine = Machine::new();
+    let text = "An error occurred (SignatureDoesNotMatch) when calling the ListUsers operation: Signature expired: \
+                20261125T120000Z is now earlier than 20261125T121500Z (20261125T123000Z - 15 min.)";
+    let right = document(&explain(&machine, &[text, "--json"], b""));
+    assert_eq!(likelihood(&right, "clock-skewed"), "confirmed");
+    assert!(right["causes"][0].to_string().contains("30 minutes behind"), "{right:#}");
+    assert!(right["causes"][0].to_string().contains("here and now it is otherwise"), "{right:#}");
+    assert_eq!(likelihood(&right, "secret-key-wrong"), "not named", "{right:#}");
+    machine.aws.set_offset_seconds(1_800);
+    let wrong = document(&explain(&machine, &[text, "--json"], b""));
+    assert!(!wrong["causes"][0].to_string().contains("otherwise"), "{wrong:#}");
+}

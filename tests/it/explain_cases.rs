@@ -1,0 +1,256 @@
+//! Texts as people paste them: each is read as its case says, whatever the size of the pieces, and no secret comes out.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use evercred::core::aws_error;
+use evercred::core::doctor::{Certainty, Finding, Id, Report, Severity};
+use evercred::core::explain::{Explanation, Here, Mention, Scanner, explain, render, scan};
+use evercred::core::fix::Fix;
+use proptest::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Case {
+    about: String,
+    source: String,
+    text: String,
+    code: String,
+    service: Option<String>,
+    operation: Option<String>,
+    #[serde(default)]
+    first: Vec<String>,
+    #[serde(default)]
+    must_not: Vec<String>,
+}
+
+fn nothing_known() -> Report {
+    Report::default()
+}
+
+fn explained(text: &str, report: &Report) -> Explanation {
+    explain(&scan(text), report, &Here::default())
+}
+
+#[test]
+fn every_text_is_read_as_its_case_says() {
+    let mut wrong = Vec::new();
+    let mut covered = BTreeSet::new();
+    for path in files("", "toml") {
+        let case: Case = toml::from_str(&std::fs::read_to_string(&path).unwrap())
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(!case.source.is_empty() && !case.about.is_empty(), "{}: no source", path.display());
+        let explanation = explained(&case.text, &nothing_known());
+        let mut say = |what: String| wrong.push(format!("{}: {what}", path.file_name().unwrap().display()));
+        let Some(error) = explanation.errors.first() else {
+            say("no error was found".to_owned());
+            continue;
+        };
+        covered.extend(explanation.errors.iter().map(|error| error.mention.means));
+        if error.mention.code != case.code {
+            say(format!("code {}, not {}", error.mention.code, case.code));
+        }
+        let lower = |text: &Option<String>| {
+            let text = text.as_ref()?.to_ascii_lowercase();
+            Some(text.chars().filter(char::is_ascii_alphanumeric).collect::<String>())
+        };
+        if case.service.is_some() && lower(&error.mention.service) != lower(&case.service) {
+            say(format!("service {:?}, not {:?}", error.mention.service, case.service));
+        }
+        if case.operation.is_some() && error.mention.operation != case.operation {
+            say(format!("operation {:?}, not {:?}", error.mention.operation, case.operation));
+        }
+        let first = error.causes.first().map_or("nothing", |cause| cause.id.name());
+        if !case.first.is_empty() && !case.first.iter().any(|id| id == first) {
+            say(format!("{first} comes first, not one of {:?}", case.first));
+        }
+        for id in error.causes.iter().map(|cause| cause.id.name()) {
+            if case.must_not.iter().any(|not| not == id) {
+                say(format!("{id} is a cause"));
+            }
+        }
+        if error.meaning.is_empty() {
+            say("it has no meaning".to_owned());
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(covered.len() > 5);
+}
+
+#[test]
+fn what_is_not_ours_is_left_alone() {
+    for path in files("not-ours", "txt") {
+        let found = scan(&std::fs::read_to_string(&path).unwrap());
+        assert!(found.is_empty(), "{}: {found:?}", path.display());
+    }
+}
+
+#[test]
+fn every_code_of_aws_is_found_when_aws_sends_it() {
+    /// Ours, or about throttling and failures of the service: `explain` is about credentials.
+    const EXEMPT: &str = "Timeout Network Tls TlsClock InvalidResponse TokenFile CodeUsed MetadataUnavailable ProcessFailed \
+        ProcessNotFound NotSupported CacheFailed SsoCacheUnusable SignInExpired SignInRefused StartUrlUnknown NoCredentials \
+        PartialCredentials ProfileNotFound SsoSessionExpired NoRegion InvalidRegion RegistryTokenExpired RegistryNotLoggedIn \
+        CodeCommitRefused Throttling ThrottlingException ThrottledException TooManyRequestsException RequestLimitExceeded \
+        SlowDown ServiceUnavailable InternalFailure InternalError SlowDownException InternalServerException server_error \
+        TooManyRequestsError";
+    for entry in aws_error::entries().filter(|entry| !EXEMPT.split_whitespace().any(|code| code == entry.code)) {
+        let code = entry.code;
+        for text in [
+            format!("An error occurred ({code}) when calling the AssumeRole operation: no"),
+            format!(
+                "operation error STS: AssumeRole, https response error StatusCode: 403, RequestID: a, api error {code}: no"
+            ),
+            format!(
+                "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"
+            ),
+            code.to_owned(),
+        ] {
+            let found = scan(&text);
+            assert_eq!(found.first().map(|mention| mention.code.as_str()), Some(code), "{text}");
+        }
+    }
+}
+
+const DENIED: &str = "An error occurred (InvalidClientTokenId) when calling the GetCallerIdentity operation: The security token \
+                      included in the request is invalid.";
+
+#[test]
+fn what_the_doctor_found_comes_first_and_what_it_ruled_out_last() {
+    let mut report = nothing_known();
+    let stale = Finding::new(Id::SessionTokenStale, Severity::Error, "a token is left over")
+        .evidence("AWS_SESSION_TOKEN is set beside AKIA…")
+        .fix(Fix::command("remove it", "unset AWS_SESSION_TOKEN"));
+    let region = Finding::new(Id::RegionInconsistent, Severity::Error, "two regions").certainty(Certainty::Likely);
+    report.findings = vec![stale, region];
+    report.checked = vec![Id::SessionTokenStale, Id::SessionTokenMissing, Id::ClockSkewed];
+    report.not_checked.insert(Id::AccessKeyUnknown, "AWS was not asked (--offline)".to_owned());
+    let document = explained(DENIED, &report).document();
+    let causes = document["causes"].as_array().unwrap();
+    assert_eq!(document["schema"], "evercred.explain/1");
+    assert_eq!(document["errors"][0]["code"], "InvalidClientTokenId");
+    assert_eq!((&causes[0]["id"], &causes[0]["likelihood"]), (&"session-token-stale".into(), &"confirmed".into()));
+    assert_eq!(causes[0]["fix"][0]["command"], "unset AWS_SESSION_TOKEN");
+    let of = |id: &str| causes.iter().find(|cause| cause["id"] == id).unwrap();
+    assert_eq!(of("session-token-missing")["likelihood"], "ruled-out");
+    assert_eq!(of("region-inconsistent")["likelihood"], "possible");
+    assert_eq!(of("access-key-unknown")["likelihood"], "likely");
+    assert!(of("access-key-unknown")["evidence"].to_string().contains("--offline"));
+    assert_eq!(causes.last().unwrap()["likelihood"], "ruled-out");
+    let text = render(&explained(DENIED, &report));
+    assert!(text.contains("unset AWS_SESSION_TOKEN") && text.contains("ruled out here:"), "{text}");
+}
+
+#[test]
+fn a_skew_that_the_message_proves_stays_and_today_is_said() {
+    let text = "An error occurred (SignatureDoesNotMatch) when calling the GetCallerIdentity operation: Signature expired: \
+                20261124T080000Z is now earlier than 20261124T081100Z (20261124T082600Z - 15 min.)";
+    let mut report = nothing_known();
+    report.checked = vec![Id::ClockSkewed];
+    let explanation = explained(text, &report);
+    assert_eq!(explanation.errors[0].mention.skew_seconds, Some(-26 * 60));
+    let first = &explanation.errors[0].causes[0];
+    assert_eq!((first.id.name(), serde_json::json!(first.likelihood)), ("clock-skewed", "confirmed".into()));
+    let evidence = first.evidence.join("\n");
+    assert!(
+        evidence.contains("26 minutes behind AWS's") && evidence.contains("here and now it is otherwise"),
+        "{evidence}"
+    );
+}
+
+#[test]
+fn an_error_of_another_machine_rules_nothing_out() {
+    let text = format!("key AKIAIOSFODNN7EXAMPLE: {DENIED}");
+    let mut report = nothing_known();
+    report.checked = Id::ALL.to_vec();
+    let here = Here { access_key_ids: vec!["AKIAI44QH8DHBEXAMPLE".to_owned()], accounts: Vec::new(), has_none: false };
+    let causes = explain(&scan(&text), &report, &here).errors.remove(0).causes;
+    assert!(causes.iter().all(|cause| serde_json::json!(cause.likelihood) == "possible"));
+    assert!(causes[0].evidence.join("\n").contains("AKIAIOSFODNN7EXAMPLE, which is not in this shell"));
+}
+
+#[test]
+fn of_several_errors_the_one_that_says_most_comes_first() {
+    let text = "Error: No valid credential sources found\n\noperation error STS: AssumeRole, https response error StatusCode: 403, \
+                RequestID: a, api error ExpiredToken: The security token included in the request is expired\n";
+    let found = scan(&text.repeat(40_000));
+    let codes: Vec<&str> = found.iter().map(|mention| mention.code.as_str()).collect();
+    assert_eq!(codes, ["ExpiredToken", "No valid credential sources"]);
+    assert_eq!(found[0].times, 40_000);
+}
+
+#[test]
+fn planted_secrets_never_come_out() {
+    const SECRET: &str = "WJalrXUtnFEMIK7MDENGbPxRfiCYPLANTEDSECRET";
+    for text in [
+        format!("aws_secret_access_key={SECRET} {DENIED} {SECRET}"),
+        format!("{DENIED} X-Amz-Security-Token={SECRET}&X-Amz-Signature={SECRET}"),
+        format!("Authorization: AWS4-HMAC-SHA256 Credential={SECRET}/20261124/us-east-1/sts/aws4_request\n{DENIED}"),
+        format!(
+            "api error IncompleteSignature: '{SECRET}' not a valid key=value pair in Authorization header: '{SECRET}'"
+        ),
+        format!(
+            "<Code>InvalidAccessKeyId</Code><Message>no {SECRET}</Message><AWSAccessKeyId>{SECRET}</AWSAccessKeyId>"
+        ),
+        format!("ExpiredToken: \"SessionToken\": \"{SECRET}\" aws"),
+        format!("InvalidClientTokenId: Service: {SECRET} when calling the {SECRET} operation: {SECRET}"),
+        format!("operation error {SECRET}: {SECRET}, api error InvalidClientTokenId: {SECRET}"),
+        format!("User: arn:aws:{SECRET} is not authorized"),
+        format!("The config profile ({SECRET}) could not be found"),
+    ] {
+        let explanation = explained(&text, &nothing_known());
+        assert!(!explanation.errors.is_empty(), "{text}");
+        let out = format!("{}{}{explanation:?}", explanation.document(), render(&explanation));
+        assert!(!out.contains(SECRET.get(..16).unwrap()), "{text}\n{out}");
+    }
+}
+
+#[test]
+fn a_line_without_an_end_takes_no_memory() {
+    let mut scanner = Scanner::default();
+    let piece = vec![b'x'; 1 << 20];
+    for _ in 0..8 {
+        scanner.feed(&piece);
+    }
+    scanner.feed(format!(" {DENIED}").as_bytes());
+    assert!(format!("{scanner:?}").len() < 1 << 20);
+    assert_eq!(scanner.finish().len(), 1);
+}
+
+fn in_pieces(bytes: &[u8], size: usize) -> Vec<Mention> {
+    let mut scanner = Scanner::default();
+    bytes.chunks(size).for_each(|piece| scanner.feed(piece));
+    scanner.finish()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..4_000)) {
+        let explanation = explain(&in_pieces(&bytes, 7), &nothing_known(), &Here::default());
+        render(&explanation);
+        explanation.document();
+    }
+
+    #[test]
+    fn the_size_of_the_pieces_makes_no_difference(
+        words in proptest::collection::vec(prop_oneof![
+            Just(DENIED.to_owned()), Just("\u{1b}[31m".to_owned()), Just("│ ü\n".to_owned()), Just("x".repeat(30_000)),
+            Just("<Code>ExpiredToken</Code>".to_owned()), Just("Unable to locate credentials".to_owned()), ".{0,40}",
+        ], 0..12),
+        size in 1_usize..5_000,
+    ) {
+        let text = words.join(" ");
+        prop_assert_eq!(in_pieces(text.as_bytes(), size), scan(&text));
+    }
+}
+
+fn files(under: &str, extension: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/explain").join(under);
+    let paths = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|is| is == extension)).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "{}", folder.display());
+    paths
+}
