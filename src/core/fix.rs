@@ -22,3 +22,26 @@ impl Fix {
         Self { text: text.into(), command: Some(command.into()) }
     }
 }
+
+/// A text as one word of a command line of a POSIX shell.
+pub fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:/+%=,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::word;
+
+    #[test]
+    fn a_word_stays_one_whatever_is_in_it() {
+        assert_eq!(word("dev-1"), "dev-1");
+        assert_eq!(word("a b"), "'a b'");
+        assert_eq!(word("it's $(x)"), r"'it'\''s $(x)'");
+        assert_eq!(word(""), "''");
+    }
+}

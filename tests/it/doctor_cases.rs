@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use evercred::core::access_key;
 use evercred::core::aws_error;
+use evercred::core::aws_file;
 use evercred::core::doctor::probe::{ClockFacts, StepAnswer, StepOutcome};
 use evercred::core::doctor::{
     self, About, Answer, Answers, Daemon, Evidence, FileFacts, FileState, Id, Refusal, TerraformBackend, Variant, Whose,
@@ -13,6 +15,7 @@ use evercred::core::plan::{self, PlanContext};
 use evercred::core::profile::SourceFile;
 use evercred::core::settings::Settings;
 use evercred::core::time::WallTime;
+use proptest::prelude::*;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -56,6 +59,48 @@ fn a_healthy_set_up_yields_nothing_and_everything_was_looked_for() {
         let checked: Vec<&str> = document["checked"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         let missing: Vec<&Id> = Id::ALL.iter().filter(|id| !checked.contains(&id.name())).collect();
         assert!(missing.is_empty(), "{}: {missing:?} {document:#}", case.name());
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_part_of_a_secret_is_ever_shown_whatever_stands_in_the_files_and_variables(
+        id in "(AKIA|ASIA|AIDA|\"|)[A-Za-z0-9/+=\"',%$<>{}\u{a0}]{8,44}",
+        secret in "[A-Za-z0-9/+=\"',%$<>{}\u{410}]{12,60}",
+        token in proptest::option::of("[A-Za-z0-9/+=\"'. ,%$<>{}]{12,300}"),
+        code in "InvalidClientTokenId|SignatureDoesNotMatch|ExpiredToken|IncompleteSignature|AccessDenied|Network",
+    ) {
+        let values = values();
+        let mut evidence = evidence(&Case { profile: Some("dev".to_owned()), ..Case::default() }, &values);
+        let token_line = token.as_ref().map_or_else(String::new, |token| format!("aws_session_token = {token}\n"));
+        let text = format!("[dev]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n{token_line}");
+        evidence.profiles = aws_file::load(Some("[profile dev]\nregion = eu-central-1\n"), Some(&text));
+        evidence.profiles_of_daemon = evidence.profiles.clone();
+        evidence.credentials_text = Some(Zeroizing::new(text));
+        let variables = [("AWS_ACCESS_KEY_ID", Some(&id)), ("AWS_SECRET_ACCESS_KEY", Some(&secret)), ("AWS_SESSION_TOKEN", token.as_ref())];
+        evidence.variables =
+            variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.clone()))).collect();
+        let mut answers = Answers::default();
+        loop {
+            let questions = doctor::questions(&evidence, &answers, &[]);
+            if questions.is_empty() {
+                break;
+            }
+            for question in questions {
+                let refused = || Answer::Refused(refusal(&format!("{code}: no")));
+                let answer = if question.about == About::Clock { answer(&About::Clock, None, &Case::default()) } else { refused() };
+                answers.add(question.about, answer);
+            }
+        }
+        let report = doctor::diagnose(&evidence, &answers);
+        let said = format!("{}{}", report.document(), report.text());
+        let hidden = Some(&id).filter(|id| access_key::shown(id) == "(not shown)");
+        for text in hidden.into_iter().chain([&secret]).chain(token.as_ref()) {
+            let letters: Vec<char> = text.chars().collect();
+            for run in letters.windows(9).map(|run| run.iter().collect::<String>()) {
+                prop_assert!(!said.contains(run.trim()) || run.trim().len() < 9, "{run:?} of {text:?} is in {said}");
+            }
+        }
     }
 }
 
@@ -235,6 +280,7 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
         context: PlanContext::from_environment(&variable, chrono::TimeDelta::zero()),
         daemon: Daemon::Silent { why: "the daemon is not running".to_owned(), other_files: false },
         drift: case.drift.clone(),
+        evercred: "/usr/bin/evercred".to_owned(),
         terraform: case.files.get(TERRAFORM).and_then(|text| TerraformBackend::read(TERRAFORM, text.as_bytes())),
         uid: UID,
         wall: WallTime::from_millis(NOW_MS),

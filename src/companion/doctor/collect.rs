@@ -17,7 +17,7 @@ use crate::core::profile::{Profiles, SourceFile};
 use crate::core::time::WallTime;
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
-use crate::platform::{clock, zone};
+use crate::platform::{clock, program, zone};
 use crate::wire::{ErrorEntry, ErrorKind, StatusDocument};
 
 /// Where Windows keeps the homes, as WSL shows them.
@@ -49,6 +49,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         context: PlanContext::from_environment(&variable, zone::local_offset()),
         daemon,
         drift: status.as_ref().and_then(|status| drift_of_network(environment, status)),
+        evercred: program::path().unwrap_or_else(|| "evercred".into()).display().to_string(),
         terraform: terraform(Path::new(".terraform/terraform.tfstate")),
         uid: own_uid(),
         wall: WallTime::from_millis(clock::wall_millis()),

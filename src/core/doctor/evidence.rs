@@ -40,6 +40,8 @@ pub struct Evidence {
     pub daemon: Daemon,
     /// Variables that send the shell and the daemon another way to AWS, as a sentence.
     pub drift: Option<String>,
+    /// The path of this program, for lines that name it.
+    pub evercred: String,
     /// Keys in the `.terraform` folder of the current folder.
     pub terraform: Option<TerraformBackend>,
     /// The user id of this process.

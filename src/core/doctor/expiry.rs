@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::{Answer, Case, Certainty, Finding, Findings, Id, Severity, Subject, Whose};
-use crate::core::fix::Fix;
+use crate::core::fix::{Fix, word};
 use crate::core::plan::StatedExpiry;
 use crate::core::stated_expiry::{SETTINGS, stated_expiry, utc_time};
 use crate::core::time::AwsTime;
@@ -125,16 +125,16 @@ fn renewal(case: &Case<'_>, subject: &Subject<'_>) -> Vec<Fix> {
             if let Some(profile) = variables.get("EVERCRED_PROFILE") {
                 fixes.push(Fix::command(
                     "evercred exported them: export its present ones.",
-                    format!("eval \"$(evercred env {profile} --static)\""),
+                    format!("eval \"$(evercred env {} --static)\"", word(profile)),
                 ));
             } else if let Some(vault) = variables.get("AWS_VAULT") {
                 fixes.push(Fix::command(
                     "aws-vault exported them: leave that shell (exit), and start it again.",
-                    format!("aws-vault exec {vault}"),
+                    format!("aws-vault exec {}", word(vault)),
                 ));
             } else if starts("AWSUME_") {
                 let profile = variables.get("AWSUME_PROFILE").or(profile).unwrap_or("PROFILE");
-                fixes.push(Fix::command("awsume exported them: run it again.", format!("awsume {profile}")));
+                fixes.push(Fix::command("awsume exported them: run it again.", format!("awsume {}", word(profile))));
             } else if starts("GRANTED_") {
                 fixes.push(Fix::command("Granted exported them: assume the role again.", "assume"));
             } else {

@@ -11,6 +11,7 @@ mod case;
 mod check;
 mod choice;
 mod clock;
+mod commands;
 mod document;
 mod evidence;
 mod expiry;

@@ -3,7 +3,7 @@
 use super::{Case, Certainty, Daemon, FileFacts, FileState, Finding, Findings, Id, Severity};
 use crate::core::aws_error::printable;
 use crate::core::aws_file::{Document, LineKind};
-use crate::core::fix::Fix;
+use crate::core::fix::{Fix, word};
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::PlanErrorCode;
 use crate::core::profile::SourceFile;
@@ -43,15 +43,15 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
                         "it belongs to uid {owner} (mode {mode:03o}), and this is uid {}",
                         case.evidence.uid
                     ))
-                    .fix(Fix::command("Make it yours.", format!("sudo chown \"$(id -u):$(id -g)\" {path}"))),
-                _ => finding.fix(Fix::command("Let its owner read it.", format!("chmod 600 {path}"))),
+                    .fix(Fix::command("Make it yours.", format!("sudo chown \"$(id -u):$(id -g)\" {}", word(&path)))),
+                _ => finding.fix(Fix::command("Let its owner read it.", format!("chmod 600 {}", word(&path)))),
             };
             findings.add(finding);
         }
         FileState::Present { uid, mode } if file.secret && mode & 0o077 != 0 => findings.add(
             Finding::new(Id::FilePermissions, Severity::Warning, format!("others may read {what}"))
                 .evidence(format!("{path} has mode {mode:03o} (owner uid {uid})"))
-                .fix(Fix::command("Leave it to yourself.", format!("chmod 600 {path}"))),
+                .fix(Fix::command("Leave it to yourself.", format!("chmod 600 {}", word(&path)))),
         ),
         FileState::Present { uid, mode } if file.secret && *uid != case.evidence.uid && case.evidence.uid != 0 => {
             findings.add(
@@ -60,7 +60,7 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
                         "{path} belongs to uid {uid} (mode {mode:03o}), and this is uid {}",
                         case.evidence.uid
                     ))
-                    .fix(Fix::command("Make it yours.", format!("sudo chown \"$(id -u):$(id -g)\" {path}"))),
+                    .fix(Fix::command("Make it yours.", format!("sudo chown \"$(id -u):$(id -g)\" {}", word(&path)))),
             );
         }
         _ => {}

@@ -237,7 +237,7 @@ pub struct ClockFacts {
     pub zone_mistake: Option<String>,
     /// What sets this machine's clock right, the first thing first.
     pub fixes: Vec<Fix>,
-    /// What makes this machine keep its clock right, where nothing does.
+    /// What makes this machine keep its clock right, where nothing does; empty where that is not this machine's to do.
     pub keeper_fixes: Vec<Fix>,
 }
 

@@ -7,7 +7,7 @@ use super::region;
 use super::{About, Answer, Answers, Case, Evidence, Keys, Order, Question, Refusal, Subject, Variant, Whose};
 use crate::core::access_key;
 use crate::core::aws_error;
-use crate::core::plan::{Endpoint, Source};
+use crate::core::plan::Endpoint;
 
 /// So many calls are made for one diagnosis at most.
 const MOST: usize = 16;
@@ -51,8 +51,8 @@ fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
 /// A plan that is more than keys in a file, and that the daemon has not just carried out.
 fn chain_is_asked(case: &Case<'_>) -> bool {
     let Some(Ok(plan)) = &case.plan else { return false };
-    let only_keys = matches!(plan.steps.as_slice(), [step] if matches!(step.source, Source::Static(_)));
-    !only_keys && !case.daemon_profile().is_some_and(|profile| profile.state == "fresh" && profile.valid == Some(true))
+    !plan.is_keys_alone()
+        && !case.daemon_profile().is_some_and(|profile| profile.state == "fresh" && profile.valid == Some(true))
 }
 
 /// What the answers so far leave open.

@@ -3,7 +3,7 @@
 use super::choice::is_adopted;
 use super::{Answer, Case, Finding, Findings, Id, Severity, Whose};
 use crate::core::aws_error::{is_unreached_code, printable};
-use crate::core::fix::Fix;
+use crate::core::fix::{Fix, word};
 use crate::core::profile::{Section, SourceFile};
 
 const IDS: [Id; 4] =
@@ -177,11 +177,26 @@ fn cannot_reload(case: &Case<'_>, findings: &mut Findings) {
         findings.add(
             Finding::new(Id::ConsumerCannotReload, Severity::Info, title)
                 .evidence("SDKs read keys in variables and in the credentials file once; a program that runs longer than the keys is refused then")
-                .fix(Fix::advice(
-                    "Use a profile whose credential_process is evercred (credential_process = /path/to/evercred credential-process \
-                     PROFILE): every SDK runs it again before the keys end.",
-                )),
+                .fix(renewable(case)),
         );
+    }
+}
+
+/// Programs that ask a helper are given new keys while they run.
+fn renewable(case: &Case<'_>) -> Fix {
+    match &case.plan {
+        Some(Ok(plan)) if !plan.is_keys_alone() => {
+            let (evercred, profile) = (&case.evidence.evercred, &plan.profile);
+            let line = word(&format!("{evercred} credential-process {profile}"));
+            Fix::command(
+                "Give such programs a profile that asks evercred: every SDK asks again before the keys end.",
+                format!("aws configure set credential_process {line} --profile {}", word(&format!("{profile}-fresh"))),
+            )
+        }
+        _ => Fix::advice(
+            "Describe in the config file how the keys are got (role_arn and source_profile, sso_session): programs that use such a \
+             profile through evercred are given new ones before they end.",
+        ),
     }
 }
 

@@ -35,6 +35,7 @@ pub(in crate::core::doctor) fn evidence(
         context,
         daemon: Daemon::Silent { why: "no daemon".to_owned(), other_files: false },
         drift: None,
+        evercred: "/usr/bin/evercred".to_owned(),
         terraform: None,
         uid: 1000,
         wall: WallTime::from_millis(1_790_000_000_000),

@@ -60,6 +60,14 @@ fn by_message(mention: &Mention) -> Vec<Candidate> {
     if is_about_time(mention) {
         return one(Id::ClockSkewed, Confirmed, "the message says that the time of the request was off".to_owned());
     }
+    // botocore's sentences.
+    if mention.code == "InfiniteLoopConfigError" {
+        let sentence = "the message says that the profiles name each other as source_profile in a circle";
+        return one(Id::ProfileBroken, Confirmed, sentence.to_owned());
+    }
+    if mention.code == "ConfigParseError" {
+        return one(Id::ProfileBroken, Confirmed, "the message says that an AWS file can't be read".to_owned());
+    }
     if text.contains("DurationSeconds") {
         let sentence = "the message says that the session that was asked for is longer than AWS allows";
         return one(Id::DurationTooLong, Confirmed, sentence.to_owned());
@@ -73,6 +81,9 @@ fn by_message(mention: &Mention) -> Vec<Candidate> {
     if let (Some(region), true) = (region, refuses_key(mention)) {
         let sentence = format!("{region} has to be enabled for an account first, and refuses its keys until then");
         return one(Id::RegionNotEnabled, Likely, sentence);
+    }
+    if let Some((id, likelihood, sentence)) = SAID.iter().find_map(|(said, is)| text.contains(said).then_some(*is)) {
+        return one(id, likelihood, sentence.to_owned());
     }
     if mention.means.starts_with("AccessDenied") {
         return denied(text);
@@ -102,6 +113,17 @@ fn clock(mention: &Mention, skew: i64) -> Vec<Candidate> {
 fn denied(text: &str) -> Vec<Candidate> {
     let denied = access_denied::read(text);
     let action = denied.action.as_deref().unwrap_or_default();
+    // The sentences of STS besides that of a wrong code (github.com/aws/aws-cli/issues/6325, github.com/y13i/sgviz/issues/9).
+    let of_mfa = if text.contains("unable to validate MFA code") {
+        Some((Id::MfaCodeRefused, "AWS did not accept the MFA code, or mfa_serial does not name a device of this user"))
+    } else if text.contains("must provide both MFA serial number and one time pass code") {
+        Some((Id::MfaRequired, "the message says that a code was missing, or the device's mfa_serial"))
+    } else {
+        None
+    };
+    if let Some((id, sentence)) = of_mfa {
+        return vec![Candidate { id, likelihood: Confirmed, evidence: vec![sentence.to_owned()] }];
+    }
     let (id, likelihood) = match denied.because {
         Because::WrongCode => (Id::MfaCodeRefused, Confirmed),
         _ if action.starts_with("sts:") || denied.because == Because::Root => (Id::AssumeRoleDenied, Confirmed),
@@ -147,6 +169,36 @@ fn sentences(denied: &Denied) -> Vec<String> {
     });
     evidence
 }
+
+/// What some messages say by themselves, whatever their code (each is a case under `tests/data/explain`, with its source).
+const SAID: [(&str, (Id, Likelihood, &str)); 5] = [
+    (
+        "scoped to a valid region",
+        (
+            Id::RegionInconsistent,
+            Likely,
+            "the message says that the request was signed for another region than was asked",
+        ),
+    ),
+    (
+        "scoped to correct service",
+        (
+            Id::EndpointOverridden,
+            Likely,
+            "the message says that the request was signed for another service than was asked",
+        ),
+    ),
+    (
+        "greater than or equal to 900",
+        (Id::ProfileBroken, Likely, "the message says that the session that was asked for is shorter than 15 minutes"),
+    ),
+    (
+        "token included in the request is expired",
+        (Id::CredentialsExpired, Likely, "the message says that the session token is past its end"),
+    ),
+    // EC2: the credentials are not meant where the time of the request is named.
+    ("Timestamp date is", (Id::ClockSkewed, Likely, "the message names the time of the request as what is too old")),
+];
 
 /// What is behind each code, in the order of what is reported most (see the facts in each line of [`why`]).
 fn by_code(mention: &Mention) -> &'static [(Id, Likelihood)] {
@@ -229,7 +281,16 @@ fn by_code(mention: &Mention) -> &'static [(Id, Likelihood)] {
             (Id::SessionRevoked, Possible),
             (Id::ClockSkewed, Possible),
         ],
-        "RequestExpired" | "RequestInTheFuture" | "RequestTimeTooSkewed" => &[
+        // EC2 says so of an old request, and is reported to say so of credentials past their end, too
+        // (github.com/aws/aws-sdk-go-v2/issues/1674, github.com/aws/aws-sdk-java/issues/1443).
+        "RequestExpired" => &[
+            (Id::ClockSkewed, Likely),
+            (Id::CredentialsExpired, Likely),
+            (Id::ConsumerCannotReload, Possible),
+            (Id::ClockZone, Possible),
+            (Id::ClockUnsynchronised, Possible),
+        ],
+        "RequestInTheFuture" | "RequestTimeTooSkewed" => &[
             (Id::ClockSkewed, Likely),
             (Id::ClockZone, Possible),
             (Id::ClockUnsynchronised, Possible),
@@ -301,7 +362,7 @@ fn by_code(mention: &Mention) -> &'static [(Id, Likelihood)] {
 
 /// The sign-in services use ExpiredTokenException for their own tokens and codes.
 fn is_sign_in(mention: &Mention) -> bool {
-    matches!(mention.service.as_deref(), Some("SSO" | "SSO OIDC" | "Signin"))
+    matches!(mention.service.as_deref(), Some("SSO" | "SSO OIDC" | "Signin")) || mention.message.contains("SSO session")
 }
 
 /// Why something is a candidate at all.

@@ -136,16 +136,24 @@ const NAMES: [&str; 9] =
     ["secret", "token", "password", "authorization", "signature", "credential", "stringtosign", "cookie", "bearer"];
 
 fn without_secrets(text: &str) -> String {
-    // The message of IncompleteSignature repeats the header, and with it whatever stands where the key id should be.
-    let text =
-        ["Authorization", "authorization", "AWS4-HMAC"].iter().filter_map(|name| text.find(name)).min().map_or_else(
-            || text.to_owned(),
-            |at| {
-                let before = text.get(..at).unwrap_or_default();
-                let quoted = before.find(['\'', '"']).map_or(before, |quote| before.get(..quote).unwrap_or_default());
-                format!("{quoted} {HIDDEN}")
-            },
-        );
+    // The message of IncompleteSignature repeats the header and a piece of it in front, and with them whatever stands where the
+    // key id should be, which may be a part of the secret.
+    if text.contains("not a valid key=value pair") {
+        return format!("{HIDDEN} not a valid key=value pair in the Authorization header");
+    }
+    // Not a header: "Your authorization token has expired", which ECR says of its own tokens.
+    let is_header = |rest: &str| !rest.to_ascii_lowercase().starts_with(" token has expired");
+    let header = |name: &&str| {
+        text.match_indices(*name).find(|(at, _)| text.get(at + name.len()..).is_some_and(is_header)).map(|(at, _)| at)
+    };
+    let text = ["Authorization", "authorization", "AWS4-HMAC"].iter().filter_map(header).min().map_or_else(
+        || text.to_owned(),
+        |at| {
+            let before = text.get(..at).unwrap_or_default();
+            let quoted = before.find(['\'', '"']).map_or(before, |quote| before.get(..quote).unwrap_or_default());
+            format!("{quoted} {HIDDEN}")
+        },
+    );
     let mut clean = String::with_capacity(text.len());
     let mut named = false;
     for word in text.split_inclusive(char::is_whitespace) {

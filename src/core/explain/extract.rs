@@ -202,7 +202,9 @@ fn counts(text: &str, hit: Hit, hits: &[Hit]) -> bool {
     match hit.pattern.kind {
         Kind::Code | Kind::Exact | Kind::General => true,
         Kind::CommonCode => {
-            text.trim() == hit.pattern.text || SIGNS.iter().any(|sign| around(text, hit, 300, 500).contains(sign))
+            text.trim() == hit.pattern.text
+                || SIGNS.iter().any(|sign| around(text, hit, 300, 500).contains(sign))
+                || near(300, &|other| other.pattern.kind == Kind::Message)
         }
         Kind::Message => !near(600, &|other| {
             is_code(other) || other.pattern.kind == Kind::Message && other.at < hit.at && hit.at - other.at < 300
@@ -223,7 +225,8 @@ fn is_ours(mention: &Mention, text: &str, hit: Hit) -> bool {
         "MalformedPolicyDocument",
         "INVALID_REQUEST",
     ];
-    if !OF_ANYBODY.contains(&mention.means) || text.trim() == hit.pattern.text {
+    let is_exact = hit.pattern.kind == Kind::Exact;
+    if is_exact || !OF_ANYBODY.contains(&mention.means) || text.trim() == hit.pattern.text {
         return true;
     }
     match (&mention.service, &mention.operation) {
@@ -231,7 +234,7 @@ fn is_ours(mention: &Mention, text: &str, hit: Hit) -> bool {
         (None, Some(_)) => false,
         (None, None) => {
             let near = around(text, hit, 300, 500).to_ascii_lowercase();
-            ["sso", "oidc", "signin", "sts", "identity center"].iter().any(|word| near.contains(word))
+            ["sso", "oidc", "signin", "sts", "identity center", "switchboard"].iter().any(|word| near.contains(word))
         }
     }
 }

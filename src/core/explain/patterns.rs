@@ -87,13 +87,19 @@ static SENTENCES: &[Pattern] = &[
     message("Signature not yet current:", "SignatureDoesNotMatch"),
     message("AWS was not able to validate the provided access credentials", "AuthFailure"),
     message("The difference between the request time and the current time is too large", "RequestTimeTooSkewed"),
-    message("MultiFactorAuthentication failed", "AccessDenied"),
+    message("Missing Authentication Token", "MissingAuthenticationTokenException"),
+    message("Request is missing Authentication Token", "MissingAuthenticationToken"),
+    message("Credential should be scoped to", "SignatureDoesNotMatch"),
+    // These say it all, where the code beside them may be anybody's.
+    exact("MultiFactorAuthentication failed", "AccessDenied", "AccessDenied"),
+    exact("The requested DurationSeconds exceeds", "ValidationError", "ValidationError"),
+    exact("durationSeconds' failed to satisfy constraint", "ValidationError", "ValidationError"),
     message("The AWS Access Key Id needs a subscription for the service", "OptInRequired"),
     message("STS is not activated in this region for account", "RegionDisabledException"),
     message("User: arn:aws", "AccessDenied"),
     message("Not authorized to perform sts:", "AccessDenied"),
     message("Roles may not be assumed by root accounts", "AccessDenied"),
-    message("Session token not found or invalid", "UnauthorizedException"),
+    exact("Session token not found or invalid", "UnauthorizedException", "UnauthorizedException"),
     // botocore/exceptions.py
     exact("NoCredentialsError", "NoCredentialsError", "NoCredentials"),
     general("Unable to locate credentials", "NoCredentialsError", "NoCredentials"),
@@ -116,6 +122,12 @@ static SENTENCES: &[Pattern] = &[
     exact("NoRegionError", "NoRegionError", "NoRegion"),
     exact("You must specify a region", "NoRegionError", "NoRegion"),
     exact("InvalidRegionError", "InvalidRegionError", "InvalidRegion"),
+    exact("Provided region_name '", "InvalidRegionError", "InvalidRegion"),
+    // botocore/credentials.py; each as aws-cli 1.45 prints it
+    exact("The source_profile \"", "InvalidConfigError", "ProfileNotFound"),
+    exact("The source profile \"", "InvalidConfigError", "NoCredentials"),
+    exact("Infinite loop in credential configuration detected", "InfiniteLoopConfigError", "NoCredentials"),
+    exact("ConfigParseError: Unable to parse config file", "ConfigParseError", "NoCredentials"),
     // aws-sdk-go (v1) aws/credentials, aws-sdk-go-v2
     general("NoCredentialProviders", "NoCredentialProviders", "NoCredentials"),
     exact("MissingRegion: could not find region configuration", "MissingRegion", "NoRegion"),
@@ -133,7 +145,13 @@ static SENTENCES: &[Pattern] = &[
     general("Unable to load credentials from any of the providers in the chain", "SdkClientException", "NoCredentials"),
     general("Unable to load AWS credentials from any provider in the chain", "SdkClientException", "NoCredentials"),
     exact("Unable to load region from any of the providers in the chain", "SdkClientException", "NoRegion"),
+    exact("Unable to load SSO token", "SdkClientException", "SsoSessionExpired"),
+    general("Failed to refresh process-based credentials", "ProcessFailed", "ProcessFailed"),
+    exact("Token expired - needs a refresh", "ExpiredToken", "ExpiredToken"),
+    // hadoop-aws, AWSCredentialProviderList
+    general("No AWS Credentials provided by", "NoAuthWithAWSException", "NoCredentials"),
     // The SDKs for JavaScript
+    exact("could not be found or parsed in shared credentials file", "CredentialsProviderError", "ProfileNotFound"),
     exact("Token is expired. To refresh this SSO session", "TokenProviderError", "SsoSessionExpired"),
     exact("The SSO session token associated with", "CredentialsProviderError", "SsoSessionExpired"),
     exact("The SSO session associated with", "CredentialsProviderError", "SsoSessionExpired"),
@@ -146,7 +164,17 @@ static SENTENCES: &[Pattern] = &[
     // The SDK for Rust
     general("the credential provider was not enabled", "CredentialsNotLoaded", "NoCredentials"),
     general("no providers in chain provided credentials", "CredentialsNotLoaded", "NoCredentials"),
+    exact("ProfileFile provider could not be built", "InvalidConfiguration", "ProfileNotFound"),
+    general("Couldn't find AWS credentials in environment", "CredentialsError", "NoCredentials"),
     // .NET, PHP, Ruby
+    exact("The retrieved credentials have already expired", "AmazonClientException", "ExpiredToken"),
+    general(
+        "Failed to retrieve credentials from EC2 Instance Metadata Service",
+        "AmazonServiceException",
+        "NoCredentials",
+    ),
+    exact("not found in credentials file", "CredentialsException", "ProfileNotFound"),
+    general("Cannot read credentials from", "CredentialsException", "NoCredentials"),
     exact("NoSuchProfileError", "NoSuchProfileError", "ProfileNotFound"),
     general(
         "Unable to get IAM security credentials from EC2 Instance Metadata Service",
@@ -159,11 +187,19 @@ static SENTENCES: &[Pattern] = &[
     general("Error retrieving credentials from the instance profile metadata", "CredentialsException", "NoCredentials"),
     // Terraform
     general("No valid credential sources", "No valid credential sources", "NoCredentials"),
+    // AWS CDK (github.com/aws/aws-cdk/issues/32357), the Serverless Framework (github.com/serverless/serverless/issues/10729)
+    general("Need to perform AWS calls for account", "NoCredentials", "NoCredentials"),
+    general("AWS provider credentials not found", "NoCredentials", "NoCredentials"),
     // kubectl, of the helper in its configuration
     general("executable aws failed with exit code", "ProcessFailed", "ProcessFailed"),
     // docker and ECR, git and CodeCommit
     exact(
         "Your authorization token has expired. Reauthenticate and try again",
+        "RegistryTokenExpired",
+        "RegistryTokenExpired",
+    ),
+    exact(
+        "Your Authorization Token has expired. Please run 'aws ecr get-login'",
         "RegistryTokenExpired",
         "RegistryTokenExpired",
     ),

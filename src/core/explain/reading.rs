@@ -52,7 +52,10 @@ fn service(before: &str, after: &str, near: &str, operation: Option<&str>) -> Op
     let host = |text: &str| {
         ["sts", "iam", "s3", "ec2", "oidc", "portal.sso", "ecr", "dynamodb"].into_iter().find(|name| {
             text.split(&['/', '"', ' ', '\''][..]).any(|word| {
-                word.strip_prefix(name).is_some_and(|rest| rest.starts_with('.') && rest.contains("amazonaws.com"))
+                // oidc.eks.REGION is the identity provider of a cluster.
+                word.strip_prefix(name).is_some_and(|rest| {
+                    rest.starts_with('.') && rest.contains("amazonaws.com") && !rest.starts_with(".eks.")
+                })
             })
         })
     };
@@ -64,7 +67,9 @@ fn service(before: &str, after: &str, near: &str, operation: Option<&str>) -> Op
         .or_else(|| line.rsplit_once("(Service: ").and_then(|(_, rest)| rest.split([';', ',']).next()))
         .or_else(|| line.rsplit_once("Aws::").and_then(|(_, rest)| rest.strip_suffix("::Errors::")))
         .or_else(|| line.contains("AmazonSecurityToken").then_some("STS"))
-        .or_else(|| line.contains("error calling sts:").then_some("STS"));
+        .or_else(|| line.contains("error calling sts:").then_some("STS"))
+        // The parameter is STS's alone among the services that send this code.
+        .or_else(|| after.starts_with(": The requested DurationSeconds").then_some("STS"));
     let of_operation = match operation {
         Some("GetCallerIdentity" | "GetSessionToken" | "GetFederationToken" | "DecodeAuthorizationMessage") => {
             Some("STS")
@@ -73,8 +78,11 @@ fn service(before: &str, after: &str, near: &str, operation: Option<&str>) -> Op
         Some("GetRoleCredentials" | "ListAccounts" | "ListAccountRoles") => Some("SSO"),
         Some("CreateToken" | "RegisterClient" | "StartDeviceAuthorization") => Some("SSO OIDC"),
         Some("CreateOAuth2Token") => Some("Signin"),
-        Some("DescribeInstances" | "DescribeRegions") => Some("EC2"),
+        Some("DescribeInstances" | "DescribeRegions" | "DescribeVpcs" | "DescribeImages" | "RunInstances") => {
+            Some("EC2")
+        }
         Some("ListBuckets" | "ListObjectsV2" | "GetObject" | "PutObject" | "HeadObject" | "HeadBucket") => Some("S3"),
+        Some("CreateBucket" | "CreateMultipartUpload" | "UploadPart") => Some("S3"),
         Some("GetUser" | "ListUsers" | "ListRoles" | "GetRole" | "CreateRole") => Some("IAM"),
         _ => None,
     };
@@ -96,9 +104,9 @@ fn service(before: &str, after: &str, near: &str, operation: Option<&str>) -> Op
 
 /// What was said: behind the code, or before it where the SDKs for Java print it, or in the XML or JSON around it.
 fn message(text: &str, hit: Hit, before: &str, after: &str) -> String {
-    let ends = ["\n", "\\n", "(Service:", "</", " status code: ", "\", ", "\"), ", "\"}", "\",\"", "; see "];
+    let ends = ["\\n", "(Service:", "</", " status code: ", "\", ", "\"), ", "\"}", "'}", "\",\"", "; see "];
     let cut = |text: &str| {
-        let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
+        let end = ends.iter().filter_map(|end| text.find(end)).chain(end_of_line(text)).min().unwrap_or(text.len());
         shown(text.get(..end).unwrap_or_default().trim_matches([' ', ':', ',', ')', '"', '\'', '\\']))
     };
     let whole_sentence = !matches!(hit.pattern.kind, Kind::Code | Kind::CommonCode) && hit.pattern.text.contains(' ');
@@ -109,9 +117,25 @@ fn message(text: &str, hit: Hit, before: &str, after: &str) -> String {
     if let Some(xml) = between(after, "<Message>", &["</"]).or_else(|| between(after, "<message>", &["</"])) {
         return shown(xml);
     }
-    let in_json = ["\"message\"", "\"Message\"", "\\\"message\\\"", "message: Some("];
+    // JSON, and Python's dictionaries, may have the message before the code.
+    let names_code = ["\"code\":\"", "\"code\": \"", "'Code': '"].iter().any(|name| before.ends_with(name));
+    if let (true, Some((_, said))) =
+        (names_code, before.rsplit_once("\"message\":").or_else(|| before.rsplit_once("'Message':")))
+    {
+        let said = said.trim_start_matches([' ', '"', '\'']);
+        return cut(said.split_once("', '").map_or(said, |(said, _)| said));
+    }
+    let in_json = [
+        "\"message\"",
+        "\"Message\"",
+        "'Message'",
+        "\\\"message\\\"",
+        "\"error_description\"",
+        "\"detailedMessage\"",
+        "message: Some(",
+    ];
     if let Some(json) = in_json.iter().find_map(|name| after.get(..byte_floor(after, 300))?.split_once(name)) {
-        return cut(json.1.trim_start_matches([' ', ':', '"', '\\']));
+        return cut(json.1.trim_start_matches([' ', ':', '"', '\'', '\\']));
     }
     if before.ends_with("Error Code: ") {
         let line = before.rsplit('\n').next().unwrap_or(before);
@@ -119,7 +143,11 @@ fn message(text: &str, hit: Hit, before: &str, after: &str) -> String {
         return shown(said.split_once("Exception: ").map_or(said, |(_, said)| said));
     }
     let after = match after.split_once("operation") {
-        Some((gap, rest)) if gap.starts_with(") when calling the ") && gap.len() < 100 => {
+        // The AWS CLI of 2014 and 2015 had "occurred" in between.
+        Some((gap, rest))
+            if gap.len() < 100
+                && (gap.starts_with(") when calling the ") || gap.starts_with(") occurred when calling the ")) =>
+        {
             let rest =
                 rest.strip_prefix(" (reached max retries").map_or(rest, |rest| rest.trim_start_matches(|c| c != ')'));
             rest.trim_start_matches([')', ':', ' '])
@@ -127,6 +155,12 @@ fn message(text: &str, hit: Hit, before: &str, after: &str) -> String {
         _ => after,
     };
     cut(after.trim_start_matches([':', ' ', ')', '"', '\'', ',']))
+}
+
+/// Where the line ends; the end of what AWS says when it denies something may have been wrapped to the next one.
+fn end_of_line(text: &str) -> Option<usize> {
+    let goes_on = |rest: &str| rest.starts_with("because no ") || rest.starts_with("with an explicit deny");
+    text.match_indices('\n').map(|(at, _)| at).find(|at| !text.get(at + 1..).is_some_and(goes_on))
 }
 
 /// This machine's time minus AWS's, as the texts of STS and S3 have them.

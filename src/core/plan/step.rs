@@ -197,6 +197,11 @@ impl NodeKey {
 }
 
 impl Plan {
+    /// Whether it is nothing but keys that stand in a file.
+    pub fn is_keys_alone(&self) -> bool {
+        matches!(self.steps.as_slice(), [step] if matches!(step.source, Source::Static(_)))
+    }
+
     /// The key of the credential behind each step.
     pub fn keys(&self) -> Vec<NodeKey> {
         // Keys are tried where they are used: at another endpoint that was configured they are another AWS's keys.

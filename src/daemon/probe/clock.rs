@@ -15,7 +15,7 @@ use crate::core::doctor::probe::ClockFacts;
 use crate::core::keeper::{Outcome, ProbeOrder, Ticket};
 use crate::core::plan::Endpoint;
 use crate::core::settings::NtpServer;
-use crate::core::timekeeping::{Fix, KernelClock, TimeKeeping, fixes, zone_mistake};
+use crate::core::timekeeping::{Fix, KernelClock, Place, TimeKeeping, fixes, zone_mistake};
 use crate::daemon::clock_document::seconds;
 use crate::daemon::now;
 
@@ -133,7 +133,8 @@ fn take_machine(facts: &mut ClockFacts, machine: &TimeKeeping, error: Option<(Ti
         };
         facts.zone_mistake = mistake.map(|mistake| mistake.to_string());
     }
-    if machine.kernel == KernelClock::Unsynchronised {
+    // A container's clock is its host's to keep.
+    if machine.kernel == KernelClock::Unsynchronised && machine.place != Place::Container {
         facts.keeper_fixes = keeper_fixes(machine);
     }
 }

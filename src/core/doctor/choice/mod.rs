@@ -10,10 +10,11 @@ mod tests;
 use self::chains::choose;
 pub(super) use self::chains::way;
 pub(super) use self::place::KEYS;
+use super::commands::configure;
 use super::{Case, Finding, Findings, Id, Severity, key_shape};
 use crate::core::aws_error::printable;
 use crate::core::fix::Fix;
-use crate::core::plan::{PlanErrorCode, helper_profile};
+use crate::core::plan::{PlanErrorCode, Source, helper_profile};
 use crate::core::profile::Section;
 
 /// Programs that choose alike.
@@ -98,6 +99,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&[Id::ClientsDisagree, Id::CredentialsMissing]);
     let choices = choices(case);
     missing(case, &choices, findings);
+    source_that_is_not_here(case, findings);
     half_a_key(case, findings);
     // What evercred itself has exported is the profile's own.
     let is_own = case.profile.is_some() && case.evidence.variables.get("EVERCRED_PROFILE") == case.profile.as_deref();
@@ -124,11 +126,20 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Find
     let finding = groups
         .iter()
         .fold(finding, |finding, (uses, clients)| finding.evidence(format!("{}: {}", clients.join(", "), uses.said())));
-    let fix = match &case.profile {
-        Some(profile) => Fix::advice(format!(
+    // As it stands: an empty one is not the same as none to all.
+    let empty = case
+        .evidence
+        .variables
+        .iter()
+        .find(|(name, value)| value.is_empty() && ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].contains(name));
+    let fix = match (&case.profile, empty) {
+        (_, Some((name, _))) => {
+            Fix::command("Unset the variable: to some programs an empty name is a name.", format!("unset {name}"))
+        }
+        (Some(profile), None) => Fix::advice(format!(
             "Leave one way only: either the variables, or profile \"{profile}\" with one way to its credentials."
         )),
-        None => Fix::advice("Leave one way only: either the variables, or a profile."),
+        (None, None) => Fix::advice("Leave one way only: either the variables, or a profile."),
     };
     findings.add(finding.fix(fix));
 }
@@ -171,8 +182,34 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
     });
 }
 
-fn configure(profile: &str) -> String {
-    if profile == "default" { "aws configure".to_owned() } else { format!("aws configure --profile {profile}") }
+/// A role whose credentials are to come from a place that this is not.
+fn source_that_is_not_here(case: &Case<'_>, findings: &mut Findings) {
+    let Some(Ok(plan)) = &case.plan else { return };
+    let Some(first) = plan.steps.first() else { return };
+    let set = |names: &[&str]| case.evidence.variables.first(names).is_some();
+    let (source, lacks) = match first.source {
+        Source::Environment if !set(&["AWS_ACCESS_KEY_ID"]) => {
+            ("Environment", "AWS_ACCESS_KEY_ID is not set in this shell")
+        }
+        Source::Container
+            if !set(&["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"]) =>
+        {
+            ("EcsContainer", "no variable of this shell names a container's credentials")
+        }
+        _ => return,
+    };
+    let profile = &plan.profile;
+    findings.add(
+        Finding::new(
+            Id::CredentialsMissing,
+            Severity::Error,
+            format!("profile \"{profile}\" takes its credentials from a place that is not here"),
+        )
+        .evidence(format!("its credential_source is {source}, and {lacks}"))
+        .fix(Fix::advice(format!(
+            "Name a profile with credentials as source_profile of \"{profile}\" in the place of credential_source."
+        ))),
+    );
 }
 
 /// Half of a key in the variables: an error for some, passed over by others.

@@ -4,6 +4,7 @@ mod values;
 
 use self::values::{Mistake, key_id_mistake, secret_mistake, token_mistake};
 
+use super::commands::configure;
 use super::question;
 use super::{Answer, Case, Certainty, Finding, Findings, Id, Located, Severity, Subject, Whose};
 use crate::core::access_key::is_id;
@@ -259,12 +260,7 @@ pub(super) fn replacement(subject: &Subject<'_>) -> Vec<Fix> {
         return vec![Fix::advice("Get new temporary credentials from the tool that wrote these.")];
     }
     let install = match &subject.whose {
-        Whose::Profile(name) if name == "default" => {
-            Fix::command("Put the new key in its place; it is asked for.", "aws configure")
-        }
-        Whose::Profile(name) => {
-            Fix::command("Put the new key in its place; it is asked for.", format!("aws configure --profile {name}"))
-        }
+        Whose::Profile(name) => Fix::command("Put the new key in its place; it is asked for.", configure(name)),
         Whose::Environment => Fix::advice(
             "Put the new key where AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set (a shell's start-up file, an .env file, an \
              editor's settings).",

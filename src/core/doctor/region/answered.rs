@@ -3,11 +3,11 @@
 use super::endpoints::{is_session, region_said};
 use super::in_force::{in_force, set_region, shown};
 use super::token_version::for_administrators;
-use super::{command_word, home_region, is_opt_in};
+use super::{home_region, is_opt_in};
 use crate::core::aws_error::printable;
 use crate::core::doctor::probe::StepOutcome;
 use crate::core::doctor::{About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant};
-use crate::core::fix::Fix;
+use crate::core::fix::{Fix, word};
 
 /// The codes with which services refuse keys that they don't know. In a region that is not enabled, and for a token of version
 /// 1 in an enabled one, STS says the first and EC2 the last: so reported by people who used aws-vault, saml2aws, CloudMapper and
@@ -126,7 +126,7 @@ fn not_enabled(case: &Case<'_>, region: &str, certainty: Certainty) -> Finding {
     let finding = Finding::new(Id::RegionNotEnabled, Severity::Error, title).certainty(certainty);
     let finding = finding.fix(Fix::command(
         "Have the region enabled, by an administrator of the account (account:EnableRegion); it takes minutes to hours.",
-        format!("aws account enable-region --region-name {}", command_word(region)),
+        format!("aws account enable-region --region-name {}", word(region)),
     ));
     let home = home_region(region);
     let other = format!("Or use a region that the account has, {home} for one.");

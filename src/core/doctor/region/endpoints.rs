@@ -4,10 +4,10 @@
 use super::in_force::{in_force, set_region, shown};
 use super::override_of::{Host, Override, for_service, ignored, overrides};
 use super::partitions::{known, partition_of};
-use super::{command_word, sso_region};
-use crate::core::aws_error::{self, printable};
+use super::sso_region;
+use crate::core::aws_error;
 use crate::core::doctor::{Answer, Case, Certainty, Finding, Findings, Id, Severity, Subject, Whose};
-use crate::core::fix::Fix;
+use crate::core::fix::{Fix, word};
 
 /// The name of STS's endpoint for all regions.
 pub(super) const GLOBAL_STS: &str = "sts.amazonaws.com";
@@ -30,7 +30,10 @@ fn good_keys_elsewhere(case: &Case<'_>, findings: &mut Findings) {
     let Some(found) = for_service(case, "sts").filter(|found| found.whose() != Host::Aws) else { return };
     for subject in case.subjects.iter().filter(|subject| subject.has_aws_id()) {
         let Some(Answer::Refused(refusal)) = case.answers.as_is(&subject.whose) else { continue };
-        if refusal.skewed || aws_error::lookup(&refusal.code).is_none_or(|entry| !entry.refuses_signer) {
+        // Who says that a session is over, or a signature another's, knows the key.
+        if !["InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"]
+            .contains(&refusal.code.as_str())
+        {
             continue;
         }
         findings.add(
@@ -41,7 +44,7 @@ fn good_keys_elsewhere(case: &Case<'_>, findings: &mut Findings) {
             )
             .certainty(Certainty::Possible)
             .evidence(format!("{} sends {} there", case.place(&found.url), found.calls()))
-            .evidence(format!("it refused: {}", printable(&refusal.message)))
+            .evidence(format!("it refused: {}", refusal.said()))
             .evidence("whether AWS itself accepts them was not asked: an emulator's keys are not shown to AWS, nor the reverse")
             .fix(take_away(case, &found)),
         );
@@ -134,7 +137,7 @@ fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
     let finding = all.iter().fold(finding, |finding, found| {
         finding.evidence(format!("{} sends {} to {}", case.place(&found.url), found.calls(), found.shown()))
     });
-    let for_profile = case.profile.as_deref().map(|name| format!(" --profile {}", command_word(name)));
+    let for_profile = case.profile.as_deref().map(|name| format!(" --profile {}", word(name)));
     findings.add(finding.fix(Fix::command(
         "To see what AWS itself says, leave them out once.",
         format!(

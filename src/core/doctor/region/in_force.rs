@@ -1,11 +1,11 @@
 //! Which region each program goes by: `region-missing`, and the part of `region-inconsistent` that is about variables.
 
 use super::partitions::{home_of, known_partition, partition_of};
-use super::{arns, command_word, endpoints, section, sso_region};
+use super::{arns, endpoints, section, sso_region};
 use crate::core::aws_error::printable;
 use crate::core::doctor::case::Located;
 use crate::core::doctor::{Case, Finding, Findings, Id, Severity};
-use crate::core::fix::Fix;
+use crate::core::fix::{Fix, word};
 use crate::core::profile::SourceFile;
 
 /// Programs that look for the region in the same places, and the variables that they read, the first first.
@@ -199,7 +199,7 @@ pub(super) fn set_region(case: &Case<'_>, region: &str, text: &str) -> Fix {
             Fix::advice(format!("{text} Write region = \"{region}\" under that [[profile]] of evercred.toml."))
         }
         (Some(profile), Some(_)) => {
-            Fix::command(text, format!("aws configure set region {region} --profile {}", command_word(profile)))
+            Fix::command(text, format!("aws configure set region {region} --profile {}", word(profile)))
         }
         _ => Fix::command(text, format!("export AWS_REGION={region} AWS_DEFAULT_REGION={region}")),
     }

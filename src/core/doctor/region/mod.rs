@@ -74,13 +74,3 @@ fn sso_region<'a>(case: &Case<'a>) -> Option<Located<'a>> {
         Some(Located { text: &value.text, name: "sso_region", origin: Some(value.origin) })
     })
 }
-
-/// A name as a word of a command line.
-pub(super) fn command_word(name: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:/+%=,".contains(c);
-    if !name.is_empty() && name.chars().all(is_plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', r"'\''"))
-    }
-}

@@ -2,10 +2,10 @@
 
 use super::in_force::{all, shown};
 use super::partitions::{REGIONS, has_known_words, known, partition_of};
-use super::{command_word, sso_region};
+use super::sso_region;
 use crate::core::doctor::case::Located;
 use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
-use crate::core::fix::Fix;
+use crate::core::fix::{Fix, word};
 use crate::core::nearest::nearest;
 use crate::core::profile::SourceFile;
 
@@ -55,7 +55,7 @@ fn fix(case: &Case<'_>, located: &Located<'_>, region: &str, said: String) -> Fi
         (None, _) => Fix::command(said, format!("export {}={region}", located.name)),
         // Where the file has the profile's region, and not a session's or another profile's.
         (Some(origin), Some(profile)) if origin.file == SourceFile::Config && located.name == "region" => {
-            Fix::command(said, format!("aws configure set region {region} --profile {}", command_word(profile)))
+            Fix::command(said, format!("aws configure set region {region} --profile {}", word(profile)))
         }
         (Some(origin), _) => {
             Fix::advice(format!("{said} It stands in {}: {} = {region}", case.at(origin), located.name))

@@ -1,4 +1,4 @@
-use super::{command_word, look, regions_in_force};
+use super::{look, regions_in_force};
 use crate::core::doctor::testing::{accepted, answers, commands, evidence, found, identity, one, refusal, report};
 use crate::core::doctor::{About, Answer, Answers, Case, Certainty, Id, Report, Severity, Variant, Whose};
 use Certainty::{Confirmed, Likely, Possible};
@@ -134,14 +134,6 @@ fn regions_that_differ_are_told_by_program_or_as_the_variables_winning() {
         let severities: Vec<Severity> = report.findings.iter().map(|finding| finding.severity).collect();
         assert_eq!(severities, severity.into_iter().collect::<Vec<_>>(), "{variables:?}");
         assert!(report.findings.iter().all(|finding| finding.id == Id::RegionInconsistent));
-    }
-}
-
-#[test]
-fn names_are_words_of_their_command() {
-    for (name, word) in [("dev", "dev"), ("my dev", "'my dev'"), ("it's", r"'it'\''s'"), ("$(x)", "'$(x)'"), ("", "''")]
-    {
-        assert_eq!(command_word(name), word);
     }
 }
 

@@ -10,7 +10,7 @@ use super::override_of::for_service;
 use super::{is_opt_in, regions_in_force, section};
 use crate::core::doctor::case::Located;
 use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
-use crate::core::fix::Fix;
+use crate::core::fix::{Fix, word};
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     let regions = regions_in_force(case);
@@ -70,7 +70,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         let finding = finding.fix(match (setting.origin, &case.profile) {
             (Some(_), Some(profile)) => Fix::command(
                 text,
-                format!("aws configure set sts_regional_endpoints regional --profile {}", super::command_word(profile)),
+                format!("aws configure set sts_regional_endpoints regional --profile {}", word(profile)),
             ),
             _ => Fix::command(text, "export AWS_STS_REGIONAL_ENDPOINTS=regional"),
         });

@@ -7,6 +7,7 @@ mod telling;
 pub use self::telling::{CREDENTIALS_MALFORMED, FileRemarks};
 
 use super::choice::{KEYS, is_adopted, way};
+use super::commands::configure;
 use super::key_shape::{TokenMismatch, mistakes, token_mismatch};
 use super::{Client, Id, Subject};
 use crate::core::aws_error::printable;
@@ -122,16 +123,6 @@ fn hides_another_way(section: &Section, profiles: &Profiles) -> Option<Remark> {
 fn remark(id: Id, section: &Section, message: String, origin: Origin, fix: String) -> Remark {
     let (message, fix) = (printable(&message), Some(printable(&fix)));
     Remark { id, profile: section.name.clone(), message, origin, fix }
-}
-
-/// The command that asks for a profile's key. A name that a shell would read otherwise is quoted.
-fn configure(profile: &str) -> String {
-    let is_plain = profile.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@+/:".contains(&byte));
-    match profile {
-        "default" => "aws configure".to_owned(),
-        plain if is_plain => format!("aws configure --profile {plain}"),
-        other => format!("aws configure --profile '{}'", other.replace('\'', r"'\''")),
-    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,9 @@
 mod tests;
 
 use super::probe::{StepAnswer, StepOutcome};
-use super::region::command_word;
 use super::{About, Answer, Case, Certainty, Daemon, DaemonSession, Finding, Findings, Id, Severity};
 use crate::core::aws_error::{ErrorClass, printable};
-use crate::core::fix::Fix;
+use crate::core::fix::{Fix, word};
 use crate::core::plan::Source;
 use crate::core::session::{Session, SsoSession};
 
@@ -46,11 +45,12 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
                 IDS.iter().for_each(|id| findings.not_looked_for(*id, why.clone()));
             }
         }
-        Some(StepOutcome::Untried { why }) => findings.add(login_needed(case, &sign_in).evidence(format!(
-            "{} was not tried: {}",
-            sign_in.session.described(),
-            printable(why)
-        ))),
+        Some(StepOutcome::Untried { why }) => {
+            findings.add(
+                login_needed(case, &sign_in)
+                    .evidence(format!("the AWS tools' cache was looked at: {}", printable(why))),
+            );
+        }
         None => by_daemon(case, &sign_in, findings),
     }
 }
@@ -116,7 +116,7 @@ fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
         };
         // A session without a name of its own is signed in to by a profile's: the daemon's own words name it.
         let of_daemon = session.last_error.as_ref().and_then(|error| error.fix.as_deref()).map(printable);
-        let by_name = || format!("evercred login {}", command_word(&name));
+        let by_name = || format!("evercred login {}", word(&name));
         let command = of_daemon.filter(|fix| fix.starts_with("evercred login ")).unwrap_or_else(by_name);
         findings.add(finding.fix(Fix::command("Sign in.", command)));
     }
@@ -207,11 +207,11 @@ fn role_denied(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
                 sso_role_name.";
     let finding = match (&sign_in.session, &case.evidence.daemon) {
         (Session::Sso(SsoSession { name: Some(name), .. }), Daemon::Answers(_)) => {
-            finding.fix(Fix::command(list, format!("evercred profiles --sso {}", command_word(name))))
+            finding.fix(Fix::command(list, format!("evercred profiles --sso {}", word(name))))
         }
         (Session::Sso(SsoSession { name: Some(name), .. }), Daemon::Silent { .. }) => finding.fix(Fix::command(
             format!("{list} It asks the daemon, which has to run."),
-            format!("evercred profiles --sso {}", command_word(name)),
+            format!("evercred profiles --sso {}", word(name)),
         )),
         _ => finding.fix(Fix::advice(format!("{list} The access portal shows them."))),
     };
@@ -237,14 +237,14 @@ fn login_denied(sign_in: &SignIn, said: &Said<'_>) -> Finding {
 
 /// With the daemon one sign-in serves all; without it, the AWS CLI's.
 fn how_to_sign_in(case: &Case<'_>, sign_in: &SignIn) -> Fix {
-    let profile = command_word(&sign_in.profile);
+    let profile = word(&sign_in.profile);
     let command = match (&case.evidence.daemon, &sign_in.session) {
         (Daemon::Answers(_), Session::Sso(SsoSession { name: Some(name), .. })) => {
-            format!("evercred login {}", command_word(name))
+            format!("evercred login {}", word(name))
         }
         (Daemon::Answers(_), _) => format!("evercred login {profile}"),
         (Daemon::Silent { .. }, Session::Sso(SsoSession { name: Some(name), .. })) => {
-            format!("aws sso login --sso-session {}", command_word(name))
+            format!("aws sso login --sso-session {}", word(name))
         }
         (Daemon::Silent { .. }, Session::Sso(_)) => format!("aws sso login --profile {profile}"),
         (Daemon::Silent { .. }, Session::Login(_)) => format!("aws login --profile {profile}"),
