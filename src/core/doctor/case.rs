@@ -153,6 +153,15 @@ impl<'a> Case<'a> {
         self.evidence.profiles.profiles.get(self.profile.as_deref()?)
     }
 
+    /// Whether the keys in the variables are the profile's own: evercred has exported them, or it is the same key.
+    pub fn variables_are_the_profiles(&self) -> bool {
+        let variables = &self.evidence.variables;
+        let exported = variables.get("EVERCRED_PROFILE");
+        let of_profile = self.section().and_then(|section| section.get("aws_access_key_id")).map(|id| id.text.as_str());
+        (exported.is_some() && exported == self.profile.as_deref())
+            || (of_profile.is_some() && of_profile == variables.get("AWS_ACCESS_KEY_ID"))
+    }
+
     /// What is known of this machine's clock.
     pub fn clock(&self) -> Option<&'a ClockFacts> {
         self.answers.clock()

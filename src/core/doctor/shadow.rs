@@ -43,7 +43,7 @@ fn named(case: &Case<'_>) -> Option<&'static str> {
 fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
     let variables = &case.evidence.variables;
     let (Some(profile), Some(_)) = (&case.profile, variables.get("AWS_ACCESS_KEY_ID")) else { return };
-    if variables.get("AWS_SECRET_ACCESS_KEY").is_none() || variables.get("EVERCRED_PROFILE") == Some(profile.as_str()) {
+    if variables.get("AWS_SECRET_ACCESS_KEY").is_none() || case.variables_are_the_profiles() {
         return;
     }
     // A profile without a way to credentials has nothing that could be hidden.

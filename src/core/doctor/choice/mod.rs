@@ -101,10 +101,8 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     missing(case, &choices, findings);
     source_that_is_not_here(case, findings);
     half_a_key(case, findings);
-    // What evercred itself has exported is the profile's own.
-    let is_own = case.profile.is_some() && case.evidence.variables.get("EVERCRED_PROFILE") == case.profile.as_deref();
     let is_in_no_file = case.section().is_none() && case.profile.is_some();
-    if !is_own && !is_in_no_file {
+    if !case.variables_are_the_profiles() && !is_in_no_file {
         disagreement(case, &choices, findings);
     }
 }
