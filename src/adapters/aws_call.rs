@@ -13,6 +13,7 @@ use crate::core::aws_error::{self, Fault};
 use crate::core::clock::Trust;
 use crate::core::http_date;
 use crate::core::plan::{Endpoint, Service};
+use crate::core::url_host;
 
 /// One call: where it goes, and what is said when it fails.
 pub(super) struct Call<'a> {
@@ -204,16 +205,8 @@ resolver!(signin_url, aws_sdk_signin);
 
 /// Scheme and host of an http or https URL that is nothing but printable ASCII.
 pub(super) fn scheme_and_host(url: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host_and_port = authority.rsplit('@').next()?;
-    let host = match host_and_port.strip_prefix('[') {
-        Some(address) => address.split_once(']')?.0,
-        None => host_and_port.split(':').next()?,
-    };
-    let is_host = host.bytes().any(|byte| byte.is_ascii_alphanumeric() || byte == b':');
-    (matches!(scheme, "http" | "https") && is_host && url.bytes().all(|byte| byte.is_ascii_graphic()))
-        .then_some((scheme, host))
+    let target = url_host::target(url);
+    (target.is_http() && url.bytes().all(|byte| byte.is_ascii_graphic())).then_some((target.scheme, target.host))
 }
 
 /// Seconds, or a date, which is compared with the answer's own.

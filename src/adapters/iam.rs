@@ -20,6 +20,7 @@ use super::sts::signer::Signer;
 use super::sts::unprintable;
 use crate::core::aws_error::{self, Fault};
 use crate::core::clock::Sample;
+use crate::core::partitions;
 use crate::core::plan::{Endpoint, StaticKeys};
 
 const WHAT: &str = "GetUser of IAM";
@@ -67,22 +68,21 @@ struct Place {
     region: &'static str,
 }
 
-/// IAM has one endpoint a partition (AWS General Reference, "IAM endpoints and quotas").
+/// IAM has one endpoint a partition, which signs for the partition's home region (AWS General Reference, "IAM endpoints and
+/// quotas"). The endpoints of the isolated partitions and of the European Sovereign Cloud are not known here: `None`, unless one
+/// is configured.
 fn place(endpoint: &Endpoint) -> Option<Place> {
-    let of = |prefix: &str| endpoint.region.starts_with(prefix);
-    let (host, region) = if of("cn-") {
-        ("iam.cn-north-1.amazonaws.com.cn", "cn-north-1")
-    } else if of("us-gov-") {
-        ("iam.us-gov.amazonaws.com", "us-gov-west-1")
-    } else if ["us-iso", "eu-iso", "eusc-"].into_iter().any(of) {
-        let url = endpoint.url.clone()?;
-        return Some(Place { url: with_path(url), region: "us-east-1" });
-    } else if endpoint.fips {
-        ("iam-fips.amazonaws.com", "us-east-1")
-    } else {
-        ("iam.amazonaws.com", "us-east-1")
+    let partition = partitions::partition_of(&endpoint.region).unwrap_or("aws");
+    let region = partitions::home_of(partition);
+    let host = match partition {
+        "aws" if endpoint.fips => Some("iam-fips.amazonaws.com"),
+        "aws" => Some("iam.amazonaws.com"),
+        "aws-cn" => Some("iam.cn-north-1.amazonaws.com.cn"),
+        "aws-us-gov" => Some("iam.us-gov.amazonaws.com"),
+        _ => None,
     };
-    Some(Place { url: with_path(endpoint.url.clone().unwrap_or_else(|| format!("https://{host}"))), region })
+    let url = endpoint.url.clone().or_else(|| host.map(|host| format!("https://{host}")))?;
+    Some(Place { url: with_path(url), region })
 }
 
 fn with_path(url: String) -> String {
@@ -163,6 +163,8 @@ mod tests {
         assert_eq!(at("eusc-de-east-1", None), None);
         let own = Some(("http://localhost:4566/".to_owned(), "us-east-1"));
         assert_eq!(at("eu-west-1", Some("http://localhost:4566")), own);
+        let iso = Some(("http://localhost:4566/".to_owned(), "us-iso-east-1"));
+        assert_eq!(at("us-iso-west-1", Some("http://localhost:4566")), iso);
     }
 
     #[test]

@@ -85,13 +85,14 @@ const COMMANDS: [(&str, &str, &str); 14] = [
         "doctor",
         "[PROFILE] [--json] [--offline]",
         "looks for every known cause of InvalidClientTokenId and its kin, on this machine and by asking AWS (nothing is changed; with \
-         --offline nothing is sent): what was found, the evidence, and how to mend it",
+         --offline nothing is sent): what was found, the evidence, and how to mend it; ends with 1 where AWS refuses something or will at once",
     ),
     (
         "explain",
         "[TEXT|-] [--json] [--offline]",
         "what an AWS error message, or a log on standard input, means here and now: which of its causes are so on this machine, which \
-         are ruled out, and how to mend them",
+         are ruled out, and how to mend them; they are looked for in the profile of this shell (AWS_PROFILE); ends with 1 where the text holds \
+         no error about AWS credentials",
     ),
     (
         "service",

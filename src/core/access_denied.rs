@@ -7,7 +7,7 @@ pub struct Denied {
     pub principal: Option<String>,
     /// What for: `sts:AssumeRole`.
     pub action: Option<String>,
-    /// On what: an ARN.
+    /// On what: an ARN, or as IAM names its own things: `user me`, `policy path /`.
     pub resource: Option<String>,
     /// What AWS says about why.
     pub because: Because,
@@ -84,7 +84,8 @@ pub fn read(text: &str) -> Denied {
         None => (None, text),
     };
     let action = after(rest, "is not authorized to perform: ").or_else(|| after(rest, "Not authorized to perform "));
-    Denied { principal, action, resource: after(rest, "on resource: "), because: because(text) }
+    let resource = rest.split_once("on resource: ").and_then(|(_, rest)| resource(rest));
+    Denied { principal, action, resource, because: because(text) }
 }
 
 fn because(text: &str) -> Because {
@@ -116,6 +117,17 @@ fn after(text: &str, phrase: &str) -> Option<String> {
     word(text.split_once(phrase)?.1)
 }
 
+fn resource(text: &str) -> Option<String> {
+    const KINDS: [&str; 5] = ["user", "role", "group", "policy", "instance"];
+    let first = word(text)?;
+    if !KINDS.contains(&first.as_str()) {
+        return Some(first);
+    }
+    let words = if text.split_whitespace().nth(1) == Some("path") { 3 } else { 2 };
+    let words: Vec<String> = text.split_whitespace().take(words).filter_map(word).collect();
+    Some(words.join(" "))
+}
+
 fn word(text: &str) -> Option<String> {
     let word = text.split_whitespace().next()?.trim_end_matches(['.', ',', ';', '"', '\'', ')']);
     (!word.is_empty()).then(|| word.to_owned())
@@ -135,6 +147,10 @@ mod tests {
         assert_eq!(denied.action.as_deref(), Some("sts:AssumeRole"));
         assert_eq!(denied.resource.as_deref(), Some("arn:aws:iam::444455556666:role/Admin"));
         assert_eq!(denied.because, Because::Unsaid);
+        let path = "is not authorized to perform: iam:ListPolicies on resource: policy path / because no policy";
+        assert_eq!(read(path).resource.as_deref(), Some("policy path /"));
+        let named = "is not authorized to perform: iam:GetUser on resource: user me because no policy";
+        assert_eq!(read(named).resource.as_deref(), Some("user me"));
         let web = read("Not authorized to perform sts:AssumeRoleWithWebIdentity");
         assert_eq!(web.action.as_deref(), Some("sts:AssumeRoleWithWebIdentity"));
     }

@@ -21,6 +21,18 @@ pub fn is_id_byte(byte: u8) -> bool {
     byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte)
 }
 
+/// Whether a text may be a secret access key, whole or cut or with quotes around it: it is not sent as an id, as AWS writes ids
+/// into its logs, and not shown. Ids of other makers' services, which are shorter and have no signs in them, are none.
+pub fn may_be_secret(text: &str) -> bool {
+    let letters = text.bytes().filter(|byte| is_secret_byte(*byte)).count();
+    let has_sign = text.bytes().any(|byte| b"/+".contains(&byte));
+    let is_id_with_more = has_id_prefix(text.trim_start_matches(['"', '\''])) && letters <= 32;
+    letters >= 16
+        && !is_id_with_more
+        && text.bytes().any(|byte| byte.is_ascii_lowercase())
+        && (has_sign || letters > 32)
+}
+
 /// Whether a text has the form of a secret access key.
 pub fn is_secret(text: &str) -> bool {
     text.len() == SECRET_LENGTH
@@ -36,13 +48,10 @@ pub fn is_secret_byte(byte: u8) -> bool {
 /// What may be shown of what stands for an access key id: the text, where it can be nothing else. Where id and secret have changed
 /// places it is the secret.
 pub fn shown(id: &str) -> &str {
-    let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-    let is_like_an_id = (16..=32).contains(&id.len()) && id.bytes().all(is_plain);
-    if is_like_an_id || id.len() < 16 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        id
-    } else {
-        "(not shown)"
-    }
+    // Secrets mix large and small letters.
+    let is_like_an_id = id.len() <= 32 && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let is_a_word = id.len() < 16 && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if is_like_an_id || is_a_word { id } else { "(not shown)" }
 }
 
 /// The account that is encoded in an access key id: the 40 bits behind the first, of the base32 text behind the prefix.
@@ -86,9 +95,48 @@ mod tests {
         for id in ["AKIAIOSFODNN7EXAMPLE", "test", "minioadmin", "000000000000"] {
             assert_eq!(shown(id), id);
         }
-        for secret in ["wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalrXUtnFEMIK7MDENGbPxRfiCY", "a b", "half/of+one"]
-        {
+        for secret in [
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            "wJalrXUtnFEMIK7MDENGbPxRfiCY",
+            "wJalrXUt",
+            "a b",
+            "half/of+one",
+        ] {
             assert_eq!(shown(secret), "(not shown)");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_known_also_where_it_was_cut_or_quoted() {
+        let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        let without_signs = "wJalrXUtnFEMIaK7MDENGabPxRfiCYEXAMPLEKEY";
+        for text in [
+            secret,
+            &secret[..39],
+            &secret[..20],
+            &secret[1..],
+            &format!("{secret}x"),
+            &format!("\"{secret}\""),
+            &format!("'{}", &secret[..38]),
+            &format!("{secret},"),
+            without_signs,
+            &without_signs[..39],
+            &format!("AKIAIOSFODNN7EXAMPLE,{secret}"),
+        ] {
+            assert!(may_be_secret(text), "{text}");
+        }
+        for id in [
+            "AKIAIOSFODNN7EXAMPLE",
+            "akiaiosfodnn7example",
+            "\"AKIAIOSFODNN7EXAMPLE\"",
+            "AKIAIOSFODNN7EXAMPLE # of/me",
+            "minioadmin",
+            "GK31c2f218a2e44f485b94239e",
+            "aB3dE5gH7jK9mN1pQ3sT",
+            "test",
+            "",
+        ] {
+            assert!(!may_be_secret(id), "{id}");
         }
     }
 }

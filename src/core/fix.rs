@@ -23,6 +23,18 @@ impl Fix {
     }
 }
 
+/// What to do as lines that begin so many columns in, each command on a line of its own so that it can be copied.
+pub fn lines(fixes: &[Fix], indent: usize) -> String {
+    let mut text = String::new();
+    for fix in fixes {
+        text.push_str(&format!("{:indent$}fix: {}\n", "", fix.text));
+        for line in fix.command.iter().flat_map(|command| command.lines()) {
+            text.push_str(&format!("{:indent$}    {line}\n", ""));
+        }
+    }
+    text
+}
+
 /// A text as one word of a command line of a POSIX shell.
 pub fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:/+%=,".contains(c);
@@ -35,7 +47,13 @@ pub fn word(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::word;
+    use super::{Fix, lines, word};
+
+    #[test]
+    fn every_line_of_a_command_stands_below_its_fix() {
+        let fixes = [Fix::advice("wait"), Fix::command("set both", "set -e A\nset -e B")];
+        assert_eq!(lines(&fixes, 2), "  fix: wait\n  fix: set both\n      set -e A\n      set -e B\n");
+    }
 
     #[test]
     fn a_word_stays_one_whatever_is_in_it() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::core::access_key::is_secret;
+use crate::core::access_key::may_be_secret;
 use crate::core::plan::stated_kind;
 use crate::core::profile::{Profiles, Section, SourceFile, Value};
 
@@ -13,7 +13,7 @@ const SECRETS: [&str; 3] = ["aws_secret_access_key", "aws_session_token", "aws_s
 
 /// Whether the value of a setting is not to be shown: a secret, also one that stands in the place of its id.
 pub fn is_hidden(key: &str, value: &str) -> bool {
-    SECRETS.contains(&key) || (key == "aws_access_key_id" && is_secret(value))
+    SECRETS.contains(&key) || (key == "aws_access_key_id" && may_be_secret(value))
 }
 
 /// The document `evercred.profiles/1`.
@@ -77,6 +77,8 @@ mod tests {
         assert_eq!(document["profiles"][1]["kind"], "static");
         assert_eq!(document["profiles"][1]["settings"]["aws_secret_access_key"]["value"], "redacted");
         assert!(!document.to_string().contains("planted"));
-        assert!(is_hidden("aws_access_key_id", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"), "the two were swapped");
+        for secret in ["wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "\"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMP"] {
+            assert!(is_hidden("aws_access_key_id", secret), "the two were swapped");
+        }
     }
 }

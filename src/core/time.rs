@@ -76,6 +76,13 @@ pub struct Now {
     pub suspended: TimeDelta,
 }
 
+/// A span from seconds that somebody states; of nonsense a thousand years, either way, and nothing of what is no number.
+#[expect(clippy::cast_possible_truncation, reason = "clamped to what fits")]
+pub fn span_of(seconds: f64) -> TimeDelta {
+    const LONGEST: f64 = 1_000.0 * 365.25 * 86_400.0;
+    TimeDelta::milliseconds((seconds.clamp(-LONGEST, LONGEST) * 1_000.0) as i64)
+}
+
 impl AwsTime {
     /// RFC 3339 in UTC with whole seconds, rounded down: what every SDK accepts as an `Expiration`.
     pub fn to_rfc3339(self) -> String {
@@ -118,5 +125,21 @@ impl fmt::Debug for WallTime {
 impl fmt::Debug for BootTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "boot+{}ms", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonsense_is_a_long_span_and_no_panic() {
+        assert_eq!(span_of(-1.5), TimeDelta::milliseconds(-1_500));
+        assert_eq!(span_of(f64::NAN), TimeDelta::zero());
+        for nonsense in [f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300] {
+            assert_eq!(span_of(nonsense).num_days().abs(), 365_250);
+            // TimeDelta panics where a sum leaves its range.
+            assert!((span_of(nonsense) + span_of(nonsense)).num_days().abs() > 700_000);
+        }
     }
 }

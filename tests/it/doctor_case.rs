@@ -80,6 +80,8 @@ pub(crate) struct Expect {
     pub(crate) says: Vec<String>,
     /// Texts that are nowhere.
     pub(crate) never: Vec<String>,
+    /// Ids of what could not be looked for to the end.
+    pub(crate) open: Vec<String>,
     /// The first finding's id.
     pub(crate) first: Option<String>,
 }
@@ -149,6 +151,10 @@ impl Case {
             if finding["fix"].as_array().unwrap().is_empty() && finding["severity"] != "info" {
                 complaints.push(format!("{id} has no fix"));
             }
+        }
+        let not_checked = document["not_checked"].as_array().unwrap();
+        for id in self.expect.open.iter().filter(|id| !not_checked.iter().any(|entry| entry["id"] == id.as_str())) {
+            complaints.push(format!("{id} does not count as open"));
         }
         let first = findings.first().map(|finding| &finding["id"]);
         if self.expect.first.as_ref().is_some_and(|wanted| first != Some(&Value::from(wanted.as_str()))) {

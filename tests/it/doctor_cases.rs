@@ -7,7 +7,8 @@ use evercred::core::aws_error;
 use evercred::core::aws_file;
 use evercred::core::doctor::probe::{ClockFacts, StepAnswer, StepOutcome};
 use evercred::core::doctor::{
-    self, About, Answer, Answers, Daemon, Evidence, FileFacts, FileState, Id, Refusal, TerraformBackend, Variant, Whose,
+    self, About, Answer, Answers, Daemon, Evidence, FileFacts, FileRole, FileState, Id, Refusal, TerraformBackend,
+    Variant, Whose,
 };
 use evercred::core::inputs::{AwsInputs, Reading};
 use evercred::core::location::{AwsPaths, PathStyle};
@@ -62,6 +63,97 @@ fn a_healthy_set_up_yields_nothing_and_everything_was_looked_for() {
     }
 }
 
+#[test]
+fn where_nobody_answers_nothing_counts_as_good_that_only_an_answer_settles() {
+    let values = values();
+    let unreached = || refusal("Network: the connection was closed");
+    for case in all().iter().filter(|case| !case.offline) {
+        let evidence = evidence(case, &values);
+        let has_keys = |temporary: bool| {
+            let answers = Answers::default();
+            let case = doctor::Case::new(&evidence, &answers);
+            let whole = |key: &&doctor::Subject<'_>| key.access_key_id.is_some() && key.secret_access_key.is_some();
+            case.subjects.iter().filter(whole).any(|key| !temporary || key.is_temporary())
+        };
+        for is_late in [true, false] {
+            let report = answered(&evidence, |about| match about {
+                _ if is_late => Answer::Untried { why: "it is late".to_owned() },
+                About::Clock => Answer::Clock(ClockFacts { unreached: Some(unreached()), ..ClockFacts::default() }),
+                About::Chain => Answer::Chain {
+                    steps: vec![StepAnswer {
+                        profile: "dev".to_owned(),
+                        kind: "static".to_owned(),
+                        outcome: StepOutcome::Refused(unreached()),
+                    }],
+                },
+                _ => Answer::Refused(unreached()),
+            });
+            let mut open = vec![Id::NetworkUnreachable, Id::ClockSkewed, Id::ClockZone, Id::ClockUnsynchronised];
+            if has_keys(false) {
+                open.extend([
+                    Id::AccessKeyUnknown,
+                    Id::SecretKeyWrong,
+                    Id::SessionTokenForeign,
+                    Id::SessionTokenWithoutMfa,
+                    Id::AccountNotSignedUp,
+                ]);
+            }
+            if has_keys(true) {
+                open.push(Id::SessionRevoked);
+            }
+            for id in open {
+                let is_found = report.findings.iter().any(|finding| finding.id == id);
+                assert!(is_found || report.not_checked.contains_key(&id), "{}: {id} counts as good", case.name());
+            }
+        }
+    }
+}
+
+/// What programs are given by a line: a shell's functions in the place of the programs print their arguments.
+fn words_of(command: &str) -> Vec<String> {
+    let script = format!(
+        "show() {{ for word; do printf '%s\\036' \"$word\"; done; }}\naws() {{ show \"$@\"; }}\nevercred() {{ show \"$@\"; }}\n{command}"
+    );
+    let output = std::process::Command::new("/bin/sh").arg("-c").arg(script).env_clear().output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{command}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().split('\u{1e}').map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_can_be_pasted_into_a_shell_whatever_the_profile_is_called() {
+    let values = values();
+    let mut seen = BTreeSet::new();
+    for name in ["dev", "-d'e $(v); `w`"] {
+        for case in all() {
+            let mut evidence = evidence(&case, &values);
+            let renamed = |text: String| if name == "dev" { text } else { text.replace("dev", name) };
+            let file = |file: &str| case.file(file, &values).map(renamed);
+            let (config, credentials) = (file("config"), file("credentials"));
+            evidence.profiles = aws_file::load(config.as_deref(), credentials.as_deref());
+            evidence.profiles_of_daemon = evidence.profiles.clone();
+            evidence.named = case.profile.clone().map(renamed);
+            let variables = case.variables(&values).into_iter();
+            evidence.variables = variables.map(|(key, value)| (key, renamed(value))).collect();
+            let report =
+                answered(&evidence, |about| answer(about, case.answers.get(&asked(about)).map(String::as_str), &case));
+            let fixes = report.findings.into_iter().flat_map(|finding| finding.fix);
+            seen.extend(fixes.filter_map(|fix| Some((name, fix.command?))));
+        }
+    }
+    assert!(seen.len() > 60, "{}", seen.len());
+    for (name, command) in seen {
+        let parsed = std::process::Command::new("/bin/sh").args(["-n", "-c", &command]).output().unwrap();
+        assert!(parsed.status.success(), "{command}: {parsed:?}");
+        let is_plain = ["aws ", "evercred "].iter().any(|program| command.starts_with(program));
+        if is_plain && command.contains("d'") {
+            let words = words_of(&command);
+            let is_whole =
+                |word: &String| word.strip_prefix("--profile=").unwrap_or(word).trim_end_matches("-fresh") == name;
+            assert!(words.iter().any(is_whole), "{command}: {words:?}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_part_of_a_secret_is_ever_shown_whatever_stands_in_the_files_and_variables(
@@ -80,19 +172,10 @@ proptest! {
         let variables = [("AWS_ACCESS_KEY_ID", Some(&id)), ("AWS_SECRET_ACCESS_KEY", Some(&secret)), ("AWS_SESSION_TOKEN", token.as_ref())];
         evidence.variables =
             variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.clone()))).collect();
-        let mut answers = Answers::default();
-        loop {
-            let questions = doctor::questions(&evidence, &answers, &[]);
-            if questions.is_empty() {
-                break;
-            }
-            for question in questions {
-                let refused = || Answer::Refused(refusal(&format!("{code}: no")));
-                let answer = if question.about == About::Clock { answer(&About::Clock, None, &Case::default()) } else { refused() };
-                answers.add(question.about, answer);
-            }
-        }
-        let report = doctor::diagnose(&evidence, &answers);
+        let report = answered(&evidence, |about| match about {
+            About::Clock => answer(about, None, &Case::default()),
+            _ => Answer::Refused(refusal(&format!("{code}: no"))),
+        });
         let said = format!("{}{}", report.document(), report.text());
         let hidden = Some(&id).filter(|id| access_key::shown(id) == "(not shown)");
         for text in hidden.into_iter().chain([&secret]).chain(token.as_ref()) {
@@ -100,6 +183,21 @@ proptest! {
             for run in letters.windows(9).map(|run| run.iter().collect::<String>()) {
                 prop_assert!(!said.contains(run.trim()) || run.trim().len() < 9, "{run:?} of {text:?} is in {said}");
             }
+        }
+    }
+}
+
+/// Rounds of questions, each answered by `answer`, until nothing is asked any more.
+fn answered(evidence: &Evidence, answer: impl Fn(&About) -> Answer) -> doctor::Report {
+    let mut answers = Answers::default();
+    loop {
+        let questions = doctor::questions(evidence, &answers, &[]);
+        if questions.is_empty() {
+            return doctor::diagnose(evidence, &answers);
+        }
+        for question in questions {
+            let answer = answer(&question.about);
+            answers.add(question.about, answer);
         }
     }
 }
@@ -293,18 +391,16 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
 fn file_facts(case: &Case, paths: Option<&AwsPaths>) -> Vec<FileFacts> {
     let Some(paths) = paths else { return Vec::new() };
     let mode = |name: &str| case.modes.get(name).map_or(0o600, |mode| u32::from_str_radix(mode, 8).unwrap());
-    let files = [
-        ("config", "the AWS config file", &paths.config, false),
-        ("credentials", "the AWS credentials file", &paths.credentials, true),
-    ];
-    let facts = |(name, what, path, secret): (&str, &str, &std::path::PathBuf, bool)| FileFacts {
-        what: what.to_owned(),
+    let files =
+        [("config", FileRole::Config, &paths.config), ("credentials", FileRole::Credentials, &paths.credentials)];
+    let facts = |(name, role, path): (&str, FileRole, &std::path::PathBuf)| FileFacts {
+        role,
         path: path.display().to_string(),
-        secret,
         state: match (case.folder.join(name).exists(), mode(name)) {
             (false, _) => FileState::Missing,
             (true, 0) => FileState::Unreadable {
                 why: "Permission denied (os error 13)".to_owned(),
+                denied: true,
                 owner_and_mode: Some((0, 0)),
             },
             (true, mode) => FileState::Present { uid: UID, mode },

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 
+use crate::edge_notify::is_told_without;
 use crate::machine::{Machine, ends, role, stderr};
 use crate::standin::{Fault, Role};
 
@@ -195,7 +196,7 @@ fn broken_state_files_are_set_aside_and_said() {
 
 #[test]
 fn a_fake_daemon_of_another_user_is_sent_nothing() {
-    if std::env::var_os("EVERCRED_TEST_WITHOUT_SETPRIV").is_some() || !rustix::process::geteuid().is_root() {
+    if is_told_without("SETPRIV") {
         // Said by the script that runs all tests, which names what it left out.
         return;
     }
@@ -215,7 +216,7 @@ fn a_fake_daemon_of_another_user_is_sent_nothing() {
 
 #[test]
 fn another_uid_gets_nothing_from_the_daemon() {
-    if std::env::var_os("EVERCRED_TEST_WITHOUT_SETPRIV").is_some() || !rustix::process::geteuid().is_root() {
+    if is_told_without("SETPRIV") {
         return;
     }
     let mut machine = Machine::new();

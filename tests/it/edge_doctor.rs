@@ -17,7 +17,7 @@ const BESIDES: [&str; 2] = ["endpoint-overridden", "clock-unsynchronised"];
 fn every_case_with_an_answer_is_found_out_against_real_signatures() {
     let cases = all();
     let (absent, present): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.aws.absent.is_some());
-    assert!(absent.len() <= 8, "too many cases without the real programs");
+    assert!(absent.len() <= 5, "too many cases without the real programs");
     let mut complaints = Vec::new();
     for case in &present {
         let mut machine = Machine::new();
@@ -31,8 +31,10 @@ fn every_case_with_an_answer_is_found_out_against_real_signatures() {
         complaints.extend(case.complaints(&document, &BESIDES, &values));
         let is_error = |finding: &Value| finding["severity"] == "error";
         let errors = document["findings"].as_array().unwrap().iter().any(is_error);
-        assert_eq!(output.status.code(), Some(i32::from(errors)), "{}: {document:#}", case.name());
-        assert!(output.stderr.is_empty(), "{}: {}", case.name(), String::from_utf8_lossy(&output.stderr));
+        if output.status.code() != Some(i32::from(errors)) || !output.stderr.is_empty() {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            complaints.push(format!("{}: {:?}, {stderr}: {document:#}", case.name(), output.status));
+        }
         // Nothing but questions.
         for call in machine.aws.calls() {
             let harmless = ["GetCallerIdentity", "GetUser", "AssumeRole", "GetRoleCredentials"];

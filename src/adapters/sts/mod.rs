@@ -131,7 +131,7 @@ impl StsCaller<'_> {
 }
 
 pub(super) fn unprintable(what: &str) -> Fault {
-    let why = "the signing key has characters that no key has; nothing was sent";
+    let why = "the signing key has characters that no key has, or its id may be a secret access key; nothing was sent";
     aws_error::fault(what, None, Some("IncompleteSignature"), Some(why))
 }
 

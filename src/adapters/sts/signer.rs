@@ -3,7 +3,7 @@
 use aws_credential_types::Credentials as SdkCredentials;
 use aws_sdk_sts::config::SharedCredentialsProvider;
 
-use crate::core::access_key::is_secret;
+use crate::core::access_key::may_be_secret;
 use crate::core::credential::Credentials;
 use crate::core::plan::StaticKeys;
 use crate::core::secret::Secret;
@@ -34,7 +34,7 @@ impl Signer<'_> {
     /// into AWS's own logs.
     pub(in crate::adapters) fn is_sendable(&self) -> bool {
         let printable = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        !is_secret(self.access_key_id)
+        !may_be_secret(self.access_key_id)
             && printable(self.access_key_id)
             && printable(self.secret_access_key.expose())
             && self.session_token.is_none_or(|token| printable(token.expose()))

@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use rustix::fs::Access;
+use rustix::io::Errno;
+
 use crate::companion::service::drift_of_network;
 use crate::companion::{client, files, offline};
 use crate::core::doctor::{
-    Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileState, LastError, TerraformBackend,
+    Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, LastError,
+    TerraformBackend,
 };
 use crate::core::inputs::AwsInputs;
 use crate::core::location::AwsPaths;
@@ -60,18 +64,15 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
 
 /// The AWS files, those where one would look for them, and under WSL those of Windows.
 fn file_facts(environment: &Environment, paths: &AwsPaths) -> Vec<FileFacts> {
-    let mut facts = vec![
-        look_at("the AWS config file", &paths.config, false),
-        look_at("the AWS credentials file", &paths.credentials, true),
-    ];
+    let mut facts = vec![look_at(FileRole::Config, &paths.config), look_at(FileRole::Credentials, &paths.credentials)];
     if let Some(home) = environment.get("HOME").filter(|home| !home.is_empty()) {
         let usual = Path::new(home).join(".aws");
-        for (what, path, used, secret) in [
-            ("the usual AWS config file", usual.join("config"), &paths.config, false),
-            ("the usual AWS credentials file", usual.join("credentials"), &paths.credentials, true),
+        for (role, path, used) in [
+            (FileRole::UsualConfig, usual.join("config"), &paths.config),
+            (FileRole::UsualCredentials, usual.join("credentials"), &paths.credentials),
         ] {
             if path != *used {
-                facts.push(look_at(what, &path, secret));
+                facts.push(look_at(role, &path));
             }
         }
     }
@@ -87,29 +88,27 @@ fn windows_files(homes: &Path) -> Vec<FileFacts> {
     let homes = std::fs::read_dir(homes).into_iter().flatten().flatten().take(MOST_WINDOWS_HOMES);
     let in_home = |home: std::fs::DirEntry| {
         let aws = home.path().join(".aws");
-        [
-            look_at("the Windows AWS config file", &aws.join("config"), false),
-            look_at("the Windows AWS credentials file", &aws.join("credentials"), true),
-        ]
+        ["config", "credentials"].map(|name| look_at(FileRole::Windows, &aws.join(name)))
     };
     homes.flat_map(in_home).filter(|facts| facts.state != FileState::Missing).collect()
 }
 
-fn look_at(what: &str, path: &Path, secret: bool) -> FileFacts {
+fn look_at(role: FileRole, path: &Path) -> FileFacts {
+    let denied = || rustix::fs::access(path, Access::READ_OK) == Err(Errno::ACCESS);
     let state = match path.metadata() {
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
             FileState::Missing
         }
-        Err(error) => FileState::Unreadable { why: error.to_string(), owner_and_mode: None },
+        Err(error) => FileState::Unreadable { why: error.to_string(), denied: denied(), owner_and_mode: None },
         Ok(metadata) => {
             let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);
             match files::read(path) {
                 Ok(_) => FileState::Present { uid, mode },
-                Err(why) => FileState::Unreadable { why, owner_and_mode: Some((uid, mode)) },
+                Err(why) => FileState::Unreadable { why, denied: denied(), owner_and_mode: Some((uid, mode)) },
             }
         }
     };
-    FileFacts { what: what.to_owned(), path: path.display().to_string(), secret, state }
+    FileFacts { role, path: path.display().to_string(), state }
 }
 
 /// Where the programs of `credential_process` lines are.
@@ -140,21 +139,15 @@ fn ask_daemon(environment: &Environment) -> (Daemon, Option<StatusDocument>) {
 }
 
 fn facts_of(status: &StatusDocument) -> DaemonFacts {
-    let state = |state: crate::core::keeper::State| {
-        serde_json::to_value(state).ok().and_then(|state| state.as_str().map(str::to_owned)).unwrap_or_default()
-    };
     DaemonFacts {
-        version: status.daemon.version.clone(),
         profiles: status
             .profiles
             .iter()
             .map(|profile| DaemonProfile {
                 name: profile.name.clone(),
                 kind: profile.kind.clone(),
-                kept: profile.kept,
-                state: state(profile.state),
+                state: profile.state,
                 valid: profile.valid,
-                expires_at: profile.expires_at.clone(),
                 last_error: profile.last_error.as_ref().map(last_error),
             })
             .collect(),
@@ -163,11 +156,10 @@ fn facts_of(status: &StatusDocument) -> DaemonFacts {
             .iter()
             .map(|session| DaemonSession {
                 name: session.name.clone(),
-                state: state(session.state),
+                state: session.state,
                 last_error: session.last_error.as_ref().map(last_error),
             })
             .collect(),
-        problems: status.problems.iter().map(|problem| (problem.id.clone(), problem.message.clone())).collect(),
     }
 }
 

@@ -51,7 +51,9 @@ pub(super) fn explain(
     let mentions = text::read(text)?;
     let Examined { evidence, answers } = examine(environment, None, offline);
     let case = Case::new(&evidence, &answers);
-    let ids = case.subjects.iter().filter_map(|subject| Some(subject.access_key_id?.text.to_owned()));
+    // What has another form may be a secret, and is no id that a text could name.
+    let keys = case.subjects.iter().filter(|subject| subject.has_aws_id());
+    let ids = keys.filter_map(|subject| Some(subject.access_key_id?.text.to_owned()));
     let report = doctor::diagnose(&evidence, &answers);
     let explanation = explain::explain(&mentions, &report, &Here::new(ids, &answers, &report));
     if json {

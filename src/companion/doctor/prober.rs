@@ -13,10 +13,11 @@ use crate::core::doctor::probe::{AnswerLine, Questions};
 use crate::core::doctor::{Answer, Order};
 use crate::platform::environment::Environment;
 use crate::platform::{clock, program};
+use crate::wire;
 
 const NAME: &str = "evercredd";
 /// As much as the child itself reads of a line.
-const LONGEST_LINE: u64 = 1024 * 1024;
+const LONGEST_LINE: u64 = wire::LONGEST as u64;
 
 /// A child that answers questions, until it is dropped.
 pub(super) struct Prober {

@@ -46,12 +46,41 @@ pub struct Entry {
     pub code: &'static str,
     /// What it means for the next try.
     pub class: ErrorClass,
-    /// Whether it is the signing credentials that were refused, rather than what was asked for.
-    pub refuses_signer: bool,
+    /// What it says of the credentials that signed the request.
+    pub of_signer: OfSigner,
+    /// Whether it is a code of ours, which AWS never sends.
+    pub ours: bool,
     /// What it means, as a sentence.
     pub meaning: &'static str,
     /// What to do, as a sentence.
     pub fix: &'static str,
+}
+
+/// What a code says of the credentials that signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfSigner {
+    /// Nothing: it is about something else.
+    Nothing,
+    /// AWS does not know the key, or not with this token. In a region that is not enabled, and for a token of version 1 in an
+    /// enabled one, STS says InvalidClientTokenId and EC2 AuthFailure: so reported by people who used aws-vault, saml2aws,
+    /// CloudMapper and the SDKs for Java and Ruby.
+    Unknown,
+    /// They are refused for another reason: a signature that does not match, their age, their form.
+    Refused,
+    /// They are known, and may not do what was asked.
+    Denied,
+}
+
+impl Entry {
+    /// Whether it is the signing credentials that were refused, rather than what was asked for.
+    pub fn refuses_signer(&self) -> bool {
+        matches!(self.of_signer, OfSigner::Unknown | OfSigner::Refused)
+    }
+}
+
+/// Whether a code says that AWS does not know the key.
+pub fn is_unknown_key(code: &str) -> bool {
+    lookup(code).is_some_and(|entry| entry.of_signer == OfSigner::Unknown)
 }
 
 /// Every entry.
@@ -95,7 +124,7 @@ pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Optio
 
 /// Whether a code says that the signing credentials themselves were refused.
 pub fn refuses_signer(fault: &Fault) -> bool {
-    !fault.skewed && lookup(&fault.code).is_some_and(|entry| entry.refuses_signer)
+    !fault.skewed && lookup(&fault.code).is_some_and(Entry::refuses_signer)
 }
 
 /// Whether no answer of AWS came at all: it is the network that fails, or what answers in AWS's place.

@@ -1,13 +1,29 @@
 //! The table: every code once.
 
-use super::{Entry, ErrorClass, PROCESS_NOT_FOUND};
+use super::{Entry, ErrorClass, OfSigner, PROCESS_NOT_FOUND};
 
 const fn entry(code: &'static str, class: ErrorClass, meaning: &'static str, fix: &'static str) -> Entry {
-    Entry { code, class, refuses_signer: false, meaning, fix }
+    Entry { code, class, of_signer: OfSigner::Nothing, ours: false, meaning, fix }
+}
+
+/// A code that AWS never sends: a call that AWS did not answer, a program or a file of this machine.
+const fn ours(code: &'static str, class: ErrorClass, meaning: &'static str, fix: &'static str) -> Entry {
+    Entry { ours: true, ..entry(code, class, meaning, fix) }
 }
 
 const fn signer(code: &'static str, meaning: &'static str, fix: &'static str) -> Entry {
-    Entry { code, class: ErrorClass::Permanent, refuses_signer: true, meaning, fix }
+    Entry { of_signer: OfSigner::Refused, ..entry(code, ErrorClass::Permanent, meaning, fix) }
+}
+
+const fn unknown_key(code: &'static str, meaning: &'static str, fix: &'static str) -> Entry {
+    Entry { of_signer: OfSigner::Unknown, ..entry(code, ErrorClass::Permanent, meaning, fix) }
+}
+
+const fn denied(code: &'static str) -> Entry {
+    Entry {
+        of_signer: OfSigner::Denied,
+        ..entry(code, ErrorClass::Permanent, "the caller may not do this", PERMISSION)
+    }
 }
 
 const CHECK_KEY: &str = "check the access key id and secret access key of the source profile; a key made a moment ago works \
@@ -21,15 +37,15 @@ const NETWORK: &str =
     "check the network, and the proxy settings in [environment] of evercred.toml; it is tried again by itself";
 
 pub(super) static TABLE: &[Entry] = &[
-    signer(
+    unknown_key(
         "InvalidClientTokenId",
         "AWS does not know the access key id, or its session token is missing or another's",
         CHECK_KEY,
     ),
-    signer("UnrecognizedClientException", "AWS does not know the access key id or session token", CHECK_KEY),
-    signer("AuthFailure", "AWS could not validate the credentials", CHECK_KEY),
-    signer("InvalidAccessKeyId", "AWS does not know the access key id", CHECK_KEY),
-    signer("InvalidToken", "the session token is malformed or not that of the key", NEW_SESSION),
+    unknown_key("UnrecognizedClientException", "AWS does not know the access key id or session token", CHECK_KEY),
+    unknown_key("AuthFailure", "AWS could not validate the credentials", CHECK_KEY),
+    unknown_key("InvalidAccessKeyId", "AWS does not know the access key id", CHECK_KEY),
+    unknown_key("InvalidToken", "the session token is malformed or not that of the key", NEW_SESSION),
     signer(
         "SignatureDoesNotMatch",
         "the secret access key is not the one that belongs to the access key id",
@@ -44,18 +60,8 @@ pub(super) static TABLE: &[Entry] = &[
     signer("MissingAuthenticationToken", "the request was not signed", CHECK_KEY),
     signer("ExpiredToken", "the temporary credentials that signed the request have expired", NEW_SESSION),
     signer("ExpiredTokenException", "the temporary credentials that signed the request have expired", NEW_SESSION),
-    entry(
-        "AccessDenied",
-        ErrorClass::Permanent,
-        "the caller may not do this",
-        "ask an administrator for the permission that the message names",
-    ),
-    entry(
-        "AccessDeniedException",
-        ErrorClass::Permanent,
-        "the caller may not do this",
-        "ask an administrator for the permission that the message names",
-    ),
+    denied("AccessDenied"),
+    denied("AccessDeniedException"),
     entry(
         "ValidationError",
         ErrorClass::Permanent,
@@ -96,21 +102,21 @@ pub(super) static TABLE: &[Entry] = &[
     entry("InternalFailure", ErrorClass::Retryable, "the service failed", WAIT),
     entry("InternalError", ErrorClass::Retryable, "the service failed", WAIT),
     entry("IDPCommunicationError", ErrorClass::Retryable, "AWS could not reach the identity provider", WAIT),
-    entry("Timeout", ErrorClass::Retryable, "no answer came in time", NETWORK),
-    entry("Network", ErrorClass::Retryable, "the connection could not be made, or broke", NETWORK),
-    entry(
+    ours("Timeout", ErrorClass::Retryable, "no answer came in time", NETWORK),
+    ours("Network", ErrorClass::Retryable, "the connection could not be made, or broke", NETWORK),
+    ours(
         "Tls",
         ErrorClass::Retryable,
         "the server's certificate was not accepted",
         "behind a proxy that opens TLS, set AWS_CA_BUNDLE in [environment] of evercred.toml to its certificate",
     ),
-    entry(
+    ours(
         "TlsClock",
         ErrorClass::Retryable,
         "the server's certificate is not valid at the time that this machine's clock shows",
         "set this machine's clock right",
     ),
-    entry(
+    ours(
         "InvalidResponse",
         ErrorClass::Retryable,
         "what came back is no answer of AWS",
@@ -128,27 +134,27 @@ pub(super) static TABLE: &[Entry] = &[
         "the identity provider did not vouch for the web identity token",
         "have the token file written anew by whoever writes it",
     ),
-    entry(
+    ours(
         "TokenFile",
         ErrorClass::Permanent,
         "the web identity token can't be read",
         "have the token file written anew by whoever writes it, or correct web_identity_token_file",
     ),
-    entry("CodeUsed", ErrorClass::Retryable, "the device still shows the code that was used", WAIT),
-    entry(
+    ours("CodeUsed", ErrorClass::Retryable, "the device still shows the code that was used", WAIT),
+    ours(
         "MetadataUnavailable",
         ErrorClass::Retryable,
         "the place where the daemon runs gives no credentials",
         "credential_source = Ec2InstanceMetadata and EcsContainer work on an EC2 instance or in a container, with a role given to \
          it: elsewhere name a source_profile",
     ),
-    entry(
+    ours(
         "ProcessFailed",
         ErrorClass::Permanent,
         "another program's credential_process gave no credentials",
         "run the profile's credential_process in a terminal, and do what it wants",
     ),
-    entry(
+    ours(
         PROCESS_NOT_FOUND,
         ErrorClass::Permanent,
         "the program of a credential_process was not found",
@@ -158,7 +164,8 @@ pub(super) static TABLE: &[Entry] = &[
     Entry {
         code: "UnauthorizedException",
         class: ErrorClass::NeedsLogin,
-        refuses_signer: true,
+        of_signer: OfSigner::Refused,
+        ours: false,
         meaning: "the SSO access token is not accepted: it has expired, or the session was ended",
         fix: LOG_IN,
     },
@@ -189,8 +196,8 @@ pub(super) static TABLE: &[Entry] = &[
         LOG_IN,
     ),
     entry("UnauthorizedClientException", ErrorClass::NeedsLogin, "the client that signed in may not do this", LOG_IN),
-    entry("SignInExpired", ErrorClass::NeedsLogin, "nobody has signed in before the code expired", LOG_IN),
-    entry(
+    ours("SignInExpired", ErrorClass::NeedsLogin, "nobody has signed in before the code expired", LOG_IN),
+    ours(
         "SignInRefused",
         ErrorClass::NeedsLogin,
         "the person, or AWS, said no",
@@ -202,7 +209,7 @@ pub(super) static TABLE: &[Entry] = &[
         "AWS does not accept one of the values",
         "correct the setting that the message names",
     ),
-    entry(
+    ours(
         "StartUrlUnknown",
         ErrorClass::Permanent,
         "AWS knows no such start URL in this region",
@@ -239,19 +246,14 @@ pub(super) static TABLE: &[Entry] = &[
     ),
     entry("server_error", ErrorClass::Retryable, "the service failed", WAIT),
     entry("TooManyRequestsError", ErrorClass::Retryable, "too many requests", WAIT),
-    entry(
-        "NotSupported",
-        ErrorClass::Permanent,
-        "a daemon can't get credentials of this kind",
-        "name a source_profile",
-    ),
-    entry(
+    ours("NotSupported", ErrorClass::Permanent, "a daemon can't get credentials of this kind", "name a source_profile"),
+    ours(
         "CacheFailed",
         ErrorClass::Retryable,
         "the cache of the AWS tools can't be used",
         "check the owner and the permissions of ~/.aws/sso/cache and ~/.aws/login/cache",
     ),
-    entry(
+    ours(
         "SsoCacheUnusable",
         ErrorClass::NeedsLogin,
         "the session's file in the cache of the AWS tools is not one of this session",
@@ -273,10 +275,10 @@ pub(super) static TABLE: &[Entry] = &[
         SIGN_UP,
     ),
     entry("NotSignedUp", ErrorClass::Permanent, "the account is not signed up for the service", SIGN_UP),
-    entry("UnauthorizedOperation", ErrorClass::Permanent, "the caller may not do this", PERMISSION),
-    entry("NotAuthorized", ErrorClass::Permanent, "the caller may not do this", PERMISSION),
-    entry("NotAuthorizedException", ErrorClass::Permanent, "the caller may not do this", PERMISSION),
-    entry("AuthorizationError", ErrorClass::Permanent, "the caller may not do this", PERMISSION),
+    denied("UnauthorizedOperation"),
+    denied("NotAuthorized"),
+    denied("NotAuthorizedException"),
+    denied("AuthorizationError"),
     entry(
         "AuthorizationPendingException",
         ErrorClass::Retryable,
@@ -284,50 +286,56 @@ pub(super) static TABLE: &[Entry] = &[
         WAIT,
     ),
     // Sentences of SDKs and tools, from before any request: names of ours.
-    entry(
+    ours(
         "NoCredentials",
         ErrorClass::Permanent,
         "the program found no credentials in any of the places where it looks",
         "name a profile that has credentials (AWS_PROFILE), or run the program with evercred exec PROFILE -- COMMAND",
     ),
-    entry(
+    ours(
         "PartialCredentials",
         ErrorClass::Permanent,
         "the program found one half of a key: the access key id or the secret access key is missing beside it",
         "set both, or remove the one that is left",
     ),
-    entry(
+    ours(
         "ProfileNotFound",
         ErrorClass::Permanent,
         "the profile is in none of the AWS files that the program reads",
         "check the profile's name, AWS_PROFILE, AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE: evercred profiles lists what there is",
     ),
-    entry(
+    ours(
+        "ProfileUnreadable",
+        ErrorClass::Permanent,
+        "the program could make no sense of what the AWS files say of the profile",
+        "correct the line: evercred profiles and evercred plan name it",
+    ),
+    ours(
         "SsoSessionExpired",
         ErrorClass::NeedsLogin,
         "nobody is signed in to IAM Identity Center for this profile, or the sign-in session is over",
         LOG_IN,
     ),
-    entry(
+    ours(
         "NoRegion",
         ErrorClass::Permanent,
         "the program does not know which region to ask",
         "set region in the profile, or AWS_REGION and AWS_DEFAULT_REGION: boto3 reads only the latter, other SDKs the former",
     ),
-    entry("InvalidRegion", ErrorClass::Permanent, "the region cannot be one", "correct the region that is set"),
-    entry(
+    ours("InvalidRegion", ErrorClass::Permanent, "the region cannot be one", "correct the region that is set"),
+    ours(
         "RegistryTokenExpired",
         ErrorClass::NeedsLogin,
         "the registry's token, which lives 12 hours, has expired; the AWS credentials may be fine",
         "log in to the registry again: aws ecr get-login-password, piped to docker login",
     ),
-    entry(
+    ours(
         "RegistryNotLoggedIn",
         ErrorClass::NeedsLogin,
         "docker has no login for this registry",
         "log in to the registry: aws ecr get-login-password, piped to docker login",
     ),
-    entry(
+    ours(
         "CodeCommitRefused",
         ErrorClass::Permanent,
         "CodeCommit did not accept what git's credential helper gave",

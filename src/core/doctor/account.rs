@@ -19,7 +19,12 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
                 .fix(Fix::advice(format!("Use a key of account {account}, or correct {place}."))),
             ),
             Some(Answer::Accepted { .. }) => {}
-            _ => findings.add_all(by_the_id(subject, &account, &place)),
+            _ => {
+                findings.add_all(by_the_id(subject, &account, &place));
+                if let Some(why) = case.unanswered(subject) {
+                    findings.not_looked_for(Id::AccountMismatch, why);
+                }
+            }
         }
     }
 }

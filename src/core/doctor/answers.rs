@@ -4,7 +4,11 @@
 //! SignatureDoesNotMatch where the secret is another; ExpiredToken where a session is over. Which of several causes of one
 //! code it is, is told by a second answer to the same keys with one thing changed; never by the order in which AWS might check.
 
-use super::{Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant, key_shape};
+use super::case::OFFLINE;
+use super::probe::ClockFacts;
+use super::{
+    About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant, key_shape, question,
+};
 use crate::core::access_key;
 use crate::core::aws_error;
 use crate::core::fix::Fix;
@@ -14,31 +18,46 @@ const BY_ANSWER: [Id; 4] =
     [Id::AccessKeyUnknown, Id::SecretKeyWrong, Id::SessionTokenForeign, Id::SessionTokenWithoutMfa];
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    for id in BY_ANSWER {
-        if case.evidence.offline {
-            findings.not_looked_for(id, "nothing was asked of AWS (--offline)");
-        }
-    }
-    if case.evidence.offline {
-        findings.not_looked_for(Id::NetworkUnreachable, "nothing was asked of AWS (--offline)");
-    }
+    findings.looked_for(&BY_ANSWER);
     for subject in &case.subjects {
         if accepts(case, subject, Variant::Swapped) {
-            strengthen(subject, Id::AccessKeyMalformed, "AWS accepts the two the other way round", findings);
+            let seen = "AWS accepts the two the other way round";
+            findings.settle(Id::AccessKeyMalformed, &subject.whose, seen);
+        }
+        let open = case.unanswered(subject);
+        if let Some(why) = &open {
+            BY_ANSWER.iter().for_each(|id| findings.not_looked_for(*id, why.as_str()));
         }
         match case.answers.as_is(&subject.whose) {
-            Some(Answer::Refused(refusal)) => refused(case, subject, refusal, findings),
+            Some(Answer::Refused(refusal)) if open.is_none() => refused(case, subject, refusal, findings),
             Some(Answer::Accepted { .. }) => accepted(case, subject, findings),
-            Some(Answer::Untried { why }) => BY_ANSWER.iter().for_each(|id| findings.not_looked_for(*id, why.as_str())),
             _ => {}
         }
     }
-    if let Some(refusal) = case.clock().and_then(|clock| clock.unreached.as_ref()) {
-        unreachable(refusal, findings);
+    network(case, findings);
+}
+
+/// Whether AWS can be reached: by the look at its time, and by what was asked about keys.
+fn network(case: &Case<'_>, findings: &mut Findings) {
+    findings.looked_for(&[Id::NetworkUnreachable]);
+    let mut open = case.clock().is_none().then(|| "AWS was not asked".to_owned());
+    for (about, answer) in case.answers.iter() {
+        match (about, answer) {
+            (About::Identity { .. }, Answer::Refused(refusal)) if aws_error::is_unreached_code(&refusal.code) => {
+                unreachable(refusal, findings);
+            }
+            (About::Clock, Answer::Clock(ClockFacts { unreached: Some(refusal), .. })) => {
+                unreachable(refusal, findings);
+            }
+            (About::Clock | About::Identity { .. }, Answer::Untried { why }) => open = Some(why.clone()),
+            _ => {}
+        }
     }
-    if !case.evidence.offline {
-        findings.looked_for(&BY_ANSWER);
-        findings.looked_for(&[Id::NetworkUnreachable]);
+    if case.evidence.offline {
+        open = Some(OFFLINE.to_owned());
+    }
+    if let Some(why) = open {
+        findings.not_looked_for(Id::NetworkUnreachable, why);
     }
 }
 
@@ -76,26 +95,14 @@ fn accepted(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
     }
 }
 
+/// AWS refuses the keys themselves.
 fn refused(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: &mut Findings) {
-    if aws_error::is_unreached_code(&refusal.code) {
-        unreachable(refusal, findings);
-        for id in BY_ANSWER {
-            findings.not_looked_for(id, format!("AWS gave no answer ({})", refusal.code));
-        }
-        return;
-    }
-    if refusal.skewed || aws_error::lookup(&refusal.code).is_none_or(|entry| !entry.refuses_signer) {
-        for id in BY_ANSWER {
-            findings.not_looked_for(id, format!("AWS answered {} and said nothing of the keys", refusal.code));
-        }
-        return;
-    }
     match refusal.code.as_str() {
         "SignatureDoesNotMatch" | "InvalidSignatureException" => wrong_secret(case, subject, refusal, findings),
         "IncompleteSignature" => {
             let by_form = [Id::AccessKeyMalformed, Id::SecretKeyMalformed, Id::SessionTokenMalformed];
             let seen = format!("nothing can be signed with it: {}", said(refusal));
-            if by_form.into_iter().any(|id| strengthen(subject, id, &seen, findings)) {
+            if by_form.into_iter().any(|id| findings.settle(id, &subject.whose, &seen)) {
                 return;
             }
             let title = format!("the access key id in {} has characters that no access key id has", subject.called());
@@ -115,7 +122,7 @@ fn wrong_secret(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findi
         confirm(subject, Id::SecretKeyMalformed, title, seen.to_owned(), findings);
         return;
     }
-    if strengthen(subject, Id::SecretKeyMalformed, &said(refusal), findings) {
+    if findings.settle(Id::SecretKeyMalformed, &subject.whose, &said(refusal)) {
         return;
     }
     let (title, meaning) = if subject.token().is_some() {
@@ -156,6 +163,12 @@ fn unknown(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: 
         return;
     }
     if accepts(case, subject, Variant::Cleaned) {
+        let is_of_id = subject.access_key_id.is_some_and(|id| question::clean_id(id.text) != id.text);
+        if !is_of_id && subject.token().is_some() {
+            let title = format!("the session token in {called} has characters around it that do not belong to it");
+            let seen = "AWS accepts it without its quotes, blanks and control characters, and not as it stands";
+            return confirm(subject, Id::SessionTokenMalformed, title, seen.to_owned(), findings);
+        }
         let title = format!("the access key id in {called} is not written as AWS gave it");
         let seen = "AWS accepts it in capitals and without quotes, blanks and control characters, and not as it stands";
         return confirm(subject, Id::AccessKeyMalformed, title, seen.to_owned(), findings);
@@ -164,48 +177,61 @@ fn unknown(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: 
     if accepts(case, subject, Variant::HomeRegion) {
         return;
     }
-    let explained = [
-        Id::AccessKeyMalformed,
-        Id::SecretKeyMalformed,
-        Id::SessionTokenMissing,
-        Id::SessionTokenStale,
-        Id::SessionTokenMalformed,
-        Id::CredentialsExpired,
-    ];
+    let why = "AWS does not say whether a key that it does not know is of another partition";
+    findings.not_looked_for(Id::PartitionMismatch, why);
     let answered = asked(case, subject, refusal);
-    let explanation = explained.into_iter().any(|id| strengthen(subject, id, &answered, findings));
-    if explanation {
+    // These are settled by it: an id of that form is nobody's, and a temporary key is refused so without its token.
+    let without_token = subject.token().is_none();
+    if findings.settle(Id::AccessKeyMalformed, &subject.whose, &answered)
+        || (without_token && findings.settle(Id::SessionTokenMissing, &subject.whose, &answered))
+    {
         return;
     }
+    // These may be behind it, and AWS does not say so.
+    let behind = [Id::SessionTokenStale, Id::SessionTokenMalformed, Id::CredentialsExpired];
+    let surest = behind.into_iter().filter_map(|id| findings.support(id, &subject.whose, &answered)).min();
     if subject.is_temporary() {
-        findings.add(session_unknown(case, subject, answered));
-    } else {
-        findings.add(key_unknown(subject, answered));
+        if surest != Some(Certainty::Confirmed) {
+            findings.add(session_unknown(case, subject, answered));
+        }
+        return;
     }
+    // With a token it may be the token alone that AWS does not know.
+    let is_of_the_key = without_token
+        || matches!(case.answers.variant(&subject.whose, Variant::WithoutToken),
+            Some(Answer::Refused(refusal)) if refusal.why_open().is_none());
+    let certainty = match (is_of_the_key, surest) {
+        (true, _) => Certainty::Confirmed,
+        (false, None) => Certainty::Likely,
+        (false, Some(_)) => Certainty::Possible,
+    };
+    findings.add(key_unknown(subject, answered, certainty));
 }
 
-fn key_unknown(subject: &Subject<'_>, answered: String) -> Finding {
+fn key_unknown(subject: &Subject<'_>, answered: String, certainty: Certainty) -> Finding {
+    let verb = if certainty == Certainty::Confirmed { "does not" } else { "may not" };
     let id = subject.shown_id();
-    let mut finding = Finding::new(
-        Id::AccessKeyUnknown,
-        Severity::Error,
-        format!("AWS does not know the access key {id} in {}", subject.called()),
-    )
-    .evidence(answered)
-    .evidence(
-        "it was mistyped, deleted or turned off in IAM, made seconds ago, or is of another partition (AWS China, GovCloud): AWS does \
-         not say which",
-    );
+    let shown = if subject.has_aws_id() { format!(" {id}") } else { String::new() };
+    let title = format!("AWS {verb} know the access key{shown} in {}", subject.called());
+    let mut finding = Finding::new(Id::AccessKeyUnknown, Severity::Error, title)
+        .certainty(certainty)
+        .evidence(answered)
+        .evidence(
+            "it was mistyped, deleted or turned off in IAM, made seconds ago, or is of another partition (AWS China, GovCloud): AWS \
+             does not say which",
+        );
     if let Some(account) = subject.access_key_id.and_then(|id| access_key::account_of(id.text)) {
         finding = finding.evidence(format!(
             "the id is reported to encode its account (AWS does not document it): {account}; look for the key there"
         ));
     }
-    finding
-        .fix(Fix::command(
+    if subject.has_aws_id() {
+        finding = finding.fix(Fix::command(
             "See, with credentials that may use IAM, whether the key is there and active.",
             format!("aws iam get-access-key-last-used --access-key-id {id}"),
-        ))
+        ));
+    }
+    finding
         .fix(Fix::advice("A key that was made a few seconds ago works within moments: try once more."))
         .fixes(key_shape::replacement(subject))
 }
@@ -268,19 +294,15 @@ fn accepts(case: &Case<'_>, subject: &Subject<'_>, variant: Variant) -> bool {
 
 /// Adds what AWS said to what was found by form, or finds it.
 fn confirm(subject: &Subject<'_>, id: Id, title: String, seen: String, findings: &mut Findings) {
-    if !strengthen(subject, id, &seen, findings) {
+    if !findings.settle(id, &subject.whose, &seen) {
         let finding = Finding::new(id, Severity::Error, title).evidence(seen);
         findings.add(finding.fixes(key_shape::replacement(subject)));
     }
 }
 
-fn strengthen(subject: &Subject<'_>, id: Id, seen: &str, findings: &mut Findings) -> bool {
-    findings.strengthen(id, &subject.called(), seen)
-}
-
 /// What was asked of whom, and AWS's answer.
 fn asked(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal) -> String {
-    let endpoint = super::question::endpoint(case, None);
+    let endpoint = question::endpoint(case, None);
     let place = endpoint.url.map_or_else(|| format!("STS in {}", endpoint.region), |url| aws_error::printable(&url));
     format!("{place} answers a signed GetCallerIdentity with the keys in {}: {}", subject.called(), said(refusal))
 }

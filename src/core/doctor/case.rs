@@ -1,11 +1,17 @@
 //! What all rules start from: the profile in question, the keys in question, and the time.
 
-use super::probe::ClockFacts;
-use super::{Answers, Daemon, DaemonProfile, Evidence, Whose};
+use chrono::TimeDelta;
+
+use super::probe::{ClockFacts, StepOutcome};
+use super::{About, Answer, Answers, Daemon, DaemonProfile, Evidence, Whose};
 use crate::core::access_key;
+use crate::core::aws_error;
 use crate::core::plan::{self, Plan, PlanError};
 use crate::core::profile::{Origin, Section, SourceFile};
 use crate::core::time::AwsTime;
+
+/// Why something is open, as the end of a sentence.
+pub(super) const OFFLINE: &str = "nothing was asked of AWS (--offline)";
 
 /// One case for the doctor.
 pub struct Case<'a> {
@@ -162,13 +168,51 @@ impl<'a> Case<'a> {
             || (of_profile.is_some() && of_profile == variables.get("AWS_ACCESS_KEY_ID"))
     }
 
+    /// Why AWS has said nothing of a set of keys as it stands, as the end of a sentence; `None` where AWS has accepted or refused
+    /// it, or no program could send it.
+    pub fn unanswered(&self, subject: &Subject<'_>) -> Option<String> {
+        let (id, _) = (subject.access_key_id?, subject.secret_access_key?);
+        match self.answers.as_is(&subject.whose) {
+            Some(Answer::Accepted { .. }) => None,
+            Some(Answer::Refused(refusal)) => refusal.why_open(),
+            Some(Answer::Untried { why }) => Some(why.clone()),
+            _ if self.evidence.offline => Some(OFFLINE.to_owned()),
+            _ if access_key::may_be_secret(id.text) => {
+                Some("what stands for the access key id may be a secret, which is not sent".to_owned())
+            }
+            _ => Some("AWS was not asked".to_owned()),
+        }
+    }
+
+    /// Why it is not known whether the profile's plan works, as the end of a sentence; `None` where all of it was carried out, AWS
+    /// has refused a step of it, the daemon has just done it, or the plan is no more than keys in a file.
+    pub fn plan_unanswered(&self) -> Option<String> {
+        let Some(Ok(plan)) = &self.plan else { return None };
+        let is_fresh = self.daemon_profile().is_some_and(|held| held.valid == Some(true) && held.last_error.is_none());
+        if plan.is_keys_alone() || is_fresh {
+            return None;
+        }
+        match self.answers.get(&About::Chain) {
+            Some(Answer::Chain { steps }) => steps.iter().find_map(|step| match &step.outcome {
+                StepOutcome::Passed { .. } => None,
+                StepOutcome::Refused(refusal) => {
+                    aws_error::is_unreached_code(&refusal.code).then(|| refusal.no_answer())
+                }
+                StepOutcome::Untried { why } => Some(why.clone()),
+            }),
+            Some(Answer::Untried { why }) => Some(why.clone()),
+            _ if self.evidence.offline => Some(OFFLINE.to_owned()),
+            _ => Some("the steps to the profile's credentials were not tried".to_owned()),
+        }
+    }
+
     /// What is known of this machine's clock.
     pub fn clock(&self) -> Option<&'a ClockFacts> {
         self.answers.clock()
     }
 
-    /// AWS's time, and how far it may be off, in seconds.
-    pub fn aws_time(&self) -> (AwsTime, f64) {
+    /// AWS's time, and how far it may be off.
+    pub fn aws_time(&self) -> (AwsTime, TimeDelta) {
         let known = self.clock().and_then(|facts| Some((-facts.offset_seconds?, facts.uncertainty_seconds?)));
         // The kernel's word is good to the second, until somebody has heard AWS.
         let by_kernel = self.clock().filter(|facts| facts.kernel_synchronised == Some(true)).map(|_| (0.0, 5.0));

@@ -1,11 +1,10 @@
 //! This machine's clock: `clock-skewed`, `clock-zone`, `clock-unsynchronised`.
 
-use chrono::TimeDelta;
-
 use super::probe::{ClockFacts, StepOutcome};
-use super::{Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity};
+use super::{About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity};
 use crate::core::aws_error::printable;
 use crate::core::clock::{LIMITS, Limit};
+use crate::core::time::span_of;
 use crate::core::timekeeping::length;
 
 /// From here on a person may see it: what the daemon warns of by default.
@@ -174,7 +173,11 @@ fn zone(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) {
 
 fn unsynchronised(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) {
     findings.looked_for(&[Id::ClockUnsynchronised]);
-    let Some(ClockFacts { kernel_synchronised: Some(synchronised), keeper, keeper_fixes, .. }) = case.clock() else {
+    let Some(ClockFacts { kernel_synchronised, keeper, keeper_fixes, .. }) = case.clock() else {
+        findings.not_looked_for(Id::ClockUnsynchronised, why_unknown(case));
+        return;
+    };
+    let Some(synchronised) = kernel_synchronised else {
         findings
             .not_looked_for(Id::ClockUnsynchronised, "this system does not say whether anything keeps its clock right");
         return;
@@ -199,10 +202,13 @@ fn unsynchronised(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findi
 }
 
 fn why_unknown(case: &Case<'_>) -> String {
-    match case.clock().and_then(|facts| facts.unreached.as_ref()) {
-        Some(refusal) => format!("AWS's time is not known: {}", printable(&refusal.message)),
-        None if case.evidence.offline => "AWS was not asked for the time (--offline)".to_owned(),
-        None => "AWS's time is not known".to_owned(),
+    match case.answers.get(&About::Clock) {
+        Some(Answer::Clock(ClockFacts { unreached: Some(refusal), .. })) => {
+            format!("AWS's time is not known: {}", printable(&refusal.message))
+        }
+        Some(Answer::Untried { why }) => format!("the clock was not looked at: {}", printable(why)),
+        _ if case.evidence.offline => "AWS was not asked for the time (--offline)".to_owned(),
+        _ => "AWS's time is not known".to_owned(),
     }
 }
 
@@ -214,9 +220,7 @@ fn spoken(seconds: f64) -> String {
     if seconds.abs() < 1.0 {
         return "less than a second".to_owned();
     }
-    #[expect(clippy::cast_possible_truncation, reason = "nonsense saturates, and is bounded below")]
-    let seconds = seconds as i64;
-    length(TimeDelta::seconds(seconds.clamp(-10_000_000_000, 10_000_000_000)))
+    length(span_of(seconds.trunc()))
 }
 
 #[cfg(test)]
@@ -225,7 +229,7 @@ mod tests {
     use super::*;
     use crate::core::aws_error::ErrorClass;
     use crate::core::doctor::probe::StepAnswer;
-    use crate::core::doctor::{About, Answers, Report, Variant, Whose};
+    use crate::core::doctor::{Answers, Report, Variant, Whose};
     use crate::core::fix::Fix;
     use Certainty::{Confirmed, Likely};
     use Severity::{Error, Info, Warning};

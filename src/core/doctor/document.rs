@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Certainty, Id, Report, Severity};
-use crate::core::fix::Fix;
+use crate::core::fix;
 
 impl Report {
     /// `evercred.doctor/1`.
@@ -45,7 +45,7 @@ impl Report {
             for sentence in &finding.evidence {
                 text.push_str(&format!("    - {sentence}\n"));
             }
-            text.push_str(&fixes(&finding.fix));
+            text.push_str(&fix::lines(&finding.fix, 4));
         }
         let good: Vec<&Id> =
             self.checked.iter().filter(|id| !self.findings.iter().any(|finding| finding.id == **id)).collect();
@@ -64,18 +64,6 @@ impl Report {
         }
         text
     }
-}
-
-/// What to do, each with its command on a line of its own so that it can be copied.
-pub fn fixes(fixes: &[Fix]) -> String {
-    let mut text = String::new();
-    for fix in fixes {
-        text.push_str(&format!("    fix: {}\n", fix.text));
-        for line in fix.command.iter().flat_map(|command| command.lines()) {
-            text.push_str(&format!("        {line}\n"));
-        }
-    }
-    text
 }
 
 fn label(severity: Severity) -> &'static str {

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use chrono::TimeDelta;
 use zeroize::Zeroizing;
 
 use crate::core::aws_error::ErrorClass;
+use crate::core::keeper::State;
 use crate::core::location::AwsPaths;
 use crate::core::plan::PlanContext;
 use crate::core::profile::{Problem, Profiles};
-use crate::core::time::{AwsTime, WallTime};
+use crate::core::time::{AwsTime, WallTime, span_of};
 
-/// Everything that was collected. What could not be is empty, and said where it matters.
-#[derive(Clone, Debug)]
+/// Everything that was collected. What could not be is empty, and said where it matters. No `Debug`: it holds the texts of files
+/// with secrets in them.
+#[derive(Clone)]
 pub struct Evidence {
     /// The profile that the person named.
     pub named: Option<String>,
@@ -90,14 +93,40 @@ impl fmt::Debug for Variables {
 /// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileFacts {
-    /// What people call it: "the AWS credentials file".
-    pub what: String,
+    /// What it is for.
+    pub role: FileRole,
     /// Where.
     pub path: String,
-    /// Whether it holds secrets.
-    pub secret: bool,
     /// What is there.
     pub state: FileState,
+}
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileRole {
+    /// The config file that programs read here.
+    Config,
+    /// The credentials file that programs read here.
+    Credentials,
+    /// `~/.aws/config`, where a variable names another one.
+    UsualConfig,
+    /// `~/.aws/credentials`, where a variable names another one.
+    UsualCredentials,
+    /// A file of the Windows below this Linux.
+    Windows,
+}
+
+impl FileRole {
+    /// What people call it.
+    pub fn called(self) -> &'static str {
+        match self {
+            Self::Config => "the AWS config file",
+            Self::Credentials => "the AWS credentials file",
+            Self::UsualConfig => "the usual AWS config file",
+            Self::UsualCredentials => "the usual AWS credentials file",
+            Self::Windows => "a Windows AWS file",
+        }
+    }
 }
 
 /// The state of a file.
@@ -109,6 +138,8 @@ pub enum FileState {
     Unreadable {
         /// Why.
         why: String,
+        /// Whether this user may not; else it is no file, or too large.
+        denied: bool,
         /// The owner's user id and the permission bits.
         owner_and_mode: Option<(u32, u32)>,
     },
@@ -138,14 +169,10 @@ pub enum Daemon {
 /// What the daemon's status says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DaemonFacts {
-    /// Its version.
-    pub version: String,
     /// The profiles.
     pub profiles: Vec<DaemonProfile>,
     /// The sign-in sessions.
     pub sessions: Vec<DaemonSession>,
-    /// The problems that it tells of: id and sentence.
-    pub problems: Vec<(String, String)>,
 }
 
 /// A profile as the daemon has it.
@@ -155,14 +182,10 @@ pub struct DaemonProfile {
     pub name: String,
     /// The kind, in the names of `status`.
     pub kind: String,
-    /// Whether it is renewed without being asked for.
-    pub kept: bool,
-    /// `fresh`, `renewing`, `retrying`, `needs-login`, `failed` or `idle`.
-    pub state: String,
+    /// How the daemon is getting on with it.
+    pub state: State,
     /// Whether what is held is valid.
     pub valid: Option<bool>,
-    /// Its expiry, RFC 3339.
-    pub expires_at: Option<String>,
     /// The last error, until a success.
     pub last_error: Option<LastError>,
 }
@@ -172,8 +195,8 @@ pub struct DaemonProfile {
 pub struct DaemonSession {
     /// Its name.
     pub name: String,
-    /// `fresh`, `renewing`, `retrying` or `needs-login`.
-    pub state: String,
+    /// How the daemon is getting on with it.
+    pub state: State,
     /// What is wrong.
     pub last_error: Option<LastError>,
 }
@@ -200,10 +223,6 @@ pub struct TerraformBackend {
     pub kind: String,
     /// Which of `access_key`, `secret_key`, `token` and `profile` are set.
     pub settings: Vec<String>,
-    /// The access key id, where there is one.
-    pub access_key_id: Option<String>,
-    /// The profile, where there is one.
-    pub profile: Option<String>,
 }
 
 impl TerraformBackend {
@@ -218,20 +237,16 @@ impl TerraformBackend {
             path: path.to_owned(),
             kind: backend.get("type").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned(),
             settings: names.into_iter().filter(|name| set(name).is_some()).map(str::to_owned).collect(),
-            access_key_id: set("access_key").map(str::to_owned),
-            profile: set("profile").map(str::to_owned),
         })
     }
 }
 
 impl Evidence {
-    /// AWS's time by the best knowledge, and how far it may be off, in seconds.
-    pub(super) fn aws_time(&self, clock: Option<(f64, f64)>) -> (AwsTime, f64) {
+    /// AWS's time by the best knowledge, and how far it may be off.
+    pub(super) fn aws_time(&self, clock: Option<(f64, f64)>) -> (AwsTime, TimeDelta) {
         // Without anything to go by, the wall clock is right within a day, or it would have been noticed.
         const GUESS: f64 = 86_400.0;
         let (offset, uncertainty) = clock.or(self.aws_minus_wall).unwrap_or((0.0, GUESS));
-        #[expect(clippy::cast_possible_truncation, reason = "an offset in milliseconds fits; nonsense saturates")]
-        let millis = (offset * 1_000.0) as i64;
-        (AwsTime::from_millis(self.wall.as_millis().saturating_add(millis)), uncertainty)
+        (AwsTime::from_millis((self.wall + span_of(offset)).as_millis()), span_of(uncertainty))
     }
 }

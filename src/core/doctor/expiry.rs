@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::commands::{argument, option, unset};
 use super::{Answer, Case, Certainty, Finding, Findings, Id, Severity, Subject, Whose};
 use crate::core::fix::{Fix, word};
 use crate::core::plan::StatedExpiry;
@@ -12,27 +13,31 @@ const IDS: [Id; 2] = [Id::CredentialsExpired, Id::SessionRevoked];
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&IDS);
-    for subject in &case.subjects {
-        if !subject.is_temporary() {
-            continue;
-        }
-        let refused = match case.answers.as_is(&subject.whose) {
+    for subject in case.subjects.iter().filter(|subject| subject.is_temporary()) {
+        let open = match case.answers.as_is(&subject.whose) {
             // AWS's word is the last one.
             Some(Answer::Accepted { .. }) => continue,
-            Some(Answer::Refused(refusal)) if refusal.code.starts_with("ExpiredToken") => Some(refusal.said()),
-            _ => None,
+            Some(Answer::Refused(refusal)) if refusal.code.starts_with("ExpiredToken") => {
+                findings.add(refused_as_expired(case, subject, refusal.said(), stated(case, subject)));
+                continue;
+            }
+            // A session that ended long ago is reported to be refused as one that AWS does not know.
+            Some(Answer::Refused(refusal)) => Some(format!("AWS's answer leaves it open ({})", refusal.code)),
+            _ => case.unanswered(subject),
         };
-        match (refused, stated(case, subject)) {
-            (Some(said), stated) => findings.add(refused_as_expired(case, subject, said, stated)),
-            (None, Some((at, place))) => findings.add_all(over(case, subject, at, &place)),
-            (None, None) if case.evidence.offline => {
-                findings.not_looked_for(Id::CredentialsExpired, "nothing says when the credentials end (--offline)");
+        match (stated(case, subject), &open) {
+            (Some((at, place)), _) => by_statement(case, subject, at, &place, findings),
+            (None, Some(why)) => {
+                findings.not_looked_for(
+                    Id::CredentialsExpired,
+                    format!("nothing says when the credentials end, and {why}"),
+                );
             }
             (None, None) => {}
         }
-    }
-    if case.evidence.offline && case.subjects.iter().any(Subject::is_temporary) {
-        findings.not_looked_for(Id::SessionRevoked, "nothing was asked of AWS (--offline)");
+        if let Some(why) = open {
+            findings.not_looked_for(Id::SessionRevoked, why);
+        }
     }
 }
 
@@ -47,7 +52,7 @@ fn refused_as_expired(
     let (now, uncertainty) = case.aws_time();
     let called = subject.called();
     match stated {
-        Some((at, place)) if at - now > TimeDelta::seconds(60) + seconds(uncertainty) => Finding::new(
+        Some((at, place)) if at - now > TimeDelta::seconds(60) + uncertainty => Finding::new(
             Id::SessionRevoked,
             Severity::Error,
             format!("the session in {called} was ended before its time"),
@@ -62,6 +67,7 @@ fn refused_as_expired(
                 Severity::Error,
                 format!("the temporary credentials in {called} have expired"),
             )
+            .about(&subject.whose)
             .evidence(format!("AWS answers {said}"));
             if let Some((at, place)) = stated {
                 finding = finding.evidence(format!("{place} says that they ended at {at}"));
@@ -72,25 +78,30 @@ fn refused_as_expired(
 }
 
 /// By what stands beside them alone.
-fn over(case: &Case<'_>, subject: &Subject<'_>, at: AwsTime, place: &str) -> Option<Finding> {
+fn by_statement(case: &Case<'_>, subject: &Subject<'_>, at: AwsTime, place: &str, findings: &mut Findings) {
+    const UNSURE: &str = "this machine's clock is not known well enough to be sure";
     let (now, uncertainty) = case.aws_time();
     let past = now - at;
-    let certainty = if past > seconds(uncertainty) {
-        Certainty::Confirmed
-    } else if past > TimeDelta::zero() {
-        Certainty::Possible
+    if past <= TimeDelta::zero() {
+        if past >= -uncertainty {
+            findings.not_looked_for(Id::CredentialsExpired, format!("{place} names {at}, and {UNSURE}"));
+        }
+        return;
+    }
+    let (severity, certainty) = if past > uncertainty {
+        (Severity::Error, Certainty::Confirmed)
     } else {
-        return None;
+        (Severity::Warning, Certainty::Possible)
     };
-    let severity = if certainty == Certainty::Confirmed { Severity::Error } else { Severity::Warning };
     let title = format!("the temporary credentials in {} have expired", subject.called());
     let mut finding = Finding::new(Id::CredentialsExpired, severity, title)
+        .about(&subject.whose)
         .certainty(certainty)
         .evidence(format!("{place} says that they ended at {at}"));
     if certainty == Certainty::Possible {
-        finding = finding.evidence("this machine's clock is not known well enough to be sure");
+        finding = finding.evidence(UNSURE);
     }
-    Some(finding.fixes(renewal(case, subject)))
+    findings.add(finding.fixes(renewal(case, subject)));
 }
 
 /// When the credentials end, by whoever wrote them down, and where that stands. Of two readings of a time without a zone the
@@ -125,7 +136,7 @@ fn renewal(case: &Case<'_>, subject: &Subject<'_>) -> Vec<Fix> {
             if let Some(profile) = variables.get("EVERCRED_PROFILE") {
                 fixes.push(Fix::command(
                     "evercred exported them: export its present ones.",
-                    format!("eval \"$(evercred env {} --static)\"", word(profile)),
+                    format!("eval \"$(evercred env {} --static)\"", argument(profile)),
                 ));
             } else if let Some(vault) = variables.get("AWS_VAULT") {
                 fixes.push(Fix::command(
@@ -147,7 +158,7 @@ fn renewal(case: &Case<'_>, subject: &Subject<'_>) -> Vec<Fix> {
                     .collect();
             fixes.push(Fix::command(
                 "Or take them out of this shell, so that programs use a profile, which can be renewed.",
-                format!("unset {}", set.join(" ")),
+                unset(case, &set),
             ));
         }
         Whose::Profile(name) => {
@@ -156,12 +167,12 @@ fn renewal(case: &Case<'_>, subject: &Subject<'_>) -> Vec<Fix> {
             if has("x_principal_arn") || has("x_security_token_expires") {
                 fixes.push(Fix::command(
                     "saml2aws writes such a section: sign in with it again.",
-                    format!("saml2aws login --profile {name}"),
+                    format!("saml2aws login {}", option(name)),
                 ));
             } else if has("assumed_role") || has("assumed_role_arn") {
                 fixes.push(Fix::command(
                     "aws-mfa writes such a section: run it again.",
-                    format!("aws-mfa --profile {}", name.trim_end_matches("-mfa")),
+                    format!("aws-mfa {}", option(name.trim_end_matches("-mfa"))),
                 ));
             } else {
                 fixes.push(Fix::advice(format!(
@@ -176,9 +187,4 @@ fn renewal(case: &Case<'_>, subject: &Subject<'_>) -> Vec<Fix> {
         }
     }
     fixes
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a span in milliseconds; nonsense saturates")]
-fn seconds(seconds: f64) -> TimeDelta {
-    TimeDelta::milliseconds((seconds * 1_000.0) as i64)
 }

@@ -32,14 +32,12 @@ mod testing;
 pub use self::case::{Case, Located, Subject};
 pub use self::check::Id;
 pub use self::choice::{Client, Uses};
-pub use self::document::fixes;
 pub use self::evidence::{
-    Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileState, LastError, TerraformBackend,
-    Variables,
+    Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, LastError,
+    TerraformBackend, Variables,
 };
 pub use self::probe::{About, Answer, Answers, Keys, Order, Question, Refusal, Variant, Whose};
 pub use self::question::questions;
-pub use self::region::is_opt_in;
 pub use self::remarks::{CREDENTIALS_MALFORMED, FileRemarks, Remark, remarks};
 pub use self::report::{Certainty, Finding, Findings, Report, Severity};
 use crate::core::plan::PlanErrorCode;
@@ -48,15 +46,17 @@ use crate::core::plan::PlanErrorCode;
 pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
     let case = Case::new(evidence, answers);
     let mut findings = Findings::default();
+    // The order matters: what is found by form and by stated ends comes before what goes by it (`shadow`, `answers`), and what
+    // is found first is told first among its equals.
     for look in [
         clock::look,
         places::look,
         adoption::look,
         choice::look,
+        expiry::look,
         shadow::look,
         file_texts::look,
         key_shape::look,
-        expiry::look,
         region::look,
         answers::look,
         role::look,

@@ -1,6 +1,7 @@
 //! The files themselves: whether they are where programs look, can be read by whom they should, and say something.
 
-use super::{Case, Certainty, Daemon, FileFacts, FileState, Finding, Findings, Id, Severity};
+use super::commands::{argument, unset};
+use super::{Case, Certainty, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Id, Severity};
 use crate::core::aws_error::printable;
 use crate::core::aws_file::{Document, LineKind};
 use crate::core::fix::{Fix, word};
@@ -28,50 +29,57 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
-    let (what, path) = (&file.what, printable(&file.path));
     // Other files than those in use are nobody's trouble.
-    if !is_in_use(case, file) {
+    if !matches!(file.role, FileRole::Config | FileRole::Credentials) {
         return;
     }
+    let (what, path) = (file.role.called(), printable(&file.path));
+    let is_secret = file.role == FileRole::Credentials;
+    let whose = |uid, mode| format!("it belongs to uid {uid} (mode {mode:03o}), and this is uid {}", case.evidence.uid);
     match &file.state {
-        FileState::Unreadable { why, owner_and_mode } => {
-            let mut finding = Finding::new(Id::FilePermissions, Severity::Error, format!("{what} can't be read"))
+        FileState::Unreadable { why, denied, owner_and_mode } => {
+            let finding = Finding::new(Id::FilePermissions, Severity::Error, format!("{what} can't be read"))
                 .evidence(format!("{path}: {}", printable(why)));
-            finding = match owner_and_mode {
-                Some((owner, mode)) if *owner != case.evidence.uid => finding
-                    .evidence(format!(
-                        "it belongs to uid {owner} (mode {mode:03o}), and this is uid {}",
-                        case.evidence.uid
-                    ))
-                    .fix(Fix::command("Make it yours.", format!("sudo chown \"$(id -u):$(id -g)\" {}", word(&path)))),
-                _ => finding.fix(Fix::command("Let its owner read it.", format!("chmod 600 {}", word(&path)))),
-            };
-            findings.add(finding);
+            findings.add(match owner_and_mode {
+                _ if !denied => finding.fix(Fix::advice(format!(
+                    "Put the right file there, or name another one ({}).",
+                    if is_secret { "AWS_SHARED_CREDENTIALS_FILE" } else { "AWS_CONFIG_FILE" }
+                ))),
+                Some((owner, mode)) if *owner != case.evidence.uid => {
+                    finding.evidence(whose(*owner, *mode)).fix(make_yours(file))
+                }
+                Some(_) => finding.fix(on_file("Let its owner read it.", "chmod 600", file)),
+                None => {
+                    finding.fix(Fix::advice("Have the folders on the way to it opened for you by whoever owns them."))
+                }
+            });
         }
-        FileState::Present { uid, mode } if file.secret && mode & 0o077 != 0 => findings.add(
+        FileState::Present { uid, mode } if is_secret && mode & 0o077 != 0 => findings.add(
             Finding::new(Id::FilePermissions, Severity::Warning, format!("others may read {what}"))
                 .evidence(format!("{path} has mode {mode:03o} (owner uid {uid})"))
-                .fix(Fix::command("Leave it to yourself.", format!("chmod 600 {}", word(&path)))),
+                .fix(on_file("Leave it to yourself.", "chmod 600", file)),
         ),
-        FileState::Present { uid, mode } if file.secret && *uid != case.evidence.uid && case.evidence.uid != 0 => {
+        FileState::Present { uid, mode } if is_secret && *uid != case.evidence.uid && case.evidence.uid != 0 => {
             findings.add(
                 Finding::new(Id::FilePermissions, Severity::Warning, format!("{what} belongs to somebody else"))
-                    .evidence(format!(
-                        "{path} belongs to uid {uid} (mode {mode:03o}), and this is uid {}",
-                        case.evidence.uid
-                    ))
-                    .fix(Fix::command("Make it yours.", format!("sudo chown \"$(id -u):$(id -g)\" {}", word(&path)))),
+                    .evidence(format!("{path}: {}", whose(*uid, *mode)))
+                    .fix(make_yours(file)),
             );
         }
         _ => {}
     }
 }
 
-fn is_in_use(case: &Case<'_>, file: &FileFacts) -> bool {
-    let paths = case.evidence.paths.as_ref();
-    paths.is_some_and(|paths| {
-        [&paths.config, &paths.credentials].iter().any(|path| path.display().to_string() == file.path)
-    })
+fn make_yours(file: &FileFacts) -> Fix {
+    on_file("Make it yours.", "sudo chown \"$(id -u):$(id -g)\"", file)
+}
+
+/// A command about a file; advice alone where its path can't stand in a line.
+fn on_file(text: &str, command: &str, file: &FileFacts) -> Fix {
+    if file.path.chars().any(char::is_control) {
+        return Fix::advice(format!("{text} Its path has control characters in it."));
+    }
+    Fix::command(text, format!("{command} {}", word(&file.path)))
 }
 
 /// Files that are named and not there, and files that one would think are read.
@@ -81,25 +89,24 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
         [("AWS_CONFIG_FILE", SourceFile::Config), ("AWS_SHARED_CREDENTIALS_FILE", SourceFile::Credentials)]
     {
         let Some(value) = variables.get(variable) else { continue };
-        let path = case.path(file);
-        let state = case.evidence.files.iter().find(|facts| facts.path == path).map(|facts| &facts.state);
-        if state == Some(&FileState::Missing) {
-            // /dev/null and the like are how people say "none".
+        let (role, usual) = match file {
+            SourceFile::Config => (FileRole::Config, FileRole::UsualConfig),
+            _ => (FileRole::Credentials, FileRole::UsualCredentials),
+        };
+        let of_role = |role| case.evidence.files.iter().find(|facts| facts.role == role);
+        if of_role(role).is_some_and(|facts| facts.state == FileState::Missing) {
             findings.add(
                 Finding::new(Id::FilesElsewhere, Severity::Error, format!("{variable} names a file that is not there"))
                     .evidence(format!("{variable} is {}", printable(value)))
-                    .fix(Fix::command("Read the usual file.", format!("unset {variable}"))),
+                    .fix(Fix::command("Read the usual file.", unset(case, &[variable]))),
             );
         }
-        let usual = case.evidence.files.iter().find(|facts| {
-            let kind = if file == SourceFile::Config { "config" } else { "credentials" };
-            facts.what == format!("the usual AWS {kind} file") && matches!(facts.state, FileState::Present { .. })
-        });
-        if let Some(usual) = usual {
+        let is_there = |facts: &&FileFacts| matches!(facts.state, FileState::Present { .. });
+        if let Some(usual) = of_role(usual).filter(is_there) {
             findings.add(
                 Finding::new(Id::FilesElsewhere, Severity::Info, format!("{} is not read", printable(&usual.path)))
-                    .evidence(format!("{variable} names another file: {}", printable(&path)))
-                    .fix(Fix::command("Read the usual file.", format!("unset {variable}"))),
+                    .evidence(format!("{variable} names another file: {}", printable(&case.path(file))))
+                    .fix(Fix::command("Read the usual file.", unset(case, &[variable]))),
             );
         }
     }
@@ -107,7 +114,7 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
         .evidence
         .files
         .iter()
-        .filter(|facts| facts.what.starts_with("the Windows ") && facts.state != FileState::Missing)
+        .filter(|facts| facts.role == FileRole::Windows && facts.state != FileState::Missing)
         .map(|facts| printable(&facts.path))
         .collect();
     if !windows.is_empty() {
@@ -134,9 +141,12 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
 /// Files that the SDKs refuse, and profiles that they can't make sense of.
 fn broken(case: &Case<'_>, findings: &mut Findings) {
     for problem in case.evidence.problems.iter().filter(|problem| problem.fatal) {
-        let is_unreadable = case.evidence.files.iter().any(|facts| {
-            facts.path == case.path(problem.origin.file) && matches!(facts.state, FileState::Unreadable { .. })
-        });
+        let role = if problem.origin.file == SourceFile::Config { FileRole::Config } else { FileRole::Credentials };
+        let is_unreadable = case
+            .evidence
+            .files
+            .iter()
+            .any(|facts| facts.role == role && matches!(facts.state, FileState::Unreadable { .. }));
         // That is said as such.
         if is_unreadable {
             continue;
@@ -180,7 +190,7 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
                 Some((variable, _)) => finding
                     .evidence(format!("{variable} names it; boto3, the AWS CLI and Go programs stop there"))
                     .fix(Fix::command("See which profiles there are.", "evercred profiles"))
-                    .fix(Fix::command("Take the variable away.", format!("unset {variable}"))),
+                    .fix(Fix::command("Take the variable away.", unset(case, &[variable]))),
                 None => finding.fix(Fix::command("See which profiles there are.", "evercred profiles")),
             }
         }
@@ -196,7 +206,7 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
             });
             finding.fix(match place {
                 Some(place) => Fix::advice(format!("Correct {place}.")),
-                None => Fix::command("See how it is put together.", format!("evercred plan {profile}")),
+                None => Fix::command("See how it is put together.", format!("evercred plan {}", argument(profile))),
             })
         }
     };

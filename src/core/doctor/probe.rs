@@ -9,7 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::core::aws_error::{ErrorClass, printable};
+use crate::core::access_key;
+use crate::core::aws_error::{self, ErrorClass, printable};
 use crate::core::fix::Fix;
 use crate::core::plan::Endpoint;
 
@@ -121,7 +122,7 @@ pub enum Order {
     },
 }
 
-/// Keys, on their way to the child. `Debug` shows the id alone.
+/// Keys, on their way to the child. `Debug` shows the id alone, where it is one.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keys {
     /// The access key id.
@@ -134,7 +135,7 @@ pub struct Keys {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+        f.debug_struct("Keys").field("access_key_id", &access_key::shown(&self.access_key_id)).finish_non_exhaustive()
     }
 }
 
@@ -181,6 +182,20 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Why this leaves open what the keys are worth, as the end of a sentence; `None` where it is the keys that were refused.
+    pub fn why_open(&self) -> Option<String> {
+        if aws_error::is_unreached_code(&self.code) {
+            return Some(self.no_answer());
+        }
+        let is_of_keys = !self.skewed && aws_error::lookup(&self.code).is_some_and(aws_error::Entry::refuses_signer);
+        (!is_of_keys).then(|| format!("AWS answered {} and said nothing of the keys", self.code))
+    }
+
+    /// That no answer of AWS came, as the end of a sentence.
+    pub fn no_answer(&self) -> String {
+        format!("AWS gave no answer ({})", self.code)
+    }
+
     /// AWS's code and words, without what was asked.
     pub fn said(&self) -> String {
         printable(self.message.split_once(" failed: ").map_or(self.message.as_str(), |(_, said)| said))
@@ -261,14 +276,24 @@ impl Answers {
         self.0.iter().map(|(about, answer)| (about, answer))
     }
 
-    /// The answer about keys as they stand somewhere, in whatever region was asked first.
+    /// The answer about keys as they stand somewhere, in the first region that says something of them, else in the first that was
+    /// asked.
     pub fn as_is(&self, whose: &Whose) -> Option<&Answer> {
-        self.variant(whose, Variant::AsIs)
+        let says = |answer: &&Answer| match answer {
+            Answer::Refused(refusal) => refusal.why_open().is_none(),
+            answer => matches!(answer, Answer::Accepted { .. }),
+        };
+        let mut all = self.variants(whose, Variant::AsIs);
+        all.clone().find(says).or_else(|| all.next())
     }
 
     /// The answer about keys with something changed.
     pub fn variant(&self, whose: &Whose, variant: Variant) -> Option<&Answer> {
-        self.iter().find_map(|(about, answer)| match about {
+        self.variants(whose, variant).next()
+    }
+
+    fn variants(&self, whose: &Whose, variant: Variant) -> impl Iterator<Item = &Answer> + Clone {
+        self.0.iter().filter_map(move |(about, answer)| match about {
             About::Identity { whose: of, variant: is, .. } if of == whose && *is == variant => Some(answer),
             _ => None,
         })

@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 use super::region;
 use super::{About, Answer, Answers, Case, Evidence, Keys, Order, Question, Refusal, Subject, Variant, Whose};
 use crate::core::access_key;
-use crate::core::aws_error;
+use crate::core::keeper::State;
+use crate::core::partitions::{home_region, is_opt_in};
 use crate::core::plan::Endpoint;
 
 /// So many calls are made for one diagnosis at most.
@@ -34,7 +35,7 @@ fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
     for subject in &case.subjects {
         let Some(keys) = as_is(subject) else { continue };
         // Sent as they stand, the secret would be written into AWS's logs as an id.
-        if access_key::is_secret(&keys.access_key_id) {
+        if access_key::may_be_secret(&keys.access_key_id) {
             questions.extend(swapped(case, subject, &keys));
             continue;
         }
@@ -52,7 +53,7 @@ fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
 fn chain_is_asked(case: &Case<'_>) -> bool {
     let Some(Ok(plan)) = &case.plan else { return false };
     !plan.is_keys_alone()
-        && !case.daemon_profile().is_some_and(|profile| profile.state == "fresh" && profile.valid == Some(true))
+        && !case.daemon_profile().is_some_and(|profile| profile.state == State::Fresh && profile.valid == Some(true))
 }
 
 /// What the answers so far leave open.
@@ -72,8 +73,7 @@ fn follow_ups(case: &Case<'_>) -> Vec<Question> {
 }
 
 fn variants(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys, refusal: &Refusal) -> Vec<Question> {
-    let refuses_signer = aws_error::lookup(&refusal.code).is_some_and(|entry| entry.refuses_signer) && !refusal.skewed;
-    if !refuses_signer || refusal.code.starts_with("ExpiredToken") {
+    if refusal.why_open().is_some() || refusal.code.starts_with("ExpiredToken") {
         return Vec::new();
     }
     let mut questions = Vec::new();
@@ -89,8 +89,8 @@ fn variants(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys, refusal: &Refus
         ask(Variant::OtherToken, None, Keys { session_token: Some(token), ..keys.clone() });
     }
     let region = endpoint(case, None).region;
-    if region::is_opt_in(&region) {
-        ask(Variant::HomeRegion, Some(region::home_region(&region).to_owned()), keys.clone());
+    if is_opt_in(&region) {
+        ask(Variant::HomeRegion, Some(home_region(&region).to_owned()), keys.clone());
     }
     questions
 }
@@ -108,19 +108,12 @@ fn swapped(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys) -> Option<Questi
 
 /// IAM, where the calls go to AWS itself or IAM has an endpoint of its own: keys of an emulator are not shown to AWS.
 fn iam(case: &Case<'_>, subject: &Subject<'_>, keys: Keys) -> Option<Question> {
-    let variables = &case.evidence.variables;
     let sts = endpoint(case, None);
-    let url = variables.first(&["AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL"]).map(|(_, url)| url.to_owned());
-    let url = url.or_else(|| {
-        let section = case.section()?;
-        let services = case.evidence.profiles.services.get(&section.get("services")?.text);
-        let of_service = services.and_then(|services| services.settings.get("iam")?.nested.get("endpoint_url"));
-        Some(of_service.or_else(|| section.get("endpoint_url"))?.text.clone())
-    });
+    let url = region::endpoint_of(case, "iam").map(str::to_owned);
     if url.is_none() && sts.url.is_some() {
         return None;
     }
-    let endpoint = Endpoint { region: sts.region, url, fips: false, dual_stack: false };
+    let endpoint = Endpoint { url, ..sts };
     let about = About::Iam { whose: subject.whose.clone() };
     Some(Question { about, order: Order::Iam { keys, endpoint } })
 }
@@ -187,10 +180,15 @@ fn other_token(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys) -> Option<Ze
 /// Without quotes, blanks, control characters and what stands behind a comment's sign; an id in capitals.
 fn cleaned(keys: &Keys) -> Keys {
     Keys {
-        access_key_id: clean(&keys.access_key_id).to_ascii_uppercase(),
+        access_key_id: clean_id(&keys.access_key_id),
         secret_access_key: Zeroizing::new(clean(&keys.secret_access_key)),
         session_token: keys.session_token.as_ref().map(|token| Zeroizing::new(clean(token))),
     }
+}
+
+/// The same for an id: in capitals.
+pub(super) fn clean_id(text: &str) -> String {
+    clean(text).to_ascii_uppercase()
 }
 
 fn clean(text: &str) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Client, Id, Uses};
+use super::{Client, Id, Uses, Whose};
 use crate::core::fix::Fix;
 
 /// How bad it is.
@@ -46,6 +46,9 @@ pub struct Finding {
     pub evidence: Vec<String>,
     /// What to do, the first thing first.
     pub fix: Vec<Fix>,
+    /// Whose keys it is about, where an answer of AWS about these keys says more of it.
+    #[serde(skip)]
+    pub(super) about: Option<Whose>,
 }
 
 impl Finding {
@@ -58,7 +61,15 @@ impl Finding {
             title: title.into(),
             evidence: Vec::new(),
             fix: Vec::new(),
+            about: None,
         }
+    }
+
+    /// It is about these keys, and AWS's answer about them says more of it.
+    #[must_use]
+    pub fn about(mut self, whose: &Whose) -> Self {
+        self.about = Some(whose.clone());
+        self
     }
 
     /// It is only so sure.
@@ -122,22 +133,35 @@ impl Findings {
         self.not_checked.entry(id).or_insert_with(|| why.into());
     }
 
-    /// Something more was seen of what was found about a place (as people call it): it is confirmed now. Whether there was such
-    /// a finding.
-    pub fn strengthen(&mut self, id: Id, place: &str, sentence: &str) -> bool {
-        let found = self.found.iter_mut().find(|finding| finding.id == id && finding.title.contains(place));
-        if let Some(finding) = found {
-            finding.certainty = Certainty::Confirmed;
-            finding.severity = Severity::Error;
-            finding.evidence.push(sentence.to_owned());
-            return true;
-        }
-        false
+    /// What was seen besides settles what was found about these keys. Whether there was such a finding.
+    pub fn settle(&mut self, id: Id, about: &Whose, seen: &str) -> bool {
+        let Some(finding) = self.find(id, about) else { return false };
+        finding.certainty = Certainty::Confirmed;
+        finding.severity = Severity::Error;
+        finding.evidence.push(seen.to_owned());
+        true
+    }
+
+    /// What was seen besides goes with what was found about these keys, and does not make it surer. How sure it is; `None` where
+    /// there is no such finding.
+    pub fn support(&mut self, id: Id, about: &Whose, seen: &str) -> Option<Certainty> {
+        let finding = self.find(id, about)?;
+        finding.evidence.push(seen.to_owned());
+        Some(finding.certainty)
+    }
+
+    fn find(&mut self, id: Id, about: &Whose) -> Option<&mut Finding> {
+        self.found.iter_mut().find(|finding| finding.id == id && finding.about.as_ref() == Some(about))
     }
 
     /// Whether something of the kind was found.
     pub fn has(&self, id: Id) -> bool {
         self.found.iter().any(|finding| finding.id == id)
+    }
+
+    /// Whether something of the kind was found of these keys.
+    pub fn has_of(&self, id: Id, about: &Whose) -> bool {
+        self.found.iter().any(|finding| finding.id == id && finding.about.as_ref() == Some(about))
     }
 
     /// Findings in the order in which they should be dealt with: errors first, of them what keeps others from being looked

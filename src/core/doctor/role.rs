@@ -1,11 +1,13 @@
 //! Roles and MFA: what AWS refused on the way of the profile's plan, and what the settings ask for that AWS never gives.
 
-use super::probe::{StepAnswer, StepOutcome};
-use super::{About, Answer, Case, Certainty, Daemon, Finding, Findings, Id, Severity};
+use super::commands::{self, argument};
+use super::probe::StepOutcome;
+use super::{Case, Certainty, Daemon, Finding, Findings, Id, Severity};
 use crate::core::access_denied::{self, Because, Denied};
-use crate::core::aws_error::{self, printable};
+use crate::core::aws_error::printable;
 use crate::core::fix::Fix;
-use crate::core::plan::{AssumeRole, Plan, Source, Step};
+use crate::core::keeper::State;
+use crate::core::plan::{AssumeRole, Plan, Source, Step, WebIdentity};
 
 const IDS: [Id; 5] =
     [Id::AssumeRoleDenied, Id::MfaRequired, Id::MfaCodeRefused, Id::DurationTooLong, Id::AccountNotSignedUp];
@@ -22,26 +24,13 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         durations(plan, findings);
         mfa(case, plan, findings);
     }
-    let carried_out = case.answers.get(&About::Chain);
-    if let Some(Ok(_)) = &case.plan
-        && carried_out.is_none()
-        && !is_fresh(case)
-        && has_role(case)
-    {
-        findings.not_looked_for(Id::AssumeRoleDenied, "the steps to the profile's credentials were not tried");
-    }
-    if let Some(Answer::Untried { why }) = carried_out {
-        findings.not_looked_for(Id::AssumeRoleDenied, why.as_str());
-    }
+    open(case, findings);
     for step in case.answers.chain() {
         match &step.outcome {
             StepOutcome::Refused(refusal) => {
                 refused(case, step.kind.as_str(), &step.profile, &refusal.code, &refusal.message, findings);
             }
-            StepOutcome::Untried { why } if is_role(step) => {
-                findings.not_looked_for(Id::AssumeRoleDenied, why.as_str());
-            }
-            _ => {}
+            StepOutcome::Passed { .. } | StepOutcome::Untried { .. } => {}
         }
     }
     if let Some((profile, error)) =
@@ -53,17 +42,27 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-fn is_fresh(case: &Case<'_>) -> bool {
-    case.daemon_profile().is_some_and(|profile| profile.valid == Some(true) && profile.last_error.is_none())
-}
-
-fn has_role(case: &Case<'_>) -> bool {
-    let Some(Ok(plan)) = &case.plan else { return false };
-    plan.steps.iter().any(|step| matches!(step.source, Source::AssumeRole(_) | Source::WebIdentity(_)))
-}
-
-fn is_role(step: &StepAnswer) -> bool {
-    matches!(step.kind.as_str(), "assume-role" | "web-identity")
+/// What only AWS's answers to the steps, or to keys, settle.
+fn open(case: &Case<'_>, findings: &mut Findings) {
+    let of_plan = case.plan_unanswered();
+    if let (Some(why), Some(Ok(plan))) = (&of_plan, &case.plan) {
+        let mut sources = plan.steps.iter().map(|step| &step.source);
+        if sources.clone().any(|source| matches!(source, Source::AssumeRole(_) | Source::WebIdentity(_))) {
+            findings.not_looked_for(Id::AssumeRoleDenied, why.as_str());
+        }
+        let asks_for_more = |source: &Source| match source {
+            Source::AssumeRole(AssumeRole { duration_seconds, .. })
+            | Source::WebIdentity(WebIdentity { duration_seconds, .. }) => duration_seconds.is_some(),
+            _ => false,
+        };
+        if sources.any(asks_for_more) {
+            findings.not_looked_for(Id::DurationTooLong, format!("a role may allow less than is asked for, and {why}"));
+        }
+    }
+    let of_keys = || case.subjects.iter().find_map(|subject| case.unanswered(subject));
+    if let Some(why) = of_plan.or_else(of_keys) {
+        findings.not_looked_for(Id::AccountNotSignedUp, why);
+    }
 }
 
 /// Which operation a message of the daemon's is about.
@@ -135,7 +134,7 @@ fn role_too_long(role: &AssumeRole, before: Option<&Step>) -> Option<(u32, u32, 
 fn set_duration(profile: &str, seconds: u32) -> Fix {
     Fix::command(
         "Ask for less, or leave the setting out.",
-        format!("aws configure set duration_seconds {seconds} --profile {profile}"),
+        commands::set(profile, "duration_seconds", &seconds.to_string()),
     )
 }
 
@@ -151,11 +150,11 @@ fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
     let title = format!("profile \"{profile}\" needs a code of the MFA device {device}");
     let finding = Finding::new(Id::MfaRequired, Severity::Warning, title);
     match (&case.evidence.daemon, case.daemon_profile()) {
-        (_, Some(held)) if held.valid == Some(true) && held.state != "needs-login" => {}
+        (_, Some(held)) if held.valid == Some(true) && held.state != State::NeedsLogin => {}
         (Daemon::Answers(_), Some(_)) => findings.add(
             Finding { severity: Severity::Error, ..finding }
                 .evidence("the daemon holds no session that was made with a code")
-                .fix(Fix::command("Type the code once; it serves every role behind that key and device.", format!("evercred login {profile}"))),
+                .fix(Fix::command("Type the code once; it serves every role behind that key and device.", format!("evercred login {}", argument(profile)))),
         ),
         _ => findings.add(
             finding
@@ -163,7 +162,7 @@ fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
                 .evidence(format!("mfa_serial of profile \"{}\" names the device, and nobody can be asked for a code here", step.profile))
                 .fix(Fix::command(
                     "The AWS CLI asks for the code by itself. Most SDKs don't: have evercred ask once and keep the session.",
-                    format!("evercred service install && evercred login {profile}"),
+                    format!("evercred service install && evercred login {}", argument(profile)),
                 )),
         ),
     }
@@ -178,7 +177,7 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, code: &str, message: &str
             Finding::new(Id::MfaCodeRefused, Severity::Error, "AWS refused the code of the MFA device")
                 .evidence(said)
                 .evidence("a code is good once and for about half a minute: it was mistyped, used already, or is of another device")
-                .fix(Fix::command("Type the code that the device shows next.", format!("evercred login {profile}"))),
+                .fix(Fix::command("Type the code that the device shows next.", format!("evercred login {}", argument(profile)))),
         ),
         ("AccessDenied" | "AccessDeniedException", "assume-role" | "web-identity") => {
             findings.add(role_denied(case, kind, profile, &denied, said));
@@ -212,9 +211,6 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, code: &str, message: &str
                 .evidence(said)
                 .fix(Fix::advice("Have the account's owner finish signing up: payment method and phone number, then up to a day.")),
         ),
-        _ if aws_error::is_unreached_code(code) => {
-            findings.not_looked_for(Id::AssumeRoleDenied, format!("AWS gave no answer ({code})"));
-        }
         _ => {}
     }
 }
@@ -270,7 +266,7 @@ fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said
         }
     }
     let given = match step.map(|step| &step.source) {
-        Some(Source::AssumeRole(role)) => given(role),
+        Some(Source::AssumeRole(role)) => Some(given(role)),
         _ => None,
     };
     if let Some(given) = given.filter(|_| kind == "assume-role") {
@@ -284,9 +280,9 @@ fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said
 }
 
 /// What the call brought of what trust policies ask for.
-fn given(role: &AssumeRole) -> Option<String> {
+fn given(role: &AssumeRole) -> String {
     let external =
         if role.external_id.is_some() { "with an external id" } else { "without an external id (external_id)" };
     let mfa = if role.mfa_serial.is_some() { "with the code of an MFA device" } else { "without MFA (mfa_serial)" };
-    Some(format!("asked {external} and {mfa}"))
+    format!("asked {external} and {mfa}")
 }

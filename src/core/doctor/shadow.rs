@@ -1,6 +1,7 @@
 //! What stands in front of the credentials that are meant, what is never used, and what can't be renewed where it is.
 
 use super::choice::is_adopted;
+use super::commands;
 use super::{Answer, Case, Finding, Findings, Id, Severity, Whose};
 use crate::core::aws_error::{is_unreached_code, printable};
 use crate::core::fix::{Fix, word};
@@ -54,8 +55,9 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
         Some(Answer::Refused(refusal)) if !is_unreached_code(&refusal.code) => Some(refusal.said()),
         _ => None,
     };
-    let is_expired = refused.is_some() || findings.has(Id::CredentialsExpired);
-    let severity = match (named(case), is_expired) {
+    // `expiry` has looked before.
+    let are_useless = refused.is_some() || findings.has_of(Id::CredentialsExpired, &Whose::Environment);
+    let severity = match (named(case), are_useless) {
         (_, true) => Severity::Error,
         (Some(_), false) => Severity::Warning,
         (None, false) => Severity::Info,
@@ -83,15 +85,9 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn unset(case: &Case<'_>, names: &[&str]) -> Fix {
-    let is_fish = case.evidence.variables.get("SHELL").is_some_and(|shell| shell.ends_with("/fish"));
-    let command = if is_fish {
-        names.iter().map(|name| format!("set -e {name}")).collect::<Vec<_>>().join("; ")
-    } else {
-        format!("unset {}", names.join(" "))
-    };
     Fix::command(
         "Take them out of this shell, and out of the file that sets them (a start-up file, .env, an editor's settings).",
-        command,
+        commands::unset(case, names),
     )
 }
 
@@ -187,10 +183,10 @@ fn renewable(case: &Case<'_>) -> Fix {
     match &case.plan {
         Some(Ok(plan)) if !plan.is_keys_alone() => {
             let (evercred, profile) = (&case.evidence.evercred, &plan.profile);
-            let line = word(&format!("{evercred} credential-process {profile}"));
+            let line = format!("{} credential-process {}", word(evercred), commands::argument(profile));
             Fix::command(
                 "Give such programs a profile that asks evercred: every SDK asks again before the keys end.",
-                format!("aws configure set credential_process {line} --profile {}", word(&format!("{profile}-fresh"))),
+                commands::set(&format!("{profile}-fresh"), "credential_process", &line),
             )
         }
         _ => Fix::advice(

@@ -8,6 +8,7 @@ mod join;
 mod patterns;
 mod reading;
 mod render;
+mod usual;
 
 pub use self::extract::{Mention, Scanner, scan};
 pub use self::join::{Cause, Explained, Explanation, Here, Likelihood, explain};

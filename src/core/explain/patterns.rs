@@ -126,8 +126,8 @@ static SENTENCES: &[Pattern] = &[
     // botocore/credentials.py; each as aws-cli 1.45 prints it
     exact("The source_profile \"", "InvalidConfigError", "ProfileNotFound"),
     exact("The source profile \"", "InvalidConfigError", "NoCredentials"),
-    exact("Infinite loop in credential configuration detected", "InfiniteLoopConfigError", "NoCredentials"),
-    exact("ConfigParseError: Unable to parse config file", "ConfigParseError", "NoCredentials"),
+    exact("Infinite loop in credential configuration detected", "InfiniteLoopConfigError", "ProfileUnreadable"),
+    exact("ConfigParseError: Unable to parse config file", "ConfigParseError", "ProfileUnreadable"),
     // aws-sdk-go (v1) aws/credentials, aws-sdk-go-v2
     general("NoCredentialProviders", "NoCredentialProviders", "NoCredentials"),
     exact("MissingRegion: could not find region configuration", "MissingRegion", "NoRegion"),
@@ -235,32 +235,6 @@ pub(super) fn is_of_word(c: char) -> bool {
 
 /// Whether AWS sends it, and it is about credentials: not our own codes, throttling or a service that failed.
 fn is_of_aws(entry: &aws_error::Entry) -> bool {
-    const OURS: [&str; 24] = [
-        "Timeout",
-        "Network",
-        "Tls",
-        "TlsClock",
-        "InvalidResponse",
-        "TokenFile",
-        "CodeUsed",
-        "MetadataUnavailable",
-        "ProcessFailed",
-        "ProcessNotFound",
-        "NotSupported",
-        "CacheFailed",
-        "SsoCacheUnusable",
-        "SignInExpired",
-        "SignInRefused",
-        "StartUrlUnknown",
-        "NoCredentials",
-        "PartialCredentials",
-        "ProfileNotFound",
-        "SsoSessionExpired",
-        "NoRegion",
-        "InvalidRegion",
-        "RegistryTokenExpired",
-        "RegistryNotLoggedIn",
-    ];
     let about_credentials = entry.class != ErrorClass::Retryable
         || matches!(
             entry.code,
@@ -270,5 +244,5 @@ fn is_of_aws(entry: &aws_error::Entry) -> bool {
                 | "IDPCommunicationError"
                 | "AuthorizationPendingException"
         );
-    about_credentials && !OURS.contains(&entry.code) && entry.code != "CodeCommitRefused"
+    about_credentials && !entry.ours
 }

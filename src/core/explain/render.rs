@@ -1,6 +1,7 @@
 //! An explanation for people.
 
 use super::join::{Explained, Explanation, Likelihood};
+use crate::core::fix;
 
 /// As text.
 pub fn render(explanation: &Explanation) -> String {
@@ -20,9 +21,7 @@ fn one(error: &Explained) -> String {
         text.push_str(&format!("  {sentence}\n"));
     }
     if !error.causes.iter().any(|cause| !cause.fix.is_empty()) {
-        for fix in &error.fix {
-            text.push_str(&format!("  fix: {}\n", fix.text));
-        }
+        text.push_str(&fix::lines(&error.fix, 2));
     }
     for cause in error.causes.iter().filter(|cause| cause.likelihood != Likelihood::RuledOut) {
         let word = match cause.likelihood {
@@ -34,12 +33,7 @@ fn one(error: &Explained) -> String {
         for sentence in &cause.evidence {
             text.push_str(&format!("    {sentence}\n"));
         }
-        for fix in &cause.fix {
-            text.push_str(&format!("    fix: {}\n", fix.text));
-            if let Some(command) = &fix.command {
-                text.push_str(&format!("      {command}\n"));
-            }
-        }
+        text.push_str(&fix::lines(&cause.fix, 4));
     }
     let ruled_out: Vec<&str> = error
         .causes

@@ -290,7 +290,10 @@ fn half_a_key(view: View<'_>) -> Result<(), PlanError> {
         if let Some(value) = view.section.get(have)
             && view.section.get(lack).is_none()
         {
-            let message = format!("profile \"{}\" has {have} and no {lack}: half a key signs nothing", view.name());
+            let message = format!(
+                "profile \"{}\" has {have} and no {lack}, and a request can't be signed without both",
+                view.name()
+            );
             return Err(error(PlanErrorCode::IncompleteStatic, message, value.origin));
         }
     }

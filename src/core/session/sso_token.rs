@@ -9,6 +9,7 @@ use crate::core::aws_error::printable;
 use crate::core::secret::Secret;
 use crate::core::stated_expiry::utc_time;
 use crate::core::time::WallTime;
+use crate::core::url_host::target;
 
 /// A token, and what gets the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,8 +197,7 @@ pub fn region_of_start_url(start_url: &str) -> Option<String> {
 }
 
 fn host(url: &str) -> String {
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    host.split(['/', '?', '#', ':']).next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase()
+    target(url).host.to_ascii_lowercase()
 }
 
 /// People write the same start URL with and without what follows the path.

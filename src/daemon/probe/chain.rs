@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{Prober, answer, within};
+use super::{Prober, answer};
 use crate::adapters::ask::{Asker, Caller};
 use crate::adapters::file as person_file;
 use crate::adapters::mint::Minter;
@@ -131,9 +131,10 @@ impl Walk<'_> {
         let what = format!("GetCallerIdentity with the keys of profile \"{}\"", step.profile);
         let (asker, endpoint) = (self.asker.clone(), self.sts_endpoint().clone());
         let call = |time| asker.identify(&what, keys, &endpoint, time);
-        match within(self.prober.patience(), &what, self.prober.signed(call, &what)).await {
-            Err(fault) => StepOutcome::Refused(answer::refusal(fault, Some(keys))),
-            Ok(Caller { arn, account_id }) => {
+        match self.prober.signed(call, &what).await {
+            Err(no_time) => StepOutcome::Untried { why: no_time.to_string() },
+            Ok(Err(fault)) => StepOutcome::Refused(answer::refusal(fault, Some(keys))),
+            Ok(Ok(Caller { arn, account_id })) => {
                 self.base = Some(Credentials {
                     access_key_id: keys.access_key_id.clone(),
                     secret_access_key: keys.secret_access_key.clone(),
@@ -165,9 +166,10 @@ impl Walk<'_> {
                 _ => Err(aws_error::fault(&what, None, Some("InvalidResponse"), None)),
             }
         };
-        match within(self.prober.patience(), &what, call).await {
-            Err(fault) => StepOutcome::Refused(answer::refusal(fault, None)),
-            Ok(set) => {
+        match self.prober.in_time(&what, call).await {
+            Err(no_time) => StepOutcome::Untried { why: no_time.to_string() },
+            Ok(Err(fault)) => StepOutcome::Refused(answer::refusal(fault, None)),
+            Ok(Ok(set)) => {
                 let expires_at = set.expires_at.map(AwsTime::to_rfc3339);
                 self.base = Some(set);
                 StepOutcome::Passed { expires_at, arn: None }

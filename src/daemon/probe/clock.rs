@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::{Prober, answer, within};
+use super::{Prober, answer, timed_out};
 use crate::adapters::{ntp, timekeeping};
 use crate::core::aws_error::{self, Fault};
 use crate::core::clock::SavedClock;
@@ -15,6 +15,7 @@ use crate::core::doctor::probe::ClockFacts;
 use crate::core::keeper::{Outcome, ProbeOrder, Ticket};
 use crate::core::plan::Endpoint;
 use crate::core::settings::NtpServer;
+use crate::core::time::span_of;
 use crate::core::timekeeping::{Fix, KernelClock, Place, TimeKeeping, fixes, zone_mistake};
 use crate::daemon::clock_document::seconds;
 use crate::daemon::now;
@@ -71,7 +72,8 @@ async fn at_aws(prober: &Prober, endpoint: &Endpoint) -> Result<(), Fault> {
         }
     };
     // The calls behind it need some time too.
-    let samples = within(LONGEST_LOOK.min(prober.patience() / 2), WHAT, look).await?;
+    let longest = LONGEST_LOOK.min(prober.left() / 2);
+    let samples = tokio::time::timeout(longest, look).await.unwrap_or_else(|_| Err(timed_out(WHAT, longest)))?;
     prober.observe(&samples);
     let heard = prober.clock.lock().unwrap_or_else(PoisonError::into_inner).is_known();
     if heard && !samples.is_empty() {
@@ -87,7 +89,7 @@ fn restore(prober: &Prober, (offset, uncertainty): (f64, f64)) -> bool {
         return false;
     }
     let at = now();
-    let (offset, uncertainty) = (millis(offset), millis(uncertainty).saturating_abs());
+    let [offset, uncertainty] = [offset, uncertainty.abs()].map(|seconds| span_of(seconds).num_milliseconds());
     let middle = at.wall.as_millis().saturating_sub(at.boot.as_millis()).saturating_sub(offset);
     let saved = SavedClock {
         lowest_ms: middle.saturating_sub(uncertainty),
@@ -104,8 +106,7 @@ async fn at_time_servers(prober: &Prober, servers: &[String]) -> Option<String> 
     for name in servers.iter().take(MOST_SERVERS) {
         let Ok(server) = serde_json::from_value::<NtpServer>(json!(name)) else { continue };
         let about = prober.clock.lock().unwrap_or_else(PoisonError::into_inner).best(now());
-        let Ok(Ok(answer)) = tokio::time::timeout(NTP.min(prober.patience() / 2), ntp::ask(&server, about)).await
-        else {
+        let Ok(Ok(answer)) = tokio::time::timeout(NTP.min(prober.left() / 2), ntp::ask(&server, about)).await else {
             continue;
         };
         let mut clock = prober.clock.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,9 +144,4 @@ fn take_machine(facts: &mut ClockFacts, machine: &TimeKeeping, error: Option<(Ti
 fn keeper_fixes(machine: &TimeKeeping) -> Vec<Fix> {
     let sets_by_hand = |fix: &Fix| fix.command.as_deref().is_some_and(|command| command.starts_with("sudo date "));
     fixes(machine, TimeDelta::seconds(1)).into_iter().filter(|fix| !sets_by_hand(fix)).collect()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "an offset in milliseconds fits; nonsense saturates")]
-fn millis(seconds: f64) -> i64 {
-    (seconds * 1_000.0) as i64
 }

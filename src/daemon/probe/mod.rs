@@ -8,6 +8,7 @@ mod answer;
 mod chain;
 mod clock;
 
+use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,13 +30,16 @@ use crate::core::plan::{StatedExpiry, StaticKeys};
 use crate::core::secret::Secret;
 use crate::core::time::BootTime;
 use crate::platform::environment::Environment;
+use crate::wire;
 
 /// The same as at the daemon's socket.
-const LONGEST_LINE: u64 = 1024 * 1024;
+const LONGEST_LINE: u64 = wire::LONGEST as u64;
 /// The doctor asks a dozen; AWS is not to be asked for thousands of things at once.
 const MOST_QUESTIONS: usize = 64;
 /// For one call, or the steps of a plan, where the person waits so long.
 const LONGEST: Duration = Duration::from_secs(5);
+/// AWS answers in less, from anywhere: with less time than that, no answer says nothing.
+const ENOUGH: Duration = Duration::from_secs(2);
 
 /// Answers until stdin ends.
 pub(super) fn main(environment: Environment, settings_file: Option<PathBuf>) -> ExitCode {
@@ -152,20 +156,21 @@ impl Prober {
             Order::Clock { .. } => Answer::Untried { why: "the clock was looked at already".to_owned() },
             Order::Identify { keys, endpoint } => {
                 let (what, keys) = ("GetCallerIdentity", static_keys(&keys));
-                let caller = self.signed(|time| self.asker.identify(what, &keys, &endpoint, time), what).await;
-                answer_of(caller, &keys)
+                answer_of(self.signed(|time| self.asker.identify(what, &keys, &endpoint, time), what).await, &keys)
             }
             Order::Iam { keys, endpoint } => {
                 let keys = static_keys(&keys);
-                let caller = self.signed(|time| self.asker.get_user(&keys, &endpoint, time), "GetUser of IAM").await;
-                answer_of(caller, &keys)
+                answer_of(
+                    self.signed(|time| self.asker.get_user(&keys, &endpoint, time), "GetUser of IAM").await,
+                    &keys,
+                )
             }
             Order::Chain { profile } => chain::carry_out(self, &profile).await,
         }
     }
 
     /// A call that is signed by AWS's time as it is known; once more where the answer tells a better one.
-    async fn signed<F>(&self, call: impl Fn(TimeDelta) -> F, what: &str) -> Result<Caller, Fault>
+    async fn signed<F>(&self, call: impl Fn(TimeDelta) -> F, what: &str) -> Result<Result<Caller, Fault>, NoTime>
     where
         F: Future<Output = (Result<Caller, Fault>, Vec<Sample>)>,
     {
@@ -178,13 +183,27 @@ impl Prober {
                 caller => caller,
             }
         };
-        within(self.patience(), what, both).await
+        self.in_time(what, both).await
     }
 
-    /// How long the next call may take.
-    fn patience(&self) -> Duration {
+    /// What a call gives.
+    async fn in_time<T>(
+        &self,
+        what: &str,
+        call: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<Result<T, Fault>, NoTime> {
+        let given = self.left().min(LONGEST);
+        match tokio::time::timeout(given, call).await {
+            Ok(answer) => Ok(answer),
+            Err(_) if given < ENOUGH => Err(NoTime(given)),
+            Err(_) => Ok(Err(timed_out(what, given))),
+        }
+    }
+
+    /// How much time there is still for the present line.
+    fn left(&self) -> Duration {
         let due = *self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        (due - now().boot).to_std().unwrap_or_default().clamp(Duration::from_millis(1), LONGEST)
+        (due - now().boot).to_std().unwrap_or_default()
     }
 
     fn observe(&self, samples: &[Sample]) {
@@ -199,20 +218,31 @@ impl Prober {
     }
 }
 
-/// What a future gives, if it does so in time.
-async fn within<T>(longest: Duration, what: &str, future: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-    tokio::time::timeout(longest, future).await.unwrap_or_else(|_| {
-        let why = format!("no answer came within {:.1} s", longest.as_secs_f64());
-        Err(aws_error::fault(what, None, Some("Timeout"), Some(&why)))
-    })
+/// There was only so much time left for a call, and it was not enough.
+#[derive(Debug)]
+struct NoTime(Duration);
+
+impl fmt::Display for NoTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() {
+            return f.write_str("there was no time left to ask");
+        }
+        write!(f, "there were {:.1} s left to ask, and no answer came in them", self.0.as_secs_f64())
+    }
 }
 
-fn answer_of(caller: Result<Caller, Fault>, keys: &StaticKeys) -> Answer {
+fn timed_out(what: &str, longest: Duration) -> Fault {
+    let why = format!("no answer came within {:.1} s", longest.as_secs_f64());
+    aws_error::fault(what, None, Some("Timeout"), Some(&why))
+}
+
+fn answer_of(caller: Result<Result<Caller, Fault>, NoTime>, keys: &StaticKeys) -> Answer {
     match caller {
-        Ok(Caller { account_id, arn }) => {
+        Ok(Ok(Caller { account_id, arn })) => {
             Answer::Accepted { account_id: aws_error::printable(&account_id), arn: aws_error::printable(&arn) }
         }
-        Err(fault) => Answer::Refused(answer::refusal(fault, Some(keys))),
+        Ok(Err(fault)) => Answer::Refused(answer::refusal(fault, Some(keys))),
+        Err(no_time) => Answer::Untried { why: no_time.to_string() },
     }
 }
 

@@ -10,7 +10,7 @@ mod tests;
 use self::chains::choose;
 pub(super) use self::chains::way;
 pub(super) use self::place::KEYS;
-use super::commands::configure;
+use super::commands::{configure, option, unset};
 use super::{Case, Finding, Findings, Id, Severity, key_shape};
 use crate::core::aws_error::printable;
 use crate::core::fix::Fix;
@@ -132,7 +132,7 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Find
         .find(|(name, value)| value.is_empty() && ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].contains(name));
     let fix = match (&case.profile, empty) {
         (_, Some((name, _))) => {
-            Fix::command("Unset the variable: to some programs an empty name is a name.", format!("unset {name}"))
+            Fix::command("Unset the variable: to some programs an empty name is a name.", unset(case, &[name]))
         }
         (Some(profile), None) => Fix::advice(format!(
             "Leave one way only: either the variables, or profile \"{profile}\" with one way to its credentials."
@@ -161,7 +161,7 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
             )
             .evidence(format!("{}{place}", error.message))
             .fix(Fix::command("For a user's key: it is asked for.", configure(profile)))
-            .fix(Fix::command("For IAM Identity Center.", format!("aws configure sso --profile {profile}")))
+            .fix(Fix::command("For IAM Identity Center.", format!("aws configure sso {}", option(profile))))
         }
         _ => Finding::new(Id::CredentialsMissing, Severity::Error, "nothing here gives credentials")
             .evidence(
@@ -222,7 +222,7 @@ fn half_a_key(case: &Case<'_>, findings: &mut Findings) {
     let mut finding = Finding::new(
         Id::CredentialsMissing,
         Severity::Error,
-        format!("{there} is set and {lacks} is not: half a key signs nothing"),
+        format!("{there} is set and {lacks} is not: a request can't be signed with one of them alone"),
     )
     .evidence("boto3 and the AWS CLI stop there where the id is set; the others pass it over and use what comes next");
     let subject = case.subjects.iter().find(|subject| subject.whose == super::Whose::Environment);
@@ -232,7 +232,7 @@ fn half_a_key(case: &Case<'_>, findings: &mut Findings) {
     findings.add(
         finding
             .fix(Fix::advice(format!("Export {lacks} too.")))
-            .fix(Fix::command("Or take the half out of this shell.", format!("unset {there}"))),
+            .fix(Fix::command("Or take the half out of this shell.", unset(case, &[there]))),
     );
 }
 

@@ -4,7 +4,7 @@ mod values;
 
 use self::values::{Mistake, key_id_mistake, secret_mistake, token_mistake};
 
-use super::commands::configure;
+use super::commands::{configure, unset};
 use super::question;
 use super::{Answer, Case, Certainty, Finding, Findings, Id, Located, Severity, Subject, Whose};
 use crate::core::access_key::is_id;
@@ -94,6 +94,7 @@ fn malformed(
         None => Fix::advice(format!("Set {} again in this shell: only the value itself.", part.name)),
     };
     Finding::new(id, severity, format!("the {name} in {} {}", subject.called(), mistake.what))
+        .about(&subject.whose)
         .certainty(certainty)
         .evidence(format!("looked at {}; the value is not shown here, as it may be a secret", case.place(&part)))
         .fix(edit)
@@ -148,6 +149,7 @@ pub(super) fn token_mismatch<'a>(subject: &Subject<'a>) -> Option<TokenMismatch<
 fn token_missing(case: &Case<'_>, subject: &Subject<'_>, id: Located<'_>) -> Finding {
     let mut finding =
         Finding::new(Id::SessionTokenMissing, Severity::Error, TokenMismatch::Missing { id }.said(&subject.called()))
+            .about(&subject.whose)
             .evidence(format!(
                 "{} begins with ASIA, so it is a temporary key, and works with its session token only",
                 case.place(&id)
@@ -177,10 +179,11 @@ fn token_missing(case: &Case<'_>, subject: &Subject<'_>, id: Located<'_>) -> Fin
 /// The same place: AKIA stands for long-term keys, which have no token.
 fn token_left_over(case: &Case<'_>, subject: &Subject<'_>, id: Located<'_>, token: Located<'_>) -> Finding {
     let remove = match token.origin {
-        None => Fix::command("Take the token out of this shell.", format!("unset {}", token.name)),
+        None => Fix::command("Take the token out of this shell.", unset(case, &[token.name])),
         Some(origin) => Fix::advice(format!("Delete the line {} at {}.", token.name, case.at(origin))),
     };
     Finding::new(Id::SessionTokenStale, Severity::Error, TokenMismatch::LeftOver { id, token }.said(&subject.called()))
+        .about(&subject.whose)
         .evidence(format!("{} begins with AKIA, so it is a long-term key, which has no session token", case.place(&id)))
         .evidence(format!("{} is sent all the same, and AWS refuses the key because of it", case.place(&token)))
         .fix(remove)
@@ -203,7 +206,7 @@ fn two_tokens(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
                 case.place(&present)
             ))
             .fix(match older.origin {
-                None => Fix::command("Take the older name out of this shell.", format!("unset {}", older.name)),
+                None => Fix::command("Take the older name out of this shell.", unset(case, &[older.name])),
                 Some(origin) => Fix::advice(format!("Delete the line {} at {}.", older.name, case.at(origin))),
             }),
         ),

@@ -1,7 +1,9 @@
 //! Whether one value has the form of what it should be. What is wrong is told without showing the value: what stands in the
 //! wrong place may be a secret.
 
-use crate::core::access_key::{ID_LENGTH, SECRET_LENGTH, has_id_prefix, is_id, is_id_byte, is_secret, is_secret_byte};
+use crate::core::access_key::{
+    ID_LENGTH, SECRET_LENGTH, has_id_prefix, is_id, is_id_byte, is_secret, is_secret_byte, may_be_secret,
+};
 use crate::core::aws_error::is_invisible;
 
 /// What is wrong with a value.
@@ -58,12 +60,11 @@ pub(super) fn key_id_mistake(text: &str, secret: Option<&str>) -> Option<Mistake
     if text.contains('=') {
         return certain("has its own name and an equals sign in it");
     }
+    if may_be_secret(text) && secret.is_some_and(is_id) {
+        return certain("and the secret access key have changed places");
+    }
     if is_secret(text) {
-        return certain(if secret.is_some_and(is_id) {
-            "and the secret access key have changed places"
-        } else {
-            "has the form of a secret access key"
-        });
+        return certain("has the form of a secret access key");
     }
     let upper = text.to_ascii_uppercase();
     if upper != text && has_id_prefix(&upper) {

@@ -1,19 +1,13 @@
 //! `region-not-enabled`, and the part of `region-token-v1` that AWS's answers show.
 
-use super::endpoints::{is_session, region_said};
+use super::endpoints::region_said;
 use super::in_force::{in_force, set_region, shown};
 use super::token_version::for_administrators;
-use super::{home_region, is_opt_in};
-use crate::core::aws_error::printable;
+use crate::core::aws_error::{is_unknown_key, printable};
 use crate::core::doctor::probe::StepOutcome;
 use crate::core::doctor::{About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant};
 use crate::core::fix::{Fix, word};
-
-/// The codes with which services refuse keys that they don't know. In a region that is not enabled, and for a token of version
-/// 1 in an enabled one, STS says the first and EC2 the last: so reported by people who used aws-vault, saml2aws, CloudMapper and
-/// the SDKs for Java and Ruby.
-static UNKNOWN_KEY: &[&str] =
-    &["InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "InvalidToken", "AuthFailure"];
+use crate::core::partitions::{home_region, is_opt_in};
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&[Id::RegionNotEnabled]);
@@ -67,7 +61,7 @@ fn by_comparison(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings
         format!("{home} accepted the same keys, as {}", printable(arn)),
     ];
     let with = |finding: Finding| seen.iter().fold(finding, |finding, said| finding.evidence(said));
-    if !is_session(subject) {
+    if !subject.is_temporary() {
         findings.add(with(not_enabled(case, region, Certainty::Confirmed)));
         return;
     }
@@ -104,9 +98,7 @@ fn by_chain(case: &Case<'_>, findings: &mut Findings) {
     }
     let Some(Answer::Chain { steps }) = case.answers.get(&About::Chain) else { return };
     let refused = steps.iter().find_map(|step| match &step.outcome {
-        StepOutcome::Refused(refusal) if !refusal.skewed && UNKNOWN_KEY.contains(&refusal.code.as_str()) => {
-            Some(refusal)
-        }
+        StepOutcome::Refused(refusal) if !refusal.skewed && is_unknown_key(&refusal.code) => Some(refusal),
         _ => None,
     });
     if let Some(refusal) = refused {
@@ -142,10 +134,7 @@ fn not_enabled(case: &Case<'_>, region: &str, certainty: Certainty) -> Finding {
 fn refused_in_opt_in<'a>(case: &Case<'a>, subject: &Subject<'_>) -> Option<(&'a str, &'a Refusal)> {
     case.answers.iter().find_map(|(about, answer)| match (about, answer) {
         (About::Identity { whose, variant: Variant::AsIs, region }, Answer::Refused(refusal))
-            if *whose == subject.whose
-                && is_opt_in(region)
-                && !refusal.skewed
-                && UNKNOWN_KEY.contains(&refusal.code.as_str()) =>
+            if *whose == subject.whose && is_opt_in(region) && !refusal.skewed && is_unknown_key(&refusal.code) =>
         {
             Some((region.as_str(), refusal))
         }

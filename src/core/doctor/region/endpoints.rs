@@ -2,12 +2,14 @@
 //! `region-inconsistent` that is about the region in an endpoint's name.
 
 use super::in_force::{in_force, set_region, shown};
-use super::override_of::{Host, Override, for_service, ignored, overrides};
-use super::partitions::{known, partition_of};
+use super::override_of::{Override, for_service, ignored, overrides};
 use super::sso_region;
 use crate::core::aws_error;
-use crate::core::doctor::{Answer, Case, Certainty, Finding, Findings, Id, Severity, Subject, Whose};
-use crate::core::fix::{Fix, word};
+use crate::core::doctor::commands::{option, unset};
+use crate::core::doctor::{Answer, Case, Certainty, Finding, Findings, Id, Severity, Whose};
+use crate::core::fix::Fix;
+use crate::core::partitions::{known, partition_of};
+use crate::core::url_host::Host;
 
 /// The name of STS's endpoint for all regions.
 pub(super) const GLOBAL_STS: &str = "sts.amazonaws.com";
@@ -31,9 +33,7 @@ fn good_keys_elsewhere(case: &Case<'_>, findings: &mut Findings) {
     for subject in case.subjects.iter().filter(|subject| subject.has_aws_id()) {
         let Some(Answer::Refused(refusal)) = case.answers.as_is(&subject.whose) else { continue };
         // Who says that a session is over, or a signature another's, knows the key.
-        if !["InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"]
-            .contains(&refusal.code.as_str())
-        {
+        if !aws_error::is_unknown_key(&refusal.code) {
             continue;
         }
         findings.add(
@@ -60,7 +60,7 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
     for subject in &case.subjects {
         let Some(why) = subject.access_key_id.and_then(|id| why_emulators(id.text.trim())) else { continue };
         let is_refused = matches!(case.answers.as_is(&subject.whose), Some(Answer::Refused(refusal))
-            if aws_error::lookup(&refusal.code).is_some_and(|entry| entry.refuses_signer));
+            if aws_error::lookup(&refusal.code).is_some_and(aws_error::Entry::refuses_signer));
         // Some services may be sent to the emulator, and these keys be meant for them alone.
         let elsewhere = overrides(case).into_iter().find(|found| found.whose() != Host::Aws);
         let severity = if elsewhere.is_some() && ignored(case).is_none() { Severity::Warning } else { Severity::Error };
@@ -87,8 +87,8 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
                 found.shown()
             )),
             _ => finding.evidence(
-                "no variable and no setting names another endpoint; a program that names one itself (--endpoint-url) is not \
-                 concerned",
+                "no variable and no setting names another endpoint; this does not count for a program that names one itself \
+                 (--endpoint-url)",
             ),
         };
         finding = finding.fix(Fix::command(
@@ -98,7 +98,7 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
         findings.add(if subject.whose == Whose::Environment {
             finding.fix(Fix::command(
                 "If AWS is meant, take the emulator's keys away.",
-                "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN",
+                unset(case, &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]),
             ))
         } else {
             finding.fix(Fix::advice(format!("If AWS is meant, put keys that AWS made in {}.", subject.called())))
@@ -137,7 +137,7 @@ fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
     let finding = all.iter().fold(finding, |finding, found| {
         finding.evidence(format!("{} sends {} to {}", case.place(&found.url), found.calls(), found.shown()))
     });
-    let for_profile = case.profile.as_deref().map(|name| format!(" --profile {}", word(name)));
+    let for_profile = case.profile.as_deref().map(|name| format!(" {}", option(name)));
     findings.add(finding.fix(Fix::command(
         "To see what AWS itself says, leave them out once.",
         format!(
@@ -210,15 +210,9 @@ fn take_away(case: &Case<'_>, found: &Override<'_>) -> Fix {
         _ => "To call AWS's own endpoint",
     };
     match found.url.origin {
-        None => Fix::command(format!("{to}, unset {}.", found.url.name), format!("unset {}", found.url.name)),
+        None => Fix::command(format!("{to}, unset {}.", found.url.name), unset(case, &[found.url.name])),
         Some(origin) => Fix::advice(format!("{to}, take the line {} away.", case.at(origin))),
     }
-}
-
-/// The keys are of a session, not long-term.
-pub(super) fn is_session(subject: &Subject<'_>) -> bool {
-    subject.access_key_id.is_some_and(|id| id.text.trim().starts_with("ASIA"))
-        || (subject.token().is_some() && !subject.access_key_id.is_some_and(|id| id.text.trim().starts_with("AKIA")))
 }
 
 /// What a region looks like in a sentence.

@@ -1,11 +1,12 @@
 //! Which region each program goes by: `region-missing`, and the part of `region-inconsistent` that is about variables.
 
-use super::partitions::{home_of, known_partition, partition_of};
 use super::{arns, endpoints, section, sso_region};
 use crate::core::aws_error::printable;
 use crate::core::doctor::case::Located;
+use crate::core::doctor::commands::{set, unset};
 use crate::core::doctor::{Case, Finding, Findings, Id, Severity};
-use crate::core::fix::{Fix, word};
+use crate::core::fix::Fix;
+use crate::core::partitions::{home_of, known_partition, partition_of};
 use crate::core::profile::SourceFile;
 
 /// Programs that look for the region in the same places, and the variables that they read, the first first.
@@ -70,7 +71,7 @@ fn missing(case: &Case<'_>) -> Finding {
     };
     let mut finding = Finding::new(Id::RegionMissing, Severity::Warning, title).evidence(
         "neither AWS_REGION nor AWS_DEFAULT_REGION is set, and the profile has no region: boto3 gives up with \
-         NoRegionError (\"You must specify a region.\") at services that have no global endpoint, and others do alike",
+         NoRegionError (\"You must specify a region.\") at services that have no global endpoint, and others give up in the same way",
     );
     let default = case.evidence.profiles.profiles.get("default").filter(|_| case.profile.as_deref() != Some("default"));
     if let Some(region) = default.and_then(|default| default.get("region")) {
@@ -159,7 +160,7 @@ fn different(case: &Case<'_>, regions: &[(&str, Option<Located<'_>>)], findings:
             .evidence(format!("{} is {}", case.place(&profile), shown(profile.text)))
             .fix(Fix::command(
                 "To have the profile decide, unset the variables.",
-                "unset AWS_REGION AWS_DEFAULT_REGION",
+                unset(case, &["AWS_REGION", "AWS_DEFAULT_REGION"]),
             )),
         );
     }
@@ -198,9 +199,7 @@ pub(super) fn set_region(case: &Case<'_>, region: &str, text: &str) -> Fix {
         (Some(_), Some(section)) if section.origin.file == SourceFile::Settings => {
             Fix::advice(format!("{text} Write region = \"{region}\" under that [[profile]] of evercred.toml."))
         }
-        (Some(profile), Some(_)) => {
-            Fix::command(text, format!("aws configure set region {region} --profile {}", word(profile)))
-        }
+        (Some(profile), Some(_)) => Fix::command(text, set(profile, "region", region)),
         _ => Fix::command(text, format!("export AWS_REGION={region} AWS_DEFAULT_REGION={region}")),
     }
 }

@@ -6,19 +6,16 @@ mod in_force;
 mod names;
 mod override_of;
 mod partition;
-mod partitions;
 mod portal;
 #[cfg(test)]
 mod tests;
 mod token_version;
 
 pub(in crate::core::doctor) use self::in_force::regions_in_force;
-pub use self::partitions::is_opt_in;
-pub(in crate::core::doctor) use self::partitions::{home_region, partition_of};
 
-use self::partitions::known_partition;
 use super::case::Located;
 use super::{Case, Findings};
+use crate::core::partitions::known_partition;
 use crate::core::profile::Section;
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
@@ -29,6 +26,11 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     portal::look(case, findings);
     token_version::look(case, findings);
     answered::look(case, findings);
+}
+
+/// Where a setting sends the calls to a service; `None` where they go where programs would send them by themselves.
+pub(in crate::core::doctor) fn endpoint_of<'a>(case: &Case<'a>, service: &str) -> Option<&'a str> {
+    override_of::for_service(case, service).map(|found| found.url.text)
 }
 
 /// The settings of the profile in question, also where it stands in `evercred.toml` alone.

@@ -1,12 +1,13 @@
 //! `region-invalid`: what stands where a region should, and is none.
 
 use super::in_force::{all, shown};
-use super::partitions::{REGIONS, has_known_words, known, partition_of};
 use super::sso_region;
 use crate::core::doctor::case::Located;
+use crate::core::doctor::commands::set;
 use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
-use crate::core::fix::{Fix, word};
+use crate::core::fix::Fix;
 use crate::core::nearest::nearest;
+use crate::core::partitions::{REGIONS, has_known_words, known, partition_of};
 use crate::core::profile::SourceFile;
 
 /// What is wrong with a name.
@@ -55,7 +56,7 @@ fn fix(case: &Case<'_>, located: &Located<'_>, region: &str, said: String) -> Fi
         (None, _) => Fix::command(said, format!("export {}={region}", located.name)),
         // Where the file has the profile's region, and not a session's or another profile's.
         (Some(origin), Some(profile)) if origin.file == SourceFile::Config && located.name == "region" => {
-            Fix::command(said, format!("aws configure set region {region} --profile {}", word(profile)))
+            Fix::command(said, set(profile, "region", region))
         }
         (Some(origin), _) => {
             Fix::advice(format!("{said} It stands in {}: {} = {region}", case.at(origin), located.name))

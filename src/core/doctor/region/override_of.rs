@@ -4,6 +4,7 @@ use super::section;
 use crate::core::aws_error::printable;
 use crate::core::doctor::Case;
 use crate::core::doctor::case::Located;
+use crate::core::url_host::{self, Host, Target};
 
 /// One such setting.
 #[derive(Clone, Copy)]
@@ -12,17 +13,6 @@ pub(super) struct Override<'a> {
     pub(super) service: Option<&'a str>,
     /// The URL and where it stands.
     pub(super) url: Located<'a>,
-}
-
-/// Whose host it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Host {
-    /// One of AWS's own.
-    Aws,
-    /// One that looks like an emulator on this machine or in a container.
-    Emulator,
-    /// Any other.
-    Other,
 }
 
 /// Settings of the kind, those that win first: a variable for a service, the variable for all, the profile's `services`
@@ -74,7 +64,7 @@ pub(super) fn for_service<'a>(case: &Case<'a>, service: &str) -> Option<Override
     overrides(case).into_iter().find(|found| found.is_for(service))
 }
 
-impl Override<'_> {
+impl<'a> Override<'a> {
     /// Whether it is for a service, or for all.
     pub(super) fn is_for(&self, service: &str) -> bool {
         self.service.is_none_or(|of| of.eq_ignore_ascii_case(service))
@@ -90,59 +80,29 @@ impl Override<'_> {
 
     /// The URL without what may be secret in it: names, passwords, path and query.
     pub(super) fn shown(&self) -> String {
-        let Some(host) = host(self.url.text) else { return "something that is no URL".to_owned() };
-        let scheme = if self.url.text.trim().starts_with("https://") { "https" } else { "http" };
-        printable(&format!("{scheme}://{host}"))
+        let target = self.target();
+        if target.is_http() {
+            printable(&format!("{}://{}", target.scheme, target.authority))
+        } else {
+            "something that is no URL".to_owned()
+        }
     }
 
-    /// Whose host it is.
+    /// Whose host it is. What is no URL is nobody's.
     pub(super) fn whose(&self) -> Host {
-        host_of(self.url.text)
+        let target = self.target();
+        if target.is_http() { target.whose() } else { Host::Other }
     }
 
     /// The host alone, in small letters.
     pub(super) fn name(&self) -> Option<String> {
-        host(self.url.text).map(|host| without_port(host).to_ascii_lowercase())
+        let target = self.target();
+        target.is_http().then(|| target.host.to_ascii_lowercase())
     }
-}
 
-/// The host with its port.
-fn host(url: &str) -> Option<&str> {
-    let url = url.trim();
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    authority.rsplit('@').next().filter(|host| !host.is_empty())
-}
-
-fn without_port(host: &str) -> &str {
-    if let Some(end) = host.find(']') {
-        return host.get(..=end).unwrap_or(host);
+    fn target(&self) -> Target<'a> {
+        url_host::target(self.url.text.trim())
     }
-    host.split(':').next().unwrap_or(host)
-}
-
-fn host_of(url: &str) -> Host {
-    const AWS: &[&str] = &[
-        ".amazonaws.com",
-        ".amazonaws.com.cn",
-        ".amazonaws.eu",
-        ".api.aws",
-        ".api.amazonwebservices.com.cn",
-        ".api.amazonwebservices.eu",
-        ".c2s.ic.gov",
-        ".sc2s.sgov.gov",
-        ".csp.hci.ic.gov",
-        ".cloud.adc-e.uk",
-    ];
-    let Some(host) = host(url).map(|host| without_port(host).to_ascii_lowercase()) else { return Host::Other };
-    if AWS.iter().any(|suffix| host.ends_with(suffix)) {
-        return Host::Aws;
-    }
-    let is_here = ["localhost", "0.0.0.0", "[::1]", "host.docker.internal", "moto", "minio"].contains(&host.as_str())
-        || host.starts_with("127.")
-        || host.ends_with(".localhost")
-        || host.contains("localstack");
-    if is_here { Host::Emulator } else { Host::Other }
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! `partition-mismatch`: AWS, AWS China, AWS GovCloud and the others know nothing of each other's keys and roles.
 
 use super::in_force::{in_force, set_region, shown};
-use super::partitions::home_of;
-use super::{arns, partition_of, sso_region};
+use super::{arns, sso_region};
 use crate::core::aws_error::printable;
 use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
 use crate::core::fix::Fix;
+use crate::core::partitions::{home_of, partition_of};
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&[Id::PartitionMismatch]);

@@ -7,10 +7,12 @@
 
 use super::endpoints::{GLOBAL_STS, region_said};
 use super::override_of::for_service;
-use super::{is_opt_in, regions_in_force, section};
+use super::{regions_in_force, section};
 use crate::core::doctor::case::Located;
+use crate::core::doctor::commands::{set, unset};
 use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
-use crate::core::fix::{Fix, word};
+use crate::core::fix::Fix;
+use crate::core::partitions::is_opt_in;
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     let regions = regions_in_force(case);
@@ -32,7 +34,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         .evidence(format!("{} is {}", case.place(&found.url), found.shown()))
         .evidence(WHY)
         .fix(match found.url.origin {
-            None => Fix::command("Leave it to the programs: they ask STS in the region.", format!("unset {}", found.url.name)),
+            None => Fix::command("Leave it to the programs: they ask STS in the region.", unset(case, &[found.url.name])),
             Some(origin) => Fix::advice(format!(
                 "Take the line {} away: programs ask STS in the region by themselves.",
                 case.at(origin)
@@ -68,10 +70,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
             .evidence(WHY);
         let text = "Have STS asked in the region.";
         let finding = finding.fix(match (setting.origin, &case.profile) {
-            (Some(_), Some(profile)) => Fix::command(
-                text,
-                format!("aws configure set sts_regional_endpoints regional --profile {}", word(profile)),
-            ),
+            (Some(_), Some(profile)) => Fix::command(text, set(profile, "sts_regional_endpoints", "regional")),
             _ => Fix::command(text, "export AWS_STS_REGIONAL_ENDPOINTS=regional"),
         });
         findings.add(finding.fix(for_administrators()));

@@ -5,10 +5,12 @@
 #[cfg(test)]
 mod tests;
 
+use super::commands::{argument, option};
 use super::probe::{StepAnswer, StepOutcome};
 use super::{About, Answer, Case, Certainty, Daemon, DaemonSession, Finding, Findings, Id, Severity};
 use crate::core::aws_error::{ErrorClass, printable};
 use crate::core::fix::{Fix, word};
+use crate::core::keeper::State;
 use crate::core::plan::Source;
 use crate::core::session::{Session, SsoSession};
 
@@ -74,7 +76,7 @@ fn by_daemon(case: &Case<'_>, sign_in: &SignIn, findings: &mut Findings) {
     let label = sign_in.session.label();
     let session = facts.sessions.iter().find(|session| session.name == label);
     let profile = facts.profiles.iter().find(|profile| Some(&profile.name) == case.profile.as_ref());
-    if let Some(session) = session.filter(|session| session.state == "needs-login") {
+    if let Some(session) = session.filter(|session| session.state == State::NeedsLogin) {
         findings.add(waits(case, sign_in, session));
         return;
     }
@@ -103,7 +105,7 @@ fn waits(case: &Case<'_>, sign_in: &SignIn, session: &DaemonSession) -> Finding 
 /// Without a profile in question, a session that waits is worth a word.
 fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
     let Daemon::Answers(facts) = &case.evidence.daemon else { return };
-    for session in facts.sessions.iter().filter(|session| session.state == "needs-login") {
+    for session in facts.sessions.iter().filter(|session| session.state == State::NeedsLogin) {
         let name = printable(&session.name);
         let finding = Finding::new(
             Id::SsoLoginNeeded,
@@ -116,8 +118,13 @@ fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
         };
         // A session without a name of its own is signed in to by a profile's: the daemon's own words name it.
         let of_daemon = session.last_error.as_ref().and_then(|error| error.fix.as_deref()).map(printable);
-        let by_name = || format!("evercred login {}", word(&name));
-        let command = of_daemon.filter(|fix| fix.starts_with("evercred login ")).unwrap_or_else(by_name);
+        let by_name = || format!("evercred login {}", argument(&session.name));
+        let is_a_login =
+            |fix: &String| fix.strip_prefix("evercred login ").is_some_and(|rest| !rest.contains(char::is_whitespace));
+        let command = match of_daemon.filter(is_a_login) {
+            Some(fix) => format!("evercred login {}", argument(&fix["evercred login ".len()..])),
+            None => by_name(),
+        };
         findings.add(finding.fix(Fix::command("Sign in.", command)));
     }
 }
@@ -237,17 +244,17 @@ fn login_denied(sign_in: &SignIn, said: &Said<'_>) -> Finding {
 
 /// With the daemon one sign-in serves all; without it, the AWS CLI's.
 fn how_to_sign_in(case: &Case<'_>, sign_in: &SignIn) -> Fix {
-    let profile = word(&sign_in.profile);
+    let profile = &sign_in.profile;
     let command = match (&case.evidence.daemon, &sign_in.session) {
         (Daemon::Answers(_), Session::Sso(SsoSession { name: Some(name), .. })) => {
-            format!("evercred login {}", word(name))
+            format!("evercred login {}", argument(name))
         }
-        (Daemon::Answers(_), _) => format!("evercred login {profile}"),
+        (Daemon::Answers(_), _) => format!("evercred login {}", argument(profile)),
         (Daemon::Silent { .. }, Session::Sso(SsoSession { name: Some(name), .. })) => {
             format!("aws sso login --sso-session {}", word(name))
         }
-        (Daemon::Silent { .. }, Session::Sso(_)) => format!("aws sso login --profile {profile}"),
-        (Daemon::Silent { .. }, Session::Login(_)) => format!("aws login --profile {profile}"),
+        (Daemon::Silent { .. }, Session::Sso(_)) => format!("aws sso login {}", option(profile)),
+        (Daemon::Silent { .. }, Session::Login(_)) => format!("aws login {}", option(profile)),
     };
     Fix::command("Sign in.", command)
 }

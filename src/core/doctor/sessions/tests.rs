@@ -11,8 +11,8 @@ const LEGACY: &str = "[profile dev]\nsso_region = eu-west-1\nsso_start_url = htt
 const LOGIN: &str = "[profile dev]\nlogin_session = arn:aws:iam::111122223333:user/me\n";
 const KEYS: &str = "[profile dev]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = x\n";
 
-fn daemon(session: &str, state: &str, error: Option<LastError>) -> Daemon {
-    let sessions = vec![DaemonSession { name: session.to_owned(), state: state.to_owned(), last_error: error }];
+fn daemon(session: &str, state: State, error: Option<LastError>) -> Daemon {
+    let sessions = vec![DaemonSession { name: session.to_owned(), state, last_error: error }];
     Daemon::Answers(Box::new(DaemonFacts { sessions, ..DaemonFacts::default() }))
 }
 
@@ -49,14 +49,14 @@ fn without_a_sign_in_all_was_looked_for() {
 fn a_session_that_gave_credentials_is_alive() {
     let passed = StepOutcome::Passed { expires_at: None, arn: None };
     // What the daemon met before is over.
-    let report = of(MODERN, daemon("corp", "needs-login", Some(error("UnauthorizedException"))), Some(passed));
+    let report = of(MODERN, daemon("corp", State::NeedsLogin, Some(error("UnauthorizedException"))), Some(passed));
     assert!(report.findings.is_empty() && report.not_checked.is_empty(), "{report:#?}");
 }
 
 #[test]
 fn the_sign_in_is_that_of_the_session_and_of_who_is_there() {
     let untried = || Some(StepOutcome::Untried { why: "nobody is signed in".to_owned() });
-    let keeps = |name: &str| daemon(name, "needs-login", None);
+    let keeps = |name: &str| daemon(name, State::NeedsLogin, None);
     for (config, daemon, command) in [
         (MODERN, silent(), "aws sso login --sso-session corp"),
         (LEGACY, silent(), "aws sso login --profile dev"),
@@ -101,7 +101,7 @@ fn each_refusal_has_its_meaning() {
 
 #[test]
 fn a_role_that_is_not_given_is_looked_up_and_asked_for() {
-    let report = of(MODERN, daemon("corp", "fresh", None), refused("ForbiddenException"));
+    let report = of(MODERN, daemon("corp", State::Fresh, None), refused("ForbiddenException"));
     let finding = one(&report, Id::SsoRoleDenied);
     assert_eq!(finding.title, "IAM Identity Center does not give the role Admin in account 111122223333");
     assert_eq!(commands(finding), ["evercred profiles --sso corp"]);
@@ -112,12 +112,12 @@ fn a_role_that_is_not_given_is_looked_up_and_asked_for() {
 
 #[test]
 fn where_nothing_was_tried_the_daemon_knows() {
-    let waits = of(MODERN, daemon("corp", "needs-login", Some(error("InvalidGrantException"))), None);
+    let waits = of(MODERN, daemon("corp", State::NeedsLogin, Some(error("InvalidGrantException"))), None);
     assert_eq!(found(&waits), [(Id::SsoLoginNeeded, Error, Confirmed)]);
     assert!(waits.findings[0].evidence.iter().any(|said| said.contains("InvalidGrantException")));
-    let fine = of(MODERN, daemon("corp", "fresh", None), None);
+    let fine = of(MODERN, daemon("corp", State::Fresh, None), None);
     assert!(fine.findings.is_empty() && fine.not_checked.is_empty(), "{fine:#?}");
-    for open in [of(MODERN, silent(), None), of(MODERN, daemon("another", "needs-login", None), None)] {
+    for open in [of(MODERN, silent(), None), of(MODERN, daemon("another", State::NeedsLogin, None), None)] {
         assert!(open.findings.is_empty(), "{open:#?}");
         assert_eq!(open.not_checked.len(), 3);
     }
@@ -126,15 +126,13 @@ fn where_nothing_was_tried_the_daemon_knows() {
 #[test]
 fn what_the_daemon_met_at_the_role_is_known_too() {
     let with = |code: &str| {
-        let mut daemon = daemon("corp", "fresh", None);
+        let mut daemon = daemon("corp", State::Fresh, None);
         if let Daemon::Answers(facts) = &mut daemon {
             facts.profiles = vec![DaemonProfile {
                 name: "dev".to_owned(),
                 kind: "sso".to_owned(),
-                kept: true,
-                state: "failed".to_owned(),
+                state: State::Failed,
                 valid: None,
-                expires_at: None,
                 last_error: Some(error(code)),
             }];
         }
@@ -149,7 +147,7 @@ fn what_the_daemon_met_at_the_role_is_known_too() {
 #[test]
 fn without_a_profile_the_sessions_that_wait_are_named() {
     let mut evidence = evidence("", "", &[], "");
-    evidence.daemon = daemon("corp", "needs-login", None);
+    evidence.daemon = daemon("corp", State::NeedsLogin, None);
     let report = report(&evidence, &answers(Vec::new()), look);
     assert_eq!(found(&report), [(Id::SsoLoginNeeded, Warning, Confirmed)]);
     assert_eq!(commands(&report.findings[0]), ["evercred login corp"]);

@@ -6,28 +6,28 @@
 //! not wrong: [`partition_of`] goes by the pattern then.
 
 /// A region that was known when this version was made.
-pub(super) struct Region {
+pub struct Region {
     /// Its name.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// Its place, as the console and the documentation call it.
-    pub(super) place: &'static str,
+    pub place: &'static str,
     /// Whether it is off until the account enables it.
-    pub(super) opt_in: bool,
+    pub opt_in: bool,
 }
 
 /// The region that every account of the same partition has: the one where the partition's global services are. For what is
 /// no region, that of the partition `aws`.
-pub(in crate::core::doctor) fn home_region(region: &str) -> &'static str {
+pub fn home_region(region: &str) -> &'static str {
     home_of(partition_of(region).unwrap_or("aws"))
 }
 
 /// The same for a partition.
-pub(super) fn home_of(partition: &str) -> &'static str {
+pub fn home_of(partition: &str) -> &'static str {
     PARTITIONS.iter().find(|(name, _)| *name == partition).map_or("us-east-1", |(_, home)| *home)
 }
 
 /// The partition of a region; `None` for what has not the form of a region of any known partition.
-pub(in crate::core::doctor) fn partition_of(region: &str) -> Option<&'static str> {
+pub fn partition_of(region: &str) -> Option<&'static str> {
     const CONTINENTS: &[&str] = &["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"];
     let word = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
@@ -50,7 +50,7 @@ pub(in crate::core::doctor) fn partition_of(region: &str) -> Option<&'static str
 }
 
 /// Whether a name is that of a partition: what stands second in an ARN.
-pub(super) fn known_partition(name: &str) -> Option<&'static str> {
+pub fn known_partition(name: &str) -> Option<&'static str> {
     PARTITIONS.iter().find(|(partition, _)| *partition == name).map(|(partition, _)| *partition)
 }
 
@@ -61,14 +61,14 @@ pub fn is_opt_in(region: &str) -> bool {
 }
 
 /// Whether a region that is not in the table is made of the words that regions are made of: a new one would be.
-pub(super) fn has_known_words(region: &str) -> bool {
+pub fn has_known_words(region: &str) -> bool {
     const WORDS: &[&str] =
         &["north", "south", "east", "west", "central", "northeast", "northwest", "southeast", "southwest"];
     region.rsplit('-').nth(1).is_some_and(|word| WORDS.contains(&word))
 }
 
 /// A region of the table.
-pub(super) fn known(region: &str) -> Option<&'static Region> {
+pub fn known(region: &str) -> Option<&'static Region> {
     REGIONS.iter().find(|known| known.name == region)
 }
 
@@ -93,7 +93,7 @@ const fn opt_in(name: &'static str, place: &'static str) -> Region {
 }
 
 /// All of them.
-pub(super) static REGIONS: &[Region] = &[
+pub static REGIONS: &[Region] = &[
     on("us-east-1", "N. Virginia"),
     on("us-east-2", "Ohio"),
     on("us-west-1", "N. California"),
