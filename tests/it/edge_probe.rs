@@ -93,7 +93,7 @@ fn iam(machine: &Machine, keys: Value) -> Value {
 }
 
 fn chain(profile: &str) -> Value {
-    json!({"do": "chain", "profile": profile})
+    json!({"do": "chain", "profile": profile, "offline": false})
 }
 
 fn user() -> String {
@@ -374,8 +374,9 @@ fn cached_sign_ins_are_used_and_never_changed() {
     let mut probe = Probe::start(&machine);
     for (profile, what) in [("admin", "the SSO session \"corp\""), ("app", "the login session")] {
         let nobody = probe.ask_one(chain(profile));
-        let why = nobody["steps"][0]["outcome"]["why"].as_str().unwrap();
-        assert!(why.starts_with(&format!("nobody is signed in to {what}")), "{why}");
+        let outcome = &nobody["steps"][0]["outcome"];
+        assert_eq!((&outcome["is"], &outcome["renews"]), (&json!("not-signed-in"), &json!(false)), "{nobody}");
+        assert!(outcome["why"].as_str().unwrap().starts_with(&format!("there is no token of {what}")), "{nobody}");
     }
     machine.start();
     let mut login = Login::start(machine.companion(), &["corp", "--no-browser"]);
@@ -388,6 +389,9 @@ fn cached_sign_ins_are_used_and_never_changed() {
     let _ = machine.stop();
 
     let before = everything_in(machine.home());
+    let calls = machine.aws.calls().len();
+    let offline = probe.ask_one(json!({"do": "chain", "profile": "admin", "offline": true}));
+    assert_eq!((offline["steps"].clone(), machine.aws.calls().len()), (json!([]), calls), "it looks at the file alone");
     let answer = probe.ask_one(chain("admin"));
     assert_eq!(steps(&answer), [("admin", "sso", "passed")], "{answer}");
     let forbidden = probe.ask_one(chain("nobody"));
@@ -410,7 +414,9 @@ fn cached_sign_ins_are_used_and_never_changed() {
     let refreshes = machine.aws.count("CreateToken:refresh_token");
     for profile in ["admin", "app"] {
         let over = probe.ask_one(chain(profile));
-        assert!(over["steps"][0]["outcome"]["why"].as_str().unwrap().contains("has expired"), "{over}");
+        let outcome = &over["steps"][0]["outcome"];
+        assert_eq!((&outcome["is"], &outcome["renews"]), (&json!("not-signed-in"), &json!(true)), "{over}");
+        assert!(outcome["why"].as_str().unwrap().contains("ended at 2020-01-01"), "{over}");
     }
     assert_eq!(machine.aws.count("CreateToken:refresh_token"), refreshes);
 }

@@ -12,13 +12,14 @@ use crate::companion::service::drift_of_network;
 use crate::companion::{client, files, offline};
 use crate::core::doctor::{
     Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, LastError,
-    TerraformBackend,
+    TerraformBackend, TokenFile, TokenState,
 };
 use crate::core::inputs::AwsInputs;
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, PlanContext};
 use crate::core::profile::{Profiles, SourceFile};
 use crate::core::time::WallTime;
+use crate::core::web_identity::token_expiry;
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
 use crate::platform::{clock, program, zone};
@@ -43,6 +44,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         named,
         variables: environment.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         files: paths.as_ref().map(|paths| file_facts(environment, paths)).unwrap_or_default(),
+        token_files: token_files(environment, &profiles_of_daemon),
         programs: programs(environment, &profiles_of_daemon),
         problems: inputs.problems(),
         config_text: inputs.text(SourceFile::Config).cloned(),
@@ -55,6 +57,9 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         drift: status.as_ref().and_then(|status| drift_of_network(environment, status)),
         evercred: program::path().unwrap_or_else(|| "evercred".into()).display().to_string(),
         terraform: terraform(Path::new(".terraform/terraform.tfstate")),
+        has_aws_cli: environment.program("aws").is_some(),
+        // As sd_booted(3) tells it.
+        has_service_manager: cfg!(target_os = "macos") || Path::new("/run/systemd/system").is_dir(),
         uid: own_uid(),
         wall: WallTime::from_millis(clock::wall_millis()),
         aws_minus_wall,
@@ -109,6 +114,26 @@ fn look_at(role: FileRole, path: &Path) -> FileFacts {
         }
     };
     FileFacts { role, path: path.display().to_string(), state }
+}
+
+/// The files with web identity tokens.
+fn token_files(environment: &Environment, profiles: &Profiles) -> Vec<TokenFile> {
+    let settings = profiles.profiles.values().filter_map(|section| section.get("web_identity_token_file"));
+    let named =
+        environment.get("AWS_WEB_IDENTITY_TOKEN_FILE").into_iter().chain(settings.map(|value| value.text.as_str()));
+    let mut paths: Vec<&str> = named.filter(|path| !path.is_empty()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let state = |path: &str| match files::read(Path::new(path)) {
+        Ok(None) => TokenState::Missing,
+        Err(why) => TokenState::Unreadable(why),
+        Ok(Some(bytes)) => match std::str::from_utf8(&bytes).map(str::trim) {
+            Ok("") => TokenState::Empty,
+            Ok(token) => TokenState::There { ends: token_expiry(token) },
+            Err(_) => TokenState::Unreadable("it is not text".to_owned()),
+        },
+    };
+    paths.into_iter().map(|path| TokenFile { path: path.to_owned(), state: state(path) }).collect()
 }
 
 /// Where the programs of `credential_process` lines are.

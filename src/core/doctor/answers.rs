@@ -8,10 +8,12 @@ use super::case::OFFLINE;
 use super::probe::ClockFacts;
 use super::{
     About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant, key_shape, question,
+    region,
 };
 use crate::core::access_key;
 use crate::core::aws_error;
 use crate::core::fix::Fix;
+use crate::core::url_host::{Host, target};
 
 /// What only an answer of AWS settles.
 const BY_ANSWER: [Id; 4] =
@@ -26,7 +28,10 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         }
         let open = case.unanswered(subject);
         if let Some(why) = &open {
-            BY_ANSWER.iter().for_each(|id| findings.not_looked_for(*id, why.as_str()));
+            let of_a_token = |id: &Id| matches!(id, Id::SessionTokenForeign | Id::SessionTokenWithoutMfa);
+            // Where there is no token, none can be another's.
+            let ids = BY_ANSWER.iter().filter(|id| subject.token().is_some() || !of_a_token(id));
+            ids.for_each(|id| findings.not_looked_for(*id, why.as_str()));
         }
         match case.answers.as_is(&subject.whose) {
             Some(Answer::Refused(refusal)) if open.is_none() => refused(case, subject, refusal, findings),
@@ -44,10 +49,10 @@ fn network(case: &Case<'_>, findings: &mut Findings) {
     for (about, answer) in case.answers.iter() {
         match (about, answer) {
             (About::Identity { .. }, Answer::Refused(refusal)) if aws_error::is_unreached_code(&refusal.code) => {
-                unreachable(refusal, findings);
+                unreachable(case, refusal, findings);
             }
             (About::Clock, Answer::Clock(ClockFacts { unreached: Some(refusal), .. })) => {
-                unreachable(refusal, findings);
+                unreachable(case, refusal, findings);
             }
             (About::Clock | About::Identity { .. }, Answer::Untried { why }) => open = Some(why.clone()),
             _ => {}
@@ -262,7 +267,14 @@ fn keep_together(case: &Case<'_>, subject: &Subject<'_>) -> Fix {
 }
 
 /// A call that could not be made, or was answered by somebody else.
-fn unreachable(refusal: &Refusal, findings: &mut Findings) {
+fn unreachable(case: &Case<'_>, refusal: &Refusal, findings: &mut Findings) {
+    if let Some(url) = question::endpoint(case, None).url.filter(|url| target(url.trim()).whose() != Host::Aws) {
+        // What is no URL is told as that.
+        if target(url.trim()).is_http() {
+            findings.add(no_answer_elsewhere(case, &url, refusal));
+        }
+        return;
+    }
     let title = match refusal.code.as_str() {
         "Tls" => "no connection to AWS could be trusted",
         "TlsClock" => "AWS's certificate is not valid at the time that this machine's clock shows",
@@ -286,6 +298,28 @@ fn unreachable(refusal: &Refusal, findings: &mut Findings) {
                 "curl -sSI https://sts.amazonaws.com",
             )),
     );
+}
+
+/// The address is one that a setting names: whether AWS can be reached was not asked.
+fn no_answer_elsewhere(case: &Case<'_>, url: &str, refusal: &Refusal) -> Finding {
+    let place = region::place_of_endpoint(case, "sts").unwrap_or_else(|| "a setting".to_owned());
+    let to = target(url.trim());
+    let start = match to.whose() {
+        Host::Emulator => "Start the emulator.",
+        _ => "See whether the address is right, and the program behind it runs.",
+    };
+    let finding = Finding::new(
+        Id::NetworkUnreachable,
+        Severity::Error,
+        format!("nothing usable answers at the address that {place} names: {}", aws_error::printable(to.authority)),
+    )
+    .evidence(aws_error::printable(&refusal.message))
+    .evidence("AWS itself was not asked, as calls don't go there")
+    .fix(Fix::advice(start));
+    match region::leave_out_endpoint(case, "sts") {
+        Some(fix) => finding.fix(fix),
+        None => finding,
+    }
 }
 
 fn accepts(case: &Case<'_>, subject: &Subject<'_>, variant: Variant) -> bool {

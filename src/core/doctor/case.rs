@@ -159,6 +159,24 @@ impl<'a> Case<'a> {
         self.evidence.profiles.profiles.get(self.profile.as_deref()?)
     }
 
+    /// The settings of the profile in question, also where it stands in `evercred.toml` alone.
+    pub fn settings(&self) -> Option<&'a Section> {
+        self.section().or_else(|| self.evidence.profiles_of_daemon.profiles.get(self.profile.as_deref()?))
+    }
+
+    /// The profile in question and the profiles that its credentials come from.
+    pub fn chain(&self) -> Vec<&'a Section> {
+        let mut sections: Vec<&Section> = self.settings().into_iter().collect();
+        while let Some(source) = sections.last().and_then(|section| section.get("source_profile")) {
+            let Some(next) = self.evidence.profiles_of_daemon.profiles.get(&source.text) else { break };
+            if sections.iter().any(|section| section.name == next.name) {
+                break;
+            }
+            sections.push(next);
+        }
+        sections
+    }
+
     /// Whether the keys in the variables are the profile's own: evercred has exported them, or it is the same key.
     pub fn variables_are_the_profiles(&self) -> bool {
         let variables = &self.evidence.variables;
@@ -193,15 +211,15 @@ impl<'a> Case<'a> {
             return None;
         }
         match self.answers.get(&About::Chain) {
+            _ if self.evidence.offline => Some(OFFLINE.to_owned()),
             Some(Answer::Chain { steps }) => steps.iter().find_map(|step| match &step.outcome {
                 StepOutcome::Passed { .. } => None,
                 StepOutcome::Refused(refusal) => {
                     aws_error::is_unreached_code(&refusal.code).then(|| refusal.no_answer())
                 }
-                StepOutcome::Untried { why } => Some(why.clone()),
+                StepOutcome::NotSignedIn { why, .. } | StepOutcome::Untried { why } => Some(why.clone()),
             }),
             Some(Answer::Untried { why }) => Some(why.clone()),
-            _ if self.evidence.offline => Some(OFFLINE.to_owned()),
             _ => Some("the steps to the profile's credentials were not tried".to_owned()),
         }
     }

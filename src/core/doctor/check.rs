@@ -109,7 +109,7 @@ ids! {
     /// A key of another account than the settings name.
     AccountMismatch = "account-mismatch", "no key is of another account than the settings name";
     /// The daemon goes another way to AWS than this shell.
-    DaemonEnvironmentDiffers = "daemon-environment-differs", "the daemon and this shell go the same way to AWS";
+    DaemonEnvironmentDiffers = "daemon-environment-differs", "no daemon that runs goes another way to AWS than this shell";
 }
 
 impl Serialize for Id {

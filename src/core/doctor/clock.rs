@@ -182,9 +182,13 @@ fn unsynchronised(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findi
             .not_looked_for(Id::ClockUnsynchronised, "this system does not say whether anything keeps its clock right");
         return;
     };
-    // In a container nothing could: the clock is the host's. One that is off is told of all the same.
-    if *synchronised || keeper_fixes.is_empty() {
+    if *synchronised {
         return;
+    }
+    // In a container nothing could: the clock is the host's. One that is off is told of all the same.
+    if keeper_fixes.is_empty() {
+        let why = "nothing that can be seen from here keeps the clock right: that is the host's part";
+        return findings.not_looked_for(Id::ClockUnsynchronised, why);
     }
     let is_small = offset.is_some_and(|offset| offset.seconds.abs() + offset.uncertainty <= NOTICED);
     let severity = if is_small { Severity::Info } else { Severity::Warning };

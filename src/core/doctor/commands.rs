@@ -1,11 +1,12 @@
 //! Commands that several rules name, in the words of the person's shell.
 
 use super::Case;
-use crate::core::fix::word;
+use crate::core::fix::{Fix, word};
 
-/// Asks for a user's key, and writes it where the profile's key stands.
+/// Asks for a user's key, and writes it where the profile's key stands. Without the option it would be written into the profile
+/// that AWS_PROFILE names.
 pub(super) fn configure(profile: &str) -> String {
-    if profile == "default" { "aws configure".to_owned() } else { format!("aws configure {}", option(profile)) }
+    format!("aws configure {}", option(profile))
 }
 
 /// Writes one setting of a profile.
@@ -19,6 +20,15 @@ pub(super) fn option(profile: &str) -> String {
     format!("--profile{between}{}", word(profile))
 }
 
+/// A command of ours that needs the daemon, where that does not run.
+pub(super) fn with_daemon(case: &Case<'_>, text: &str, command: &str) -> Fix {
+    if case.evidence.has_service_manager {
+        Fix::command(text, format!("evercred service install && {command}"))
+    } else {
+        Fix::command(format!("{text} Run evercredd in another terminal first: nothing starts services here."), command)
+    }
+}
+
 /// A name as an argument of a command of ours.
 pub(super) fn argument(name: &str) -> String {
     let before = if name.starts_with('-') { "-- " } else { "" };
@@ -27,8 +37,22 @@ pub(super) fn argument(name: &str) -> String {
 
 /// Takes variables out of the shell.
 pub(super) fn unset(case: &Case<'_>, names: &[&str]) -> String {
-    let is_fish = case.evidence.variables.get("SHELL").is_some_and(|shell| shell.ends_with("/fish"));
-    format!("{} {}", if is_fish { "set -e" } else { "unset" }, names.join(" "))
+    format!("{} {}", if is_fish(case) { "set -e" } else { "unset" }, names.join(" "))
+}
+
+/// Gives variables to the shell and to what it starts; the values are words of a shell.
+pub(super) fn export(case: &Case<'_>, variables: &[(&str, &str)]) -> String {
+    if is_fish(case) {
+        let one = |(name, value): &(&str, &str)| format!("set -gx {name} {value}");
+        variables.iter().map(one).collect::<Vec<_>>().join("\n")
+    } else {
+        let one = |(name, value): &(&str, &str)| format!(" {name}={value}");
+        format!("export{}", variables.iter().map(one).collect::<String>())
+    }
+}
+
+fn is_fish(case: &Case<'_>) -> bool {
+    case.evidence.variables.get("SHELL").is_some_and(|shell| shell.ends_with("/fish"))
 }
 
 #[cfg(test)]
@@ -47,10 +71,16 @@ mod tests {
     }
 
     #[test]
-    fn fish_takes_variables_away_in_its_own_words() {
-        for (shell, command) in [("/bin/bash", "unset A B"), ("/usr/bin/fish", "set -e A B")] {
-            let evidence = evidence("", "", &[("SHELL", shell)], "");
-            assert_eq!(unset(&Case::new(&evidence, &Answers::default()), &["A", "B"]), command);
+    fn fish_takes_and_gives_variables_in_its_own_words() {
+        for (shell, away, there) in
+            [("/bin/bash", "unset A B", "export A=x B=y"), ("/usr/bin/fish", "set -e A B", "set -gx A x\nset -gx B y")]
+        {
+            let (evidence, answers) = (evidence("", "", &[("SHELL", shell)], ""), Answers::default());
+            let case = Case::new(&evidence, &answers);
+            assert_eq!(
+                (unset(&case, &["A", "B"]).as_str(), export(&case, &[("A", "x"), ("B", "y")]).as_str()),
+                (away, there)
+            );
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct Evidence {
     pub credentials_text: Option<Zeroizing<String>>,
     /// What is at the paths of the files that matter.
     pub files: Vec<FileFacts>,
+    /// The files with web identity tokens that variables and profiles name.
+    pub token_files: Vec<TokenFile>,
     /// The first words of `credential_process` lines, and where that program is; `None` where there is no such program.
     pub programs: BTreeMap<String, Option<String>>,
     /// What plans take from outside the files.
@@ -47,6 +49,10 @@ pub struct Evidence {
     pub evercred: String,
     /// Keys in the `.terraform` folder of the current folder.
     pub terraform: Option<TerraformBackend>,
+    /// Whether there is an AWS CLI.
+    pub has_aws_cli: bool,
+    /// Whether something here starts services: launchd, or systemd.
+    pub has_service_manager: bool,
     /// The user id of this process.
     pub uid: u32,
     /// This machine's wall clock when the evidence was collected.
@@ -99,6 +105,31 @@ pub struct FileFacts {
     pub path: String,
     /// What is there.
     pub state: FileState,
+}
+
+/// A file with a web identity token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenFile {
+    /// As the variable or the setting names it.
+    pub path: String,
+    /// What is there.
+    pub state: TokenState,
+}
+
+/// What is at the path of a token file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    /// Nothing.
+    Missing,
+    /// Something that can't be read; the reason.
+    Unreadable(String),
+    /// A file without anything in it.
+    Empty,
+    /// A token.
+    There {
+        /// When it ends, where it is a JWT that says so.
+        ends: Option<AwsTime>,
+    },
 }
 
 /// What a file is for.

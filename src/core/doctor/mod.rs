@@ -19,6 +19,7 @@ mod file_texts;
 mod key_shape;
 mod places;
 pub mod probe;
+mod profile_values;
 mod question;
 mod region;
 mod remarks;
@@ -28,13 +29,14 @@ mod sessions;
 mod shadow;
 #[cfg(test)]
 mod testing;
+mod token_file;
 
 pub use self::case::{Case, Located, Subject};
 pub use self::check::Id;
 pub use self::choice::{Client, Uses};
 pub use self::evidence::{
     Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, LastError,
-    TerraformBackend, Variables,
+    TerraformBackend, TokenFile, TokenState, Variables,
 };
 pub use self::probe::{About, Answer, Answers, Keys, Order, Question, Refusal, Variant, Whose};
 pub use self::question::questions;
@@ -53,6 +55,8 @@ pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
         places::look,
         adoption::look,
         choice::look,
+        token_file::look,
+        profile_values::look,
         expiry::look,
         shadow::look,
         file_texts::look,

@@ -1,16 +1,14 @@
 //! The files themselves: whether they are where programs look, can be read by whom they should, and say something.
 
 use super::commands::{argument, unset};
-use super::{Case, Certainty, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Id, Severity};
+use super::{Case, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Id, Severity};
 use crate::core::aws_error::printable;
-use crate::core::aws_file::{Document, LineKind};
 use crate::core::fix::{Fix, word};
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::PlanErrorCode;
 use crate::core::profile::SourceFile;
 
-const IDS: [Id; 5] =
-    [Id::FilePermissions, Id::FilesElsewhere, Id::ProfileBroken, Id::ProfileDuplicated, Id::DaemonEnvironmentDiffers];
+const IDS: [Id; 4] = [Id::FilePermissions, Id::FilesElsewhere, Id::ProfileBroken, Id::DaemonEnvironmentDiffers];
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&IDS);
@@ -24,7 +22,6 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     }
     elsewhere(case, findings);
     broken(case, findings);
-    duplicated(case, findings);
     daemon(case, findings);
 }
 
@@ -156,9 +153,11 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
             Finding::new(
                 Id::ProfileBroken,
                 Severity::Error,
-                format!("the SDKs refuse the whole of {}", case.path(problem.origin.file)),
+                format!("not every program can read {}", printable(&case.path(problem.origin.file))),
             )
             .evidence(format!("{place}: {}", printable(&problem.message)))
+            // By their specification; JavaScript and Go programs pass the line over, and boto3 takes a colon for an equals sign.
+            .evidence("Java and Rust programs, and evercred, refuse the whole file for this line")
             .fix(Fix::advice(format!("Correct {place}."))),
         );
     }
@@ -182,6 +181,11 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
                 case.path(SourceFile::Config),
                 case.path(SourceFile::Credentials)
             ));
+            let finding = if profile.trim() == profile {
+                finding
+            } else {
+                finding.evidence("the name has white space around it, which counts")
+            };
             let finding = match ignored_section(case, profile) {
                 Some(said) => finding.evidence(said),
                 None => finding,
@@ -219,39 +223,6 @@ fn ignored_section(case: &Case<'_>, profile: &str) -> Option<String> {
     let problem =
         case.evidence.problems.iter().find(|problem| !problem.fatal && problem.message.starts_with(&header))?;
     Some(format!("{}: {}", case.at(problem.origin), printable(&problem.message)))
-}
-
-/// A section that stands twice in one file. By the SDKs' specification the later settings win; botocore's parser refuses the whole
-/// file (Python's `configparser` is strict: DuplicateSectionError, which boto3 1.43 shows as "Unable to parse config file" (t)).
-fn duplicated(case: &Case<'_>, findings: &mut Findings) {
-    for (file, text) in
-        [(SourceFile::Config, &case.evidence.config_text), (SourceFile::Credentials, &case.evidence.credentials_text)]
-    {
-        let Some(text) = text else { continue };
-        let document = Document::parse(text);
-        let mut seen: Vec<(&str, usize)> = Vec::new();
-        for (at, line) in document.lines().iter().enumerate() {
-            let LineKind::Section { name } = &line.kind else { continue };
-            let name = document.slice(name);
-            match seen.iter().find(|(other, _)| *other == name) {
-                Some((_, first)) => findings.add(twice(case, file, name, *first + 1, at + 1)),
-                None => seen.push((name, at)),
-            }
-        }
-    }
-}
-
-fn twice(case: &Case<'_>, file: SourceFile, name: &str, first: usize, second: usize) -> Finding {
-    let path = case.path(file);
-    Finding::new(
-        Id::ProfileDuplicated,
-        Severity::Warning,
-        format!("[{}] stands twice in {path}", printable(name)),
-    )
-    .certainty(Certainty::Confirmed)
-    .evidence(format!("in the lines {first} and {second}"))
-    .evidence("boto3 refuses the whole file for it (\"Unable to parse config file\"); for other SDKs the later settings win")
-    .fix(Fix::advice(format!("Put the settings of both together, and delete the section at {path}:{second}.")))
 }
 
 /// The daemon keeps other files, or goes another way to AWS.

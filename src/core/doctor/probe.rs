@@ -112,6 +112,8 @@ pub enum Order {
     Chain {
         /// The profile.
         profile: String,
+        /// Look at the caches of sign-ins alone: nothing leaves the machine.
+        offline: bool,
     },
     /// GetUser of IAM, which only reads.
     Iam {
@@ -226,7 +228,14 @@ pub enum StepOutcome {
     },
     /// It failed.
     Refused(Refusal),
-    /// It was not tried: it wants a code, a sign-in, or runs a program; why, as the end of a sentence.
+    /// The cache of the AWS tools holds no token that is good now.
+    NotSignedIn {
+        /// Why, as the end of a sentence.
+        why: String,
+        /// The tools renew it by themselves, unless the sign-in session is over.
+        renews: bool,
+    },
+    /// It was not tried: it wants a code, runs a program, or there was no time; why, as the end of a sentence.
     Untried {
         /// Why.
         why: String,

@@ -30,6 +30,7 @@ fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
     let ntp = if offline { Vec::new() } else { ntp.to_vec() };
     let mut questions = vec![Question { about: About::Clock, order: Order::Clock { look_at, ntp, known } }];
     if offline {
+        questions.extend(sign_in_is_asked(case).then(|| chain(case)).flatten());
         return questions;
     }
     for subject in &case.subjects {
@@ -43,10 +44,19 @@ fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
             questions.push(identity(case, &subject.whose, Variant::AsIs, Some(region), keys.clone()));
         }
     }
-    if let (Some(profile), true) = (&case.profile, chain_is_asked(case)) {
-        questions.push(Question { about: About::Chain, order: Order::Chain { profile: profile.clone() } });
-    }
+    questions.extend(chain_is_asked(case).then(|| chain(case)).flatten());
     questions
+}
+
+fn chain(case: &Case<'_>) -> Option<Question> {
+    let (profile, offline) = (case.profile.clone()?, case.evidence.offline);
+    Some(Question { about: About::Chain, order: Order::Chain { profile, offline } })
+}
+
+/// The plan begins with a sign-in, whose token stands in a file.
+fn sign_in_is_asked(case: &Case<'_>) -> bool {
+    let mut steps = case.plan.iter().flatten().flat_map(|plan| &plan.steps);
+    steps.any(|step| step.source.session().is_some())
 }
 
 /// A plan that is more than keys in a file, and that the daemon has not just carried out.

@@ -7,17 +7,11 @@ use crate::core::access_denied::{self, Because, Denied};
 use crate::core::aws_error::printable;
 use crate::core::fix::Fix;
 use crate::core::keeper::State;
+use crate::core::plan::session_length::{LONGEST_CHAINED, LONGEST_OF_ROLE, LONGEST_OF_USER, SHORTEST};
 use crate::core::plan::{AssumeRole, Plan, Source, Step, WebIdentity};
 
 const IDS: [Id; 5] =
     [Id::AssumeRoleDenied, Id::MfaRequired, Id::MfaCodeRefused, Id::DurationTooLong, Id::AccountNotSignedUp];
-/// Twelve hours: no role's sessions live longer (STS API Reference, AssumeRole, DurationSeconds).
-const LONGEST_ROLE: u32 = 43_200;
-/// Role chaining: one hour (the same place).
-const LONGEST_CHAINED: u32 = 3_600;
-/// 36 hours (STS API Reference, GetSessionToken).
-const LONGEST_SESSION: u32 = 129_600;
-
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&IDS);
     if let Some(Ok(plan)) = &case.plan {
@@ -30,7 +24,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
             StepOutcome::Refused(refusal) => {
                 refused(case, step.kind.as_str(), &step.profile, &refusal.code, &refusal.message, findings);
             }
-            StepOutcome::Passed { .. } | StepOutcome::Untried { .. } => {}
+            StepOutcome::Passed { .. } | StepOutcome::NotSignedIn { .. } | StepOutcome::Untried { .. } => {}
         }
     }
     if let Some((profile, error)) =
@@ -84,20 +78,20 @@ fn kind_of(message: &str) -> Option<&'static str> {
 fn durations(plan: &Plan, findings: &mut Findings) {
     let mut before: Option<&Step> = None;
     for step in &plan.steps {
-        let too_long = match &step.source {
-            Source::AssumeRole(role) => role_too_long(role, before),
-            Source::WebIdentity(role) => role
-                .duration_seconds
-                .filter(|asked| *asked > LONGEST_ROLE)
-                .map(|asked| (asked, LONGEST_ROLE, "no role's sessions live longer than 12 hours")),
-            Source::SessionToken(session) => session
-                .duration_seconds
-                .filter(|asked| *asked > LONGEST_SESSION)
-                .map(|asked| (asked, LONGEST_SESSION, "no session of a user lives longer than 36 hours")),
-            _ => None,
+        let (asked, too_long) = match &step.source {
+            Source::AssumeRole(role) => (role.duration_seconds, role_too_long(role, before)),
+            Source::WebIdentity(role) => (role.duration_seconds, role_too_long_for_anybody(role.duration_seconds)),
+            Source::SessionToken(session) => (
+                session.duration_seconds,
+                session
+                    .duration_seconds
+                    .filter(|asked| *asked > LONGEST_OF_USER)
+                    .map(|_| (LONGEST_OF_USER, "no session of a user lives longer than 36 hours")),
+            ),
+            _ => (None, None),
         };
-        if let Some((asked, most, why)) = too_long {
-            let profile = &step.profile;
+        let profile = &step.profile;
+        if let (Some(asked), Some((most, why))) = (asked, too_long) {
             findings.add(
                 Finding::new(
                     Id::DurationTooLong,
@@ -105,37 +99,45 @@ fn durations(plan: &Plan, findings: &mut Findings) {
                     format!("profile \"{profile}\" asks for a session of {asked} s, and AWS gives {most} s at most"),
                 )
                 .evidence(format!("duration_seconds = {asked}; {why}, and AWS refuses the call rather than give less"))
-                .fix(set_duration(profile, most)),
+                .fix(set_duration("Ask for less, or leave the setting out.", profile, most)),
             );
+        }
+        if let Some(asked) = asked.filter(|asked| *asked < SHORTEST) {
+            findings.add(too_short(profile).evidence(format!("duration_seconds = {asked}")));
         }
         before = Some(step);
     }
 }
 
-fn role_too_long(role: &AssumeRole, before: Option<&Step>) -> Option<(u32, u32, &'static str)> {
-    let asked = role.duration_seconds?;
+/// Which is no id of its own: the setting can't be right.
+fn too_short(profile: &str) -> Finding {
+    Finding::new(
+        Id::ProfileBroken,
+        Severity::Error,
+        format!("profile \"{profile}\" asks for a session that is shorter than AWS makes them"),
+    )
+    .evidence(format!("AWS gives {SHORTEST} s at least, and refuses the call rather than give more"))
+    .fix(set_duration("Ask for more, or leave the setting out.", profile, SHORTEST))
+}
+
+fn role_too_long(role: &AssumeRole, before: Option<&Step>) -> Option<(u32, &'static str)> {
     // A user's long-term key may ask for what the role allows; whoever has a role's session already is chaining.
     let chained = before.is_some_and(|step| {
         matches!(step.source, Source::AssumeRole(_) | Source::WebIdentity(_) | Source::Sso(_) | Source::SessionToken(_))
     });
-    if chained && asked > LONGEST_CHAINED {
-        Some((
-            asked,
-            LONGEST_CHAINED,
-            "a role that is assumed with temporary credentials (role chaining) lives one hour at most",
-        ))
-    } else if asked > LONGEST_ROLE {
-        Some((asked, LONGEST_ROLE, "no role's sessions live longer than 12 hours"))
-    } else {
-        None
+    if chained && role.duration_seconds? > LONGEST_CHAINED {
+        let why = "a role that is assumed with temporary credentials (role chaining) lives one hour at most";
+        return Some((LONGEST_CHAINED, why));
     }
+    role_too_long_for_anybody(role.duration_seconds)
 }
 
-fn set_duration(profile: &str, seconds: u32) -> Fix {
-    Fix::command(
-        "Ask for less, or leave the setting out.",
-        commands::set(profile, "duration_seconds", &seconds.to_string()),
-    )
+fn role_too_long_for_anybody(asked: Option<u32>) -> Option<(u32, &'static str)> {
+    (asked? > LONGEST_OF_ROLE).then_some((LONGEST_OF_ROLE, "no role's sessions live longer than 12 hours"))
+}
+
+fn set_duration(text: &str, profile: &str, seconds: u32) -> Fix {
+    Fix::command(text, commands::set(profile, "duration_seconds", &seconds.to_string()))
 }
 
 /// A code is wanted, and nobody has typed it.
@@ -160,9 +162,10 @@ fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
             finding
                 .certainty(Certainty::Likely)
                 .evidence(format!("mfa_serial of profile \"{}\" names the device, and nobody can be asked for a code here", step.profile))
-                .fix(Fix::command(
+                .fix(commands::with_daemon(
+                    case,
                     "The AWS CLI asks for the code by itself. Most SDKs don't: have evercred ask once and keep the session.",
-                    format!("evercred service install && evercred login {}", argument(profile)),
+                    &format!("evercred login {}", argument(profile)),
                 )),
         ),
     }
@@ -182,6 +185,12 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, code: &str, message: &str
         ("AccessDenied" | "AccessDeniedException", "assume-role" | "web-identity") => {
             findings.add(role_denied(case, kind, profile, &denied, said));
         }
+        // The words of AWS's validation ("Member must have value greater than or equal to 900").
+        ("ValidationError" | "ValidationException", _)
+            if message.contains("urationSeconds") && message.contains("greater than or equal to") =>
+        {
+            findings.add(too_short(profile).evidence(said));
+        }
         ("ValidationError" | "ValidationException", _) if message.contains("DurationSeconds") || message.contains("durationSeconds") => {
             findings.add(
                 Finding::new(
@@ -190,14 +199,15 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, code: &str, message: &str
                     format!("the session that profile \"{profile}\" asks for is longer than the role allows"),
                 )
                 .evidence(said)
-                .fix(set_duration(profile, LONGEST_CHAINED))
+                .fix(set_duration("Ask for less, or leave the setting out.", profile, LONGEST_CHAINED))
                 .fix(Fix::command(
                     "Or have an administrator let the role's sessions live longer (12 hours at most, one hour where a role is assumed from another).",
                     "aws iam update-role --role-name ROLE --max-session-duration 43200",
                 )),
             );
         }
-        ("ExpiredTokenException" | "InvalidIdentityToken" | "IDPRejectedClaim" | "TokenFile", "web-identity") => findings.add(
+        // The file itself was looked at here (`token_file`).
+        ("ExpiredTokenException" | "InvalidIdentityToken" | "IDPRejectedClaim", "web-identity") => findings.add(
             Finding::new(
                 Id::CredentialsExpired,
                 Severity::Error,

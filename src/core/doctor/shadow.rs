@@ -124,6 +124,10 @@ fn ignored_keys(case: &Case<'_>, section: &Section, findings: &mut Findings) {
     else {
         return;
     };
+    // A profile that names itself as its source means its own keys.
+    if section.get("source_profile").is_some_and(|source| source.text == section.name) {
+        return;
+    }
     let in_credentials_file = id.origin.file == SourceFile::Credentials;
     let (beside, who) = if has("role_arn") && (has("source_profile") || has("credential_source")) {
         ("role_arn", "every program assumes the role, and uses the keys for nothing")

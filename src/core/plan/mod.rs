@@ -5,6 +5,7 @@ mod document;
 mod helper_line;
 mod look;
 mod resolve;
+pub mod session_length;
 mod step;
 
 pub use context::PlanContext;

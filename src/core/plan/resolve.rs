@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::context::PlanContext;
 use super::document::stated_kind;
 use super::look::{Found, Look, Signer, View, error, sso_session};
+use super::session_length::{LONGEST_CHAINED, LONGEST_OF_ROLE, LONGEST_OF_USER, SHORTEST};
 use super::{AssumeRole, Endpoint, Plan, PlanError, PlanErrorCode, RenewAs, SessionToken, Source, Step};
 use crate::core::nearest::did_you_mean;
 use crate::core::profile::{Profiles, Section, SourceFile, Value};
@@ -12,8 +13,6 @@ use crate::core::session::SsoSession;
 
 /// How long an MFA session lives unless something else is set.
 const MFA_SESSION_SECONDS: u32 = 12 * 3600;
-/// AWS's limit for a role that is assumed with another role's, or an MFA session's, credentials.
-const CHAINED_SECONDS: u32 = 3600;
 
 /// The plan, or why there is none, of every profile.
 pub fn resolve_all(profiles: &Profiles, context: &PlanContext) -> BTreeMap<String, Result<Plan, PlanError>> {
@@ -230,15 +229,15 @@ impl<'a> Walk<'a> {
             let long_term = matches!(last(steps), Some(Source::Static(keys)) if keys.session_token.is_none());
             // What a process gives is known when it has run.
             let chained = !long_term && !matches!(last(steps), Some(Source::Process { .. }));
-            if !(900..=43_200).contains(&seconds) {
-                self.notes.push(format!("AWS will refuse {said}: 900 to 43200 are possible"));
-            } else if on_mfa_session && seconds > CHAINED_SECONDS {
+            if !(SHORTEST..=LONGEST_OF_ROLE).contains(&seconds) {
+                self.notes.push(format!("AWS will refuse {said}: {SHORTEST} to {LONGEST_OF_ROLE} are possible"));
+            } else if on_mfa_session && seconds > LONGEST_CHAINED {
                 self.notes.push(format!(
-                    "{said} is cut to {CHAINED_SECONDS}: a role behind an MFA session lives one hour at most, and is renewed \
+                    "{said} is cut to {LONGEST_CHAINED}: a role behind an MFA session lives one hour at most, and is renewed \
                      without a code"
                 ));
-                return CHAINED_SECONDS;
-            } else if chained && seconds > CHAINED_SECONDS {
+                return LONGEST_CHAINED;
+            } else if chained && seconds > LONGEST_CHAINED {
                 self.notes.push(format!(
                     "AWS will refuse {said}: a role that is assumed with temporary credentials lives one hour at most"
                 ));
@@ -314,9 +313,9 @@ impl<'a> Walk<'a> {
             return Err(error(PlanErrorCode::ConflictingSource, message, serial.origin));
         }
         let seconds = link.view.duration_seconds(&mut self.notes).unwrap_or(MFA_SESSION_SECONDS);
-        if !(900..=129_600).contains(&seconds) {
+        if !(SHORTEST..=LONGEST_OF_USER).contains(&seconds) {
             self.notes.push(format!(
-                "AWS will refuse {} = {seconds} of profile \"{}\": 900 to 129600 are possible",
+                "AWS will refuse {} = {seconds} of profile \"{}\": {SHORTEST} to {LONGEST_OF_USER} are possible",
                 link.view.spelt("duration_seconds"),
                 link.view.name()
             ));
@@ -360,6 +359,10 @@ fn no_credentials(view: View<'_>) -> PlanError {
     let message = if view.adopted {
         format!(
             "profile \"{name}\" asks evercred for itself, and no evercred_… setting says how its credentials are got"
+        )
+    } else if view.get("sso_session").is_some() {
+        format!(
+            "profile \"{name}\" has sso_session, and lacks sso_account_id and sso_role_name: whose credentials they are"
         )
     } else {
         format!(

@@ -25,13 +25,13 @@ use crate::daemon::{
 use crate::platform::environment::Environment;
 
 /// Carries out the plan of one profile.
-pub(super) async fn carry_out(prober: &Prober, profile: &str) -> Answer {
+pub(super) async fn carry_out(prober: &Prober, profile: &str, offline: bool) -> Answer {
     let (own, settings_file, profile) = (prober.environment.clone(), prober.settings_file.clone(), profile.to_owned());
     let ready = tokio::task::spawn_blocking(move || ready(&own, settings_file, &profile)).await;
     match ready.unwrap_or_else(|_| Err("the files could not be read".to_owned())) {
         Err(why) => Answer::Untried { why: aws_error::printable(&why) },
         Ok(Ready { plan, minter, asker }) => {
-            let walk = Walk { prober, plan: &plan, minter, asker, base: None, token: None };
+            let walk = Walk { prober, plan: &plan, minter, asker, offline, base: None, token: None };
             Answer::Chain { steps: walk.steps().await }
         }
     }
@@ -71,6 +71,7 @@ struct Walk<'a> {
     plan: &'a Plan,
     minter: Minter,
     asker: Asker,
+    offline: bool,
     /// What the last step gave.
     base: Option<Credentials>,
     token: Option<Secret>,
@@ -80,6 +81,9 @@ impl Walk<'_> {
     async fn steps(mut self) -> Vec<StepAnswer> {
         let mut answers = Vec::new();
         for step in &self.plan.steps {
+            if self.offline && step.source.session().is_none() {
+                break;
+            }
             let Some(outcome) = self.step(step).await else { continue };
             let passed = matches!(outcome, StepOutcome::Passed { .. });
             let kind = plan::step_type(&step.source).to_owned();
@@ -106,9 +110,10 @@ impl Walk<'_> {
                 Ok(CachedToken::Login(_)) => {
                     Some(StepOutcome::Untried { why: "its token is of another kind".to_owned() })
                 }
-                Err(why) => Some(StepOutcome::Untried { why }),
+                Err(not_signed_in) => Some(not_signed_in),
             },
             Source::Login(session) => Some(match self.cached(&Session::Login(session.clone())).await {
+                Ok(CachedToken::Login(_)) if self.offline => return None,
                 Ok(CachedToken::Login(token)) => {
                     let set = token.credentials;
                     let keys = StaticKeys {
@@ -120,7 +125,7 @@ impl Walk<'_> {
                     self.identify(step, &keys, Some(token.expires.to_rfc3339())).await
                 }
                 Ok(CachedToken::Sso(_)) => StepOutcome::Untried { why: "its token is of another kind".to_owned() },
-                Err(why) => StepOutcome::Untried { why },
+                Err(not_signed_in) => not_signed_in,
             }),
             _ => Some(self.mint(step).await),
         }
@@ -178,21 +183,21 @@ impl Walk<'_> {
     }
 
     /// The token of a session as it stands in the AWS tools' cache, if it is good still; else why not.
-    async fn cached(&self, session: &Session) -> Result<CachedToken, String> {
+    async fn cached(&self, session: &Session) -> Result<CachedToken, StepOutcome> {
         let what = session.described();
+        let without = |why: String, renews| StepOutcome::NotSignedIn { why, renews };
         let token = match self.minter.sessions.look(&session.cache_file()).await {
-            Found::Missing => return Err(format!("nobody is signed in to {what}")),
-            Found::Unreadable(why) => return Err(format!("the cache file of {what} can't be read: {why}")),
+            Found::Missing => return Err(without(format!("there is no token of {what}"), false)),
+            Found::Unreadable(why) => {
+                return Err(StepOutcome::Untried { why: format!("the cache file of {what} can't be read: {why}") });
+            }
             Found::Text(text) => session.read(text.expose()),
         };
-        let token = token.map_err(|unusable| format!("the cache file of {what} {}", unusable.why))?;
+        let token = token.map_err(|unusable| without(format!("the cache file of {what} {}", unusable.why), false))?;
         // The AWS tools stamp it with this machine's clock, and compare it with that.
         if token.expires() <= now().wall {
-            let end = match token.refresh_token() {
-                Some(_) => "has expired, and the doctor does not refresh it",
-                None => "has expired",
-            };
-            return Err(format!("the token of {what} {end}"));
+            let renews = token.refresh_token().is_some();
+            return Err(without(format!("the token of {what} ended at {}", token.expires().to_rfc3339()), renews));
         }
         Ok(token)
     }

@@ -165,7 +165,7 @@ impl Prober {
                     &keys,
                 )
             }
-            Order::Chain { profile } => chain::carry_out(self, &profile).await,
+            Order::Chain { profile, offline } => chain::carry_out(self, &profile, offline).await,
         }
     }
 

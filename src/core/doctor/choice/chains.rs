@@ -76,13 +76,13 @@ fn botocore(place: &Place<'_>) -> Option<Uses> {
         )),
         SourceFile::Config | SourceFile::Settings => None,
     };
-    // (t) `ConfigProvider`: behind a process.
-    let config_file = || match place.has("aws_secret_access_key") {
-        _ if !place.has("aws_access_key_id") => None,
-        true => Some(place.by(KEYS)),
-        false => {
-            Some(fails("the profile has aws_access_key_id and no aws_secret_access_key (PartialCredentialsError)"))
-        }
+    // (t) `ConfigProvider`, behind a process, reads the config file alone.
+    let config_file = || match place.file_of("aws_secret_access_key") {
+        _ if place.file_of("aws_access_key_id") != Some(SourceFile::Config) => None,
+        Some(SourceFile::Config) => Some(place.by(KEYS)),
+        _ => Some(fails(
+            "aws_access_key_id has no aws_secret_access_key beside it in the config file (PartialCredentialsError)",
+        )),
     };
     // (t) The profile must be there, also beside keys in the variables (`ProfileNotFound`).
     place

@@ -10,7 +10,7 @@ mod tests;
 use self::chains::choose;
 pub(super) use self::chains::way;
 pub(super) use self::place::KEYS;
-use super::commands::{configure, option, unset};
+use super::commands::{configure, export, option, unset};
 use super::{Case, Finding, Findings, Id, Severity, key_shape};
 use crate::core::aws_error::printable;
 use crate::core::fix::Fix;
@@ -101,6 +101,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     missing(case, &choices, findings);
     source_that_is_not_here(case, findings);
     half_a_key(case, findings);
+    older_names(case, &choices, findings);
     let is_in_no_file = case.section().is_none() && case.profile.is_some();
     if !case.variables_are_the_profiles() && !is_in_no_file {
         disagreement(case, &choices, findings);
@@ -151,7 +152,7 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
         (Some(profile), Some(Err(error))) => {
             // Those are findings of their own.
             if !matches!(error.code, PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic) {
-                return;
+                return findings.not_looked_for(Id::CredentialsMissing, "the profile itself has to be mended first");
             }
             let place = error.origin.map(|origin| format!(" ({})", case.at(origin))).unwrap_or_default();
             Finding::new(
@@ -163,12 +164,20 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
             .fix(Fix::command("For a user's key: it is asked for.", configure(profile)))
             .fix(Fix::command("For IAM Identity Center.", format!("aws configure sso {}", option(profile))))
         }
+        _ if case.evidence.paths.is_none() => Finding::new(
+            Id::CredentialsMissing,
+            Severity::Error,
+            "HOME is not set: programs find no AWS files, and nothing else here gives credentials",
+        )
+        .evidence("the AWS files are looked for in the folder .aws of HOME")
+        // A login name behind a tilde is looked up where the system keeps its people (POSIX, "Tilde Expansion").
+        .fix(Fix::command("Set it as a login does.", "eval \"export HOME=~$(id -un)\"")),
         _ => Finding::new(Id::CredentialsMissing, Severity::Error, "nothing here gives credentials")
             .evidence(
                 "no keys, web identity or container endpoint are in the variables, and there is no profile \"default\"",
             )
             .fix(Fix::command("Name a profile; these are in the files.", "evercred profiles"))
-            .fix(Fix::command("Or make one: for a user's key.", "aws configure"))
+            .fix(Fix::command("Or make one: for a user's key.", configure("default")))
             .fix(Fix::command("Or for IAM Identity Center.", "aws configure sso")),
     };
     let near = case.subjects.iter().find_map(|subject| key_shape::near_miss(case, subject));
@@ -234,6 +243,31 @@ fn half_a_key(case: &Case<'_>, findings: &mut Findings) {
             .fix(Fix::advice(format!("Export {lacks} too.")))
             .fix(Fix::command("Or take the half out of this shell.", unset(case, &[there]))),
     );
+}
+
+/// Names that the SDKs for Java and others once had; of those that are looked at only Go's still reads them.
+fn older_names(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings) {
+    let variables = &case.evidence.variables;
+    let older: Vec<(&str, &str)> =
+        [("AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID"), ("AWS_SECRET_KEY", "AWS_SECRET_ACCESS_KEY")]
+            .into_iter()
+            .filter(|(older, present)| variables.get(older).is_some() && variables.get(present).is_none())
+            .collect();
+    let is_missed = choices.iter().any(|(client, uses)| *client == Client::Botocore && !uses.gives());
+    if older.is_empty() || !is_missed || findings.has(Id::CredentialsMissing) {
+        return;
+    }
+    let names = older.iter().map(|(older, _)| *older).collect::<Vec<_>>().join(" and ");
+    let finding = Finding::new(
+        Id::CredentialsMissing,
+        Severity::Error,
+        format!("only Go programs read {names}: nothing else here gives credentials to the others"),
+    )
+    .evidence("the names that every SDK reads are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+    let values: Vec<String> = older.iter().map(|(older, _)| format!("\"${older}\"")).collect();
+    let exports: Vec<(&str, &str)> =
+        older.iter().zip(&values).map(|((_, present), value)| (*present, value.as_str())).collect();
+    findings.add(finding.fix(Fix::command("Give the keys under these names too.", export(case, &exports))));
 }
 
 /// Whether a profile's line is our own helper's.

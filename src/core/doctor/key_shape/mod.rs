@@ -2,7 +2,7 @@
 
 mod values;
 
-use self::values::{Mistake, key_id_mistake, secret_mistake, token_mistake};
+use self::values::{Mistake, are_swapped, key_id_mistake, secret_mistake, token_mistake};
 
 use super::commands::{configure, unset};
 use super::question;
@@ -67,7 +67,13 @@ pub(super) fn mistakes<'a>(subject: &Subject<'a>) -> Vec<(Id, &'static str, Loca
             subject.token().and_then(|part| token_mistake(part.text, id, secret)),
         ),
     ];
-    checks.into_iter().filter_map(|(id, name, part, mistake)| Some((id, name, part?, mistake?))).collect()
+    let is_swapped = id.zip(secret).is_some_and(|(id, secret)| are_swapped(id, secret));
+    checks
+        .into_iter()
+        // One thing is wrong then.
+        .filter(|(id, ..)| !(is_swapped && *id == Id::SecretKeyMalformed))
+        .filter_map(|(id, name, part, mistake)| Some((id, name, part?, mistake?)))
+        .collect()
 }
 
 fn malformed(
@@ -83,15 +89,24 @@ fn malformed(
         (false, Id::SecretKeyMalformed) => (Severity::Error, Certainty::Likely),
         (false, _) => (Severity::Warning, Certainty::Likely),
     };
-    let edit = match part.origin {
-        Some(origin) => {
+    let are_swapped = subject
+        .access_key_id
+        .zip(subject.secret_access_key)
+        .filter(|(id, secret)| id.name == part.name && are_swapped(id.text, secret.text));
+    let edit = match (are_swapped, part.origin) {
+        (Some((id, secret)), _) => Fix::advice(format!(
+            "Exchange the two values, {} and {}. Where programs have used them so, the secret stands in logs as an id: make a new key then.",
+            case.place(&id),
+            case.place(&secret)
+        )),
+        (None, Some(origin)) => {
             let name = part.name;
             Fix::advice(format!(
                 "Correct {name} at {}: only the value itself, without quotes or anything behind it.",
                 case.at(origin)
             ))
         }
-        None => Fix::advice(format!("Set {} again in this shell: only the value itself.", part.name)),
+        (None, None) => Fix::advice(format!("Set {} again in this shell: only the value itself.", part.name)),
     };
     Finding::new(id, severity, format!("the {name} in {} {}", subject.called(), mistake.what))
         .about(&subject.whose)
@@ -191,6 +206,10 @@ fn token_left_over(case: &Case<'_>, subject: &Subject<'_>, id: Located<'_>, toke
 
 /// botocore prefers the older name (tried with boto3 1.43); every other SDK reads the present one only.
 fn two_tokens(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
+    // Without a key beside it no program reads a token.
+    if subject.access_key_id.is_none() {
+        return;
+    }
     let is_long_term = subject.access_key_id.is_some_and(|id| id.text.starts_with("AKIA"));
     match (subject.session_token, subject.security_token) {
         (Some(present), Some(older)) if present.text != older.text && !is_long_term => findings.add(
@@ -238,10 +257,11 @@ pub(super) fn near_miss(case: &Case<'_>, subject: &Subject<'_>) -> Option<(Strin
             let unknown = |(key, _): &(&String, &Value)| {
                 !SETTINGS.contains(&key.as_str()) && !KNOWN.contains(&key.as_str()) && !key.starts_with("evercred_")
             };
-            section.settings.iter().filter(unknown).find_map(|(key, value)| {
-                let meant = SETTINGS.iter().find(|setting| Some(**setting) == nearest(key, SETTINGS))?;
-                Some((format!("{key} ({})", case.at(value.origin)), *meant))
-            })
+            section
+                .settings
+                .iter()
+                .filter(unknown)
+                .find_map(|(key, value)| Some((format!("{key} ({})", case.at(value.origin)), meant_by(key)?)))
         }
         Whose::Environment => {
             const NAMES: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
@@ -254,6 +274,16 @@ pub(super) fn near_miss(case: &Case<'_>, subject: &Subject<'_>) -> Option<(Strin
                 Some((name.to_owned(), *meant))
             })
         }
+    }
+}
+
+/// The setting that somebody means by another name.
+fn meant_by(key: &str) -> Option<&'static str> {
+    match key {
+        "access_key" | "access_key_id" | "aws_access_key" => Some("aws_access_key_id"),
+        "secret_key" | "secret_access_key" | "aws_secret" | "aws_secret_key" => Some("aws_secret_access_key"),
+        "session_token" | "aws_token" | "security_token" => Some("aws_session_token"),
+        _ => SETTINGS.into_iter().find(|setting| Some(*setting) == nearest(key, SETTINGS)),
     }
 }
 

@@ -42,14 +42,14 @@ const SHORTEST_TOKEN: usize = 64;
 
 /// What is wrong with an access key id; `secret` is what stands for its secret.
 pub(super) fn key_id_mistake(text: &str, secret: Option<&str>) -> Option<Mistake> {
+    if is_placeholder(text) {
+        return certain("is a placeholder, and no key");
+    }
     if let Some(what) = foreign_matter(text) {
         return certain(what);
     }
     if EXAMPLE_IDS.contains(&text) {
         return certain("is the example of AWS's documentation, and nobody's key");
-    }
-    if is_placeholder(text) {
-        return certain("is a placeholder, and no key");
     }
     if text.starts_with("arn:") {
         return certain("is an ARN: the access key id is made beside it, under \"Security credentials\"");
@@ -60,7 +60,7 @@ pub(super) fn key_id_mistake(text: &str, secret: Option<&str>) -> Option<Mistake
     if text.contains('=') {
         return certain("has its own name and an equals sign in it");
     }
-    if may_be_secret(text) && secret.is_some_and(is_id) {
+    if secret.is_some_and(|secret| are_swapped(text, secret)) {
         return certain("and the secret access key have changed places");
     }
     if is_secret(text) {
@@ -90,16 +90,21 @@ pub(super) fn key_id_mistake(text: &str, secret: Option<&str>) -> Option<Mistake
     }
 }
 
+/// Whether id and secret stand in each other's place.
+pub(in crate::core::doctor) fn are_swapped(id: &str, secret: &str) -> bool {
+    may_be_secret(id) && is_id(secret)
+}
+
 /// What is wrong with a secret access key; `id` is what stands for its id.
 pub(super) fn secret_mistake(text: &str, id: Option<&str>) -> Option<Mistake> {
+    if is_placeholder(text) {
+        return certain("is a placeholder, and no key");
+    }
     if let Some(what) = foreign_matter(text) {
         return certain(what);
     }
     if EXAMPLE_SECRETS.contains(&text) {
         return certain("is the example of AWS's documentation, and nobody's key");
-    }
-    if is_placeholder(text) {
-        return certain("is a placeholder, and no key");
     }
     // `test` and `test` are an emulator's.
     if Some(text) == id && has_id_prefix(text) {
@@ -131,11 +136,11 @@ pub(super) fn secret_mistake(text: &str, id: Option<&str>) -> Option<Mistake> {
 
 /// What is wrong with a session token; AWS says nothing of its form, so only what can't be right is told.
 pub(super) fn token_mistake(text: &str, id: Option<&str>, secret: Option<&str>) -> Option<Mistake> {
-    if let Some(what) = foreign_matter(text) {
-        return certain(what);
-    }
     if is_placeholder(text) {
         return certain("is a placeholder, and no token");
+    }
+    if let Some(what) = foreign_matter(text) {
+        return certain(what);
     }
     if [id, secret].contains(&Some(text)) {
         return certain("is the same as another part of the key");
@@ -222,6 +227,7 @@ mod tests {
             ("AKIAIOSFODNN7EXAMPLE", "documentation"),
             ("YOUR_ACCESS_KEY_ID", "placeholder"),
             ("<access-key>", "placeholder"),
+            ("<your key>", "placeholder"),
             ("arn:aws:iam::111122223333:user/me", "ARN"),
             ("AKIAQMARKEDUSERKEY23,s3cretA/MARKED", "CSV"),
             ("aws_access_key_id=AKIAQMARKEDUSERKEY23", "equals sign"),

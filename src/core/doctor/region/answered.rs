@@ -4,6 +4,7 @@ use super::endpoints::region_said;
 use super::in_force::{in_force, set_region, shown};
 use super::token_version::for_administrators;
 use crate::core::aws_error::{is_unknown_key, printable};
+use crate::core::doctor::commands::export;
 use crate::core::doctor::probe::StepOutcome;
 use crate::core::doctor::{About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant};
 use crate::core::fix::{Fix, word};
@@ -124,7 +125,7 @@ fn not_enabled(case: &Case<'_>, region: &str, certainty: Certainty) -> Finding {
     let other = format!("Or use a region that the account has, {home} for one.");
     match in_force(case) {
         Some(located) if located.origin.is_none() => {
-            finding.fix(Fix::command(other, format!("export {}={home}", located.name)))
+            finding.fix(Fix::command(other, export(case, &[(located.name, home)])))
         }
         _ => finding.fix(set_region(case, home, &other)),
     }

@@ -5,7 +5,7 @@ use super::in_force::{in_force, set_region, shown};
 use super::override_of::{Override, for_service, ignored, overrides};
 use super::sso_region;
 use crate::core::aws_error;
-use crate::core::doctor::commands::{option, unset};
+use crate::core::doctor::commands::{export, option, unset};
 use crate::core::doctor::{Answer, Case, Certainty, Finding, Findings, Id, Severity, Whose};
 use crate::core::fix::Fix;
 use crate::core::partitions::{known, partition_of};
@@ -16,6 +16,7 @@ pub(super) const GLOBAL_STS: &str = "sts.amazonaws.com";
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&[Id::EndpointOverridden, Id::RegionInconsistent]);
+    no_urls(case, findings);
     good_keys_elsewhere(case, findings);
     emulators_keys_at_aws(case, findings);
     say_where_calls_go(case, findings);
@@ -25,6 +26,22 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
 /// A region that stands in the name of an endpoint of AWS's own, and where.
 pub(super) fn region_of_a_url(case: &Case<'_>) -> Option<(String, String)> {
     overrides(case).into_iter().find_map(|found| Some((region_in_name(&found)?, case.place(&found.url))))
+}
+
+/// boto3: "ValueError: Invalid endpoint".
+fn no_urls(case: &Case<'_>, findings: &mut Findings) {
+    if ignored(case).is_some() {
+        return;
+    }
+    for found in overrides(case).iter().filter(|found| !found.is_url()) {
+        let place = case.place(&found.url);
+        findings.add(
+            Finding::new(Id::EndpointOverridden, Severity::Error, format!("{place} is no URL: calls can't be made"))
+                .evidence("an endpoint is a whole URL, http:// or https:// and a host; boto3 says \"Invalid endpoint\"")
+                .fix(Fix::advice(format!("Write http:// or https:// in front of the host in {place}.")))
+                .fix(take_away(case, found)),
+        );
+    }
 }
 
 /// Keys of AWS's form that were refused by something that is not AWS: it may not know them, and AWS may.
@@ -93,7 +110,7 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
         };
         finding = finding.fix(Fix::command(
             "If an emulator is meant, say where it is: LocalStack's usual address is below.",
-            "export AWS_ENDPOINT_URL=http://localhost:4566",
+            export(case, &[("AWS_ENDPOINT_URL", "http://localhost:4566")]),
         ));
         findings.add(if subject.whose == Whose::Environment {
             finding.fix(Fix::command(
@@ -185,7 +202,7 @@ fn other_region_in_the_name(case: &Case<'_>, findings: &mut Findings) {
         let other = if is_sign_in {
             Fix::advice(format!("Or set sso_region to {named}, if IAM Identity Center is there."))
         } else if signed_for.origin.is_none() {
-            Fix::command(format!("Or use {named}."), format!("export {}={named}", signed_for.name))
+            Fix::command(format!("Or use {named}."), export(case, &[(signed_for.name, &named)]))
         } else {
             set_region(case, &named, &format!("Or use {named}."))
         };
@@ -204,7 +221,7 @@ fn region_in_name(found: &Override<'_>) -> Option<String> {
     labels.find(|label| known(label).is_some()).map(str::to_owned)
 }
 
-fn take_away(case: &Case<'_>, found: &Override<'_>) -> Fix {
+pub(super) fn take_away(case: &Case<'_>, found: &Override<'_>) -> Fix {
     let to = match found.whose() {
         Host::Aws => "To leave the address to the programs",
         _ => "To call AWS's own endpoint",

@@ -1,9 +1,9 @@
 //! Which region each program goes by: `region-missing`, and the part of `region-inconsistent` that is about variables.
 
-use super::{arns, endpoints, section, sso_region};
+use super::{arns, endpoints, sso_region};
 use crate::core::aws_error::printable;
 use crate::core::doctor::case::Located;
-use crate::core::doctor::commands::{set, unset};
+use crate::core::doctor::commands::{export, set, unset};
 use crate::core::doctor::{Case, Finding, Findings, Id, Severity};
 use crate::core::fix::Fix;
 use crate::core::partitions::{home_of, known_partition, partition_of};
@@ -50,7 +50,7 @@ pub(super) fn all<'a>(case: &Case<'a>) -> Vec<Located<'a>> {
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&[Id::RegionMissing]);
-    let is_anything_in_question = section(case).is_some() || !case.subjects.is_empty();
+    let is_anything_in_question = case.settings().is_some() || !case.subjects.is_empty();
     if !is_anything_in_question {
         return;
     }
@@ -66,7 +66,9 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
 
 fn missing(case: &Case<'_>) -> Finding {
     let title = match &case.profile {
-        Some(profile) if section(case).is_some() => format!("no region is set for profile \"{}\"", printable(profile)),
+        Some(profile) if case.settings().is_some() => {
+            format!("no region is set for profile \"{}\"", printable(profile))
+        }
         _ => "no region is set".to_owned(),
     };
     let mut finding = Finding::new(Id::RegionMissing, Severity::Warning, title).evidence(
@@ -110,9 +112,9 @@ fn missing_for_some(case: &Case<'_>, regions: &[(&str, Option<Located<'_>>)], fi
     if partition_of(region).is_some() {
         finding = finding.fix(Fix::command(
             "Set both variables, as programs differ in which they read.",
-            format!("export {other}={region}"),
+            export(case, &[(other, region)]),
         ));
-        if case.profile.is_some() && section(case).is_some() {
+        if case.profile.is_some() && case.settings().is_some() {
             finding =
                 finding.fix(set_region(case, region, "Or set the region of the profile, which all programs read."));
         }
@@ -140,7 +142,7 @@ fn different(case: &Case<'_>, regions: &[(&str, Option<Located<'_>>)], findings:
         findings.add(finding.fix(Fix::command(
             "Set both variables alike, or unset both to leave it to the profile; put the region that is meant in the place \
              of REGION.",
-            "export AWS_REGION=REGION AWS_DEFAULT_REGION=REGION",
+            export(case, &[("AWS_REGION", "REGION"), ("AWS_DEFAULT_REGION", "REGION")]),
         )));
         return;
     }
@@ -174,7 +176,7 @@ fn suggestion(case: &Case<'_>) -> Option<(String, String)> {
         Some((home_of(known_partition(arn)?).to_owned(), format!("{} is of the partition {arn}", case.place(&located))))
     };
     let of_source = || {
-        let source = &section(case)?.get("source_profile")?.text;
+        let source = &case.settings()?.get("source_profile")?.text;
         let region = case.evidence.profiles.profiles.get(source)?.get("region")?;
         Some((good(&region.text)?, format!("it is that of the source profile ({})", case.at(region.origin))))
     };
@@ -195,12 +197,12 @@ fn suggestion(case: &Case<'_>) -> Option<(String, String)> {
 
 /// How the region of the profile in question is set; where there is none, that of the shell.
 pub(super) fn set_region(case: &Case<'_>, region: &str, text: &str) -> Fix {
-    match (&case.profile, section(case)) {
+    match (&case.profile, case.settings()) {
         (Some(_), Some(section)) if section.origin.file == SourceFile::Settings => {
             Fix::advice(format!("{text} Write region = \"{region}\" under that [[profile]] of evercred.toml."))
         }
         (Some(profile), Some(_)) => Fix::command(text, set(profile, "region", region)),
-        _ => Fix::command(text, format!("export AWS_REGION={region} AWS_DEFAULT_REGION={region}")),
+        _ => Fix::command(text, export(case, &[("AWS_REGION", region), ("AWS_DEFAULT_REGION", region)])),
     }
 }
 
@@ -214,7 +216,7 @@ fn variable<'a>(case: &Case<'a>, name: &'static str) -> Option<Located<'a>> {
 }
 
 fn of_profile<'a>(case: &Case<'a>) -> Option<Located<'a>> {
-    let value = section(case)?.get("region")?;
+    let value = case.settings()?.get("region")?;
     Some(Located { text: &value.text, name: "region", origin: Some(value.origin) })
 }
 

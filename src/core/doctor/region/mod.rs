@@ -15,8 +15,8 @@ pub(in crate::core::doctor) use self::in_force::regions_in_force;
 
 use super::case::Located;
 use super::{Case, Findings};
+use crate::core::fix::Fix;
 use crate::core::partitions::known_partition;
-use crate::core::profile::Section;
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     names::look(case, findings);
@@ -33,29 +33,21 @@ pub(in crate::core::doctor) fn endpoint_of<'a>(case: &Case<'a>, service: &str) -
     override_of::for_service(case, service).map(|found| found.url.text)
 }
 
-/// The settings of the profile in question, also where it stands in `evercred.toml` alone.
-fn section<'a>(case: &Case<'a>) -> Option<&'a Section> {
-    case.section().or_else(|| case.evidence.profiles_of_daemon.profiles.get(case.profile.as_deref()?))
+/// Where the setting stands that sends the calls to a service somewhere else.
+pub(in crate::core::doctor) fn place_of_endpoint(case: &Case<'_>, service: &str) -> Option<String> {
+    override_of::for_service(case, service).map(|found| case.place(&found.url))
 }
 
-/// The profile in question and the profiles that its credentials come from.
-fn chain<'a>(case: &Case<'a>) -> Vec<&'a Section> {
-    let mut sections: Vec<&Section> = section(case).into_iter().collect();
-    while let Some(source) = sections.last().and_then(|section| section.get("source_profile")) {
-        let Some(next) = case.evidence.profiles_of_daemon.profiles.get(&source.text) else { break };
-        if sections.iter().any(|section| section.name == next.name) {
-            break;
-        }
-        sections.push(next);
-    }
-    sections
+/// How that setting is taken away.
+pub(in crate::core::doctor) fn leave_out_endpoint(case: &Case<'_>, service: &str) -> Option<Fix> {
+    override_of::for_service(case, service).map(|found| endpoints::take_away(case, &found))
 }
 
 /// The ARNs in the settings that decide whose credentials the profile has, with their partitions.
 fn arns<'a>(case: &Case<'a>) -> Vec<(&'static str, Located<'a>)> {
     let settings = ["role_arn", "mfa_serial", "login_session", "evercred_role_arn", "evercred_mfa_serial"];
     let mut found = Vec::new();
-    for section in chain(case) {
+    for section in case.chain() {
         for name in settings {
             let Some(value) = section.get(name) else { continue };
             let partition = value.text.strip_prefix("arn:").and_then(|rest| rest.split(':').next());
@@ -70,7 +62,7 @@ fn arns<'a>(case: &Case<'a>) -> Vec<(&'static str, Located<'a>)> {
 /// The region of the IAM Identity Center that the profile's credentials come from.
 fn sso_region<'a>(case: &Case<'a>) -> Option<Located<'a>> {
     let sessions = &case.evidence.profiles_of_daemon.sso_sessions;
-    chain(case).into_iter().find_map(|section| {
+    case.chain().into_iter().find_map(|section| {
         let of_session = || sessions.get(&section.get("sso_session")?.text)?.get("sso_region");
         let value = of_session().or_else(|| section.get("sso_region"))?;
         Some(Located { text: &value.text, name: "sso_region", origin: Some(value.origin) })

@@ -1,14 +1,16 @@
 //! `region-invalid`: what stands where a region should, and is none.
 
 use super::in_force::{all, shown};
+use super::override_of::{ignored, overrides};
 use super::sso_region;
 use crate::core::doctor::case::Located;
-use crate::core::doctor::commands::set;
+use crate::core::doctor::commands::{export, set};
 use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
 use crate::core::fix::Fix;
 use crate::core::nearest::nearest;
 use crate::core::partitions::{REGIONS, has_known_words, known, partition_of};
 use crate::core::profile::SourceFile;
+use crate::core::url_host::Host;
 
 /// What is wrong with a name.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,10 +26,19 @@ struct Fault {
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&[Id::RegionInvalid]);
     for located in all(case).into_iter().chain(sso_region(case)) {
-        if let Some(fault) = fault(located.text) {
-            findings.add(finding(case, &located, fault));
+        match fault(located.text) {
+            Some(Fault { meant: None, .. }) if is_another_makers(case, located.text) => {}
+            Some(fault) => findings.add(finding(case, &located, fault)),
+            None => {}
         }
     }
+}
+
+/// Other makers' stores have regions of their own (`auto` is Cloudflare's): where calls go to one, a name that is like none of AWS's
+/// may be right.
+fn is_another_makers(case: &Case<'_>, text: &str) -> bool {
+    let is_name = text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
+    is_name && ignored(case).is_none() && overrides(case).iter().any(|found| found.whose() == Host::Other)
 }
 
 fn finding(case: &Case<'_>, located: &Located<'_>, fault: Fault) -> Finding {
@@ -53,7 +64,7 @@ fn finding(case: &Case<'_>, located: &Located<'_>, fault: Fault) -> Finding {
 
 fn fix(case: &Case<'_>, located: &Located<'_>, region: &str, said: String) -> Fix {
     match (located.origin, &case.profile) {
-        (None, _) => Fix::command(said, format!("export {}={region}", located.name)),
+        (None, _) => Fix::command(said, export(case, &[(located.name, region)])),
         // Where the file has the profile's region, and not a session's or another profile's.
         (Some(origin), Some(profile)) if origin.file == SourceFile::Config && located.name == "region" => {
             Fix::command(said, set(profile, "region", region))

@@ -1,6 +1,5 @@
 //! Settings that send calls somewhere else than programs would by themselves.
 
-use super::section;
 use crate::core::aws_error::printable;
 use crate::core::doctor::Case;
 use crate::core::doctor::case::Located;
@@ -29,7 +28,7 @@ pub(super) fn overrides<'a>(case: &Case<'a>) -> Vec<Override<'a>> {
     if let Some(url) = case.evidence.variables.get("AWS_ENDPOINT_URL").filter(|url| !url.trim().is_empty()) {
         found.push(Override { service: None, url: Located { text: url, name: "AWS_ENDPOINT_URL", origin: None } });
     }
-    let Some(section) = section(case) else { return found };
+    let Some(section) = case.settings() else { return found };
     let services = section.get("services").and_then(|name| case.evidence.profiles_of_daemon.services.get(&name.text));
     for (service, settings) in services.iter().flat_map(|services| &services.settings) {
         if let Some(url) = settings.nested.get("endpoint_url").filter(|url| !url.text.is_empty()) {
@@ -52,7 +51,7 @@ pub(super) fn ignored(case: &Case<'_>) -> Option<String> {
         return Some(VARIABLE.to_owned());
     }
     let name = "ignore_configured_endpoint_urls";
-    let value = section(case)?.get(name).filter(|value| is_true(&value.text))?;
+    let value = case.settings()?.get(name).filter(|value| is_true(&value.text))?;
     Some(case.place(&Located { text: &value.text, name, origin: Some(value.origin) }))
 }
 
@@ -86,6 +85,11 @@ impl<'a> Override<'a> {
         } else {
             "something that is no URL".to_owned()
         }
+    }
+
+    /// Whether requests can be sent there at all.
+    pub(super) fn is_url(&self) -> bool {
+        self.target().is_http()
     }
 
     /// Whose host it is. What is no URL is nobody's.

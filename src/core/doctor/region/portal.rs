@@ -1,7 +1,7 @@
 //! The part of `region-inconsistent` that is about IAM Identity Center: newer start URLs name its region.
 
 use super::in_force::shown;
-use super::{chain, sso_region};
+use super::sso_region;
 use crate::core::aws_error::printable;
 use crate::core::doctor::case::Located;
 use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
@@ -27,7 +27,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
 
 fn start_url<'a>(case: &Case<'a>) -> Option<Located<'a>> {
     let sessions = &case.evidence.profiles_of_daemon.sso_sessions;
-    chain(case).into_iter().find_map(|section| {
+    case.chain().into_iter().find_map(|section| {
         let of_session = || sessions.get(&section.get("sso_session")?.text)?.get("sso_start_url");
         let value = of_session().or_else(|| section.get("sso_start_url"))?;
         Some(Located { text: &value.text, name: "sso_start_url", origin: Some(value.origin) })

@@ -7,9 +7,9 @@
 
 use super::endpoints::{GLOBAL_STS, region_said};
 use super::override_of::for_service;
-use super::{regions_in_force, section};
+use super::regions_in_force;
 use crate::core::doctor::case::Located;
-use crate::core::doctor::commands::{set, unset};
+use crate::core::doctor::commands::{export, set, unset};
 use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
 use crate::core::fix::Fix;
 use crate::core::partitions::is_opt_in;
@@ -71,7 +71,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         let text = "Have STS asked in the region.";
         let finding = finding.fix(match (setting.origin, &case.profile) {
             (Some(_), Some(profile)) => Fix::command(text, set(profile, "sts_regional_endpoints", "regional")),
-            _ => Fix::command(text, "export AWS_STS_REGIONAL_ENDPOINTS=regional"),
+            _ => Fix::command(text, export(case, &[("AWS_STS_REGIONAL_ENDPOINTS", "regional")])),
         });
         findings.add(finding.fix(for_administrators()));
     }
@@ -96,7 +96,7 @@ fn legacy<'a>(case: &Case<'a>) -> Option<Located<'a>> {
         Some(text) => Located { text, name: VARIABLE, origin: None },
         None => {
             let name = "sts_regional_endpoints";
-            let value = section(case)?.get(name)?;
+            let value = case.settings()?.get(name)?;
             Located { text: &value.text, name, origin: Some(value.origin) }
         }
     };

@@ -125,7 +125,7 @@ fn the_command_fits_the_profile_and_a_file_of_nonsense_is_not_told_to_the_end() 
         of("", &text, &[]).first().and_then(|remark| remark.fix.clone()).unwrap_or_default()
     };
     assert_eq!(fix("dev"), "correct aws_access_key_id, or type the key anew: aws configure --profile dev");
-    assert!(fix("default").ends_with(": aws configure"), "{}", fix("default"));
+    assert!(fix("default").ends_with(": aws configure --profile default"), "{}", fix("default"));
     assert!(configure("it's; rm").ends_with(r"--profile 'it'\''s; rm'"));
     let many: String =
         (0..200).map(|at| section("YOUR_KEY", SECRET, "").replace("[dev]", &format!("[p{at}]"))).collect();

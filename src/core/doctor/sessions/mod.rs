@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::commands::{argument, option};
+use super::commands::{argument, option, with_daemon};
 use super::probe::{StepAnswer, StepOutcome};
 use super::{About, Answer, Case, Certainty, Daemon, DaemonSession, Finding, Findings, Id, Severity};
 use crate::core::aws_error::{ErrorClass, printable};
@@ -47,11 +47,22 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
                 IDS.iter().for_each(|id| findings.not_looked_for(*id, why.clone()));
             }
         }
+        Some(StepOutcome::NotSignedIn { why, renews }) => {
+            let seen = format!("the AWS tools' cache was looked at: {}", printable(why));
+            let finding = login_needed(case, &sign_in).evidence(seen);
+            findings.add(if *renews {
+                let title = format!("somebody may have to sign in to {}", printable(&sign_in.session.described()));
+                Finding { title, severity: Severity::Warning, ..finding }
+                    .certainty(Certainty::Possible)
+                    .evidence("the AWS tools and evercred renew such a token by themselves, unless the session is over; the doctor does not")
+            } else {
+                finding
+            });
+            let why = format!("there is no token to ask with: {}", printable(why));
+            [Id::SsoRoleDenied, Id::SessionRevoked].into_iter().for_each(|id| findings.not_looked_for(id, why.clone()));
+        }
         Some(StepOutcome::Untried { why }) => {
-            findings.add(
-                login_needed(case, &sign_in)
-                    .evidence(format!("the AWS tools' cache was looked at: {}", printable(why))),
-            );
+            IDS.iter().for_each(|id| findings.not_looked_for(*id, printable(why)));
         }
         None => by_daemon(case, &sign_in, findings),
     }
@@ -172,7 +183,7 @@ fn is_about_a_code(said: &Said<'_>) -> bool {
 
 fn login_needed(case: &Case<'_>, sign_in: &SignIn) -> Finding {
     let title = format!("nobody is signed in to {}", printable(&sign_in.session.described()));
-    Finding::new(Id::SsoLoginNeeded, Severity::Error, title).fix(how_to_sign_in(case, sign_in))
+    Finding::new(Id::SsoLoginNeeded, Severity::Error, title).fixes(how_to_sign_in(case, sign_in))
 }
 
 fn revoked(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, certainty: Certainty) -> Finding {
@@ -186,7 +197,7 @@ fn revoked(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, certainty: Certai
              administrator has ended it, or the person's access was taken away",
         ),
     };
-    finding.fix(how_to_sign_in(case, sign_in))
+    finding.fixes(how_to_sign_in(case, sign_in))
 }
 
 fn role_denied(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
@@ -242,19 +253,25 @@ fn login_denied(sign_in: &SignIn, said: &Said<'_>) -> Finding {
         .fix(Fix::advice("Ask an administrator for the policy SignInLocalDevelopmentAccess."))
 }
 
-/// With the daemon one sign-in serves all; without it, the AWS CLI's.
-fn how_to_sign_in(case: &Case<'_>, sign_in: &SignIn) -> Fix {
+/// With the daemon one sign-in serves all; without it the AWS CLI's does, too.
+fn how_to_sign_in(case: &Case<'_>, sign_in: &SignIn) -> Vec<Fix> {
     let profile = &sign_in.profile;
-    let command = match (&case.evidence.daemon, &sign_in.session) {
-        (Daemon::Answers(_), Session::Sso(SsoSession { name: Some(name), .. })) => {
-            format!("evercred login {}", argument(name))
-        }
-        (Daemon::Answers(_), _) => format!("evercred login {}", argument(profile)),
-        (Daemon::Silent { .. }, Session::Sso(SsoSession { name: Some(name), .. })) => {
-            format!("aws sso login --sso-session {}", word(name))
-        }
-        (Daemon::Silent { .. }, Session::Sso(_)) => format!("aws sso login {}", option(profile)),
-        (Daemon::Silent { .. }, Session::Login(_)) => format!("aws login {}", option(profile)),
+    let name = match &sign_in.session {
+        Session::Sso(SsoSession { name: Some(name), .. }) => name,
+        _ => profile,
     };
-    Fix::command("Sign in.", command)
+    let ours = format!("evercred login {}", argument(name));
+    if matches!(case.evidence.daemon, Daemon::Answers(_)) {
+        return vec![Fix::command("Sign in.", ours)];
+    }
+    let of_cli = match &sign_in.session {
+        Session::Sso(SsoSession { name: Some(name), .. }) => format!("aws sso login --sso-session {}", word(name)),
+        Session::Sso(_) => format!("aws sso login {}", option(profile)),
+        Session::Login(_) => format!("aws login {}", option(profile)),
+    };
+    let mut fixes = vec![with_daemon(case, "Sign in; evercred keeps the session fresh from then on.", &ours)];
+    if case.evidence.has_aws_cli {
+        fixes.push(Fix::command("Or sign in by the AWS CLI, version 2.", of_cli));
+    }
+    fixes
 }

@@ -55,20 +55,32 @@ fn a_session_that_gave_credentials_is_alive() {
 
 #[test]
 fn the_sign_in_is_that_of_the_session_and_of_who_is_there() {
-    let untried = || Some(StepOutcome::Untried { why: "nobody is signed in".to_owned() });
+    let nobody = || Some(StepOutcome::NotSignedIn { why: "there is no token".to_owned(), renews: false });
     let keeps = |name: &str| daemon(name, State::NeedsLogin, None);
     for (config, daemon, command) in [
-        (MODERN, silent(), "aws sso login --sso-session corp"),
-        (LEGACY, silent(), "aws sso login --profile dev"),
-        (LOGIN, silent(), "aws login --profile dev"),
-        (MODERN, keeps("corp"), "evercred login corp"),
-        (LEGACY, keeps("x"), "evercred login dev"),
-        (LOGIN, keeps("x"), "evercred login dev"),
+        (
+            MODERN,
+            silent(),
+            &["evercred service install && evercred login corp", "aws sso login --sso-session corp"][..],
+        ),
+        (LEGACY, silent(), &["evercred service install && evercred login dev", "aws sso login --profile dev"]),
+        (LOGIN, silent(), &["evercred service install && evercred login dev", "aws login --profile dev"]),
+        (MODERN, keeps("corp"), &["evercred login corp"]),
+        (LEGACY, keeps("x"), &["evercred login dev"]),
+        (LOGIN, keeps("x"), &["evercred login dev"]),
     ] {
-        let report = of(config, daemon, untried());
+        let report = of(config, daemon, nobody());
         assert_eq!(found(&report), [(Id::SsoLoginNeeded, Error, Confirmed)]);
-        assert_eq!(commands(&report.findings[0]), [command], "{config}");
+        assert_eq!(commands(&report.findings[0]), command, "{config}");
     }
+}
+
+#[test]
+fn a_token_that_renews_itself_and_one_that_was_not_tried_are_no_sign_that_somebody_is_needed() {
+    let old = of(MODERN, silent(), Some(StepOutcome::NotSignedIn { why: "it ended".to_owned(), renews: true }));
+    assert_eq!(found(&old), [(Id::SsoLoginNeeded, Warning, Possible)]);
+    let late = of(MODERN, silent(), Some(StepOutcome::Untried { why: "there was no time left to ask".to_owned() }));
+    assert!(late.findings.is_empty() && late.not_checked.len() == 3, "{late:#?}");
 }
 
 #[test]
