@@ -177,7 +177,7 @@ fn a_skew_that_the_message_proves_stays_and_today_is_said() {
     assert_eq!((first.id.name(), serde_json::json!(first.likelihood)), ("clock-skewed", "confirmed".into()));
     let evidence = first.evidence.join("\n");
     assert!(
-        evidence.contains("26 minutes behind AWS's") && evidence.contains("here and now it is otherwise"),
+        evidence.contains("26 minutes behind AWS's") && evidence.contains("it was not met here and now"),
         "{evidence}"
     );
 }

@@ -304,6 +304,43 @@ pub(super) static TABLE: &[Entry] = &[
         "the profile is in none of the AWS files that the program reads",
         "check the profile's name, AWS_PROFILE, AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE: evercred profiles lists what there is",
     ),
+    entry(
+        "AuthorizationHeaderMalformed",
+        ErrorClass::Permanent,
+        "S3 can't read the signature: it was made for another region than the bucket's, or with a key that is none",
+        "ask in the region that the message names: aws configure set region, or --region",
+    ),
+    ours(
+        "HeadRefused",
+        ErrorClass::Permanent,
+        "S3 refuses, and does not say why: the answer to a HEAD request has no body and no code",
+        "ask so that S3 says why: aws s3api list-objects-v2 --max-items 1 --bucket BUCKET",
+    ),
+    ours(
+        "SmtpRefused",
+        ErrorClass::Permanent,
+        "the SMTP interface of SES does not accept the user name and password: they are made from a key for one region, and are \
+         not the key itself",
+        "make SMTP credentials for this region in the console of SES, and use them instead of a key",
+    ),
+    ours(
+        "ExecPluginFailed",
+        ErrorClass::Permanent,
+        "the program that kubectl runs for its credentials gave none",
+        "run the command that stands under user.exec of the kubeconfig in a terminal: it says why",
+    ),
+    ours(
+        "AccountMismatch",
+        ErrorClass::Permanent,
+        "the credentials are of another account than the program was told to work in",
+        "use the profile of the account that the message names first (AWS_PROFILE, or --profile)",
+    ),
+    ours(
+        "LoginExpired",
+        ErrorClass::NeedsLogin,
+        "the session of aws login is over, or the person's credentials have changed",
+        LOG_IN,
+    ),
     ours(
         "ProfileUnreadable",
         ErrorClass::Permanent,

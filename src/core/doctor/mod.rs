@@ -21,6 +21,7 @@ mod places;
 pub mod probe;
 mod profile_values;
 mod question;
+mod redact;
 mod region;
 mod remarks;
 mod report;
@@ -70,5 +71,5 @@ pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
         look(&case, &mut findings);
     }
     let lacks_profile = matches!(&case.plan, Some(Err(error)) if error.code == PlanErrorCode::MissingProfile);
-    findings.into_report(case.profile.clone(), lacks_profile, choice::choices(&case))
+    redact::redact(&case, findings.into_report(case.profile.clone(), lacks_profile, choice::choices(&case)))
 }

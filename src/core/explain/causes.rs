@@ -8,7 +8,7 @@ use super::usual;
 use crate::core::access_denied::{self, Because, Denied, Policy};
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::doctor::Id;
-use crate::core::partitions::is_opt_in;
+use crate::core::partitions::{has_known_words, is_opt_in, known, partition_of};
 use crate::core::timekeeping::length;
 
 /// One thing that may be behind an error, by the message alone.
@@ -70,6 +70,14 @@ fn by_message(mention: &Mention) -> Vec<Candidate> {
     if mention.code == "ConfigParseError" {
         return one(Id::ProfileBroken, Confirmed, "the message says that an AWS file can't be read".to_owned());
     }
+    if text.contains("ARN is invalid") || text.contains("'roleArn' failed to satisfy") {
+        let sentence = "the message says that the role's ARN (role_arn) has not the form of one";
+        return one(Id::ProfileBroken, Confirmed, sentence.to_owned());
+    }
+    if text.contains("urationSeconds") && text.contains("greater than or equal to") {
+        let sentence = "the message says that the session that was asked for is shorter than 15 minutes";
+        return one(Id::ProfileBroken, Likely, sentence.to_owned());
+    }
     if text.contains("DurationSeconds") {
         let sentence = "the message says that the session that was asked for is longer than AWS allows";
         return one(Id::DurationTooLong, Confirmed, sentence.to_owned());
@@ -78,6 +86,11 @@ fn by_message(mention: &Mention) -> Vec<Candidate> {
         let sentence =
             "IAM refuses credentials of GetSessionToken that were got without MFA, and says it in these words";
         return one(Id::SessionTokenWithoutMfa, Likely, sentence.to_owned());
+    }
+    if let Some(label) = not_a_region(mention) {
+        let sentence =
+            format!("the host that was asked has {label} where a region stands, and there is none of that name");
+        return one(Id::RegionInvalid, Likely, sentence);
     }
     let region = mention.region.as_deref().filter(|region| is_opt_in(region));
     if let (Some(region), true) = (region, aws_error::is_unknown_key(mention.means)) {
@@ -91,6 +104,20 @@ fn by_message(mention: &Mention) -> Vec<Candidate> {
         return denied(text);
     }
     Vec::new()
+}
+
+/// What stands for a region in the name of a host that could not be reached, and is none: `sts.eu-central1.amazonaws.com`.
+fn not_a_region(mention: &Mention) -> Option<String> {
+    if mention.means != "Network" {
+        return None;
+    }
+    let (before, _) = mention.message.split_once(".amazonaws.com")?;
+    let mut labels = before.rsplit('/').next()?.rsplit('.');
+    let label = labels.next()?.trim();
+    let is_like_one =
+        label.contains('-') && label.len() <= 32 && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+    let is_one = partition_of(label).is_some() && (known(label).is_some() || has_known_words(label));
+    (labels.next().is_some() && is_like_one && !is_one).then(|| label.to_owned())
 }
 
 fn clock(mention: &Mention, skew: i64) -> Vec<Candidate> {
@@ -170,6 +197,14 @@ fn sentences(denied: &Denied) -> Vec<String> {
 /// What some messages say by themselves, whatever their code (each is a case under `tests/data/explain`, with its source).
 const SAID: [(&str, (Id, Likelihood, &str)); 5] = [
     (
+        "is wrong; expecting",
+        (
+            Id::RegionInconsistent,
+            Confirmed,
+            "the message names the region that the bucket is in, and the other one that was asked",
+        ),
+    ),
+    (
         "scoped to a valid region",
         (
             Id::RegionInconsistent,
@@ -184,10 +219,6 @@ const SAID: [(&str, (Id, Likelihood, &str)); 5] = [
             Likely,
             "the message says that the request was signed for another service than was asked",
         ),
-    ),
-    (
-        "greater than or equal to 900",
-        (Id::ProfileBroken, Likely, "the message says that the session that was asked for is shorter than 15 minutes"),
     ),
     (
         "token included in the request is expired",

@@ -155,9 +155,15 @@ fn without_secrets(text: &str) -> String {
         },
     );
     let mut clean = String::with_capacity(text.len());
-    let mut named = false;
+    let mut next = Next::Shown;
     for word in text.split_inclusive(char::is_whitespace) {
         let bare = word.trim();
+        let is_separator = matches!(bare, "=" | ":") && next != Next::Shown;
+        if bare.is_empty() || is_separator {
+            clean.push_str(word);
+            next = if is_separator { Next::Hidden } else { next };
+            continue;
+        }
         let lower = bare.to_ascii_lowercase();
         let is_name = |text: &str| NAMES.iter().any(|name| text.contains(name));
         // The first separator that has a value behind it: `token=abc`, `"token":"abc"`.
@@ -167,13 +173,20 @@ fn without_secrets(text: &str) -> String {
             .find(|(at, _)| is_name(lower.get(..*at).unwrap_or_default()))
             .map(|(at, _)| at + 1);
         let is_arn = lower.trim_start_matches(['"', '\'', '(']).starts_with("arn:");
-        if std::mem::take(&mut named) && !bare.is_empty() && !matches!(bare, "=" | ":") {
+        let is_hidden = match std::mem::replace(&mut next, Next::Shown) {
+            Next::Shown => false,
+            Next::Hidden => true,
+            Next::HiddenUnlessAWord => !bare.bytes().all(|byte| byte.is_ascii_lowercase() || b".,;:".contains(&byte)),
+        };
+        if is_hidden {
             clean.push_str(HIDDEN);
             clean.push(' ');
         } else if let Some(at) = assigned.filter(|_| !is_arn) {
             clean.push_str(bare.get(..at).unwrap_or_default());
             if bare.get(at..).is_some_and(|value| value.trim_matches(['"', '\'', ',']).is_empty()) {
-                named = !word.ends_with('\n') && is_assignment(bare, &lower);
+                if !word.ends_with('\n') && is_assignment(bare, &lower) {
+                    next = Next::Hidden;
+                }
                 clean.push_str(word.get(at..).unwrap_or_default());
             } else {
                 clean.push_str(HIDDEN);
@@ -183,16 +196,51 @@ fn without_secrets(text: &str) -> String {
             clean.push_str(HIDDEN);
             clean.push(' ');
         } else {
-            clean.push_str(word);
-            named = false;
+            if is_setting(&lower) && !word.ends_with('\n') {
+                next = Next::HiddenUnlessAWord;
+            }
+            clean.push_str(&without_password(word));
         }
     }
     clean
 }
 
-/// `aws_session_token:` or `Token =`, but not the end of a sentence's part: "invalid token: The …".
+/// What becomes of the next word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Shown,
+    /// It is the value of something secret.
+    Hidden,
+    /// It may be, or the sentence goes on: "missing: aws_secret_access_key and …".
+    HiddenUnlessAWord,
+}
+
+/// The name of a setting, a variable or an option that holds a secret, alone: `aws_secret_access_key`, `--secret-key`.
+fn is_setting(lower: &str) -> bool {
+    let name = lower.trim_matches(['"', '\'', '`']);
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    (name.contains(['_', '-']))
+        && name.chars().all(is_of_name)
+        && ["secret", "token", "password"].iter().any(|part| name.contains(part))
+}
+
+/// A URL without who is named in it (RFC 3986, section 3.2.1).
+fn without_password(word: &str) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://{HIDDEN}@{host}{path}"),
+        None => word.to_owned(),
+    }
+}
+
+/// `aws_session_token:`, `Token =` or `password:`, but not the end of a sentence's part: "invalid token: The …".
 fn is_assignment(bare: &str, lower: &str) -> bool {
-    lower.contains('_') || lower.contains('-') || bare.contains(['"', '\'', '='])
+    lower.contains('_')
+        || lower.contains('-')
+        || bare.contains(['"', '\'', '='])
+        || ["password:", "secret:"].iter().any(|name| lower.ends_with(name))
 }
 
 fn is_of_secret(c: char) -> bool {
@@ -205,10 +253,13 @@ pub(super) fn holds_secret(word: &str, is_arn: bool) -> bool {
     word.split(separates).any(looks_secret)
 }
 
-/// Forty characters of a secret access key, or the many of a token; a request id is shorter or has no capitals.
+/// Forty characters of a secret access key, or the many of a token; a request id is shorter, or has dashes.
 fn looks_secret(run: &str) -> bool {
     let has = |test: fn(&u8) -> bool| run.as_bytes().iter().any(test);
+    let is_hex = run.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // Other makers' secrets are forty or sixty-four hexadecimal digits.
     run.len() >= 100
+        || (run.len() >= 40 && is_hex)
         || (run.len() >= 32
             && has(u8::is_ascii_uppercase)
             && has(u8::is_ascii_lowercase)
@@ -247,6 +298,22 @@ mod tests {
             "'wJalrXUtnFEMI' not a valid key=value pair in Authorization header: 'AWS4-HMAC-SHA256 Credential=wJalrXUtnFEMI/x'",
         ] {
             assert!(!shown(text).contains("wJalrXUtnFEMI"), "{}", shown(text));
+        }
+        for text in [
+            "check your key. aws_secret_access_key = hunter2hunter2",
+            "aws_secret_access_key hunter2hunter2 was used",
+            "mc --secret-key hunter2hunter2 ls",
+            "password: hunter2hunter2",
+            "aws_session_token : hunter2hunter2",
+            "aws_secret_access_key  =  hunter2hunter2",
+            "fetch https://user:hunter2hunter2@proxy.example:3128/ failed",
+            "the key 0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0 failed",
+        ] {
+            let shown = shown(text);
+            assert!(!shown.contains("hunter2") && !shown.contains("0f1e2d3c"), "{shown}");
+        }
+        for said in ["missing: aws_secret_access_key and region", "https://sts.amazonaws.com/?x=a@b says no"] {
+            assert_eq!(shown(said), said);
         }
         let said = "User: arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_AdministratorAccess_0123456789abcdef/me is not";
         assert_eq!(shown(said), said);

@@ -39,6 +39,8 @@ const PIECE: usize = 4096;
 /// What may belong to an error before its code, and after it, in bytes.
 const BEFORE: usize = 1024;
 const AFTER: usize = 3 * 1024;
+/// What stands so near to the same code is the same error, in bytes.
+const SAME: usize = 400;
 /// More different errors than this are not kept.
 const MOST: usize = 32;
 
@@ -82,10 +84,17 @@ impl Scanner {
         let until = if at_end { text.len() } else { text.floor_char_boundary(text.len().saturating_sub(AFTER)) };
         let from = self.looked_at;
         let hits = hits(&text);
+        // An SDK's exception and its sentence, or a code and AWS's own words for it, are one error.
+        let mut before: Option<(usize, String)> = None;
         for hit in hits.iter().filter(|hit| (from..until).contains(&hit.at)) {
             if counts(&text, *hit, &hits) {
-                let mention = read(&text, *hit);
+                let mut mention = read(&text, *hit);
                 if is_ours(&mention, &text, *hit) {
+                    let is_same = |(at, code): &(usize, String)| hit.at - at < SAME && *code == mention.code;
+                    if before.as_ref().is_some_and(is_same) && hit.pattern.text.contains(' ') {
+                        mention.times = 0;
+                    }
+                    before = Some((hit.at, mention.code.clone()));
                     self.keep(mention);
                 }
             }
@@ -106,11 +115,11 @@ impl Scanner {
         });
         let Some(known) = known else {
             if self.mentions.len() < MOST {
-                self.mentions.push(mention);
+                self.mentions.push(Mention { times: 1, ..mention });
             }
             return;
         };
-        known.times = known.times.saturating_add(1);
+        known.times = known.times.saturating_add(mention.times);
         known.service = known.service.take().or(mention.service);
         known.operation = known.operation.take().or(mention.operation);
         known.access_key_id = known.access_key_id.take().or(mention.access_key_id);
@@ -165,7 +174,7 @@ fn matches(text: &str, pattern: &str) -> Option<usize> {
             if trimmed.len() == rest.len() {
                 return None;
             }
-            trimmed
+            if rest.starts_with('\n') { without_prefix(trimmed) } else { trimmed }
         } else {
             rest.strip_prefix(c)?
         };
@@ -173,17 +182,28 @@ fn matches(text: &str, pattern: &str) -> Option<usize> {
     Some(text.len() - rest.len())
 }
 
+/// A line without what `docker compose` and its like write in front of each: `web-1  | `.
+fn without_prefix(line: &str) -> &str {
+    const LONGEST: usize = 40;
+    let beginning = line.get(..line.floor_char_boundary(LONGEST)).unwrap_or(line);
+    match beginning.split_once(" | ") {
+        Some((prefix, _)) if !prefix.contains('\n') => line.get(prefix.len() + 3..).unwrap_or(line).trim_start(),
+        _ => line,
+    }
+}
+
 /// Words that only stand near errors of AWS.
-const SIGNS: [&str; 17] = [
+const SIGNS: [&str; 18] = [
     "when calling the",
     "api error",
     "operation error",
-    "Status Code",
-    "status code",
     "Error Code",
     "request id",
     "RequestId",
     "RequestID",
+    "Request ID",
+    "Amz-Id",
+    "amz-",
     "<Code>",
     "__type",
     "arn:aws",
@@ -199,17 +219,56 @@ fn counts(text: &str, hit: Hit, hits: &[Hit]) -> bool {
         hits.iter().any(|other| other.at != hit.at && other.at.abs_diff(hit.at) < reach && test(other))
     };
     let is_code = |other: &Hit| matches!(other.pattern.kind, Kind::Code | Kind::CommonCode);
+    let has_sign = |signs: &[&str]| signs.iter().any(|sign| around(text, hit, 300, 500).contains(sign));
+    if is_somebody_elses(text, hit) {
+        return false;
+    }
     match hit.pattern.kind {
         Kind::Code | Kind::Exact | Kind::General => true,
         Kind::CommonCode => {
             text.trim() == hit.pattern.text
-                || SIGNS.iter().any(|sign| around(text, hit, 300, 500).contains(sign))
+                || has_sign(&SIGNS)
                 || near(300, &|other| other.pattern.kind == Kind::Message)
         }
+        Kind::Common => is_all(text, hit) || is_quoted(text, hit) || has_sign(&SIGNS),
         Kind::Message => !near(600, &|other| {
             is_code(other) || other.pattern.kind == Kind::Message && other.at < hit.at && hit.at - other.at < 300
         }),
     }
+}
+
+/// Hardly anything but the sentence was pasted.
+fn is_all(text: &str, hit: Hit) -> bool {
+    const BESIDES: usize = 32;
+    text.trim().len() <= hit.end - hit.at + BESIDES && !text.trim().contains('(')
+}
+
+/// The sentence is a whole value of a JSON document.
+fn is_quoted(text: &str, hit: Hit) -> bool {
+    text.get(..hit.at).is_some_and(|before| before.ends_with('"'))
+        && text.get(hit.end..).is_some_and(|after| after.starts_with('"'))
+}
+
+/// Other makers' errors have AWS's names, and a sentence may go on to say something else.
+fn is_somebody_elses(text: &str, hit: Hit) -> bool {
+    const OTHERS: [&str; 6] = ["aliyun", "tencent", "myqcloud", "huaweicloud", "volces.com", "java.nio.file"];
+    let after = text.get(hit.end..).unwrap_or_default();
+    // The rest of the sentence says something more exact, which is a pattern of its own.
+    let rest = after.get(..after.floor_char_boundary(300)).unwrap_or_default();
+    let line = rest.split('\n').next().unwrap_or(rest);
+    let is_only_the_beginning = match hit.pattern.means {
+        "NoCredentials" => line.contains("but the current credentials are for"),
+        "CodeCommitRefused" => line.contains("Could not resolve host"),
+        _ => false,
+    };
+    // `AuthFailure.SecretIdNotFound`; AWS's codes that are looked for have no second part.
+    let has_second_part = hit.pattern.kind != Kind::General
+        && !hit.pattern.text.contains(' ')
+        && after.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
+    let near = around(text, hit, 200, 300).to_ascii_lowercase();
+    is_only_the_beginning
+        || has_second_part
+        || (OTHERS.iter().any(|other| near.contains(other)) && !near.contains("amazonaws.com"))
 }
 
 /// Codes that every second service has for things of its own: they are about credentials where they come from the services that
@@ -234,7 +293,9 @@ fn is_ours(mention: &Mention, text: &str, hit: Hit) -> bool {
         (None, Some(_)) => false,
         (None, None) => {
             let near = around(text, hit, 300, 500).to_ascii_lowercase();
-            ["sso", "oidc", "signin", "sts", "identity center", "switchboard"].iter().any(|word| near.contains(word))
+            let mut words = near.split(|c: char| !c.is_ascii_alphanumeric());
+            near.contains("identity center")
+                || words.any(|word| ["sso", "oidc", "ssooidc", "signin", "sts", "switchboard"].contains(&word))
         }
     }
 }

@@ -107,19 +107,52 @@ const MOST: usize = 10;
 
 /// What the errors of a text mean, given what the doctor found.
 pub fn explain(mentions: &[Mention], report: &Report, here: &Here) -> Explanation {
-    let one = |mention: &Mention| Explained {
-        mention: mention.clone(),
-        meaning: meaning(mention),
-        says: causes::says(mention),
-        causes: causes(mention, report, here),
-        fix: aws_error::lookup(mention.means).map(|entry| Fix::advice(entry.fix)).into_iter().collect(),
+    let one = |mention: &Mention| {
+        let causes = causes(mention, report, here);
+        let mut says = causes::says(mention);
+        if is_of_another_moment(mention, &causes) {
+            says.push(
+                "the usual cause is not so here and now: the text is of an earlier moment, or of another profile, shell or machine than this"
+                    .to_owned(),
+            );
+        }
+        Explained { mention: mention.clone(), meaning: meaning(mention), says, causes, fix: of_code(mention) }
     };
     Explanation { errors: mentions.iter().take(MOST).map(one).collect() }
 }
 
+/// The code that says what an error means: the time alone is wrong with some signatures.
+fn means(mention: &Mention) -> &'static str {
+    if causes::is_about_time(mention) { "RequestTimeTooSkewed" } else { mention.means }
+}
+
 fn meaning(mention: &Mention) -> String {
-    let code = if causes::is_about_time(mention) { "RequestTimeTooSkewed" } else { mention.means };
-    aws_error::lookup(code).map_or_else(String::new, |entry| entry.meaning.to_owned())
+    aws_error::lookup(means(mention)).map_or_else(String::new, |entry| entry.meaning.to_owned())
+}
+
+/// What to do about the code, whatever is behind it. What the table says of calls that are not answered is about the daemon.
+fn of_code(mention: &Mention) -> Vec<Fix> {
+    let fix = match means(mention) {
+        "Network" | "Timeout" => {
+            "check the network, the name of the host, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the program"
+        }
+        "RequestTimeTooSkewed" => {
+            "set this machine's clock right; evercred clock shows how far it is off, and how to mend it"
+        }
+        code => match aws_error::lookup(code) {
+            Some(entry) => entry.fix,
+            None => return Vec::new(),
+        },
+    };
+    vec![Fix::advice(fix)]
+}
+
+/// What the message itself makes likely was looked for here, and is not so.
+fn is_of_another_moment(mention: &Mention, causes: &[Cause]) -> bool {
+    let candidates = causes::candidates(mention);
+    let Some(first) = candidates.first().filter(|first| first.likelihood <= Likelihood::Likely) else { return false };
+    let is_ruled_out = |cause: &Cause| cause.id == first.id && cause.likelihood == Likelihood::RuledOut;
+    causes.iter().any(is_ruled_out) && causes.iter().all(|cause| cause.likelihood > Likelihood::Likely)
 }
 
 fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
@@ -146,18 +179,23 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
         }
     }
     causes.sort_by_key(|cause| cause.likelihood);
-    if let Some(cause) =
-        causes.first_mut().filter(|cause| cause.likelihood != Likelihood::RuledOut && cause.fix.is_empty())
-    {
-        cause.fix.extend(aws_error::lookup(mention.means).map(|entry| Fix::advice(fix_of(cause.id, entry.fix))));
+    // What is only possible is not mended before it was seen: the advice of the code stands above it.
+    let is_likely = |cause: &&mut Cause| cause.likelihood <= Likelihood::Likely && cause.fix.is_empty();
+    if let Some(cause) = causes.first_mut().filter(is_likely) {
+        cause.fix = match fix_of(cause.id) {
+            Some(fix) => vec![Fix::advice(fix)],
+            None => of_code(mention),
+        };
     }
     causes
 }
 
 /// The advice of the table is about the code; what the message says may be more exact.
-fn fix_of(id: Id, of_code: &str) -> String {
-    match id {
-        Id::ClockSkewed => "set this machine's clock right; evercred clock shows how far it is off",
+fn fix_of(id: Id) -> Option<&'static str> {
+    let fix = match id {
+        Id::ClockSkewed => "set this machine's clock right; evercred clock shows how far it is off, and how to mend it",
+        Id::RegionInvalid => "correct the region: aws configure set region, or AWS_REGION and AWS_DEFAULT_REGION",
+        Id::ProfileBroken => "correct the setting that the message names: evercred profiles says where it stands",
         Id::MfaCodeRefused => "type the code that the device shows next: each is good once",
         Id::DurationTooLong => {
             "lower duration_seconds: a role's longest session is set on the role, and a role assumed from another role's \
@@ -166,10 +204,12 @@ fn fix_of(id: Id, of_code: &str) -> String {
         Id::AssumeRoleDenied => {
             "have the role's trust policy and this caller's own policies looked at by an administrator of the role's account"
         }
-        Id::SessionTokenWithoutMfa => "get the session with an MFA code (mfa_serial), or ask IAM with the user's own key",
-        _ => of_code,
-    }
-    .to_owned()
+        Id::SessionTokenWithoutMfa => {
+            "get the session with an MFA code (mfa_serial), or ask IAM with the user's own key"
+        }
+        _ => return None,
+    };
+    Some(fix)
 }
 
 fn as_found(cause: &mut Cause, found: &[&Finding], elsewhere: Option<&str>) {
@@ -195,7 +235,7 @@ fn not_found(cause: &mut Cause, report: &Report, elsewhere: Option<&str>) {
     } else if !report.checked.contains(&cause.id) {
         cause.evidence.push("it could not be looked for here".to_owned());
     } else if cause.likelihood == Likelihood::Confirmed {
-        cause.evidence.push(format!("here and now it is otherwise: {good}"));
+        cause.evidence.push(format!("it was not met here and now: {good}"));
     } else if let Some(elsewhere) = elsewhere {
         cause.likelihood = Likelihood::Possible;
         cause.evidence.push(format!("{elsewhere}; it is ruled out for the credentials of this shell alone ({good})"));

@@ -29,6 +29,8 @@ pub(super) enum Kind {
     Message,
     /// A sentence or an exception of an SDK that says exactly what it missed.
     Exact,
+    /// The same in words that others use too: it counts beside words that only AWS and its SDKs use.
+    Common,
     /// A sentence that only says that nothing was found or that something failed.
     General,
 }
@@ -70,6 +72,10 @@ const fn exact(text: &'static str, code: &'static str, means: &'static str) -> P
     Pattern { text, code, means, kind: Kind::Exact }
 }
 
+const fn common(text: &'static str, code: &'static str, means: &'static str) -> Pattern {
+    Pattern { text, code, means, kind: Kind::Common }
+}
+
 const fn general(text: &'static str, code: &'static str, means: &'static str) -> Pattern {
     Pattern { text, code, means, kind: Kind::General }
 }
@@ -87,7 +93,11 @@ static SENTENCES: &[Pattern] = &[
     message("Signature not yet current:", "SignatureDoesNotMatch"),
     message("AWS was not able to validate the provided access credentials", "AuthFailure"),
     message("The difference between the request time and the current time is too large", "RequestTimeTooSkewed"),
-    message("Missing Authentication Token", "MissingAuthenticationTokenException"),
+    common(
+        "Missing Authentication Token",
+        "MissingAuthenticationTokenException",
+        "MissingAuthenticationTokenException",
+    ),
     message("Request is missing Authentication Token", "MissingAuthenticationToken"),
     message("Credential should be scoped to", "SignatureDoesNotMatch"),
     // These say it all, where the code beside them may be anybody's.
@@ -105,7 +115,7 @@ static SENTENCES: &[Pattern] = &[
     general("Unable to locate credentials", "NoCredentialsError", "NoCredentials"),
     exact("PartialCredentialsError", "PartialCredentialsError", "PartialCredentials"),
     exact("Partial credentials found in", "PartialCredentialsError", "PartialCredentials"),
-    exact("ProfileNotFound", "ProfileNotFound", "ProfileNotFound"),
+    common("ProfileNotFound", "ProfileNotFound", "ProfileNotFound"),
     exact("The config profile (", "ProfileNotFound", "ProfileNotFound"),
     exact("UnauthorizedSSOTokenError", "UnauthorizedSSOTokenError", "SsoSessionExpired"),
     exact("The SSO session associated with this profile has expired", "UnauthorizedSSOTokenError", "SsoSessionExpired"),
@@ -128,6 +138,16 @@ static SENTENCES: &[Pattern] = &[
     exact("The source profile \"", "InvalidConfigError", "NoCredentials"),
     exact("Infinite loop in credential configuration detected", "InfiniteLoopConfigError", "ProfileUnreadable"),
     exact("ConfigParseError: Unable to parse config file", "ConfigParseError", "ProfileUnreadable"),
+    exact("Unable to parse config file:", "ConfigParseError", "ProfileUnreadable"),
+    exact("is configured to use SSO but is missing required configuration", "InvalidConfigError", "ProfileUnreadable"),
+    exact("The credential source \"", "InvalidConfigError", "ProfileUnreadable"),
+    exact("The specified sso-session does not exist:", "InvalidConfigError", "ProfileUnreadable"),
+    exact("Please reauthenticate using 'aws login'", "LoginRefreshRequired", "LoginExpired"),
+    general("Connect timeout on endpoint URL", "ConnectTimeoutError", "Network"),
+    common("certificate is not yet valid", "SSLError", "TlsClock"),
+    // aws-cli: the answer to a HEAD has no body, and so no code.
+    exact("An error occurred (403) when calling the Head", "403", "HeadRefused"),
+    exact("An error occurred (400) when calling the Head", "400", "HeadRefused"),
     // aws-sdk-go (v1) aws/credentials, aws-sdk-go-v2
     general("NoCredentialProviders", "NoCredentialProviders", "NoCredentials"),
     exact("MissingRegion: could not find region configuration", "MissingRegion", "NoRegion"),
@@ -137,6 +157,9 @@ static SENTENCES: &[Pattern] = &[
     exact("failed to read cached SSO token file", "SsoSessionExpired", "SsoSessionExpired"),
     exact("SSOProviderInvalidToken", "SSOProviderInvalidToken", "SsoSessionExpired"),
     exact("the SSO session has expired or is invalid", "SSOProviderInvalidToken", "SsoSessionExpired"),
+    exact("Invalid Configuration: Missing Region", "Missing Region", "NoRegion"),
+    exact("static credentials are empty", "StaticCredentialsEmptyError", "NoCredentials"),
+    common("certificate has expired or is not yet valid", "x509", "TlsClock"),
     exact("SharedConfigProfileNotExistsError", "SharedConfigProfileNotExistsError", "ProfileNotFound"),
     general("ProcessProviderExecutionError", "ProcessProviderExecutionError", "ProcessFailed"),
     // The SDKs for Java
@@ -160,13 +183,15 @@ static SENTENCES: &[Pattern] = &[
     general("CredentialsProviderError", "CredentialsProviderError", "NoCredentials"),
     general("CredentialsError: Missing credentials in config", "CredentialsError", "NoCredentials"),
     exact("ConfigError: Missing region in config", "ConfigError", "NoRegion"),
-    exact("Region is missing", "Region is missing", "NoRegion"),
+    common("Region is missing", "Region is missing", "NoRegion"),
     // The SDK for Rust
     general("the credential provider was not enabled", "CredentialsNotLoaded", "NoCredentials"),
     general("no providers in chain provided credentials", "CredentialsNotLoaded", "NoCredentials"),
     exact("ProfileFile provider could not be built", "InvalidConfiguration", "ProfileNotFound"),
     general("Couldn't find AWS credentials in environment", "CredentialsError", "NoCredentials"),
     // .NET, PHP, Ruby
+    exact("No RegionEndpoint or ServiceURL configured", "AmazonClientException", "NoRegion"),
+    exact("No credentials specified or obtained from persisted", "InvalidOperationException", "NoCredentials"),
     exact("The retrieved credentials have already expired", "AmazonClientException", "ExpiredToken"),
     general(
         "Failed to retrieve credentials from EC2 Instance Metadata Service",
@@ -189,9 +214,11 @@ static SENTENCES: &[Pattern] = &[
     general("No valid credential sources", "No valid credential sources", "NoCredentials"),
     // AWS CDK (github.com/aws/aws-cdk/issues/32357), the Serverless Framework (github.com/serverless/serverless/issues/10729)
     general("Need to perform AWS calls for account", "NoCredentials", "NoCredentials"),
+    exact("but the current credentials are for", "AccountMismatch", "AccountMismatch"),
     general("AWS provider credentials not found", "NoCredentials", "NoCredentials"),
     // kubectl, of the helper in its configuration
-    general("executable aws failed with exit code", "ProcessFailed", "ProcessFailed"),
+    general("executable aws failed with exit code", "ExecPluginFailed", "ExecPluginFailed"),
+    general("executable aws-iam-authenticator failed with exit code", "ExecPluginFailed", "ExecPluginFailed"),
     // docker and ECR, git and CodeCommit
     exact(
         "Your authorization token has expired. Reauthenticate and try again",
@@ -203,8 +230,12 @@ static SENTENCES: &[Pattern] = &[
         "RegistryTokenExpired",
         "RegistryTokenExpired",
     ),
-    exact("no basic auth credentials", "RegistryNotLoggedIn", "RegistryNotLoggedIn"),
+    common("no basic auth credentials", "RegistryNotLoggedIn", "RegistryNotLoggedIn"),
     exact("unable to access 'https://git-codecommit", "CodeCommitRefused", "CodeCommitRefused"),
+    exact("Could not resolve host: git-codecommit", "Could not resolve host", "Network"),
+    // SES by SMTP (Amazon SES Developer Guide, "Troubleshooting Amazon SES SMTP issues"); MinIO
+    exact("535 Authentication Credentials Invalid", "535", "SmtpRefused"),
+    message("The Access Key Id you provided does not exist in our records", "InvalidAccessKeyId"),
 ];
 
 /// Everything that begins with `word`; codes come before sentences.

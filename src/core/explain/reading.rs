@@ -7,7 +7,11 @@ use super::extract::{Hit, Mention};
 use super::patterns::{Kind, is_of_word};
 
 pub(super) fn read(text: &str, hit: Hit) -> Mention {
+    let by_aws = matches!(hit.pattern.kind, Kind::Code | Kind::CommonCode | Kind::Message);
     let before = around(text, hit, 400, 0);
+    // What an SDK says by itself is about no call of the lines before.
+    let before = if by_aws { before } else { before.rsplit('\n').next().unwrap_or(before) };
+    let line = line_of(text, hit);
     let after = text.get(hit.end..byte_floor(text, hit.end + 1_500)).unwrap_or_default();
     let paragraph = after.split("\n\n").next().unwrap_or(after);
     let message = message(text, hit, before, after);
@@ -15,7 +19,7 @@ pub(super) fn read(text: &str, hit: Hit) -> Mention {
     let operation = operation(before, paragraph);
     let arn = between(near, "User: ", &[" ", "\n"]).filter(|arn| arn.starts_with("arn:")).or_else(|| first_arn(near));
     Mention {
-        service: service(before, paragraph, near, operation.as_deref()),
+        service: service(before, paragraph, if by_aws { near } else { line }, operation.as_deref()),
         region: region(near, arn),
         access_key_id: near.split(|c| !is_of_word(c)).find(|word| is_access_key_id(word)).map(str::to_owned),
         skew_seconds: skew(near),
@@ -23,7 +27,7 @@ pub(super) fn read(text: &str, hit: Hit) -> Mention {
         code: hit.pattern.code.to_owned(),
         means: hit.pattern.means,
         general: hit.pattern.kind == Kind::General,
-        by_aws: matches!(hit.pattern.kind, Kind::Code | Kind::CommonCode | Kind::Message),
+        by_aws,
         operation,
         message,
         times: 1,
@@ -50,14 +54,14 @@ fn operation(before: &str, after: &str) -> Option<String> {
 fn service(before: &str, after: &str, near: &str, operation: Option<&str>) -> Option<String> {
     let line = before.rsplit("\n\n").next().unwrap_or(before);
     let host = |text: &str| {
-        ["sts", "iam", "s3", "ec2", "oidc", "portal.sso", "ecr", "dynamodb"].into_iter().find(|name| {
-            text.split(&['/', '"', ' ', '\''][..]).any(|word| {
+        let hosts = text.split(&['/', '"', ' ', '\''][..]).filter(|word| word.contains(".amazonaws.com"));
+        let mut names = hosts.filter_map(|host| {
+            ["sts", "iam", "s3", "ec2", "oidc", "portal.sso", "ecr", "dynamodb"].into_iter().find(|name| {
                 // oidc.eks.REGION is the identity provider of a cluster.
-                word.strip_prefix(name).is_some_and(|rest| {
-                    rest.starts_with('.') && rest.contains("amazonaws.com") && !rest.starts_with(".eks.")
-                })
+                host.strip_prefix(name).is_some_and(|rest| rest.starts_with('.') && !rest.starts_with(".eks."))
             })
-        })
+        });
+        text.contains(".amazonaws.com").then(|| names.next()).flatten()
     };
     let named = line
         .rsplit_once("operation error ")
@@ -217,6 +221,14 @@ pub(super) fn around(text: &str, hit: Hit, before: usize, after: usize) -> &str 
         from += 1;
     }
     let to = if after == 0 { hit.at } else { byte_floor(text, hit.end + after) };
+    text.get(from..to).unwrap_or_default()
+}
+
+/// The line in which it stands, as far as it is near.
+fn line_of(text: &str, hit: Hit) -> &str {
+    let (before, after) = (around(text, hit, 600, 0), around(text, Hit { at: hit.end, ..hit }, 0, 1_500));
+    let from = hit.at - before.rsplit('\n').next().map_or(0, str::len);
+    let to = hit.end + after.find('\n').unwrap_or(after.len());
     text.get(from..to).unwrap_or_default()
 }
 

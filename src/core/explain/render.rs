@@ -1,6 +1,6 @@
 //! An explanation for people.
 
-use super::join::{Explained, Explanation, Likelihood};
+use super::join::{Cause, Explained, Explanation, Likelihood};
 use crate::core::fix;
 
 /// As text.
@@ -20,7 +20,9 @@ fn one(error: &Explained) -> String {
     for sentence in &error.says {
         text.push_str(&format!("  {sentence}\n"));
     }
-    if !error.causes.iter().any(|cause| !cause.fix.is_empty()) {
+    // Where a cause is likely, its own fix stands below it.
+    let is_likely = |cause: &&Cause| cause.likelihood <= Likelihood::Likely && !cause.fix.is_empty();
+    if !error.causes.iter().any(|cause| is_likely(&cause)) {
         text.push_str(&fix::lines(&error.fix, 2));
     }
     for cause in error.causes.iter().filter(|cause| cause.likelihood != Likelihood::RuledOut) {

@@ -123,6 +123,7 @@ pub(super) fn of(mention: &Mention) -> &'static [(Id, Likelihood)] {
         | "InvalidClientException"
         | "UnauthorizedClientException"
         | "SsoSessionExpired"
+        | "LoginExpired"
         | "TOKEN_EXPIRED"
         | "AUTHCODE_EXPIRED"
         | "USER_CREDENTIALS_CHANGED"
@@ -143,10 +144,39 @@ pub(super) fn of(mention: &Mention) -> &'static [(Id, Likelihood)] {
             (Id::CredentialsExpired, Possible),
         ],
         "ProfileUnreadable" => &[(Id::ProfileBroken, Likely)],
+        "AuthorizationHeaderMalformed" => {
+            &[(Id::RegionInconsistent, Likely), (Id::AccessKeyMalformed, Possible), (Id::EndpointOverridden, Possible)]
+        }
+        "HeadRefused" => &[
+            (Id::CredentialsExpired, Possible),
+            (Id::SessionTokenMissing, Possible),
+            (Id::SessionTokenStale, Possible),
+            (Id::AccessKeyUnknown, Possible),
+            (Id::SecretKeyWrong, Possible),
+            (Id::RegionInconsistent, Possible),
+            (Id::RegionTokenV1, Possible),
+            (Id::EnvironmentShadowsProfile, Possible),
+            (Id::AccountMismatch, Possible),
+            (Id::ClockSkewed, Possible),
+        ],
+        "SmtpRefused" => &[(Id::AccessKeyUnknown, Possible), (Id::RegionInconsistent, Possible)],
+        "AccountMismatch" => &[
+            (Id::AccountMismatch, Confirmed),
+            (Id::EnvironmentShadowsProfile, Possible),
+            (Id::ClientsDisagree, Possible),
+        ],
         "PartialCredentials" => &[(Id::CredentialsMissing, Confirmed), (Id::EnvironmentShadowsProfile, Possible)],
         "ProfileNotFound" => {
             &[(Id::ProfileBroken, Likely), (Id::FilesElsewhere, Likely), (Id::EnvironmentShadowsProfile, Possible)]
         }
+        "TlsClock" => &[(Id::ClockSkewed, Likely), (Id::ClockZone, Possible), (Id::ClockUnsynchronised, Possible)],
+        "ExecPluginFailed" => &[
+            (Id::CredentialsExpired, Possible),
+            (Id::SsoLoginNeeded, Possible),
+            (Id::CredentialsMissing, Possible),
+            (Id::ProfileBroken, Possible),
+            (Id::NetworkUnreachable, Possible),
+        ],
         "ProcessFailed" => &[
             (Id::AdoptionBroken, Possible),
             (Id::ProfileBroken, Possible),

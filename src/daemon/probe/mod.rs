@@ -267,7 +267,8 @@ mod tests {
     fn a_line_is_questions_or_refused_without_being_quoted() {
         assert_eq!(read(b""), Ok(None));
         assert_eq!(read(b"{\"questions\": [], \"within_ms\": 9}\n"), Ok(Some(0)));
-        assert_eq!(read(b"{\"questions\": [{\"do\": \"chain\", \"profile\": \"a\"}], \"within_ms\": 9}"), Ok(Some(1)));
+        let chain = br#"{"questions": [{"do": "chain", "profile": "a", "offline": false}], "within_ms": 9}"#;
+        assert_eq!(read(chain), Ok(Some(1)));
         for garbage in [&b"wJalrXUtnFEMI\n"[..], b"\n", b"\xff\xfe\n", b"{\"questions\": [{\"do\": \"PLANTED\"}]}\n"] {
             let why = read(garbage).unwrap_err();
             assert!(!why.contains("wJalr") && !why.contains("PLANTED"), "{why}");

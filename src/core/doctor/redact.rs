@@ -1,0 +1,71 @@
+//! The last line of defence: whatever a rule puts into its sentences, no secret of this machine leaves in a report.
+
+use super::{Case, Finding, Report, Uses};
+use crate::core::access_key::may_be_secret;
+
+/// Shorter values are words that stand in sentences by chance.
+const SHORTEST: usize = 16;
+const HIDDEN: &str = "(not shown)";
+
+/// Takes the secrets in question out of a report, and names that may be secrets: somebody has pasted a key where the name of a
+/// profile belongs.
+pub(super) fn redact(case: &Case<'_>, report: Report) -> Report {
+    let values = case.subjects.iter().flat_map(|subject| {
+        [subject.secret_access_key, subject.session_token, subject.security_token].into_iter().flatten()
+    });
+    let of_files = case.evidence.profiles_of_daemon.profiles.values();
+    let names = of_files.flat_map(|section| {
+        let named = ["source_profile", "sso_session", "evercred_source_profile"].map(|key| section.get(key));
+        named.into_iter().flatten().map(|value| value.text.as_str()).chain([section.name.as_str()])
+    });
+    let names = names.chain(case.profile.as_deref()).filter(|name| may_be_secret(name));
+    let mut secrets: Vec<&str> = values.map(|value| value.text).chain(names).map(str::trim).collect();
+    secrets.retain(|secret| secret.len() >= SHORTEST);
+    // The longest first: one may be a part of another.
+    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.dedup();
+    let clean = |text: String| secrets.iter().fold(text, |text, secret| text.replace(secret, HIDDEN));
+    let findings = report.findings.into_iter().map(|mut finding| {
+        finding.title = clean(finding.title);
+        finding.evidence = finding.evidence.into_iter().map(clean).collect();
+        for fix in &mut finding.fix {
+            fix.text = clean(std::mem::take(&mut fix.text));
+            fix.command = fix.command.take().map(clean);
+        }
+        finding
+    });
+    let findings: Vec<Finding> = findings.collect();
+    let not_checked = report.not_checked.into_iter().map(|(id, why)| (id, clean(why))).collect();
+    let choices = report.choices.into_iter().map(|(client, uses)| {
+        let uses = match uses {
+            Uses::Profile { name, way } => Uses::Profile { name: clean(name), way },
+            Uses::Fails(why) => Uses::Fails(clean(why)),
+            other => other,
+        };
+        (client, uses)
+    });
+    Report { choices: choices.collect(), findings, not_checked, profile: report.profile.map(clean), ..report }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::evidence;
+    use super::super::{Answers, diagnose};
+
+    const SECRET: &str = "s3cretA/MARKED+aZ4aZ4aZ4aZ4aZ4aZ4aZ4aZ4a";
+
+    #[test]
+    fn a_secret_in_the_place_of_a_profiles_name_is_not_shown() {
+        let by_variable = evidence("[profile dev]\nregion = eu-west-1\n", "", &[("AWS_PROFILE", SECRET)], "");
+        let config =
+            format!("[profile dev]\nrole_arn = arn:aws:iam::111122223333:role/App\nsource_profile = {SECRET}\n");
+        for evidence in [by_variable, evidence(&config, "", &[], "dev"), evidence("", "", &[], SECRET)] {
+            let report = diagnose(&evidence, &Answers::default());
+            assert!(!report.findings.is_empty());
+            let (document, text) = (report.document().to_string(), report.text());
+            for out in [document, text] {
+                assert!(!out.contains(SECRET) && !out.contains("MARKED"), "{out}");
+            }
+        }
+    }
+}
