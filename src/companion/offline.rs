@@ -52,26 +52,32 @@ fn resolved(environment: &Environment, paths: &AwsPaths, name: &str) -> Result<P
 
 /// The profiles of the AWS files with those of the settings; settings that the daemon refuses are not in force.
 pub(super) fn with_settings(environment: &Environment, profiles: &Profiles) -> Profiles {
-    let text = settings_path(environment).and_then(|(path, named)| read_settings(&path, named));
-    match text.ok().and_then(|text| Settings::parse(&text).ok()) {
-        Some(settings) => settings.over(profiles),
-        None => profiles.clone(),
+    match settings(environment) {
+        Ok(settings) => settings.over(profiles),
+        Err(_) => profiles.clone(),
     }
+}
+
+/// The settings, or why a daemon that is started from here refuses them.
+pub(super) fn settings(environment: &Environment) -> Result<Settings, String> {
+    let (path, named) = settings_path(environment).map_err(|failure| failure.message)?;
+    let text = read_settings(&path, named).map_err(|failure| failure.message)?;
+    Settings::parse(&text).map_err(|error| {
+        // What follows the first line shows the line of the file.
+        error.render(&path.display().to_string()).lines().next().unwrap_or_default().to_owned()
+    })
 }
 
 /// The time servers of the settings.
 pub(super) fn ntp_servers(environment: &Environment) -> Vec<String> {
-    let text = settings_path(environment).and_then(|(path, named)| read_settings(&path, named));
-    let settings = text.ok().and_then(|text| Settings::parse(&text).ok()).unwrap_or_default();
-    settings.clock.ntp.iter().map(ToString::to_string).collect()
+    settings(environment).unwrap_or_default().clock.ntp.iter().map(ToString::to_string).collect()
 }
 
 /// What a daemon that is started from here goes by: the setting `[environment]` lies over what it is started with.
 pub(super) fn daemon_environment(environment: &Environment) -> Environment {
-    let text = settings_path(environment).and_then(|(path, named)| read_settings(&path, named));
-    match text.ok().and_then(|text| Settings::parse(&text).ok()) {
-        Some(settings) => environment.overlay(&settings.environment),
-        None => environment.clone(),
+    match settings(environment) {
+        Ok(settings) => environment.overlay(&settings.environment),
+        Err(_) => environment.clone(),
     }
 }
 

@@ -383,6 +383,7 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
         profiles_of_daemon,
         context: PlanContext::from_environment(&variable, chrono::TimeDelta::zero()),
         daemon: Daemon::Silent { why: "the daemon is not running".to_owned(), other_files: false },
+        settings_refused: None,
         drift: case.drift.clone(),
         evercred: "/usr/bin/evercred".to_owned(),
         terraform: case.files.get(TERRAFORM).and_then(|text| TerraformBackend::read(TERRAFORM, text.as_bytes())),

@@ -61,6 +61,21 @@ fn a_daemon_that_hangs_is_not_waited_for() {
 }
 
 #[test]
+fn settings_that_a_daemon_would_refuse_are_told_of() {
+    let machine = Machine::new();
+    machine.write("broken.toml", "[clock]\nntp = 7\n");
+    let (broken, missing) = (machine.path("broken.toml"), machine.path("missing.toml"));
+    for (path, why) in [(missing, "no such file"), (broken, "broken.toml:2:7")] {
+        let mut command = machine.companion();
+        command.env("EVERCRED_CONFIG", &path).args(["doctor", "base", "--json", "--offline"]);
+        let document = document(&command.output().unwrap());
+        let of_settings = |finding: &&Value| finding["id"] == "adoption-broken";
+        let finding = document["findings"].as_array().unwrap().iter().find(of_settings);
+        assert!(finding.is_some_and(|finding| finding["evidence"][0].as_str().unwrap().contains(why)), "{document:#}");
+    }
+}
+
+#[test]
 fn without_a_home_the_variables_are_looked_at() {
     let machine = Machine::new();
     let mut command = machine.companion();

@@ -166,6 +166,38 @@ fn what_the_doctor_found_comes_first_and_what_it_ruled_out_last() {
 }
 
 #[test]
+fn a_text_of_another_moment_is_said_to_be_one_and_keeps_its_own_advice() {
+    let text =
+        "Error loading SSO Token: The SSO session associated with this profile has expired or is otherwise invalid.";
+    let report = Report { checked: vec![Id::SsoLoginNeeded], ..nothing_known() };
+    let explanation = explained(text, &report);
+    assert_eq!(explanation.errors.len(), 1, "two sentences of one SDK are one error: {explanation:#?}");
+    let error = &explanation.errors[0];
+    assert!(error.says.iter().any(|said| said.contains("of another profile")), "{error:#?}");
+    let text = render(&explanation);
+    let first_fix = text.lines().find(|line| line.contains("fix: ")).unwrap();
+    assert!(first_fix.contains("evercred login"), "what is only possible is not mended first: {text}");
+    assert!(text.contains("possible: clock-skewed"), "{text}");
+    let waits = Report { checked: Vec::new(), ..report };
+    assert!(explained(&error.mention.message, &waits).errors[0].says.is_empty(), "it was not looked for");
+}
+
+#[test]
+fn one_error_in_two_words_is_counted_once() {
+    let mfa = "An error occurred (AccessDenied) when calling the GetSessionToken operation: MultiFactorAuthentication failed \
+               with invalid MFA one time pass code.";
+    let later = "An error occurred (InvalidClientTokenId) when calling the GetCallerIdentity operation: The security token \
+                 included in the request is invalid.\nbotocore.exceptions.NoCredentialsError: Unable to locate credentials";
+    for (text, codes) in [(mfa, &["AccessDenied"][..]), (later, &["InvalidClientTokenId", "NoCredentialsError"])] {
+        let found = scan(text);
+        assert_eq!(found.iter().map(|mention| mention.code.as_str()).collect::<Vec<_>>(), codes);
+        assert!(found.iter().all(|mention| mention.times == 1), "{found:#?}");
+        let of_sdk = found.iter().find(|mention| !mention.by_aws);
+        assert!(of_sdk.is_none_or(|mention| mention.operation.is_none() && mention.service.is_none()), "{of_sdk:#?}");
+    }
+}
+
+#[test]
 fn a_skew_that_the_message_proves_stays_and_today_is_said() {
     let text = "An error occurred (SignatureDoesNotMatch) when calling the GetCallerIdentity operation: Signature expired: \
                 20261124T080000Z is now earlier than 20261124T081100Z (20261124T082600Z - 15 min.)";

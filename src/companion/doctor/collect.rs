@@ -54,6 +54,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         profiles_of_daemon,
         context: PlanContext::from_environment(&variable, zone::local_offset()),
         daemon,
+        settings_refused: offline::settings(environment).err(),
         drift: status.as_ref().and_then(|status| drift_of_network(environment, status)),
         evercred: program::path().unwrap_or_else(|| "evercred".into()).display().to_string(),
         terraform: terraform(Path::new(".terraform/terraform.tfstate")),

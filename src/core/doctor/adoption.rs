@@ -8,6 +8,14 @@ use crate::core::profile::{Section, SourceFile};
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&[Id::AdoptionBroken]);
+    if let Some(why) = &case.evidence.settings_refused {
+        findings.add(
+            Finding::new(Id::AdoptionBroken, Severity::Warning, "evercred's own settings can't be used")
+                .evidence(printable(why))
+                .evidence("a daemon that is started with them ends at once, and what asks it gets nothing")
+                .fix(Fix::command("See what is wrong with them.", "evercred config check")),
+        );
+    }
     let Some(section) = case.section() else { return };
     let Some(line) = section.get("credential_process") else { return };
     let Some(program) = program_of(&line.text) else { return };

@@ -43,6 +43,8 @@ pub struct Evidence {
     pub context: PlanContext,
     /// What the daemon says.
     pub daemon: Daemon,
+    /// Why a daemon that is started here refuses evercred's own settings.
+    pub settings_refused: Option<String>,
     /// Variables that send the shell and the daemon another way to AWS, as a sentence.
     pub drift: Option<String>,
     /// The path of this program, for lines that name it.

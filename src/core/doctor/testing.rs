@@ -35,6 +35,7 @@ pub(in crate::core::doctor) fn evidence(
         programs: std::collections::BTreeMap::new(),
         context,
         daemon: Daemon::Silent { why: "no daemon".to_owned(), other_files: false },
+        settings_refused: None,
         drift: None,
         evercred: "/usr/bin/evercred".to_owned(),
         terraform: None,

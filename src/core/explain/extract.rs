@@ -85,17 +85,28 @@ impl Scanner {
         let from = self.looked_at;
         let hits = hits(&text);
         // An SDK's exception and its sentence, or a code and AWS's own words for it, are one error.
-        let mut before: Option<(usize, String)> = None;
+        let mut before: Option<(usize, Mention)> = None;
         for hit in hits.iter().filter(|hit| (from..until).contains(&hit.at)) {
             if counts(&text, *hit, &hits) {
                 let mut mention = read(&text, *hit);
                 if is_ours(&mention, &text, *hit) {
-                    let is_same = |(at, code): &(usize, String)| hit.at - at < SAME && *code == mention.code;
-                    if before.as_ref().is_some_and(is_same) && hit.pattern.text.contains(' ') {
+                    let is_sentence = hit.pattern.text.contains(' ');
+                    let last =
+                        before.as_ref().filter(|(at, _)| is_sentence && hit.at - at < SAME).map(|(_, last)| last);
+                    if last.is_some_and(|last| last.code == mention.code) {
                         mention.times = 0;
                     }
-                    before = Some((hit.at, mention.code.clone()));
-                    self.keep(mention);
+                    let is_of_sdk = |mention: &Mention| !mention.by_aws;
+                    let goes_on = last.is_some_and(|last| {
+                        is_of_sdk(last)
+                            && is_of_sdk(&mention)
+                            && last.means == mention.means
+                            && last.code != mention.code
+                    });
+                    if !goes_on {
+                        before = Some((hit.at, mention.clone()));
+                        self.keep(mention);
+                    }
                 }
             }
         }

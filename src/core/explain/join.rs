@@ -109,7 +109,9 @@ const MOST: usize = 10;
 pub fn explain(mentions: &[Mention], report: &Report, here: &Here) -> Explanation {
     let one = |mention: &Mention| {
         let causes = causes(mention, report, here);
+        let is_said = |sentence: &String| causes.iter().any(|cause| cause.evidence.contains(sentence));
         let mut says = causes::says(mention);
+        says.retain(|sentence| !is_said(sentence));
         if is_of_another_moment(mention, &causes) {
             says.push(
                 "the usual cause is not so here and now: the text is of an earlier moment, or of another profile, shell or machine than this"
