@@ -54,6 +54,12 @@ pub fn shown(id: &str) -> &str {
     if is_like_an_id || is_a_word { id } else { "(not shown)" }
 }
 
+/// Whether a text is an account's number: twelve digits, leading zeroes included (AWS Account Management, "View AWS account
+/// identifiers").
+pub fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// The account that is encoded in an access key id: the 40 bits behind the first, of the base32 text behind the prefix.
 ///
 /// Not documented by AWS; found by Aidan Steele ("AWS Access Key ID formats", 2020) and Tal Be'ery ("A short note on AWS KEY

@@ -47,7 +47,6 @@ fn by_the_id(subject: &Subject<'_>, account: &str, place: &str) -> Option<Findin
 
 /// The account that the settings name for a set of keys, and where.
 fn stated(case: &Case<'_>, subject: &Subject<'_>) -> Option<(String, String)> {
-    let is_account = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
     let found = match &subject.whose {
         Whose::Environment => Some(("AWS_ACCOUNT_ID".to_owned(), case.evidence.variables.get("AWS_ACCOUNT_ID")?)),
         Whose::Profile(name) => {
@@ -55,5 +54,5 @@ fn stated(case: &Case<'_>, subject: &Subject<'_>) -> Option<(String, String)> {
             Some((format!("aws_account_id ({})", case.at(value.origin)), value.text.as_str()))
         }
     };
-    found.filter(|(_, account)| is_account(account)).map(|(place, account)| (account.to_owned(), place))
+    found.filter(|(_, account)| access_key::is_account(account)).map(|(place, account)| (account.to_owned(), place))
 }

@@ -1,6 +1,7 @@
 //! Values of settings that AWS or an SDK refuses for their form, whatever else is right.
 
 use super::{Case, Finding, Findings, Id, Severity};
+use crate::core::access_key::is_account;
 use crate::core::aws_error::printable;
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
@@ -69,15 +70,15 @@ fn role_arn(text: &str) -> Option<String> {
     }
 }
 
-/// Twelve digits, leading zeroes included (AWS Account Management, "View AWS account identifiers").
 fn account(text: &str) -> Option<String> {
-    match text.len() {
-        _ if !text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some("is no account number: it is not made of digits alone".to_owned())
-        }
-        12 => None,
-        length => Some(format!("is no account number: it has {length} digits, and all have 12, with zeroes in front")),
+    if is_account(text) {
+        return None;
     }
+    Some(if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        format!("is no account number: it has {} digits, and all have 12, with zeroes in front", text.len())
+    } else {
+        "is no account number: it is not made of digits alone".to_owned()
+    })
 }
 
 fn start_url(text: &str) -> Option<String> {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::causes;
 use super::extract::Mention;
+use crate::core::access_key::is_account;
 use crate::core::aws_error;
 use crate::core::doctor::{Answer, Answers, Certainty, Finding, Id, Report, Severity};
 use crate::core::fix::Fix;
@@ -96,7 +97,7 @@ impl Here {
         }
         // Who asked; what was asked for is often of another account.
         let caller = mention.arn.as_deref().filter(|arn| arn.contains(":user/") || arn.contains(":assumed-role/"))?;
-        let account = caller.split(':').nth(4).filter(|account| account.len() == 12)?;
+        let account = caller.split(':').nth(4).filter(|account| is_account(account))?;
         (!self.accounts.is_empty() && !self.accounts.iter().any(|known| known == account))
             .then(|| format!("the text names the account {account}, and the credentials of this shell are of another"))
     }

@@ -4,6 +4,7 @@
 use super::in_force::{in_force, set_region, shown};
 use super::override_of::{Override, for_service, ignored, overrides};
 use super::sso_region;
+use crate::core::access_key;
 use crate::core::aws_error;
 use crate::core::doctor::commands::{export, option, unset};
 use crate::core::doctor::{Answer, Case, Certainty, Finding, Findings, Id, Severity, Whose};
@@ -129,7 +130,7 @@ fn why_emulators(id: &str) -> Option<String> {
         return Some(format!("the access key id is \"{id}\", as examples for LocalStack, moto and the like have it"));
     }
     // LocalStack's documentation, "Credentials": an account number is taken as the account, and its own key ids begin with L.
-    if id.len() == 12 && id.bytes().all(|c| c.is_ascii_digit()) {
+    if access_key::is_account(id) {
         return Some(format!("the access key id is an account number ({id}), which LocalStack takes for one"));
     }
     let form = id.len() == 20 && id.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());

@@ -215,12 +215,7 @@ fn role_denied(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
         ),
         None => "IAM Identity Center does not give the role".to_owned(),
     };
-    let mut finding = Finding::new(Id::SsoRoleDenied, Severity::Error, title).evidence(said.message.clone());
-    if let Some(role) = role
-        && !(role.account_id.len() == 12 && role.account_id.bytes().all(|c| c.is_ascii_digit()))
-    {
-        finding = finding.evidence("sso_account_id is not twelve digits, as account numbers are");
-    }
+    let finding = Finding::new(Id::SsoRoleDenied, Severity::Error, title).evidence(said.message.clone());
     let list = "See which accounts and roles there are for the person who is signed in, and correct sso_account_id or \
                 sso_role_name.";
     let finding = match (&sign_in.session, &case.evidence.daemon) {
