@@ -1,6 +1,6 @@
 //! The files themselves: whether they are where programs look, can be read by whom they should, and say something.
 
-use super::commands::{argument, unset};
+use super::commands::{argument, export, unset};
 use super::{Case, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Id, Severity};
 use crate::core::aws_error::printable;
 use crate::core::fix::{Fix, word};
@@ -184,7 +184,13 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
             let finding = if profile.trim() == profile {
                 finding
             } else {
-                finding.evidence("the name has white space around it, which counts")
+                let finding = finding.evidence("the name has white space around it, which counts");
+                match by {
+                    Some((variable, _)) => {
+                        finding.fix(Fix::command("Set it without.", export(case, &[(variable, &word(profile.trim()))])))
+                    }
+                    None => finding,
+                }
             };
             let finding = match ignored_section(case, profile) {
                 Some(said) => finding.evidence(said),

@@ -101,9 +101,9 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     missing(case, &choices, findings);
     source_that_is_not_here(case, findings);
     half_a_key(case, findings);
-    older_names(case, &choices, findings);
+    let has_older_names = older_names(case, &choices, findings);
     let is_in_no_file = case.section().is_none() && case.profile.is_some();
-    if !case.variables_are_the_profiles() && !is_in_no_file {
+    if !case.variables_are_the_profiles() && !is_in_no_file && !has_older_names {
         disagreement(case, &choices, findings);
     }
 }
@@ -183,7 +183,9 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
     let near = case.subjects.iter().find_map(|subject| key_shape::near_miss(case, subject));
     findings.add(match near {
         Some((found, meant)) => {
-            finding.evidence(format!("{found} is no name that an SDK reads; {meant} may have been meant"))
+            let rename = Fix::advice(format!("Write {meant} in the place of {found}, if that is meant."));
+            let evidence = format!("{found} is no name that an SDK reads; {meant} may have been meant");
+            Finding { fix: std::iter::once(rename).chain(finding.fix).collect(), ..finding }.evidence(evidence)
         }
         None => finding,
     });
@@ -245,8 +247,9 @@ fn half_a_key(case: &Case<'_>, findings: &mut Findings) {
     );
 }
 
-/// Names that the SDKs for Java and others once had; of those that are looked at only Go's still reads them.
-fn older_names(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings) {
+/// Names that the SDKs for Java and others once had; of those that are looked at only Go's still reads them. Whether they are what
+/// is wrong here.
+fn older_names(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings) -> bool {
     let variables = &case.evidence.variables;
     let older: Vec<(&str, &str)> =
         [("AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID"), ("AWS_SECRET_KEY", "AWS_SECRET_ACCESS_KEY")]
@@ -255,7 +258,7 @@ fn older_names(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findi
             .collect();
     let is_missed = choices.iter().any(|(client, uses)| *client == Client::Botocore && !uses.gives());
     if older.is_empty() || !is_missed || findings.has(Id::CredentialsMissing) {
-        return;
+        return false;
     }
     let names = older.iter().map(|(older, _)| *older).collect::<Vec<_>>().join(" and ");
     let finding = Finding::new(
@@ -268,6 +271,7 @@ fn older_names(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findi
     let exports: Vec<(&str, &str)> =
         older.iter().zip(&values).map(|((_, present), value)| (*present, value.as_str())).collect();
     findings.add(finding.fix(Fix::command("Give the keys under these names too.", export(case, &exports))));
+    true
 }
 
 /// Whether a profile's line is our own helper's.

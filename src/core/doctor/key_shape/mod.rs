@@ -47,6 +47,8 @@ fn forms(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
 pub(super) fn mistakes<'a>(subject: &Subject<'a>) -> Vec<(Id, &'static str, Located<'a>, Mistake)> {
     let id = subject.access_key_id.map(|part| part.text);
     let secret = subject.secret_access_key.map(|part| part.text);
+    // Without a key beside it no program reads a token.
+    let token = subject.token().filter(|_| id.is_some() || secret.is_some());
     let checks = [
         (
             Id::AccessKeyMalformed,
@@ -63,8 +65,8 @@ pub(super) fn mistakes<'a>(subject: &Subject<'a>) -> Vec<(Id, &'static str, Loca
         (
             Id::SessionTokenMalformed,
             "session token",
-            subject.token(),
-            subject.token().and_then(|part| token_mistake(part.text, id, secret)),
+            token,
+            token.and_then(|part| token_mistake(part.text, id, secret)),
         ),
     ];
     let is_swapped = id.zip(secret).is_some_and(|(id, secret)| are_swapped(id, secret));
