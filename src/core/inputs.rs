@@ -91,15 +91,6 @@ impl AwsInputs {
         &self.profiles
     }
 
-    /// The newest good text of one file, for what the merged profiles don't show.
-    pub fn text(&self, file: SourceFile) -> Option<&Zeroizing<String>> {
-        match file {
-            SourceFile::Config => self.config.accepted.as_ref(),
-            SourceFile::Credentials => self.credentials.accepted.as_ref(),
-            SourceFile::Settings => None,
-        }
-    }
-
     /// Everything that is wrong with the files as they are now.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = self.profiles.problems.clone();

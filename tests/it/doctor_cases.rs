@@ -370,14 +370,16 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
         let found = (!program.contains("gone")).then(|| format!("/usr/bin/{program}"));
         (program, found)
     });
+    let is_readable = |name: &str| case.modes.get(name).map(String::as_str) != Some("0000");
+    let text = |name: &str| case.file(name, values).filter(|_| is_readable(name)).map(Zeroizing::new);
     Evidence {
         named: case.profile.clone(),
         files: file_facts(case, paths.as_ref()),
         token_files: token_files(case, &profiles_of_daemon, &variables),
         programs: programs.collect(),
         problems: inputs.problems(),
-        config_text: inputs.text(SourceFile::Config).cloned(),
-        credentials_text: inputs.text(SourceFile::Credentials).cloned(),
+        config_text: text("config"),
+        credentials_text: text("credentials"),
         paths,
         profiles,
         profiles_of_daemon,

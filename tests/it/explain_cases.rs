@@ -183,6 +183,22 @@ fn a_text_of_another_moment_is_said_to_be_one_and_keeps_its_own_advice() {
 }
 
 #[test]
+fn a_profile_that_the_text_names_is_looked_up_by_that_name() {
+    let here = Here { profiles: vec!["default".to_owned(), "prod".to_owned()], ..Here::default() };
+    let report = Report { checked: vec![Id::ProfileBroken], ..nothing_known() };
+    for (text, likelihood, said) in [
+        ("The config profile (prd) could not be found", "confirmed", "did you mean \"prod\""),
+        ("The config profile (prod) could not be found", "possible", "have a profile \"prod\""),
+        ("failed to get shared config profile, prd", "confirmed", "\"prd\" is in neither"),
+    ] {
+        let causes = explain(&scan(text), &report, &here).errors.remove(0).causes;
+        let cause = causes.iter().find(|cause| cause.id == Id::ProfileBroken).unwrap();
+        assert_eq!(serde_json::json!(cause.likelihood), likelihood, "{text}");
+        assert!(cause.evidence.join(" ").contains(said), "{:?}", cause.evidence);
+    }
+}
+
+#[test]
 fn one_error_in_two_words_is_counted_once() {
     let mfa = "An error occurred (AccessDenied) when calling the GetSessionToken operation: MultiFactorAuthentication failed \
                with invalid MFA one time pass code.";
@@ -219,7 +235,7 @@ fn an_error_of_another_machine_rules_nothing_out() {
     let text = format!("key AKIAIOSFODNN7EXAMPLE: {DENIED}");
     let mut report = nothing_known();
     report.checked = Id::ALL.to_vec();
-    let here = Here { access_key_ids: vec!["AKIAI44QH8DHBEXAMPLE".to_owned()], accounts: Vec::new(), has_none: false };
+    let here = Here { access_key_ids: vec!["AKIAI44QH8DHBEXAMPLE".to_owned()], ..Here::default() };
     let causes = explain(&scan(&text), &report, &here).errors.remove(0).causes;
     assert!(causes.iter().all(|cause| serde_json::json!(cause.likelihood) == "possible"));
     assert!(causes[0].evidence.join("\n").contains("AKIAIOSFODNN7EXAMPLE, which is not in this shell"));

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rustix::fs::Access;
 use rustix::io::Errno;
+use zeroize::Zeroizing;
 
 use crate::companion::service::drift_of_network;
 use crate::companion::{client, files, offline};
@@ -17,7 +18,7 @@ use crate::core::doctor::{
 use crate::core::inputs::AwsInputs;
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, PlanContext};
-use crate::core::profile::{Profiles, SourceFile};
+use crate::core::profile::Profiles;
 use crate::core::time::WallTime;
 use crate::core::web_identity::token_expiry;
 use crate::platform::environment::Environment;
@@ -40,6 +41,8 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
     let (daemon, status) = ask_daemon(environment);
     let aws_minus_wall =
         status.as_ref().and_then(|status| Some((-status.clock.offset_seconds?, status.clock.uncertainty_seconds?)));
+    // Without a home there is no telling where the settings are either, and that is said as such.
+    let settings_refused = paths.as_ref().and_then(|_| offline::settings(environment).err());
     Evidence {
         named,
         variables: environment.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -47,14 +50,14 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         token_files: token_files(environment, &profiles_of_daemon),
         programs: programs(environment, &profiles_of_daemon),
         problems: inputs.problems(),
-        config_text: inputs.text(SourceFile::Config).cloned(),
-        credentials_text: inputs.text(SourceFile::Credentials).cloned(),
+        config_text: paths.as_ref().and_then(|paths| text_of(&paths.config)),
+        credentials_text: paths.as_ref().and_then(|paths| text_of(&paths.credentials)),
         paths,
         profiles,
         profiles_of_daemon,
         context: PlanContext::from_environment(&variable, zone::local_offset()),
         daemon,
-        settings_refused: offline::settings(environment).err(),
+        settings_refused,
         drift: status.as_ref().and_then(|status| drift_of_network(environment, status)),
         evercred: program::path().unwrap_or_else(|| "evercred".into()).display().to_string(),
         terraform: terraform(Path::new(".terraform/terraform.tfstate")),
@@ -115,6 +118,12 @@ fn look_at(role: FileRole, path: &Path) -> FileFacts {
         }
     };
     FileFacts { role, path: path.display().to_string(), state }
+}
+
+/// A file's text, also where the SDKs refuse it.
+fn text_of(path: &Path) -> Option<Zeroizing<String>> {
+    let bytes = files::read(path).ok().flatten()?;
+    std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned()))
 }
 
 /// The files with web identity tokens.

@@ -55,7 +55,8 @@ pub(super) fn explain(
     let keys = case.subjects.iter().filter(|subject| subject.has_aws_id());
     let ids = keys.filter_map(|subject| Some(subject.access_key_id?.text.to_owned()));
     let report = doctor::diagnose(&evidence, &answers);
-    let explanation = explain::explain(&mentions, &report, &Here::new(ids, &answers, &report));
+    let profiles = evidence.profiles.profiles.keys().cloned();
+    let explanation = explain::explain(&mentions, &report, &Here::new(ids, profiles, &answers, &report));
     if json {
         output::print_json(&explanation.document())
     } else {

@@ -26,7 +26,7 @@ const fn denied(code: &'static str) -> Entry {
     }
 }
 
-const CHECK_KEY: &str = "check the access key id and secret access key of the source profile; a key made a moment ago works \
+const CHECK_KEY: &str = "check the access key id and the secret access key; a key made a moment ago works \
      within seconds, a deleted or inactive one has to be replaced in IAM";
 const NEW_SESSION: &str = "get new temporary credentials from the tool that wrote these, with their own session token";
 const SIGN_UP: &str = "have the account's owner finish the sign-up, or use an account that has the service";
@@ -322,6 +322,24 @@ pub(super) static TABLE: &[Entry] = &[
         "the SMTP interface of SES does not accept the user name and password: they are made from a key for one region, and are \
          not the key itself",
         "make SMTP credentials for this region in the console of SES, and use them instead of a key",
+    ),
+    ours(
+        "WebIdentityExpired",
+        ErrorClass::Permanent,
+        "the web identity token has expired: it comes from an identity provider, by way of a file",
+        "have the token file (AWS_WEB_IDENTITY_TOKEN_FILE, web_identity_token_file) written anew by whoever writes it",
+    ),
+    ours(
+        "MfaCodeMissing",
+        ErrorClass::NeedsLogin,
+        "the profile wants the code of an MFA device (mfa_serial), and the program can't ask for it",
+        "have evercred ask once and keep the session: evercred login PROFILE",
+    ),
+    ours(
+        "KeyUnprintable",
+        ErrorClass::Permanent,
+        "the access key id or the session token has a line break or another character in it that no request can carry",
+        "set the values again, without what stands before or behind them: secrets of CI systems often end with a line break",
     ),
     ours(
         "ExecPluginFailed",

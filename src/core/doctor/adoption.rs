@@ -113,12 +113,12 @@ fn silent_daemon(case: &Case<'_>, name: &str, findings: &mut Findings) {
             format!("profile \"{name}\" needs the daemon, which does not answer"),
         )
         .evidence(printable(why))
-        .fix(if case.evidence.has_service_manager {
-            Fix::command("Start it, now and at each login.", "evercred service install")
-        } else {
-            Fix::command("Run it in a terminal of its own: nothing starts services here.", "evercredd")
-        })
-        .fix(Fix::command("Or run it here.", "evercredd")),
+        .fixes(
+            case.evidence
+                .has_service_manager
+                .then(|| Fix::command("Start it, now and at each login.", "evercred service install")),
+        )
+        .fix(Fix::command("Run it in a terminal of its own.", "evercredd")),
     );
 }
 

@@ -7,8 +7,8 @@
 use super::case::OFFLINE;
 use super::probe::ClockFacts;
 use super::{
-    About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant, key_shape, question,
-    region,
+    About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant, commands, key_shape,
+    question, region,
 };
 use crate::core::access_key;
 use crate::core::aws_error;
@@ -158,14 +158,19 @@ fn unknown(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: 
     }
     if accepts(case, subject, Variant::OtherToken) {
         let title = format!("the session token that is sent with the keys in {called} is another session's");
-        let seen = "AWS accepts the keys with the session token that stands beside it or in the other place";
-        findings.add(
-            Finding::new(Id::SessionTokenForeign, Severity::Error, title)
-                .evidence(asked(case, subject, refusal))
-                .evidence(seen)
-                .fix(keep_together(case, subject)),
-        );
-        return;
+        let finding =
+            Finding::new(Id::SessionTokenForeign, Severity::Error, title).evidence(asked(case, subject, refusal));
+        let finding = match (subject.session_token, subject.security_token) {
+            // The older name is sent where both are there.
+            (Some(right), Some(wrong)) => finding
+                .evidence(format!("AWS accepts the keys with the token in {}", case.place(&right)))
+                .fix(match wrong.origin {
+                    None => Fix::command("Take the wrong one out of this shell.", commands::unset(case, &[wrong.name])),
+                    Some(origin) => Fix::advice(format!("Delete the line {} at {}.", wrong.name, case.at(origin))),
+                }),
+            _ => finding.evidence("AWS accepts the keys with the session token that stands elsewhere here"),
+        };
+        return findings.add(finding.fix(keep_together(case, subject)));
     }
     if accepts(case, subject, Variant::Cleaned) {
         let is_of_id = subject.access_key_id.is_some_and(|id| question::clean_id(id.text) != id.text);

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::probe::{ClockFacts, StepOutcome};
-use super::{About, Answer, Answers, Daemon, DaemonProfile, Evidence, Whose};
+use super::{About, Answer, Answers, Daemon, DaemonProfile, Evidence, Whose, question};
 use crate::core::access_key;
 use crate::core::aws_error;
 use crate::core::plan::{self, Plan, PlanError};
@@ -198,6 +198,9 @@ impl<'a> Case<'a> {
             _ if access_key::may_be_secret(id.text) => {
                 Some("what stands for the access key id may be a secret, which is not sent".to_owned())
             }
+            _ if question::is_for_another_maker(self, subject) => Some(
+                "the keys are not of AWS's form, and a setting sends calls elsewhere: AWS is not shown them".to_owned(),
+            ),
             _ => Some("AWS was not asked".to_owned()),
         }
     }

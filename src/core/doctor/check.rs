@@ -25,6 +25,41 @@ macro_rules! ids {
     };
 }
 
+impl Id {
+    /// What only a profile's settings tell of.
+    pub(super) const OF_A_PROFILE: &[Self] = &[
+        Self::RegionMissing,
+        Self::RegionInvalid,
+        Self::RegionInconsistent,
+        Self::PartitionMismatch,
+        Self::AccountMismatch,
+        Self::ClientsDisagree,
+        Self::StaticKeysIgnored,
+        Self::EnvironmentShadowsProfile,
+        Self::AssumeRoleDenied,
+        Self::MfaRequired,
+        Self::DurationTooLong,
+        Self::SsoLoginNeeded,
+        Self::SsoRoleDenied,
+        Self::AdoptionBroken,
+    ];
+    /// What only keys tell of.
+    pub(super) const OF_KEYS: &[Self] = &[
+        Self::CredentialsExpired,
+        Self::AccessKeyMalformed,
+        Self::SecretKeyMalformed,
+        Self::AccessKeyUnknown,
+        Self::SecretKeyWrong,
+        Self::SessionTokenMissing,
+        Self::SessionTokenStale,
+        Self::SessionTokenMalformed,
+        Self::SessionTokenForeign,
+        Self::SessionTokenWithoutMfa,
+        Self::SessionRevoked,
+        Self::AccountNotSignedUp,
+    ];
+}
+
 ids! {
     /// Temporary credentials are past their end.
     CredentialsExpired = "credentials-expired", "no credentials that would be used have expired";

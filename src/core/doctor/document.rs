@@ -78,6 +78,6 @@ fn how_sure(certainty: Certainty) -> Option<&'static str> {
     match certainty {
         Certainty::Confirmed => None,
         Certainty::Likely => Some("this is likely, not certain"),
-        Certainty::Possible => Some("this is possible: AWS does not say which of several causes it is"),
+        Certainty::Possible => Some("this is possible, and not certain"),
     }
 }

@@ -71,5 +71,12 @@ pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
         look(&case, &mut findings);
     }
     let lacks_profile = matches!(&case.plan, Some(Err(error)) if error.code == PlanErrorCode::MissingProfile);
+    if lacks_profile {
+        // Without a section there is nothing that could have been looked at.
+        let of_keys = if case.subjects.is_empty() { Id::OF_KEYS } else { &[] };
+        for id in Id::OF_A_PROFILE.iter().chain(of_keys) {
+            findings.not_looked_for(*id, "there is no such profile");
+        }
+    }
     redact::redact(&case, findings.into_report(case.profile.clone(), lacks_profile, choice::choices(&case)))
 }

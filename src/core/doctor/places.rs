@@ -6,7 +6,7 @@ use crate::core::aws_error::printable;
 use crate::core::fix::{Fix, word};
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::PlanErrorCode;
-use crate::core::profile::SourceFile;
+use crate::core::profile::{Origin, SourceFile};
 
 const IDS: [Id; 4] = [Id::FilePermissions, Id::FilesElsewhere, Id::ProfileBroken, Id::DaemonEnvironmentDiffers];
 
@@ -21,6 +21,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         permissions(case, file, findings);
     }
     elsewhere(case, findings);
+    ignored_part(case, findings);
     broken(case, findings);
     daemon(case, findings);
 }
@@ -156,8 +157,13 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
                 format!("not every program can read {}", printable(&case.path(problem.origin.file))),
             )
             .evidence(format!("{place}: {}", printable(&problem.message)))
-            // By their specification; JavaScript and Go programs pass the line over, and boto3 takes a colon for an equals sign.
-            .evidence("Java and Rust programs, and evercred, refuse the whole file for this line")
+            // JavaScript and Go programs pass the line over.
+            .evidence(if botocore_reads(case, problem.origin) {
+                "Java and Rust programs, and evercred, refuse the whole file for it, as their specification says; boto3 and the AWS CLI \
+                 read it"
+            } else {
+                "boto3, the AWS CLI, Java and Rust programs, and evercred, refuse the whole file for it"
+            })
             .fix(Fix::advice(format!("Correct {place}."))),
         );
     }
@@ -193,7 +199,7 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
                 }
             };
             let finding = match ignored_section(case, profile) {
-                Some(said) => finding.evidence(said),
+                Some((said, fix)) => finding.evidence(said).fix(fix),
                 None => finding,
             };
             match by {
@@ -223,12 +229,47 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
     findings.add(finding);
 }
 
-/// A section of that name that the SDKs ignore for its header.
-fn ignored_section(case: &Case<'_>, profile: &str) -> Option<String> {
-    let header = format!("[{profile}]");
-    let problem =
-        case.evidence.problems.iter().find(|problem| !problem.fatal && problem.message.starts_with(&header))?;
-    Some(format!("{}: {}", case.at(problem.origin), printable(&problem.message)))
+/// A section of that name that the SDKs ignore for its header: what is said of it, and how it is written right.
+fn ignored_section(case: &Case<'_>, profile: &str) -> Option<(String, Fix)> {
+    let (problem, is_prefixed) = case.evidence.problems.iter().find_map(|problem| {
+        let (header, _) = problem.message.strip_prefix('[')?.split_once("] is ignored: ")?;
+        let prefixed = header.strip_prefix("profile ");
+        let name = prefixed.unwrap_or(header).trim().trim_matches(['\'', '"']);
+        (name == profile).then_some((problem, prefixed.is_some()))
+    })?;
+    let (place, name) = (case.at(problem.origin), printable(profile));
+    let fix = match problem.origin.file {
+        SourceFile::Config if !is_prefixed => {
+            Fix::advice(format!("Write [profile {name}] in the place of [{name}] at {place}."))
+        }
+        SourceFile::Credentials if is_prefixed => {
+            Fix::advice(format!("Write [{name}] in the place of [profile {name}] at {place}."))
+        }
+        _ => Fix::advice(format!(
+            "Give the profile at {place} a name without blanks and quotation marks: boto3 and the AWS CLI read it as it is, other \
+             SDKs and evercred do not."
+        )),
+    };
+    Some((format!("{place}: {}", printable(&problem.message)), fix))
+}
+
+/// The same beside a section that is there: half of the settings may be in the one that is ignored.
+fn ignored_part(case: &Case<'_>, findings: &mut Findings) {
+    let Some(profile) = case.profile.as_deref().filter(|_| case.section().is_some()) else { return };
+    let Some((said, fix)) = ignored_section(case, profile) else { return };
+    let title = format!("a section that may be meant for profile \"{}\" is ignored", printable(profile));
+    findings.add(Finding::new(Id::ProfileBroken, Severity::Warning, title).evidence(said).fix(fix));
+}
+
+/// Whether boto3 and the AWS CLI read a line that the SDKs' specification forbids: `configparser` takes a colon for an equals sign,
+/// and a first setting that is indented.
+fn botocore_reads(case: &Case<'_>, origin: Origin) -> bool {
+    let text = match origin.file {
+        SourceFile::Config => case.evidence.config_text.as_ref(),
+        _ => case.evidence.credentials_text.as_ref(),
+    };
+    let line = text.and_then(|text| text.lines().nth(origin.line.checked_sub(1)? as usize));
+    line.is_some_and(|line| !line.starts_with('[') && line.contains([':', '=']))
 }
 
 /// The daemon keeps other files, or goes another way to AWS.

@@ -1,5 +1,6 @@
 //! Values of settings that AWS or an SDK refuses for their form, whatever else is right.
 
+use super::commands::unset;
 use super::{Case, Finding, Findings, Id, Severity};
 use crate::core::access_key::is_account;
 use crate::core::aws_error::printable;
@@ -10,6 +11,7 @@ use crate::core::profile::{Section, Value};
 use crate::core::url_host::target;
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+    variables(case, findings);
     for section in case.chain() {
         for (name, mistake) in [("role_arn", role_arn as fn(&str) -> Option<String>), ("sso_account_id", account)] {
             if let Some(value) = section.get(name) {
@@ -25,6 +27,40 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         if let Some(value) = section.get("services") {
             tell(case, section, "services", value, services(case, &value.text), findings);
         }
+    }
+}
+
+/// The same in variables.
+fn variables(case: &Case<'_>, findings: &mut Findings) {
+    let variables = &case.evidence.variables;
+    let role = variables.get("AWS_ROLE_ARN").filter(|_| variables.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_some());
+    let uri = variables.get("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    let no_url =
+        |uri: &str| (!target(uri).is_http()).then(|| "is no URL: it begins with http:// or https://".to_owned());
+    for (name, mistake) in
+        [("AWS_ROLE_ARN", role.and_then(role_arn)), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.and_then(no_url))]
+    {
+        let Some(mistake) = mistake else { continue };
+        findings.add(
+            Finding::new(Id::ProfileBroken, Severity::Error, format!("{name} {mistake}"))
+                .evidence(format!("{name} is set in this shell"))
+                .fix(Fix::command("Take it away, or set it right.", unset(case, &[name]))),
+        );
+    }
+    if variables.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_some()
+        && variables.get("AWS_ROLE_ARN").is_none()
+        && case.chain().iter().all(|section| section.get("role_arn").is_none())
+    {
+        findings.add(
+            Finding::new(
+                Id::ProfileBroken,
+                Severity::Error,
+                "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not: no role is named that the token is for",
+            )
+            .evidence("boto3, the AWS CLI and Go programs stop there; the others pass it over")
+            .fix(Fix::advice("Set AWS_ROLE_ARN too."))
+            .fix(Fix::command("Or take the other away.", unset(case, &["AWS_WEB_IDENTITY_TOKEN_FILE"]))),
+        );
     }
 }
 

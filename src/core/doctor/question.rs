@@ -35,6 +35,9 @@ fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
     }
     for subject in &case.subjects {
         let Some(keys) = as_is(subject) else { continue };
+        if is_for_another_maker(case, subject) {
+            continue;
+        }
         // Sent as they stand, the secret would be written into AWS's logs as an id.
         if access_key::may_be_secret(&keys.access_key_id) {
             questions.extend(swapped(case, subject, &keys));
@@ -46,6 +49,12 @@ fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
     }
     questions.extend(chain_is_asked(case).then(|| chain(case)).flatten());
     questions
+}
+
+/// Keys that are not of AWS's form, where a setting sends some calls to another maker's service and STS's to AWS: they are not AWS's
+/// to see.
+pub(super) fn is_for_another_maker(case: &Case<'_>, subject: &Subject<'_>) -> bool {
+    !subject.has_aws_id() && endpoint(case, None).url.is_none() && region::calls_elsewhere(case)
 }
 
 fn chain(case: &Case<'_>) -> Option<Question> {

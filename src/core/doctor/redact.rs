@@ -1,7 +1,7 @@
 //! The last line of defence: whatever a rule puts into its sentences, no secret of this machine leaves in a report.
 
 use super::{Case, Finding, Report, Uses};
-use crate::core::access_key::may_be_secret;
+use crate::core::access_key::{SECRET_LENGTH, is_secret, may_be_secret};
 
 /// Shorter values are words that stand in sentences by chance.
 const SHORTEST: usize = 16;
@@ -19,7 +19,11 @@ pub(super) fn redact(case: &Case<'_>, report: Report) -> Report {
         named.into_iter().flatten().map(|value| value.text.as_str()).chain([section.name.as_str()])
     });
     let names = names.chain(case.profile.as_deref()).filter(|name| may_be_secret(name));
-    let mut secrets: Vec<&str> = values.map(|value| value.text).chain(names).map(str::trim).collect();
+    let settings =
+        case.chain().into_iter().flat_map(|section| section.settings.values().map(|value| value.text.as_str()));
+    let variables = case.evidence.variables.iter().filter(|(name, _)| name.starts_with("AWS_")).map(|(_, value)| value);
+    let misplaced = settings.chain(variables).flat_map(str::split_whitespace).filter_map(misplaced);
+    let mut secrets: Vec<&str> = values.map(|value| value.text).chain(names).chain(misplaced).map(str::trim).collect();
     secrets.retain(|secret| secret.len() >= SHORTEST);
     // The longest first: one may be a part of another.
     secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -47,6 +51,15 @@ pub(super) fn redact(case: &Case<'_>, report: Report) -> Report {
     Report { choices: choices.collect(), findings, not_checked, profile: report.profile.map(clean), ..report }
 }
 
+/// A word that has the form of a whole secret, where no secret belongs; as a path it may have a slash in front.
+fn misplaced(word: &str) -> Option<&str> {
+    let bare = word.strip_prefix('/').filter(|_| word.len() > SECRET_LENGTH).unwrap_or(word);
+    let has = |test: fn(&u8) -> bool| bare.as_bytes().iter().any(test);
+    // A path has no such mix of letters.
+    let is_mixed = has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit);
+    (is_secret(bare) && is_mixed).then_some(bare)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::evidence;
@@ -56,6 +69,23 @@ mod tests {
 
     #[test]
     fn a_secret_in_the_place_of_a_profiles_name_is_not_shown() {
+        for setting in [
+            "login_session",
+            "credential_source",
+            "credential_process",
+            "web_identity_token_file",
+            "role_arn",
+            "mfa_serial",
+            "region",
+            "endpoint_url",
+            "sso_start_url",
+            "services",
+        ] {
+            let besides = "role_arn = arn:aws:iam::111122223333:role/App\nsso_region = eu-west-1\n";
+            let config = format!("[profile dev]\n{besides}{setting} = {SECRET}\n");
+            let out = diagnose(&evidence(&config, "", &[], "dev"), &Answers::default()).document().to_string();
+            assert!(!out.contains("MARKED"), "{setting}: {out}");
+        }
         let by_variable = evidence("[profile dev]\nregion = eu-west-1\n", "", &[("AWS_PROFILE", SECRET)], "");
         let config =
             format!("[profile dev]\nrole_arn = arn:aws:iam::111122223333:role/App\nsource_profile = {SECRET}\n");

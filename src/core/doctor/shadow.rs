@@ -5,6 +5,7 @@ use super::commands;
 use super::{Answer, Case, Finding, Findings, Id, Severity, Whose};
 use crate::core::aws_error::{is_unreached_code, printable};
 use crate::core::fix::{Fix, word};
+use crate::core::plan::Source;
 use crate::core::profile::{Section, SourceFile};
 
 const IDS: [Id; 4] =
@@ -80,6 +81,12 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
     };
     if let Some(refused) = refused {
         finding = finding.evidence(format!("and AWS refuses the keys: {refused}"));
+    }
+    // The role is assumed with these very keys: without them there is nothing to assume it with.
+    let first = case.plan.iter().flatten().find_map(|plan| plan.steps.first());
+    if first.is_some_and(|step| matches!(step.source, Source::Environment)) {
+        let advice = "Name the profile to the program (--profile of the AWS CLI, profile_name of boto3), or give it a source_profile.";
+        return findings.add(finding.fix(Fix::advice(advice)));
     }
     findings.add(finding.fix(unset(case, &set)));
 }

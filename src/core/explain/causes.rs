@@ -25,7 +25,12 @@ pub(super) fn candidates(mention: &Mention) -> Vec<Candidate> {
     // The time alone was wrong with the signature then, not the secret.
     let is_about_time = is_about_time(mention);
     let of_code = if is_about_time { &OF_A_CLOCK[..] } else { usual::of(mention) };
-    for (id, likelihood) in of_code {
+    // A wrong zone is off by half hours or whole ones.
+    let is_of_a_zone = mention.skew_seconds.is_none_or(|skew| {
+        let rest = skew.unsigned_abs() % 1_800;
+        skew.unsigned_abs() > 1_500 && !(300..=1_500).contains(&rest)
+    });
+    for (id, likelihood) in of_code.iter().filter(|(id, _)| is_of_a_zone || *id != Id::ClockZone) {
         if !all.iter().any(|known| known.id == *id) {
             all.push(Candidate { id: *id, likelihood: *likelihood, evidence: vec![usual::why(*id).to_owned()] });
         }
@@ -87,10 +92,14 @@ fn by_message(mention: &Mention) -> Vec<Candidate> {
             "IAM refuses credentials of GetSessionToken that were got without MFA, and says it in these words";
         return one(Id::SessionTokenWithoutMfa, Likely, sentence.to_owned());
     }
+    if let Some(name) = token_of(text) {
+        let sentence = format!("the message says that there is no token of the session {name}");
+        return one(Id::SsoLoginNeeded, Confirmed, sentence);
+    }
     if let Some(label) = not_a_region(mention) {
         let sentence =
             format!("the host that was asked has {label} where a region stands, and there is none of that name");
-        return one(Id::RegionInvalid, Likely, sentence);
+        return one(Id::RegionInvalid, Confirmed, sentence);
     }
     let region = mention.region.as_deref().filter(|region| is_opt_in(region));
     if let (Some(region), true) = (region, aws_error::is_unknown_key(mention.means)) {
@@ -106,17 +115,25 @@ fn by_message(mention: &Mention) -> Vec<Candidate> {
     Vec::new()
 }
 
+/// botocore: "Token for corp does not exist".
+fn token_of(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("Token for ")?;
+    rest.split_once(" does not exist").map(|(name, _)| name).filter(|name| !name.contains(char::is_whitespace))
+}
+
 /// What stands for a region in the name of a host that could not be reached, and is none: `sts.eu-central1.amazonaws.com`.
 fn not_a_region(mention: &Mention) -> Option<String> {
     if mention.means != "Network" {
         return None;
     }
-    let (before, _) = mention.message.split_once(".amazonaws.com")?;
-    let mut labels = before.rsplit('/').next()?.rsplit('.');
-    let label = labels.next()?.trim();
+    let (before, _) = mention.host.as_deref()?.split_once(".amazonaws.com")?;
+    let mut labels = before.rsplit('.');
+    let label = labels.next()?;
     let is_like_one =
         label.contains('-') && label.len() <= 32 && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
-    let is_one = partition_of(label).is_some() && (known(label).is_some() || has_known_words(label));
+    // No region has a number of two digits.
+    let is_new = || has_known_words(label) && label.rsplit('-').next().is_some_and(|number| number.len() == 1);
+    let is_one = partition_of(label).is_some() && (known(label).is_some() || is_new());
     (labels.next().is_some() && is_like_one && !is_one).then(|| label.to_owned())
 }
 
@@ -150,7 +167,9 @@ fn denied(text: &str) -> Vec<Candidate> {
     }
     let (id, likelihood) = match denied.because {
         Because::WrongCode => (Id::MfaCodeRefused, Confirmed),
-        _ if action.starts_with("sts:") || denied.because == Because::Root => (Id::AssumeRoleDenied, Confirmed),
+        _ if action.starts_with("sts:AssumeRole") || action == "sts:TagSession" || denied.because == Because::Root => {
+            (Id::AssumeRoleDenied, Confirmed)
+        }
         _ if action.starts_with("sso:") => (Id::SsoRoleDenied, Confirmed),
         Because::SessionCredentials => (Id::EnvironmentShadowsProfile, Possible),
         _ => return Vec::new(),

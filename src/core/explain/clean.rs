@@ -181,8 +181,10 @@ fn without_secrets(text: &str) -> String {
         if is_hidden {
             clean.push_str(HIDDEN);
             clean.push(' ');
-        } else if let Some(at) = assigned.filter(|_| !is_arn) {
-            clean.push_str(bare.get(..at).unwrap_or_default());
+        } else if let Some(at) = assigned.filter(|_| !is_arn && !is_action(bare)) {
+            let before = bare.get(..at).unwrap_or_default();
+            // What stands in front of the name may hold another secret: `?AWSAccessKeyId=…&X-Amz-Security-Token=…`.
+            clean.push_str(if holds_secret(before, false) || before.contains('@') { HIDDEN } else { before });
             if bare.get(at..).is_some_and(|value| value.trim_matches(['"', '\'', ',']).is_empty()) {
                 if !word.ends_with('\n') && is_assignment(bare, &lower) {
                     next = Next::Hidden;
@@ -203,6 +205,17 @@ fn without_secrets(text: &str) -> String {
         }
     }
     clean
+}
+
+/// An action of IAM's: `secretsmanager:GetSecretValue`.
+fn is_action(word: &str) -> bool {
+    let word = word.trim_matches(['"', '\'', '.', ',', '(', ')']);
+    word.split_once(':').is_some_and(|(service, action)| {
+        service.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+            && ["secretsmanager", "sts", "cognito-identity", "cognito-idp"].contains(&service)
+            && action.starts_with(|c: char| c.is_ascii_uppercase())
+            && action.bytes().all(|c| c.is_ascii_alphabetic())
+    })
 }
 
 /// What becomes of the next word.
@@ -312,7 +325,16 @@ mod tests {
             let shown = shown(text);
             assert!(!shown.contains("hunter2") && !shown.contains("0f1e2d3c"), "{shown}");
         }
-        for said in ["missing: aws_secret_access_key and region", "https://sts.amazonaws.com/?x=a@b says no"] {
+        let url = "URL: \"https://b.s3.amazonaws.com/?AWSAccessKeyId=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY&x-amz-security-token=abc\"";
+        let with_user = "https://me:hunter2hunter2@sts.example/?X-Amz-Security-Token=abc";
+        for text in [url, with_user] {
+            assert!(!shown(text).contains("wJalr") && !shown(text).contains("hunter2"), "{}", shown(text));
+        }
+        for said in [
+            "perform: secretsmanager:GetSecretValue on resource",
+            "missing: aws_secret_access_key and region",
+            "https://sts.amazonaws.com/?x=a@b says no",
+        ] {
             assert_eq!(shown(said), said);
         }
         let said = "User: arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_AdministratorAccess_0123456789abcdef/me is not";

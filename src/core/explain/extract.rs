@@ -19,6 +19,8 @@ pub struct Mention {
     pub service: Option<String>,
     /// What was asked for.
     pub operation: Option<String>,
+    /// The host of AWS's that was asked, where the line names it.
+    pub host: Option<String>,
     /// What was said, printable, bounded, without secrets.
     pub message: String,
     /// The access key id, where the text has one of the right form near by.
@@ -41,6 +43,9 @@ const BEFORE: usize = 1024;
 const AFTER: usize = 3 * 1024;
 /// What stands so near to the same code is the same error, in bytes.
 const SAME: usize = 400;
+/// What stands before the code where an SDK shows the error as an object, besides its sentence.
+const FIELDS: [&str; 8] =
+    ["name: '", "Code: '", "code: '", "\"code\":\"", "\"code\": \"", "Some(\"", "'Code': '", "<Code>"];
 /// More different errors than this are not kept.
 const MOST: usize = 32;
 
@@ -89,11 +94,18 @@ impl Scanner {
         for hit in hits.iter().filter(|hit| (from..until).contains(&hit.at)) {
             if counts(&text, *hit, &hits) {
                 let mut mention = read(&text, *hit);
+                let is_name = |general: &&Hit| general.pattern.text == general.pattern.code;
+                if let Some(general) = hits.iter().find(|general| is_name(general) && begins(&text, **general, *hit)) {
+                    general.pattern.code.clone_into(&mut mention.code);
+                }
                 if is_ours(&mention, &text, *hit) {
                     let is_sentence = hit.pattern.text.contains(' ');
                     let last =
                         before.as_ref().filter(|(at, _)| is_sentence && hit.at - at < SAME).map(|(_, last)| last);
-                    if last.is_some_and(|last| last.code == mention.code) {
+                    let is_field = FIELDS.iter().any(|field| around(&text, *hit, 16, 0).ends_with(field));
+                    let last_code =
+                        before.as_ref().filter(|(at, _)| hit.at - at < SAME).map(|(_, last)| last.code.as_str());
+                    if (is_sentence || is_field) && last_code == Some(mention.code.as_str()) {
                         mention.times = 0;
                     }
                     let is_of_sdk = |mention: &Mention| !mention.by_aws;
@@ -136,6 +148,7 @@ impl Scanner {
         known.access_key_id = known.access_key_id.take().or(mention.access_key_id);
         known.arn = known.arn.take().or(mention.arn);
         known.region = known.region.take().or(mention.region);
+        known.host = known.host.take().or(mention.host);
         known.skew_seconds = known.skew_seconds.or(mention.skew_seconds);
         if known.message.len() < mention.message.len() {
             known.message = mention.message;
@@ -235,7 +248,9 @@ fn counts(text: &str, hit: Hit, hits: &[Hit]) -> bool {
         return false;
     }
     match hit.pattern.kind {
-        Kind::Code | Kind::Exact | Kind::General => true,
+        Kind::General => !hits.iter().any(|other| begins(text, hit, *other)),
+        Kind::Common if near(600, &is_code) && hit.pattern.means == "MissingAuthenticationTokenException" => false,
+        Kind::Code | Kind::Exact => true,
         Kind::CommonCode => {
             text.trim() == hit.pattern.text
                 || has_sign(&SIGNS)
@@ -246,6 +261,13 @@ fn counts(text: &str, hit: Hit, hits: &[Hit]) -> bool {
             is_code(other) || other.pattern.kind == Kind::Message && other.at < hit.at && hit.at - other.at < 300
         }),
     }
+}
+
+/// Whether the general name of an SDK's error stands in front of what it means: "CredentialsProviderError: The SSO session …".
+fn begins(text: &str, general: Hit, exact: Hit) -> bool {
+    let gap = text.get(general.end..exact.at);
+    (general.pattern.kind, exact.pattern.kind) == (Kind::General, Kind::Exact)
+        && gap.is_some_and(|gap| gap.len() < 40 && !gap.contains('\n'))
 }
 
 /// Hardly anything but the sentence was pasted.
@@ -262,7 +284,16 @@ fn is_quoted(text: &str, hit: Hit) -> bool {
 
 /// Other makers' errors have AWS's names, and a sentence may go on to say something else.
 fn is_somebody_elses(text: &str, hit: Hit) -> bool {
-    const OTHERS: [&str; 6] = ["aliyun", "tencent", "myqcloud", "huaweicloud", "volces.com", "java.nio.file"];
+    const OTHERS: [&str; 8] = [
+        "aliyun",
+        "tencent",
+        "myqcloud",
+        "huaweicloud",
+        "volces.com",
+        "googleapis.com",
+        "google cloud storage",
+        "java.nio.file",
+    ];
     let after = text.get(hit.end..).unwrap_or_default();
     // The rest of the sentence says something more exact, which is a pattern of its own.
     let rest = after.get(..after.floor_char_boundary(300)).unwrap_or_default();

@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 
 use super::causes;
 use super::extract::Mention;
+use crate::core::access_denied::{self, Because};
 use crate::core::access_key::is_account;
-use crate::core::aws_error;
+use crate::core::aws_error::{self, OfSigner};
 use crate::core::doctor::{Answer, Answers, Certainty, Finding, Id, Report, Severity};
 use crate::core::fix::Fix;
+use crate::core::nearest::did_you_mean;
 
 /// How likely something is behind an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -64,6 +66,8 @@ pub struct Explanation {
 pub struct Here {
     /// The access key ids that stand here.
     pub access_key_ids: Vec<String>,
+    /// The profiles that the AWS files of this shell have.
+    pub profiles: Vec<String>,
     /// The accounts that AWS said that they belong to.
     pub accounts: Vec<String>,
     /// Nothing here gives credentials: whose the error is about stand elsewhere.
@@ -72,13 +76,23 @@ pub struct Here {
 
 impl Here {
     /// From the keys that stand here and what AWS answered.
-    pub fn new(access_key_ids: impl IntoIterator<Item = String>, answers: &Answers, report: &Report) -> Self {
+    pub fn new(
+        access_key_ids: impl IntoIterator<Item = String>,
+        profiles: impl IntoIterator<Item = String>,
+        answers: &Answers,
+        report: &Report,
+    ) -> Self {
         let accounts = answers.iter().filter_map(|(_, answer)| match answer {
             Answer::Accepted { account_id, .. } if !account_id.is_empty() => Some(account_id.clone()),
             _ => None,
         });
         let has_none = report.findings.iter().any(|finding| finding.id == Id::CredentialsMissing);
-        Self { access_key_ids: access_key_ids.into_iter().collect(), accounts: accounts.collect(), has_none }
+        Self {
+            access_key_ids: access_key_ids.into_iter().collect(),
+            profiles: profiles.into_iter().collect(),
+            accounts: accounts.collect(),
+            has_none,
+        }
     }
 
     /// What the text names that is not of here, as the beginning of a sentence.
@@ -139,6 +153,9 @@ fn of_code(mention: &Mention) -> Vec<Fix> {
         "Network" | "Timeout" => {
             "check the network, the name of the host, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the program"
         }
+        _ if aws_error::lookup(mention.means).is_some_and(|entry| entry.of_signer == OfSigner::Denied) => {
+            of_denial(mention)
+        }
         "RequestTimeTooSkewed" => {
             "set this machine's clock right; evercred clock shows how far it is off, and how to mend it"
         }
@@ -148,6 +165,22 @@ fn of_code(mention: &Mention) -> Vec<Fix> {
         },
     };
     vec![Fix::advice(fix)]
+}
+
+/// What to ask for where AWS denies something, as far as its words go.
+fn of_denial(mention: &Mention) -> &'static str {
+    let denied = access_denied::read(&mention.message);
+    match denied.because {
+        Because::SessionCredentials => "call it with the user's long-term key: a profile with that key and no token",
+        Because::Root => "use the key of an IAM user, or IAM Identity Center, and not that of the account's root user",
+        Because::Forbidden(_) => {
+            "ask an administrator to change the policy that forbids it: allowing it elsewhere does not help"
+        }
+        _ if denied.action.is_some() => "ask an administrator for the permission that the message names",
+        _ => {
+            "see who is asking (aws sts get-caller-identity), and ask an administrator which policy refuses it: the message does not say"
+        }
+    }
 }
 
 /// What the message itself makes likely was looked for here, and is not so.
@@ -171,6 +204,9 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
         } else {
             as_found(&mut cause, &found, elsewhere.as_deref());
         }
+        if cause.id == Id::ProfileBroken && cause.likelihood != Likelihood::Confirmed {
+            by_name(&mut cause, mention, here);
+        }
         causes.push(cause);
     }
     let others = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
@@ -185,7 +221,7 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
     // What is only possible is not mended before it was seen: the advice of the code stands above it.
     let is_likely = |cause: &&mut Cause| cause.likelihood <= Likelihood::Likely && cause.fix.is_empty();
     if let Some(cause) = causes.first_mut().filter(is_likely) {
-        cause.fix = match fix_of(cause.id) {
+        cause.fix = match fix_of(cause.id, mention) {
             Some(fix) => vec![Fix::advice(fix)],
             None => of_code(mention),
         };
@@ -194,7 +230,7 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
 }
 
 /// The advice of the table is about the code; what the message says may be more exact.
-fn fix_of(id: Id) -> Option<&'static str> {
+fn fix_of(id: Id, mention: &Mention) -> Option<&'static str> {
     let fix = match id {
         Id::ClockSkewed => "set this machine's clock right; evercred clock shows how far it is off, and how to mend it",
         Id::RegionInvalid => "correct the region: aws configure set region, or AWS_REGION and AWS_DEFAULT_REGION",
@@ -204,6 +240,7 @@ fn fix_of(id: Id) -> Option<&'static str> {
             "lower duration_seconds: a role's longest session is set on the role, and a role assumed from another role's \
              session lives one hour at most"
         }
+        Id::AssumeRoleDenied if access_denied::read(&mention.message).because == Because::Root => return None,
         Id::AssumeRoleDenied => {
             "have the role's trust policy and this caller's own policies looked at by an administrator of the role's account"
         }
@@ -215,8 +252,41 @@ fn fix_of(id: Id) -> Option<&'static str> {
     Some(fix)
 }
 
+/// A profile that the message names is there, or it is not, whichever profile this shell uses.
+fn by_name(cause: &mut Cause, mention: &Mention, here: &Here) {
+    if mention.means != "ProfileNotFound" || here.profiles.is_empty() {
+        return;
+    }
+    // "The config profile (dev) could not be found", "No AWS profile named 'dev'", "failed to get shared config profile, dev".
+    let words =
+        mention.message.split(|c: char| c.is_whitespace() || "()'\",:".contains(c)).filter(|word| !word.is_empty());
+    let Some(name) = words.skip_while(|word| !word.eq_ignore_ascii_case("profile")).find(|word| {
+        !["profile", "named", "could", "not", "for", "config"].contains(&word.to_ascii_lowercase().as_str())
+    }) else {
+        return;
+    };
+    let is_here = here.profiles.iter().any(|profile| profile == name);
+    cause.evidence = if is_here {
+        vec![format!(
+            "the AWS files that this shell reads have a profile \"{name}\": the program reads others, or the profile is new"
+        )]
+    } else {
+        vec![format!(
+            "profile \"{name}\" is in neither of the AWS files that this shell reads{}",
+            did_you_mean(name, here.profiles.iter().map(String::as_str))
+        )]
+    };
+    cause.likelihood = if is_here { Likelihood::Possible } else { Likelihood::Confirmed };
+}
+
 fn as_found(cause: &mut Cause, found: &[&Finding], elsewhere: Option<&str>) {
-    let confirmed = found.iter().any(|finding| finding.certainty == Certainty::Confirmed);
+    // What is only worth knowing is so on healthy machines, too.
+    let is_wrong = |finding: &&&Finding| finding.severity != Severity::Info;
+    if !found.iter().any(|finding| is_wrong(&finding)) {
+        cause.evidence.extend(found.iter().map(|finding| finding.title.clone()));
+        return;
+    }
+    let confirmed = found.iter().any(|finding| is_wrong(&finding) && finding.certainty == Certainty::Confirmed);
     if let Some(elsewhere) = elsewhere {
         cause.evidence.push(format!("{elsewhere}; what was found here may be another matter"));
     } else if confirmed {

@@ -141,6 +141,7 @@ static SENTENCES: &[Pattern] = &[
     exact("Unable to parse config file:", "ConfigParseError", "ProfileUnreadable"),
     exact("is configured to use SSO but is missing required configuration", "InvalidConfigError", "ProfileUnreadable"),
     exact("The credential source \"", "InvalidConfigError", "ProfileUnreadable"),
+    exact("Missing the following required SSO configuration values", "InvalidConfigError", "ProfileUnreadable"),
     exact("The specified sso-session does not exist:", "InvalidConfigError", "ProfileUnreadable"),
     exact("Please reauthenticate using 'aws login'", "LoginRefreshRequired", "LoginExpired"),
     general("Connect timeout on endpoint URL", "ConnectTimeoutError", "Network"),
@@ -157,6 +158,12 @@ static SENTENCES: &[Pattern] = &[
     exact("failed to read cached SSO token file", "SsoSessionExpired", "SsoSessionExpired"),
     exact("SSOProviderInvalidToken", "SSOProviderInvalidToken", "SsoSessionExpired"),
     exact("the SSO session has expired or is invalid", "SSOProviderInvalidToken", "SsoSessionExpired"),
+    exact(
+        "assume role with MFA enabled, but AssumeRoleTokenProvider",
+        "AssumeRoleTokenProviderNotSetError",
+        "MfaCodeMissing",
+    ),
+    common("no such host", "no such host", "Network"),
     exact("Invalid Configuration: Missing Region", "Missing Region", "NoRegion"),
     exact("static credentials are empty", "StaticCredentialsEmptyError", "NoCredentials"),
     common("certificate has expired or is not yet valid", "x509", "TlsClock"),
@@ -168,6 +175,7 @@ static SENTENCES: &[Pattern] = &[
     general("Unable to load credentials from any of the providers in the chain", "SdkClientException", "NoCredentials"),
     general("Unable to load AWS credentials from any provider in the chain", "SdkClientException", "NoCredentials"),
     exact("Unable to load region from any of the providers in the chain", "SdkClientException", "NoRegion"),
+    exact("Unable to find a region via the region provider chain", "SdkClientException", "NoRegion"),
     exact("Unable to load SSO token", "SdkClientException", "SsoSessionExpired"),
     general("Failed to refresh process-based credentials", "ProcessFailed", "ProcessFailed"),
     exact("Token expired - needs a refresh", "ExpiredToken", "ExpiredToken"),
@@ -184,6 +192,13 @@ static SENTENCES: &[Pattern] = &[
     general("CredentialsError: Missing credentials in config", "CredentialsError", "NoCredentials"),
     exact("ConfigError: Missing region in config", "ConfigError", "NoRegion"),
     common("Region is missing", "Region is missing", "NoRegion"),
+    exact(
+        "requires multi-factor authentication, but no MFA code callback",
+        "CredentialsProviderError",
+        "MfaCodeMissing",
+    ),
+    general("UnknownEndpoint: Inaccessible host:", "UnknownEndpoint", "Network"),
+    common("getaddrinfo ENOTFOUND", "ENOTFOUND", "Network"),
     // The SDK for Rust
     general("the credential provider was not enabled", "CredentialsNotLoaded", "NoCredentials"),
     general("no providers in chain provided credentials", "CredentialsNotLoaded", "NoCredentials"),
@@ -210,16 +225,28 @@ static SENTENCES: &[Pattern] = &[
     general("MissingCredentialsError", "MissingCredentialsError", "NoCredentials"),
     general("unable to sign request without credentials set", "MissingCredentialsError", "NoCredentials"),
     general("Error retrieving credentials from the instance profile metadata", "CredentialsException", "NoCredentials"),
+    exact("Missing required client configuration options: region", "InvalidArgumentException", "NoRegion"),
+    exact("MissingRegionError", "MissingRegionError", "NoRegion"),
+    // Clients of HTTP, of a key with a line break or the like in it: Python, Go, Node
+    exact("Invalid header value b'AWS4-HMAC", "ValueError", "KeyUnprintable"),
+    exact("invalid header field value for \"Authorization\"", "net/http", "KeyUnprintable"),
+    exact("invalid header field value for \"X-Amz-Security-Token\"", "net/http", "KeyUnprintable"),
+    exact("Invalid character in header content [\"authorization\"]", "ERR_INVALID_CHAR", "KeyUnprintable"),
+    exact("Invalid character in header content [\"x-amz-security-token\"]", "ERR_INVALID_CHAR", "KeyUnprintable"),
     // Terraform
+    general("no valid credential sources for", "No valid credential sources", "NoCredentials"),
+    exact("invalid AWS Region:", "InvalidRegion", "InvalidRegion"),
     general("No valid credential sources", "No valid credential sources", "NoCredentials"),
     // AWS CDK (github.com/aws/aws-cdk/issues/32357), the Serverless Framework (github.com/serverless/serverless/issues/10729)
     general("Need to perform AWS calls for account", "NoCredentials", "NoCredentials"),
     exact("but the current credentials are for", "AccountMismatch", "AccountMismatch"),
+    general("Unable to resolve AWS account to use", "NoCredentials", "NoCredentials"),
     general("AWS provider credentials not found", "NoCredentials", "NoCredentials"),
     // kubectl, of the helper in its configuration
     general("executable aws failed with exit code", "ExecPluginFailed", "ExecPluginFailed"),
     general("executable aws-iam-authenticator failed with exit code", "ExecPluginFailed", "ExecPluginFailed"),
     // docker and ECR, git and CodeCommit
+    common("unexpected status from HEAD request to", "unexpected status", "RegistryNotLoggedIn"),
     exact(
         "Your authorization token has expired. Reauthenticate and try again",
         "RegistryTokenExpired",

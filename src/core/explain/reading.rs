@@ -16,7 +16,9 @@ pub(super) fn read(text: &str, hit: Hit) -> Mention {
     let paragraph = after.split("\n\n").next().unwrap_or(after);
     let message = message(text, hit, before, after);
     let near = around(text, hit, 600, 1_500);
-    let operation = operation(before, paragraph);
+    // The answer to a HEAD has no code: the pattern ends in the middle of the operation's name.
+    let of_head = || text.get(hit.end.checked_sub(4)?..).filter(|_| hit.pattern.means == "HeadRefused").and_then(name);
+    let operation = of_head().or_else(|| operation(before, paragraph));
     let arn = between(near, "User: ", &[" ", "\n"]).filter(|arn| arn.starts_with("arn:")).or_else(|| first_arn(near));
     Mention {
         service: service(before, paragraph, if by_aws { near } else { line }, operation.as_deref()),
@@ -25,7 +27,8 @@ pub(super) fn read(text: &str, hit: Hit) -> Mention {
         skew_seconds: skew(near),
         arn: arn.map(shown),
         code: hit.pattern.code.to_owned(),
-        means: hit.pattern.means,
+        means: means(hit, operation.as_deref(), &message, after),
+        host: host_of_aws(line),
         general: hit.pattern.kind == Kind::General,
         by_aws,
         operation,
@@ -34,12 +37,37 @@ pub(super) fn read(text: &str, hit: Hit) -> Mention {
     }
 }
 
+/// The code that says what it means; some sentences mean other things by what stands behind them.
+fn means(hit: Hit, operation: Option<&str>, message: &str, after: &str) -> &'static str {
+    let is_web_identity =
+        operation == Some("AssumeRoleWithWebIdentity") || message.starts_with("Token expired: current");
+    match hit.pattern.means {
+        // That call is not signed: it is the token of the identity provider that has expired.
+        "ExpiredToken" | "ExpiredTokenException" if is_web_identity => "WebIdentityExpired",
+        // Another program's are `custom-process`.
+        "ProcessFailed"
+            if hit.pattern.text.starts_with("Error when retrieving") && !after.starts_with(" custom-process") =>
+        {
+            "NoCredentials"
+        }
+        other => other,
+    }
+}
+
+/// The host of AWS's that the line names.
+fn host_of_aws(line: &str) -> Option<String> {
+    let hosts = line.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-')));
+    let host = hosts.into_iter().find(|host| host.contains(".amazonaws.com"))?;
+    (host.len() <= 128).then(|| shown(host))
+}
+
+fn name(text: &str) -> Option<String> {
+    let name: String = text.chars().take_while(|c| c.is_ascii_alphanumeric()).take(64).collect();
+    (name.len() > 2 && name.starts_with(|c: char| c.is_ascii_uppercase()) && !holds_secret(&name, false))
+        .then_some(name)
+}
+
 fn operation(before: &str, after: &str) -> Option<String> {
-    let name = |text: &str| {
-        let name: String = text.chars().take_while(|c| c.is_ascii_alphanumeric()).take(64).collect();
-        (name.len() > 2 && name.starts_with(|c: char| c.is_ascii_uppercase()) && !holds_secret(&name, false))
-            .then_some(name)
-    };
     let line = before.rsplit("\n\n").next().unwrap_or(before);
     after
         .split_once("when calling the ")

@@ -95,7 +95,7 @@ pub(super) fn of(mention: &Mention) -> &'static [(Id, Likelihood)] {
             (Id::ClockUnsynchronised, Possible),
         ],
         "RequestInTheFuture" | "RequestTimeTooSkewed" => &[
-            (Id::ClockSkewed, Likely),
+            (Id::ClockSkewed, Confirmed),
             (Id::ClockZone, Possible),
             (Id::ClockUnsynchronised, Possible),
             (Id::CredentialsExpired, Possible),
@@ -159,6 +159,11 @@ pub(super) fn of(mention: &Mention) -> &'static [(Id, Likelihood)] {
             (Id::AccountMismatch, Possible),
             (Id::ClockSkewed, Possible),
         ],
+        "WebIdentityExpired" => &[(Id::CredentialsExpired, Likely), (Id::ClockSkewed, Possible)],
+        "MfaCodeMissing" => &[(Id::MfaRequired, Confirmed)],
+        "KeyUnprintable" => {
+            &[(Id::AccessKeyMalformed, Likely), (Id::SessionTokenMalformed, Likely), (Id::SecretKeyMalformed, Possible)]
+        }
         "SmtpRefused" => &[(Id::AccessKeyUnknown, Possible), (Id::RegionInconsistent, Possible)],
         "AccountMismatch" => &[
             (Id::AccountMismatch, Confirmed),
@@ -223,7 +228,9 @@ pub(super) fn why(id: Id) -> &'static str {
         Id::SessionTokenWithoutMfa => "credentials of GetSessionToken without MFA are refused by IAM",
         Id::ToolCachedCredentials => "a tool may have kept older keys of its own",
         Id::ClientsDisagree => "SDKs do not all choose the same credentials from the same settings",
-        Id::ClockSkewed => "a clock that is off is reported to show so, too",
+        Id::ClockSkewed => {
+            "AWS refuses what is signed with a time that is far off, and is reported to say so in these words, too"
+        }
         Id::ClockZone => "a clock set to local time as if it were UTC is off by whole hours",
         Id::ClockUnsynchronised => "nothing may be keeping the clock right",
         Id::SecretKeyWrong => {

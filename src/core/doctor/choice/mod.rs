@@ -131,7 +131,13 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Find
         .variables
         .iter()
         .find(|(name, value)| value.is_empty() && ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].contains(name));
+    let variables = &case.evidence.variables;
+    let (present, older) = (variables.get("AWS_PROFILE"), variables.get("AWS_DEFAULT_PROFILE"));
     let fix = match (&case.profile, empty) {
+        _ if case.evidence.named.is_none() && present.is_some() && older.is_some() && present != older => Fix::command(
+            "AWS_PROFILE and AWS_DEFAULT_PROFILE name different profiles, and not every program reads both: keep the first.",
+            unset(case, &["AWS_DEFAULT_PROFILE"]),
+        ),
         (_, Some((name, _))) => {
             Fix::command("Unset the variable: to some programs an empty name is a name.", unset(case, &[name]))
         }
@@ -146,6 +152,13 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Find
 fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings) {
     // A profile of evercred.toml is the daemon's alone, and its plan may be good.
     if choices.iter().any(|(_, uses)| uses.gives()) || matches!(case.plan, Some(Ok(_))) {
+        return;
+    }
+    // What stands in a file that can't be read as a whole is not known.
+    if case.evidence.problems.iter().any(|problem| problem.fatal) {
+        for id in [Id::CredentialsMissing, Id::ClientsDisagree] {
+            findings.not_looked_for(id, "an AWS file has to be mended first");
+        }
         return;
     }
     let finding = match (&case.profile, &case.plan) {
@@ -176,8 +189,11 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
             .evidence(
                 "no keys, web identity or container endpoint are in the variables, and there is no profile \"default\"",
             )
-            .fix(Fix::command("Name a profile; these are in the files.", "evercred profiles"))
-            .fix(Fix::command("Or make one: for a user's key.", configure("default")))
+            .fixes(
+                (!case.evidence.profiles_of_daemon.profiles.is_empty())
+                    .then(|| Fix::command("Name a profile; these are in the files.", "evercred profiles")),
+            )
+            .fix(Fix::command("Make a profile: for a user's key.", configure("default")))
             .fix(Fix::command("Or for IAM Identity Center.", "aws configure sso")),
     };
     let near = case.subjects.iter().find_map(|subject| key_shape::near_miss(case, subject));

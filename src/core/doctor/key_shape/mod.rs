@@ -5,7 +5,7 @@ mod values;
 use self::values::{Mistake, are_swapped, key_id_mistake, secret_mistake, token_mistake};
 
 use super::commands::{configure, unset};
-use super::question;
+use super::region;
 use super::{Answer, Case, Certainty, Finding, Findings, Id, Located, Severity, Subject, Whose};
 use crate::core::access_key::is_id;
 use crate::core::fix::Fix;
@@ -36,7 +36,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
 fn forms(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
     for (id, name, part, mistake) in mistakes(subject) {
         // Emulators and other makers' services have keys of other forms.
-        if !mistake.certain && question::endpoint(case, None).url.is_some() && !subject.has_aws_id() {
+        if !mistake.certain && region::calls_elsewhere(case) && !subject.has_aws_id() {
             continue;
         }
         findings.add(malformed(case, subject, id, name, part, mistake));
@@ -309,7 +309,9 @@ pub(super) fn replacement(subject: &Subject<'_>) -> Vec<Fix> {
         ),
         install,
     ];
-    if let (id, true) = (subject.shown_id(), subject.has_aws_id()) {
+    // Nobody's key can't be turned off.
+    let is_somebodys = subject.has_aws_id() && !subject.access_key_id.is_some_and(|id| values::is_example(id.text));
+    if let (id, true) = (subject.shown_id(), is_somebodys) {
         fixes.push(Fix::command(
             "Then turn the old key off, and delete it when nothing misses it.",
             format!(

@@ -40,6 +40,11 @@ const OTHER_IDS: [(&str, &str); 11] = [
 /// No session token that AWS gives out is shorter by far; AWS says only that their length is not fixed.
 const SHORTEST_TOKEN: usize = 64;
 
+/// Whether it is an id of AWS's documentation.
+pub(super) fn is_example(id: &str) -> bool {
+    EXAMPLE_IDS.contains(&id)
+}
+
 /// What is wrong with an access key id; `secret` is what stands for its secret.
 pub(super) fn key_id_mistake(text: &str, secret: Option<&str>) -> Option<Mistake> {
     if is_placeholder(text) {
@@ -187,13 +192,13 @@ fn foreign_matter(text: &str) -> Option<String> {
     }
     let (at, found) = text.chars().enumerate().find(|(_, c)| !c.is_ascii_graphic())?;
     let place =
-        if at + 1 == text.chars().count() { "at its end".to_owned() } else { format!("as character {}", at + 1) };
+        if at + 1 == text.chars().count() { "at its end".to_owned() } else { format!("at position {}", at + 1) };
     Some(match found {
         '\r' => format!("has a carriage return {place}, as files that were written on Windows have"),
         '\n' => format!("has a line break {place}"),
         ' ' | '\t' => format!("has a blank {place}"),
         '\u{a0}' => format!("has a no-break space {place}, as copies from web pages have"),
-        c if c.is_control() || is_invisible(c) => format!("has a character {place} that does not show"),
+        c if c.is_control() || is_invisible(c) => format!("has an invisible character {place}"),
         _ => format!("has a letter {place} that is not one of the Latin alphabet's, though it may look like one"),
     })
 }
@@ -212,10 +217,10 @@ mod tests {
         for (text, part) in [
             ("\"AKIAQMARKEDUSERKEY23\"", "quotes"),
             ("AKIAQMARKEDUSERKEY23\r", "carriage return"),
-            ("AKIAQMARKED USERKEY23", "blank as character 12"),
+            ("AKIAQMARKED USERKEY23", "blank at position 12"),
             ("AKIAQMARKEDUSERKEY2\u{a0}", "no-break space at its end"),
             ("\u{0410}KIAQMARKEDUSERKEY23", "Latin"),
-            ("AKIAQMARKED\u{200b}USERKEY23", "does not show"),
+            ("AKIAQMARKED\u{200b}USERKEY23", "invisible"),
             ("akiaqmarkeduserkey23", "small letters"),
             ("AKIAqMARKEDUSERKEY23", "small letters"),
             ("AKIAQMARKEDUSERKEY2", "has 19 characters"),

@@ -79,12 +79,14 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
         let Some(why) = subject.access_key_id.and_then(|id| why_emulators(id.text.trim())) else { continue };
         let is_refused = matches!(case.answers.as_is(&subject.whose), Some(Answer::Refused(refusal))
             if aws_error::lookup(&refusal.code).is_some_and(aws_error::Entry::refuses_signer));
-        // Some services may be sent to the emulator, and these keys be meant for them alone.
         let elsewhere = overrides(case).into_iter().find(|found| found.whose() != Host::Aws);
-        let severity = if elsewhere.is_some() && ignored(case).is_none() { Severity::Warning } else { Severity::Error };
+        // Some services are sent to the emulator, and these keys are meant for them alone.
+        if elsewhere.is_some() && ignored(case).is_none() {
+            continue;
+        }
         let mut finding = Finding::new(
             Id::EndpointOverridden,
-            severity,
+            Severity::Error,
             format!(
                 "the keys of {} are those of an emulator, and calls go to AWS, which does not know them",
                 subject.called()
@@ -155,6 +157,9 @@ fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
     let finding = all.iter().fold(finding, |finding, found| {
         finding.evidence(format!("{} sends {} to {}", case.place(&found.url), found.calls(), found.shown()))
     });
+    if for_service(case, "sts").is_none() {
+        return findings.add(finding);
+    }
     let for_profile = case.profile.as_deref().map(|name| format!(" {}", option(name)));
     findings.add(finding.fix(Fix::command(
         "To see what AWS itself says, leave them out once.",

@@ -17,6 +17,7 @@ use super::case::Located;
 use super::{Case, Findings};
 use crate::core::fix::Fix;
 use crate::core::partitions::known_partition;
+use crate::core::url_host::Host;
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     names::look(case, findings);
@@ -36,6 +37,11 @@ pub(in crate::core::doctor) fn endpoint_of<'a>(case: &Case<'a>, service: &str) -
 /// Where the setting stands that sends the calls to a service somewhere else.
 pub(in crate::core::doctor) fn place_of_endpoint(case: &Case<'_>, service: &str) -> Option<String> {
     override_of::for_service(case, service).map(|found| case.place(&found.url))
+}
+
+/// Whether any call goes somewhere else than to AWS: its keys may be of another maker's.
+pub(in crate::core::doctor) fn calls_elsewhere(case: &Case<'_>) -> bool {
+    override_of::ignored(case).is_none() && override_of::overrides(case).iter().any(|found| found.whose() != Host::Aws)
 }
 
 /// How that setting is taken away.

@@ -27,7 +27,9 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&[Id::RegionInvalid]);
     for located in all(case).into_iter().chain(sso_region(case)) {
         match fault(located.text) {
-            Some(Fault { meant: None, .. }) if is_another_makers(case, located.text) => {}
+            Some(fault)
+                if (fault.meant.is_none() || fault.severity == Severity::Info)
+                    && is_another_makers(case, located.text) => {}
             Some(fault) => findings.add(finding(case, &located, fault)),
             None => {}
         }

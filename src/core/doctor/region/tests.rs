@@ -229,7 +229,7 @@ fn keys_of_an_emulator_are_not_for_aws() {
         ("test", &[][..], Some(Error)),
         ("000000000000", &[], Some(Error)),
         ("LKIAQAAAAAAAAAAAAAAA", &[], Some(Error)),
-        ("test", &[("AWS_ENDPOINT_URL_S3", "http://localhost:4566")], Some(Warning)),
+        ("test", &[("AWS_ENDPOINT_URL_S3", "http://localhost:4566")], Some(Info)),
         (
             "test",
             &[("AWS_ENDPOINT_URL", "http://localhost:4566"), ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")],
