@@ -1,5 +1,8 @@
 //! Finds AWS errors in a text: fed pieces of any size, in bounded memory.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::clean::Cleaner;
 use super::patterns::{self, Kind, Pattern, is_of_word};
 use super::reading::{around, read};
@@ -41,6 +44,8 @@ const PIECE: usize = 4096;
 /// What may belong to an error before its code, and after it, in bytes.
 const BEFORE: usize = 1024;
 const AFTER: usize = 3 * 1024;
+/// So many different ones are remembered.
+const MOST_SEEN: usize = 10_000;
 /// What stands so near to the same code is the same error, in bytes.
 const SAME: usize = 400;
 /// What stands before the code where an SDK shows the error as an object, besides its sentence.
@@ -57,6 +62,8 @@ pub struct Scanner {
     mentions: Vec<Mention>,
     /// How much of the window's beginning has been looked at.
     looked_at: usize,
+    /// What became of hits by the words next to them: logs repeat themselves.
+    seen: HashMap<u64, Option<Kept>>,
 }
 
 /// All of a text at once.
@@ -89,38 +96,20 @@ impl Scanner {
         let until = if at_end { text.len() } else { text.floor_char_boundary(text.len().saturating_sub(AFTER)) };
         let from = self.looked_at;
         let hits = hits(&text);
-        // An SDK's exception and its sentence, or a code and AWS's own words for it, are one error.
-        let mut before: Option<(usize, Mention)> = None;
+        let mut before: Option<(usize, Kept)> = None;
         for hit in hits.iter().filter(|hit| (from..until).contains(&hit.at)) {
-            if counts(&text, *hit, &hits) {
-                let mut mention = read(&text, *hit);
-                let is_name = |general: &&Hit| general.pattern.text == general.pattern.code;
-                if let Some(general) = hits.iter().find(|general| is_name(general) && begins(&text, **general, *hit)) {
-                    general.pattern.code.clone_into(&mut mention.code);
-                }
-                if is_ours(&mention, &text, *hit) {
-                    let is_sentence = hit.pattern.text.contains(' ');
-                    let last =
-                        before.as_ref().filter(|(at, _)| is_sentence && hit.at - at < SAME).map(|(_, last)| last);
-                    let is_field = FIELDS.iter().any(|field| around(&text, *hit, 16, 0).ends_with(field));
-                    let last_code =
-                        before.as_ref().filter(|(at, _)| hit.at - at < SAME).map(|(_, last)| last.code.as_str());
-                    if (is_sentence || is_field) && last_code == Some(mention.code.as_str()) {
-                        mention.times = 0;
+            let words = hash_around(&text, *hit);
+            let kept = match self.seen.get(&words) {
+                Some(kept) => kept.inspect(|kept| self.count(*kept)),
+                None => {
+                    let kept = self.look_at(&text, *hit, &hits, before);
+                    if self.seen.len() < MOST_SEEN {
+                        self.seen.insert(words, kept);
                     }
-                    let is_of_sdk = |mention: &Mention| !mention.by_aws;
-                    let goes_on = last.is_some_and(|last| {
-                        is_of_sdk(last)
-                            && is_of_sdk(&mention)
-                            && last.means == mention.means
-                            && last.code != mention.code
-                    });
-                    if !goes_on {
-                        before = Some((hit.at, mention.clone()));
-                        self.keep(mention);
-                    }
+                    kept
                 }
-            }
+            };
+            before = kept.map(|kept| (hit.at, kept)).or(before);
         }
         let kept = text.floor_char_boundary(until.saturating_sub(BEFORE));
         self.looked_at = until - kept;
@@ -128,21 +117,57 @@ impl Scanner {
         self.window.drain(..kept);
     }
 
-    fn keep(&mut self, mention: Mention) {
+    fn count(&mut self, kept: Kept) {
+        if let Some(mention) = self.mentions.get_mut(kept.at) {
+            mention.times = mention.times.saturating_add(kept.times);
+        }
+    }
+
+    /// Reads what stands around a hit, and keeps it; `None` where it is nothing, or part of the error before.
+    fn look_at(&mut self, text: &str, hit: Hit, hits: &[Hit], before: Option<(usize, Kept)>) -> Option<Kept> {
+        if !counts(text, hit, hits) {
+            return None;
+        }
+        let mut mention = read(text, hit);
+        let is_name = |general: &&Hit| general.pattern.text == general.pattern.code;
+        if let Some(general) = hits.iter().find(|general| is_name(general) && begins(text, **general, hit)) {
+            general.pattern.code.clone_into(&mut mention.code);
+        }
+        if !is_ours(&mention, text, hit) {
+            return None;
+        }
+        // An SDK's exception and its sentence, or a code and AWS's own words for it, are one error.
+        let last = before.filter(|(at, _)| hit.at - at < SAME).and_then(|(_, kept)| self.mentions.get(kept.at));
+        if let Some(last) = last {
+            let is_sentence = hit.pattern.text.contains(' ');
+            let is_field = FIELDS.iter().any(|field| around(text, hit, 16, 0).ends_with(field));
+            if (is_sentence || is_field) && last.code == mention.code {
+                mention.times = 0;
+            } else if is_sentence && !last.by_aws && !mention.by_aws && last.means == mention.means {
+                return None;
+            }
+        }
+        self.keep(mention)
+    }
+
+    /// Where it was kept; `None` where there are too many already.
+    fn keep(&mut self, mention: Mention) -> Option<Kept> {
         let same = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
-        let known = self.mentions.iter_mut().find(|known| {
+        let times = mention.times;
+        let known = self.mentions.iter_mut().enumerate().find(|(_, known)| {
             known.code == mention.code
                 && same(&known.service, &mention.service)
                 && same(&known.operation, &mention.operation)
                 && same(&known.arn, &mention.arn)
         });
-        let Some(known) = known else {
-            if self.mentions.len() < MOST {
-                self.mentions.push(Mention { times: 1, ..mention });
+        let Some((at, known)) = known else {
+            if self.mentions.len() >= MOST {
+                return None;
             }
-            return;
+            self.mentions.push(Mention { times: 1, ..mention });
+            return Some(Kept { at: self.mentions.len() - 1, times: 1 });
         };
-        known.times = known.times.saturating_add(mention.times);
+        known.times = known.times.saturating_add(times);
         known.service = known.service.take().or(mention.service);
         known.operation = known.operation.take().or(mention.operation);
         known.access_key_id = known.access_key_id.take().or(mention.access_key_id);
@@ -153,7 +178,26 @@ impl Scanner {
         if known.message.len() < mention.message.len() {
             known.message = mention.message;
         }
+        Some(Kept { at, times })
     }
+}
+
+/// Where a mention was kept, and how often it counts.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    at: usize,
+    times: u64,
+}
+
+/// The words next to a hit: an error that is repeated in them says nothing new. What is further away, like the time in front of
+/// a line of a log and the id of a request behind, may differ.
+fn hash_around(text: &str, hit: Hit) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hit.pattern.text.hash(&mut hasher);
+    let from = around(text, hit, 40, 0);
+    from.hash(&mut hasher);
+    around(text, Hit { at: hit.end, ..hit }, 0, 200).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A place where something is that is looked for.

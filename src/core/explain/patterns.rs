@@ -267,16 +267,40 @@ static SENTENCES: &[Pattern] = &[
 
 /// Everything that begins with `word`; codes come before sentences.
 pub(super) fn beginning_with(word: &str) -> &'static [Pattern] {
-    // Every word of a log is looked up.
-    static BY_WORD: LazyLock<HashMap<&'static str, Vec<Pattern>>> = LazyLock::new(|| {
+    static INDEX: LazyLock<Index> = LazyLock::new(Index::new);
+    INDEX.get(word)
+}
+
+/// Every word of a log is looked up: most are none by their first two letters alone.
+struct Index {
+    by_word: HashMap<&'static str, Vec<Pattern>>,
+    by_letters: Vec<bool>,
+}
+
+impl Index {
+    fn new() -> Self {
         let mut by_word: HashMap<&str, Vec<Pattern>> = HashMap::new();
+        let mut by_letters = vec![false; 1 << 16];
         for pattern in codes().chain(SENTENCES.iter().copied()) {
             let first = pattern.text.split(|c: char| !is_of_word(c)).next().unwrap_or_default();
             by_word.entry(first).or_default().push(pattern);
+            if let Some(is_there) = letters(first).and_then(|letters| by_letters.get_mut(letters)) {
+                *is_there = true;
+            }
         }
-        by_word
-    });
-    BY_WORD.get(word).map(Vec::as_slice).unwrap_or_default()
+        Self { by_word, by_letters }
+    }
+
+    fn get(&self, word: &str) -> &[Pattern] {
+        let may_be = letters(word).and_then(|letters| self.by_letters.get(letters)).is_some_and(|is_there| *is_there);
+        if may_be { self.by_word.get(word).map(Vec::as_slice).unwrap_or_default() } else { &[] }
+    }
+}
+
+/// The first two letters of a word as a number; no shorter word begins a pattern.
+fn letters(word: &str) -> Option<usize> {
+    let [first, second, ..] = word.as_bytes() else { return None };
+    Some(usize::from(*first) << 8 | usize::from(*second))
 }
 
 fn codes() -> impl Iterator<Item = Pattern> {
