@@ -290,7 +290,7 @@ pub(super) static TABLE: &[Entry] = &[
         "NoCredentials",
         ErrorClass::Permanent,
         "the program found no credentials in any of the places where it looks",
-        "name a profile that has credentials (AWS_PROFILE), or run the program with evercred exec PROFILE -- COMMAND",
+        "name a profile that has credentials (AWS_PROFILE), or run the program with evercred exec PROFILE --static -- COMMAND",
     ),
     ours(
         "PartialCredentials",

@@ -67,6 +67,10 @@ fn by_message(mention: &Mention) -> Vec<Candidate> {
     if is_about_time(mention) {
         return one(Id::ClockSkewed, Confirmed, "the message says that the time of the request was off".to_owned());
     }
+    if ["RequestTimeTooSkewed", "RequestInTheFuture"].contains(&mention.means) {
+        let sentence = "AWS says that the time that the request was signed with is too far off its own";
+        return one(Id::ClockSkewed, Confirmed, sentence.to_owned());
+    }
     // botocore's sentences.
     if mention.code == "InfiniteLoopConfigError" {
         let sentence = "the message says that the profiles name each other as source_profile in a circle";

@@ -234,6 +234,7 @@ fn fix_of(id: Id, mention: &Mention) -> Option<&'static str> {
     let fix = match id {
         Id::ClockSkewed => "set this machine's clock right; evercred clock shows how far it is off, and how to mend it",
         Id::RegionInvalid => "correct the region: aws configure set region, or AWS_REGION and AWS_DEFAULT_REGION",
+        Id::ProfileBroken if mention.means == "ProfileNotFound" => return None,
         Id::ProfileBroken => "correct the setting that the message names: evercred profiles says where it stands",
         Id::MfaCodeRefused => "type the code that the device shows next: each is good once",
         Id::DurationTooLong => {

@@ -228,9 +228,7 @@ pub(super) fn why(id: Id) -> &'static str {
         Id::SessionTokenWithoutMfa => "credentials of GetSessionToken without MFA are refused by IAM",
         Id::ToolCachedCredentials => "a tool may have kept older keys of its own",
         Id::ClientsDisagree => "SDKs do not all choose the same credentials from the same settings",
-        Id::ClockSkewed => {
-            "AWS refuses what is signed with a time that is far off, and is reported to say so in these words, too"
-        }
+        Id::ClockSkewed => "a clock that is far off is reported to bring this error, too",
         Id::ClockZone => "a clock set to local time as if it were UTC is off by whole hours",
         Id::ClockUnsynchronised => "nothing may be keeping the clock right",
         Id::SecretKeyWrong => {
