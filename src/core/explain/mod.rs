@@ -1,6 +1,7 @@
 //! What an AWS error message means here and now: finds the errors in a text of any size, knows what causes each, and holds the
 //! causes against what the doctor found.
 
+mod advice;
 mod causes;
 mod clean;
 mod extract;

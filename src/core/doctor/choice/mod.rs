@@ -66,6 +66,8 @@ pub enum Uses {
     Container,
     /// It gives up before it has looked everywhere; the end of a sentence.
     Fails(String),
+    /// What it would be stands in a file that can't be read as a whole.
+    Unknown,
     /// Nothing but the metadata of an EC2 instance is left, which a laptop has not.
     Nothing,
 }
@@ -73,7 +75,7 @@ pub enum Uses {
 impl Uses {
     /// Whether there are credentials at its end, as far as can be seen.
     fn gives(&self) -> bool {
-        !matches!(self, Self::Nothing | Self::Fails(_))
+        !matches!(self, Self::Nothing | Self::Unknown | Self::Fails(_))
     }
 
     /// As the end of a sentence: "use …".
@@ -84,6 +86,7 @@ impl Uses {
             Self::Profile { name, way } => format!("{way} of profile \"{}\"", printable(name)),
             Self::Container => "the container endpoint in the variables".to_owned(),
             Self::Fails(why) => format!("nothing: {why}"),
+            Self::Unknown => "what can't be told before the AWS file is mended".to_owned(),
             Self::Nothing => "nothing".to_owned(),
         }
     }
@@ -92,7 +95,9 @@ impl Uses {
 /// What every client would use, in the clients' order.
 pub(super) fn choices(case: &Case<'_>) -> Vec<(Client, Uses)> {
     let named = case.evidence.named.as_deref();
-    Client::ALL.iter().map(|client| (*client, choose(*client, case.evidence, named))).collect()
+    let is_readable = !case.evidence.problems.iter().any(|problem| problem.fatal);
+    let of = |client| Some(choose(client, case.evidence, named)).filter(|uses| is_readable || uses.gives());
+    Client::ALL.iter().map(|client| (*client, of(*client).unwrap_or(Uses::Unknown))).collect()
 }
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
