@@ -250,7 +250,7 @@ fn misbehave(
 ) -> io::Result<()> {
     let content_type = if service == Service::Sts { "text/xml" } else { "application/json" };
     let page = "<!DOCTYPE html><html><title>Welcome to the hotel</title><body>Please log in.</body></html>";
-    let response = match fault {
+    let mut response = match fault {
         Fault::Timeout => {
             let mut world = shared.world();
             while shared.is_running() && world.outage(service).is_none_or(|outage| outage == Fault::Timeout) {
@@ -282,5 +282,7 @@ fn misbehave(
             return stream.write_all(&bytes[..bytes.len() - 40]);
         }
     };
+    // Unannounced, a client may send its next request while the connection is being closed.
+    response.headers.push(("Connection", "close".to_owned()));
     stream.write_all(&response.bytes(date))
 }
