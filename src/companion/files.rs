@@ -31,14 +31,18 @@ pub(super) fn aws_paths(environment: &Environment) -> Result<AwsPaths, Failure> 
 pub(super) fn read_aws(paths: &AwsPaths) -> AwsInputs {
     let mut inputs = AwsInputs::default();
     for (file, path) in [(SourceFile::Config, &paths.config), (SourceFile::Credentials, &paths.credentials)] {
-        let reading = match read(path) {
-            Ok(Some(bytes)) => Reading::Bytes(bytes),
-            Ok(None) => Reading::Missing,
-            Err(why) => Reading::Unreadable(why),
-        };
-        let _ = inputs.take(file, reading);
+        let _ = inputs.take(file, reading(path));
     }
     inputs
+}
+
+/// What is at one file's path.
+pub(super) fn reading(path: &Path) -> Reading {
+    match read(path) {
+        Ok(Some(bytes)) => Reading::Bytes(bytes),
+        Ok(None) => Reading::Missing,
+        Err(why) => Reading::Unreadable(why),
+    }
 }
 
 /// The path of one of the files, for messages.

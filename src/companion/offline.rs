@@ -52,10 +52,7 @@ fn resolved(environment: &Environment, paths: &AwsPaths, name: &str) -> Result<P
 
 /// The profiles of the AWS files with those of the settings; settings that the daemon refuses are not in force.
 pub(super) fn with_settings(environment: &Environment, profiles: &Profiles) -> Profiles {
-    match settings(environment) {
-        Ok(settings) => settings.over(profiles),
-        Err(_) => profiles.clone(),
-    }
+    settings(environment).unwrap_or_default().over(profiles)
 }
 
 /// The settings, or why a daemon that is started from here refuses them.

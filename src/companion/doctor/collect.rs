@@ -15,10 +15,10 @@ use crate::core::doctor::{
     Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, LastError,
     TerraformBackend, TokenFile, TokenState,
 };
-use crate::core::inputs::AwsInputs;
+use crate::core::inputs::{AwsInputs, Reading};
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, PlanContext};
-use crate::core::profile::Profiles;
+use crate::core::profile::{Profiles, SourceFile};
 use crate::core::time::WallTime;
 use crate::core::web_identity::token_expiry;
 use crate::platform::environment::Environment;
@@ -34,15 +34,16 @@ const MOST_WINDOWS_HOMES: usize = 50;
 /// Everything that can be known here.
 pub(super) fn collect(environment: &Environment, named: Option<String>, offline: bool) -> Evidence {
     let paths = files::aws_paths(environment).ok();
-    let inputs = paths.as_ref().map_or_else(AwsInputs::default, files::read_aws);
+    let (inputs, [config_text, credentials_text]) = paths.as_ref().map(aws_files).unwrap_or_default();
     let profiles = inputs.profiles().clone();
-    let profiles_of_daemon = offline::with_settings(environment, &profiles);
+    let settings = offline::settings(environment);
+    // Without a home there is no telling where the settings are either, and that is said as such.
+    let settings_refused = settings.as_ref().err().filter(|_| paths.is_some()).cloned();
+    let profiles_of_daemon = settings.unwrap_or_default().over(&profiles);
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     let (daemon, status) = ask_daemon(environment);
     let aws_minus_wall =
         status.as_ref().and_then(|status| Some((-status.clock.offset_seconds?, status.clock.uncertainty_seconds?)));
-    // Without a home there is no telling where the settings are either, and that is said as such.
-    let settings_refused = paths.as_ref().and_then(|_| offline::settings(environment).err());
     Evidence {
         named,
         variables: environment.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -50,8 +51,8 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         token_files: token_files(environment, &profiles_of_daemon),
         programs: programs(environment, &profiles_of_daemon),
         problems: inputs.problems(),
-        config_text: paths.as_ref().and_then(|paths| text_of(&paths.config)),
-        credentials_text: paths.as_ref().and_then(|paths| text_of(&paths.credentials)),
+        config_text,
+        credentials_text,
         paths,
         profiles,
         profiles_of_daemon,
@@ -120,10 +121,20 @@ fn look_at(role: FileRole, path: &Path) -> FileFacts {
     FileFacts { role, path: path.display().to_string(), state }
 }
 
-/// A file's text, also where the SDKs refuse it.
-fn text_of(path: &Path) -> Option<Zeroizing<String>> {
-    let bytes = files::read(path).ok().flatten()?;
-    std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned()))
+/// What the AWS files say, and their texts, also where the SDKs refuse them.
+fn aws_files(paths: &AwsPaths) -> (AwsInputs, [Option<Zeroizing<String>>; 2]) {
+    let mut inputs = AwsInputs::default();
+    let texts =
+        [(SourceFile::Config, &paths.config), (SourceFile::Credentials, &paths.credentials)].map(|(file, path)| {
+            let reading = files::reading(path);
+            let text = match &reading {
+                Reading::Bytes(bytes) => std::str::from_utf8(bytes).ok().map(|text| Zeroizing::new(text.to_owned())),
+                Reading::Missing | Reading::Unreadable(_) => None,
+            };
+            let _ = inputs.take(file, reading);
+            text
+        });
+    (inputs, texts)
 }
 
 /// The files with web identity tokens.

@@ -7,6 +7,8 @@ use crate::core::aws_error::{self, OfSigner};
 use crate::core::doctor::Id;
 use crate::core::fix::Fix;
 
+const CLOCK: &str = "set this machine's clock right; evercred clock shows how far it is off, and how to mend it";
+
 /// The code that says what an error means: the time alone is wrong with some signatures.
 fn means(mention: &Mention) -> &'static str {
     if causes::is_about_time(mention) { "RequestTimeTooSkewed" } else { mention.means }
@@ -25,9 +27,7 @@ pub(super) fn of_code(mention: &Mention) -> Vec<Fix> {
         _ if aws_error::lookup(mention.means).is_some_and(|entry| entry.of_signer == OfSigner::Denied) => {
             of_denial(mention)
         }
-        "RequestTimeTooSkewed" => {
-            "set this machine's clock right; evercred clock shows how far it is off, and how to mend it"
-        }
+        "RequestTimeTooSkewed" => CLOCK,
         code => match aws_error::lookup(code) {
             Some(entry) => entry.fix,
             None => return Vec::new(),
@@ -55,7 +55,7 @@ fn of_denial(mention: &Mention) -> &'static str {
 /// The advice of the table is about the code; what the message says may be more exact.
 pub(super) fn of_cause(id: Id, mention: &Mention) -> Option<&'static str> {
     let fix = match id {
-        Id::ClockSkewed => "set this machine's clock right; evercred clock shows how far it is off, and how to mend it",
+        Id::ClockSkewed => CLOCK,
         Id::RegionInvalid => "correct the region: aws configure set region, or AWS_REGION and AWS_DEFAULT_REGION",
         Id::ProfileBroken if mention.means == "ProfileNotFound" => return None,
         Id::ProfileBroken => "correct the setting that the message names: evercred profiles says where it stands",

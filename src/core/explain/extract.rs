@@ -129,6 +129,7 @@ impl Scanner {
             return None;
         }
         let mut mention = read(text, hit);
+        let mut times = 1;
         let is_name = |general: &&Hit| general.pattern.text == general.pattern.code;
         if let Some(general) = hits.iter().find(|general| is_name(general) && begins(text, **general, hit)) {
             general.pattern.code.clone_into(&mut mention.code);
@@ -142,18 +143,17 @@ impl Scanner {
             let is_sentence = hit.pattern.text.contains(' ');
             let is_field = FIELDS.iter().any(|field| around(text, hit, 16, 0).ends_with(field));
             if (is_sentence || is_field) && last.code == mention.code {
-                mention.times = 0;
+                times = 0;
             } else if is_sentence && !last.by_aws && !mention.by_aws && last.means == mention.means {
                 return None;
             }
         }
-        self.keep(mention)
+        self.keep(mention, times)
     }
 
     /// Where it was kept; `None` where there are too many already.
-    fn keep(&mut self, mention: Mention) -> Option<Kept> {
+    fn keep(&mut self, mention: Mention, times: u64) -> Option<Kept> {
         let same = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
-        let times = mention.times;
         let known = self.mentions.iter_mut().enumerate().find(|(_, known)| {
             known.code == mention.code
                 && same(&known.service, &mention.service)
@@ -164,7 +164,7 @@ impl Scanner {
             if self.mentions.len() >= MOST {
                 return None;
             }
-            self.mentions.push(Mention { times: 1, ..mention });
+            self.mentions.push(mention);
             return Some(Kept { at: self.mentions.len() - 1, times: 1 });
         };
         known.times = known.times.saturating_add(times);
@@ -194,8 +194,7 @@ struct Kept {
 fn hash_around(text: &str, hit: Hit) -> u64 {
     let mut hasher = DefaultHasher::new();
     hit.pattern.text.hash(&mut hasher);
-    let from = around(text, hit, 40, 0);
-    from.hash(&mut hasher);
+    around(text, hit, 40, 0).hash(&mut hasher);
     around(text, Hit { at: hit.end, ..hit }, 0, 200).hash(&mut hasher);
     hasher.finish()
 }
@@ -307,11 +306,12 @@ fn counts(text: &str, hit: Hit, hits: &[Hit]) -> bool {
     }
 }
 
-/// Whether the general name of an SDK's error stands in front of what it means: "CredentialsProviderError: The SSO session …".
+/// Whether a sentence that says little stands in front of what it means: "CredentialsProviderError: The SSO session …", "unable to
+/// access 'https://git-codecommit…': Could not resolve host".
 fn begins(text: &str, general: Hit, exact: Hit) -> bool {
     let gap = text.get(general.end..exact.at);
     (general.pattern.kind, exact.pattern.kind) == (Kind::General, Kind::Exact)
-        && gap.is_some_and(|gap| gap.len() < 40 && !gap.contains('\n'))
+        && gap.is_some_and(|gap| gap.len() < 120 && !gap.contains('\n'))
 }
 
 /// Hardly anything but the sentence was pasted.
@@ -326,7 +326,7 @@ fn is_quoted(text: &str, hit: Hit) -> bool {
         && text.get(hit.end..).is_some_and(|after| after.starts_with('"'))
 }
 
-/// Other makers' errors have AWS's names, and a sentence may go on to say something else.
+/// Other makers' errors have AWS's names.
 fn is_somebody_elses(text: &str, hit: Hit) -> bool {
     const OTHERS: [&str; 8] = [
         "aliyun",
@@ -339,22 +339,12 @@ fn is_somebody_elses(text: &str, hit: Hit) -> bool {
         "java.nio.file",
     ];
     let after = text.get(hit.end..).unwrap_or_default();
-    // The rest of the sentence says something more exact, which is a pattern of its own.
-    let rest = after.get(..after.floor_char_boundary(300)).unwrap_or_default();
-    let line = rest.split('\n').next().unwrap_or(rest);
-    let is_only_the_beginning = match hit.pattern.means {
-        "NoCredentials" => line.contains("but the current credentials are for"),
-        "CodeCommitRefused" => line.contains("Could not resolve host"),
-        _ => false,
-    };
     // `AuthFailure.SecretIdNotFound`; AWS's codes that are looked for have no second part.
     let has_second_part = hit.pattern.kind != Kind::General
         && !hit.pattern.text.contains(' ')
         && after.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
     let near = around(text, hit, 200, 300).to_ascii_lowercase();
-    is_only_the_beginning
-        || has_second_part
-        || (OTHERS.iter().any(|other| near.contains(other)) && !near.contains("amazonaws.com"))
+    has_second_part || (OTHERS.iter().any(|other| near.contains(other)) && !near.contains("amazonaws.com"))
 }
 
 /// Codes that every second service has for things of its own: they are about credentials where they come from the services that

@@ -258,7 +258,7 @@ static SENTENCES: &[Pattern] = &[
         "RegistryTokenExpired",
     ),
     common("no basic auth credentials", "RegistryNotLoggedIn", "RegistryNotLoggedIn"),
-    exact("unable to access 'https://git-codecommit", "CodeCommitRefused", "CodeCommitRefused"),
+    general("unable to access 'https://git-codecommit", "CodeCommitRefused", "CodeCommitRefused"),
     exact("Could not resolve host: git-codecommit", "Could not resolve host", "Network"),
     // SES by SMTP (Amazon SES Developer Guide, "Troubleshooting Amazon SES SMTP issues"); MinIO
     exact("535 Authentication Credentials Invalid", "535", "SmtpRefused"),
