@@ -1,5 +1,5 @@
 //! Simulated months: the keeper with fifty profiles, a fake AWS and a fake machine, from wake-up to wake-up, with seeded
-//! faults. Every seed is repeatable: `EVERCRED_SEED=7 cargo test simulated_month` runs that one alone.
+//! faults. Every seed is repeatable; `seeds` says which ones run.
 
 mod aws;
 mod clock;
@@ -7,6 +7,7 @@ mod lost;
 mod machine;
 mod month;
 mod night;
+mod seeds;
 mod sso_edge;
 mod sso_others;
 mod sso_server;
@@ -25,19 +26,8 @@ const MINUTE: i64 = 60_000;
 
 #[test]
 fn a_simulated_month_with_every_fault_keeps_every_promise() {
-    if let Ok(seed) = std::env::var("EVERCRED_SEED") {
-        month::run(seed.parse().expect("a number"));
-        return;
-    }
-    let next = std::sync::atomic::AtomicU64::new(1);
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from).min(8) {
-            scope.spawn(|| {
-                while let seed @ 1..=200 = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
-                    month::run(seed);
-                }
-            });
-        }
+    seeds::for_each_seed(|seed| {
+        month::run(seed);
     });
 }
 

@@ -1,32 +1,19 @@
 //! Simulated weeks of a sign-in session: days at work and nights asleep, one or two daemons, a tool that refreshes on its own, and
 //! a person who signs in when told.
-//!
-//! `EVERCRED_SEED=7 cargo test simulated_weeks` runs one seed alone.
 
 use evercred::core::keeper::Wants;
 
+use super::seeds::for_each_seed;
 use super::sso_server::{Health, Rotation};
 use super::sso_world::{PROFILES, SsoWorld, set_health};
 use super::{HOUR, MINUTE};
 
 const DAYS: i64 = 14;
-const SEEDS: u64 = 100;
 
 #[test]
 fn simulated_weeks_of_sessions_keep_every_promise() {
-    if let Ok(seed) = std::env::var("EVERCRED_SEED") {
-        run(seed.parse().expect("a number"));
-        return;
-    }
-    let next = std::sync::atomic::AtomicU64::new(1);
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from).min(8) {
-            scope.spawn(|| {
-                while let seed @ 1..=SEEDS = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
-                    run(seed);
-                }
-            });
-        }
+    for_each_seed(|seed| {
+        run(seed);
     });
 }
 
