@@ -15,7 +15,7 @@ use crate::core::credential::Credentials;
 use crate::core::process_output::read_output;
 use crate::core::secret::Secret;
 use crate::platform::environment::{ASKED_FOR, Environment};
-use crate::platform::harden;
+use crate::platform::{harden, limits};
 
 /// As long as any SDK waits for one.
 const LONGEST_RUN: Duration = Duration::from_secs(60);
@@ -92,6 +92,7 @@ pub(super) async fn run_to_end(command: Command, limit: Duration) -> Result<(), 
 /// The end of a program that runs without input, in a process group of its own.
 async fn end_of(mut command: Command, limit: Duration) -> Result<Ended, String> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    limits::restore_in_child(&mut command);
     let child = command.spawn().map_err(|error| format!("it can't be started: {error}"))?;
     Running::new(child).wait(limit).await
 }

@@ -4,6 +4,7 @@ mod arguments;
 mod clock_document;
 mod clock_facts;
 mod folders;
+mod log_writer;
 mod logging;
 mod notices;
 mod probe;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 
 use self::arguments::Arguments;
 use self::folders::Folders;
+use self::log_writer::LogWriter;
 use crate::adapters::{clock, file as person_file};
 use crate::core::inputs::{AwsInputs, Reading};
 use crate::core::location::{AwsPaths, CachePaths, PathStyle};
@@ -29,7 +31,7 @@ use crate::core::plan::{self, PlanContext, PlanErrorCode};
 use crate::core::profile::SourceFile;
 use crate::core::settings::Settings;
 use crate::platform::environment::Environment;
-use crate::platform::{harden, inherited, zone};
+use crate::platform::{harden, inherited, limits, signals, zone};
 
 /// No AWS file is larger; a thousand profiles need a fraction of it.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -37,6 +39,8 @@ const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 /// The program.
 pub fn main() -> ExitCode {
     let hardened = harden::harden();
+    let prepared = signals::prepare();
+    let descriptors = limits::raise_descriptors();
     let environment = Environment::of_process();
     let listeners = inherited::listeners(&environment);
     let (settings_file, check) = match arguments::parse(std::env::args_os().skip(1)) {
@@ -47,23 +51,71 @@ pub fn main() -> ExitCode {
         Err(why) => return fail(2, &why, "evercredd --help"),
     };
     let colour = std::io::stderr().is_terminal() && environment.get("NO_COLOR").is_none_or(str::is_empty);
-    logging::start(environment.get("RUST_LOG"), std::io::stderr, colour);
+    let log = LogWriter::start();
+    match &log {
+        Some(log) => {
+            logging::start(environment.get("RUST_LOG"), log.clone(), colour);
+            let log = log.clone();
+            std::panic::set_hook(Box::new(move |panic| last_words(Some(&log), &format!("evercredd: {panic}\n"))));
+        }
+        None => logging::start(environment.get("RUST_LOG"), std::io::stderr, colour),
+    }
     if let Err(error) = hardened {
         tracing::warn!("this process could not be shut off from core files and other processes: {error}");
     }
-    let result = Start::read(environment, listeners, settings_file).and_then(|start| {
+    if let Err(error) = prepared {
+        tracing::warn!("some signals keep their default action: {error}");
+    }
+    let result = Start::read(environment, listeners, settings_file, descriptors).and_then(|start| {
         if check {
             return Ok(start.check());
         }
         start.run().map(|()| ExitCode::SUCCESS)
     });
-    result.unwrap_or_else(|Refused { message, fix }| fail(1, &message, fix))
+    match result {
+        Ok(exit) => {
+            last_words(log.as_ref(), "");
+            exit
+        }
+        Err(Refused { message, fix }) => {
+            last_words(log.as_ref(), &refusal(&message, fix));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a text behind the log, and waits a moment for a slow reader.
+fn last_words(log: Option<&LogWriter>, text: &str) {
+    match log {
+        Some(log) => {
+            let _ = log.clone().write_all(text.as_bytes());
+            log.finish();
+        }
+        None => {
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        }
+    }
 }
 
 /// Why the daemon does not start.
 struct Refused {
     message: String,
     fix: &'static str,
+}
+
+impl Refused {
+    /// Another daemon is there.
+    fn other_daemon(message: String) -> Self {
+        let fix =
+            "stop the other daemon, or give this one directories of its own (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)";
+        Self { message, fix }
+    }
+
+    /// A directory or a file can't be used.
+    fn folder(message: String) -> Self {
+        let fix = "correct what is named, or name other directories (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)";
+        Self { message, fix }
+    }
 }
 
 /// What is known before anything runs.
@@ -74,16 +126,23 @@ struct Start {
     listeners: Vec<UnixListener>,
     folders: Folders,
     settings: Settings,
+    /// How many descriptors may be open.
+    descriptors: u64,
 }
 
 impl Start {
-    fn read(own: Environment, listeners: Vec<UnixListener>, settings_file: Option<PathBuf>) -> Result<Self, Refused> {
+    fn read(
+        own: Environment,
+        listeners: Vec<UnixListener>,
+        settings_file: Option<PathBuf>,
+        descriptors: u64,
+    ) -> Result<Self, Refused> {
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         let mut folders =
             Folders::resolve(&own, settings_file).map_err(|message| Refused { message, fix: "set HOME" })?;
         folders.settings_file = absolute(folders.settings_file);
         let settings = read_settings(&folders)?;
-        Ok(Self { own, listeners, folders, settings })
+        Ok(Self { own, listeners, folders, settings, descriptors })
     }
 
     /// Prints every problem of the files, and none of anything else.
@@ -121,20 +180,12 @@ impl Start {
     }
 
     fn run(self) -> Result<(), Refused> {
-        let refused = |message: String| {
-            let fix = if message.contains("another") {
-                "stop the other daemon, or give this one folders of its own (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)"
-            } else {
-                "mend what is named, or name other folders (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)"
-            };
-            Refused { message, fix }
-        };
         // One thread: the work is waiting, and what may block goes to the pool.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| refused(format!("the daemon can't start: {error}")))?;
-        let result = runtime.block_on(run::run(self)).map_err(refused);
+            .map_err(|error| Refused::folder(format!("the daemon can't start: {error}")))?;
+        let result = runtime.block_on(run::run(self));
         // What is still in the pool (a name look-up) is not waited for.
         runtime.shutdown_background();
         result
@@ -209,8 +260,12 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn fail(exit: u8, message: &str, fix: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr().lock(), "evercredd: {message}\nfix: {fix}");
+    let _ = std::io::stderr().lock().write_all(refusal(message, fix).as_bytes());
     ExitCode::from(exit)
+}
+
+fn refusal(message: &str, fix: &str) -> String {
+    format!("evercredd: {message}\nfix: {fix}\n")
 }
 
 /// The time, for what is not decided by it.

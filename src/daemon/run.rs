@@ -18,8 +18,8 @@ use super::requests::{self, Asked, Callers};
 use super::saves::Saves;
 use super::service_manager::{ServiceManager, how_to_restart};
 use super::sessions::SessionWork;
-use super::state::{Recovered, StateFiles};
-use super::{Start, aws_paths, cache_paths, daemon_environment, now, path_of, status};
+use super::state::{Recovered, StateFiles, Unavailable};
+use super::{Refused, Start, aws_paths, cache_paths, daemon_environment, now, path_of, status};
 use crate::adapters::mint::Minter;
 use crate::adapters::watch::FileWatcher;
 use crate::adapters::{clock, ntp};
@@ -33,7 +33,7 @@ use crate::core::location::AwsPaths;
 use crate::core::service::environment;
 use crate::core::time::AwsTime;
 use crate::core::timekeeping::TimeKeeping;
-use crate::delivery::control_socket::{self, Incoming};
+use crate::delivery::control_socket::{self, Incoming, ListenError};
 use crate::platform::environment::Environment;
 use crate::platform::network::{self, WayOut};
 use crate::platform::timer::{Timer, Wake};
@@ -84,21 +84,30 @@ type Ended = (Ticket, Outcome, Vec<Sample>);
 /// Runs until it is told to stop.
 ///
 /// # Errors
-/// A sentence: why it can't start.
-pub(super) async fn run(mut start: Start) -> Result<(), String> {
+/// Why it can't start.
+pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
     let environment = daemon_environment(&start.own, &start.settings);
-    let paths = aws_paths(&environment)?;
+    let paths = aws_paths(&environment).map_err(Refused::folder)?;
     if let Some(why) = &start.folders.no_session {
         tracing::warn!("{why}; the socket is in {}", start.folders.runtime.display());
     }
-    let state = StateFiles::open(&start.folders.state, &start.folders.runtime, clock::boot_id())?;
-    let failed = |what: &'static str| move |error: std::io::Error| format!("{what}: {error}");
+    let (state, unsaved) =
+        StateFiles::open(&start.folders.state, &start.folders.runtime, clock::boot_id()).map_err(|unavailable| {
+            match unavailable {
+                Unavailable::Taken(why) => Refused::other_daemon(why),
+                Unavailable::Disk(why) | Unavailable::Misplaced(why) => Refused::folder(why),
+            }
+        })?;
+    let failed = |what: &'static str| move |error: std::io::Error| Refused::folder(format!("{what}: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("signals can't be waited for"))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("signals can't be waited for"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(failed("signals can't be waited for"))?;
     let timer = Timer::start().map_err(failed("the timer can't be started"))?;
     let handed_over = std::mem::take(&mut start.listeners);
-    let listener = control_socket::listen(&start.folders.runtime, handed_over)?;
+    let listener = control_socket::listen(&start.folders.runtime, handed_over).map_err(|error| match error {
+        ListenError::Taken(why) => Refused::other_daemon(why),
+        ListenError::Unusable(why) => Refused::folder(why),
+    })?;
 
     let watched = vec![start.folders.settings_file.clone(), paths.config.clone(), paths.credentials.clone()];
     let (changes, mut changed) = mpsc::channel(QUEUE);
@@ -107,7 +116,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), String> {
 
     let (keeper, state_problems) = keeper(&start, &state);
     let started_at = keeper.clock().best(now());
-    let minter = Minter::new(environment.clone(), cache_paths(&environment)?);
+    let minter = Minter::new(environment.clone(), cache_paths(&environment).map_err(Refused::folder)?);
     let mut daemon = Daemon {
         environment,
         paths,
@@ -124,7 +133,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), String> {
         ntp: JoinSet::new(),
         clock_facts: ClockFacts::default(),
         notices: PersonNotices::new(&start.settings.notify),
-        saves: Saves::new(state),
+        saves: Saves::new(state, unsaved),
         watcher,
         token_files: BTreeMap::new(),
         timer,
@@ -137,7 +146,8 @@ pub(super) async fn run(mut start: Start) -> Result<(), String> {
     daemon.make_plans();
     daemon.look_for_mistakes(false);
     let left = Arc::new(Notify::new());
-    let server = tokio::spawn(control_socket::serve(listener, requests, Arc::clone(&left)));
+    let places = control_socket::places(daemon.start.descriptors);
+    let server = tokio::spawn(control_socket::serve(listener, requests, Arc::clone(&left), places));
     let watching = tokio::spawn(daemon.watcher.clone().run());
     let (ways, mut way_out) = mpsc::channel(1);
     let listening = tokio::spawn(watch_network(ways));
@@ -284,7 +294,9 @@ impl Daemon {
         let alive = self.manager.alive(now.boot);
         self.manager.status(acted, || self.keeper.summary(now));
         let shown = self.notices.show(&self.environment, now);
-        let next = [self.keeper.next_timeout(), self.remarks.next_timeout(), alive, shown].into_iter().flatten().min();
+        let saves = self.saves.next_timeout();
+        let next =
+            [self.keeper.next_timeout(), self.remarks.next_timeout(), saves, alive, shown].into_iter().flatten().min();
         self.timer.arm(next.map(|at| (at - now.boot).to_std().unwrap_or(Duration::ZERO)));
     }
 
@@ -431,7 +443,13 @@ impl Daemon {
             file_problems: self.inputs.problems(),
             remarks: self.remarks.remarks(),
             path: &path,
-            problems: self.settings_problem.iter().chain(&self.state_problems).cloned().collect(),
+            problems: self
+                .settings_problem
+                .iter()
+                .chain(&self.state_problems)
+                .cloned()
+                .chain(self.saves.problem())
+                .collect(),
         };
         status::document(&self.keeper, context, now())
     }

@@ -1,13 +1,20 @@
 //! When the state files are written.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use tokio::task::JoinSet;
 
 use super::now;
 use super::state::StateFiles;
 use crate::core::keeper::Keeper;
 use crate::core::settings::Persist;
+use crate::core::time::BootTime;
+use crate::wire::ProblemEntry;
+
+/// How soon a write that failed is repeated.
+const RETRY: TimeDelta = TimeDelta::seconds(10);
 
 /// Writes the state files off the loop, one write at a time; what changes meanwhile is written after it.
 pub(super) struct Saves {
@@ -16,36 +23,99 @@ pub(super) struct Saves {
     pub(super) memory: bool,
     /// The minted sets have changed.
     pub(super) minted: bool,
-    under_way: JoinSet<()>,
+    under_way: JoinSet<Results>,
+    /// The parts that can't be written now, and why.
+    failing: BTreeMap<Part, String>,
+    retry_at: Option<BootTime>,
 }
 
+/// What is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Memory,
+    Minted,
+    Clock,
+}
+
+type Results = Vec<(Part, Result<(), String>)>;
+
 impl Saves {
-    pub(super) fn new(state: StateFiles) -> Self {
-        Self { state: Arc::new(state), memory: false, minted: false, under_way: JoinSet::new() }
+    /// `problem`: why nothing can be saved at the start.
+    pub(super) fn new(state: StateFiles, problem: Option<String>) -> Self {
+        let mut this = Self {
+            state: Arc::new(state),
+            memory: false,
+            minted: false,
+            under_way: JoinSet::new(),
+            failing: BTreeMap::new(),
+            retry_at: None,
+        };
+        this.take(problem.map(|why| (Part::Memory, Err(why))).into_iter().collect());
+        this
     }
 
     pub(super) fn begin(&mut self, keeper: &Keeper, persist: Persist) {
-        if !self.under_way.is_empty() || !(self.memory || self.minted) {
+        let waits = self.retry_at.is_some_and(|at| now().boot < at);
+        if !self.under_way.is_empty() || waits || !(self.memory || self.minted) {
             return;
         }
         let memory = std::mem::take(&mut self.memory).then(|| keeper.memory().clone());
         let minted = std::mem::take(&mut self.minted).then(|| keeper.minted());
         let (state, clock) = (self.state.clone(), keeper.clock().save(now()));
         self.under_way.spawn_blocking(move || {
-            let results = [
-                memory.map(|memory| state.save_memory(&memory)),
-                minted.map(|minted| state.save_minted(&minted, persist)),
-                clock.map(|clock| state.save_clock(clock)),
-            ];
-            for error in results.into_iter().flatten().filter_map(Result::err) {
-                tracing::warn!("{error}; what it would have kept is lost with the next restart");
-            }
+            let memory = memory.map(|memory| (Part::Memory, state.save_memory(&memory)));
+            let minted = minted.map(|minted| (Part::Minted, state.save_minted(&minted, persist)));
+            let clock = clock.map(|clock| (Part::Clock, state.save_clock(clock)));
+            [memory, minted, clock].into_iter().flatten().collect()
         });
     }
 
     /// Waits for the write that is under way; nothing where there is none.
     pub(super) async fn ended(&mut self) -> Option<()> {
-        self.under_way.join_next().await.map(|_| ())
+        let results = self.under_way.join_next().await?;
+        self.take(results.unwrap_or_default());
+        Some(())
+    }
+
+    /// When a write that failed is to be repeated.
+    pub(super) fn next_timeout(&self) -> Option<BootTime> {
+        self.retry_at.filter(|_| self.under_way.is_empty())
+    }
+
+    /// What the user should know while the state can't be saved.
+    pub(super) fn problem(&self) -> Option<ProblemEntry> {
+        let why = self.failing.values().next()?;
+        Some(ProblemEntry {
+            id: "state-unsaved".to_owned(),
+            message: format!("{why}; a restart of the daemon loses its cached credentials and what is in use"),
+            file: None,
+            line: None,
+            fix: None,
+        })
+    }
+
+    fn take(&mut self, results: Results) {
+        let was_failing = !self.failing.is_empty();
+        for (part, result) in results {
+            match result {
+                Ok(()) => {
+                    self.failing.remove(&part);
+                }
+                Err(why) => {
+                    // The clock is saved with either of the others.
+                    self.memory |= part != Part::Minted;
+                    self.minted |= part == Part::Minted;
+                    self.failing.insert(part, why);
+                }
+            }
+        }
+        self.retry_at = (!self.failing.is_empty()).then(|| now().boot + RETRY);
+        match self.problem() {
+            // One disk fails all of its files: the first one is news, the others are not.
+            Some(problem) if !was_failing => tracing::warn!("{}", problem.message),
+            None if was_failing => tracing::info!("the state of the daemon can be saved again"),
+            _ => {}
+        }
     }
 
     /// Writes everything, before the program ends.

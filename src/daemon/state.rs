@@ -1,10 +1,11 @@
 //! The daemon's state files, and the lock that makes it the only daemon of its state folder.
 
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use crate::adapters::private_file;
+use crate::adapters::private_file::{self, UnfitFolder};
 use crate::core::clock::SavedClock;
 use crate::core::keeper::{Memory, MintedSet};
 use crate::core::saved::{self, Unusable};
@@ -18,7 +19,8 @@ pub(super) struct StateFiles {
     state: PathBuf,
     runtime: PathBuf,
     boot_id: Option<String>,
-    _lock: File,
+    /// `None` while the disk does not allow to take it.
+    lock: Mutex<Option<File>>,
 }
 
 /// What the last daemon left.
@@ -35,15 +37,40 @@ pub(super) struct Recovered {
 }
 
 impl StateFiles {
-    /// Opens the state folder and takes its lock.
+    /// Opens the state directory and takes its lock. The second value says why the state can't be saved now: a disk that is
+    /// full, read-only or broken is no reason not to start.
     ///
     /// # Errors
-    /// A sentence: the folder can't be used, or another daemon holds it (and which).
-    pub(super) fn open(state: &Path, runtime: &Path, boot_id: Option<String>) -> Result<Self, String> {
-        private_file::ensure_private_dir(state).map_err(|error| error.to_string())?;
-        private_file::ensure_private_dir(runtime).map_err(|error| error.to_string())?;
-        let lock = lock(&state.join("lock"))?;
-        Ok(Self { state: state.to_owned(), runtime: runtime.to_owned(), boot_id, _lock: lock })
+    /// A sentence: the directory is not private, or another daemon holds it (and which).
+    pub(super) fn open(
+        state: &Path,
+        runtime: &Path,
+        boot_id: Option<String>,
+    ) -> Result<(Self, Option<String>), Unavailable> {
+        let lock = match claim(state) {
+            Err(Unavailable::Disk(why)) => Err(why),
+            result => Ok(result?),
+        };
+        match private_file::ensure_private_dir(runtime) {
+            // The socket may be handed over by the service manager, and says what is wrong otherwise.
+            Err(UnfitFolder::Unusable(_, error)) if is_the_disks(&error) => {}
+            result => result.map_err(|error| Unavailable::Misplaced(error.to_string()))?,
+        }
+        let (lock, problem) = match lock {
+            Ok(lock) => (Some(lock), None),
+            Err(why) => (None, Some(why)),
+        };
+        let this = Self { state: state.to_owned(), runtime: runtime.to_owned(), boot_id, lock: Mutex::new(lock) };
+        Ok((this, problem))
+    }
+
+    /// Takes the lock where the disk did not allow it before: without it nothing is written.
+    fn claim(&self) -> Result<(), String> {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock.is_none() {
+            *lock = Some(claim(&self.state).map_err(Unavailable::into_message)?);
+        }
+        Ok(())
     }
 
     /// Reads what the last daemon left, minted sets only where the settings keep them; what can't be used is set aside.
@@ -68,6 +95,7 @@ impl StateFiles {
     /// # Errors
     /// A sentence.
     pub(super) fn save_memory(&self, memory: &Memory) -> Result<(), String> {
+        self.claim()?;
         write(&self.state.join("memory.json"), saved::encode_memory(memory).as_bytes())
     }
 
@@ -77,7 +105,10 @@ impl StateFiles {
     /// A sentence.
     pub(super) fn save_clock(&self, clock: SavedClock) -> Result<(), String> {
         match saved::encode_clock(self.boot_id.as_deref(), clock) {
-            Some(text) => write(&self.state.join("clock.json"), text.as_bytes()),
+            Some(text) => {
+                self.claim()?;
+                write(&self.state.join("clock.json"), text.as_bytes())
+            }
             None => Ok(()),
         }
     }
@@ -93,16 +124,54 @@ impl StateFiles {
             Persist::Disk => Some(&state),
             Persist::Off => None,
         };
+        let mut removed = Ok(());
         for path in [&runtime, &state].into_iter().filter(|path| Some(*path) != wanted) {
-            match std::fs::remove_file(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(format!("{} can't be removed: {error}", path.display()));
-                }
-                _ => {}
+            // A read-only disk refuses to remove a file that is not there.
+            if let Err(error) = std::fs::remove_file(path)
+                && path.symlink_metadata().is_ok()
+            {
+                removed = Err(format!("{} can't be removed: {error}", path.display()));
             }
         }
-        wanted.map_or(Ok(()), |path| write(path, saved::encode_minted(self.boot_id.as_deref(), sets).as_bytes()))
+        let written = match wanted {
+            Some(path) => self
+                .claim_for(persist)
+                .and_then(|()| write(path, saved::encode_minted(self.boot_id.as_deref(), sets).as_bytes())),
+            None => Ok(()),
+        };
+        written.and(removed)
     }
+
+    /// The runtime directory is held by its socket.
+    fn claim_for(&self, persist: Persist) -> Result<(), String> {
+        if persist == Persist::Disk { self.claim() } else { Ok(()) }
+    }
+}
+
+/// Why the state directory can't be used.
+pub(super) enum Unavailable {
+    /// The disk is full, read-only or broken, or does not let us write there.
+    Disk(String),
+    /// Another daemon holds it.
+    Taken(String),
+    /// It is not a private directory of ours.
+    Misplaced(String),
+}
+
+impl Unavailable {
+    fn into_message(self) -> String {
+        match self {
+            Self::Disk(why) | Self::Taken(why) | Self::Misplaced(why) => why,
+        }
+    }
+}
+
+/// Whether an error is one of the disk, which may pass: no room, no quota, read-only, defective, not permitted, or the limit
+/// of `ulimit -f`.
+fn is_the_disks(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem | PermissionDenied | FileTooLarge)
+        || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 fn read<T>(path: &Path, complaints: &mut Vec<String>, decode: impl FnOnce(&str) -> Result<T, Unusable>) -> Option<T> {
@@ -128,10 +197,25 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     private_file::write(path, bytes).map_err(|error| format!("{} can't be written: {error}", path.display()))
 }
 
-/// The lock goes with the process, however it ends, so a lock file that is left behind means nothing.
-fn lock(path: &Path) -> Result<File, String> {
-    let failed = |error: &dyn std::fmt::Display| format!("the lock {} can't be taken: {error}", path.display());
-    let mut file = private_file::open_for_lock(path).map_err(|error| failed(&error))?;
+/// Makes the state directory and takes its lock. The lock goes with the process, however it ends, so a lock file that is left
+/// behind means nothing.
+fn claim(state: &Path) -> Result<File, Unavailable> {
+    private_file::ensure_private_dir(state).map_err(|error| match &error {
+        UnfitFolder::Unusable(_, why) if is_the_disks(why) => Unavailable::Disk(error.to_string()),
+        _ => Unavailable::Misplaced(error.to_string()),
+    })?;
+    let path = state.join("lock");
+    let failed = |error: io::Error| {
+        let why = format!("the lock {} can't be taken: {error}", path.display());
+        if is_the_disks(&error) { Unavailable::Disk(why) } else { Unavailable::Misplaced(why) }
+    };
+    let mut file = match private_file::open_for_lock(&path) {
+        // A lock needs no writing: the file, or else its directory, can be locked as it is.
+        Err(error) if is_the_disks(&error) => {
+            File::open(&path).or_else(|_| File::open(state)).map_err(|_| failed(error))?
+        }
+        result => result.map_err(failed)?,
+    };
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -143,13 +227,14 @@ fn lock(path: &Path) -> Result<File, String> {
             } else {
                 format!("evercredd with process id {pid}")
             };
-            return Err(format!("{who} is already running on the state folder (it holds {})", path.display()));
+            let path = path.display();
+            return Err(Unavailable::Taken(format!(
+                "{who} is already running on the state directory (it holds {path})"
+            )));
         }
-        Err(TryLockError::Error(error)) => return Err(failed(&error)),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-    file.set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .map_err(|error| failed(&error))?;
+    // The process id is a note for people.
+    let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::adapters::private_file;
@@ -19,15 +20,37 @@ use crate::wire::{self, Answer, ErrorKind, Request, WireError};
 
 /// The file's name in the runtime folder.
 pub const NAME: &str = "evercred.sock";
-/// How many connections are served at once; the next one waits in the listener's queue.
+/// How many connections are served at once, at most; the next one waits in the listener's queue.
 const AT_ONCE: usize = 256;
+/// Descriptors that are always in use: files, the log, the network, the timer.
+const DESCRIPTORS_IN_USE: u64 = 16;
 /// A program that connects has its request ready.
 const LONGEST_REQUEST: Duration = Duration::from_secs(5);
+/// The same while more than half of the places are taken: idle callers must not hold up those that ask.
+const LONGEST_REQUEST_WHEN_BUSY: Duration = Duration::from_millis(500);
+/// How long it is not logged again that no connection can be accepted.
+const QUIET: Duration = Duration::from_secs(600);
 /// An answer fits into the socket's buffer; a reader that does not read is not waited for.
 const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
 const SOMEBODY: &str =
     "another daemon listens there, or the service manager in its place (then: systemctl --user start evercredd)";
+
+/// Why there is no socket to listen on: sentences.
+#[derive(Debug)]
+pub enum ListenError {
+    /// Another daemon listens.
+    Taken(String),
+    /// The directory or the socket can't be used.
+    Unusable(String),
+}
+
+/// How many connections may be served at once with a limit of open descriptors: half of what is left is for calls to AWS and
+/// for files.
+pub fn places(descriptors: u64) -> usize {
+    let half = descriptors.saturating_sub(DESCRIPTORS_IN_USE) / 2;
+    usize::try_from(half).unwrap_or(AT_ONCE).clamp(1, AT_ONCE)
+}
 
 /// A request, and where its answer goes. When the caller hangs up, the receiving end of `reply` is gone.
 pub struct Incoming {
@@ -40,8 +63,8 @@ pub struct Incoming {
 /// The socket that programs connect to: the one that the service manager has made, where it has, or our own.
 ///
 /// # Errors
-/// A sentence.
-pub fn listen(runtime: &Path, handed_over: Vec<std::os::unix::net::UnixListener>) -> Result<UnixListener, String> {
+/// There is none.
+pub fn listen(runtime: &Path, handed_over: Vec<std::os::unix::net::UnixListener>) -> Result<UnixListener, ListenError> {
     let mut handed_over = handed_over.into_iter();
     let Some(listener) = handed_over.next() else { return bind(runtime) };
     let extra = handed_over.count();
@@ -56,18 +79,22 @@ pub fn listen(runtime: &Path, handed_over: Vec<std::os::unix::net::UnixListener>
         }
     }
     let adopted = listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
-    adopted.map_err(|error| format!("the socket that the service manager has made can't be used: {error}"))
+    adopted.map_err(|error| {
+        ListenError::Unusable(format!("the socket that the service manager has made can't be used: {error}"))
+    })
 }
 
 /// Makes the socket in the runtime folder, 0600 in 0700. A socket that nobody answers at is left over and is replaced;
 /// anything else that is there is left alone.
 ///
 /// # Errors
-/// A sentence.
-pub fn bind(runtime: &Path) -> Result<UnixListener, String> {
-    private_file::ensure_private_dir(runtime).map_err(|error| error.to_string())?;
+/// It can't be made.
+pub fn bind(runtime: &Path) -> Result<UnixListener, ListenError> {
+    private_file::ensure_private_dir(runtime).map_err(|error| ListenError::Unusable(error.to_string()))?;
     let path = runtime.join(NAME);
-    let failed = |why: &dyn std::fmt::Display| format!("the socket {} can't be made: {why}", path.display());
+    let sentence = |why: &dyn std::fmt::Display| format!("the socket {} can't be made: {why}", path.display());
+    let failed = |why: &dyn std::fmt::Display| ListenError::Unusable(sentence(why));
+    let mut left_over = false;
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(&error)),
@@ -76,13 +103,25 @@ pub fn bind(runtime: &Path) -> Result<UnixListener, String> {
         }
         Ok(_) => match peer::connect(&path, None) {
             // A full queue is somebody's too.
-            Ok(_) => return Err(failed(&SOMEBODY)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(failed(&SOMEBODY)),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+            Ok(_) => return Err(ListenError::Taken(sentence(&SOMEBODY))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(ListenError::Taken(sentence(&SOMEBODY)));
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => left_over = true,
             Err(error) => return Err(failed(&error)),
         },
     }
-    make(runtime, &path).map_err(|error| failed(&error))
+    make(runtime, &path)
+        .or_else(|error| if left_over { replace(&path) } else { Err(error) })
+        .map_err(|error| failed(&error))
+}
+
+/// Where the disk has no room for one more name: in the place of the socket that is left over. The umask makes it 0600.
+fn replace(path: &Path) -> io::Result<UnixListener> {
+    std::fs::remove_file(path)?;
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
 }
 
 /// Listens under a name of its own first, and then takes the place of what is left over in one step: whoever connects
@@ -99,10 +138,11 @@ fn make(runtime: &Path, path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves connections until the receiver of `requests` is gone. `left` tells that a caller hung up before its answer.
-pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Incoming>, left: Arc<Notify>) {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
-    let mut said = false;
+/// Serves up to `most` connections at once, until the receiver of `requests` is gone. `left` tells that a caller hung up before
+/// its answer.
+pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Incoming>, left: Arc<Notify>, most: usize) {
+    let places = Arc::new(Semaphore::new(most));
+    let mut logged: Option<Instant> = None;
     loop {
         // The semaphore is never closed.
         let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -111,12 +151,12 @@ pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Incoming>, lef
         }
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Said again only when all was quiet in between.
-                said &= places.available_permits() + 1 < AT_ONCE;
                 let (requests, left) = (requests.clone(), Arc::clone(&left));
+                let busy = places.available_permits() < most / 2;
+                let patience = if busy { LONGEST_REQUEST_WHEN_BUSY } else { LONGEST_REQUEST };
                 // A task of its own, so that a slow caller holds up nobody; it ends by its time-outs.
                 tokio::spawn(async move {
-                    if let Err(error) = converse(stream, &requests, &left).await {
+                    if let Err(error) = converse(stream, &requests, &left, patience).await {
                         tracing::debug!("a connection on the control socket ended early: {error}");
                     }
                     drop(place);
@@ -125,7 +165,9 @@ pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Incoming>, lef
             // The caller went away before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                if !std::mem::replace(&mut said, true) {
+                let now = Instant::now();
+                if logged.is_none_or(|at| now - at >= QUIET) {
+                    logged = Some(now);
                     tracing::warn!("the control socket can't accept a connection now: {error}");
                 }
                 drop(place);
@@ -142,13 +184,18 @@ async fn wait_for_an_end(places: &Semaphore) {
     let _ = tokio::time::timeout(Duration::from_secs(1), places.acquire_many(wanted)).await;
 }
 
-async fn converse(mut stream: UnixStream, requests: &mpsc::Sender<Incoming>, left: &Notify) -> io::Result<()> {
+async fn converse(
+    mut stream: UnixStream,
+    requests: &mpsc::Sender<Incoming>,
+    left: &Notify,
+    patience: Duration,
+) -> io::Result<()> {
     let uid = stream.peer_cred()?.uid();
     // Root may connect to any socket; that it wants another user's credentials is nobody's intention.
     if uid != own_uid() {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("the caller runs as uid {uid}")));
     }
-    let text = tokio::time::timeout(LONGEST_REQUEST, read_request(&mut stream)).await;
+    let text = tokio::time::timeout(patience, read_request(&mut stream)).await;
     let parsed = match text {
         Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
@@ -246,7 +293,7 @@ mod tests {
         std::thread::spawn(move || {
             runtime().block_on(async move {
                 let (sender, mut requests) = mpsc::channel::<Incoming>(64);
-                tokio::spawn(serve(bind(&run).unwrap(), sender, Arc::default()));
+                tokio::spawn(serve(bind(&run).unwrap(), sender, Arc::default(), AT_ONCE));
                 ready.send(()).unwrap();
                 tokio::spawn(async move {
                     while let Some(mut incoming) = requests.recv().await {
@@ -343,7 +390,7 @@ mod tests {
         let live = server.path.parent().unwrap();
         let runtime = runtime();
         let _inside = runtime.enter();
-        assert!(bind(live).unwrap_err().contains("another daemon"));
+        assert!(matches!(bind(live), Err(ListenError::Taken(_))));
         assert_eq!(server.path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run");
@@ -353,6 +400,6 @@ mod tests {
         assert_eq!(std::fs::read_dir(&run).unwrap().count(), 1, "nothing else is left");
         std::fs::remove_file(run.join(NAME)).unwrap();
         std::fs::create_dir(run.join(NAME)).unwrap();
-        assert!(bind(&run).unwrap_err().contains("not a socket"));
+        assert!(matches!(bind(&run), Err(ListenError::Unusable(_))));
     }
 }

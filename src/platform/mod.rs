@@ -10,11 +10,15 @@ pub mod harden;
 pub mod inherited;
 pub mod lease;
 #[cfg(feature = "daemon")]
+pub mod limits;
+#[cfg(feature = "daemon")]
 pub mod network;
 pub mod peer;
 pub mod program;
 #[cfg(feature = "daemon")]
 pub mod random;
+#[cfg(feature = "daemon")]
+pub mod signals;
 #[cfg(feature = "daemon")]
 pub mod timer;
 pub mod zone;

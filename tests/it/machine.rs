@@ -115,7 +115,14 @@ impl Machine {
         if command.get_envs().all(|(name, _)| name != "RUST_LOG") {
             command.env("RUST_LOG", "debug");
         }
-        self.daemon = Some(command.stderr(log).stdout(Stdio::null()).spawn().unwrap());
+        command.stderr(log);
+        self.start_with(command);
+    }
+
+    /// Starts the daemon as a command says, whose log goes where the command says.
+    pub(crate) fn start_with(&mut self, mut command: Command) {
+        self.daemon = Some(command.stdout(Stdio::null()).spawn().unwrap());
+        drop(command);
         self.eventually("the daemon answers", |machine| {
             machine.path("run/evercred.sock").exists() && machine.run(&["status"]).status.code() != Some(3)
         });

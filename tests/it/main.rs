@@ -34,6 +34,8 @@ mod edge_doctor_bad_input;
 #[cfg(feature = "daemon")]
 mod edge_explain;
 #[cfg(feature = "daemon")]
+mod edge_faults;
+#[cfg(feature = "daemon")]
 mod edge_files;
 #[cfg(feature = "daemon")]
 mod edge_login;

@@ -1,0 +1,252 @@
+//! Faults of the machine: disks that are full or read-only, readers that stop, signals, descriptors that run out.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::edge_notify::is_told_without;
+use crate::machine::{Machine, role};
+
+/// A small disk of its own at a directory of the machine.
+struct Disk {
+    path: PathBuf,
+}
+
+impl Disk {
+    fn mount(path: PathBuf, options: &str) -> Self {
+        std::fs::create_dir_all(&path).unwrap();
+        let options = format!("mode=700,{options}");
+        must(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path));
+        Self { path }
+    }
+
+    /// Leaves no room for one more byte.
+    fn fill(&self) {
+        let text = vec![b'x'; 1024 * 1024];
+        std::fs::write(self.path.join("filler"), text).unwrap_err();
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.path.join("filler")).unwrap();
+    }
+
+    fn remount(&self, options: &str) {
+        must(Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.path));
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
+    }
+}
+
+/// The daemon, started by a shell that does something first.
+fn after(machine: &Machine, first: &str) -> Command {
+    let daemon = machine.daemon();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{first}; exec \"$0\"")]).arg(daemon.get_program()).env_clear();
+    shell.envs(daemon.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell
+}
+
+fn must(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "{command:?}");
+}
+
+fn is_unsaved(status: &Value) -> bool {
+    status["problems"].as_array().unwrap().iter().any(|problem| problem["id"] == "state-unsaved")
+}
+
+/// How often the log has this.
+fn logged(machine: &Machine, text: &str) -> usize {
+    machine.read("log").matches(text).count()
+}
+
+fn send(machine: &Machine, signal: Signal) {
+    kill_process(Pid::from_raw(i32::try_from(machine.pid()).unwrap()).unwrap(), signal).unwrap();
+}
+
+#[test]
+fn a_daemon_starts_on_a_full_disk_and_saves_again_when_there_is_room() {
+    if is_told_without("SETPRIV") {
+        return;
+    }
+    let mut machine = Machine::new();
+    let disk = Disk::mount(machine.path("state"), "size=64k");
+    disk.fill();
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    machine.eventually("the problem is shown", |machine| is_unsaved(&machine.status()));
+    disk.make_room();
+    machine.eventually("the state is saved", |machine| {
+        !is_unsaved(&machine.status()) && machine.read("state/memory.json").contains("app")
+    });
+    assert_eq!(logged(&machine, "No space left on device"), 1, "{}", machine.read("log"));
+    assert_eq!(logged(&machine, "can be saved again"), 1);
+    assert_eq!(machine.stop(), Some(0));
+}
+
+#[test]
+fn a_daemon_starts_where_no_file_can_be_made_and_is_still_the_only_one() {
+    if is_told_without("SETPRIV") {
+        return;
+    }
+    // One inode, the directory's own; and a disk that is read-only from the start.
+    for (options, room) in [("nr_inodes=1", "nr_inodes=100"), ("ro", "rw")] {
+        let mut machine = Machine::new();
+        let disk = Disk::mount(machine.path("state"), options);
+        machine.start();
+        assert_eq!(machine.whose("app"), Ok(role("App")), "{options}");
+        machine.eventually("the problem is shown", |machine| is_unsaved(&machine.status()));
+        let mut second = machine.daemon();
+        second.env("EVERCRED_RUNTIME_DIR", machine.path("elsewhere"));
+        let (said, exit) = crate::machine::ends(second);
+        assert_eq!(exit, Some(1), "{options}: {said}");
+        disk.remount(room);
+        machine.eventually("the state is saved", |machine| {
+            !is_unsaved(&machine.status()) && machine.read("state/memory.json").contains("app")
+        });
+    }
+}
+
+#[test]
+fn a_socket_is_made_in_the_place_of_the_old_one_where_there_is_no_room_for_another() {
+    if is_told_without("SETPRIV") {
+        return;
+    }
+    let mut machine = Machine::new();
+    // The directory and the socket.
+    let disk = Disk::mount(machine.path("run"), "nr_inodes=2");
+    machine.start();
+    machine.crash();
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    let mode = disk.path.join("evercred.sock").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_a_full_disk_and_no_end() {
+    let mut machine = Machine::new();
+    let daemon = after(&machine, "ulimit -f 0");
+    machine.start_as(daemon);
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    machine.eventually("the problem is shown", |machine| is_unsaved(&machine.status()));
+}
+
+#[test]
+fn signals_that_ask_for_nothing_end_nothing() {
+    let mut machine = Machine::new();
+    machine.write(
+        ".aws/config",
+        "[profile signals]\ncredential_process = sh -c 'for s in PIPE IO XFSZ USR1 ALRM CHLD; do \
+         sh -c \"kill -$s \\$\\$; exit 0\" && r=\"$r$s \"; done; echo \"survived: $r\" >&2; exit 1'\n",
+    );
+    machine.start();
+    let harmless = [
+        Signal::IO,
+        Signal::XFSZ,
+        Signal::PIPE,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::ALARM,
+        Signal::VTALARM,
+        Signal::PROF,
+        Signal::HUP,
+        Signal::WINCH,
+        Signal::CHILD,
+    ];
+    for _ in 0..20 {
+        for signal in harmless {
+            send(&machine, signal);
+        }
+    }
+    assert_eq!(machine.run(&["status"]).status.code().map(|code| code < 2), Some(true));
+    // Programs that the daemon runs have the default actions.
+    let said = machine.credentials("signals").unwrap_err();
+    assert!(said.contains("survived: CHLD"), "{said}");
+    send(&machine, Signal::TERM);
+    assert_eq!(machine.stop(), Some(0));
+}
+
+#[test]
+fn a_parent_that_blocked_and_ignored_signals_changes_nothing() {
+    let mut machine = Machine::new();
+    machine.write(
+        ".aws/config",
+        "[profile program]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"AKIA1\",\"SecretAccessKey\":\"s\"}'\n",
+    );
+    let daemon = machine.daemon();
+    let script = "import os,signal,sys\n\
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
+        signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))\n\
+        os.execv(sys.argv[1], sys.argv[1:])";
+    let mut odd = Command::new("/usr/bin/python3");
+    odd.args(["-c", script]).arg(daemon.get_program()).env_clear();
+    odd.envs(daemon.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    machine.start_as(odd);
+    assert_eq!(machine.credentials("program").unwrap()["AccessKeyId"], "AKIA1");
+    assert_eq!(machine.stop(), Some(0));
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let mut machine = Machine::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut daemon = machine.daemon();
+    daemon.env("RUST_LOG", "debug").stderr(writer);
+    machine.start_with(daemon);
+    // Each of them makes a line; the pipe and the backlog hold a fraction of them.
+    let wrong = b"\0\0\0\x02[]";
+    for _ in 0..40 {
+        let callers: Vec<UnixStream> =
+            (0..100).map(|_| UnixStream::connect(machine.path("run/evercred.sock")).unwrap()).collect();
+        for mut caller in &callers {
+            std::io::Write::write_all(&mut caller, &wrong[..3]).unwrap();
+        }
+    }
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    // It ends, although the last lines can't be written.
+    assert_eq!(machine.stop(), Some(0));
+    drop(reader);
+}
+
+#[test]
+fn idle_callers_leave_descriptors_for_calls_and_files() {
+    let mut machine = Machine::new();
+    let daemon = after(&machine, "ulimit -n 64");
+    machine.start_as(daemon);
+    let socket = machine.path("run/evercred.sock");
+    let idle: Vec<UnixStream> = (0..100).filter_map(|_| UnixStream::connect(&socket).ok()).collect();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    let more: Vec<UnixStream> = (0..100).filter_map(|_| UnixStream::connect(&socket).ok()).collect();
+    let config = machine.read(".aws/config");
+    machine.replace(".aws/config", &config.replace("profile mid", "profile middle").replace("= mid", "= middle"));
+    machine.eventually("the edit is in force", |machine| machine.credentials("middle").is_ok());
+    let full = logged(&machine, "Too many open files") + logged(&machine, "can't accept");
+    assert!(full <= 1, "{full} lines\n{}", machine.read("log"));
+    drop((idle, more));
+}
+
+#[test]
+fn a_program_has_the_limit_of_descriptors_that_the_daemon_was_started_with() {
+    let mut machine = Machine::new();
+    machine
+        .write(".aws/config", "[profile limit]\ncredential_process = sh -c 'echo limit $(ulimit -Sn) >&2; exit 1'\n");
+    let daemon = after(&machine, "ulimit -Sn 100");
+    machine.start_as(daemon);
+    let said = machine.credentials("limit").unwrap_err();
+    assert!(said.contains("limit 100"), "{said}");
+    assert!(descriptor_limit(machine.pid()) > 100);
+}
+
+fn descriptor_limit(pid: u32) -> u64 {
+    let limits = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("limits")).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    line.split_whitespace().nth(3).unwrap().parse().unwrap()
+}
