@@ -1,4 +1,4 @@
-//! What the daemon weighs, and how often it wakes up, with fifty kept profiles and nothing to do; beside a process that
+//! What the daemon weighs, and how often it wakes up, with fifty auto-renewed profiles and nothing to do; beside a process that
 //! only sleeps.
 #![allow(
     clippy::disallowed_methods,
@@ -48,7 +48,7 @@ fn main() {
     settle(IDLE);
     let after = wakeups();
     for (name, pid, wakeups) in [
-        ("evercredd, 50 kept profiles", machine.pid(), more(&before.0, &after.0)),
+        ("evercredd, 50 profiles", machine.pid(), more(&before.0, &after.0)),
         ("sleep", baseline.0.id(), more(&before.1, &after.1)),
     ] {
         let [resident, anonymous, file] = ["VmRSS", "RssAnon", "RssFile"].map(|field| kibibytes(pid, field));

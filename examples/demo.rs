@@ -25,7 +25,7 @@ fn main() {
     println!("{}", demo.config());
     demo.start_daemon();
 
-    demo.say("A program asks for profile app: both roles are assumed, and kept from here on.");
+    demo.say("A program asks for profile app: both roles are assumed, and renewed automatically from here on.");
     demo.must_get("app");
     demo.show();
 

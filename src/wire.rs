@@ -320,8 +320,8 @@ pub struct ProfileEntry {
     pub name: String,
     /// How its credentials are got.
     pub kind: String,
-    /// Whether it is renewed without being asked for.
-    pub kept: bool,
+    /// Whether it is renewed automatically.
+    pub auto_renew: bool,
     /// How it stands.
     pub state: State,
     /// Whether what is held is valid.

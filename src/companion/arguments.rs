@@ -61,7 +61,11 @@ const COMMANDS: [(&str, &str, &str); 14] = [
         "PROFILE --static [--shell sh|bash|zsh|fish|powershell|json|dotenv]",
         "prints what exec would set and unset",
     ),
-    ("renew", "[PROFILE...|--all]", "renews now, waits, and says how it went; without PROFILE all that are kept"),
+    (
+        "renew",
+        "[PROFILE...|--all]",
+        "renews now, waits, and says how it went; without PROFILE all auto-renewed profiles",
+    ),
     (
         "login",
         "[PROFILE|SSO_SESSION] [--no-browser]",

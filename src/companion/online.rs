@@ -110,13 +110,14 @@ fn add_problems(environment: &Environment, document: &mut StatusDocument, raw: &
     document.problems.extend(problems);
 }
 
-/// `renew`: without names all profiles that are kept.
+/// `renew`: without names all auto-renewed profiles.
 pub(super) fn renew(environment: &Environment, mut profiles: Vec<String>) -> Result<ExitCode, Failure> {
     if profiles.is_empty() {
         let (document, _) = read_status(environment)?;
-        profiles = document.profiles.into_iter().filter(|profile| profile.kept).map(|profile| profile.name).collect();
+        profiles =
+            document.profiles.into_iter().filter(|profile| profile.auto_renew).map(|profile| profile.name).collect();
         if profiles.is_empty() {
-            return output::print("no profile is kept: nothing to renew\n");
+            return output::print("no profile is renewed automatically: nothing to renew\n");
         }
     }
     let mut worst = None;
@@ -172,15 +173,15 @@ fn filtered(mut raw: Value, profiles: &[String]) -> Value {
     raw
 }
 
-/// Whether a kept profile or the clock needs attention. What is valid and tried again by itself needs none.
+/// Whether an auto-renewed profile or the clock needs attention. What is valid and tried again by itself needs none.
 fn needs_attention(document: &StatusDocument) -> bool {
     use crate::core::keeper::State;
     document.profiles.iter().any(|profile| {
-        profile.kept
+        profile.auto_renew
             && match profile.state {
                 State::Failed | State::NeedsLogin => true,
                 State::Retrying => profile.valid != Some(true),
-                State::Fresh | State::Renewing | State::Idle => false,
+                State::Fresh | State::Renewing | State::Ready | State::Static => false,
             }
     }) || matches!(document.clock.state.as_str(), "notice" | "warning" | "critical")
 }

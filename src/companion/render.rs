@@ -8,8 +8,8 @@ use crate::wire::{ClockStatus, ProfileEntry, SessionEntry, StatusDocument};
 pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
     let mut rows = vec![["PROFILE", "KIND", "STATE", "VALID FOR", "RENEWS", "NOTE"].map(str::to_owned).to_vec()];
     // What is in use first, then the rest, each by name.
-    let (kept, idle): (Vec<_>, Vec<_>) = document.profiles.iter().partition(|profile| profile.kept);
-    rows.extend(kept.into_iter().chain(idle).map(row));
+    let (auto_renewed, others): (Vec<_>, Vec<_>) = document.profiles.iter().partition(|profile| profile.auto_renew);
+    rows.extend(auto_renewed.into_iter().chain(others).map(row));
     let mut text =
         table(&rows, |row, cell| (colour && row > 0 && cell == 2).then(|| shade(&rows[row][cell])).flatten());
     if !document.sso_sessions.is_empty() {
@@ -138,7 +138,8 @@ fn state(state: State) -> &'static str {
         State::Retrying => "retrying",
         State::NeedsLogin => "needs-login",
         State::Failed => "failed",
-        State::Idle => "idle",
+        State::Ready => "ready",
+        State::Static => "static",
     }
 }
 
@@ -170,7 +171,7 @@ mod tests {
         let profile = ProfileEntry {
             name: "app".into(),
             kind: "assume-role".into(),
-            kept: true,
+            auto_renew: true,
             state: State::Retrying,
             valid: Some(true),
             expires_at: Some("2026-11-24T13:00:00Z".into()),
@@ -205,7 +206,7 @@ mod tests {
                 crosses_limit_in_seconds: None,
             },
             profiles: vec![
-                ProfileEntry { name: "idle".into(), kept: false, last_error: None, ..profile.clone() },
+                ProfileEntry { name: "idle".into(), auto_renew: false, last_error: None, ..profile.clone() },
                 profile,
             ],
             sso_sessions: vec![SessionEntry {
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_lines_up_and_what_is_kept_comes_first() {
+    fn the_table_lines_up_and_auto_renewed_profiles_come_first() {
         let text = status(&document(), false);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].starts_with("app      assume-role  retrying  50m 0s     in 30m 0s  Timeout"), "{text}");

@@ -55,7 +55,7 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
     let (profiles, sessions) = (keeper.status(now), keeper.session_status(now));
     let warnings: Vec<ProblemEntry> = profiles
         .iter()
-        .filter_map(|profile| profile.warning.clone().filter(|_| profile.kept))
+        .filter_map(|profile| profile.warning.clone().filter(|_| profile.auto_renew))
         .chain(sessions.iter().filter_map(|session| session.warning.clone()))
         .chain(keeper.clock_warning(now).map(|warning| Warning { fix: context.clock_fix.or(warning.fix), ..warning }))
         .map(|Warning { id, message, fix }| ProblemEntry { id: id.to_owned(), message, file: None, line: None, fix })
@@ -93,7 +93,7 @@ fn profile(status: ProfileStatus) -> ProfileEntry {
     ProfileEntry {
         name: status.name,
         kind: status.kind.to_owned(),
-        kept: status.kept,
+        auto_renew: status.auto_renew,
         state: status.state,
         valid: status.valid,
         expires_at: status.expires_at.map(AwsTime::to_rfc3339),

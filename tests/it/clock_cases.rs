@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use evercred::core::clock::{Clock, Grade, Sample, Trust};
-use evercred::core::keeper::{Action, Event, Keep, Keeper, KeeperSettings, Memory, Notice, Outcome, ProbeOrder};
+use evercred::core::keeper::{Action, AutoRenew, Event, Keeper, KeeperSettings, Memory, Notice, Outcome, ProbeOrder};
 use evercred::core::ntp::{NtpAnswer, NtpProblem};
 use evercred::core::plan::Endpoint;
 use evercred::core::settings::{NtpServer, Settings};
@@ -27,7 +27,7 @@ struct Bench {
 impl Bench {
     fn new(servers: &str, off: i64) -> Self {
         let settings = Settings::parse(&format!("[clock]\nntp = [{servers}]")).unwrap();
-        let settings = KeeperSettings { keep: Keep::Used, ..settings.keeper() };
+        let settings = KeeperSettings { auto_renew: AutoRenew::Used, ..settings.keeper() };
         let mut bench = Self {
             keeper: Keeper::new(settings, Memory::default(), Clock::new(now(0, off), false), 1),
             boot: 0,

@@ -158,11 +158,11 @@ fn a_second_daemon_says_who_holds_the_state_folder() {
 #[test]
 fn wrong_settings_are_refused_at_start_with_line_and_caret() {
     let machine = Machine::new();
-    machine.write(".config/evercred/evercred.toml", "keep = \"used\"\nkep_for = \"1h\"\n");
+    machine.write(".config/evercred/evercred.toml", "[renew]\nuse_within = \"1h\"\n");
     let (said, code) = ends(machine.daemon());
     assert_eq!(code, Some(1));
     assert!(
-        said.contains("evercred.toml:2:1") && said.contains('^') && said.contains("did you mean \"keep_for\"?"),
+        said.contains("evercred.toml:2:1") && said.contains('^') && said.contains("did you mean \"used_within\"?"),
         "{said}"
     );
     let mut named = machine.daemon();

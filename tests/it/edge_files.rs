@@ -82,18 +82,18 @@ fn settings_change_while_running_and_wrong_ones_are_kept_out() {
     let mut machine = Machine::new();
     machine.start();
     let settings = ".config/evercred/evercred.toml";
-    machine.write(settings, &format!("keep = \"all\"\n{LOOPBACK_ONLY}"));
-    machine.eventually("everything is kept", |machine| machine.profile("mid")["kept"] == true);
-    machine.write(settings, "keep = \"nonsense\"\n");
+    machine.write(settings, &format!("[renew]\nprofiles = \"all\"\n{LOOPBACK_ONLY}"));
+    machine.eventually("every profile is auto-renewed", |machine| machine.profile("mid")["auto_renew"] == true);
+    machine.write(settings, "[renew]\nprofiles = \"nonsense\"\n");
     machine.eventually("the mistake is said", |machine| {
         machine.status()["problems"]
             .as_array()
             .unwrap()
             .iter()
-            .any(|problem| problem["id"] == "settings-refused" && problem["line"] == 1)
+            .any(|problem| problem["id"] == "settings-refused" && problem["line"] == 2)
     });
-    assert_eq!(machine.profile("mid")["kept"], true);
-    machine.write(settings, &format!("keep = \"used\"\n{LOOPBACK_ONLY}"));
+    assert_eq!(machine.profile("mid")["auto_renew"], true);
+    machine.write(settings, &format!("[renew]\nprofiles = \"used\"\n{LOOPBACK_ONLY}"));
     machine.eventually("the mistake is gone", |machine| machine.status()["problems"] == serde_json::json!([]));
 }
 

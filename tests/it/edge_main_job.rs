@@ -19,7 +19,7 @@ fn a_chain_is_assumed_on_first_use_with_one_call_for_each_link() {
     assert_eq!((set["Version"].as_i64(), set["AccountId"].as_str()), (Some(1), Some("111122223333")));
     let profile = machine.profile("app");
     assert_eq!(
-        (profile["state"].as_str(), profile["valid"].as_bool(), profile["kept"].as_bool()),
+        (profile["state"].as_str(), profile["valid"].as_bool(), profile["auto_renew"].as_bool()),
         (Some("fresh"), Some(true), Some(true))
     );
     assert!(profile["remaining_seconds"].as_i64().unwrap() > 3_500);
@@ -101,7 +101,7 @@ fn a_crash_loses_nothing() {
     machine.start();
     assert_eq!(machine.credentials("app").unwrap()["AccessKeyId"], before["AccessKeyId"]);
     assert_eq!(machine.aws.count("AssumeRole"), 2, "{}", machine.read("log"));
-    assert_eq!(machine.profile("app")["kept"], true);
+    assert_eq!(machine.profile("app")["auto_renew"], true);
 }
 
 #[test]

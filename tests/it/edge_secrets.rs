@@ -8,7 +8,7 @@ fn no_planted_secret_reaches_a_log_at_trace_an_error_or_the_status() {
     let mut machine = Machine::new();
     machine.write(
         ".config/evercred/evercred.toml",
-        "keep = \"all\"\n[environment]\nHTTP_PROXY = \"\"\nSECRETISH = \"PLANTEDENV\"\n[clock]\nntp = []\n",
+        "[renew]\nprofiles = \"all\"\n[environment]\nHTTP_PROXY = \"\"\nSECRETISH = \"PLANTEDENV\"\n[clock]\nntp = []\n",
     );
     let mut daemon = machine.daemon();
     daemon.env("RUST_LOG", "trace").env("AWS_SECRET_ACCESS_KEY", "PLANTEDENV");

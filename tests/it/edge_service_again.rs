@@ -405,7 +405,7 @@ fn what_could_not_be_taken_away_is_taken_away_the_next_time() {
     person.install();
     let stored = person.manager.read(settings);
     assert_ne!(stored, before);
-    person.manager.write(settings, &format!("keep = 3\n{stored}"));
+    person.manager.write(settings, &format!("renew = 3\n{stored}"));
     let output = service(&person, &[], &["uninstall"]);
     assert!(output.status.code() == Some(1) && stderr(&output).contains("stays as it is"), "{}", stderr(&output));
     person.manager.write(settings, &stored);

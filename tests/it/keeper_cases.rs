@@ -37,9 +37,9 @@ pub(crate) struct Bench {
 
 pub(crate) fn settings() -> KeeperSettings {
     KeeperSettings {
-        keep: Keep::Used,
-        keep_for: TimeDelta::hours(12),
-        ahead: TimeDelta::minutes(20),
+        auto_renew: AutoRenew::Used,
+        used_within: TimeDelta::hours(12),
+        before: TimeDelta::minutes(20),
         jitter: TimeDelta::minutes(5),
         probe: true,
         ntp: Vec::new(),
@@ -50,7 +50,7 @@ pub(crate) fn settings() -> KeeperSettings {
 }
 
 pub(crate) fn keep_all() -> KeeperSettings {
-    KeeperSettings { keep: Keep::All, ..settings() }
+    KeeperSettings { auto_renew: AutoRenew::All, ..settings() }
 }
 
 impl Bench {
@@ -551,7 +551,7 @@ fn a_new_ahead_is_in_force_for_what_is_held() {
     bench.plans(&[plan("dev", vec![key("A"), role("dev", "eu-west-1", Some(43_200))])]);
     assert!(bench.ask_and_wait("dev", &mut |_| None).is_ok());
     let before = bench.renew_at("dev");
-    bench.handle(Event::Settings(KeeperSettings { ahead: TimeDelta::hours(6), ..settings() }));
+    bench.handle(Event::Settings(KeeperSettings { before: TimeDelta::hours(6), ..settings() }));
     assert!(before - bench.renew_at("dev") > TimeDelta::hours(1));
 }
 
@@ -632,7 +632,7 @@ fn a_first_use_under_a_clock_that_is_days_behind_is_a_use_of_now() {
     bench.plans(&[simple("dev")]);
     assert!(bench.ask_and_wait("dev", &mut |_| None).is_ok());
     let status = bench.keeper.status(bench.now());
-    assert!(status[0].kept && status[0].renew_at.is_some(), "{status:?}");
+    assert!(status[0].auto_renew && status[0].renew_at.is_some(), "{status:?}");
 }
 
 #[test]

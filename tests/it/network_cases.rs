@@ -40,7 +40,8 @@ struct Bench {
 impl Bench {
     /// With so many profiles, all of them fresh.
     fn new(profiles: usize) -> Self {
-        let settings = KeeperSettings { keep: Keep::All, ..Settings::parse("[clock]\nntp = []").unwrap().keeper() };
+        let settings =
+            KeeperSettings { auto_renew: AutoRenew::All, ..Settings::parse("[clock]\nntp = []").unwrap().keeper() };
         let keeper = Keeper::new(settings, Memory::default(), Clock::new(now(MINUTE), false), 1);
         let (under_way, sent, log) = (VecDeque::new(), Vec::new(), Vec::new());
         let mut bench = Self { keeper, boot: MINUTE, online: true, busy: false, under_way, sent, log };

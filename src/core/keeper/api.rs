@@ -365,12 +365,12 @@ pub enum LogLevel {
 /// The settings that the keeper decides by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeeperSettings {
-    /// Which profiles are renewed without being asked for.
-    pub keep: Keep,
-    /// How long a profile stays kept after it was last asked for, with [`Keep::Used`].
-    pub keep_for: TimeDelta,
+    /// Which profiles are renewed automatically.
+    pub auto_renew: AutoRenew,
+    /// How long a profile is auto-renewed after its last request, with [`AutoRenew::Used`].
+    pub used_within: TimeDelta,
     /// Renew when less than this is left.
-    pub ahead: TimeDelta,
+    pub before: TimeDelta,
     /// Renew earlier by up to this.
     pub jitter: TimeDelta,
     /// Ask AWS for the time where it is in doubt.
@@ -385,10 +385,10 @@ pub struct KeeperSettings {
     pub login_cache: bool,
 }
 
-/// Which profiles are renewed without being asked for.
+/// Which profiles are renewed automatically: `[renew] profiles`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// Those that a program asked for of late.
+pub enum AutoRenew {
+    /// Those that a program requested within `used_within`.
     Used,
     /// All.
     All,
@@ -424,8 +424,8 @@ pub struct ProfileStatus {
     pub name: String,
     /// `assume-role`, `static` …: the kind of the last step, or of the settings where there is no plan.
     pub kind: &'static str,
-    /// Whether it is renewed without being asked for.
-    pub kept: bool,
+    /// Whether it is renewed automatically.
+    pub auto_renew: bool,
     /// The state.
     pub state: State,
     /// Whether the credentials held are valid; `None` where AWS's time is not known well enough, or nothing is held.
@@ -469,8 +469,10 @@ pub enum State {
     NeedsLogin,
     /// The last call failed and eager retries would not help.
     Failed,
-    /// Nothing is held and nothing is wanted.
-    Idle,
+    /// Nothing is cached; the next request fetches it.
+    Ready,
+    /// Keys in a file, which are never renewed.
+    Static,
 }
 
 /// How the last renewal went.

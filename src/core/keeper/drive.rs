@@ -66,7 +66,7 @@ impl Keeper {
                 continue;
             }
             let said = self.profiles.get(&profile).and_then(|route| route.as_ref().ok()?.plan.renew);
-            self.drive(&profile, None, asked || said == Some(RenewAs::Ahead), now);
+            self.drive(&profile, None, asked || said == Some(RenewAs::Auto), now);
         }
         let targets: Vec<(String, NodeKey)> = self
             .waiting
@@ -133,7 +133,7 @@ impl Keeper {
             .filter(|(_, route)| route.only_keys().is_none())
             .filter(|(_, route)| route.plan.steps.iter().all(|step| unsupported(&step.source).is_none()))
             .map(|(name, _)| (self.is_waited_for(name), name))
-            .filter(|(waited_for, name)| *waited_for || self.is_kept(name, now))
+            .filter(|(waited_for, name)| *waited_for || self.is_auto_renewed(name, now))
             .collect();
         names.sort_by_key(|(waited_for, _)| !waited_for);
         names.into_iter().map(|(_, name)| name.clone()).collect()

@@ -45,8 +45,8 @@ impl Held {
     pub(super) fn reschedule(&mut self, settings: &KeeperSettings) {
         if let Some(end) = &mut self.end {
             let ahead = match self.grant {
-                Grant::Keys(_) => settings.ahead,
-                Grant::Token(_) => settings.ahead.max(TOKEN_AHEAD),
+                Grant::Keys(_) => settings.before,
+                Grant::Token(_) => settings.before.max(TOKEN_AHEAD),
             };
             end.renew_at = schedule::renew_at(self.minted_at, end.expires_at, ahead, settings.jitter, self.jitter);
         }

@@ -4,13 +4,13 @@
 //! be done, `next_timeout` says when to call `handle_timeout`. Nothing happens in between.
 
 mod api;
+mod auto_renew;
 mod backoff;
 mod callers;
 mod clock_watch;
 mod drive;
 mod failures;
 mod held;
-mod interest;
 mod login;
 mod node;
 mod ntp_watch;
@@ -405,12 +405,12 @@ impl Keeper {
         }
     }
 
-    fn is_kept(&self, profile: &str, now: Now) -> bool {
-        let asked_only = |route: &Route| route.plan.renew == Some(RenewAs::Asked);
-        if self.profiles.get(profile).and_then(|route| route.as_ref().ok()).is_some_and(asked_only) {
+    fn is_auto_renewed(&self, profile: &str, now: Now) -> bool {
+        let on_demand = |route: &Route| route.plan.renew == Some(RenewAs::OnDemand);
+        if self.profiles.get(profile).and_then(|route| route.as_ref().ok()).is_some_and(on_demand) {
             return false;
         }
-        interest::is_kept(profile, &self.settings, &self.memory, self.clock.aws_now(now).earliest)
+        auto_renew::is_auto_renewed(profile, &self.settings, &self.memory, self.clock.aws_now(now).earliest)
     }
 
     fn wake_at(&mut self, at: BootTime) {

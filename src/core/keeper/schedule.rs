@@ -23,19 +23,19 @@ impl Jitter {
     }
 }
 
-/// When to renew what lives from `minted_at` to `expires_at`: when less than `ahead`, or a third of the life, is left, never
+/// When to renew what lives from `minted_at` to `expires_at`: when less than `before`, or a third of the life, is left, never
 /// before half of it. The jitter is drawn here, once for each credential, and moves earlier; where that would pass the
 /// half, later by at most a tenth of the life.
 pub(super) fn renew_at(
     minted_at: AwsTime,
     expires_at: AwsTime,
-    ahead: TimeDelta,
+    before: TimeDelta,
     longest_jitter: TimeDelta,
     jitter: Jitter,
 ) -> AwsTime {
     let life = (expires_at - minted_at).max(TimeDelta::zero());
     let half = minted_at + life / 2;
-    let target = (expires_at - ahead.max(life / 3)).max(half);
+    let target = (expires_at - before.max(life / 3)).max(half);
     let jitter = jitter.of(longest_jitter.min(life / 10));
     if target - jitter >= half { target - jitter } else { target + jitter }
 }

@@ -85,7 +85,7 @@ impl Keeper {
                 continue;
             }
             let subject = state.session.label().to_owned();
-            let waiting = self.kept_behind(&key, now).count();
+            let waiting = self.auto_renewed_dependents(&key, now).count();
             if waiting == 0 {
                 continue;
             }
@@ -102,8 +102,12 @@ impl Keeper {
     }
 
     /// The profiles in use that stand behind a credential.
-    pub(super) fn kept_behind<'a>(&'a self, key: &'a NodeKey, now: Now) -> impl Iterator<Item = &'a String> {
-        self.profiles_behind(key).map(|(name, _)| name).filter(move |name| self.is_kept(name, now))
+    pub(super) fn auto_renewed_dependents<'a>(
+        &'a self,
+        key: &'a NodeKey,
+        now: Now,
+    ) -> impl Iterator<Item = &'a String> {
+        self.profiles_behind(key).map(|(name, _)| name).filter(move |name| self.is_auto_renewed(name, now))
     }
 
     fn profiles_behind<'a>(&'a self, key: &'a NodeKey) -> impl Iterator<Item = (&'a String, &'a Route)> {

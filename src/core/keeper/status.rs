@@ -23,16 +23,22 @@ impl Keeper {
 
     /// How it all stands, in a line.
     pub fn summary(&self, now: Now) -> String {
-        let kept: Vec<State> =
-            self.status(now).iter().filter(|profile| profile.kept).map(|profile| profile.state).collect();
+        let states: Vec<State> =
+            self.status(now).iter().filter(|profile| profile.auto_renew).map(|profile| profile.state).collect();
         let counted = |(state, said): &(State, &str)| {
-            let count = kept.iter().filter(|kept| *kept == state).count();
+            let count = states.iter().filter(|at| *at == state).count();
             (count > 0).then(|| format!("{count} {said}"))
         };
-        match kept.len() {
+        match states.len() {
             0 => "no profile is in use".to_owned(),
-            1 => format!("keeps 1 profile: {}", SAID.iter().filter_map(counted).collect::<Vec<_>>().join(", ")),
-            n => format!("keeps {n} profiles: {}", SAID.iter().filter_map(counted).collect::<Vec<_>>().join(", ")),
+            1 => format!(
+                "renews 1 profile automatically: {}",
+                SAID.iter().filter_map(counted).collect::<Vec<_>>().join(", ")
+            ),
+            n => format!(
+                "renews {n} profiles automatically: {}",
+                SAID.iter().filter_map(counted).collect::<Vec<_>>().join(", ")
+            ),
         }
     }
 
@@ -46,7 +52,7 @@ impl Keeper {
             Some(keys) => static_credentials(keys).expires_at,
             None => end.map(|end| end.expires_at),
         };
-        let kept = only_keys.is_none() && self.is_kept(name, now);
+        let auto_renew = only_keys.is_none() && self.is_auto_renewed(name, now);
         let failure = nodes.iter().enumerate().find_map(|(at, node)| node.failures.at(route.endpoint(at)));
         let mut last_error = failure.map(|failure| {
             let mut error = failure.error.clone();
@@ -63,8 +69,10 @@ impl Keeper {
             }
         } else if held.is_some() {
             State::Fresh
+        } else if only_keys.is_some() {
+            State::Static
         } else {
-            State::Idle
+            State::Ready
         };
         if let Some((profile, at)) = self.expired_keys(route, now)
             && only_keys.is_none()
@@ -72,31 +80,31 @@ impl Keeper {
             last_error = Some(expired_source(profile, at));
             state = if held.is_some() { state } else { State::Failed };
         }
-        if let Some(need) = self.needs_person(name, route, now).filter(|_| kept) {
+        if let Some(need) = self.needs_person(name, route, now).filter(|_| auto_renew) {
             state = State::NeedsLogin;
             last_error = last_error.or(Some(need));
         }
         if let Some(source) =
             route.plan.steps.iter().map(|step| &step.source).find(|source| unsupported(source).is_some())
         {
-            state = State::Idle;
+            state = State::Failed;
             let (message, fix) = cannot(name, source);
             last_error = Some(permanent(NOT_SUPPORTED, message, fix, self.planned_at));
         }
         ProfileStatus {
             name: name.to_owned(),
             kind: plan::kind(&route.plan),
-            kept: kept && last_error.as_ref().is_none_or(|error| error.code != NOT_SUPPORTED),
+            auto_renew: auto_renew && last_error.as_ref().is_none_or(|error| error.code != NOT_SUPPORTED),
             state,
             valid: match (held, expires_at) {
                 (Some(held), _) => is_valid(held.judge(&self.clock, now)),
                 (None, Some(at)) => is_valid(self.clock.judge(at, now)),
-                // A kept profile should hold something.
-                (None, None) => kept.then_some(false),
+                // An auto-renewed profile should have cached credentials.
+                (None, None) => auto_renew.then_some(false),
             },
             expires_at,
             remaining: expires_at.map(|at| self.clock.until(at, now).max(chrono::TimeDelta::zero())),
-            renew_at: end.filter(|_| kept).map(|end| end.renew_at),
+            renew_at: end.filter(|_| auto_renew).map(|end| end.renew_at),
             last_renewal: last.and_then(|node| node.last_renewal.clone()),
             last_error,
             warning: nodes.iter().find_map(|node| node.warning(&self.clock, now)),
@@ -109,8 +117,8 @@ impl Keeper {
         ProfileStatus {
             name: name.to_owned(),
             kind: error.kind.unwrap_or("static"),
-            kept: !empty && self.is_kept(name, now),
-            state: if empty { State::Idle } else { State::Failed },
+            auto_renew: !empty && self.is_auto_renewed(name, now),
+            state: State::Failed,
             valid: None,
             expires_at: None,
             remaining: None,
@@ -135,10 +143,10 @@ impl Keeper {
 /// The states as the line says them, the good ones first.
 const SAID: &[(State, &str)] = &[
     (State::Fresh, "fresh"),
-    (State::Idle, "not asked for yet"),
+    (State::Ready, "not requested yet"),
     (State::Renewing, "being renewed"),
-    (State::Retrying, "tried again"),
-    (State::NeedsLogin, "waiting for a person"),
+    (State::Retrying, "retrying"),
+    (State::NeedsLogin, "waiting for a sign-in"),
     (State::Failed, "failed"),
 ];
 

@@ -101,7 +101,7 @@ impl Keeper {
                 continue;
             };
             let ends_at = node.held.as_ref().and_then(|held| held.end).map(|end| end.expires_at);
-            let kept: Vec<&String> = self.kept_behind(&key, now).collect();
+            let kept: Vec<&String> = self.auto_renewed_dependents(&key, now).collect();
             let Some(first) = kept.first() else { continue };
             if let Some(wait) = self.wait_for_need_of_code(&key, now) {
                 self.wake_at(now.boot + wait);
@@ -145,7 +145,7 @@ impl Keeper {
         }
         let routes = self.profiles.iter().filter_map(|(name, route)| Some((name, route.as_ref().ok()?)));
         let renewals: Vec<Renewal> = routes
-            .filter(|(name, route)| route.only_keys().is_none() && self.is_kept(name, now))
+            .filter(|(name, route)| route.only_keys().is_none() && self.is_auto_renewed(name, now))
             .map(|(name, route)| self.renewal(name, route, now))
             .collect();
         for renewal in renewals {
@@ -156,7 +156,7 @@ impl Keeper {
                 Renewal::Lost(Loss { cause, message, fix }) => {
                     let Some(node) = self.nodes.get(&cause) else { continue };
                     let subject = node.step.profile.clone();
-                    let message = match self.kept_behind(&cause, now).count() {
+                    let message = match self.auto_renewed_dependents(&cause, now).count() {
                         0 | 1 => message,
                         count => format!("{message} ({count} profiles in use stand behind it)"),
                     };
@@ -207,7 +207,7 @@ impl Keeper {
         let blocks = |at: usize| {
             let (node, failure) = (nodes.get(at)?, nodes.get(at)?.failures.at(route.endpoint(at))?);
             let next_try = failure.streak.next_try();
-            if !node.runs_ahead() && route.plan.renew != Some(RenewAs::Ahead) {
+            if !node.runs_ahead() && route.plan.renew != Some(RenewAs::Auto) {
                 // A program that has failed is run again when somebody asks, and not before.
                 return Some(Obstacle { at, failure, next_try: None });
             }
@@ -256,7 +256,7 @@ impl Keeper {
     /// Whether what was told is still so.
     fn is_so(&self, id: &str, key: &NodeKey, now: Now) -> bool {
         let Some(node) = self.nodes.get(key) else { return false };
-        let is_in_use = || self.kept_behind(key, now).next().is_some();
+        let is_in_use = || self.auto_renewed_dependents(key, now).next().is_some();
         match id {
             SSO_LOGIN_NEEDED => node.lacks(&self.clock, now) == Some(Lack::SignIn),
             SSO_SESSION_ENDS => self.ends_soon(key, now),

@@ -71,8 +71,8 @@ fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext) -> Res
     let base = walk.down(section)?;
     let (steps, notes) = walk.up(base)?;
     let renew = match section.get("renew").filter(|value| value.origin.file == SourceFile::Settings) {
-        Some(value) if value.text == "asked" => Some(RenewAs::Asked),
-        Some(_) => Some(RenewAs::Ahead),
+        Some(value) if value.text == "on-demand" => Some(RenewAs::OnDemand),
+        Some(_) => Some(RenewAs::Auto),
         None => None,
     };
     Ok(Plan { profile: section.name.clone(), steps, endpoint, renew, notes })

@@ -21,13 +21,13 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
-/// When a profile's credentials are renewed, where somebody has said it.
+/// When a profile's credentials are renewed, where the settings say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RenewAs {
-    /// Before they end, also where that runs a program that may want something of a person.
-    Ahead,
-    /// When somebody asks for them.
-    Asked,
+    /// Before they expire, also where that runs a program that may need the user.
+    Auto,
+    /// On request only.
+    OnDemand,
 }
 
 /// One step of a plan.

@@ -172,7 +172,10 @@ mod tests {
     #[test]
     fn variables_are_added_where_they_belong_and_nothing_else_moves() {
         assert_eq!(stored("", &[("A", "1")]), "[environment]\nA = \"1\"\n");
-        assert_eq!(stored("keep = \"all\"", &[("A", "1")]), "keep = \"all\"\n\n[environment]\nA = \"1\"\n");
+        assert_eq!(
+            stored("[renew]\nprofiles = \"all\"", &[("A", "1")]),
+            "[renew]\nprofiles = \"all\"\n\n[environment]\nA = \"1\"\n"
+        );
         assert_eq!(
             stored("[environment] # mine\nB = '2' # two\n\n[clock]\nntp = []\n", &[("A", "a\"b\\"), ("B", "3")]),
             "[environment] # mine\nB = \"3\" # two\nA = \"a\\\"b\\\\\"\n\n[clock]\nntp = []\n"
@@ -189,7 +192,7 @@ mod tests {
         for text in ["environment = { A = \"1\" }\n", "environment.A = \"1\"\n"] {
             assert!(store(text, &values(&[("B", "2")])).unwrap_err().contains("a line \"[environment]\" of its own"));
         }
-        assert!(store("keep = 3\n", &values(&[("B", "2")])).is_err());
+        assert!(store("renew = 3\n", &values(&[("B", "2")])).is_err());
     }
 
     #[test]
@@ -205,14 +208,14 @@ mod tests {
         #[test]
         fn what_was_stored_and_taken_away_leaves_every_byte_as_it_was(
             lines in proptest::collection::vec(prop_oneof![
-                Just("# a comment with [environment]\n"), Just("\n"), Just("keep = \"all\"\n"), Just("keep_for = '3h' # é\n"),
+                Just("# a comment with [environment]\n"), Just("\n"), Just("renew.profiles = \"all\"\n"), Just("renew.used_within = '3h' # é\n"),
             ], 0..6),
             own in prop_oneof![Just(""), Just("[environment]\n"), Just("\t[ environment ] # x\nOWN = '1'\n"), Just("[environment]\nOWN = \"\"\"a\nb\"\"\"\n\n# end\n")],
             rest in prop_oneof![Just(""), Just("[clock]\nntp = []\n"), Just("[[profile]]\nname = \"x\"\n"), Just("[clock]\nprobe = true")],
             new in proptest::collection::btree_map("[A-Z]{1,3}|a\\.b", "[ -~é]{0,9}", 1..4),
         ) {
             let mut seen = Vec::new();
-            let text: String = lines.into_iter().filter(|line| !line.starts_with("keep") || { let new = !seen.contains(line); seen.push(line); new }).collect();
+            let text: String = lines.into_iter().filter(|line| !line.starts_with("renew") || { let new = !seen.contains(line); seen.push(line); new }).collect();
             let text = text + own + rest;
             let edited = store(&text, &new).unwrap();
             let environment = Settings::parse(&edited.text).unwrap().environment;

@@ -87,8 +87,17 @@ fn sentence(message: &str) -> String {
             format!("there is no setting \"{unknown}\" here; {MISPLACED}")
         }
         Some((unknown, known)) if message.starts_with("unknown field") => {
+            if let Some(name) = renamed(unknown, known) {
+                return format!("there is no setting \"{unknown}\" here: it is {name}");
+            }
             let hint = did_you_mean(unknown, known.iter().copied());
             format!("there is no setting \"{unknown}\" here{hint}")
+        }
+        Some((unknown, _))
+            if message.starts_with("unknown variant") && RENAMED_RENEW.iter().any(|(old, _)| old == unknown) =>
+        {
+            let new = RENAMED_RENEW.iter().find(|(old, _)| old == unknown).map_or("auto", |(_, new)| new);
+            format!("\"{unknown}\" is not a value of this setting: it is \"{new}\"")
         }
         Some((missing, _)) if message.starts_with("missing field") => format!("\"{missing}\" is missing here"),
         _ if message.starts_with("invalid type: map, expected a sequence") => {
@@ -97,6 +106,20 @@ fn sentence(message: &str) -> String {
         _ => message.trim_end().replace('`', "\""),
     }
 }
+
+/// The present name of a setting that has had another one, for a table with these settings.
+fn renamed(old: &str, known: &[&str]) -> Option<&'static str> {
+    match old {
+        "keep" | "keep_for" if !known.contains(&"renew") => None,
+        "keep" => Some("\"profiles\" in [renew]"),
+        "keep_for" => Some("\"used_within\" in [renew]"),
+        "ahead" if known.contains(&"before") => Some("\"before\""),
+        _ => None,
+    }
+}
+
+/// The values of a profile's `renew` that have had other names.
+const RENAMED_RENEW: [(&str, &str); 2] = [("ahead", "auto"), ("asked", "on-demand")];
 
 fn is_variable(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')

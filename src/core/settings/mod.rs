@@ -17,7 +17,7 @@ use serde::Deserialize;
 use self::places::Places;
 pub use error::SettingsError;
 pub use show::Shown;
-pub use values::{Listen, NtpServer, QuietHours, Span};
+pub use values::{NtpServer, QuietHours, Span};
 
 use crate::core::keeper::KeeperSettings;
 
@@ -25,17 +25,11 @@ use crate::core::keeper::KeeperSettings;
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    keep: values::KeepSetting,
-    keep_for: KeepFor,
     renew: Renew,
     /// `[clock]`.
     pub clock: Clock,
-    /// `[endpoint]`.
-    pub endpoint: Endpoint,
     /// `[caches]`.
     pub caches: Caches,
-    /// `[[publish]]`.
-    pub publish: Vec<Publish>,
     /// `[notify]`.
     pub notify: Notify,
     /// `[state]`.
@@ -53,7 +47,10 @@ pub struct Settings {
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Renew {
-    ahead: Span,
+    profiles: values::RenewProfiles,
+    #[serde(deserialize_with = "values::at_least_a_minute")]
+    used_within: Span,
+    before: Span,
     jitter: Span,
 }
 
@@ -69,14 +66,6 @@ pub struct Clock {
     pub probe: bool,
 }
 
-/// `[endpoint]`.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Endpoint {
-    /// Where the container-credentials endpoint listens.
-    pub listen: Listen,
-}
-
 /// `[caches]`: which of the AWS tools' own caches are kept fresh.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -85,20 +74,6 @@ pub struct Caches {
     pub sso: bool,
     /// The cache of `aws login`.
     pub login: bool,
-    /// The AWS CLI's role cache.
-    pub cli: bool,
-}
-
-/// `[[publish]]`: a profile's credentials in a section of the credentials file.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Publish {
-    /// The profile.
-    #[serde(deserialize_with = "values::name")]
-    pub profile: String,
-    /// The section.
-    #[serde(deserialize_with = "values::name")]
-    pub section: String,
 }
 
 /// `[notify]`.
@@ -163,20 +138,15 @@ pub struct Profile {
     pub renew: Option<RenewWhen>,
 }
 
-/// When a source is run.
+/// When a profile's credentials are renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RenewWhen {
-    /// Before its credentials expire.
-    Ahead,
-    /// When somebody asks.
-    Asked,
+    /// Before they expire.
+    Auto,
+    /// On request only.
+    OnDemand,
 }
-
-/// `keep_for`, whose default is not that of a plain [`Span`].
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-struct KeepFor(#[serde(deserialize_with = "values::at_least_a_minute")] Span);
 
 impl Settings {
     /// Reads a settings file's text.
@@ -206,12 +176,6 @@ impl Settings {
                 return Some((format!("profile[{at}].name"), message));
             }
         }
-        for (at, publish) in self.publish.iter().enumerate() {
-            if self.publish[..at].iter().any(|earlier| earlier.section == publish.section) {
-                let message = format!("there is a [[publish]] of the section \"{}\" already", publish.section);
-                return Some((format!("publish[{at}].section"), message));
-            }
-        }
         // No process could be started with such a variable.
         let unusable =
             |(name, value): &(&String, &String)| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0');
@@ -224,9 +188,9 @@ impl Settings {
     /// What the keeper decides by.
     pub fn keeper(&self) -> KeeperSettings {
         KeeperSettings {
-            keep: self.keep.0.clone(),
-            keep_for: self.keep_for.0.get(),
-            ahead: self.renew.ahead.get(),
+            auto_renew: self.renew.profiles.0.clone(),
+            used_within: self.renew.used_within.get(),
+            before: self.renew.before.get(),
             jitter: self.renew.jitter.get(),
             probe: self.clock.probe,
             ntp: self.clock.ntp.clone(),
@@ -237,15 +201,14 @@ impl Settings {
     }
 }
 
-impl Default for KeepFor {
-    fn default() -> Self {
-        Self(Span::new(TimeDelta::hours(12)))
-    }
-}
-
 impl Default for Renew {
     fn default() -> Self {
-        Self { ahead: Span::new(TimeDelta::minutes(20)), jitter: Span::new(TimeDelta::minutes(5)) }
+        Self {
+            profiles: values::RenewProfiles::default(),
+            used_within: Span::new(TimeDelta::hours(12)),
+            before: Span::new(TimeDelta::minutes(20)),
+            jitter: Span::new(TimeDelta::minutes(5)),
+        }
     }
 }
 
@@ -257,7 +220,7 @@ impl Default for Clock {
 
 impl Default for Caches {
     fn default() -> Self {
-        Self { sso: true, login: true, cli: false }
+        Self { sso: true, login: true }
     }
 }
 
@@ -303,7 +266,7 @@ mod tests {
         for setting in &listed {
             assert!(setting.line.is_some(), "{setting:?} has no line");
         }
-        assert!(shown.notify.quiet.is_some() && !shown.publish.is_empty() && !shown.environment.is_empty());
+        assert!(shown.notify.quiet.is_some() && !shown.environment.is_empty());
         for (key, value) in shown.profile[0].fields() {
             assert!(value.is_some(), "{key} is not in the example's [[profile]]");
         }
@@ -311,25 +274,47 @@ mod tests {
 
     #[test]
     fn a_wrong_key_is_shown_with_its_place_and_the_nearest() {
-        let error = Settings::parse("keep = \"all\"\nkep_for = \"1h\"\n").err().unwrap();
+        let error = Settings::parse("[renew]\nuse_within = \"1h\"\n").err().unwrap();
         let shown = error.render("evercred.toml");
         assert!(shown.contains("evercred.toml:2:1"), "{shown}");
-        assert!(shown.contains("kep_for = \"1h\"") && shown.contains("did you mean \"keep_for\"?"), "{shown}");
+        assert!(shown.contains("use_within = \"1h\"") && shown.contains("did you mean \"used_within\"?"), "{shown}");
         assert!(shown.contains('^'), "{shown}");
+    }
+
+    #[test]
+    fn the_error_about_an_old_name_has_the_new_one() {
+        for (text, line, new) in [
+            ("keep = \"all\"", 1, "\"profiles\" in [renew]"),
+            ("keep_for = \"1h\"", 1, "\"used_within\" in [renew]"),
+            ("[renew]\nahead = \"10m\"", 2, "\"before\""),
+            ("[[profile]]\nname = \"a\"\nrenew = \"ahead\"", 3, "\"auto\""),
+            ("[[profile]]\nname = \"a\"\nrenew = \"asked\"", 3, "\"on-demand\""),
+        ] {
+            let error = Settings::parse(text).err().unwrap();
+            assert!(error.line() == line && error.message().contains(new), "{text}: {}", error.render("f"));
+        }
+    }
+
+    #[test]
+    fn a_setting_that_does_nothing_yet_is_not_known() {
+        for text in
+            ["[endpoint]\nlisten = \"off\"", "[caches]\ncli = true", "[[publish]]\nprofile = \"a\"\nsection = \"b\""]
+        {
+            assert!(Settings::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]
     fn wrong_types_and_impossible_values_are_errors_with_a_line() {
         for (text, line) in [
-            ("keep = 3", 1),
-            ("keep = \"sometimes\"", 1),
-            ("\n[renew]\nahead = \"soon\"", 3),
-            ("[renew]\nahead = \"-5m\"", 2),
+            ("renew.profiles = 3", 1),
+            ("renew.profiles = \"sometimes\"", 1),
+            ("\n[renew]\nbefore = \"soon\"", 3),
+            ("[renew]\nbefore = \"-5m\"", 2),
             ("[clock]\nwarn = 60", 2),
             ("[notify]\nquiet = \"25:00-07:00\"", 2),
-            ("keep_for = \"59s\"", 1),
-            ("keep = [\"a\", \"\"]", 1),
-            ("[[publish]]\nprofile = \"a\"\nsection = \"a]b\"", 3),
+            ("[renew]\nused_within = \"59s\"", 2),
+            ("[renew]\nprofiles = [\"a\", \"\"]", 2),
             ("[[profile]]\nname = \"a b\"", 2),
             ("[notify]\nquiet = \"22:00-22:00\"", 2),
             ("[clock]\nntp = [\"time.aws.com\", \"a b\"]", 2),
@@ -338,11 +323,10 @@ mod tests {
             ("[[profile]]\nname = \"a\"\nduration = \"1s\"", 3),
             ("[[profile]]\nname = \"a\"\n[[profile]]\nname = \"a\"", 4),
             ("[environment]\n\"A=B\" = \"x\"", 2),
-            ("[publish]\nprofile = \"dev\"", 1),
+            ("[profile]\nname = \"dev\"", 1),
             ("[state]\npersist = \"cloud\"", 2),
-            ("[endpoint]\nlisten = \"0.0.0.0\"", 2),
-            ("[[publish]]\nprofile = \"dev\"", 1),
-            ("keep = \"used\"\nkeep = \"all\"", 2),
+            ("[[profile]]\nregion = \"r\"", 1),
+            ("[renew]\nbefore = \"1m\"\nbefore = \"2m\"", 3),
         ] {
             let error = Settings::parse(text).err().unwrap_or_else(|| panic!("{text}: no error"));
             assert_eq!(error.line(), line, "{text}: {}", error.render("f"));
@@ -389,12 +373,13 @@ mod tests {
 
     #[test]
     fn every_setting_says_where_it_comes_from() {
-        let text = "keep = [\"a\"]\n[renew]\nahead = \"10m\"\n\n[[profile]]\nname = \"x\"\n[[profile]]\nname = \"y\"\n";
+        let text =
+            "[renew]\nprofiles = [\"a\"]\nbefore = \"10m\"\n\n[[profile]]\nname = \"x\"\n[[profile]]\nname = \"y\"\n";
         let listed = Settings::parse(text).ok().unwrap().list(text);
         let of =
             |key: &str| listed.iter().find(|shown| shown.key == key).map(|shown| (shown.value.as_str(), shown.line));
-        assert_eq!(of("keep"), Some(("[\"a\"]", Some(1))));
-        assert_eq!(of("renew.ahead"), Some(("\"10m\"", Some(3))));
+        assert_eq!(of("renew.profiles"), Some(("[\"a\"]", Some(2))));
+        assert_eq!(of("renew.before"), Some(("\"10m\"", Some(3))));
         assert_eq!(of("renew.jitter"), Some(("\"5m\"", None)));
         assert_eq!(of("profile[1].name"), Some(("\"y\"", Some(8))));
     }
@@ -403,7 +388,7 @@ mod tests {
     fn no_text_makes_it_panic() {
         use proptest::prelude::{ProptestConfig, proptest};
         proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }, |(
-            text in "([a-z_]{1,12}|keep|\\[|\\]|=|\"|'|\n|\r\n|é|environment|\\{|\\}|20m| |#|,|\\.){0,40}"
+            text in "([a-z_]{1,12}|renew|\\[|\\]|=|\"|'|\n|\r\n|é|environment|\\{|\\}|20m| |#|,|\\.){0,40}"
         )| {
             if let Err(error) = Settings::parse(&text) {
                 assert!(error.line() >= 1 && !error.render("f").is_empty());

@@ -44,8 +44,8 @@ fn values(profile: &Profile) -> Vec<(&'static str, &'static str, String)> {
     } = profile;
     let seconds = duration.map(|duration| duration.get().num_seconds().to_string());
     let renew = renew.map(|renew| match renew {
-        RenewWhen::Ahead => "ahead".to_owned(),
-        RenewWhen::Asked => "asked".to_owned(),
+        RenewWhen::Auto => "auto".to_owned(),
+        RenewWhen::OnDemand => "on-demand".to_owned(),
     });
     [
         ("role_arn", "role_arn", role_arn),
@@ -92,7 +92,7 @@ mod tests {
             Some("[base]\naws_access_key_id = A\naws_secret_access_key = s\n"),
         );
         let text = "[[profile]]\nname = \"dev\"\nrole_arn = \"new\"\nduration = \"1h30m\"\n\n[[profile]]\nname = \"own\"\n\
-                    role_arn = \"r\"\nsource_profile = \"dve\"\nrenew = \"asked\"\n";
+                    role_arn = \"r\"\nsource_profile = \"dve\"\nrenew = \"on-demand\"\n";
         let profiles = Settings::parse(text).unwrap().over(&files);
         let plan = resolve(&profiles, "dev", &PlanContext::default()).unwrap();
         let Source::AssumeRole(role) = &plan.steps[1].source else { panic!("{plan:?}") };
@@ -105,6 +105,6 @@ mod tests {
         assert_eq!(error.origin, Some(Origin { file: SourceFile::Settings, line: 9 }));
         let text = text.replace("dve", "dev");
         let profiles = Settings::parse(&text).unwrap().over(&files);
-        assert_eq!(resolve(&profiles, "own", &PlanContext::default()).unwrap().renew, Some(RenewAs::Asked));
+        assert_eq!(resolve(&profiles, "own", &PlanContext::default()).unwrap().renew, Some(RenewAs::OnDemand));
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The places of a text's settings, by their dotted names (`renew.ahead`, `profile[0].name`).
+/// The places of a text's settings, by their dotted names (`renew.before`, `profile[0].name`).
 pub(super) struct Places {
     keys: BTreeMap<String, Range<usize>>,
     /// The values of `[environment]`; `None` where the text is no TOML.
@@ -100,7 +100,7 @@ fn after_environment(text: &str, line: usize) -> bool {
 }
 
 fn is_header(line: &str) -> bool {
-    const TABLES: [&str; 8] = ["renew", "clock", "endpoint", "caches", "publish", "notify", "state", "profile"];
+    const TABLES: [&str; 6] = ["renew", "clock", "caches", "notify", "state", "profile"];
     let line = line.split('#').next().unwrap_or_default().trim();
     let name = line.trim_start_matches('[').trim_end_matches(']').trim();
     line.starts_with('[') && line.ends_with(']') && TABLES.contains(&name)

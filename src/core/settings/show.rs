@@ -1,8 +1,8 @@
 //! The settings in force, as they would be written, and where each comes from.
 
 use super::places::Places;
-use super::{Caches, Clock, Endpoint, Notify, Persist, Profile, Publish, Renew, RenewWhen, Settings, State};
-use crate::core::keeper::Keep;
+use super::{Caches, Clock, Notify, Persist, Profile, Renew, RenewWhen, Settings, State};
+use crate::core::keeper::AutoRenew;
 
 /// A setting in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,27 +20,14 @@ impl Settings {
     ///
     /// The structs are taken apart whole, so that a new setting can't be forgotten here.
     pub fn list(&self, text: &str) -> Vec<Shown> {
-        let Self {
-            keep,
-            keep_for,
-            renew,
-            clock,
-            endpoint,
-            caches,
-            publish,
-            notify,
-            state,
-            environment,
-            profile,
-            profile_lines: _,
-        } = self;
-        let (Renew { ahead, jitter }, Clock { warn, ntp, probe }) = (renew, clock);
-        let (Endpoint { listen }, Caches { sso, login, cli }) = (endpoint, caches);
+        let Self { renew, clock, caches, notify, state, environment, profile, profile_lines: _ } = self;
+        let Renew { profiles, used_within, before, jitter } = renew;
+        let (Clock { warn, ntp, probe }, Caches { sso, login }) = (clock, caches);
         let (Notify { desktop, quiet }, State { persist }) = (notify, state);
-        let keep = match &keep.0 {
-            Keep::Used => quoted("used"),
-            Keep::All => quoted("all"),
-            Keep::Matching(names) => quoted_list(names),
+        let profiles = match &profiles.0 {
+            AutoRenew::Used => quoted("used"),
+            AutoRenew::All => quoted("all"),
+            AutoRenew::Matching(names) => quoted_list(names),
         };
         let persist = match persist {
             Persist::Runtime => "runtime",
@@ -49,26 +36,20 @@ impl Settings {
         };
         let ntp: Vec<String> = ntp.iter().map(ToString::to_string).collect();
         let plain = [
-            ("keep", keep),
-            ("keep_for", keep_for.0.quoted()),
-            ("renew.ahead", ahead.quoted()),
+            ("renew.profiles", profiles),
+            ("renew.used_within", used_within.quoted()),
+            ("renew.before", before.quoted()),
             ("renew.jitter", jitter.quoted()),
             ("clock.warn", warn.quoted()),
             ("clock.ntp", quoted_list(&ntp)),
             ("clock.probe", probe.to_string()),
-            ("endpoint.listen", quoted(&listen.to_string())),
             ("caches.sso", sso.to_string()),
             ("caches.login", login.to_string()),
-            ("caches.cli", cli.to_string()),
             ("notify.desktop", desktop.to_string()),
             ("notify.quiet", quoted(&quiet.map_or_else(String::new, |quiet| quiet.to_string()))),
             ("state.persist", quoted(persist)),
         ];
         let mut rows: Vec<(String, String)> = plain.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        for (at, Publish { profile, section }) in publish.iter().enumerate() {
-            rows.push((format!("publish[{at}].profile"), quoted(profile)));
-            rows.push((format!("publish[{at}].section"), quoted(section)));
-        }
         rows.extend(environment.keys().map(|name| (format!("environment.{name}"), "(not shown)".to_owned())));
         for (at, profile) in profile.iter().enumerate() {
             for (key, value) in profile.fields() {
@@ -102,8 +83,8 @@ impl Profile {
         } = self;
         let text = |value: &Option<String>| value.as_deref().map(quoted);
         let renew = renew.map(|renew| match renew {
-            RenewWhen::Ahead => quoted("ahead"),
-            RenewWhen::Asked => quoted("asked"),
+            RenewWhen::Auto => quoted("auto"),
+            RenewWhen::OnDemand => quoted("on-demand"),
         });
         [
             ("name", Some(quoted(name))),

@@ -1,12 +1,12 @@
 //! The settings' values: checked once, where they are read.
 
-use ::core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use ::core::net::{IpAddr, SocketAddr};
 use std::fmt;
 
 use chrono::{NaiveTime, TimeDelta};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::core::keeper::Keep;
+use crate::core::keeper::AutoRenew;
 
 /// A length of time: `90s`, `20m`, `12h`, `7d`, or several of them after each other (`1h30m`). At most a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,35 +62,35 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// `keep`.
+/// `renew.profiles`.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct KeepSetting(pub(super) Keep);
+pub(super) struct RenewProfiles(pub(super) AutoRenew);
 
-impl Default for KeepSetting {
+impl Default for RenewProfiles {
     fn default() -> Self {
-        Self(Keep::Used)
+        Self(AutoRenew::Used)
     }
 }
 
-impl<'de> Deserialize<'de> for KeepSetting {
+impl<'de> Deserialize<'de> for RenewProfiles {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {
-            type Value = KeepSetting;
+            type Value = RenewProfiles;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("\"used\", \"all\" or a list of names and globs")
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<KeepSetting, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<RenewProfiles, E> {
                 match text {
-                    "used" => Ok(KeepSetting(Keep::Used)),
-                    "all" => Ok(KeepSetting(Keep::All)),
+                    "used" => Ok(RenewProfiles(AutoRenew::Used)),
+                    "all" => Ok(RenewProfiles(AutoRenew::All)),
                     other => Err(E::custom(format!("\"{other}\" is neither \"used\" nor \"all\" nor a list of names"))),
                 }
             }
 
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<KeepSetting, A::Error> {
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<RenewProfiles, A::Error> {
                 let mut names = Vec::new();
                 while let Some(name) = items.next_element::<String>()? {
                     if name.trim().is_empty() {
@@ -98,59 +98,10 @@ impl<'de> Deserialize<'de> for KeepSetting {
                     }
                     names.push(name);
                 }
-                Ok(KeepSetting(Keep::Matching(names)))
+                Ok(RenewProfiles(AutoRenew::Matching(names)))
             }
         }
         from.deserialize_any(Visitor)
-    }
-}
-
-/// Where the container-credentials endpoint listens: an address, with or without a port, or nowhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// A port is drawn once and kept.
-    AnyPort(IpAddr),
-    /// This port.
-    Port(SocketAddr),
-    /// Nowhere.
-    Off,
-}
-
-impl Default for Listen {
-    fn default() -> Self {
-        Self::AnyPort(IpAddr::V4(Ipv4Addr::LOCALHOST))
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AnyPort(address) => address.fmt(f),
-            Self::Port(address) => address.fmt(f),
-            Self::Off => f.write_str("off"),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Listen {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        let listen = if text == "off" {
-            Some(Self::Off)
-        } else {
-            text.parse().map(Self::AnyPort).or_else(|_| text.parse().map(Self::Port)).ok()
-        };
-        match listen {
-            Some(Self::AnyPort(address)) if !address.is_loopback() => None,
-            Some(Self::Port(address)) if !address.ip().is_loopback() => None,
-            listen => listen,
-        }
-        .ok_or_else(|| {
-            de::Error::custom(format!(
-                "\"{text}\" is no loopback address: credentials are offered on this machine only (\"127.0.0.1\", \
-                 \"127.0.0.1:PORT\" or \"off\")"
-            ))
-        })
     }
 }
 

@@ -61,9 +61,9 @@ pub(crate) struct Bench {
 
 pub(crate) fn settings() -> KeeperSettings {
     KeeperSettings {
-        keep: Keep::Used,
-        keep_for: TimeDelta::hours(12),
-        ahead: TimeDelta::minutes(20),
+        auto_renew: AutoRenew::Used,
+        used_within: TimeDelta::hours(12),
+        before: TimeDelta::minutes(20),
         jitter: TimeDelta::minutes(5),
         probe: true,
         ntp: Vec::new(),

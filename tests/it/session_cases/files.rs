@@ -267,7 +267,7 @@ fn a_login_session_is_the_source_of_a_role_chain() {
 
 #[test]
 fn profiles_of_several_regions_behind_one_login_session_make_no_storm_of_its_failures() {
-    let mut bench = Bench::with(KeeperSettings { keep: Keep::All, ..settings() }, Memory::default(), 0);
+    let mut bench = Bench::with(KeeperSettings { auto_renew: AutoRenew::All, ..settings() }, Memory::default(), 0);
     bench.put(&login_session(), 1, 15 * MINUTE);
     let Session::Login(session) = login_session() else { panic!("of another kind") };
     let there = LoginSession { endpoint: endpoint("us-east-1"), ..session };

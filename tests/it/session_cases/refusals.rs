@@ -212,7 +212,7 @@ fn an_outage_is_not_the_end_of_a_session() {
 #[test]
 fn fifty_profiles_are_fresh_within_seconds_of_one_sign_in() {
     let names: Vec<String> = (0..50).map(|number| format!("p{number:02}")).collect();
-    let mut bench = Bench::with(KeeperSettings { keep: Keep::All, ..settings() }, Memory::default(), 0);
+    let mut bench = Bench::with(KeeperSettings { auto_renew: AutoRenew::All, ..settings() }, Memory::default(), 0);
     let plans: Vec<Plan> = names.iter().map(|name| sso(&corp(), name)).collect();
     bench.plans(&plans);
     bench.run(MINUTE);
@@ -233,7 +233,7 @@ fn a_portal_that_asks_for_a_pause_gets_it_from_everybody() {
         fault
     }
     let names: Vec<String> = (0..20).map(|number| format!("p{number:02}")).collect();
-    let mut bench = Bench::with(KeeperSettings { keep: Keep::All, ..settings() }, Memory::default(), 0);
+    let mut bench = Bench::with(KeeperSettings { auto_renew: AutoRenew::All, ..settings() }, Memory::default(), 0);
     bench.put(&corp(), 1, HOUR);
     bench.portal_says = names.iter().map(|name| (name.clone(), too_many as No)).collect();
     bench.plans(&names.iter().map(|name| sso(&corp(), name)).collect::<Vec<_>>());

@@ -32,7 +32,7 @@ impl World {
         let status = self.keeper.status(now).into_iter().find(|status| status.name == name);
         let status = status.unwrap_or_else(|| panic!("{message}: no such profile\n{}", self.story()));
         let profile: usize = name.strip_prefix("app-").unwrap().parse().unwrap();
-        assert!(status.kept && !self.removed[profile], "nobody uses it: {message}\n{}", self.story());
+        assert!(status.auto_renew && !self.removed[profile], "nobody uses it: {message}\n{}", self.story());
         let expires = status.expires_at.expect("something is held").as_millis();
         let error = status.last_error.as_ref().expect("an error");
         let (class, is_of_now) = (error.class, error.at.as_millis() >= self.so_since);
@@ -65,15 +65,15 @@ impl World {
     /// Nothing that is in use is refused to its end without a word.
     pub(crate) fn check_silence(&mut self, profile: usize, status: &ProfileStatus) {
         let truth = self.machine.truth;
-        let held = status.expires_at.map(|at| at.as_millis()).filter(|at| *at > truth && status.kept);
+        let held = status.expires_at.map(|at| at.as_millis()).filter(|at| *at > truth && status.auto_renew);
         let had = std::mem::replace(&mut self.held_until[profile], held);
         let (Some(ended), None, Some(error)) = (had, held, &status.last_error) else { return };
         let was_awake = self.machine.now().boot.as_millis() - self.jumped_at.as_millis() > truth - ended + 30 * MINUTE;
         let by_itself = Program::of(profile).is_none() && Other::of(profile) != Some(Other::Code);
         let refused_before = error.class == ErrorClass::Permanent && error.at.as_millis() < ended - 5_000;
-        let since = self.kept_since[profile].map(|since| self.boot() - since);
-        let was_kept = status.kept && since.is_some_and(|since| since > truth - ended + 30 * MINUTE);
-        let must = was_kept && was_awake && by_itself && refused_before && self.unconfirmed == 0;
+        let since = self.auto_renewed_since[profile].map(|since| self.boot() - since);
+        let was_auto_renewed = status.auto_renew && since.is_some_and(|since| since > truth - ended + 30 * MINUTE);
+        let must = was_auto_renewed && was_awake && by_itself && refused_before && self.unconfirmed == 0;
         let subjects = ["base".to_owned(), format!("mid-{}", profile / 10), status.name.clone()];
         let was_told = self.lost.iter().any(|lost| subjects.contains(&lost.subject) && !lost.is_over);
         assert!(!must || was_told, "{} was lost and nobody was told: {error:?}\n{}", status.name, self.story());

@@ -21,7 +21,7 @@ pub(crate) fn run(seed: u64) -> u64 {
             let pause = MINUTE + world.random(20 * MINUTE);
             world.advance(pause);
             callers(&mut world);
-            world.check_kept();
+            world.check_auto_renewed();
             trouble(&mut world);
             failing_calls(&mut world);
         }

@@ -84,7 +84,7 @@ impl SsoWorld {
         };
         for daemon in 0..daemons {
             let now = world.edge.machine.now();
-            let settings = KeeperSettings { keep: Keep::All, ..settings() };
+            let settings = KeeperSettings { auto_renew: AutoRenew::All, ..settings() };
             let keeper = Keeper::new(settings, Memory::default(), Clock::new(now, false), seed + daemon as u64);
             world.daemons.push(Daemon {
                 keeper,
@@ -176,7 +176,7 @@ impl SsoWorld {
         let is_held = status.expires_at.is_some_and(|at| at.as_millis() > truth);
         let is_of_now = error.at.as_millis() >= self.so_since && error.class == ErrorClass::Retryable;
         let is_mere_outage = self.edge.server.health == Health::Unreachable && is_of_now;
-        assert!(status.kept && is_held && !is_mere_outage, "{notice:?} of {status:?}\n{}", self.story());
+        assert!(status.auto_renew && is_held && !is_mere_outage, "{notice:?} of {status:?}\n{}", self.story());
     }
 
     /// The promise to people: nobody is asked to sign in while the session lives.
@@ -404,7 +404,7 @@ impl SsoWorld {
     }
 
     /// The promise to profiles that are kept.
-    pub(crate) fn check_kept(&mut self) {
+    pub(crate) fn check_auto_renewed(&mut self) {
         let (boot, now) = (self.edge.boot(), self.edge.machine.now());
         // An hour for the token, half an hour for the person, and the daemon that needs nothing yet says nothing yet.
         let dead_for = boot - self.dead_since.max(self.well_since).max(self.disk_since);

@@ -36,7 +36,7 @@ fn run(seed: u64) -> u64 {
             world.advance(pause);
             people(&mut world);
             trouble(&mut world);
-            world.check_kept();
+            world.check_auto_renewed();
             world.check_logged_out();
         }
         let night = 12 * HOUR + world.edge.random(3 * HOUR);
@@ -125,7 +125,7 @@ fn busy(world: &mut SsoWorld, millis: i64) {
         world.advance(rest);
         people(world);
         if world.edge.server.health == Health::Well {
-            world.check_kept();
+            world.check_auto_renewed();
         }
     }
 }

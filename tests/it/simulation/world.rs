@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::TimeDelta;
 use evercred::core::clock::{Clock, Sample, Trust};
 use evercred::core::keeper::{
-    Action, Answer, CLOCK_SKEWED, CREDENTIALS_LOST, CallerId, Disturbance, Event, Keep, Keeper, KeeperSettings,
+    Action, Answer, AutoRenew, CLOCK_SKEWED, CREDENTIALS_LOST, CallerId, Disturbance, Event, Keeper, KeeperSettings,
     MFA_REQUIRED, Memory, MintOrder, Notice, Outcome, State, Ticket, Wants,
 };
 use evercred::core::plan::{
@@ -153,7 +153,7 @@ pub(crate) struct World {
     /// When (boot-time clock) something happened last that has the keeper try again.
     pub(crate) changed_at: i64,
     runs_away: bool,
-    pub(crate) kept_since: Vec<Option<i64>>,
+    pub(crate) auto_renewed_since: Vec<Option<i64>>,
 }
 
 impl World {
@@ -163,9 +163,9 @@ impl World {
         let drift = i64::try_from(next(&mut rng) % 400).unwrap() - 200;
         let machine = Machine::new(drift, i64::try_from(next(&mut rng) % 7_200_000).unwrap() - 3_600_000);
         let settings = KeeperSettings {
-            keep: Keep::Used,
-            keep_for: TimeDelta::hours(12),
-            ahead: TimeDelta::minutes(20),
+            auto_renew: AutoRenew::Used,
+            used_within: TimeDelta::hours(12),
+            before: TimeDelta::minutes(20),
             jitter: TimeDelta::minutes(5),
             probe: true,
             ntp: Vec::new(),
@@ -208,7 +208,7 @@ impl World {
             held_until: vec![None; profiles],
             changed_at: 0,
             runs_away: false,
-            kept_since: vec![None; profiles],
+            auto_renewed_since: vec![None; profiles],
         };
         world.rotate_key(0);
         world
@@ -300,7 +300,7 @@ impl World {
     }
 
     pub(crate) fn keep_all(&mut self) {
-        self.settings.keep = Keep::All;
+        self.settings.auto_renew = AutoRenew::All;
         let now = self.machine.now();
         self.keeper.handle(Event::Settings(self.settings.clone()), now);
         self.carry_out();
@@ -448,8 +448,8 @@ impl World {
         if status.as_ref().is_none_or(|status| status.valid != Some(true) || Program::of(profile).is_some()) {
             self.changed();
         }
-        if status.is_none_or(|status| !status.kept) {
-            self.kept_since[profile] = Some(self.boot());
+        if status.is_none_or(|status| !status.auto_renew) {
+            self.auto_renewed_since[profile] = Some(self.boot());
         }
         self.asked_at[profile] = Some(self.boot());
         self.next_caller += 1;
@@ -675,7 +675,7 @@ impl World {
     }
 
     /// The promise to kept profiles: nobody asked, and yet what could be got is there.
-    pub(crate) fn check_kept(&mut self) {
+    pub(crate) fn check_auto_renewed(&mut self) {
         let now = self.machine.now();
         for status in self.keeper.status(now) {
             let Some(profile) = status.name.strip_prefix("app-").and_then(|number| number.parse::<usize>().ok()) else {
@@ -683,9 +683,9 @@ impl World {
             };
             self.check_silence(profile, &status);
             let boot = self.boot();
-            let since = if status.kept { *self.kept_since[profile].get_or_insert(boot) } else { boot };
-            if !status.kept {
-                self.kept_since[profile] = None;
+            let since = if status.auto_renew { *self.auto_renewed_since[profile].get_or_insert(boot) } else { boot };
+            if !status.auto_renew {
+                self.auto_renewed_since[profile] = None;
             }
             let well_for = boot - self.well_since[profile].max(since);
             // An hour and its jitter for a refusal, and time for the chain.
@@ -700,7 +700,7 @@ impl World {
             let by_itself = by_itself
                 && (Other::of(profile) != Some(Other::Code)
                     || (self.session_until > self.machine.truth + 300_000 && boot - self.session_since > 120_000));
-            let must = status.kept
+            let must = status.auto_renew
                 && by_itself
                 && !self.trouble
                 && self.unconfirmed == 0

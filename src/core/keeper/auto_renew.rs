@@ -1,14 +1,14 @@
-//! Which profiles are kept fresh without being asked for.
+//! Which profiles are renewed automatically.
 
-use super::api::{Keep, KeeperSettings, Memory};
+use super::api::{AutoRenew, KeeperSettings, Memory};
 use crate::core::time::AwsTime;
 
-/// Whether a profile is kept. `now` is AWS's time at the earliest: what isn't known of the time must not end anything.
-pub(super) fn is_kept(profile: &str, settings: &KeeperSettings, memory: &Memory, now: AwsTime) -> bool {
-    match &settings.keep {
-        Keep::All => true,
-        Keep::Matching(patterns) => patterns.iter().any(|pattern| matches(pattern, profile)),
-        Keep::Used => memory.last_asked.get(profile).is_some_and(|asked| now - *asked < settings.keep_for),
+/// Whether a profile is auto-renewed. `now` is the earliest that AWS time can be: an uncertain clock must not end automatic renewal.
+pub(super) fn is_auto_renewed(profile: &str, settings: &KeeperSettings, memory: &Memory, now: AwsTime) -> bool {
+    match &settings.auto_renew {
+        AutoRenew::All => true,
+        AutoRenew::Matching(patterns) => patterns.iter().any(|pattern| matches(pattern, profile)),
+        AutoRenew::Used => memory.last_asked.get(profile).is_some_and(|asked| now - *asked < settings.used_within),
     }
 }
 
