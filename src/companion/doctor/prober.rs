@@ -229,7 +229,7 @@ mod tests {
     fn a_child_that_is_an_older_one_or_talks_nonsense_is_told_of() {
         let (_folder, prober) = script("echo usage >&2; exit 2");
         assert!(prober.unwrap().ask(chain(), in_seconds(20)).unwrap_err().contains("has ended"));
-        let (_folder, prober) = script("read -r line; echo PLANTED; sleep 600");
+        let (_folder, prober) = script("read -r line; echo PLANTED; exec sleep 600");
         let why = prober.unwrap().ask(chain(), in_seconds(20)).unwrap_err();
         assert!(why.contains("does not understand") && !why.contains("PLANTED"), "{why}");
         let (_folder, prober) = script("read -r line; exec cat /dev/zero");
