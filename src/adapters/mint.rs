@@ -6,7 +6,9 @@ use super::sdk::Sdk;
 use super::sessions::Sessions;
 use super::sts::StsCaller;
 use super::{metadata, process};
+use crate::core::aws_error;
 use crate::core::clock::Sample;
+use crate::core::credential::Credentials;
 use crate::core::keeper::{CodeOrder, MintOrder, Outcome, ProbeOrder};
 use crate::core::location::CachePaths;
 use crate::core::plan::Source;
@@ -39,6 +41,26 @@ impl Minter {
     /// Gets what one step is to give. Ends within its kind's time limit, and always with an outcome; beside it stands what
     /// the answers on the way said about the time.
     pub async fn mint(&self, order: MintOrder) -> (Outcome, Vec<Sample>) {
+        let (profile, code) = (order.step.profile.clone(), order.step.source.bad_answer_code());
+        let (outcome, samples) = self.carry_out(order).await;
+        let checked = |credentials: Credentials| {
+            credentials.checked().ok_or_else(|| {
+                let what = format!("getting credentials for profile \"{profile}\"");
+                let why = "the credentials that came have characters that no key has: they were not taken";
+                aws_error::fault(&what, None, Some(code), Some(why))
+            })
+        };
+        let outcome = match outcome {
+            Outcome::Minted(credentials) => checked(credentials).map(Outcome::Minted),
+            Outcome::Federated { credentials, token_expires_at } => {
+                checked(credentials).map(|credentials| Outcome::Federated { credentials, token_expires_at })
+            }
+            other => Ok(other),
+        };
+        (outcome.unwrap_or_else(Outcome::Failed), samples)
+    }
+
+    async fn carry_out(&self, order: MintOrder) -> (Outcome, Vec<Sample>) {
         match &order.step.source {
             Source::Process { command } => {
                 let run = process::run(command, &order.step.profile, &self.environment).await;

@@ -12,6 +12,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::core::aws_error::{self, Fault, PROCESS_NOT_FOUND};
 use crate::core::credential::Credentials;
+use crate::core::printable::printable;
 use crate::core::process_output::read_output;
 use crate::core::secret::Secret;
 use crate::platform::environment::{ASKED_FOR, Environment};
@@ -204,8 +205,8 @@ impl Ended {
         let mut lines = text.lines().rev().map(str::trim).filter(|line| !line.is_empty());
         match (lines.next(), lines.next()) {
             (None, _) => "it said nothing on stderr".to_owned(),
-            (Some(fix), Some(error)) if fix.starts_with("fix:") => aws_error::printable(error),
-            (Some(line), _) => aws_error::printable(line),
+            (Some(fix), Some(error)) if fix.starts_with("fix:") => printable(error),
+            (Some(line), _) => printable(line),
         }
     }
 }

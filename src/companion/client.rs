@@ -1,6 +1,6 @@
 //! The other end of the control socket.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::failure::{ATTENTION, Failure, UNREACHABLE};
 use super::files;
 use crate::core::keeper::Flow;
+use crate::platform::clock;
 use crate::platform::environment::Environment;
 use crate::platform::peer::{self, own_uid, peer_uid};
 use crate::wire::{self, Request, WireError};
@@ -166,10 +167,26 @@ fn connect(path: &Path) -> io::Result<UnixStream> {
 }
 
 fn converse(mut stream: UnixStream, request: &[u8], longest: Duration) -> io::Result<wire::Answer> {
-    stream.set_read_timeout(Some(longest))?;
     stream.set_write_timeout(Some(LONGEST_REQUEST))?;
     wire::write_message(&mut stream, request)?;
-    wire::read_message(&mut stream)
+    wire::read_message(&mut Until { stream, deadline: clock::boot() + longest })
+}
+
+/// Reads up to one moment, in however many pieces the answer comes.
+struct Until {
+    stream: UnixStream,
+    deadline: Duration,
+}
+
+impl Read for Until {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.deadline.saturating_sub(clock::boot());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        self.stream.read(buffer)
+    }
 }
 
 fn is_socket(path: &Path) -> bool {
@@ -285,6 +302,22 @@ mod tests {
             assert!(matches!(&result, Ok(Err(_)) | Err(Failure { .. })), "{result:?}");
             daemon.join().unwrap();
         }
+    }
+
+    #[test]
+    fn an_answer_that_trickles_in_ends_with_the_deadline_of_the_whole() {
+        let (mut daemon, stream) = UnixStream::pair().unwrap();
+        let drip = std::thread::spawn(move || {
+            wire::read_message(&mut daemon).unwrap();
+            // A byte again and again, for as long as it is read.
+            let mut pieces = [&b"\0\x0f\xff\xff"[..]].into_iter().chain(std::iter::repeat(&b" "[..]));
+            while io::Write::write_all(&mut daemon, pieces.next().unwrap()).is_ok() {
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
+        });
+        let error = converse(stream, b"{}", Duration::from_millis(200)).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock), "{error:?}");
+        drip.join().unwrap();
     }
 
     #[test]

@@ -8,8 +8,11 @@ use zeroize::Zeroizing;
 
 use super::client::{self, Question};
 use super::failure::{ATTENTION, Failure, LOGIN};
-use super::{browser, output, render};
+use super::{browser, output};
+use crate::core::fix::evercred;
 use crate::core::keeper::Flow;
+use crate::core::printable::{self, printable};
+use crate::core::url_host::is_page;
 use crate::platform::environment::Environment;
 
 /// AWS locks nobody out for a wrong code, but a person who mistypes three has another problem.
@@ -33,7 +36,7 @@ pub(super) fn login(environment: &Environment, name: Option<String>, no_browser:
             if let Some(browser) = browser
                 && text(&needed, "user_code").is_none()
             {
-                let url = text(&needed, "url").ok_or_else(not_understood)?;
+                let url = page(&needed, "url").ok_or_else(not_understood)?;
                 say(&format!(
                     "Sign in to {} in the browser that opens now. If none does, open this page:\n\n    {url}\n",
                     text(&needed, "session").unwrap_or("the session")
@@ -52,13 +55,18 @@ pub(super) fn login(environment: &Environment, name: Option<String>, no_browser:
     }
 }
 
+/// A page that the daemon names; whatever else stands there is neither shown nor opened.
+fn page<'a>(needed: &'a Value, field: &str) -> Option<&'a str> {
+    text(needed, field).filter(|url| is_page(url))
+}
+
 /// `logout [PROFILE|SSO_SESSION]`.
 pub(super) fn logout(environment: &Environment, name: Option<String>) -> Result<ExitCode, Failure> {
     let name = name.or_else(|| default_profile(environment));
     let answer = client::ask(environment, "logout", name.as_deref())?
         .map_err(|error| Failure::from_daemon("nobody was signed out", error))?;
     let name = text(&answer, "profile").or(name.as_deref()).unwrap_or("default");
-    output::print(&render::clean(&format!("{name}: signed out\n")))
+    output::print(&format!("{name}: signed out\n"))
 }
 
 fn begin(environment: &Environment, name: Option<&str>, flow: Flow) -> Result<Value, Failure> {
@@ -68,7 +76,7 @@ fn begin(environment: &Environment, name: Option<&str>, flow: Flow) -> Result<Va
 
 /// Shows a person the page and the code to type there.
 fn show_code(needed: &Value) -> Result<(), Failure> {
-    let url = text(needed, "url").ok_or_else(not_understood)?;
+    let url = page(needed, "url").ok_or_else(not_understood)?;
     let session = text(needed, "session").unwrap_or("the session");
     let Some(code) = text(needed, "user_code") else {
         say(&format!("To sign in to {session}, open this page in a browser on this machine:\n\n    {url}\n"));
@@ -77,7 +85,7 @@ fn show_code(needed: &Value) -> Result<(), Failure> {
     say(&format!(
         "To sign in to {session}, open this page in any browser:\n\n    {url}\n\nand enter the code\n\n    {code}\n"
     ));
-    if let Some(url) = text(needed, "url_with_code") {
+    if let Some(url) = page(needed, "url_with_code") {
         say(&format!("Or open this one, which has the code already:\n\n    {url}\n"));
     }
     Ok(())
@@ -102,7 +110,7 @@ fn wait(environment: &Environment, needed: &Value) -> Result<ExitCode, Failure> 
             _ => String::new(),
         };
         let until = text(&answer, "ends_at").map_or_else(String::new, |at| format!(" until about {at}"));
-        return output::print(&render::clean(&format!("{session}: signed in{until}{profiles}\n")));
+        return output::print(&format!("{session}: signed in{until}{profiles}\n"));
     }
 }
 
@@ -135,7 +143,7 @@ fn type_code(environment: &Environment, profile: &str, device: &str) -> Result<E
     }
     Err(last.unwrap_or_else(|| {
         Failure::new(LOGIN, format!("{what}: there is no code on standard input, and no terminal to ask for it"))
-            .fix(format!("evercred login {profile} in a terminal, or with the code on standard input"))
+            .fix(format!("{} in a terminal, or with the code on standard input", evercred("login", profile)))
     }))
 }
 
@@ -154,7 +162,7 @@ fn not_understood() -> Failure {
 
 /// To the person, beside what a script may read from stdout.
 fn say(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", render::clean(text));
+    let _ = writeln!(io::stderr().lock(), "{}", printable::lines(text));
 }
 
 /// One line of standard input; `None` at its end. A person at a terminal is asked for it.
@@ -162,7 +170,7 @@ fn read_code(device: &str) -> Result<Option<Zeroizing<String>>, Failure> {
     let mut stdin = io::stdin().lock();
     if stdin.is_terminal() {
         let mut stderr = io::stderr().lock();
-        let _ = write!(stderr, "Code of the MFA device {}: ", render::clean(device)).and_then(|()| stderr.flush());
+        let _ = write!(stderr, "Code of the MFA device {}: ", printable(device)).and_then(|()| stderr.flush());
     }
     let mut line = Zeroizing::new(String::new());
     match stdin.read_line(&mut line) {

@@ -29,7 +29,7 @@ pub(super) fn plan(environment: &Environment, profile: Option<String>, json: boo
     }
     match plan {
         Ok(_) if json => Ok(ExitCode::SUCCESS),
-        Ok(plan) => output::print(&render::clean(&described(&plan, &document))),
+        Ok(plan) => output::print(&described(&plan, &document)),
         Err(error) => {
             let exit = if error.code == PlanErrorCode::MissingProfile { NO_PROFILE } else { ATTENTION };
             if json {
@@ -112,7 +112,7 @@ pub(super) fn profiles(environment: &Environment, json: bool) -> Result<ExitCode
                 text.push_str(&settings_of(section));
             }
         }
-        output::print(&render::clean(&text))?;
+        output::print(&text)?;
         for problem in &profiles.problems {
             let place = path(problem.origin.file);
             output::error(&Failure::new(ATTENTION, format!("{place}:{}: {}", problem.origin.line, problem.message)));
@@ -126,7 +126,7 @@ pub(super) fn profiles(environment: &Environment, json: bool) -> Result<ExitCode
 pub(super) fn config(environment: &Environment, what: ConfigCommand) -> Result<ExitCode, Failure> {
     let (path, named) = settings_path(environment)?;
     if what == ConfigCommand::Path {
-        return output::print(&format!("{}\n", path.display()));
+        return output::print_exact(&format!("{}\n", path.display()));
     }
     let text = read_settings(&path, named)?;
     let settings = Settings::parse(&text).map_err(|error| {
@@ -143,7 +143,7 @@ pub(super) fn config(environment: &Environment, what: ConfigCommand) -> Result<E
         .into_iter()
         .map(|shown| vec![shown.key, format!("= {}", shown.value), origin(shown.line)])
         .collect();
-    output::print(&render::clean(&render::table(&rows, |_, _| None)))
+    output::print(&render::table(&rows, |_, _| None))
 }
 
 fn settings_path(environment: &Environment) -> Result<(PathBuf, bool), Failure> {

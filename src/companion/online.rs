@@ -10,7 +10,9 @@ use super::output;
 use super::render;
 use super::{client, drift};
 use crate::core::aws_error::PROCESS_NOT_FOUND;
+use crate::core::fix::evercred;
 use crate::core::nearest::did_you_mean;
+use crate::core::printable;
 use crate::platform::environment::{ASKED_FOR, Environment};
 use crate::wire::StatusDocument;
 
@@ -20,7 +22,7 @@ const AT_ONCE: usize = 16;
 /// `credential-process PROFILE`.
 pub(super) fn credential_process(environment: &Environment, profile: &str) -> Result<ExitCode, Failure> {
     let document = credentials(environment, profile)?;
-    output::print(&format!("{document}\n"))
+    output::print_exact(&printable::json(&format!("{document}\n")))
 }
 
 /// The SDKs' document for a profile.
@@ -28,7 +30,7 @@ pub(super) fn credentials(environment: &Environment, profile: &str) -> Result<Va
     let what = format!("there are no credentials for profile \"{profile}\"");
     if environment.get(ASKED_FOR) == Some(profile) {
         let why = "its credential_process asks evercred for the same profile: that goes round in a circle";
-        return Err(Failure::new(ATTENTION, format!("{what}: {why}")).fix(format!("evercred plan {profile}")));
+        return Err(Failure::new(ATTENTION, format!("{what}: {why}")).fix(evercred("plan", profile)));
     }
     let answer = client::ask(environment, "credential-process", Some(profile))?.map_err(|error| {
         let not_found = error.message.contains(PROCESS_NOT_FOUND);
@@ -58,7 +60,7 @@ pub(super) fn status(
 ) -> Result<ExitCode, Failure> {
     let (text, exit) = status_text(environment, profiles, json)?;
     if !watch {
-        output::print(&text)?;
+        output::print_exact(&text)?;
         return Ok(ExitCode::from(exit));
     }
     let redraw = output::is_terminal() && !json;
@@ -94,7 +96,7 @@ fn status_text(environment: &Environment, profiles: &[String], json: bool) -> Re
         document.profiles.retain(|profile| profiles.contains(&profile.name));
     }
     let text = if json {
-        format!("{:#}\n", filtered(raw, profiles))
+        output::json(&filtered(raw, profiles))
     } else {
         render::status(&document, output::colour(environment))
     };

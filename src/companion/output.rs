@@ -4,15 +4,20 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use super::failure::{ATTENTION, Failure};
-use super::render;
+use crate::core::printable;
 use crate::platform::environment::Environment;
 
-/// Prints to stdout.
+/// Prints text for the user to stdout: whatever it quotes does nothing to the terminal.
 pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
+    print_exact(&printable::lines(text))
+}
+
+/// Prints to stdout as it is: text for programs, and text whose parts are clean and whose colours are our own.
+pub(super) fn print_exact(text: &str) -> Result<ExitCode, Failure> {
     write(text).map(|_| ExitCode::SUCCESS)
 }
 
-/// Prints to stdout; says whether anybody still reads it.
+/// Prints to stdout as it is; says whether anybody still reads it.
 pub(super) fn write(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -24,7 +29,12 @@ pub(super) fn write(text: &str) -> Result<bool, Failure> {
 
 /// Prints a JSON document to stdout.
 pub(super) fn print_json(document: &serde_json::Value) -> Result<ExitCode, Failure> {
-    print(&format!("{document:#}\n"))
+    print_exact(&json(document))
+}
+
+/// A JSON document as it is printed.
+pub(super) fn json(document: &serde_json::Value) -> String {
+    printable::json(&format!("{document:#}\n"))
 }
 
 /// Prints a failure to stderr.
@@ -34,9 +44,9 @@ pub(super) fn error(failure: &Failure) {
 
 /// A failure as it is printed.
 pub(super) fn said(failure: &Failure) -> String {
-    let mut text = format!("evercred: {}\n", render::clean(&failure.message));
+    let mut text = format!("evercred: {}\n", printable::lines(&failure.message));
     if let Some(fix) = &failure.fix {
-        text.push_str(&format!("fix: {}\n", render::clean(fix)));
+        text.push_str(&format!("fix: {}\n", printable::lines(fix)));
     }
     text
 }

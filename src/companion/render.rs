@@ -1,7 +1,7 @@
 //! Documents as people read them. Pure: text in, text out.
 
-use crate::core::aws_error::is_invisible;
 use crate::core::keeper::State;
+use crate::core::printable::line;
 use crate::wire::{ClockStatus, ProfileEntry, SessionEntry, StatusDocument};
 
 /// The table of `status`.
@@ -27,16 +27,16 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
             (Some(file), None) => format!("{file}: "),
             _ => String::new(),
         };
-        text.push_str(&format!("problem: {}{}\n", clean(&place), clean(&problem.message)));
+        text.push_str(&format!("problem: {}{}\n", line(&place), line(&problem.message)));
         if let Some(fix) = &problem.fix {
-            text.push_str(&format!("    fix: {}\n", clean(fix)));
+            text.push_str(&format!("    fix: {}\n", line(fix)));
         }
     }
     for profile in &document.profiles {
         if let Some(error) = profile.last_error.as_ref().filter(|error| error.code != "NotSupported") {
-            text.push_str(&format!("{}: {}\n", clean(&profile.name), clean(&error.message)));
+            text.push_str(&format!("{}: {}\n", line(&profile.name), line(&error.message)));
             if let Some(fix) = &error.fix {
-                text.push_str(&format!("    fix: {}\n", clean(fix)));
+                text.push_str(&format!("    fix: {}\n", line(fix)));
             }
         }
     }
@@ -47,12 +47,6 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
 /// Nothing flickers.
 pub(super) fn frame(text: &str) -> String {
     format!("\u{1b}[H{}\u{1b}[J", text.replace('\n', "\u{1b}[K\n"))
-}
-
-/// Text that does nothing to a terminal: what files and servers say may hold escape sequences.
-pub(super) fn clean(text: &str) -> String {
-    let harmless = |c: char| (!c.is_control() && !is_invisible(c)) || c == '\n' || c == '\t';
-    text.chars().map(|c| if harmless(c) { c.to_string() } else { c.escape_unicode().to_string() }).collect()
 }
 
 /// Seconds as people say them: the two largest units.
@@ -109,12 +103,10 @@ fn row(profile: &ProfileEntry) -> Vec<String> {
         (None, Some(renewal)) => renewal.reason.clone(),
         (None, None) => String::new(),
     };
-    let cell = |text: &str| clean(text).replace(['\n', '\t'], " ");
-    vec![cell(&profile.name), cell(&profile.kind), state(profile.state).to_owned(), remaining, renews, cell(&note)]
+    vec![line(&profile.name), line(&profile.kind), state(profile.state).to_owned(), remaining, renews, line(&note)]
 }
 
 fn session_row(session: &SessionEntry, now: Option<&str>) -> Vec<String> {
-    let cell = |text: &str| clean(text).replace(['\n', '\t'], " ");
     let dash = || "-".to_owned();
     let left = |at: &Option<String>| seconds_between(now?, at.as_deref()?);
     let token =
@@ -122,7 +114,7 @@ fn session_row(session: &SessionEntry, now: Option<&str>) -> Vec<String> {
     let ends = left(&session.ends_at)
         .map_or_else(dash, |left| if left > 0 { format!("in {}", span(left)) } else { "now".to_owned() });
     let note = session.last_error.as_ref().map(|error| error.code.clone()).unwrap_or_default();
-    vec![cell(&session.name), state(session.state).to_owned(), token, ends, session.profiles.to_string(), cell(&note)]
+    vec![line(&session.name), state(session.state).to_owned(), token, ends, session.profiles.to_string(), line(&note)]
 }
 
 /// From one RFC 3339 time to another.

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::failure::{ATTENTION, Failure};
-use super::{client, files, offline, output, render};
+use super::{client, files, offline, output};
+use crate::core::credential::is_account_id;
+use crate::core::printable::{has_harmful, line, printable};
 use crate::core::profile::Profiles;
 use crate::platform::environment::Environment;
 
@@ -27,7 +29,12 @@ pub(super) fn list(environment: &Environment, session: &str, json: bool) -> Resu
     let roles = roles(&answer, &profiles).ok_or_else(|| {
         Failure::new(ATTENTION, format!("{what}: the daemon's answer makes no sense")).fix(client::RESTART)
     })?;
-    let sections = sections(&answer, &roles, &profiles);
+    let (roles, refused): (Vec<Role>, Vec<Role>) = roles.into_iter().partition(Role::is_of_aws);
+    let sections = sections(&answer, &roles, &profiles)?;
+    for Role { account_id, name, .. } in refused {
+        let what = format!("role \"{}\" of account \"{}\" is left out", line(&name), line(&account_id));
+        output::error(&Failure::new(ATTENTION, format!("{what}: AWS gives no account or role such a name")));
+    }
     if json {
         let list: Vec<Value> = roles
             .iter()
@@ -43,20 +50,33 @@ pub(super) fn list(environment: &Environment, session: &str, json: bool) -> Resu
         let document = json!({"schema": "evercred.sso-roles/1", "session": answer["session"], "roles": list, "sections": sections});
         return output::print_json(&document);
     }
-    let mut text = String::new();
-    for role in &roles {
-        let known = match role.profiles.as_slice() {
+    output::print(&text(&roles, &sections))
+}
+
+/// The text for the user's config file: comments, and sections for the roles without a profile.
+fn text(roles: &[Role], sections: &str) -> String {
+    // The file may end without a newline.
+    let mut text = String::from("\n");
+    for Role { account_id, account_name, name, profiles } in roles {
+        let known = match profiles.as_slice() {
             [] => "no profile yet".to_owned(),
-            names => format!("profile {}", names.join(", ")),
+            names => line(&format!("profile {}", names.join(", "))),
         };
-        // Comments, so that all of it can be appended to the config file as it is.
-        let Role { account_id, account_name, name, .. } = role;
-        text.push_str(&format!("# {account_id} {}  {name}: {known}\n", one_line(account_name)));
+        text.push_str(&format!("# {account_id} {}  {name}: {known}\n", printable(account_name)));
     }
     if roles.is_empty() {
         text.push_str("# no account, no role: ask an administrator of IAM Identity Center for an assignment\n");
     }
-    output::print(&render::clean(&(text + &sections)))
+    text + sections
+}
+
+impl Role {
+    /// Whether account and role have a form that AWS gives them (`CreateRole`: up to 64 of `[\w+=,.@-]`): nothing else may stand in
+    /// the user's config file.
+    fn is_of_aws(&self) -> bool {
+        let of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+        is_account_id(&self.account_id) && (1..=64).contains(&self.name.len()) && self.name.bytes().all(of_name)
+    }
 }
 
 fn roles(answer: &Value, profiles: &Profiles) -> Option<Vec<Role>> {
@@ -87,33 +107,29 @@ fn roles(answer: &Value, profiles: &Profiles) -> Option<Vec<Role>> {
 }
 
 /// Sections for the roles that no profile means yet.
-fn sections(answer: &Value, roles: &[Role], profiles: &Profiles) -> String {
+fn sections(answer: &Value, roles: &[Role], profiles: &Profiles) -> Result<String, Failure> {
     let session = &answer["session"];
+    let setting = |field: &str| session[field].as_str().filter(|text| !has_harmful(text));
     let mut text = String::new();
     for Role { account_id, name, profiles: known, .. } in roles {
-        // What AWS says stands in a file of the person's: only what its own rules allow.
-        let is_account = account_id.len() == 12 && account_id.bytes().all(|byte| byte.is_ascii_digit());
-        let is_role =
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte));
         let profile = format!("{name}-{account_id}");
-        if !known.is_empty() || !is_account || !is_role || profiles.profiles.contains_key(&profile) {
+        if !known.is_empty() || profiles.profiles.contains_key(&profile) {
             continue;
         }
         text.push_str(&format!("\n[profile {profile}]\n"));
-        match session["name"].as_str() {
-            Some(session) => text.push_str(&format!("sso_session = {session}\n")),
-            None => {
-                let of = |field: &str| session[field].as_str().unwrap_or_default().to_owned();
-                text.push_str(&format!("sso_start_url = {}\nsso_region = {}\n", of("start_url"), of("region")));
+        match (setting("name"), setting("start_url"), setting("region")) {
+            (Some(session), ..) => text.push_str(&format!("sso_session = {session}\n")),
+            (None, Some(url), Some(region)) => {
+                text.push_str(&format!("sso_start_url = {url}\nsso_region = {region}\n"))
+            }
+            _ => {
+                return Err(Failure::new(ATTENTION, "the daemon names no SSO session that a config file can hold")
+                    .fix(client::RESTART));
             }
         }
         text.push_str(&format!("sso_account_id = {account_id}\nsso_role_name = {name}\n"));
     }
-    text
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -121,24 +137,65 @@ mod tests {
     use super::*;
     use crate::core::aws_file;
 
-    #[test]
-    fn only_what_has_no_profile_gets_a_section_and_a_hostile_name_gets_none() {
-        let answer = json!({
+    const CONFIG: &str = "[sso-session corp]\nsso_start_url = u\nsso_region = r\n\
+                          [profile prod]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = Admin\n";
+
+    fn answer(accounts: &Value) -> Value {
+        json!({
             "session": {"name": "corp", "start_url": "https://corp.awsapps.com/start", "region": "eu-west-1"},
-            "accounts": [
-                {"id": "111122223333", "name": "Prod", "roles": ["Admin", "Read\nOnly", "Dev"]},
-                {"id": "1", "name": "x", "roles": ["Admin"]},
-            ],
-        });
-        let config = "[sso-session corp]\nsso_start_url = u\nsso_region = r\n\
-                      [profile prod]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = Admin\n";
-        let profiles = aws_file::load(Some(config), None);
-        let roles = roles(&answer, &profiles).unwrap();
-        assert_eq!(roles[0].profiles, ["prod"]);
-        let text = sections(&answer, &roles, &profiles);
-        assert_eq!(
-            text,
-            "\n[profile Dev-111122223333]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = Dev\n"
-        );
+            "accounts": accounts,
+        })
+    }
+
+    fn appended(accounts: &Value) -> (String, usize) {
+        let (answer, profiles) = (answer(accounts), aws_file::load(Some(CONFIG), None));
+        let all = roles(&answer, &profiles).unwrap();
+        let (good, refused): (Vec<Role>, Vec<Role>) = all.into_iter().partition(Role::is_of_aws);
+        let sections = sections(&answer, &good, &profiles).unwrap();
+        (text(&good, &sections), refused.len())
+    }
+
+    #[test]
+    fn only_what_has_no_profile_gets_a_section() {
+        let (text, refused) = appended(&json!([{"id": "111122223333", "name": "Prod", "roles": ["Admin", "Dev"]}]));
+        let wanted = "\n# 111122223333 Prod  Admin: profile prod\n# 111122223333 Prod  Dev: no profile yet\n\
+                      \n[profile Dev-111122223333]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = Dev\n";
+        assert_eq!((text.as_str(), refused), (wanted, 0));
+    }
+
+    #[test]
+    fn what_a_portal_says_adds_nothing_of_its_own_to_the_config_file() {
+        let evil = "\n[default]\ncredential_process = touch /tmp/x\n#";
+        for bad in [
+            evil,
+            "\r[default]",
+            "\u{2028}[default]",
+            "\u{85}x",
+            "\u{b}x",
+            "\u{c}x",
+            "\u{1b}[2J",
+            "\u{202e}",
+            " x",
+            "",
+            "é",
+        ] {
+            let (name, id) = (format!("Admin{bad}"), format!("111122223333{bad}"));
+            let name = if bad.is_empty() { String::new() } else { name };
+            let id = if bad.is_empty() { "1111222233334".to_owned() } else { id };
+            let roles = json!([{"id": "444455556666", "name": bad, "roles": [name, "x".repeat(65)]}, {"id": id, "name": bad, "roles": ["Dev"]}]);
+            let (text, refused) = appended(&roles);
+            assert_eq!((text.matches('\n').count(), text.contains('['), refused), (2, false, 3), "{text:?}");
+        }
+        for name in [evil, "a\r[default]", "a\u{2028}[default]\u{85}b"] {
+            let before = "[profile last]\nregion = eu-west-1";
+            let (text, refused) = appended(&json!([{"id": "444455556666", "name": name, "roles": ["Dev"]}]));
+            let profiles = aws_file::load(Some(&format!("{before}{text}")), None);
+            let names: Vec<&str> = profiles.profiles.keys().map(String::as_str).collect();
+            assert_eq!((names, refused), (vec!["Dev-444455556666", "last"], 0), "{text:?}");
+            assert_eq!(
+                text.lines().filter(|line| line.contains("default")).count(),
+                text.lines().filter(|line| line.starts_with("# 4")).count()
+            );
+        }
     }
 }

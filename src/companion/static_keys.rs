@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::failure::{ATTENTION, Failure};
 use super::shell::Shell;
 use super::{files, offline, online, output};
+use crate::core::printable::has_harmful;
 use crate::platform::environment::Environment;
 
 /// Every variable by which some SDK would choose other credentials than the ones that are set.
@@ -41,7 +42,7 @@ const PREFIXES: [&str; 2] = ["AWSUME_", "GRANTED_"];
 /// `env PROFILE --static`.
 pub(super) fn env(environment: &Environment, profile: &str, shell: Shell) -> Result<ExitCode, Failure> {
     let (set, unset) = variables(environment, profile)?;
-    output::print(&shell.render(&set, &unset))
+    output::print_exact(&shell.render(&set, &unset))
 }
 
 /// `exec PROFILE --static -- COMMAND…`: becomes the command, so signals and the exit code are its own.
@@ -88,6 +89,10 @@ fn variables(environment: &Environment, profile: &str) -> Result<Variables, Fail
         set.push(("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned()));
     }
     set.push(("EVERCRED_PROFILE".to_owned(), profile.to_owned()));
+    if let Some((name, _)) = set.iter().find(|(_, value)| has_harmful(value)) {
+        let why = format!("the value for {name} has control or invisible characters, and is not put into a shell");
+        return Err(Failure::new(ATTENTION, why));
+    }
     let families = environment
         .variables()
         .map(|(name, _)| name)

@@ -18,6 +18,27 @@ pub struct Credentials {
     pub account_id: Option<String>,
 }
 
+/// Far longer than any session token: as large as what a program may print.
+const LONGEST_TOKEN: usize = 64 * 1024;
+
+impl Credentials {
+    /// Whether requests can be signed with these: what a header can't hold is in no key of AWS, and is not handed on to programs,
+    /// shells and files. What is no account id is dropped.
+    #[must_use]
+    pub fn checked(mut self) -> Option<Self> {
+        let of_key =
+            |text: &str| (1..=LONGEST_TOKEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        self.account_id = self.account_id.filter(|id| is_account_id(id));
+        let token = self.session_token.as_ref().is_none_or(|token| of_key(token.expose()));
+        (of_key(&self.access_key_id) && of_key(self.secret_access_key.expose()) && token).then_some(self)
+    }
+}
+
+/// Whether it has the form of an account id: twelve digits.
+pub fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// What a step gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grant {
@@ -25,4 +46,33 @@ pub enum Grant {
     Keys(Credentials),
     /// A token that asks for keys.
     Token(Secret),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_no_header_can_hold_are_none() {
+        let set = |id: &str, secret: &str, token: Option<&str>, account: &str| {
+            let credentials = Credentials {
+                access_key_id: id.into(),
+                secret_access_key: Secret::new(secret),
+                session_token: token.map(Secret::new),
+                expires_at: None,
+                account_id: Some(account.into()),
+            };
+            credentials.checked()
+        };
+        assert_eq!(
+            set("ASIA1", "s/+=", Some("t"), "111122223333").unwrap().account_id.as_deref(),
+            Some("111122223333")
+        );
+        assert_eq!(set("minio", "s", None, "1\n").unwrap().account_id, None);
+        let long = "x".repeat(LONGEST_TOKEN + 1);
+        for bad in ["", "a\u{1b}[2J", "a\nb", "a b", "a\u{9b}", "é", "a\0", &long] {
+            let sets = [set(bad, "s", None, ""), set("A", bad, None, ""), set("A", "s", Some(bad), "")];
+            assert_eq!(sets, [None, None, None], "{bad:?}");
+        }
+    }
 }

@@ -45,9 +45,39 @@ pub fn word(text: &str) -> String {
     }
 }
 
+/// A name as an argument of a command of ours; one that begins with a dash would be taken for an option.
+pub fn argument(name: &str) -> String {
+    let before = if name.starts_with('-') { "-- " } else { "" };
+    format!("{before}{}", word(name))
+}
+
+/// The name that [`argument`] wrote; `None` for any other text.
+pub fn name_of_argument(text: &str) -> Option<String> {
+    let bare = text.strip_prefix("-- ").unwrap_or(text);
+    let quoted = bare.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    let name = quoted.map_or_else(|| bare.to_owned(), |inner| inner.replace(r"'\''", "'"));
+    (argument(&name) == text).then_some(name)
+}
+
+/// A command of ours about a profile or a session, as it is typed.
+pub fn evercred(command: &str, name: &str) -> String {
+    format!("evercred {command} {}", argument(name))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Fix, lines, word};
+    use super::{Fix, argument, evercred, lines, name_of_argument, word};
+
+    #[test]
+    fn a_name_from_a_file_is_one_argument_and_nothing_else_reads_as_one() {
+        for name in ["dev", "-x", "a b", "it's", "a;touch x", "$(id)", "'"] {
+            assert_eq!(name_of_argument(&argument(name)).as_deref(), Some(name));
+        }
+        assert_eq!(evercred("login", "a;id"), "evercred login 'a;id'");
+        for text in ["a b", "'a' ; rm 'b'", "a;id", "", "'a"] {
+            assert_eq!(name_of_argument(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn every_line_of_a_command_stands_below_its_fix() {

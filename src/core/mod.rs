@@ -18,6 +18,7 @@ pub mod notices;
 pub mod ntp;
 pub mod partitions;
 pub mod plan;
+pub mod printable;
 pub mod process_output;
 pub mod profile;
 pub mod profiles_document;

@@ -36,11 +36,29 @@ pub fn target(url: &str) -> Target<'_> {
     Target { scheme, authority, host: host.trim_end_matches('.') }
 }
 
+/// Longer ones are no page that a person opens.
+const LONGEST_PAGE: usize = 4_096;
+
+/// Whether a URL that somebody else sent may be shown to a user as a page to open, or handed to a browser.
+pub fn is_page(url: &str) -> bool {
+    url.len() <= LONGEST_PAGE && url.bytes().all(|byte| byte.is_ascii_graphic()) && target(url).is_http()
+}
+
+/// Whether it may be shown as a page to sign in at.
+pub fn is_sign_in_page(url: &str) -> bool {
+    is_page(url) && target(url).is_private()
+}
+
 impl Target<'_> {
     /// Whether a request can be sent there: by http or https, to some host.
     pub fn is_http(&self) -> bool {
         matches!(self.scheme, "http" | "https")
             && self.host.bytes().any(|byte| byte.is_ascii_alphanumeric() || byte == b':')
+    }
+
+    /// Whether a page there can be trusted with a sign-in as far as the way to it goes: https, or this machine.
+    fn is_private(&self) -> bool {
+        self.is_http() && (self.scheme == "https" || is_on_this_machine(&self.host.to_ascii_lowercase()))
     }
 
     /// Whose host it is.
@@ -118,6 +136,32 @@ mod tests {
         ] {
             assert_eq!(target(url).whose(), whose, "{url}");
         }
+    }
+
+    #[test]
+    fn a_page_to_sign_in_at_is_reached_by_https_or_on_this_machine() {
+        for url in
+            ["https://device.sso.eu-west-1.amazonaws.com/?user_code=AB", "http://127.0.0.1:5000/x", "http://localhost/"]
+        {
+            assert!(is_sign_in_page(url), "{url}");
+        }
+        let long = format!("https://device.example/{}", "x".repeat(5_000));
+        for url in [
+            "http://device.example/",
+            "javascript:alert(1)//https://x.example",
+            "javascript://x.example/%0aalert(1)",
+            "file:///etc/passwd",
+            "https://",
+            "https://a.example/\n[default]",
+            "https://a.example/\u{1b}[2J",
+            "https://a.example/ b",
+            "https://\u{430}.example/",
+            &long,
+            "",
+        ] {
+            assert!(!is_sign_in_page(url), "{url}");
+        }
+        assert!(is_page("http://moto:5000/authorize") && !is_page("file:///etc/passwd"));
     }
 
     #[test]

@@ -1,9 +1,14 @@
 //! The log: one line an event on stderr, where the service manager collects it.
 
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::core::printable::line;
 
 /// Starts the log. `directives` is what RUST_LOG says; a directive that can't be read is said and left out.
 ///
@@ -21,12 +26,24 @@ where
         },
     };
     let ours_or_quiet = filter_fn(|metadata| is_ours(metadata.target()) || *metadata.level() <= tracing::Level::INFO);
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour).with_target(false);
+    let layer = tracing_subscriber::fmt::layer().fmt_fields(debug_fn(write_field).delimited(" "));
+    let layer = layer.with_writer(writer).with_ansi(colour).with_target(false);
     // A second start in one process (tests) keeps the first log.
     let _ = tracing_subscriber::registry().with(layer.with_filter(ours_or_quiet).with_filter(filter)).try_init();
     if let Some(error) = rejected {
         tracing::warn!("RUST_LOG can't be read ({error}): logging at info");
     }
+}
+
+/// A field of an event, whoever wrote it: one bounded line, so that no text of a server, a program or a file begins a line of its
+/// own in the log.
+fn write_field(
+    writer: &mut tracing_subscriber::fmt::format::Writer<'_>,
+    field: &Field,
+    value: &dyn std::fmt::Debug,
+) -> std::fmt::Result {
+    let text = line(&format!("{value:?}"));
+    if field.name() == "message" { writer.write_str(&text) } else { write!(writer, "{}={text}", field.name()) }
 }
 
 fn default_filter() -> EnvFilter {
@@ -39,7 +56,43 @@ fn is_ours(target: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_it_quotes() {
+        let log = Log::default();
+        let writer = log.clone();
+        let layer = tracing_subscriber::fmt::layer().fmt_fields(debug_fn(write_field).delimited(" "));
+        let subscriber =
+            tracing_subscriber::registry().with(layer.with_writer(move || writer.clone()).with_ansi(false));
+        tracing::subscriber::with_default(subscriber, || {
+            let hostile = "a\u{1b}[2J\r\nb\u{9b}\u{202e}\u{2028}c";
+            tracing::warn!(why = hostile, "it said {hostile}");
+        });
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text:?}");
+        assert!(
+            text.contains("it said a\\u{1b}[2J") && !crate::core::printable::has_harmful(text.trim_end()),
+            "{text:?}"
+        );
+    }
 
     #[test]
     fn only_our_own_targets_may_speak_below_info() {

@@ -28,6 +28,7 @@ use crate::adapters::{clock, file as person_file};
 use crate::core::inputs::{AwsInputs, Reading};
 use crate::core::location::{AwsPaths, CachePaths, PathStyle};
 use crate::core::plan::{self, PlanContext, PlanErrorCode};
+use crate::core::printable;
 use crate::core::profile::SourceFile;
 use crate::core::settings::Settings;
 use crate::platform::environment::Environment;
@@ -255,12 +256,12 @@ fn path_of(paths: &AwsPaths, settings: &Path, file: SourceFile) -> String {
 
 fn print(text: &str) -> ExitCode {
     // A reader that went away is no error of ours.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    let _ = std::io::stdout().lock().write_all(printable::lines(text).as_bytes());
     ExitCode::SUCCESS
 }
 
 fn fail(exit: u8, message: &str, fix: &str) -> ExitCode {
-    let _ = std::io::stderr().lock().write_all(refusal(message, fix).as_bytes());
+    let _ = std::io::stderr().lock().write_all(printable::lines(&refusal(message, fix)).as_bytes());
     ExitCode::from(exit)
 }
 

@@ -15,6 +15,7 @@ use crate::core::plan::{Endpoint, Service};
 use crate::core::secret::Secret;
 use crate::core::session::{Authorization, Registration, Session, SsoRefresh, SsoSession, SsoToken, TokenAnswer};
 use crate::core::time::WallTime;
+use crate::core::url_host::is_sign_in_page;
 
 /// What is shown to people as the name of the client.
 const CLIENT_NAME: &str = "evercred";
@@ -145,11 +146,18 @@ pub(super) async fn begin_device_code(
     else {
         return Err(call.unusable(None, "an answer without a code"));
     };
+    let with_code = answer.verification_uri_complete().filter(|url| !url.is_empty());
+    if !std::iter::once(url).chain(with_code).all(is_sign_in_page) {
+        return Err(call.unusable(None, "a page to sign in at that is not reached by https"));
+    }
+    if !(1..=64).contains(&user_code.len()) || !user_code.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(call.unusable(None, "a code that nobody can type"));
+    }
     Ok(DeviceCode {
         device_code: Secret::new(device_code),
         user_code: user_code.to_owned(),
         url: url.to_owned(),
-        url_with_code: answer.verification_uri_complete().map(str::to_owned),
+        url_with_code: with_code.map(str::to_owned),
         expires_in: seconds(answer.expires_in()),
         interval: seconds(if answer.interval() > 0 { answer.interval() } else { INTERVAL }),
     })

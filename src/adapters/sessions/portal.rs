@@ -15,6 +15,7 @@ use crate::core::clock::Sample;
 use crate::core::credential::Credentials;
 use crate::core::keeper::{Account, Outcome};
 use crate::core::plan::{Endpoint, Service, SsoRole};
+use crate::core::printable::line;
 use crate::core::secret::Secret;
 use crate::core::session::SsoSession;
 use crate::core::time::AwsTime;
@@ -26,6 +27,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Nobody waits for a list for longer than a few of these.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const MOST_TRIES: u32 = 5;
+/// For all pages: the tool waits a little longer.
+const LONGEST_LIST: Duration = Duration::from_secs(110);
+/// Accounts and roles together: what fits into one message of the control socket.
+const MOST_NAMES: usize = 20_000;
 
 struct Ready<'a> {
     client: Client,
@@ -88,12 +93,15 @@ pub(super) async fn list_roles(sdk: &Sdk, session: &SsoSession, token: &Secret) 
         Ok(ready) => ready,
         Err(fault) => return (Outcome::Failed(fault), Vec::new()),
     };
-    let listed = listed(&client, &call, token).await;
+    let listed = match tokio::time::timeout(LONGEST_LIST, listed(&client, &call, token)).await {
+        Ok(listed) => listed,
+        Err(_) => Err(call.timed_out()),
+    };
     (listed.map_or_else(Outcome::Failed, Outcome::Roles), call.recorder.samples())
 }
 
 async fn listed(client: &Client, call: &Call<'_>, token: &Secret) -> Result<Vec<Account>, Fault> {
-    let mut accounts = Vec::new();
+    let (mut accounts, mut names) = (Vec::new(), 0);
     let mut next: Option<String> = None;
     for _ in 0..MOST_PAGES {
         let page = patiently(call, || {
@@ -102,9 +110,13 @@ async fn listed(client: &Client, call: &Call<'_>, token: &Secret) -> Result<Vec<
         });
         let page = page.await?;
         for account in page.account_list() {
-            let id = account.account_id().unwrap_or_default().to_owned();
-            let roles = roles_of(client, call, token, &id).await?;
-            accounts.push(Account { id, name: account.account_name().unwrap_or_default().to_owned(), roles });
+            let id = account.account_id().unwrap_or_default();
+            let roles = roles_of(client, call, token, id, MOST_NAMES - names).await?;
+            names += 1 + roles.len();
+            if names > MOST_NAMES {
+                return Err(call.unusable(None, "more accounts and roles than anybody has"));
+            }
+            accounts.push(Account { id: line(id), name: line(account.account_name().unwrap_or_default()), roles });
         }
         next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
         if next.is_none() {
@@ -114,7 +126,13 @@ async fn listed(client: &Client, call: &Call<'_>, token: &Secret) -> Result<Vec<
     Ok(accounts)
 }
 
-async fn roles_of(client: &Client, call: &Call<'_>, token: &Secret, account: &str) -> Result<Vec<String>, Fault> {
+async fn roles_of(
+    client: &Client,
+    call: &Call<'_>,
+    token: &Secret,
+    account: &str,
+    most: usize,
+) -> Result<Vec<String>, Fault> {
     let mut roles = Vec::new();
     let mut next: Option<String> = None;
     for _ in 0..MOST_PAGES {
@@ -123,9 +141,9 @@ async fn roles_of(client: &Client, call: &Call<'_>, token: &Secret, account: &st
             page.set_next_token(next.clone()).send()
         });
         let page = page.await?;
-        roles.extend(page.role_list().iter().filter_map(|role| role.role_name().map(str::to_owned)));
+        roles.extend(page.role_list().iter().filter_map(|role| role.role_name().map(line)));
         next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
-        if next.is_none() {
+        if next.is_none() || roles.len() > most {
             break;
         }
     }

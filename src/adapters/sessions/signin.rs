@@ -96,14 +96,17 @@ pub(super) async fn call(
     if !whole || output.expires_in() <= 0 {
         return Err(call.unusable(None, "an answer with half of a set of credentials"));
     }
+    let credentials = Credentials {
+        access_key_id: set.access_key_id().to_owned(),
+        secret_access_key: Secret::new(set.secret_access_key()),
+        session_token: Some(Secret::new(set.session_token())),
+        expires_at: None,
+        account_id: None,
+    };
+    let credentials =
+        credentials.checked().ok_or_else(|| call.unusable(None, "credentials with characters that no key has"))?;
     Ok(TokenAnswer {
-        grant: Grant::Keys(Credentials {
-            access_key_id: set.access_key_id().to_owned(),
-            secret_access_key: Secret::new(set.secret_access_key()),
-            session_token: Some(Secret::new(set.session_token())),
-            expires_at: None,
-            account_id: None,
-        }),
+        grant: Grant::Keys(credentials),
         expires_in: seconds(output.expires_in()),
         refresh_token: Some(output.refresh_token()).filter(|token| !token.is_empty()).map(Secret::new),
         id_token: output.id_token().map(Secret::new),

@@ -5,9 +5,10 @@ use aws_sdk_sts::types::Credentials as StsCredentials;
 
 use crate::adapters::aws_call::Call;
 use crate::core::aws_error::Fault;
-use crate::core::credential::Credentials;
+use crate::core::credential::{Credentials, is_account_id};
 use crate::core::keeper::Outcome;
 use crate::core::plan::{AssumeRole, WebIdentity};
+use crate::core::printable::printable;
 use crate::core::secret::Secret;
 use crate::core::time::AwsTime;
 use crate::core::web_identity::token_expiry;
@@ -77,7 +78,7 @@ pub(super) async fn identify(client: &Client, call: &Call<'_>) -> Result<Outcome
     let answer = client.get_caller_identity().send().await.map_err(|error| call.fault(&error))?;
     match (answer.account(), answer.arn()) {
         (Some(account), Some(arn)) if !account.is_empty() && !arn.is_empty() => {
-            Ok(Outcome::Identified { account_id: account.to_owned(), arn: arn.to_owned() })
+            Ok(Outcome::Identified { account_id: printable(account), arn: printable(arn) })
         }
         _ => Err(call.unusable(None, "an answer that names no caller")),
     }
@@ -111,5 +112,5 @@ fn seconds(seconds: u32) -> i32 {
 /// `arn:partition:service:region:ACCOUNT:…`.
 fn account_of(arn: &str) -> Option<String> {
     let account = arn.split(':').nth(4)?;
-    (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then(|| account.to_owned())
+    is_account_id(account).then(|| account.to_owned())
 }

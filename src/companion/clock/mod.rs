@@ -13,7 +13,8 @@ use self::plot::plot;
 use super::client;
 use super::failure::{ATTENTION, Failure};
 use super::output;
-use super::render::{clean, seconds_between, table};
+use super::render::{seconds_between, table};
+use crate::core::printable::line;
 use crate::platform::environment::Environment;
 
 /// What the plot shows: a day.
@@ -34,7 +35,7 @@ pub(super) fn clock(environment: &Environment, json: bool) -> Result<ExitCode, F
     if json {
         output::print_json(&document)?;
     } else {
-        output::print(&said(&document, output::colour(environment)))?;
+        output::print_exact(&said(&document, output::colour(environment)))?;
     }
     Ok(ExitCode::from(exit))
 }
@@ -234,11 +235,6 @@ fn when(at: &str, now: Option<&str>) -> String {
         Some(_) => "now".to_owned(),
         None => line(at),
     }
-}
-
-/// A text that stays on its line and does nothing to the terminal.
-fn line(text: &str) -> String {
-    clean(text).replace(['\n', '\t'], " ")
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use self::prober::Prober;
 use super::failure::{ATTENTION, Failure, NO_PROFILE};
-use super::{offline, output, render};
+use super::{offline, output};
 use crate::core::doctor::{self, Answer, Answers, Case, Evidence};
 use crate::core::explain::{self, Here};
 use crate::platform::clock;
@@ -30,7 +30,7 @@ pub(super) fn doctor(
     if json {
         output::print_json(&report.document())?;
     } else {
-        output::print(&render::clean(&report.text()))?;
+        output::print(&report.text())?;
     }
     // The one that was asked about by name; what a variable names wrongly is a finding like others.
     let is_missing = profile.is_some() && report.lacks_profile;
@@ -57,11 +57,7 @@ pub(super) fn explain(
     let report = doctor::diagnose(&evidence, &answers);
     let profiles = evidence.profiles.profiles.keys().cloned();
     let explanation = explain::explain(&mentions, &report, &Here::new(ids, profiles, &answers, &report));
-    if json {
-        output::print_json(&explanation.document())
-    } else {
-        output::print(&render::clean(&explain::render(&explanation)))
-    }
+    if json { output::print_json(&explanation.document()) } else { output::print(&explain::render(&explanation)) }
 }
 
 /// What was collected, and what AWS answered.

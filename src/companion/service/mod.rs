@@ -62,7 +62,7 @@ pub(super) fn service(environment: &Environment, command: &ServiceCommand) -> Re
             for file in install::would_write(&host, other.unwrap_or(kind))? {
                 text.push_str(&format!("# {}\n{}\n", file.path.display(), file.text));
             }
-            output::print(&text)
+            output::print_exact(&text)
         }
     }
 }

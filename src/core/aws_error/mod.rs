@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use self::table::TABLE;
+use super::printable::printable;
 
 /// Our code for a `credential_process` whose program is nowhere on the daemon's PATH.
 pub const PROCESS_NOT_FOUND: &str = "ProcessNotFound";
@@ -95,8 +96,8 @@ pub fn lookup(code: &str) -> Option<&'static Entry> {
 
 /// A fault from what came back. `what` says what was asked: `AssumeRole of arn:… for profile "dev"`.
 pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Option<&str>) -> Fault {
-    let message = message.map(printable).filter(|message| !message.is_empty());
-    let code = code.unwrap_or("InvalidResponse");
+    let (what, message) = (printable(what), message.map(printable).filter(|message| !message.is_empty()));
+    let code = code.filter(|code| is_code(code)).unwrap_or("InvalidResponse");
     let skewed = is_skew(code, message.as_deref());
     let entry = lookup(code);
     let wrong_code = message.as_deref().is_some_and(|message| message.contains("MultiFactorAuthentication failed"));
@@ -120,6 +121,12 @@ pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Optio
         (None, None) => status.map_or_else(|| code.to_owned(), |status| format!("{code} (HTTP status {status})")),
     };
     Fault { class, code: code.to_owned(), message: format!("{what} failed: {said}"), fix, retry_after: None, skewed }
+}
+
+/// Whether it has the form of an error code: what a server sends in its place is neither shown nor kept.
+fn is_code(code: &str) -> bool {
+    let of_code = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b':' | b'_' | b'-');
+    (1..=128).contains(&code.len()) && code.bytes().all(of_code)
 }
 
 /// Whether a code says that the signing credentials themselves were refused.
@@ -159,25 +166,6 @@ fn is_skew(code: &str, message: Option<&str>) -> bool {
     }
 }
 
-/// One line of characters that show, of a length that a terminal bears: what a server says is not trusted.
-pub fn printable(text: &str) -> String {
-    const LONGEST: usize = 500;
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c))
-        .filter(|word| !word.is_empty())
-        .collect();
-    let line = words.join(" ");
-    match line.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
-}
-
-/// Characters without a width, and those that turn the direction of what follows (Unicode's Bidi_Control).
-pub fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
 const ASSUME_ROLE_DENIED: &str = "ask an administrator of the role's account whether the role exists, whether its trust policy \
      names this caller (and which external id or MFA it wants), and whether this caller's own policies and the \
      organisation's allow sts:AssumeRole on it; AWS does not say which of them it was";
@@ -215,10 +203,33 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_words_are_one_bounded_printable_line() {
-        assert_eq!(printable("a\u{1b}[31mb\n\tc\u{0}"), "a [31mb c");
-        assert_eq!(printable("to\u{202e}txt.exe\u{200b}"), "to txt.exe");
-        assert_eq!(printable(&"x".repeat(9_000)).chars().count(), 501);
+    fn a_code_that_no_service_sends_is_not_shown_and_counts_as_no_answer() {
+        for code in [
+            "",
+            "a b",
+            "A\u{9b}31m",
+            "Denied\nevercred: all is well",
+            "\u{202e}",
+            &"x".repeat(129),
+            &"x".repeat(900_000),
+        ] {
+            let fault = fault("x", Some(403), Some(code), Some("why"));
+            assert_eq!(
+                (fault.code.as_str(), fault.message.as_str()),
+                ("InvalidResponse", "x failed: InvalidResponse: why")
+            );
+            assert_eq!(fault.class, ErrorClass::Retryable);
+        }
+        for code in ["Sender.Throttled", "aws:Unheard-Of_1", &"x".repeat(128)] {
+            assert_eq!(fault("x", Some(403), Some(code), None).code, code);
+        }
+    }
+
+    #[test]
+    fn a_faults_message_is_one_bounded_line() {
+        let message = "a\u{1b}[2Jb\n\u{2028}evercred: all is well ".repeat(9_000);
+        let fault = fault(&message, Some(403), Some("AccessDenied"), Some(&message));
+        assert!(fault.message.chars().count() < 1_100 && !crate::core::printable::has_harmful(&fault.message));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Profiles that get their credentials from evercred: the line `credential_process = … evercred credential-process PROFILE`.
 
 use super::{Case, Daemon, Finding, Findings, Id, Severity};
-use crate::core::aws_error::printable;
 use crate::core::fix::Fix;
 use crate::core::plan::{helper_profile, program_of};
+use crate::core::printable::printable;
 use crate::core::profile::{Section, SourceFile};
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {

@@ -13,6 +13,7 @@ use super::{
 use crate::core::access_key;
 use crate::core::aws_error;
 use crate::core::fix::Fix;
+use crate::core::printable::printable;
 use crate::core::url_host::{Host, target};
 
 /// What only an answer of AWS settles.
@@ -296,7 +297,7 @@ fn unreachable(case: &Case<'_>, refusal: &Refusal, findings: &mut Findings) {
     };
     findings.add(
         Finding::new(Id::NetworkUnreachable, Severity::Error, title)
-            .evidence(aws_error::printable(&refusal.message))
+            .evidence(printable(&refusal.message))
             .fix(Fix::advice(fix))
             .fix(Fix::command(
                 "See with another program whether it is the network.",
@@ -316,9 +317,9 @@ fn no_answer_elsewhere(case: &Case<'_>, url: &str, refusal: &Refusal) -> Finding
     let finding = Finding::new(
         Id::NetworkUnreachable,
         Severity::Error,
-        format!("nothing usable answers at the address that {place} names: {}", aws_error::printable(to.authority)),
+        format!("nothing usable answers at the address that {place} names: {}", printable(to.authority)),
     )
-    .evidence(aws_error::printable(&refusal.message))
+    .evidence(printable(&refusal.message))
     .evidence("AWS itself was not asked, as calls don't go there")
     .fix(Fix::advice(start));
     match region::leave_out_endpoint(case, "sts") {
@@ -342,7 +343,7 @@ fn confirm(subject: &Subject<'_>, id: Id, title: String, seen: String, findings:
 /// What was asked of whom, and AWS's answer.
 fn asked(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal) -> String {
     let endpoint = question::endpoint(case, None);
-    let place = endpoint.url.map_or_else(|| format!("STS in {}", endpoint.region), |url| aws_error::printable(&url));
+    let place = endpoint.url.map_or_else(|| format!("STS in {}", endpoint.region), |url| printable(&url));
     format!("{place} answers a signed GetCallerIdentity with the keys in {}: {}", subject.called(), said(refusal))
 }
 

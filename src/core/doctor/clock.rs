@@ -2,8 +2,8 @@
 
 use super::probe::{ClockFacts, StepOutcome};
 use super::{About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity};
-use crate::core::aws_error::printable;
 use crate::core::clock::{LIMITS, Limit};
+use crate::core::printable::printable;
 use crate::core::time::span_of;
 use crate::core::timekeeping::length;
 

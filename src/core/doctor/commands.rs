@@ -3,6 +3,8 @@
 use super::Case;
 use crate::core::fix::{Fix, word};
 
+pub(super) use crate::core::fix::argument;
+
 /// Asks for a user's key, and writes it where the profile's key stands. Without the option it would be written into the profile
 /// that AWS_PROFILE names.
 pub(super) fn configure(profile: &str) -> String {
@@ -27,12 +29,6 @@ pub(super) fn with_daemon(case: &Case<'_>, text: &str, command: &str) -> Fix {
     } else {
         Fix::command(format!("{text} Run evercredd in another terminal first: nothing starts services here."), command)
     }
-}
-
-/// A name as an argument of a command of ours.
-pub(super) fn argument(name: &str) -> String {
-    let before = if name.starts_with('-') { "-- " } else { "" };
-    format!("{before}{}", word(name))
 }
 
 /// Takes variables out of the shell.

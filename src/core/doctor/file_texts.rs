@@ -2,9 +2,9 @@
 //! with Python's `configparser` (`botocore/configloader.py`, `raw_config_parse`; all of this was tried with boto3 1.43).
 
 use super::{Case, Finding, Findings, Id, Severity};
-use crate::core::aws_error::printable;
 use crate::core::aws_file::{Document, LineKind};
 use crate::core::fix::{Fix, word};
+use crate::core::printable::printable;
 use crate::core::profile::{Origin, Section, SourceFile};
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {

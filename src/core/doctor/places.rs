@@ -2,10 +2,10 @@
 
 use super::commands::{argument, export, unset};
 use super::{Case, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Id, Severity};
-use crate::core::aws_error::printable;
 use crate::core::fix::{Fix, word};
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::PlanErrorCode;
+use crate::core::printable::printable;
 use crate::core::profile::{Origin, SourceFile};
 
 const IDS: [Id; 4] = [Id::FilePermissions, Id::FilesElsewhere, Id::ProfileBroken, Id::DaemonEnvironmentDiffers];

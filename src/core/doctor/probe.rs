@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::core::access_key;
-use crate::core::aws_error::{self, ErrorClass, printable};
+use crate::core::aws_error::{self, ErrorClass};
 use crate::core::fix::Fix;
 use crate::core::plan::Endpoint;
+use crate::core::printable::printable;
 
 /// One line to the child.
 #[derive(Debug, Serialize, Deserialize)]

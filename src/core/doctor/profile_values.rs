@@ -3,10 +3,10 @@
 use super::commands::unset;
 use super::{Case, Finding, Findings, Id, Severity};
 use crate::core::access_key::is_account;
-use crate::core::aws_error::printable;
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
 use crate::core::partitions::known_partition;
+use crate::core::printable::printable;
 use crate::core::profile::{Section, Value};
 use crate::core::url_host::target;
 

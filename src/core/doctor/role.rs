@@ -4,11 +4,11 @@ use super::commands::{self, argument};
 use super::probe::StepOutcome;
 use super::{Case, Certainty, Daemon, Finding, Findings, Id, Severity};
 use crate::core::access_denied::{self, Because, Denied};
-use crate::core::aws_error::printable;
 use crate::core::fix::Fix;
 use crate::core::keeper::State;
 use crate::core::plan::session_length::{LONGEST_CHAINED, LONGEST_OF_ROLE, LONGEST_OF_USER, SHORTEST};
 use crate::core::plan::{AssumeRole, Plan, Source, Step, WebIdentity};
+use crate::core::printable::printable;
 
 const IDS: [Id; 5] =
     [Id::AssumeRoleDenied, Id::MfaRequired, Id::MfaCodeRefused, Id::DurationTooLong, Id::AccountNotSignedUp];

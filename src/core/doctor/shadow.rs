@@ -3,9 +3,10 @@
 use super::choice::is_adopted;
 use super::commands;
 use super::{Answer, Case, Finding, Findings, Id, Severity, Whose};
-use crate::core::aws_error::{is_unreached_code, printable};
+use crate::core::aws_error::is_unreached_code;
 use crate::core::fix::{Fix, word};
 use crate::core::plan::Source;
+use crate::core::printable::printable;
 use crate::core::profile::{Section, SourceFile};
 
 const IDS: [Id; 4] =

@@ -2,9 +2,9 @@
 
 use super::evidence::TokenState;
 use super::{Case, Finding, Findings, Id, Severity, Uses};
-use crate::core::aws_error::printable;
 use crate::core::fix::Fix;
 use crate::core::plan::Source;
+use crate::core::printable::printable;
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     for (path, place) in in_question(case) {

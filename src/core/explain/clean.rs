@@ -1,6 +1,6 @@
 //! From bytes of a log to text: escapes of terminals go, wrapped boxes are one line again, and secrets never come through.
 
-use crate::core::aws_error::{is_invisible, printable};
+use crate::core::printable::{is_invisible, printable};
 
 /// Turns bytes into clean text, whatever the size of the pieces in which they come.
 #[derive(Debug, Default)]

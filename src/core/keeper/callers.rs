@@ -7,6 +7,7 @@ use super::node::{Forced, has_expiry, static_credentials, unsupported};
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
 use crate::core::credential::Credentials;
+use crate::core::fix::evercred;
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::{NodeKey, PlanErrorCode, Source};
 use crate::core::time::{BootTime, Now};
@@ -94,7 +95,7 @@ impl Keeper {
             Some(Err(error)) => {
                 let missing = error.code == PlanErrorCode::MissingProfile;
                 let kind = if missing { RefusalKind::MissingProfile } else { RefusalKind::Failed };
-                return refuse(kind, error.message.clone(), Some(format!("evercred plan {name}")));
+                return refuse(kind, error.message.clone(), Some(evercred("plan", name)));
             }
             None => {
                 let hint = did_you_mean(name, self.profiles.keys().map(String::as_str));
@@ -166,7 +167,7 @@ impl Keeper {
             return None;
         }
         let message = format!("the renewal of profile \"{name}\" has not ended within {} s", waited.num_seconds());
-        refuse(RefusalKind::Failed, message, Some(format!("try again, and look at: evercred status {name}")))
+        refuse(RefusalKind::Failed, message, Some(format!("try again, and look at: {}", evercred("status", name))))
     }
 
     /// The error that keeps a chain from going on, once there is nothing left to wait for.

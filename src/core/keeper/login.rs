@@ -7,6 +7,7 @@ use super::callers::Waiting;
 use super::node::{Forced, Lack, Node};
 use super::{Keeper, Restored, Route};
 use crate::core::aws_error::{self, ErrorClass};
+use crate::core::fix::evercred;
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::{Endpoint, NodeKey};
 use crate::core::secret::Secret;
@@ -68,13 +69,13 @@ impl Keeper {
                     None => refuse(
                         RefusalKind::Failed,
                         format!("profile \"{name}\" needs no code of an MFA device, and no sign-in"),
-                        format!("evercred plan {name}"),
+                        evercred("plan", name),
                     ),
                 }
             }
             Some(Err(error)) => match session() {
                 Some(key) => Ok(Login::SignIn(key)),
-                None => refuse(RefusalKind::Failed, error.message.clone(), format!("evercred plan {name}")),
+                None => refuse(RefusalKind::Failed, error.message.clone(), evercred("plan", name)),
             },
             None => match session() {
                 Some(key) => Ok(Login::SignIn(key)),
@@ -113,8 +114,7 @@ impl Keeper {
             Ok(Login::Code { device, .. }) => device,
             Ok(Login::SignIn(_)) => {
                 let message = format!("profile \"{profile}\" needs a sign-in, and no code");
-                let refusal =
-                    Refusal { kind: RefusalKind::Failed, message, fix: Some(format!("evercred login {profile}")) };
+                let refusal = Refusal { kind: RefusalKind::Failed, message, fix: Some(evercred("login", &profile)) };
                 return self.answer_with(caller, Answer::Refused(refusal));
             }
             Err(refusal) => return self.answer_with(caller, Answer::Refused(refusal)),
@@ -232,7 +232,7 @@ impl Keeper {
                         code: "MfaCodeNeeded".to_owned(),
                         class: ErrorClass::NeedsLogin,
                         message,
-                        fix: Some(format!("evercred login {profile}")),
+                        fix: Some(evercred("login", &profile)),
                         next_try: None,
                     });
                 }

@@ -8,6 +8,7 @@ use super::held::Held;
 use super::sessions::SessionState;
 use crate::core::clock::{Clock, Expiry};
 use crate::core::credential::Credentials;
+use crate::core::fix::evercred;
 use crate::core::plan::{NodeKey, Source, StatedExpiry, StaticKeys, Step};
 use crate::core::secret::Secret;
 use crate::core::time::{AwsTime, BootTime, Now};
@@ -172,7 +173,7 @@ impl Node {
             "the credentials of profile \"{profile}\" with a code of the MFA device {device} end at {}",
             end.expires_at
         );
-        Some(Warning { id: "mfa-session-ends", message, fix: Some(format!("evercred login {profile}")) })
+        Some(Warning { id: "mfa-session-ends", message, fix: Some(evercred("login", profile)) })
     }
 
     /// Whether it may be minted without anybody asking. A program may open a browser or wait for a button: it is run

@@ -135,7 +135,8 @@ impl Keeper {
     fn accept(&mut self, key: &NodeKey, credentials: Credentials, now: Now) -> Result<(), Fault> {
         let minted_at = self.clock.best(now);
         let Some(node) = self.nodes.get(key) else { return Ok(()) };
-        let (profile, by_aws) = (node.step.profile.clone(), node.step.source.service().is_some());
+        let (profile, source) = (node.step.profile.clone(), node.step.source.clone());
+        let by_aws = source.service().is_some();
         let known = self.clock.is_known() && !self.clock.is_suspect();
         let possible = credentials.expires_at.is_some_and(|at| !known || at - minted_at <= LONGEST_LIFE);
         if !possible && by_aws {
@@ -149,7 +150,7 @@ impl Keeper {
         // While the estimate is in doubt an expiry in the past proves nothing.
         if known && held.judge(&self.clock, now) == Expiry::Expired {
             let what = format!("getting credentials for profile \"{profile}\"");
-            let code = if by_aws { "InvalidResponse" } else { "ProcessFailed" };
+            let code = source.bad_answer_code();
             let why = "the credentials that came had already expired: they were not taken";
             return Err(crate::core::aws_error::fault(&what, None, Some(code), Some(why)));
         }

@@ -9,6 +9,7 @@ use super::sessions::{View, described};
 use super::told::{SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
+use crate::core::fix::evercred;
 use crate::core::plan::NodeKey;
 use crate::core::session::{Session, SsoSession};
 use crate::core::time::{AwsTime, Now};
@@ -127,7 +128,7 @@ impl Keeper {
             Some(Session::Sso(SsoSession { name: Some(name), .. })) => name.clone(),
             _ => self.profiles_behind(key).next().map(|(name, _)| name.clone()).unwrap_or_default(),
         };
-        format!("evercred login {name}")
+        evercred("login", &name)
     }
 
     /// Why a session needs a person.

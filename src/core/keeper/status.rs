@@ -6,6 +6,7 @@ use super::node::{Node, static_credentials, unsupported};
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
 use crate::core::clock::Expiry;
+use crate::core::fix::evercred;
 use crate::core::plan::{self, PlanError, PlanErrorCode};
 use crate::core::time::{AwsTime, Now};
 
@@ -133,7 +134,7 @@ impl Keeper {
                     .unwrap_or_default(),
                 class: ErrorClass::Permanent,
                 message: error.message.clone(),
-                fix: Some(format!("evercred plan {name}")),
+                fix: Some(evercred("plan", name)),
                 next_try: None,
             }),
         }

@@ -14,6 +14,7 @@ use super::node::{Lack, Node, static_expired};
 use super::session_ends::TOLD_BEFORE;
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
+use crate::core::fix::evercred;
 use crate::core::plan::{NodeKey, RenewAs, Source};
 use crate::core::time::{AwsTime, BootTime, Now};
 
@@ -113,7 +114,7 @@ impl Keeper {
             let whose = whose(kept.len(), first);
             let why = ends_at.map_or_else(String::new, |at| format!(": the one before is good until {at}"));
             let message = format!("{whose} a code of the MFA device {device}{why}");
-            let (subject, fix) = (device.to_owned(), Some(format!("evercred login {first}")));
+            let (subject, fix) = (device.to_owned(), Some(evercred("login", first)));
             self.tell_once(MFA_REQUIRED, &key, subject, message, fix);
         }
     }

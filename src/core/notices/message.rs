@@ -1,8 +1,8 @@
 //! The words of one message.
 
-use crate::core::aws_error::printable;
 use crate::core::doctor::CREDENTIALS_MALFORMED;
 use crate::core::keeper::{CLOCK_SKEWED, CREDENTIALS_LOST, MFA_REQUIRED, SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
+use crate::core::printable::printable;
 
 /// So many causes are listed; what is beyond is counted.
 const MOST_LISTED: usize = 4;

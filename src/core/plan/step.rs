@@ -266,6 +266,15 @@ impl Source {
         }
     }
 
+    /// The error code for an answer that can't be used, by who gave it.
+    pub fn bad_answer_code(&self) -> &'static str {
+        match self {
+            Self::Process { .. } => "ProcessFailed",
+            Self::Container | Self::InstanceMetadata => "MetadataUnavailable",
+            _ => "InvalidResponse",
+        }
+    }
+
     /// Where the step's own call goes; static keys are tried where they are used.
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match self {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::cache_file::hex;
 use super::{CacheFile, CacheFolder, SsoSession};
-use crate::core::aws_error::printable;
+use crate::core::printable::printable;
 use crate::core::secret::Secret;
 
 /// Where the browser comes back to; IAM Identity Center compares it without the port, as RFC 8252 asks.

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{SsoSession, Unusable};
-use crate::core::aws_error::printable;
+use crate::core::printable::printable;
 use crate::core::secret::Secret;
 use crate::core::stated_expiry::utc_time;
 use crate::core::time::WallTime;

@@ -1,9 +1,10 @@
 //! What of a failed call is handed back: never a secret, nor what may be a part of one.
 
 use crate::core::access_key;
-use crate::core::aws_error::{self, Fault, printable};
+use crate::core::aws_error::{self, Fault};
 use crate::core::doctor::Refusal;
 use crate::core::plan::StaticKeys;
+use crate::core::printable::printable;
 
 /// A failed call, as it is told. AWS's text goes with it where it can't repeat a secret.
 ///

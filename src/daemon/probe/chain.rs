@@ -14,6 +14,7 @@ use crate::core::doctor::probe::{StepAnswer, StepOutcome};
 use crate::core::inputs::AwsInputs;
 use crate::core::keeper::{MintOrder, Outcome, Ticket};
 use crate::core::plan::{self, Endpoint, Plan, Service, Source, StatedExpiry, StaticKeys, Step};
+use crate::core::printable::printable;
 use crate::core::profile::SourceFile;
 use crate::core::secret::Secret;
 use crate::core::session::{CachedToken, Found, Session};
@@ -29,7 +30,7 @@ pub(super) async fn carry_out(prober: &Prober, profile: &str, offline: bool) -> 
     let (own, settings_file, profile) = (prober.environment.clone(), prober.settings_file.clone(), profile.to_owned());
     let ready = tokio::task::spawn_blocking(move || ready(&own, settings_file, &profile)).await;
     match ready.unwrap_or_else(|_| Err("the files could not be read".to_owned())) {
-        Err(why) => Answer::Untried { why: aws_error::printable(&why) },
+        Err(why) => Answer::Untried { why: printable(&why) },
         Ok(Ready { plan, minter, asker }) => {
             let walk = Walk { prober, plan: &plan, minter, asker, offline, base: None, token: None };
             Answer::Chain { steps: walk.steps().await }
@@ -147,7 +148,7 @@ impl Walk<'_> {
                     expires_at: None,
                     account_id: Some(account_id),
                 });
-                StepOutcome::Passed { expires_at, arn: Some(aws_error::printable(&arn)) }
+                StepOutcome::Passed { expires_at, arn: Some(printable(&arn)) }
             }
         }
     }
@@ -213,7 +214,7 @@ impl Walk<'_> {
 /// Why a step is none to try; `None` where it is one.
 fn untried(source: &Source) -> Option<String> {
     if let Some(device) = source.device() {
-        return Some(format!("it wants a code of the MFA device {}", aws_error::printable(device)));
+        return Some(format!("it wants a code of the MFA device {}", printable(device)));
     }
     let why = match source {
         Source::Process { .. } => "it runs another program (credential_process), which the doctor does not",

@@ -27,6 +27,7 @@ use crate::core::clock::{Clock, Sample};
 use crate::core::doctor::probe::{AnswerLine, Questions};
 use crate::core::doctor::{Answer, Keys, Order};
 use crate::core::plan::{StatedExpiry, StaticKeys};
+use crate::core::printable::printable;
 use crate::core::secret::Secret;
 use crate::core::time::BootTime;
 use crate::platform::environment::Environment;
@@ -239,7 +240,7 @@ fn timed_out(what: &str, longest: Duration) -> Fault {
 fn answer_of(caller: Result<Result<Caller, Fault>, NoTime>, keys: &StaticKeys) -> Answer {
     match caller {
         Ok(Ok(Caller { account_id, arn })) => {
-            Answer::Accepted { account_id: aws_error::printable(&account_id), arn: aws_error::printable(&arn) }
+            Answer::Accepted { account_id: printable(&account_id), arn: printable(&arn) }
         }
         Ok(Err(fault)) => Answer::Refused(answer::refusal(fault, Some(keys))),
         Err(no_time) => Answer::Untried { why: no_time.to_string() },

@@ -12,9 +12,9 @@ pub(super) use self::chains::way;
 pub(super) use self::place::KEYS;
 use super::commands::{configure, export, option, unset};
 use super::{Case, Finding, Findings, Id, Severity, key_shape};
-use crate::core::aws_error::printable;
 use crate::core::fix::Fix;
 use crate::core::plan::{PlanErrorCode, Source, helper_profile};
+use crate::core::printable::printable;
 use crate::core::profile::Section;
 
 /// Programs that choose alike.

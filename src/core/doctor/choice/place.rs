@@ -1,8 +1,8 @@
 //! What a program finds: the variables and a profile, and the questions that the chains ask of them.
 
 use super::{Client, Uses};
-use crate::core::aws_error::printable;
 use crate::core::doctor::{Evidence, Variables};
+use crate::core::printable::printable;
 use crate::core::profile::{Profiles, Section, SourceFile};
 
 pub(super) const ROLE: &str = "role_arn";

@@ -4,7 +4,7 @@
 use crate::core::access_key::{
     ID_LENGTH, SECRET_LENGTH, has_id_prefix, is_id, is_id_byte, is_secret, is_secret_byte, may_be_secret,
 };
-use crate::core::aws_error::is_invisible;
+use crate::core::printable::is_invisible;
 
 /// What is wrong with a value.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,12 +3,13 @@
 use super::endpoints::region_said;
 use super::in_force::{in_force, set_region, shown};
 use super::token_version::for_administrators;
-use crate::core::aws_error::{is_unknown_key, printable};
+use crate::core::aws_error::is_unknown_key;
 use crate::core::doctor::commands::export;
 use crate::core::doctor::probe::StepOutcome;
 use crate::core::doctor::{About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant};
 use crate::core::fix::{Fix, word};
 use crate::core::partitions::{home_region, is_opt_in};
+use crate::core::printable::printable;
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&[Id::RegionNotEnabled]);

@@ -1,12 +1,12 @@
 //! Which region each program goes by: `region-missing`, and the part of `region-inconsistent` that is about variables.
 
 use super::{arns, endpoints, sso_region};
-use crate::core::aws_error::printable;
 use crate::core::doctor::case::Located;
 use crate::core::doctor::commands::{export, set, unset};
 use crate::core::doctor::{Case, Finding, Findings, Id, Severity};
 use crate::core::fix::Fix;
 use crate::core::partitions::{home_of, known_partition, partition_of};
+use crate::core::printable::printable;
 use crate::core::profile::SourceFile;
 
 /// Programs that look for the region in the same places, and the variables that they read, the first first.

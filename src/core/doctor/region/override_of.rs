@@ -1,8 +1,8 @@
 //! Settings that send calls somewhere else than programs would by themselves.
 
-use crate::core::aws_error::printable;
 use crate::core::doctor::Case;
 use crate::core::doctor::case::Located;
+use crate::core::printable::printable;
 use crate::core::url_host::{self, Host, Target};
 
 /// One such setting.

@@ -2,10 +2,10 @@
 
 use super::in_force::{in_force, set_region, shown};
 use super::{arns, sso_region};
-use crate::core::aws_error::printable;
 use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
 use crate::core::fix::Fix;
 use crate::core::partitions::{home_of, partition_of};
+use crate::core::printable::printable;
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&[Id::PartitionMismatch]);

@@ -2,10 +2,10 @@
 
 use super::in_force::shown;
 use super::sso_region;
-use crate::core::aws_error::printable;
 use crate::core::doctor::case::Located;
 use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
 use crate::core::fix::Fix;
+use crate::core::printable::printable;
 use crate::core::session::region_of_start_url;
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {

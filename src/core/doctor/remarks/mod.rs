@@ -10,8 +10,8 @@ use super::choice::{KEYS, is_adopted, way};
 use super::commands::configure;
 use super::key_shape::{TokenMismatch, mistakes, token_mismatch};
 use super::{Client, Id, Subject};
-use crate::core::aws_error::printable;
 use crate::core::plan::PlanContext;
+use crate::core::printable::printable;
 use crate::core::profile::{Origin, Profiles, Section, SourceFile};
 
 /// So many are told at most: a file with more is no file of credentials.

@@ -8,10 +8,11 @@ mod tests;
 use super::commands::{argument, option, with_daemon};
 use super::probe::{StepAnswer, StepOutcome};
 use super::{About, Answer, Case, Certainty, Daemon, DaemonSession, Finding, Findings, Id, Severity};
-use crate::core::aws_error::{ErrorClass, printable};
-use crate::core::fix::{Fix, word};
+use crate::core::aws_error::ErrorClass;
+use crate::core::fix::{Fix, evercred, name_of_argument, word};
 use crate::core::keeper::State;
 use crate::core::plan::Source;
+use crate::core::printable::printable;
 use crate::core::session::{Session, SsoSession};
 
 /// A session that the profile's credentials come from.
@@ -128,14 +129,9 @@ fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
             None => finding.evidence("evercred's daemon waits for somebody to sign in"),
         };
         // A session without a name of its own is signed in to by a profile's: the daemon's own words name it.
-        let of_daemon = session.last_error.as_ref().and_then(|error| error.fix.as_deref()).map(printable);
-        let by_name = || format!("evercred login {}", argument(&session.name));
-        let is_a_login =
-            |fix: &String| fix.strip_prefix("evercred login ").is_some_and(|rest| !rest.contains(char::is_whitespace));
-        let command = match of_daemon.filter(is_a_login) {
-            Some(fix) => format!("evercred login {}", argument(&fix["evercred login ".len()..])),
-            None => by_name(),
-        };
+        let of_daemon = session.last_error.as_ref().and_then(|error| error.fix.as_deref());
+        let named = of_daemon.and_then(|fix| name_of_argument(fix.strip_prefix("evercred login ")?));
+        let command = evercred("login", named.as_deref().unwrap_or(&session.name));
         findings.add(finding.fix(Fix::command("Sign in.", command)));
     }
 }
