@@ -261,12 +261,12 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn fail(exit: u8, message: &str, fix: &str) -> ExitCode {
-    let _ = std::io::stderr().lock().write_all(printable::lines(&refusal(message, fix)).as_bytes());
+    let _ = std::io::stderr().lock().write_all(refusal(message, fix).as_bytes());
     ExitCode::from(exit)
 }
 
 fn refusal(message: &str, fix: &str) -> String {
-    format!("evercredd: {message}\nfix: {fix}\n")
+    printable::lines(&format!("evercredd: {message}\nfix: {fix}\n"))
 }
 
 /// The time, for what is not decided by it.

@@ -232,7 +232,7 @@ impl Keeper {
                         code: "MfaCodeNeeded".to_owned(),
                         class: ErrorClass::NeedsLogin,
                         message,
-                        fix: Some(evercred("login", &profile)),
+                        fix: Some(evercred("login", profile)),
                         next_try: None,
                     });
                 }
