@@ -13,6 +13,7 @@ use crate::core::aws_error::{self, Fault};
 use crate::core::clock::Trust;
 use crate::core::http_date;
 use crate::core::plan::{Endpoint, Service};
+use crate::core::time::span_from_seconds;
 use crate::core::url_host;
 
 /// One call: where it goes, and what is said when it fails.
@@ -213,7 +214,7 @@ pub(super) fn scheme_and_host(url: &str) -> Option<(&str, &str)> {
 fn retry_after(headers: &Headers) -> Option<TimeDelta> {
     let text = headers.get("retry-after")?.trim();
     let delay = match text.parse::<u32>() {
-        Ok(seconds) => TimeDelta::seconds(seconds.into()),
+        Ok(seconds) => span_from_seconds(seconds.into()),
         Err(_) => http_date::parse(text)? - http_date::parse(headers.get("date")?)?,
     };
     Some(delay).filter(|delay| *delay > TimeDelta::zero())

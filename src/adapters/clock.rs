@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::core::time::{BootTime, Now, WallTime};
+use crate::core::time::{BootTime, Now, WallTime, span_from_millis};
 use crate::platform::clock;
 
 pub use crate::platform::clock::boot_id;
@@ -27,7 +27,7 @@ pub fn read() -> Now {
     Now {
         boot: BootTime::from_millis(millis(boot)),
         wall: WallTime::from_millis(clock::wall_millis()),
-        suspended: TimeDelta::milliseconds(millis(boot.saturating_sub(awake))),
+        suspended: span_from_millis(millis(boot.saturating_sub(awake))),
     }
 }
 

@@ -63,12 +63,19 @@ fn taken(
         let texts: Vec<String> = chain(error).map(ToString::to_string).collect();
         failed(&texts.join(": "))
     })?;
-    let expires = set.expiry().and_then(|at| i64::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok());
+    let expires_at = match set.expiry() {
+        None => None,
+        Some(at) => {
+            let millis = at.duration_since(UNIX_EPOCH).ok().and_then(|at| i64::try_from(at.as_millis()).ok());
+            let at = millis.and_then(AwsTime::checked_from_millis);
+            Some(at.ok_or_else(|| failed("the answer has an Expiration that is no time before the year 10000"))?)
+        }
+    };
     Ok(Credentials {
         access_key_id: set.access_key_id().to_owned(),
         secret_access_key: Secret::new(set.secret_access_key()),
         session_token: set.session_token().map(Secret::new),
-        expires_at: expires.map(AwsTime::from_millis),
+        expires_at,
         account_id: set.account_id().map(|id| id.as_str().to_owned()),
     })
 }

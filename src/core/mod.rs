@@ -29,6 +29,7 @@ pub mod session;
 pub mod settings;
 pub mod stated_expiry;
 pub mod time;
+pub mod time_text;
 pub mod timekeeping;
 pub mod url_host;
 pub mod web_identity;

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use chrono::TimeDelta;
 
-use crate::core::time::{AwsTime, BootTime};
+use crate::core::time::{AwsTime, BootTime, span_from_millis};
 
 /// A packet without extensions (RFC 5905 section 7.3).
 const HEADER: usize = 48;
@@ -213,7 +213,7 @@ fn root_error(packet: &[u8; HEADER]) -> Result<TimeDelta, NtpProblem> {
         return Err(NtpProblem::Nonsense("by its own account it may be 16 seconds off or more"));
     }
     // Less than 16,000.
-    Ok(TimeDelta::milliseconds((sum * 1000).div_ceil(1 << 17).cast_signed()))
+    Ok(span_from_millis((sum * 1000).div_ceil(1 << 17).cast_signed()))
 }
 
 fn number(packet: &[u8; HEADER], place: Range<usize>) -> u64 {

@@ -37,11 +37,13 @@ pub fn read_output(output: &[u8]) -> Result<Credentials, String> {
         Some(_) => Err(format!("printed a {field} that is no text")),
     };
     let needed = |field: &str| text(field)?.ok_or_else(|| format!("printed no {field}"));
-    let expires_at = match text("Expiration")? {
-        None => None,
-        Some(time) => {
+    let expires_at = match document.get("Expiration") {
+        None | Some(Value::Null) => None,
+        // An empty one is an error to botocore, and to us: nobody knows when these credentials expire.
+        Some(Value::String(time)) => {
             Some(utc_time(time).ok_or("printed an Expiration that is no time (RFC 3339: 2026-11-24T12:00:00Z)")?)
         }
+        Some(_) => return Err("printed an Expiration that is no text".to_owned()),
     };
     Ok(Credentials {
         access_key_id: needed("AccessKeyId")?.to_owned(),
@@ -85,6 +87,12 @@ mod tests {
             (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":""}"#, "no SecretAccessKey"),
             (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":["hunter2"]}"#, "SecretAccessKey that is no text"),
             (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":"soon"}"#, "no time"),
+            (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":""}"#, "no time"),
+            (
+                r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":"1796000000000000000"}"#,
+                "no time",
+            ),
+            (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":1796000000}"#, "no text"),
         ] {
             let said = read_output(output.as_bytes()).unwrap_err();
             assert!(said.contains(says) && !said.contains("hunter2"), "{output}: {said}");

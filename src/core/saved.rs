@@ -17,6 +17,9 @@ const MEMORY_SCHEMA: &str = "evercred.memory/1";
 const MINTED_SCHEMA: &str = "evercred.minted/1";
 const CLOCK_SCHEMA: &str = "evercred.clock/1";
 
+/// IAM Identity Center has no session of more than 90 days; a year leaves room.
+const LONGEST_SESSION_MS: i64 = 366 * 86_400_000;
+
 /// Why a state file was not used: the end of a sentence that begins with the file's path.
 pub type Unusable = String;
 
@@ -30,7 +33,12 @@ pub fn encode_memory(memory: &Memory) -> String {
 /// # Errors
 /// The text is not what [`encode_memory`] writes.
 pub fn decode_memory(text: &str) -> Result<Memory, Unusable> {
-    decode::<MemoryFile>(text, |file| &file.schema, MEMORY_SCHEMA).map(|file| file.memory)
+    let MemoryFile { memory, .. } = decode(text, |file: &MemoryFile| &file.schema, MEMORY_SCHEMA)?;
+    let mut lengths = memory.sessions.values().filter_map(|session| session.length_ms);
+    if lengths.any(|length| !(0..=LONGEST_SESSION_MS).contains(&length)) {
+        return Err("says that a session lasted longer than any can".to_owned());
+    }
+    Ok(memory)
 }
 
 /// The minted sets, as text that holds secrets.
@@ -64,6 +72,11 @@ pub fn encode_clock(boot_id: Option<&str>, clock: SavedClock) -> Option<String> 
 /// The text is not what [`encode_clock`] writes.
 pub fn decode_clock(text: &str, boot_id: Option<&str>) -> Result<Option<SavedClock>, Unusable> {
     let file = decode::<ClockFile>(text, |file| &file.schema, CLOCK_SCHEMA)?;
+    let SavedClock { lowest_ms, highest_ms, suspended_ms, .. } = file.clock;
+    let is_offset = |millis: i64| AwsTime::checked_from_millis(millis).is_some();
+    if !is_offset(lowest_ms) || !is_offset(highest_ms) || lowest_ms > highest_ms || suspended_ms < 0 {
+        return Err("says of AWS's time what can't be".to_owned());
+    }
     Ok((Some(file.boot_id.as_str()) == boot_id).then_some(file.clock))
 }
 
@@ -191,6 +204,33 @@ mod tests {
         assert_eq!(decode_clock(&text, Some("boot-1")), Ok(Some(clock)));
         assert_eq!(decode_clock(&text, Some("boot-2")), Ok(None));
         assert_eq!(encode_clock(None, clock), None);
+    }
+
+    #[test]
+    fn a_number_that_no_time_and_no_session_has_is_refused() {
+        for number in [i64::MIN, i64::MIN + 1, -1, 366 * 86_400_000 + 1, i64::MAX] {
+            let text = format!(
+                r#"{{"schema":"{MEMORY_SCHEMA}","last_asked":{{}},"sessions":{{"corp":{{"signed_in_at":0,"length_ms":{number}}}}}}}"#
+            );
+            assert!(decode_memory(&text).is_err(), "{number}");
+        }
+        for number in [i64::MIN, i64::MAX] {
+            let asked = format!(r#"{{"schema":"{MEMORY_SCHEMA}","last_asked":{{"a":{number}}}}}"#);
+            assert!(decode_memory(&asked).is_err(), "{number}");
+            let text = encode_minted(Some("boot-1"), &[set()]);
+            for field in ["\"minted_at\":1000", "\"expires_at\":3600000"] {
+                let name = field.split_once(':').unwrap().0;
+                assert!(text.contains(field));
+                assert!(decode_minted(&text.replace(field, &format!("{name}:{number}")), None).is_err(), "{field}");
+            }
+            for clock in [
+                SavedClock { lowest_ms: number, highest_ms: 2, as_of: BootTime::from_millis(3), suspended_ms: 4 },
+                SavedClock { lowest_ms: 1, highest_ms: number, as_of: BootTime::from_millis(3), suspended_ms: 4 },
+            ] {
+                let text = encode_clock(Some("boot-1"), clock).unwrap();
+                assert!(decode_clock(&text, Some("boot-1")).is_err(), "{text}");
+            }
+        }
     }
 
     #[test]

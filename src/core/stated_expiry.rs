@@ -1,10 +1,11 @@
 //! What the tools that write temporary keys into the credentials file note beside them about their expiry.
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta};
+use chrono::TimeDelta;
 
 use crate::core::plan::StatedExpiry;
 use crate::core::profile::Section;
 use crate::core::time::AwsTime;
+use crate::core::time_text;
 
 /// The settings in which the tools write it (saml2aws, aws-mfa, yawsso, gimme-aws-creds and others).
 pub const SETTINGS: [&str; 7] = [
@@ -42,34 +43,31 @@ fn latest(expiry: StatedExpiry) -> Option<AwsTime> {
 
 fn read(text: &str, local_offset: TimeDelta) -> Option<StatedExpiry> {
     let text = text.trim().trim_matches(['"', '\'']);
-    if let Ok(number) = text.parse::<i64>() {
-        // Seconds reach 11 digits in the year 5138, milliseconds had 12 in 1973.
-        let millis = if number.abs() < 100_000_000_000 { number.saturating_mul(1000) } else { number };
-        return Some(StatedExpiry::At(AwsTime::from_millis(millis)));
+    if let Some(time) = time_text::parse(text) {
+        let as_utc = time.utc()?;
+        // Local time is ahead of UTC by the offset, so a local reading is that much earlier in UTC.
+        let as_local = as_utc - local_offset;
+        return Some(if time.has_zone() || as_utc == as_local {
+            StatedExpiry::At(as_utc)
+        } else {
+            StatedExpiry::Either { earlier: as_utc.min(as_local), later: as_utc.max(as_local) }
+        });
     }
-    for form in ["%+", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f %z"] {
-        if let Ok(time) = DateTime::parse_from_str(text, form) {
-            return Some(StatedExpiry::At(AwsTime::from_millis(time.timestamp_millis())));
-        }
-    }
-    let without_zone = text.strip_suffix(" UTC").or_else(|| text.strip_suffix('Z'));
-    let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
-    let naive = |text: &str| forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
-    if let Some(time) = without_zone.and_then(naive) {
-        return Some(StatedExpiry::At(AwsTime::from_millis(time.and_utc().timestamp_millis())));
-    }
-    let as_utc = AwsTime::from_millis(naive(text)?.and_utc().timestamp_millis());
-    // Local time is ahead of UTC by the offset, so a local reading is that much earlier in UTC.
-    let as_local = as_utc - local_offset;
-    Some(if as_utc == as_local {
-        StatedExpiry::At(as_utc)
-    } else {
-        StatedExpiry::Either { earlier: as_utc.min(as_local), later: as_utc.max(as_local) }
-    })
+    epoch_time(text).map(StatedExpiry::At)
+}
+
+/// Seconds or milliseconds since 1970. Microseconds and nanoseconds are no time before the year 10000: nobody reads them.
+fn epoch_time(text: &str) -> Option<AwsTime> {
+    let number: i64 = text.parse().ok()?;
+    // Seconds reach 11 digits in the year 5138, milliseconds had 12 in 1973.
+    let millis = if number.unsigned_abs() < 100_000_000_000 { number.checked_mul(1_000)? } else { number };
+    AwsTime::checked_from_millis(millis)
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
     fn at(text: &str) -> StatedExpiry {
@@ -113,7 +111,21 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_unstated() {
-        for text in ["", "soon", "2026-13-01T00:00:00Z", "12:00"] {
+        for text in [
+            "",
+            "soon",
+            "2026-13-01T00:00:00Z",
+            "12:00",
+            "2026-11-24",
+            "0000-01-01T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+            "+262142-12-31T23:59:59Z",
+            "1796000000000000000",
+            "-9223372036854775808",
+            "9223372036854775807",
+            "99999999999999999999",
+            "1e308",
+        ] {
             assert_eq!(read(text, TimeDelta::zero()), None, "{text}");
         }
     }

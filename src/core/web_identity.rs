@@ -15,7 +15,7 @@ pub fn token_expiry(token: &str) -> Option<AwsTime> {
         #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and whole seconds are enough")]
         exp.as_f64().map(|seconds| seconds as i64)
     })?;
-    Some(AwsTime::from_millis(seconds.saturating_mul(1_000)))
+    AwsTime::checked_from_millis(seconds.checked_mul(1_000)?)
 }
 
 /// One claim of a JWT. Nothing is verified. `None` where the token is no JWT, or says nothing of the kind.
@@ -50,6 +50,10 @@ mod tests {
         {
             assert_eq!(token_expiry(token), None, "{token}");
         }
-        assert!(token_expiry(&jwt(r#"{"exp":1e300}"#)).is_some());
+        for exp in
+            ["1e300", "-1e300", "9223372036854775807", "-9223372036854775808", "18446744073709551615", "253402300800"]
+        {
+            assert_eq!(token_expiry(&jwt(&format!(r#"{{"exp":{exp}}}"#))), None, "{exp}");
+        }
     }
 }

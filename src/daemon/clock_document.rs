@@ -7,7 +7,7 @@ use crate::core::clock::{Clock, Grade, LIMITS, Reading};
 use crate::core::keeper::{Keeper, NtpHeard, foretell};
 use crate::core::ntp::NtpAnswer;
 use crate::core::settings::NtpServer;
-use crate::core::time::{AwsTime, BootTime, Now};
+use crate::core::time::{AwsTime, BootTime, Now, span_from_millis};
 use crate::core::timekeeping::{self, Fix, KernelClock, Place, TimeKeeping, ZoneMistake};
 
 /// How AWS's time is known; `None` while it is not.
@@ -30,8 +30,8 @@ pub(super) fn document(keeper: &Keeper, facts: &TimeKeeping, warn: TimeDelta, no
             let (middle, half) = (lowest.midpoint(highest), highest.saturating_sub(lowest) / 2);
             json!({
                 "at": as_of(clock, at, now).to_rfc3339(),
-                "offset_seconds": seconds(TimeDelta::milliseconds(middle)),
-                "uncertainty_seconds": seconds(TimeDelta::milliseconds(half)),
+                "offset_seconds": seconds(span_from_millis(middle)),
+                "uncertainty_seconds": seconds(span_from_millis(half)),
             })
         })
         .collect();

@@ -2,6 +2,8 @@
 
 use chrono::TimeDelta;
 
+use crate::core::time::span_from_seconds;
+
 #[expect(unsafe_code, reason = "the crate libc does not declare it")]
 unsafe extern "C" {
     // SAFETY: POSIX has it without arguments or a result. It reads the environment, which this program never writes.
@@ -20,5 +22,5 @@ pub fn local_offset() -> TimeDelta {
         let mut local: libc::tm = std::mem::zeroed();
         if libc::localtime_r(&now, &mut local).is_null() { 0 } else { local.tm_gmtoff }
     };
-    TimeDelta::seconds(offset)
+    span_from_seconds(offset)
 }

@@ -31,7 +31,7 @@ use crate::core::session::{
     After, Before, CacheFile, CachedToken, Found, Refused, Save, Session, TokenAnswer, after_refresh, after_refusal,
     as_known, before_refresh, before_save, is_whole,
 };
-use crate::core::time::WallTime;
+use crate::core::time::{WallTime, span_from_seconds};
 
 /// A refused refresh token is looked for in the file again at once, and after these: whoever used it writes the next one.
 const LOOK_AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3)];
@@ -267,7 +267,7 @@ fn unusable(what: &str, why: &str) -> Fault {
 
 /// Seconds as a service says them; nonsense counts as nothing.
 fn seconds(seconds: i32) -> TimeDelta {
-    TimeDelta::seconds(seconds.max(0).into())
+    span_from_seconds(seconds.max(0).into())
 }
 
 /// The service that a session's tokens come from.

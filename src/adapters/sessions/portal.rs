@@ -69,14 +69,15 @@ pub(super) async fn role_credentials(
     let outcome = answer.and_then(|answer| {
         let set = answer.role_credentials().ok_or_else(|| call.unusable(None, "an answer without credentials"))?;
         let given = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        // Epoch milliseconds.
+        let expires_at = AwsTime::checked_from_millis(set.expiration()).filter(|at| at.as_millis() > 0);
         match (given(set.access_key_id()), given(set.secret_access_key()), given(set.session_token())) {
-            (Some(access_key_id), Some(secret), Some(token)) if set.expiration() > 0 => {
+            (Some(access_key_id), Some(secret), Some(token)) if expires_at.is_some() => {
                 Ok(Outcome::Minted(Credentials {
                     access_key_id,
                     secret_access_key: Secret::new(secret),
                     session_token: Some(Secret::new(token)),
-                    // Epoch milliseconds.
-                    expires_at: Some(AwsTime::from_millis(set.expiration())),
+                    expires_at,
                     account_id: Some(account_id.clone()),
                 }))
             }

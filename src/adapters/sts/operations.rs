@@ -91,16 +91,17 @@ fn minted(call: &Call<'_>, set: Option<&StsCredentials>, account_id: Option<Stri
 /// A set as STS sends it, if it is whole.
 fn whole(call: &Call<'_>, set: Option<&StsCredentials>, account_id: Option<String>) -> Result<Credentials, Fault> {
     let set = set.ok_or_else(|| call.unusable(None, "an answer without credentials"))?;
-    let expires = set.expiration().to_millis().ok().filter(|millis| *millis > 0);
+    let expires_at = set.expiration().to_millis().ok().filter(|millis| *millis > 0);
+    let expires_at = expires_at.and_then(AwsTime::checked_from_millis);
     let whole = [set.access_key_id(), set.secret_access_key(), set.session_token()].iter().all(|text| !text.is_empty());
-    let Some(expires) = expires.filter(|_| whole) else {
+    let Some(expires_at) = expires_at.filter(|_| whole) else {
         return Err(call.unusable(None, "an answer with half of a set of credentials"));
     };
     Ok(Credentials {
         access_key_id: set.access_key_id().to_owned(),
         secret_access_key: Secret::new(set.secret_access_key()),
         session_token: Some(Secret::new(set.session_token())),
-        expires_at: Some(AwsTime::from_millis(expires)),
+        expires_at: Some(expires_at),
         account_id,
     })
 }

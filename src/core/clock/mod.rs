@@ -25,7 +25,7 @@ pub use self::offset::{Sample, Trust};
 use self::trend::Trend;
 pub use self::trend::{Crossing, Drift, Reading};
 use crate::core::ntp::NtpAnswer;
-use crate::core::time::{AwsTime, BootTime, Now, WallTime};
+use crate::core::time::{AwsTime, BootTime, Now, WallTime, span_from_millis};
 
 /// What a suspend may hide: the real-time clock that counts through it has whole seconds.
 const SUSPEND_MS: i64 = 2_000;
@@ -354,7 +354,7 @@ impl Clock {
 
     /// Best guess of AWS's time minus the boot-time clock: what a signer adds.
     pub fn aws_minus_boot(&self, now: Now) -> TimeDelta {
-        milliseconds(self.narrowed(now).map_or_else(|| wall_minus_boot(now), Offset::middle))
+        span_from_millis(self.narrowed(now).map_or_else(|| wall_minus_boot(now), Offset::middle))
     }
 
     /// How long from now until AWS's time may be `at`, at the earliest: for what should rather be done too soon. Before
@@ -463,7 +463,7 @@ impl Clock {
 fn wall_error_of(possible: Offset, best: i64, now: Now) -> (TimeDelta, TimeDelta) {
     let up = possible.highest.saturating_sub(best);
     let down = best.saturating_sub(possible.lowest);
-    (milliseconds(wall_minus_boot(now).saturating_sub(best)), milliseconds(up.max(down)))
+    (span_from_millis(wall_minus_boot(now).saturating_sub(best)), span_from_millis(up.max(down)))
 }
 
 /// What an NTP server said of the offset. Nothing ties the time of its answer to AWS but that both mean UTC.
@@ -474,9 +474,4 @@ fn of_ntp(answer: &NtpAnswer) -> Offset {
 
 fn wall_minus_boot(now: Now) -> i64 {
     now.wall.as_millis().saturating_sub(now.boot.as_millis())
-}
-
-fn milliseconds(millis: i64) -> TimeDelta {
-    // A quarter of what there is: what is added to it later must not overflow, as a panic would end the daemon.
-    TimeDelta::milliseconds(millis.clamp(-(i64::MAX / 4), i64::MAX / 4))
 }

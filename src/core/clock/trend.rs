@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use chrono::TimeDelta;
 
-use crate::core::time::BootTime;
+use crate::core::time::{BootTime, span_from_millis};
 
 /// Readings that are closer together than this tell nothing about the rate.
 const APART: TimeDelta = TimeDelta::minutes(5);
@@ -158,8 +158,8 @@ impl Trend {
         let along = (i128::from(newest.lowest.midpoint(newest.highest)) + since) * i128::from(direction);
         let ahead = limits.iter().filter_map(|limit| {
             let left = i128::from(limit.num_milliseconds()) - along;
-            let after = TimeDelta::milliseconds(clamped(left * BILLION / i128::from(rate.abs())));
-            let error = TimeDelta::milliseconds(limit.num_milliseconds().saturating_mul(direction));
+            let after = span_from_millis(clamped(left * BILLION / i128::from(rate.abs())));
+            let error = span_from_millis(limit.num_milliseconds().saturating_mul(direction));
             (left > 0 && after <= SPAN).then_some(Crossing { error, after })
         });
         ahead.collect()

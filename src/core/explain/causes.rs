@@ -1,7 +1,5 @@
 //! What may be behind an error: the causes of each code, the likeliest first, and what the message itself decides.
 
-use chrono::TimeDelta;
-
 use super::extract::Mention;
 use super::join::Likelihood::{self, Confirmed, Likely, Possible};
 use super::usual;
@@ -9,6 +7,7 @@ use crate::core::access_denied::{self, Because, Denied, Policy};
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::doctor::Id;
 use crate::core::partitions::{has_known_words, is_opt_in, known, partition_of};
+use crate::core::time::span_from_seconds;
 use crate::core::timekeeping::length;
 
 /// One thing that may be behind an error, by the message alone.
@@ -143,7 +142,7 @@ fn not_a_region(mention: &Mention) -> Option<String> {
 
 fn clock(mention: &Mention, skew: i64) -> Vec<Candidate> {
     let (amount, direction) =
-        (length(TimeDelta::seconds(skew.saturating_abs())), if skew < 0 { "behind" } else { "ahead of" });
+        (length(span_from_seconds(skew.saturating_abs())), if skew < 0 { "behind" } else { "ahead of" });
     let mut evidence =
         vec![format!("the message carries both times: the request was signed with a time {amount} {direction} AWS's")];
     if skew < 0 {

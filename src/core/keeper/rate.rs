@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use crate::core::plan::{Endpoint, Service};
-use crate::core::time::BootTime;
+use crate::core::time::{BootTime, span_from_millis};
 
 /// How many calls a second go to one endpoint. STS allows far more; this keeps a thousand profiles from being a storm. The
 /// portal's limit is not documented; it refuses people who come with twenty at once.
@@ -56,7 +56,7 @@ impl RateLimits {
 
 /// From one call to the next.
 fn one(service: Service) -> TimeDelta {
-    TimeDelta::milliseconds(1_000 / per_second(service))
+    span_from_millis(1_000 / per_second(service))
 }
 
 fn named(service: Service, endpoint: &Endpoint) -> (Service, String) {

@@ -2,6 +2,8 @@
 
 use chrono::TimeDelta;
 
+use crate::core::time::span_from_millis;
+
 /// `splitmix64` (Steele, Lea and Flood, 2014).
 #[derive(Clone, Debug)]
 pub(super) struct Rng(u64);
@@ -15,7 +17,7 @@ impl Rng {
     pub(super) fn up_to(&mut self, longest: TimeDelta) -> TimeDelta {
         let range = u64::try_from(longest.num_milliseconds()).unwrap_or(0).saturating_add(1);
         // The remainder favours small values by less than one in 2^40 here.
-        TimeDelta::milliseconds(i64::try_from(self.next() % range).unwrap_or(0))
+        span_from_millis(i64::try_from(self.next() % range).unwrap_or(0))
     }
 
     fn next(&mut self) -> u64 {

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::rng::Rng;
-use crate::core::time::AwsTime;
+use crate::core::time::{AwsTime, span_from_millis};
 
 /// A share of the longest jitter, drawn once for each credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ impl Jitter {
     }
 
     fn of(self, longest: TimeDelta) -> TimeDelta {
-        TimeDelta::milliseconds(longest.num_milliseconds() / 1_000 * i64::from(self.thousandths))
-            + TimeDelta::milliseconds(longest.num_milliseconds() % 1_000 * i64::from(self.thousandths) / 1_000)
+        span_from_millis(longest.num_milliseconds() / 1_000 * i64::from(self.thousandths))
+            + span_from_millis(longest.num_milliseconds() % 1_000 * i64::from(self.thousandths) / 1_000)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::core::aws_error::ErrorClass;
 use crate::core::fix::evercred;
 use crate::core::plan::NodeKey;
 use crate::core::session::{Session, SsoSession};
-use crate::core::time::{AwsTime, Now};
+use crate::core::time::{AwsTime, Now, span_from_millis, span_from_seconds};
 
 /// How long before the known end of a session a person is told: long enough to end what one is at.
 pub(super) const TOLD_BEFORE: TimeDelta = TimeDelta::minutes(15);
@@ -39,7 +39,7 @@ impl Keeper {
         }
         let SessionMemory { signed_in_at, length_ms } =
             self.memory.sessions.get(state.session.label()).cloned().unwrap_or_default();
-        let learned = signed_in_at.zip(length_ms).map(|(began, length)| began + TimeDelta::milliseconds(length));
+        let learned = signed_in_at.zip(length_ms).map(|(began, length)| began + span_from_millis(length));
         // A refresh that has gone well since proves what was learned wrong.
         let learned = learned.filter(|at| state.alive_at.is_none_or(|alive| alive <= *at));
         // A registration ends long after most sessions: it is the end only where it is near.
@@ -212,7 +212,7 @@ fn will_end(session: &Session, at: AwsTime) -> String {
 
 /// How long a session lasts that was alive after one time and over after another. Administrators set whole hours.
 fn length_between(alive: TimeDelta, over: TimeDelta) -> TimeDelta {
-    let whole = TimeDelta::hours(over.num_hours());
+    let whole = span_from_seconds(over.num_hours() * 3_600);
     if whole > alive { whole } else { alive }
 }
 

@@ -285,6 +285,26 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_time_that_no_calendar_has_is_none() {
+        for time in [
+            "-9223372036854775808",
+            "9223372036854775807",
+            "1796000000000000000",
+            "10000-01-01T00:00:00Z",
+            "+262142-01-01T00:00:00Z",
+            "99999999999999999999",
+            "a time that no calendar has",
+        ] {
+            let token = SsoToken::read(&WHOLE.replace("2027-02-01T00:00:00Z", time), &session()).unwrap();
+            assert_eq!(token.refresh.unwrap().registration_expires, None, "{time}");
+            let why = SsoToken::read(&WHOLE.replace("2026-11-24T12:00:00Z", time), &session()).unwrap_err().why;
+            assert!(why.contains("expiresAt") && !why.contains("hunter2"), "{time}: {why}");
+            let registration = format!(r#"{{"clientId":"c","clientSecret":"s","expiresAt":"{time}"}}"#);
+            assert_eq!(Registration::read(&registration), None, "{time}");
+        }
+    }
+
+    #[test]
     fn a_companys_own_start_url_may_have_led_to_another() {
         let vanity = SsoSession { start_url: "https://sso.corp.example/".into(), ..session() };
         assert!(SsoToken::read(WHOLE, &vanity).is_ok());

@@ -7,6 +7,7 @@ use chrono::{NaiveTime, TimeDelta};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::core::keeper::AutoRenew;
+use crate::core::time::span_from_seconds;
 
 /// A length of time: `90s`, `20m`, `12h`, `7d`, or several of them after each other (`1h30m`). At most a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl Span {
             total = number.checked_mul(*seconds)?.checked_add(total)?;
             rest = &rest[digits + 1..];
         }
-        (total <= 366 * 86_400).then(|| Self(TimeDelta::seconds(total)))
+        (total <= 366 * 86_400).then(|| Self(span_from_seconds(total)))
     }
 }
 

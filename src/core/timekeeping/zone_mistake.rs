@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::TimeDelta;
 
 use super::{Fix, Place, TimeKeeping, clean, fixes, length};
+use crate::core::time::span_from_seconds;
 
 /// A clock that is off by what lies between two time zones: not wrong, but set by the wrong zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub fn zone_mistake(offset: TimeDelta, uncertainty: TimeDelta, facts: &TimeKeepi
         return Some(ZoneMistake::RtcIsLocal { off, zone: facts.zone.clone() });
     }
     let half_hours = (offset.num_seconds() + offset.num_seconds().signum() * HALF_HOUR / 2) / HALF_HOUR;
-    let off = TimeDelta::seconds(half_hours * HALF_HOUR);
+    let off = span_from_seconds(half_hours * HALF_HOUR);
     is(off).then_some(ZoneMistake::WholeHours { off })
 }
 

@@ -29,7 +29,7 @@ use crate::core::doctor::{Answer, Keys, Order};
 use crate::core::plan::{StatedExpiry, StaticKeys};
 use crate::core::printable::printable;
 use crate::core::secret::Secret;
-use crate::core::time::BootTime;
+use crate::core::time::{BootTime, span_from_millis};
 use crate::platform::environment::Environment;
 use crate::wire;
 
@@ -119,7 +119,7 @@ impl Prober {
     /// One answer for each order, in their order.
     async fn answer(self: Arc<Self>, asked: Questions) -> Vec<Answer> {
         let Questions { questions: orders, within_ms } = asked;
-        let within = TimeDelta::milliseconds(i64::try_from(within_ms).unwrap_or(i64::MAX));
+        let within = span_from_millis(i64::try_from(within_ms).unwrap_or(i64::MAX));
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = now().boot + within;
         let mut answers: Vec<Option<Answer>> = orders.iter().map(|_| None).collect();
         let mut others = Vec::new();
