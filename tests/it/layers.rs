@@ -93,7 +93,8 @@ fn unsafe_code_stands_in_the_platform_module_alone() {
 fn no_span_is_made_of_a_number_that_may_be_too_large() {
     const UNITS: [&str; 6] = ["weeks", "days", "hours", "minutes", "seconds", "milliseconds"];
     let mut offences = Vec::new();
-    for (file, text) in sources().into_iter().filter(|(file, _)| !file.ends_with("core/time.rs")) {
+    let is_exempt = |file: &Path| file.ends_with("core/time.rs") || file.to_str().unwrap().ends_with("tests.rs");
+    for (file, text) in sources().into_iter().filter(|(file, _)| !is_exempt(file)) {
         for (line, code) in code_lines(&text) {
             for unit in UNITS {
                 for (at, made) in code.match_indices(&format!("TimeDelta::{unit}")) {
