@@ -40,11 +40,12 @@ pub struct Request {
     /// The sign-in that is waited for, for `login-wait`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign_in: Option<u64>,
-    /// The AWS config file as the companion resolves it.
-    #[serde(default)]
+    /// The AWS config file as the companion resolves it. Without both files the daemon's own are meant: the caller may be on
+    /// another machine.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub config_file: String,
     /// The AWS credentials file as the companion resolves it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub credentials_file: String,
 }
 

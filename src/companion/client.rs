@@ -1,6 +1,6 @@
 //! The other end of the control socket.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::failure::{ATTENTION, Failure, UNREACHABLE};
 use super::files;
+use crate::core::directories::{Directories, SOCKET, Undetermined, runtime_below};
 use crate::core::keeper::Flow;
 use crate::platform::clock;
 use crate::platform::environment::Environment;
@@ -21,10 +22,9 @@ use crate::wire::{self, Request, WireError};
 const LONGEST_ANSWER: Duration = Duration::from_secs(35);
 /// Several calls to AWS, one after the other, for a person who waits for them.
 const LONGEST_WORK: Duration = Duration::from_secs(120);
-/// The status comes from memory.
-const LONGEST_STATUS: Duration = Duration::from_secs(5);
-/// A daemon that runs takes a connection and its request at once, however many callers there are.
-const LONGEST_REQUEST: Duration = Duration::from_secs(5);
+/// The status comes from memory; the rest is for a queue of callers.
+const LONGEST_STATUS: Duration = Duration::from_secs(10);
+const FORWARD: &str = "start what provides the socket that EVERCRED_SOCKET names, or unset EVERCRED_SOCKET";
 const START: &str = "start the daemon: evercred service install starts it, now and at each login; or run evercredd";
 pub(super) const RESTART: &str = "restart the daemon: systemctl --user restart evercredd";
 
@@ -55,12 +55,20 @@ pub(super) fn ask(
 
 /// Asks the daemon one thing.
 pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Result<Result<Value, WireError>, Failure> {
-    let paths = files::aws_paths(environment)?;
-    let longest = match question.request {
+    let place = place(environment)?;
+    let (config_file, credentials_file) = if place.forwarded {
+        (String::new(), String::new())
+    } else {
+        let paths = files::aws_paths(environment)?;
+        let text = |path: PathBuf| path.to_string_lossy().into_owned();
+        (text(paths.config), text(paths.credentials))
+    };
+    // For everything together: connecting, asking again after a restart, and the whole answer.
+    let deadline = Deadline::after(match question.request {
         "status" | "clock" => LONGEST_STATUS,
         "login" | "sso-roles" | "logout" => LONGEST_WORK,
         _ => LONGEST_ANSWER,
-    };
+    });
     let request = Request {
         version: wire::VERSION,
         request: question.request.to_owned(),
@@ -68,18 +76,18 @@ pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Res
         code: question.code,
         flow: question.flow,
         sign_in: question.sign_in,
-        config_file: paths.config.to_string_lossy().into_owned(),
-        credentials_file: paths.credentials.to_string_lossy().into_owned(),
+        config_file,
+        credentials_file,
     };
     let text = serde_json::to_vec(&request).map_err(|error| Failure::new(ATTENTION, error.to_string()))?;
     let text = Zeroizing::new(text);
-    let path = folder(environment)?.join("evercred.sock");
+    let (path, start) = (place.path, if place.forwarded { FORWARD } else { START });
     let failed = |why: String| {
-        Failure::new(UNREACHABLE, format!("the daemon can't be reached at {}: {why}", path.display())).fix(START)
+        Failure::new(UNREACHABLE, format!("the daemon can't be reached at {}: {why}", path.display())).fix(start)
     };
     let mut patience = Patience::default();
     loop {
-        let error = match connect(&path) {
+        let error = match deadline.left().and_then(|left| peer::connect(&path, Some(left))) {
             Ok(stream) => {
                 // Before anything is sent: is it our daemon?
                 let uid = peer_uid(&stream).map_err(|error| failed(error.to_string()))?;
@@ -87,7 +95,7 @@ pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Res
                     let why = format!("what listens there runs as uid {uid}, not as you, and was sent nothing");
                     return Err(failed(why).fix("find out who made that socket, and remove it"));
                 }
-                match converse(stream, &text, longest) {
+                match converse(&stream, &text, deadline) {
                     Ok(answer) => return Ok(wire::parse_answer(&answer)),
                     Err(error) => Lost::of(&error, "it ended the connection without an answer"),
                 }
@@ -97,11 +105,14 @@ pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Res
                 return Err(failed("it is not running".to_owned()));
             }
             Err(error) if error.kind() == ErrorKind::ConnectionRefused && !is_socket(&path) => Lost::for_good(&error),
+            Err(error) if error.kind() == ErrorKind::InvalidFilename => {
+                return Err(failed(error.to_string()).fix("export EVERCRED_RUNTIME_DIR=…, for the daemon too"));
+            }
             Err(error) => Lost::of(&error, "it is not running"),
         };
         // A daemon that is being restarted has left its socket and ended its connections; asking again harms nothing.
         if !(error.may_come_back && patience.pause()) {
-            return Err(failed(error.why).fix(error.fix));
+            return Err(failed(error.why).fix(if place.forwarded { FORWARD } else { error.fix }));
         }
     }
 }
@@ -162,65 +173,114 @@ impl Patience {
     }
 }
 
-fn connect(path: &Path) -> io::Result<UnixStream> {
-    peer::connect(path, Some(LONGEST_REQUEST))
+/// When everything has to be over, by the clock that stands still while the machine sleeps.
+#[derive(Clone, Copy)]
+struct Deadline(Duration);
+
+impl Deadline {
+    fn after(time: Duration) -> Self {
+        Self(clock::awake() + time)
+    }
+
+    /// What is left, never zero.
+    fn left(self) -> io::Result<Duration> {
+        let left = self.0.saturating_sub(clock::awake());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
 }
 
-fn converse(mut stream: UnixStream, request: &[u8], longest: Duration) -> io::Result<wire::Answer> {
-    stream.set_write_timeout(Some(LONGEST_REQUEST))?;
-    wire::write_message(&mut stream, request)?;
-    wire::read_message(&mut Until { stream, deadline: clock::boot() + longest })
+/// A stream whose single reads and writes add up to one deadline: a daemon that sends a byte now and then is not waited for
+/// longer than one that sends nothing.
+struct Timed<'a> {
+    stream: &'a UnixStream,
+    deadline: Deadline,
 }
 
-/// Reads up to one moment, in however many pieces the answer comes.
-struct Until {
-    stream: UnixStream,
-    deadline: Duration,
-}
-
-impl Read for Until {
+impl Read for Timed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.deadline.saturating_sub(clock::boot());
-        if left.is_zero() {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        self.stream.set_read_timeout(Some(left))?;
+        self.stream.set_read_timeout(Some(self.deadline.left()?))?;
         self.stream.read(buffer)
     }
+}
+
+impl Write for Timed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.deadline.left()?))?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn converse(stream: &UnixStream, request: &[u8], deadline: Deadline) -> io::Result<wire::Answer> {
+    let mut stream = Timed { stream, deadline };
+    wire::write_message(&mut stream, request)?;
+    wire::read_message(&mut stream)
 }
 
 fn is_socket(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
-/// The daemon's runtime folder: the one that is named, or the first usable one.
-fn folder(environment: &Environment) -> Result<PathBuf, Failure> {
-    let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(path) = set("EVERCRED_RUNTIME_DIR") {
+/// Where the daemon is asked.
+struct Place {
+    path: PathBuf,
+    /// EVERCRED_SOCKET names it: the daemon may run on another machine, with files of its own.
+    forwarded: bool,
+}
+
+/// Whether the daemon may run on another machine.
+pub(super) fn is_forwarded(environment: &Environment) -> bool {
+    environment.get("EVERCRED_SOCKET").is_some_and(|path| !path.is_empty())
+}
+
+fn place(environment: &Environment) -> Result<Place, Failure> {
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let directories = Directories::of(&variable);
+    let failed = |error: Undetermined| {
+        Failure::new(UNREACHABLE, format!("the daemon can't be reached: {error}")).fix("set it to an absolute path")
+    };
+    if let Some(path) = directories.socket().map_err(failed)? {
+        return Ok(Place { path, forwarded: true });
+    }
+    let runtime = runtime(&directories)?;
+    Ok(Place { path: runtime.join(SOCKET), forwarded: false })
+}
+
+/// The daemon's runtime directory: the one that is named, or the first usable one. One without a socket is left over from an
+/// earlier daemon, where another one has a socket.
+fn runtime(directories: &Directories<'_>) -> Result<PathBuf, Failure> {
+    let failed = |why: String| Failure::new(UNREACHABLE, why);
+    let undetermined =
+        |error: Undetermined| failed(format!("the daemon can't be reached: {error}")).fix("set it to an absolute path");
+    if let Some(path) = directories.named_runtime().map_err(undetermined)? {
         return match private(&path) {
             Ok(()) => Ok(path),
             Err(why) => {
-                let message = format!("the daemon can't be reached: the folder {} is not used: {why}", path.display());
-                Err(Failure::new(UNREACHABLE, message).fix(START))
+                let path = path.display();
+                Err(failed(format!("the daemon can't be reached: the directory {path} is not used: {why}")).fix(START))
             }
         };
     }
-    // As the XDG specification says, a relative path counts for none.
-    let xdg = |name: &str| set(name).filter(|path| path.is_absolute());
-    let state = set("EVERCRED_STATE_DIR")
-        .or_else(|| xdg("XDG_STATE_HOME").map(|path| path.join("evercred")))
-        .or_else(|| set("HOME").map(|home| home.join(".local/state/evercred")));
+    let state = directories.state();
     let candidates = [
-        xdg("XDG_RUNTIME_DIR").map(|path| path.join("evercred")),
-        Some(PathBuf::from(format!("/run/user/{}/evercred", own_uid()))),
-        state.map(|path| path.join("run")),
+        directories.session().map(|session| runtime_below(&session)),
+        Some(runtime_below(Path::new(&format!("/run/user/{}", own_uid())))),
+        state.as_ref().ok().map(|state| state.join("run")),
     ];
     let candidates: Vec<PathBuf> = candidates.into_iter().flatten().collect();
-    candidates.iter().find(|path| private(path).is_ok()).cloned().ok_or_else(|| {
-        let tried: Vec<String> = candidates.iter().map(|path| path.display().to_string()).collect();
-        let message = format!("the daemon is not running: none of {} is there and yours alone", tried.join(", "));
-        Failure::new(UNREACHABLE, message).fix(START)
-    })
+    let usable = || candidates.iter().filter(|path| private(path).is_ok());
+    match usable().find(|path| is_socket(&path.join(SOCKET))).or_else(|| usable().next()) {
+        Some(path) => Ok(path.clone()),
+        None => {
+            state.map_err(undetermined)?;
+            let tried: Vec<String> = candidates.iter().map(|path| path.display().to_string()).collect();
+            let tried = tried.join(", ");
+            Err(failed(format!("the daemon is not running: none of {tried} is there and yours alone")).fix(START))
+        }
+    }
 }
 
 /// Ours, a folder, and nobody else's to look into.
@@ -296,7 +356,7 @@ mod tests {
             let daemon = std::thread::spawn(move || {
                 let (mut stream, _) = listener.accept().unwrap();
                 wire::read_message(&mut stream).unwrap();
-                io::Write::write_all(&mut stream, answer).unwrap();
+                stream.write_all(answer).unwrap();
             });
             let result = ask(&environment, "status", None);
             assert!(matches!(&result, Ok(Err(_)) | Err(Failure { .. })), "{result:?}");
@@ -305,19 +365,21 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_trickles_in_ends_with_the_deadline_of_the_whole() {
-        let (mut daemon, stream) = UnixStream::pair().unwrap();
-        let drip = std::thread::spawn(move || {
-            wire::read_message(&mut daemon).unwrap();
-            // A byte again and again, for as long as it is read.
-            let mut pieces = [&b"\0\x0f\xff\xff"[..]].into_iter().chain(std::iter::repeat(&b" "[..]));
-            while io::Write::write_all(&mut daemon, pieces.next().unwrap()).is_ok() {
-                std::thread::park_timeout(Duration::from_millis(10));
-            }
+    fn a_daemon_that_drips_is_waited_for_no_longer_than_a_silent_one() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let daemon = std::thread::spawn(move || {
+            wire::read_message(&mut theirs).unwrap();
+            theirs.set_read_timeout(Some(Duration::from_millis(150))).unwrap();
+            theirs.write_all(&[0, 0, 1]).unwrap();
+            // Each byte comes sooner than a time-out of a single read would end; nothing is read until the caller is gone.
+            while theirs.read(&mut [0]).is_err() && theirs.write_all(b"0").is_ok() {}
         });
-        let error = converse(stream, b"{}", Duration::from_millis(200)).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock), "{error:?}");
-        drip.join().unwrap();
+        let before = clock::awake();
+        let error = converse(&ours, b"{}", Deadline::after(Duration::from_millis(400))).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock), "{error}");
+        assert!(clock::awake() - before < Duration::from_secs(5));
+        drop(ours);
+        daemon.join().unwrap();
     }
 
     #[test]
@@ -336,10 +398,17 @@ mod tests {
         };
         let xdg = home.path().join("xdg").display().to_string();
         // Whether this machine's user has a daemon of its own is not this test's business.
+        let socket = |folder: &Path| folder.join("evercred.sock");
+        let found = || place(&environment(&xdg)).map(|place| place.path);
         if private(&PathBuf::from(format!("/run/user/{}/evercred", own_uid()))).is_err() {
-            assert_eq!(folder(&environment(&xdg)), Ok(state));
+            assert_eq!(found(), Ok(socket(&state)));
         }
         std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o700)).unwrap();
-        assert_eq!(folder(&environment(&xdg)), Ok(open));
+        assert_eq!(found(), Ok(socket(&open)));
+        // It was left over by an earlier daemon.
+        let _listener = UnixListener::bind(socket(&state)).unwrap();
+        assert_eq!(found(), Ok(socket(&state)));
+        let _other = UnixListener::bind(socket(&open)).unwrap();
+        assert_eq!(found(), Ok(socket(&open)));
     }
 }

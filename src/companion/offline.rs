@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::arguments::ConfigCommand;
 use super::failure::{ATTENTION, Failure, NO_PROFILE};
 use super::{files, output, render};
+use crate::core::directories::Directories;
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode, Source};
 use crate::core::profile::{Profiles, Section};
@@ -147,18 +148,11 @@ pub(super) fn config(environment: &Environment, what: ConfigCommand) -> Result<E
 }
 
 fn settings_path(environment: &Environment) -> Result<(PathBuf, bool), Failure> {
-    let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(path) = set("EVERCRED_CONFIG") {
-        return Ok((path, true));
-    }
-    set("XDG_CONFIG_HOME")
-        .filter(|path| path.is_absolute())
-        .or_else(|| set("HOME").map(|home| home.join(".config")))
-        .map(|folder| (folder.join("evercred/evercred.toml"), false))
-        .ok_or_else(|| {
-            Failure::new(ATTENTION, "HOME is not set, so there is no telling where the settings are")
-                .fix("set HOME or EVERCRED_CONFIG")
-        })
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let settings = Directories::of(&variable).settings_file().map_err(|error| {
+        Failure::new(ATTENTION, error.to_string()).fix("set HOME to an absolute path, or set EVERCRED_CONFIG")
+    })?;
+    Ok((settings.path, settings.named))
 }
 
 /// A default file that is missing means all defaults, a named one is an error.

@@ -105,6 +105,10 @@ fn status_text(environment: &Environment, profiles: &[String], json: bool) -> Re
 
 /// Adds what only this end can see.
 fn add_problems(environment: &Environment, document: &mut StatusDocument, raw: &mut Value) {
+    if client::is_forwarded(environment) {
+        // The daemon may run on another machine.
+        return;
+    }
     let problems = drift::problems(environment, document);
     if let Some(list) = raw.get_mut("problems").and_then(Value::as_array_mut) {
         list.extend(problems.iter().map(|problem| json!(problem)));

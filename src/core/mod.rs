@@ -6,6 +6,7 @@ pub mod aws_error;
 pub mod aws_file;
 pub mod clock;
 pub mod credential;
+pub mod directories;
 pub mod doctor;
 pub mod explain;
 pub mod fix;

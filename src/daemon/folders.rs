@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::core::directories::{Directories, SettingsFile, Undetermined, runtime_below};
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
 
@@ -26,43 +27,27 @@ impl Folders {
     /// login manager's business: one that is missing, or somebody else's (as after `su` and `sudo`), is none.
     ///
     /// # Errors
-    /// A sentence, where there is no HOME to start from.
-    pub(super) fn resolve(environment: &Environment, settings_file: Option<PathBuf>) -> Result<Self, String> {
-        let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        // The specification says that a relative path in an XDG variable is invalid and to be ignored.
-        let xdg = |name: &str| set(name).filter(|path| path.is_absolute());
-        let home = || {
-            set("HOME").ok_or("HOME is not set, so there is no place for evercred's files: set HOME, or EVERCRED_CONFIG, EVERCRED_STATE_DIR and EVERCRED_RUNTIME_DIR")
+    /// Where there is no usable HOME to start from, or a relative path is named.
+    pub(super) fn resolve(environment: &Environment, settings_file: Option<PathBuf>) -> Result<Self, Undetermined> {
+        let variable = |name: &str| environment.get(name).map(str::to_owned);
+        let directories = Directories::of(&variable);
+        let settings = match settings_file {
+            Some(path) => SettingsFile { path, named: true },
+            None => directories.settings_file()?,
         };
-        let named = settings_file.or_else(|| set("EVERCRED_CONFIG"));
-        let state = match set("EVERCRED_STATE_DIR") {
-            Some(path) => path,
-            None => match xdg("XDG_STATE_HOME") {
-                Some(path) => path.join("evercred"),
-                None => home()?.join(".local/state/evercred"),
+        let state = directories.state()?;
+        let (runtime, no_session) = match (directories.named_runtime()?, directories.session()) {
+            (Some(path), _) => (path, None),
+            (None, None) => (state.join("run"), None),
+            (None, Some(session)) => match not_ours(&session) {
+                None => (runtime_below(&session), None),
+                Some(why) => {
+                    let why = format!("XDG_RUNTIME_DIR is not used: {} {why}", session.display());
+                    (state.join("run"), Some(why))
+                }
             },
         };
-        let own = set("EVERCRED_RUNTIME_DIR");
-        let (session, no_session) = match xdg("XDG_RUNTIME_DIR").filter(|_| own.is_none()) {
-            Some(path) => match not_ours(&path) {
-                None => (Some(path.join("evercred")), None),
-                Some(why) => (None, Some(format!("XDG_RUNTIME_DIR is not used: {} {why}", path.display()))),
-            },
-            None => (None, None),
-        };
-        Ok(Self {
-            settings_file_is_named: named.is_some(),
-            settings_file: match named {
-                Some(path) => path,
-                None => match xdg("XDG_CONFIG_HOME") {
-                    Some(path) => path.join("evercred/evercred.toml"),
-                    None => home()?.join(".config/evercred/evercred.toml"),
-                },
-            },
-            runtime: own.or(session).unwrap_or_else(|| state.join("run")),
-            state,
-            no_session,
-        })
+        Ok(Self { settings_file_is_named: settings.named, settings_file: settings.path, runtime, state, no_session })
     }
 }
 

@@ -139,8 +139,8 @@ impl Start {
         descriptors: u64,
     ) -> Result<Self, Refused> {
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-        let mut folders =
-            Folders::resolve(&own, settings_file).map_err(|message| Refused { message, fix: "set HOME" })?;
+        let mut folders = Folders::resolve(&own, settings_file)
+            .map_err(|error| Refused { message: error.to_string(), fix: "set it to an absolute path" })?;
         folders.settings_file = absolute(folders.settings_file);
         let settings = read_settings(&folders)?;
         Ok(Self { own, listeners, folders, settings, descriptors })

@@ -153,8 +153,12 @@ pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
     }
 }
 
-/// Whether the caller means the files that the daemon keeps, by their names alone.
+/// Whether the caller means the files that the daemon keeps, by their names alone. A caller that names none (it came by
+/// EVERCRED_SOCKET) means them.
 pub(super) fn same_files(request: &Request, paths: &AwsPaths) -> bool {
+    if request.config_file.is_empty() && request.credentials_file.is_empty() {
+        return true;
+    }
     Path::new(&request.config_file) == paths.config && Path::new(&request.credentials_file) == paths.credentials
 }
 

@@ -15,11 +15,10 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::adapters::private_file;
-use crate::platform::peer::{self, own_uid};
+use crate::core::directories::SOCKET as NAME;
+use crate::platform::peer::{self, ShortPath, own_uid};
 use crate::wire::{self, Answer, ErrorKind, Request, WireError};
 
-/// The file's name in the runtime folder.
-pub const NAME: &str = "evercred.sock";
 /// How many connections are served at once, at most; the next one waits in the listener's queue.
 const AT_ONCE: usize = 256;
 /// Descriptors that are always in use: files, the log, the network, the timer.
@@ -119,7 +118,7 @@ pub fn bind(runtime: &Path) -> Result<UnixListener, ListenError> {
 /// Where the disk has no room for one more name: in the place of the socket that is left over. The umask makes it 0600.
 fn replace(path: &Path) -> io::Result<UnixListener> {
     std::fs::remove_file(path)?;
-    let listener = UnixListener::bind(path)?;
+    let listener = UnixListener::bind(ShortPath::of(path)?.path())?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }
@@ -132,7 +131,7 @@ fn make(runtime: &Path, path: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(&new)?;
+    let listener = UnixListener::bind(ShortPath::of(&new)?.path())?;
     std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o600))?;
     std::fs::rename(&new, path)?;
     Ok(listener)

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::home;
+
 /// Set for the programs that the daemon runs for a profile's `credential_process`: the profile. A companion that is asked
 /// for it by such a program would wait for itself.
 pub const ASKED_FOR: &str = "EVERCRED_ASKED_FOR";
@@ -20,12 +22,19 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The environment of this process.
+    /// The environment of this process. Without HOME, or with an empty one, HOME is the home directory of the user database,
+    /// as for the AWS tools.
     pub fn of_process() -> Self {
         #[expect(clippy::disallowed_methods, reason = "the one place where the process environment is read")]
         let variables = std::env::vars_os();
         let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-        Self { variables: variables.filter_map(text).collect() }
+        let mut variables: BTreeMap<String, String> = variables.filter_map(text).collect();
+        if variables.get("HOME").is_none_or(String::is_empty)
+            && let Some(home) = home::home_directory().and_then(|path| path.into_os_string().into_string().ok())
+        {
+            variables.insert("HOME".to_owned(), home);
+        }
+        Self { variables }
     }
 
     /// The value of a variable; an empty value is a value.

@@ -6,6 +6,7 @@ pub mod environment;
 #[cfg(feature = "daemon")]
 pub mod file_events;
 pub mod harden;
+pub mod home;
 #[cfg(feature = "daemon")]
 pub mod inherited;
 pub mod lease;

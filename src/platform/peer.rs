@@ -1,9 +1,9 @@
 //! Who is at the other end of a Unix socket.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::net::sockopt::Timeout;
@@ -25,13 +25,70 @@ pub fn peer_uid(socket: impl AsFd) -> io::Result<u32> {
 #[cfg(not(target_os = "linux"))]
 #[expect(unsafe_code, reason = "neither std nor rustix has getpeereid")]
 pub fn peer_uid(socket: impl AsFd) -> io::Result<u32> {
-    use std::os::fd::AsRawFd;
     let (mut uid, mut gid) = (0, 0);
     // SAFETY: the descriptor is open for as long as it is borrowed, and both pointers are to live integers.
     match unsafe { libc::getpeereid(socket.as_fd().as_raw_fd(), &mut uid, &mut gid) } {
         0 => Ok(uid),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The longest path of a socket, in bytes: the field of `sockaddr_un` has one more for the final zero.
+const LONGEST_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
+/// A path by which a socket can be made or reached: on Linux a longer one leads through a descriptor of its directory. It is
+/// good for as long as this value lives.
+pub struct ShortPath {
+    path: PathBuf,
+    _directory: Option<OwnedFd>,
+}
+
+impl ShortPath {
+    /// A way to this path.
+    ///
+    /// # Errors
+    /// The directory can't be opened; or, as `InvalidFilename`, the path is too long for this system.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let length = path.as_os_str().len();
+        if length <= LONGEST_PATH {
+            return Ok(Self { path: path.to_owned(), _directory: None });
+        }
+        let too_long = || {
+            let why = format!(
+                "the path has {length} bytes, and the path of a socket has {LONGEST_PATH} at most: set EVERCRED_RUNTIME_DIR \
+                 to a shorter directory"
+            );
+            io::Error::new(io::ErrorKind::InvalidFilename, why)
+        };
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Err(too_long()) };
+        let Some(directory) = by_descriptor(directory)? else { return Err(too_long()) };
+        let path = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name);
+        if path.as_os_str().len() > LONGEST_PATH {
+            return Err(too_long());
+        }
+        Ok(Self { path, _directory: Some(directory) })
+    }
+
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A descriptor that names a directory below `/proc/self/fd`; `None` where there is no such thing.
+#[cfg(target_os = "linux")]
+fn by_descriptor(directory: &Path) -> io::Result<Option<OwnedFd>> {
+    use rustix::fs::{Mode, OFlags};
+    if !Path::new("/proc/self/fd").is_dir() {
+        return Ok(None);
+    }
+    Ok(Some(rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?))
+}
+
+/// A descriptor that names a directory below `/proc/self/fd`, which only Linux has.
+#[cfg(not(target_os = "linux"))]
+fn by_descriptor(_: &Path) -> io::Result<Option<OwnedFd>> {
+    Ok(None)
 }
 
 /// Connects to a listening socket; `wait` is how long a full queue is waited for, and without it the stream is
@@ -47,7 +104,8 @@ pub fn connect(path: &Path, wait: Option<Duration>) -> io::Result<UnixStream> {
         Some(wait) => rustix::net::sockopt::set_socket_timeout(&socket, Timeout::Send, Some(wait))?,
         None => rustix::io::ioctl_fionbio(&socket, true)?,
     }
-    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    let path = ShortPath::of(path)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path.path())?)?;
     Ok(UnixStream::from(socket))
 }
 
@@ -68,6 +126,8 @@ pub fn own_uid() -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener;
+
     use super::*;
 
     #[test]
@@ -98,5 +158,22 @@ mod tests {
         assert!(!hung_up(&one));
         drop(other);
         assert!(hung_up(&one));
+    }
+
+    #[test]
+    fn a_socket_with_a_long_path_is_made_and_reached_or_refused_with_the_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("x".repeat(100)).join("y".repeat(100));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("evercred.sock");
+        let short = ShortPath::of(&path);
+        if cfg!(target_os = "linux") {
+            let _listener = UnixListener::bind(short.unwrap().path()).unwrap();
+            assert!(path.exists());
+            connect(&path, Some(Duration::from_secs(5))).unwrap();
+        } else {
+            assert!(short.err().unwrap().to_string().contains("EVERCRED_RUNTIME_DIR"));
+        }
+        assert_eq!(ShortPath::of(Path::new("/s")).unwrap().path(), Path::new("/s"));
     }
 }

@@ -150,7 +150,7 @@ fn callers_with_other_files_are_refused_with_both_paths() {
 fn a_second_daemon_says_who_holds_the_state_folder() {
     let mut machine = Machine::new();
     machine.start();
-    let (said, code) = ends(machine.daemon());
+    let (said, code) = ends(&mut machine.daemon());
     assert_eq!(code, Some(1));
     assert!(said.contains(&format!("process id {}", machine.pid())), "{said}");
 }
@@ -159,7 +159,7 @@ fn a_second_daemon_says_who_holds_the_state_folder() {
 fn wrong_settings_are_refused_at_start_with_line_and_caret() {
     let machine = Machine::new();
     machine.write(".config/evercred/evercred.toml", "[renew]\nuse_within = \"1h\"\n");
-    let (said, code) = ends(machine.daemon());
+    let (said, code) = ends(&mut machine.daemon());
     assert_eq!(code, Some(1));
     assert!(
         said.contains("evercred.toml:2:1") && said.contains('^') && said.contains("did you mean \"used_within\"?"),
@@ -167,7 +167,7 @@ fn wrong_settings_are_refused_at_start_with_line_and_caret() {
     );
     let mut named = machine.daemon();
     named.args(["--config", "/nowhere.toml"]);
-    assert!(ends(named).0.contains("there is no such file"));
+    assert!(ends(&mut named).0.contains("there is no such file"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::edge_notify::is_told_without;
-use crate::machine::{Machine, role};
+use crate::machine::{Machine, ends, role, stderr};
 
 /// A small disk of its own at a directory of the machine.
 struct Disk {
@@ -105,7 +105,7 @@ fn a_daemon_starts_where_no_file_can_be_made_and_is_still_the_only_one() {
         machine.eventually("the problem is shown", |machine| is_unsaved(&machine.status()));
         let mut second = machine.daemon();
         second.env("EVERCRED_RUNTIME_DIR", machine.path("elsewhere"));
-        let (said, exit) = crate::machine::ends(second);
+        let (said, exit) = ends(&mut second);
         assert_eq!(exit, Some(1), "{options}: {said}");
         disk.remount(room);
         machine.eventually("the state is saved", |machine| {
@@ -243,6 +243,84 @@ fn a_program_has_the_limit_of_descriptors_that_the_daemon_was_started_with() {
     let said = machine.credentials("limit").unwrap_err();
     assert!(said.contains("limit 100"), "{said}");
     assert!(descriptor_limit(machine.pid()) > 100);
+}
+
+#[test]
+fn a_runtime_directory_too_long_for_a_socket_is_used_all_the_same() {
+    let mut machine = Machine::new();
+    machine.set_runtime(&format!("{}/{}", "x".repeat(120), "y".repeat(120)));
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    // Again, over the socket that is left.
+    machine.crash();
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+}
+
+#[test]
+fn by_a_forwarded_socket_the_profile_alone_is_named() {
+    let mut machine = Machine::new();
+    machine.start();
+    let mut elsewhere = machine.companion();
+    elsewhere
+        .env("HOME", "/nowhere")
+        .env("AWS_CONFIG_FILE", "/nowhere/config")
+        .env("EVERCRED_RUNTIME_DIR", "/nowhere/run")
+        .env("EVERCRED_SOCKET", machine.path("run/evercred.sock"));
+    let output = elsewhere.args(["credential-process", "app"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let mut nowhere = machine.companion();
+    nowhere.env("EVERCRED_SOCKET", machine.path("no.sock")).args(["status"]);
+    assert_eq!(nowhere.output().unwrap().status.code(), Some(3));
+}
+
+#[test]
+fn a_relative_home_or_directory_is_refused_and_nothing_is_made_below_the_current_one() {
+    let machine = Machine::new();
+    let current = machine.path("current");
+    std::fs::create_dir(&current).unwrap();
+    for (name, value) in [
+        ("HOME", "home"),
+        ("HOME", "~"),
+        ("EVERCRED_STATE_DIR", "state"),
+        ("EVERCRED_RUNTIME_DIR", "run"),
+        ("XDG_STATE_HOME", "state"),
+        ("XDG_RUNTIME_DIR", "run"),
+    ] {
+        for mut command in [machine.daemon(), machine.companion()] {
+            command.current_dir(&current);
+            if !name.starts_with("EVERCRED") {
+                command.env_remove("EVERCRED_STATE_DIR").env_remove("EVERCRED_RUNTIME_DIR");
+            }
+            if command.get_program() == machine.companion().get_program() {
+                command.arg("status");
+            } else if name.starts_with("XDG") {
+                // Such a variable is ignored, so this daemon would run.
+                command.arg("--check");
+            }
+            let (said, exit) = ends(command.env(name, value));
+            if !name.starts_with("XDG") {
+                assert!(exit == Some(1) || exit == Some(3), "{name}={value}: {exit:?} {said}");
+                assert!(said.contains(name), "{name}={value}: {said}");
+            }
+        }
+    }
+    assert_eq!(std::fs::read_dir(&current).unwrap().count(), 0);
+}
+
+#[test]
+fn without_home_the_user_database_has_it() {
+    let machine = Machine::new();
+    for value in [None, Some("")] {
+        let mut daemon = machine.daemon();
+        daemon.env_remove("HOME").env_remove("EVERCRED_STATE_DIR");
+        daemon.envs(value.map(|value| ("HOME", value)));
+        daemon.env("AWS_CONFIG_FILE", machine.path(".aws/config"));
+        daemon.env("AWS_SHARED_CREDENTIALS_FILE", machine.path(".aws/credentials"));
+        daemon.env("EVERCRED_CONFIG", machine.path(".config/evercred/evercred.toml"));
+        let (said, exit) = ends(daemon.arg("--check"));
+        assert_eq!(exit, Some(0), "{said}");
+    }
 }
 
 fn descriptor_limit(pid: u32) -> u64 {

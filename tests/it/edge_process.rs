@@ -60,6 +60,19 @@ fn a_program_that_needs_nobody_is_run_again_before_its_set_ends() {
 }
 
 #[test]
+fn a_vault_that_was_unlocked_is_found_open_by_who_asks_again() {
+    let mut machine = machine_with("");
+    let script = prints(&machine, "");
+    program(&machine, "tool", &format!("[ -e $HOME/open ] || {{ echo 'the vault is locked' >&2; exit 1; }}\n{script}"));
+    machine.start();
+    let said = machine.credentials("tool").unwrap_err();
+    assert!(said.contains("the vault is locked") && said.contains("fix: evercred renew tool\n"), "{said}");
+    machine.write("open", "");
+    assert_eq!(machine.run(&["renew", "tool"]).status.code(), Some(0));
+    assert!(machine.credentials("tool").is_ok());
+}
+
+#[test]
 fn keys_without_an_end_are_got_again_at_most_once_a_minute() {
     let mut machine = machine_with("");
     let script = prints(&machine, "");

@@ -320,7 +320,7 @@ fn what_is_in_the_way_is_named_before_anything_is_changed() {
         &mut env(&[&format!("PATH={}", person.manager.path(".cargo/bin").display())]),
         "no systemd here",
     );
-    refused("no home", &mut env(&["-u", "HOME"]), "HOME is not set");
+    refused("a relative home", &mut env(&["HOME=home"]), "HOME is \"home\"");
     refused("a home that is not there", &mut env(&["HOME=/nowhere"]), "is not there");
     refused("a home that is somebody else's", &mut env(&["HOME=/etc"]), "can't be written");
     person.manager.write(".config/evercred/evercred.toml", "renew = 3\n");

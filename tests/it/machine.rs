@@ -21,6 +21,8 @@ pub(crate) struct Machine {
     pub(crate) aws: StandIn,
     pub(crate) base: Key,
     folder: tempfile::TempDir,
+    /// The directory of the socket, below the home.
+    runtime: String,
     daemon: Option<Child>,
 }
 
@@ -31,7 +33,7 @@ impl Machine {
         let base = aws.add_user(ACCOUNT, "someone");
         aws.set_role(&role("Mid"), Role::trusting(&[&format!("arn:aws:iam::{ACCOUNT}:user/someone")]));
         aws.set_role(&role("App"), Role::trusting(&[&role("Mid")]));
-        let machine = Self { aws, base, folder: tempfile::tempdir().unwrap(), daemon: None };
+        let machine = Self { aws, base, folder: tempfile::tempdir().unwrap(), runtime: "run".to_owned(), daemon: None };
         std::fs::create_dir_all(machine.home().join(".aws")).unwrap();
         machine.write(
             ".aws/config",
@@ -44,6 +46,11 @@ impl Machine {
         machine.write_key(&machine.base);
         machine.write(".config/evercred/evercred.toml", LOOPBACK_ONLY);
         machine
+    }
+
+    /// Lets the socket be in another directory.
+    pub(crate) fn set_runtime(&mut self, directory: &str) {
+        directory.clone_into(&mut self.runtime);
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -85,7 +92,7 @@ impl Machine {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", self.home())
-            .env("EVERCRED_RUNTIME_DIR", self.path("run"))
+            .env("EVERCRED_RUNTIME_DIR", self.path(&self.runtime))
             .env("EVERCRED_STATE_DIR", self.path("state"))
             .env("AWS_ENDPOINT_URL_STS", self.aws.url())
             .env("AWS_ENDPOINT_URL_SSO", self.aws.url())
@@ -124,7 +131,8 @@ impl Machine {
         self.daemon = Some(command.stdout(Stdio::null()).spawn().unwrap());
         drop(command);
         self.eventually("the daemon answers", |machine| {
-            machine.path("run/evercred.sock").exists() && machine.run(&["status"]).status.code() != Some(3)
+            machine.path(&machine.runtime).join("evercred.sock").exists()
+                && machine.run(&["status"]).status.code() != Some(3)
         });
     }
 
@@ -219,7 +227,7 @@ pub(crate) fn stderr(output: &Output) -> String {
 }
 
 /// Runs a command that is expected to end by itself, and gives what it wrote to stderr and its exit code.
-pub(crate) fn ends(mut command: Command) -> (String, Option<i32>) {
+pub(crate) fn ends(command: &mut Command) -> (String, Option<i32>) {
     let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut text = String::new();
     child.stderr.take().unwrap().read_to_string(&mut text).unwrap();

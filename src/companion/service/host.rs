@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::tool;
 use crate::companion::failure::{ATTENTION, Failure};
+use crate::core::directories::{Directories, Undetermined, runtime_below};
 use crate::core::service::environment::OF_THE_UNIT;
 use crate::core::service::unit;
 use crate::platform::environment::Environment;
@@ -29,31 +30,23 @@ impl Host {
     /// Looks at the caller.
     pub(super) fn look(environment: &Environment) -> Result<Self, Failure> {
         refuse_sudo(own_uid(), environment)?;
-        let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-        let home = set("HOME").ok_or_else(|| {
-            Failure::new(ATTENTION, "HOME is not set, so there is no place for a service").fix("set HOME")
-        })?;
+        let failed = |error: Undetermined| Failure::new(ATTENTION, error.to_string()).fix("set it to an absolute path");
+        let variable = |name: &str| environment.get(name).map(str::to_owned);
+        let home = Directories::of(&variable).home().map_err(failed)?;
         if !home.is_dir() {
             let message = format!("the home folder {} is not there", home.display());
             return Err(Failure::new(ATTENTION, message).fix("set HOME to a folder of yours"));
         }
         let environment = with_session(environment);
-        let xdg = |name: &str| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let config = xdg("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
-        let state = set("EVERCRED_STATE_DIR")
-            .or_else(|| xdg("XDG_STATE_HOME").map(|path| path.join("evercred")))
-            .unwrap_or_else(|| home.join(".local/state/evercred"));
-        let runtime = set("EVERCRED_RUNTIME_DIR")
-            .or_else(|| xdg("XDG_RUNTIME_DIR").map(|path| path.join("evercred")))
-            .unwrap_or_else(|| state.join("run"));
-        Ok(Self {
-            settings: absolute(set("EVERCRED_CONFIG").unwrap_or_else(|| config.join("evercred/evercred.toml"))),
-            state: absolute(state),
-            runtime: absolute(runtime),
-            home: absolute(home),
-            environment,
-        })
+        let variable = |name: &str| environment.get(name).map(str::to_owned);
+        let directories = Directories::of(&variable);
+        let settings = absolute(directories.settings_file().map_err(failed)?.path);
+        let state = directories.state().map_err(failed)?;
+        let runtime = directories.named_runtime().map_err(failed)?;
+        let session = directories.session().map(|session| runtime_below(&session));
+        let runtime = runtime.or(session).unwrap_or_else(|| state.join("run"));
+        Ok(Self { settings, state, runtime, home, environment })
     }
 
     /// With what an installed unit was given of another shell, where this one says nothing else: its folders are the service's.

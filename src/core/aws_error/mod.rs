@@ -10,6 +10,8 @@ use super::printable::printable;
 
 /// Our code for a `credential_process` whose program is nowhere on the daemon's PATH.
 pub const PROCESS_NOT_FOUND: &str = "ProcessNotFound";
+/// Our own code for a program that gave no credentials.
+pub const PROCESS_FAILED: &str = "ProcessFailed";
 
 /// What a failure means for the next try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +139,11 @@ pub fn refuses_signer(fault: &Fault) -> bool {
 /// Whether no answer of AWS came at all: it is the network that fails, or what answers in AWS's place.
 pub fn is_unreached(fault: &Fault) -> bool {
     is_unreached_code(&fault.code)
+}
+
+/// Whether it is another program on this machine that failed.
+pub fn is_of_a_program(fault: &Fault) -> bool {
+    matches!(fault.code.as_str(), PROCESS_FAILED | PROCESS_NOT_FOUND)
 }
 
 /// Whether a code is one of ours for a call that AWS did not answer.

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::rng::Rng;
-use crate::core::aws_error::{ErrorClass, Fault, is_unreached};
+use crate::core::aws_error::{ErrorClass, Fault, is_of_a_program, is_unreached};
 use crate::core::time::BootTime;
 
 /// Retries are eager for this long, then rare.
@@ -39,6 +39,8 @@ pub(super) struct Streak {
     since: BootTime,
     last: BootTime,
     class: ErrorClass,
+    /// It is another program that failed, on this machine: the user may have unlocked its vault since.
+    of_a_program: bool,
     next_try: Option<BootTime>,
     /// The server said: not before this.
     not_before: BootTime,
@@ -103,6 +105,7 @@ impl Streak {
             since,
             last: now,
             class: fault.class,
+            of_a_program: is_of_a_program(fault),
             next_try,
             not_before,
             forced: earlier.map_or(0, |streak| streak.forced),
@@ -141,9 +144,9 @@ impl Streak {
     pub(super) fn asked(&mut self, now: BootTime) {
         let pause = match self.class {
             ErrorClass::NeedsLogin => return,
-            ErrorClass::Permanent => TimeDelta::minutes(1),
-            ErrorClass::Retryable if now - self.since >= EAGER => TimeDelta::minutes(1),
-            ErrorClass::Retryable => TimeDelta::seconds(5),
+            ErrorClass::Permanent if !self.of_a_program => TimeDelta::minutes(1),
+            ErrorClass::Permanent | ErrorClass::Retryable if now - self.since >= EAGER => TimeDelta::minutes(1),
+            ErrorClass::Permanent | ErrorClass::Retryable => TimeDelta::seconds(5),
         };
         if now - self.last >= pause {
             self.next_try = Some(now.max(self.not_before));
@@ -339,6 +342,26 @@ mod tests {
         assert!(!streak.allows(at(59_000)));
         streak.asked(at(60_000));
         assert!(streak.allows(at(60_000)));
+    }
+
+    #[test]
+    fn a_program_is_run_again_for_who_asks_after_seconds_and_after_ten_minutes_once_a_minute() {
+        let locked = fault("x", None, Some("ProcessFailed"), None);
+        let mut rng = Rng::new(1);
+        // Many failures came before: that the vault was locked for long is no reason to wait once it is open.
+        let mut streak = Streak::after(None, &locked, plan(-1_000_000), at(0), &mut rng);
+        for second in 1..=9 {
+            streak = Streak::after(Some(&streak), &locked, plan(-1_000_000), at(second * 1_000), &mut rng);
+        }
+        for (now, allowed) in [(12_000, false), (14_000, true)] {
+            streak.asked(at(now));
+            assert_eq!(streak.allows(at(now)), allowed, "{now}");
+        }
+        let mut streak = Streak::after(Some(&streak), &locked, plan(-1_000_000), at(700_000), &mut rng);
+        for (now, allowed) in [(759_000, false), (760_000, true)] {
+            streak.asked(at(now));
+            assert_eq!(streak.allows(at(now)), allowed, "{now}");
+        }
     }
 
     #[test]

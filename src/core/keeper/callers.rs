@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::api::{Action, Answer, CallerId, ErrorStatus, Refusal, RefusalKind, Wants};
 use super::node::{Forced, has_expiry, static_credentials, unsupported};
 use super::{Keeper, Route};
-use crate::core::aws_error::ErrorClass;
+use crate::core::aws_error::{ErrorClass, PROCESS_FAILED};
 use crate::core::credential::Credentials;
 use crate::core::fix::evercred;
 use crate::core::nearest::did_you_mean;
@@ -161,7 +161,12 @@ impl Keeper {
         if let Some(error) = error {
             let kind =
                 if error.class == ErrorClass::NeedsLogin { RefusalKind::NeedsLogin } else { RefusalKind::Failed };
-            return refuse(kind, error.message.clone(), error.fix.clone());
+            // The user may have to do something in between, such as unlocking a vault: the command runs the program at once.
+            let fix = match error.code.as_str() {
+                PROCESS_FAILED => Some(evercred("renew", name)),
+                _ => error.fix.clone(),
+            };
+            return refuse(kind, error.message.clone(), fix);
         }
         if waited < LONGEST_WAIT {
             return None;

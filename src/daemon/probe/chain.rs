@@ -48,7 +48,7 @@ struct Ready {
 /// The plan as the daemon would make it of the files as they are now, and what carries it out: both by the environment that
 /// the settings give to a daemon.
 fn ready(own: &Environment, settings_file: Option<PathBuf>, profile: &str) -> Result<Ready, String> {
-    let folders = Folders::resolve(own, settings_file)?;
+    let folders = Folders::resolve(own, settings_file).map_err(|error| error.to_string())?;
     // The first line names the place; what follows shows the line of the file.
     let settings = read_settings(&folders).map_err(|refused| {
         format!("the settings can't be used: {}", refused.message.lines().next().unwrap_or_default())
