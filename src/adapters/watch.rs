@@ -418,6 +418,12 @@ impl Eyes {
             let Some(watcher) = &mut self.watcher else { continue };
             match watcher.watch(&folder, RecursiveMode::NonRecursive) {
                 Ok(()) => {
+                    if !file_events::reports_every_change(&folder) {
+                        let folder = folder.display();
+                        self.complain(&format!(
+                            "{folder} is on a file system that does not report what other machines change"
+                        ));
+                    }
                     self.armed.insert(folder, identity);
                 }
                 Err(error) => self.complain(&format!("the folder {} can't be watched: {error}", folder.display())),

@@ -299,7 +299,9 @@ fn a_relative_home_or_directory_is_refused_and_nothing_is_made_below_the_current
                 command.arg("--check");
             }
             let (said, exit) = ends(command.env(name, value));
-            if !name.starts_with("XDG") {
+            // The tool needs the state directory only to find the runtime directory.
+            let needed = name != "EVERCRED_STATE_DIR" || command.get_program() == machine.daemon().get_program();
+            if needed && !name.starts_with("XDG") {
                 assert!(exit == Some(1) || exit == Some(3), "{name}={value}: {exit:?} {said}");
                 assert!(said.contains(name), "{name}={value}: {said}");
             }

@@ -61,6 +61,8 @@ mod edge_service;
 mod edge_service_again;
 #[cfg(feature = "daemon")]
 mod edge_sleep;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+mod edge_soak;
 #[cfg(feature = "daemon")]
 mod edge_sso;
 #[cfg(feature = "daemon")]
