@@ -46,7 +46,9 @@ pub fn is_page(url: &str) -> bool {
 
 /// Whether it may be shown as a page to sign in at.
 pub fn is_sign_in_page(url: &str) -> bool {
-    is_page(url) && target(url).is_private()
+    // A name before the host is there to be taken for the host.
+    let authority = url.split('/').nth(2).unwrap_or_default();
+    is_page(url) && target(url).is_private() && !authority.contains('@')
 }
 
 impl Target<'_> {
@@ -152,6 +154,7 @@ mod tests {
             "javascript://x.example/%0aalert(1)",
             "file:///etc/passwd",
             "https://",
+            "https://aws.amazon.com@evil.example/",
             "https://a.example/\n[default]",
             "https://a.example/\u{1b}[2J",
             "https://a.example/ b",

@@ -246,6 +246,82 @@ fn a_companys_own_start_url_is_followed_to_awss() {
 }
 
 #[test]
+fn a_start_url_whose_redirect_cannot_be_looked_up_is_used_as_it_is() {
+    // Nobody listens, no TLS is spoken, there is no redirect, there is no such name.
+    for start_url in
+        ["https://127.0.0.1:1/start", "https:HERE/start", "http:HERE/start", "https://sso.corp.invalid/start"]
+    {
+        let mut machine = machine();
+        let here = machine.aws.url();
+        let start_url = start_url.replace("HERE", here.strip_prefix("http:").unwrap());
+        machine.aws.add_sso_instance(&start_url);
+        machine.write(".aws/config", &machine.read(".aws/config").replace(START_URL, &start_url));
+        machine.start();
+        sign_in(&machine);
+        assert_eq!(token(&machine)["startUrl"], json!(start_url));
+        assert!(machine.read("log").contains("it is used as it is"), "{}", machine.read("log"));
+    }
+}
+
+#[test]
+fn what_a_sign_in_service_states_wrongly_is_refused_and_harms_nothing() {
+    let mut machine = machine();
+    machine.start();
+    let numbers = [
+        json!(i64::MIN),
+        json!(i64::MIN + 1),
+        json!(-1),
+        json!(1),
+        json!(i64::MAX - 1),
+        json!(i64::MAX),
+        json!(u64::MAX),
+        json!(f64::MAX),
+        json!(-f64::MAX),
+        json!("soon"),
+    ];
+    let mut lies: Vec<(&str, Value)> =
+        numbers.iter().map(|number| ("RegisterClient", json!({"clientSecretExpiresAt": number}))).collect();
+    lies.extend(numbers.iter().filter(|number| **number != json!(1)).map(|number| {
+        let body = json!({"expiresIn": number});
+        ("StartDeviceAuthorization", body)
+    }));
+    for url in ["javascript:alert(1)", "file:///etc/passwd", "http://device.example/", "https://a/\nhttps://b/"] {
+        lies.push(("StartDeviceAuthorization", json!({"verificationUri": url})));
+        lies.push(("StartDeviceAuthorization", json!({"verificationUriComplete": url})));
+    }
+    for code in ["", "\u{1b}[2J", "AB\nCD", &"A".repeat(1_000)] {
+        lies.push(("StartDeviceAuthorization", json!({"userCode": code})));
+    }
+    for (action, fields) in lies {
+        machine.aws.lie(action, fields.clone());
+        let refused = machine.run(&["login", "corp", "--no-browser"]);
+        let said = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(1), "{fields}: {said}");
+        assert!(said.len() < 600 && !said.contains("javascript") && !said.contains('\u{1b}'), "{fields}: {said}");
+        assert!(!machine.path(&token_file()).exists(), "{fields}");
+        machine.aws.lie(action, json!({}));
+    }
+    // The same daemon, and it works.
+    sign_in(&machine);
+    for number in &numbers {
+        machine.aws.lie("GetRoleCredentials", json!({"roleCredentials": {"expiration": number}}));
+        assert!(machine.credentials("admin").is_err(), "{number}");
+    }
+    assert!(!machine.read("log").contains("no calendar"));
+    assert!(!machine.read("log").contains("panicked"));
+}
+
+#[test]
+fn a_device_code_is_polled_for_no_longer_than_it_lives() {
+    let mut machine = machine();
+    machine.aws.lie("StartDeviceAuthorization", json!({"interval": i32::MAX, "expiresIn": 2}));
+    machine.start();
+    let output = machine.run(&["login", "corp", "--no-browser"]);
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+    assert!(stderr(&output).contains("expired"), "{}", stderr(&output));
+}
+
+#[test]
 fn files_that_are_none_of_the_session_are_said_and_kept() {
     let mut machine = machine();
     machine.write(&token_file(), "{\"accessToken\": \"MARK-cut");

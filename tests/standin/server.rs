@@ -89,6 +89,11 @@ impl StandIn {
         self.shared.world().sessions.get_mut(access_key_id).unwrap().ended = true;
     }
 
+    /// From now on, the good answers to an action have these fields instead of the true ones.
+    pub fn lie(&self, action: &str, fields: serde_json::Value) {
+        self.shared.world().lies.insert(action.to_owned(), fields);
+    }
+
     /// The MFA device shows another code.
     pub fn show_code(&self, device: &str, code: &str) {
         self.shared.world().codes.insert(device.to_owned(), code.to_owned());

@@ -67,7 +67,7 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Response {
     };
     let mut call = noted(request.path.clone());
     let response = match asked(world, request, &mut call) {
-        Ok(body) => Response::new(200, "application/json", body.to_string()),
+        Ok(body) => Response::new(200, "application/json", lied(world, &call.action, body).to_string()),
         Err(refusal) => {
             call.status = refusal.status;
             // Signin has one exception for many reasons: there the reason says more.
@@ -77,6 +77,20 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Response {
     };
     world.calls.push(call);
     response
+}
+
+/// An answer with what it was ordered to lie about.
+fn lied(world: &World, action: &str, mut body: Value) -> Value {
+    let lies = world.lies.get(action.split(':').next().unwrap_or_default());
+    for (field, value) in lies.and_then(Value::as_object).into_iter().flatten() {
+        if value.is_object() && body[field].is_object() {
+            let members = value.as_object().into_iter().flatten();
+            members.for_each(|(name, value)| body[field][name] = value.clone());
+        } else {
+            body[field] = value.clone();
+        }
+    }
+    body
 }
 
 /// A call without keys, so far without trouble.

@@ -133,6 +133,8 @@ pub(super) struct World {
     /// What goes wrong until told otherwise, with everything or with one service.
     pub outages: BTreeMap<Option<Service>, Fault>,
     pub date: DateHeader,
+    /// Fields that are other than they should be in the good answers to an action.
+    pub lies: BTreeMap<String, serde_json::Value>,
     /// Minted sets live no longer than this, whatever was asked for.
     pub longest_life_seconds: Option<i64>,
     pub calls: Vec<Call>,
@@ -156,6 +158,7 @@ impl World {
             faults: VecDeque::new(),
             outages: BTreeMap::new(),
             date: DateHeader::True,
+            lies: BTreeMap::new(),
             longest_life_seconds: None,
             calls: Vec::new(),
             looks: 0,

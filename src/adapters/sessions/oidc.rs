@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use super::seconds;
 use crate::adapters::aws_call::{Call, Name};
+use crate::adapters::clock;
 use crate::adapters::sdk::{Sdk, client_config};
 use crate::core::aws_error::{ErrorClass, Fault};
 use crate::core::clock::Sample;
@@ -13,9 +14,10 @@ use crate::core::credential::Grant;
 use crate::core::keeper::Flow;
 use crate::core::plan::{Endpoint, Service};
 use crate::core::secret::Secret;
-use crate::core::session::{Authorization, Registration, Session, SsoRefresh, SsoSession, SsoToken, TokenAnswer};
-use crate::core::time::WallTime;
-use crate::core::url_host::is_sign_in_page;
+use crate::core::session::{
+    Authorization, DeviceAuthorization, Registration, Session, SsoRefresh, SsoSession, SsoToken, TokenAnswer,
+    registration_expiry,
+};
 
 /// What is shown to people as the name of the client.
 const CLIENT_NAME: &str = "evercred";
@@ -101,26 +103,17 @@ pub(super) async fn register(
     let (Some(client_id), Some(client_secret)) = (answer.client_id(), answer.client_secret()) else {
         return Err(call.unusable(None, "an answer that names no client"));
     };
-    Ok(Registration {
-        client_id: client_id.to_owned(),
-        client_secret: Secret::new(client_secret),
-        // Epoch seconds.
-        expires: WallTime::from_millis(answer.client_secret_expires_at().saturating_mul(1_000)),
-    })
+    let Some(expires) = registration_expiry(answer.client_secret_expires_at(), clock::read().wall) else {
+        return Err(call.unusable(None, "a clientSecretExpiresAt that is no time"));
+    };
+    Ok(Registration { client_id: client_id.to_owned(), client_secret: Secret::new(client_secret), expires })
 }
 
-/// What a person has to do elsewhere, with a code.
+/// A sign-in in any browser, with a code.
 pub(super) struct DeviceCode {
     pub(super) device_code: Secret,
-    pub(super) user_code: String,
-    pub(super) url: String,
-    pub(super) url_with_code: Option<String>,
-    pub(super) expires_in: TimeDelta,
-    pub(super) interval: TimeDelta,
+    pub(super) stated: DeviceAuthorization,
 }
-
-/// RFC 8628: five seconds, where the server says nothing.
-const INTERVAL: i32 = 5;
 
 /// Begins a sign-in in any browser.
 pub(super) async fn begin_device_code(
@@ -141,26 +134,18 @@ pub(super) async fn begin_device_code(
         .await;
     samples.extend(call.recorder.samples());
     let answer = answer.map_err(|error| unknown_start_url(call.json_fault(&error, Name::Exception), session, &call))?;
-    let (Some(device_code), Some(user_code), Some(url)) =
-        (answer.device_code(), answer.user_code(), answer.verification_uri())
-    else {
-        return Err(call.unusable(None, "an answer without a code"));
+    let Some(device_code) = answer.device_code().filter(|code| !code.is_empty()) else {
+        return Err(call.unusable(None, "an answer without a device code"));
     };
-    let with_code = answer.verification_uri_complete().filter(|url| !url.is_empty());
-    if !std::iter::once(url).chain(with_code).all(is_sign_in_page) {
-        return Err(call.unusable(None, "a page to sign in at that is not reached by https"));
-    }
-    if !(1..=64).contains(&user_code.len()) || !user_code.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(call.unusable(None, "a code that nobody can type"));
-    }
-    Ok(DeviceCode {
-        device_code: Secret::new(device_code),
-        user_code: user_code.to_owned(),
-        url: url.to_owned(),
-        url_with_code: with_code.map(str::to_owned),
-        expires_in: seconds(answer.expires_in()),
-        interval: seconds(if answer.interval() > 0 { answer.interval() } else { INTERVAL }),
-    })
+    let stated = DeviceAuthorization::read(
+        answer.user_code(),
+        answer.verification_uri(),
+        answer.verification_uri_complete(),
+        answer.expires_in(),
+        answer.interval(),
+    );
+    let stated = stated.map_err(|why| call.unusable(None, &why))?;
+    Ok(DeviceCode { device_code: Secret::new(device_code), stated })
 }
 
 /// What gets the token of a sign-in.

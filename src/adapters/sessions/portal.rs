@@ -17,8 +17,7 @@ use crate::core::keeper::{Account, Outcome};
 use crate::core::plan::{Endpoint, Service, SsoRole};
 use crate::core::printable::line;
 use crate::core::secret::Secret;
-use crate::core::session::SsoSession;
-use crate::core::time::AwsTime;
+use crate::core::session::{SsoSession, role_expiry};
 
 /// No person has more pages of accounts or roles.
 const MOST_PAGES: usize = 1_000;
@@ -69,15 +68,16 @@ pub(super) async fn role_credentials(
     let outcome = answer.and_then(|answer| {
         let set = answer.role_credentials().ok_or_else(|| call.unusable(None, "an answer without credentials"))?;
         let given = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
-        // Epoch milliseconds.
-        let expires_at = AwsTime::checked_from_millis(set.expiration()).filter(|at| at.as_millis() > 0);
         match (given(set.access_key_id()), given(set.secret_access_key()), given(set.session_token())) {
-            (Some(access_key_id), Some(secret), Some(token)) if expires_at.is_some() => {
+            (Some(access_key_id), Some(secret), Some(token)) => {
+                let Some(expires_at) = role_expiry(set.expiration()) else {
+                    return Err(call.unusable(None, "an expiration that is no time"));
+                };
                 Ok(Outcome::Minted(Credentials {
                     access_key_id,
                     secret_access_key: Secret::new(secret),
                     session_token: Some(Secret::new(token)),
-                    expires_at,
+                    expires_at: Some(expires_at),
                     account_id: Some(account_id.clone()),
                 }))
             }

@@ -24,7 +24,7 @@ const REGISTRATION_LEFT: TimeDelta = TimeDelta::days(60);
 /// For the lock, at the end of a sign-in.
 const A_MOMENT: Duration = Duration::from_secs(5);
 /// RFC 8628 section 3.5.
-const SLOWER: Duration = Duration::from_secs(5);
+const SLOWER: TimeDelta = TimeDelta::seconds(5);
 /// AWS's pages wait for so long.
 const PAGE_WAITS: TimeDelta = TimeDelta::minutes(10);
 
@@ -90,22 +90,24 @@ impl SignIn<'_> {
             }
             begun => begun?,
         };
+        let oidc::DeviceCode { device_code, stated } = code;
+        let end = clock::boot() + stated.expires_in;
+        let mut interval = stated.interval;
         self.tell(Prompt {
-            url: code.url.clone(),
-            user_code: Some(code.user_code.clone()),
-            url_with_code: code.url_with_code.clone(),
-            expires_in: code.expires_in,
+            url: stated.url,
+            user_code: Some(stated.user_code),
+            url_with_code: stated.url_with_code,
+            expires_in: stated.expires_in,
         })
         .await;
-        let mut interval = code.interval.to_std().unwrap_or(SLOWER);
-        let end = clock::boot() + code.expires_in;
         loop {
+            let pause = interval.min(end - clock::boot()).to_std().unwrap_or_default();
             #[expect(
                 clippy::disallowed_methods,
                 reason = "the server says how often it may be asked whether the person is done"
             )]
-            tokio::time::sleep(interval).await;
-            let proof = oidc::Proof::DeviceCode(&code.device_code);
+            tokio::time::sleep(pause).await;
+            let proof = oidc::Proof::DeviceCode(&device_code);
             match oidc::exchange(sdk, session, &registration, proof, self.what, samples).await {
                 Ok(answer) => return self.signed_in(session, &registration, &answer).await,
                 Err(fault) => match fault.code.as_str() {

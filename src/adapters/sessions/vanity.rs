@@ -1,48 +1,47 @@
-//! A company's own start URL, that redirects to AWS's: one step is followed, as the AWS CLI does.
+//! A company's own start URL that redirects to AWS's: one redirect is followed, as the AWS CLI does.
+
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
 use crate::adapters::aws_call::scheme_and_host;
-use crate::adapters::network::{CALL_TIMEOUT, Recorder, why_no_answer};
+use crate::adapters::network::{Recorder, why_no_answer};
 use crate::adapters::sdk::Sdk;
 use crate::core::aws_error::{self, Fault};
 use crate::core::clock::Trust;
+use crate::core::printable;
 use crate::core::session::{SsoSession, is_vanity, region_of_start_url};
+use crate::core::url_host::{Host, is_sign_in_page, target};
 
-/// The start URL that a person's sign-in begins at. One of AWS's own is taken as it is.
+const REDIRECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The start URL to sign in with. One of AWS's own is used as it is, and so is one whose redirect can't be found out: AWS may
+/// know it.
+///
+/// # Errors
+/// The URL is no page, or its redirect leads away from AWS or to another region.
 pub(super) async fn resolve(sdk: &Sdk, session: &SsoSession, what: &str) -> Result<String, Fault> {
     let start_url = &session.start_url;
     if !is_vanity(start_url) {
         return Ok(start_url.clone());
     }
     let bad = |why: &str| aws_error::fault(what, None, Some("StartUrlUnknown"), Some(why));
-    let Some((scheme, host)) = scheme_and_host(start_url) else {
-        return Err(bad(&format!("sso_start_url = {start_url} is not an https URL")));
-    };
-    let is_loopback = matches!(host, "127.0.0.1" | "localhost" | "::1");
-    if scheme != "https" && !is_loopback {
+    if !is_sign_in_page(start_url) {
         return Err(bad(&format!("sso_start_url = {start_url} is not an https URL")));
     }
-    let connector = sdk.network.connector(scheme == "https").await.map_err(|why| bad(&why))?;
-    // Whoever this is, it is not AWS: its time says nothing.
-    let recorder = Recorder::new(connector, Trust::Unauthenticated);
-    let request = HttpRequest::get(start_url).map_err(|_| bad(&format!("sso_start_url = {start_url} is no URL")))?;
-    let unanswered = |code, why: &str| aws_error::fault(what, None, Some(code), Some(why));
-    let answer = match tokio::time::timeout(CALL_TIMEOUT, recorder.head(request)).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => {
-            let (code, why) = why_no_answer(&error, host);
-            return Err(unanswered(code, &why));
+    let location = match redirect_of(sdk, start_url).await {
+        Ok(location) => location,
+        Err(why) => {
+            tracing::warn!("sso_start_url = {start_url}: its redirect can't be looked up ({why}); it is used as it is");
+            return Ok(start_url.clone());
         }
-        Err(_) => return Err(unanswered("Timeout", &format!("{host} did not answer in time"))),
     };
-    let Some(location) = answer.headers().get("location").filter(|_| (300..400).contains(&answer.status().as_u16()))
-    else {
-        // It leads nowhere: AWS itself may know it.
-        return Ok(start_url.clone());
-    };
-    let location = location.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/').to_owned();
-    if !location.starts_with("https://") || is_vanity(&location) {
+    if !is_sign_in_page(&location) || is_vanity(&location) {
+        if target(start_url).whose() == Host::Aws {
+            // A domain of AWS's that is newer than this version.
+            tracing::warn!("sso_start_url = {start_url} leads to {}; it is used as it is", printable::line(&location));
+            return Ok(start_url.clone());
+        }
         return Err(bad(&format!(
             "sso_start_url = {start_url} leads to {location:?}, which is not a start URL of AWS"
         )));
@@ -53,5 +52,23 @@ pub(super) async fn resolve(sdk: &Sdk, session: &SsoSession, what: &str) -> Resu
             session.region
         ))),
         _ => Ok(location),
+    }
+}
+
+/// Where a URL redirects to, without query and fragment.
+async fn redirect_of(sdk: &Sdk, url: &str) -> Result<String, String> {
+    let (scheme, host) = scheme_and_host(url).ok_or("it is no URL")?;
+    let connector = sdk.network.connector(scheme == "https").await?;
+    // This server is not AWS: its time is not AWS's.
+    let recorder = Recorder::new(connector, Trust::Unauthenticated);
+    let request = HttpRequest::get(url).map_err(|_| "it is no URL")?;
+    let answer = match tokio::time::timeout(REDIRECT_TIMEOUT, recorder.head(request)).await {
+        Ok(answer) => answer.map_err(|error| why_no_answer(&error, host).1)?,
+        Err(_) => return Err(format!("{host} did not answer within {} s", REDIRECT_TIMEOUT.as_secs())),
+    };
+    let status = answer.status().as_u16();
+    match answer.headers().get("location").filter(|_| (300..400).contains(&status)) {
+        Some(location) => Ok(location.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/').to_owned()),
+        None => Err(format!("{host} answered with HTTP status {status} and no redirect")),
     }
 }

@@ -7,6 +7,7 @@ mod authorize;
 mod cache_file;
 mod login_token;
 mod refresh;
+mod server_answer;
 mod sso_token;
 
 pub use authorize::{Authorization, REDIRECT_PATH, Redirect, login_url, read_redirect, registration_file, sso_url};
@@ -16,6 +17,7 @@ pub use refresh::{
     After, Before, Found, Refused, Save, TokenAnswer, after_refresh, after_refusal, as_known, before_refresh,
     before_save, is_older, is_whole,
 };
+pub use server_answer::{DeviceAuthorization, registration_expiry, role_expiry};
 pub use sso_token::{Registration, SsoRefresh, SsoToken, is_vanity, region_of_start_url};
 
 use crate::core::credential::Grant;

@@ -4,12 +4,13 @@
 
 use serde_json::{Map, Value, json};
 
+use super::server_answer::is_in_calendar;
 use super::{SsoSession, Unusable};
 use crate::core::printable::printable;
 use crate::core::secret::Secret;
 use crate::core::stated_expiry::utc_time;
 use crate::core::time::WallTime;
-use crate::core::url_host::target;
+use crate::core::url_host::{Host, target};
 
 /// A token, and what gets the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,16 +47,24 @@ pub struct Registration {
     pub expires: WallTime,
 }
 
-/// Hosts of AWS's own; any other start URL is one of a company's, that redirects there.
-const OWN_DOMAINS: [&str; 7] = [
+/// AWS's own domains of start URLs: AWS CLI 2.36 (`customizations/sso/resolve.py`) and the SDK for .NET
+/// (`SSOEndpointResolver`). The start URL of any other host is a company's own, which redirects to one of these.
+const OWN_DOMAINS: [&str; 8] = [
     "app.aws",
     "portal.amazonaws.com",
     "portal.amazonaws.com.cn",
+    "portal.amazonaws.eu",
+    "app.amazonwebservices.com.cn",
+    "api.amazonwebservices.eu",
     "awsapps.com",
     "awsapps.cn",
-    "identitycenter.amazonaws.com",
-    "identitycenter.amazonaws.com.cn",
 ];
+/// The first labels of issuer URLs, below any domain of AWS's endpoints: `identitycenter.us-gov.amazonaws.com`.
+const ISSUER_LABEL: &str = "identitycenter";
+/// `ID.portal.REGION.DOMAIN`.
+const REGION_BEHIND_PORTAL: [&str; 3] = ["app.aws", "app.amazonwebservices.com.cn", "api.amazonwebservices.eu"];
+/// `ID.REGION.portal.DOMAIN`.
+const REGION_BEFORE_PORTAL: [&str; 3] = ["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu"];
 
 impl SsoToken {
     /// Reads a cache file's text.
@@ -160,7 +169,7 @@ impl Registration {
         Some(Self {
             client_id: field("clientId")?.to_owned(),
             client_secret: Secret::new(field("clientSecret")?),
-            expires: wall_time(field("expiresAt")?)?,
+            expires: wall_time(field("expiresAt")?).filter(|at| is_in_calendar(*at))?,
         })
     }
 
@@ -179,21 +188,25 @@ impl Registration {
 /// Whether a start URL is a company's own, that redirects to AWS's.
 pub fn is_vanity(start_url: &str) -> bool {
     let host = host(start_url);
-    !OWN_DOMAINS
-        .iter()
-        .any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+    let is_below =
+        |domain: &&str| host.strip_suffix(*domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let is_issuer = target(start_url).whose() == Host::Aws && host.split('.').any(|label| label == ISSUER_LABEL);
+    !is_issuer && !OWN_DOMAINS.iter().any(is_below)
 }
 
-/// The region that stands in the newer start URLs: `ID.portal.REGION.app.aws` and `ID.REGION.portal.amazonaws.com`.
+/// The region in the newer start URLs, such as `ID.portal.REGION.app.aws` and `ID.REGION.portal.amazonaws.com`.
 pub fn region_of_start_url(start_url: &str) -> Option<String> {
     let host = host(start_url);
-    let newer = host.strip_suffix(".app.aws").and_then(|rest| rest.split_once(".portal.")).map(|(_, region)| region);
-    let dual = || {
-        let rest =
-            host.strip_suffix(".portal.amazonaws.com").or_else(|| host.strip_suffix(".portal.amazonaws.com.cn"))?;
-        Some(rest.split_once('.')?.1)
+    let above = |domain: &&str| host.strip_suffix(*domain)?.strip_suffix('.').map(str::to_owned);
+    let behind = || {
+        let rest = REGION_BEHIND_PORTAL.iter().find_map(above)?;
+        Some(rest.split_once(".portal.")?.1.to_owned())
     };
-    newer.or_else(dual).filter(|region| !region.is_empty() && !region.contains('.')).map(str::to_owned)
+    let before = || {
+        let rest = REGION_BEFORE_PORTAL.iter().find_map(above)?;
+        Some(rest.strip_suffix(".portal")?.split_once('.')?.1.to_owned())
+    };
+    behind().or_else(before).filter(|region| !region.is_empty() && !region.contains('.'))
 }
 
 fn host(url: &str) -> String {
@@ -312,7 +325,21 @@ pub(super) mod tests {
             ("https://d-1.awsapps.com/start", false),
             ("https://ssoins-1.portal.eu-west-1.app.aws", false),
             ("https://identitycenter.amazonaws.com/ssoins-1", false),
+            ("https://IdentityCenter.US-GOV.amazonaws.com/ssoins-1", false),
+            ("https://identitycenter.amazonaws.com.cn/ssoins-1", false),
+            ("https://identitycenter.amazonaws.eu/ssoins-1", false),
+            ("https://identitycenter.us-iso-east-1.c2s.ic.gov/ssoins-1", false),
+            ("https://ssoins-1.us-gov-west-1.portal.amazonaws.com", false),
+            ("https://ssoins-1.cn-north-1.portal.amazonaws.com.cn", false),
+            ("https://ssoins-1.eusc-de-east-1.portal.amazonaws.eu", false),
+            ("https://ssoins-1.portal.cn-north-1.app.amazonwebservices.com.cn", false),
+            ("https://ssoins-1.portal.eusc-de-east-1.api.amazonwebservices.eu", false),
             ("https://start.home.awsapps.cn/directory/d-1", false),
+            ("https://start.cn-north-1.home.awsapps.cn/directory/d-1", false),
+            ("https://start.us-gov-home.awsapps.com/directory/d-1", false),
+            ("https://identitycenter.corp.example/", true),
+            ("https://identitycenter.amazonaws.com.evil.example/", true),
+            ("https://corp.s3-website-eu-west-1.amazonaws.com/", true),
             ("https://notawsapps.com/start", true),
             ("http://127.0.0.1:8080/start", true),
         ] {
@@ -321,6 +348,10 @@ pub(super) mod tests {
         for (url, region) in [
             ("https://ssoins-1.portal.eu-west-1.app.aws", Some("eu-west-1")),
             ("https://ssoins-1.eu-west-1.portal.amazonaws.com/", Some("eu-west-1")),
+            ("https://ssoins-1.cn-north-1.portal.amazonaws.com.cn", Some("cn-north-1")),
+            ("https://ssoins-1.portal.cn-north-1.app.amazonwebservices.com.cn", Some("cn-north-1")),
+            ("https://ssoins-1.eusc-de-east-1.portal.amazonaws.eu", Some("eusc-de-east-1")),
+            ("https://ssoins-1.portal.eusc-de-east-1.api.amazonwebservices.eu", Some("eusc-de-east-1")),
             ("https://d-1.awsapps.com/start", None),
         ] {
             assert_eq!(region_of_start_url(url).as_deref(), region, "{url}");
