@@ -37,6 +37,9 @@ pub struct Request {
     /// How to sign in, for `login`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<Flow>,
+    /// For `login`: sign in anew although somebody is signed in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
     /// The sign-in that is waited for, for `login-wait`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign_in: Option<u64>,

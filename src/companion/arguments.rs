@@ -26,7 +26,7 @@ pub(super) enum Command {
     CredentialProcess { profile: String },
     Status { profiles: Vec<String>, json: bool, watch: bool },
     Renew { profiles: Vec<String> },
-    Login { name: Option<String>, no_browser: bool },
+    Login { name: Option<String>, no_browser: bool, force: bool },
     Logout { name: Option<String> },
     Env { profile: String, shell: Shell },
     Exec { profile: String, command: Vec<OsString> },
@@ -68,7 +68,7 @@ const COMMANDS: [(&str, &str, &str); 14] = [
     ),
     (
         "login",
-        "[PROFILE|SSO_SESSION] [--no-browser]",
+        "[PROFILE|SSO_SESSION] [--no-browser] [--force]",
         "does what only a person can do: the SSO sign-in (in the browser, or with a code on another device), or the code of an MFA \
          device, on the terminal or standard input",
     ),
@@ -155,7 +155,7 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
                 let text = parser.value().map_err(|error| usage(&error))?;
                 given.sso = Some(text.into_string().map_err(|_| Failure::new(USAGE, "a name is not UTF-8 text"))?);
             }
-            Long("force") if *name == "service" => given.force = true,
+            Long("force") if matches!(*name, "service" | "login") => given.force = true,
             Long("purge") if *name == "service" => given.purge = true,
             Long("systemd") if *name == "service" => given.kind = Some(Kind::Systemd),
             Long("launchd") if *name == "service" => given.kind = Some(Kind::Launchd),
@@ -221,7 +221,11 @@ impl Given {
             "renew" if self.all && !self.values.is_empty() => Err(wrong()),
             "renew" => Ok(Command::Renew { profiles: self.values }),
             "login" | "logout" if self.values.len() > 1 => Err(wrong()),
-            "login" => Ok(Command::Login { name: self.values.into_iter().next(), no_browser: self.no_browser }),
+            "login" => Ok(Command::Login {
+                name: self.values.into_iter().next(),
+                no_browser: self.no_browser,
+                force: self.force,
+            }),
             "logout" => Ok(Command::Logout { name: self.values.into_iter().next() }),
             "env" | "exec" if !self.static_keys && !self.values.is_empty() => needs_static(),
             "env" => Ok(Command::Env { profile: one(self.values)?, shell: self.shell.unwrap_or_default() }),

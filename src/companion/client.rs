@@ -39,6 +39,8 @@ pub(super) struct Question<'a> {
     pub(super) code: Option<Zeroizing<String>>,
     /// How to sign in.
     pub(super) flow: Option<Flow>,
+    /// Sign in anew although the user is signed in.
+    pub(super) force: bool,
     /// The sign-in that is waited for.
     pub(super) sign_in: Option<u64>,
 }
@@ -75,6 +77,7 @@ pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Res
         profile: question.profile.map(str::to_owned),
         code: question.code,
         flow: question.flow,
+        force: question.force,
         sign_in: question.sign_in,
         config_file,
         credentials_file,

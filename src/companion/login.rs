@@ -19,11 +19,19 @@ use crate::platform::environment::Environment;
 const TRIES: u32 = 3;
 
 /// `login [PROFILE|SSO_SESSION]`: whatever a person must do for it.
-pub(super) fn login(environment: &Environment, name: Option<String>, no_browser: bool) -> Result<ExitCode, Failure> {
+pub(super) fn login(
+    environment: &Environment,
+    name: Option<String>,
+    no_browser: bool,
+    force: bool,
+) -> Result<ExitCode, Failure> {
     let name = name.or_else(|| default_profile(environment));
     let browser = if no_browser { None } else { browser::find(environment) };
     let flow = if browser.is_some() { Flow::Browser } else { Flow::DeviceCode };
-    let needed = begin(environment, name.as_deref(), flow)?;
+    let needed = begin(environment, name.as_deref(), flow, force)?;
+    if let Some(name) = text(&needed, "signed_in") {
+        return output::print(&format!("{name}: {}\n", already(&needed)));
+    }
     match text(&needed, "needs") {
         Some("mfa-code") => {
             let (Some(profile), Some(device)) = (text(&needed, "profile"), text(&needed, "device")) else {
@@ -43,7 +51,7 @@ pub(super) fn login(environment: &Environment, name: Option<String>, no_browser:
                 ));
                 if !browser.open(url) {
                     say("No browser could be opened: signing in with a code.\n");
-                    needed = begin(environment, name.as_deref(), Flow::DeviceCode)?;
+                    needed = begin(environment, name.as_deref(), Flow::DeviceCode, force)?;
                     show_code(&needed)?;
                 }
             } else {
@@ -66,12 +74,28 @@ pub(super) fn logout(environment: &Environment, name: Option<String>) -> Result<
     let answer = client::ask(environment, "logout", name.as_deref())?
         .map_err(|error| Failure::from_daemon("nobody was signed out", error))?;
     let name = text(&answer, "profile").or(name.as_deref()).unwrap_or("default");
-    output::print(&format!("{name}: signed out\n"))
+    let until = text(&answer, "works_until");
+    if let Some(why) = text(&answer, "not_told") {
+        let until = until.map_or_else(String::new, |at| format!(". Its token works until {at}"));
+        return Err(Failure::new(ATTENTION, format!("{name}: signed out on this machine only: {why}{until}")));
+    }
+    let note = until
+        .map_or_else(String::new, |at| format!("; programs that have loaded its credentials can use them until {at}"));
+    output::print(&format!("{name}: signed out{note}\n"))
 }
 
-fn begin(environment: &Environment, name: Option<&str>, flow: Flow) -> Result<Value, Failure> {
-    let question = Question { request: "login", profile: name, flow: Some(flow), ..Question::default() };
+fn begin(environment: &Environment, name: Option<&str>, flow: Flow, force: bool) -> Result<Value, Failure> {
+    let question = Question { request: "login", profile: name, flow: Some(flow), force, ..Question::default() };
     client::ask_with(environment, question)?.map_err(|error| Failure::from_daemon("nobody was signed in", error))
+}
+
+/// Until when a user who is signed in already stays so.
+fn already(answer: &Value) -> String {
+    match (text(answer, "ends_at"), text(answer, "expires_at")) {
+        (Some(at), _) => format!("signed in already, until about {at}"),
+        (None, Some(at)) => format!("signed in already, until {at} at least"),
+        (None, None) => "signed in already".to_owned(),
+    }
 }
 
 /// Shows a person the page and the code to type there.

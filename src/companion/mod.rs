@@ -51,7 +51,7 @@ fn run(environment: &Environment) -> Result<ExitCode, Failure> {
         Command::CredentialProcess { profile } => online::credential_process(environment, &profile),
         Command::Status { profiles, json, watch } => online::status(environment, &profiles, json, watch),
         Command::Renew { profiles } => online::renew(environment, profiles),
-        Command::Login { name, no_browser } => login::login(environment, name, no_browser),
+        Command::Login { name, no_browser, force } => login::login(environment, name, no_browser, force),
         Command::Logout { name } => login::logout(environment, name),
         Command::Env { profile, shell } => static_keys::env(environment, &profile, shell),
         Command::Exec { profile, command } => static_keys::exec(environment, &profile, &command),

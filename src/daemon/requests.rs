@@ -10,7 +10,7 @@ use crate::core::credential::Credentials;
 use crate::core::keeper::{Answer, CallerId, Flow, Ticket, Wants};
 use crate::core::location::AwsPaths;
 use crate::core::secret::Secret;
-use crate::core::time::AwsTime;
+use crate::core::time::{AwsTime, WallTime};
 use crate::wire::{self, ErrorKind, Request, WireError};
 
 /// What a request asks for.
@@ -19,8 +19,15 @@ pub(super) enum Asked {
     Keeper(String, Wants),
     /// A code that somebody typed for a profile.
     Code(String, Secret),
-    /// What a person must do for a profile or a session; without a name for the only one.
-    Login(Option<String>, Flow),
+    /// What the user must do for a profile or a session; without a name for the only one.
+    Login {
+        /// The profile or session.
+        name: Option<String>,
+        /// How to sign in.
+        flow: Flow,
+        /// Also where the user is signed in already.
+        force: bool,
+    },
     /// The end of a sign-in.
     AwaitSignIn(Ticket),
     /// What was typed, or signed in for, is to be forgotten.
@@ -74,7 +81,11 @@ impl Callers {
                 "url_with_code": prompt.url_with_code,
                 "expires_in_seconds": prompt.expires_in.num_seconds(),
             })),
-            (Answer::SignedOut(name), _) => wire::answer_ok(&json!({"profile": name})),
+            (Answer::SignedOut { name, end }, _) => wire::answer_ok(&json!({
+                "profile": name,
+                "not_told": end.not_told,
+                "works_until": end.works_until.map(WallTime::to_rfc3339),
+            })),
             (Answer::NotYet, _) => wire::answer_ok(&json!({"pending": true})),
             (Answer::SignedIn { session, ends_at, profiles }, _) => wire::answer_ok(&json!({
                 "session": session,
@@ -131,7 +142,11 @@ pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
         "renew" => Ok(Asked::Keeper(profile()?, Wants::Renewal)),
         "login" => Ok(match &request.code {
             Some(code) => Asked::Code(profile()?, Secret::new(code.as_str())),
-            None => Asked::Login(request.profile.clone(), request.flow.unwrap_or(Flow::Browser)),
+            None => Asked::Login {
+                name: request.profile.clone(),
+                flow: request.flow.unwrap_or(Flow::Browser),
+                force: request.force,
+            },
         }),
         "login-wait" => match request.sign_in {
             Some(sign_in) => Ok(Asked::AwaitSignIn(Ticket(sign_in))),

@@ -364,7 +364,15 @@ impl Daemon {
                 let caller = self.callers.add(profile.clone(), Wants::Renewal, reply);
                 self.keeper.handle(Event::Code { caller, profile, code }, now());
             }
-            Ok(Asked::Login(name, flow)) => match self.keeper.login_for(name.as_deref()) {
+            Ok(Asked::Login { name, flow, force }) => match self.keeper.login_for(name.as_deref()) {
+                Ok(login) if !force && let Some(signed_in) = self.keeper.lasting_sign_in(&login, now()) => {
+                    let answer = json!({
+                        "signed_in": signed_in.name,
+                        "ends_at": signed_in.ends_at.map(AwsTime::to_rfc3339),
+                        "expires_at": signed_in.expires_at.map(AwsTime::to_rfc3339),
+                    });
+                    let _ = reply.send(wire::answer_ok(&answer));
+                }
                 Ok(Login::Code { profile, device }) => {
                     let answer = json!({"profile": profile, "needs": "mfa-code", "device": device});
                     let _ = reply.send(wire::answer_ok(&answer));

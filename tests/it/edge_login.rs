@@ -113,7 +113,14 @@ fn logout_removes_the_cache_file() {
     let mut machine = machine();
     machine.start();
     sign_in(&machine);
-    assert!(machine.run(&["logout", "me"]).status.success());
+    let document: Value = serde_json::from_str(&machine.read(&cache_file())).unwrap();
+    let again = machine.run(&["login", "me"]);
+    assert!(again.status.success() && again.stderr.is_empty(), "{}", stderr(&again));
+    let output = machine.run(&["logout", "me"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    // AWS can't end it: programs go on until their credentials expire.
+    let until = document["accessToken"]["expiresAt"].as_str().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains(until), "{output:?}");
     machine.eventually("the file is gone", |machine| !machine.path(&cache_file()).exists());
     assert_eq!(machine.run(&["credential-process", "me"]).status.code(), Some(5));
 }

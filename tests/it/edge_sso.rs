@@ -35,7 +35,11 @@ fn token(machine: &Machine) -> Value {
 }
 
 fn sign_in(machine: &Machine) {
-    let mut login = Login::start(machine.companion(), &["corp", "--no-browser"]);
+    sign_in_with(machine, &["corp", "--no-browser"]);
+}
+
+fn sign_in_with(machine: &Machine, arguments: &[&str]) {
+    let mut login = Login::start(machine.companion(), arguments);
     let code = login.line(|line| (line.len() == 9 && line.as_bytes()[4] == b'-').then(|| line.to_owned()));
     assert_eq!(machine.aws.approve(Some(&code)), 1);
     let (status, out, err) = login.end();
@@ -180,6 +184,46 @@ fn logout_ends_the_session_at_aws_and_removes_the_file() {
 }
 
 #[test]
+fn a_logout_that_aws_was_not_told_of_removes_the_token_and_says_until_when_it_works() {
+    for fault in [Fault::Reset, Fault::Status500, Fault::Timeout] {
+        let mut machine = machine();
+        machine.start();
+        sign_in(&machine);
+        assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+        let expires = token(&machine)["expiresAt"].as_str().unwrap().to_owned();
+        machine.aws.set_outage_of(Service::Portal, Some(fault));
+        let output = machine.run(&["logout", "corp"]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{fault:?}: {said}");
+        assert!(said.contains("corp") && said.contains(&expires) && output.stdout.is_empty(), "{said}");
+        assert!(!machine.path(&token_file()).exists());
+        assert_eq!(machine.run(&["credential-process", "admin"]).status.code(), Some(5));
+        assert_eq!(machine.aws.live_sso_sessions(), 1);
+    }
+}
+
+#[test]
+fn who_is_signed_in_already_is_told_until_when_and_signs_in_anew_with_force() {
+    let mut machine = machine();
+    machine.start();
+    sign_in(&machine);
+    let (calls, before) = (machine.aws.calls().len(), machine.read(&token_file()));
+    for name in ["corp", "admin"] {
+        let output = machine.run(&["login", name, "--no-browser"]);
+        let said = String::from_utf8(output.stdout.clone()).unwrap();
+        assert!(output.status.success() && said.starts_with("corp: signed in already, until "), "{said}");
+        assert!(output.stderr.is_empty(), "{}", stderr(&output));
+    }
+    assert_eq!((machine.aws.calls().len(), machine.read(&token_file())), (calls, before));
+    sign_in_with(&machine, &["corp", "--no-browser", "--force"]);
+    assert_eq!(machine.aws.live_sso_sessions(), 2);
+    // What AWS has ended is signed in to anew.
+    machine.aws.end_sso_sessions();
+    assert_eq!(machine.run(&["renew", "admin"]).status.code(), Some(5));
+    sign_in(&machine);
+}
+
+#[test]
 fn a_session_that_is_over_is_said_once_and_makes_no_more_calls() {
     let mut machine = machine();
     machine.aws.sso(|settings| settings.access_token_seconds = 6);
@@ -247,14 +291,19 @@ fn a_companys_own_start_url_is_followed_to_awss() {
 
 #[test]
 fn a_start_url_whose_redirect_cannot_be_looked_up_is_used_as_it_is() {
-    // Nobody listens, no TLS is spoken, there is no redirect, there is no such name.
-    for start_url in
-        ["https://127.0.0.1:1/start", "https:HERE/start", "http:HERE/start", "https://sso.corp.invalid/start"]
-    {
+    // Nobody listens, no TLS is spoken, there is an error or no answer, there is no such name.
+    for (start_url, fault) in [
+        ("https://127.0.0.1:1/start", Fault::Reset),
+        ("https:HERE/start", Fault::Reset),
+        ("http:HERE/vanity", Fault::Status500),
+        ("http:HERE/vanity", Fault::Timeout),
+        ("https://sso.corp.invalid/start", Fault::Reset),
+    ] {
         let mut machine = machine();
         let here = machine.aws.url();
         let start_url = start_url.replace("HERE", here.strip_prefix("http:").unwrap());
         machine.aws.add_sso_instance(&start_url);
+        machine.aws.set_outage_of(Service::Pages, Some(fault));
         machine.write(".aws/config", &machine.read(".aws/config").replace(START_URL, &start_url));
         machine.start();
         sign_in(&machine);
@@ -431,6 +480,6 @@ fn whoever_signs_in_as_somebody_else_is_not_kept_waiting_for_what_the_first_was_
     sign_in(&machine);
     assert!(machine.credentials("nobody").unwrap_err().contains("ForbiddenException"));
     machine.aws.assign(ACCOUNT, "Prod", "Nobody");
-    sign_in(&machine);
+    sign_in_with(&machine, &["corp", "--no-browser", "--force"]);
     assert_eq!(machine.whose("nobody"), Ok(role("Nobody")));
 }

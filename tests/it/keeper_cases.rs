@@ -129,7 +129,7 @@ impl Bench {
                 Action::Answer { answer: Answer::Credentials(set), .. } => self.answers.push(Ok(set)),
                 Action::Answer { answer: Answer::Refused(refusal), .. } => self.answers.push(Err(refusal.message)),
                 Action::RunCodeProgram(order) => self.programs.push_back(order),
-                Action::Answer { answer: Answer::SignedOut(_), .. } => {}
+                Action::Answer { answer: Answer::SignedOut { .. }, .. } => {}
                 Action::Answer { .. } => panic!("nobody signs in here"),
                 Action::Notice(notice) => self.notices.push(notice),
                 Action::Remember | Action::KeepMinted | Action::Log(_) => {}

@@ -23,7 +23,7 @@ use super::sdk::Sdk;
 use crate::core::aws_error::{self, Fault};
 use crate::core::clock::Sample;
 use crate::core::keeper::{
-    MintOrder, Outcome, Prompt, RefreshOrder, RolesOrder, SessionEnd, SignInOrder, SignOutOrder, Ticket,
+    MintOrder, Outcome, Prompt, RefreshOrder, RolesOrder, SessionEnd, SignInOrder, SignOutEnd, SignOutOrder, Ticket,
 };
 use crate::core::location::CachePaths;
 use crate::core::plan::{Service, Source};
@@ -200,17 +200,29 @@ impl Sessions {
             },
             Found::Missing | Found::Unreadable(_) => (None, false),
         };
-        if !is_foreign && let Err(why) = self.cache.remove(&file).await {
-            return (Outcome::Failed(aws_error::fault(&what, None, Some("CacheFailed"), Some(&why))), Vec::new());
-        }
+        let removed = if is_foreign { Ok(()) } else { self.cache.remove(&file).await };
         drop(lock);
         let mut samples = Vec::new();
-        if let (Session::Sso(session), Some(CachedToken::Sso(token))) = (&session, newest.or(token))
-            && let Err(fault) = portal::log_out(&self.sdk, session, &token.access_token, &mut samples).await
-        {
-            tracing::warn!("{}; its token ends by itself within the hour", fault.message);
+        let token = newest.or(token);
+        let told = match (&session, &token) {
+            (Session::Sso(session), Some(CachedToken::Sso(token))) => {
+                portal::log_out(&self.sdk, session, &token.access_token, &mut samples).await
+            }
+            _ => Ok(()),
+        };
+        let not_told = told.err().map(|fault| fault.message);
+        if let Some(why) = &not_told {
+            tracing::warn!("{what}: {why}");
         }
-        (Outcome::SignedOut, samples)
+        if let Err(why) = removed {
+            let why = not_told.map_or_else(|| why.clone(), |not_told| format!("{why}; {not_told}"));
+            return (Outcome::Failed(aws_error::fault(&what, None, Some("CacheFailed"), Some(&why))), samples);
+        }
+        // AWS has no call that ends a session of `aws login`.
+        let works_on = not_told.is_some() || matches!(session, Session::Login(_));
+        let works_until = token.filter(|_| works_on).map(|token| token.expires());
+        let works_until = works_until.filter(|at| *at > clock::read().wall);
+        (Outcome::SignedOut(SignOutEnd { not_told, works_until }), samples)
     }
 }
 

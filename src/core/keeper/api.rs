@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::login::Login;
 use super::ntp_watch::NtpOrder;
 use super::session_api::{
-    Account, Flow, Prompt, RefreshOrder, RolesOrder, SessionEnd, SessionMemory, SignInOrder, SignOutOrder,
+    Account, Flow, Prompt, RefreshOrder, RolesOrder, SessionEnd, SessionMemory, SignInOrder, SignOutEnd, SignOutOrder,
 };
 use crate::core::aws_error::{ErrorClass, Fault};
 use crate::core::clock::Sample;
@@ -174,8 +174,8 @@ pub enum Outcome {
     Session(SessionEnd),
     /// The accounts and roles of who is signed in.
     Roles(Vec<Account>),
-    /// A session was ended.
-    SignedOut,
+    /// A session's token was removed here, and AWS was told, or not.
+    SignedOut(SignOutEnd),
     /// A probe got its answer; what counts is in the samples.
     Probed,
     /// The call failed.
@@ -307,7 +307,12 @@ pub enum Answer {
         profiles: usize,
     },
     /// It is forgotten.
-    SignedOut(String),
+    SignedOut {
+        /// The session's name, or the profile.
+        name: String,
+        /// How that went at AWS.
+        end: SignOutEnd,
+    },
     /// The accounts and roles that were asked for, and the session that they are of.
     Roles {
         /// The session.

@@ -5,13 +5,15 @@ use chrono::TimeDelta;
 use super::api::{Action, Answer, CallerId, ErrorStatus, Refusal, RefusalKind, Wants};
 use super::callers::Waiting;
 use super::node::{Forced, Lack, Node};
+use super::session_api::SignOutEnd;
+use super::session_ends::TOLD_BEFORE;
 use super::{Keeper, Restored, Route};
 use crate::core::aws_error::{self, ErrorClass};
 use crate::core::fix::evercred;
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::{Endpoint, NodeKey};
 use crate::core::secret::Secret;
-use crate::core::time::Now;
+use crate::core::time::{AwsTime, Now};
 
 /// Devices show another code every half minute.
 const NEXT_CODE: TimeDelta = TimeDelta::seconds(15);
@@ -28,6 +30,17 @@ pub enum Login {
     },
     /// A sign-in to the session behind a node.
     SignIn(NodeKey),
+}
+
+/// A login for which nothing has to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The session's name, or the profile.
+    pub name: String,
+    /// When the user must sign in again, where that is known.
+    pub ends_at: Option<AwsTime>,
+    /// When the token, or the credentials of the MFA code, expire.
+    pub expires_at: Option<AwsTime>,
 }
 
 impl Keeper {
@@ -89,6 +102,29 @@ impl Keeper {
                 }
             },
         }
+    }
+
+    /// Until when nothing has to be done for a login; `None` where a sign-in or a code is needed now or soon.
+    pub fn lasting_sign_in(&self, login: &Login, now: Now) -> Option<SignedIn> {
+        let key = match login {
+            Login::SignIn(key) => key,
+            Login::Code { profile, .. } => {
+                let route = self.profiles.get(profile)?.as_ref().ok()?;
+                let at = route.plan.steps.iter().position(|step| step.source.device().is_some())?;
+                route.keys.get(at)?
+            }
+        };
+        let node = self.nodes.get(key)?;
+        let ends_at = self.session_end(key);
+        let ends_soon = ends_at.is_some_and(|at| self.clock.until(at, now) <= TOLD_BEFORE);
+        if !node.can_sign(&self.clock, now) || node.failures.needs_login() || ends_soon {
+            return None;
+        }
+        if matches!(login, Login::Code { .. }) && node.warning(&self.clock, now).is_some() {
+            return None;
+        }
+        let expires_at = node.held.as_ref()?.end.map(|end| end.expires_at);
+        Some(SignedIn { name: self.login_name(login), ends_at, expires_at })
     }
 
     /// What people call it.
@@ -181,7 +217,8 @@ impl Keeper {
                 if let Some(key) = key {
                     self.forget_behind(&key);
                 }
-                self.answer_with(caller, Answer::SignedOut(profile.clone()));
+                let end = SignOutEnd::default();
+                self.answer_with(caller, Answer::SignedOut { name: profile.clone(), end });
             }
         }
     }

@@ -32,7 +32,7 @@ use chrono::TimeDelta;
 
 pub use api::*;
 pub use clock_watch::{CLOCK_SKEWED, foretell};
-pub use login::Login;
+pub use login::{Login, SignedIn};
 pub use ntp_watch::{NtpHeard, NtpOrder};
 pub use session_api::*;
 pub use told::{CREDENTIALS_LOST, MFA_REQUIRED, SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};

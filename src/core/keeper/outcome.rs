@@ -119,7 +119,7 @@ impl Keeper {
                 self.refreshed(key, end, now);
                 Ok(())
             }
-            Outcome::Probed | Outcome::Code(_) | Outcome::Roles(_) | Outcome::SignedOut => Err(unexpected()),
+            Outcome::Probed | Outcome::Code(_) | Outcome::Roles(_) | Outcome::SignedOut(_) => Err(unexpected()),
             Outcome::Failed(fault) => Err(fault),
         };
         let renewal =

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::api::{ErrorStatus, State, Ticket, Warning};
 use crate::core::secret::Secret;
 use crate::core::session::{CachedToken, Session, SsoSession};
-use crate::core::time::AwsTime;
+use crate::core::time::{AwsTime, WallTime};
 
 /// How a person signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +97,15 @@ pub struct SignOutOrder {
     pub session: Session,
     /// Its token, if there is one.
     pub token: Option<CachedToken>,
+}
+
+/// What a sign-out left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignOutEnd {
+    /// Why AWS was not told to end the session.
+    pub not_told: Option<String>,
+    /// `expiresAt` of the token: until then it works for whoever has a copy. `None` where AWS has ended it, or it has expired.
+    pub works_until: Option<WallTime>,
 }
 
 /// One look at the roles of a person.

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use super::api::{Action, Answer, CallerId, LogLevel, Outcome, Refusal, RefusalKind, Ticket};
 use super::node::Node;
-use super::session_api::{RefreshOrder, SessionEnd, SignOutOrder};
+use super::session_api::{RefreshOrder, SessionEnd, SignOutEnd, SignOutOrder};
 use super::{Flight, Keeper, Minting, Work};
 use crate::core::aws_error::Fault;
 use crate::core::clock::{Clock, Expiry};
@@ -470,7 +470,8 @@ impl Keeper {
             Outcome::Failed(Fault { message, fix, .. }) => {
                 Answer::Refused(Refusal { kind: RefusalKind::Failed, message, fix })
             }
-            _ => Answer::SignedOut(name),
+            Outcome::SignedOut(end) => Answer::SignedOut { name, end },
+            _ => Answer::SignedOut { name, end: SignOutEnd::default() },
         };
         self.answer_with(caller, answer);
     }

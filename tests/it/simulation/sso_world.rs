@@ -222,7 +222,7 @@ impl SsoWorld {
                 }
             }
             Answer::SignedIn { .. } => self.daemons[daemon].sign_in = None,
-            Answer::Roles { .. } | Answer::SignedOut(_) => panic!("nobody asked for that"),
+            Answer::Roles { .. } | Answer::SignedOut { .. } => panic!("nobody asked for that"),
         }
     }
 

@@ -627,7 +627,7 @@ impl World {
             | Answer::NotYet
             | Answer::SignedIn { .. }
             | Answer::Roles { .. }
-            | Answer::SignedOut(_) => {
+            | Answer::SignedOut { .. } => {
                 panic!("nobody signs in here")
             }
             Answer::Refused(refusal) => {
