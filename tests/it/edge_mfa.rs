@@ -30,8 +30,12 @@ fn machine() -> Machine {
 }
 
 fn login(machine: &Machine, profile: &str, typed: &str) -> Output {
+    login_with(machine, &[profile], typed)
+}
+
+fn login_with(machine: &Machine, arguments: &[&str], typed: &str) -> Output {
     let mut companion = machine.companion();
-    companion.args(["login", profile]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    companion.arg("login").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = companion.spawn().unwrap();
     child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
@@ -72,7 +76,10 @@ fn a_wrong_code_is_awss_refusal_and_a_used_one_is_not_sent_again() {
     assert!(stderr(&wrong).contains("MultiFactorAuthentication failed"), "{}", stderr(&wrong));
     assert!(login(&machine, "p0", "abc\n999999\n123 456\n").status.success(), "three tries");
     let calls = machine.aws.count("GetSessionToken");
-    let used = login(&machine, "p1", "123456\n");
+    let already = login(&machine, "p1", "123456\n");
+    assert!(already.status.success(), "{}", stderr(&already));
+    assert!(String::from_utf8_lossy(&already.stdout).starts_with("p1: signed in already, until "), "{already:?}");
+    let used = login_with(&machine, &["p1", "--force"], "123456\n");
     assert_eq!(used.status.code(), Some(5));
     assert!(stderr(&used).contains("used already"), "{}", stderr(&used));
     assert_eq!(machine.aws.count("GetSessionToken"), calls);
