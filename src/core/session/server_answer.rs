@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn only_pages_to_sign_in_at_are_taken() {
-        for url in ["", "javascript:alert(1)", "file:///etc/passwd", "http://device.example/", "https://a/\nhttps://b/"] {
+        for url in ["", "javascript:alert(1)", "file:///etc/passwd", "http://device.example/", "https://a/\nhttps://b/"]
+        {
             let refused = DeviceAuthorization::read(Some("A-B"), Some(url), None, 600, 5).unwrap_err();
             assert!(refused.contains("verificationUri"), "{refused}");
             let with_code = DeviceAuthorization::read(Some("A-B"), Some(PAGE), Some(url), 600, 5);
