@@ -1,6 +1,7 @@
 //! Tells the service manager how the daemon is: `sd_notify(3)`'s protocol, one datagram to the socket in NOTIFY_SOCKET.
 
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 
@@ -8,6 +9,9 @@ use crate::core::service::agent;
 use crate::core::time::BootTime;
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
+
+/// A manager that does not read is not waited for.
+const LONGEST_SEND: Duration = Duration::from_millis(500);
 
 /// The service manager's socket, if there is one.
 pub(super) struct ServiceManager {
@@ -29,7 +33,11 @@ impl ServiceManager {
     /// Finds the socket that the service manager listens on, and how often it wants to hear.
     pub(super) fn from_environment(environment: &Environment) -> Self {
         let path = environment.get("NOTIFY_SOCKET").filter(|path| path.starts_with('/') || path.starts_with('@'));
-        let socket = path.and_then(|path| Some((UnixDatagram::unbound().ok()?, path.to_owned())));
+        let socket = path.and_then(|path| {
+            let socket = UnixDatagram::unbound().ok()?;
+            socket.set_write_timeout(Some(LONGEST_SEND)).ok()?;
+            Some((socket, path.to_owned()))
+        });
         let watchdog = socket.as_ref().and_then(|_| watchdog(environment, std::process::id()));
         Self { socket, watchdog, status: String::new(), is_old: true }
     }
@@ -144,6 +152,18 @@ mod tests {
         assert_eq!((manager.alive(at(104)), said(&socket)), (Some(at(105)), None));
         // It slept over its time.
         assert_eq!((manager.alive(at(900)), said(&socket).as_deref()), (Some(at(905)), Some("WATCHDOG=1")));
+    }
+
+    #[test]
+    fn a_manager_that_does_not_read_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let _socket = UnixDatagram::bind(&path).unwrap();
+        let filler = UnixDatagram::unbound().unwrap();
+        filler.set_nonblocking(true).unwrap();
+        while filler.send_to(b"x", &path).is_ok() {}
+        let path = path.display().to_string();
+        ServiceManager::from_environment(&environment(&[("NOTIFY_SOCKET", &path)])).ready();
     }
 
     #[test]
