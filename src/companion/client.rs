@@ -22,8 +22,8 @@ use crate::wire::{self, Request, WireError};
 const LONGEST_ANSWER: Duration = Duration::from_secs(35);
 /// Several calls to AWS, one after the other, for a person who waits for them.
 const LONGEST_WORK: Duration = Duration::from_secs(120);
-/// The status comes from memory; the rest is for a queue of callers.
-const LONGEST_STATUS: Duration = Duration::from_secs(10);
+/// The status comes from memory. The doctor, who asks for it too, has ten seconds for everything.
+const LONGEST_STATUS: Duration = Duration::from_secs(5);
 const FORWARD: &str = "start what provides the socket that EVERCRED_SOCKET names, or unset EVERCRED_SOCKET";
 const START: &str = "start the daemon: evercred service install starts it, now and at each login; or run evercredd";
 pub(super) const RESTART: &str = "restart the daemon: systemctl --user restart evercredd";
