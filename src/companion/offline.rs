@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use zeroize::Zeroizing;
+
 use super::arguments::ConfigCommand;
 use super::failure::{ATTENTION, Failure, NO_PROFILE};
 use super::{files, output, render};
@@ -59,11 +61,8 @@ pub(super) fn with_settings(environment: &Environment, profiles: &Profiles) -> P
 /// The settings, or why a daemon that is started from here refuses them.
 pub(super) fn settings(environment: &Environment) -> Result<Settings, String> {
     let (path, named) = settings_path(environment).map_err(|failure| failure.message)?;
-    let text = read_settings(&path, named).map_err(|failure| failure.message)?;
-    Settings::parse(&text).map_err(|error| {
-        // What follows the first line shows the line of the file.
-        error.render(&path.display().to_string()).lines().next().unwrap_or_default().to_owned()
-    })
+    let bytes = read_settings(&path, named).map_err(|failure| failure.message)?;
+    Settings::parse_bytes(&bytes).map_err(|error| format!("{}:{}: {}", path.display(), error.line(), error.message()))
 }
 
 /// The time servers of the settings.
@@ -129,18 +128,20 @@ pub(super) fn config(environment: &Environment, what: ConfigCommand) -> Result<E
     if what == ConfigCommand::Path {
         return output::print_exact(&format!("{}\n", path.display()));
     }
-    let text = read_settings(&path, named)?;
-    let settings = Settings::parse(&text).map_err(|error| {
-        Failure::new(ATTENTION, error.render(&path.display().to_string()))
-            .fix("correct the line; evercred config check")
+    let bytes = read_settings(&path, named)?;
+    let settings = Settings::parse_bytes(&bytes).map_err(|error| {
+        let path = path.display().to_string();
+        Failure::new(ATTENTION, error.render(&path)).fix(format!("correct {path}, line {}", error.line()))
     })?;
+    // What was parsed is text.
+    let text = std::str::from_utf8(&bytes).unwrap_or_default();
     if what == ConfigCommand::Check {
         return output::print(&format!("{}: no problem\n", path.display()));
     }
     let origin =
         |line: Option<usize>| line.map_or_else(|| "default".to_owned(), |line| format!("{}:{line}", path.display()));
     let rows: Vec<Vec<String>> = settings
-        .list(&text)
+        .list(text)
         .into_iter()
         .map(|shown| vec![shown.key, format!("= {}", shown.value), origin(shown.line)])
         .collect();
@@ -156,13 +157,12 @@ fn settings_path(environment: &Environment) -> Result<(PathBuf, bool), Failure> 
 }
 
 /// A default file that is missing means all defaults, a named one is an error.
-fn read_settings(path: &Path, named: bool) -> Result<String, Failure> {
+fn read_settings(path: &Path, named: bool) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let failed =
         |why: &str| Failure::new(ATTENTION, format!("the settings file {} can't be read: {why}", path.display()));
     match files::read(path) {
         Ok(None) if named => Err(failed("there is no such file").fix("create it, or unset EVERCRED_CONFIG")),
-        Ok(None) => Ok(String::new()),
-        Ok(Some(bytes)) => String::from_utf8(bytes.to_vec()).map_err(|_| failed("it is not UTF-8 text")),
+        Ok(bytes) => Ok(bytes.unwrap_or_default()),
         Err(why) => Err(failed(&why)),
     }
 }

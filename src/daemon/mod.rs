@@ -67,12 +67,12 @@ pub fn main() -> ExitCode {
     if let Err(error) = prepared {
         tracing::warn!("some signals keep their default action: {error}");
     }
-    let result = Start::read(environment, listeners, settings_file, descriptors).and_then(|start| {
-        if check {
-            return Ok(start.check());
-        }
-        start.run().map(|()| ExitCode::SUCCESS)
-    });
+    let result = if check {
+        check_files(&environment, settings_file)
+    } else {
+        Start::read(environment, listeners, settings_file, descriptors)
+            .and_then(|start| start.run().map(|()| ExitCode::SUCCESS))
+    };
     match result {
         Ok(exit) => {
             last_words(log.as_ref(), "");
@@ -138,46 +138,9 @@ impl Start {
         settings_file: Option<PathBuf>,
         descriptors: u64,
     ) -> Result<Self, Refused> {
-        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-        let mut folders = Folders::resolve(&own, settings_file)
-            .map_err(|error| Refused { message: error.to_string(), fix: "set it to an absolute path" })?;
-        folders.settings_file = absolute(folders.settings_file);
+        let folders = resolve_folders(&own, settings_file)?;
         let settings = read_settings(&folders)?;
         Ok(Self { own, listeners, folders, settings, descriptors })
-    }
-
-    /// Prints every problem of the files, and none of anything else.
-    fn check(&self) -> ExitCode {
-        let environment = daemon_environment(&self.own, &self.settings);
-        let paths = match aws_paths(&environment) {
-            Ok(paths) => paths,
-            Err(why) => return fail(1, &why, "set HOME"),
-        };
-        let mut inputs = AwsInputs::default();
-        for (file, path) in [(SourceFile::Config, &paths.config), (SourceFile::Credentials, &paths.credentials)] {
-            let _ = inputs.take(file, reading(person_file::read(path, LARGEST_FILE)));
-        }
-        let place = |file| path_of(&paths, &self.folders.settings_file, file);
-        let mut lines = Vec::new();
-        for problem in inputs.problems() {
-            // The SDKs' messages have no column; a line's first one is where a header or a key begins.
-            lines.push(format!("{}:{}:1: {}", place(problem.origin.file), problem.origin.line, problem.message));
-        }
-        for error in plan::resolve_all(&self.settings.over(inputs.profiles()), &plan_context(&environment))
-            .into_values()
-            .filter_map(Result::err)
-        {
-            let harmless = matches!(error.code, PlanErrorCode::NoCredentials | PlanErrorCode::UnreadableFile);
-            if let Some(origin) = error.origin.filter(|_| !harmless) {
-                lines.push(format!("{}:{}:1: {}", place(origin.file), origin.line, error.message));
-            }
-        }
-        lines.sort();
-        if lines.is_empty() {
-            return print("no problem\n");
-        }
-        let _ = print(&(lines.join("\n") + "\n"));
-        ExitCode::FAILURE
     }
 
     fn run(self) -> Result<(), Refused> {
@@ -193,21 +156,63 @@ impl Start {
     }
 }
 
+fn resolve_folders(own: &Environment, settings_file: Option<PathBuf>) -> Result<Folders, Refused> {
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    let mut folders = Folders::resolve(own, settings_file)
+        .map_err(|error| Refused { message: error.to_string(), fix: "set it to an absolute path" })?;
+    folders.settings_file = absolute(folders.settings_file);
+    Ok(folders)
+}
+
+/// `--check`: prints every problem of the settings and of the AWS files.
+fn check_files(own: &Environment, settings_file: Option<PathBuf>) -> Result<ExitCode, Refused> {
+    let folders = resolve_folders(own, settings_file)?;
+    let (settings, of_settings) = match read_settings(&folders) {
+        Ok(settings) => (settings, None),
+        Err(refused) => (Settings::default(), Some(refused.message)),
+    };
+    let environment = daemon_environment(own, &settings);
+    let paths = aws_paths(&environment).map_err(|message| Refused { message, fix: "set HOME" })?;
+    let mut inputs = AwsInputs::default();
+    for (file, path) in [(SourceFile::Config, &paths.config), (SourceFile::Credentials, &paths.credentials)] {
+        let _ = inputs.take(file, reading(person_file::read(path, LARGEST_FILE)));
+    }
+    let place = |file| path_of(&paths, &folders.settings_file, file);
+    let mut lines = Vec::new();
+    for problem in inputs.problems() {
+        // The SDKs' messages have no column; a line's first one is where a header or a key begins.
+        lines.push(format!("{}:{}:1: {}", place(problem.origin.file), problem.origin.line, problem.message));
+    }
+    let plans = plan::resolve_all(&settings.over(inputs.profiles()), &plan_context(&environment));
+    for error in plans.into_values().filter_map(Result::err) {
+        let harmless = matches!(error.code, PlanErrorCode::NoCredentials | PlanErrorCode::UnreadableFile);
+        if let Some(origin) = error.origin.filter(|_| !harmless) {
+            lines.push(format!("{}:{}:1: {}", place(origin.file), origin.line, error.message));
+        }
+    }
+    lines.sort();
+    let lines: Vec<String> = of_settings.into_iter().chain(lines).collect();
+    if lines.is_empty() {
+        return Ok(print("no problem\n"));
+    }
+    let _ = print(&(lines.join("\n") + "\n"));
+    Ok(ExitCode::FAILURE)
+}
+
 /// The settings at start: what is wrong is refused with its line.
 fn read_settings(folders: &Folders) -> Result<Settings, Refused> {
     let path = folders.settings_file.display();
     let failed = |why: &str| Refused {
         message: format!("the settings file {path} can't be read: {why}"),
-        fix: "mend the file, or name another with --config or EVERCRED_CONFIG",
+        fix: "correct the file, or name another with --config or EVERCRED_CONFIG",
     };
-    let text = match person_file::read(&folders.settings_file, LARGEST_FILE) {
+    let bytes = match person_file::read(&folders.settings_file, LARGEST_FILE) {
         Ok(None) if folders.settings_file_is_named => return Err(failed("there is no such file")),
-        Ok(None) => String::new(),
-        Ok(Some(bytes)) => String::from_utf8(bytes.to_vec()).map_err(|_| failed("it is not UTF-8 text"))?,
+        Ok(bytes) => bytes.unwrap_or_default(),
         Err(error) => return Err(failed(&error.to_string())),
     };
-    Settings::parse(&text)
-        .map_err(|error| Refused { message: error.render(&path.to_string()), fix: "correct the line" })
+    Settings::parse_bytes(&bytes)
+        .map_err(|error| Refused { message: error.render(&path.to_string()), fix: "evercred config check" })
 }
 
 /// What the daemon goes by: its own environment without what chooses credentials and what is between it and the service

@@ -179,6 +179,24 @@ fn check_prints_every_problem_with_its_place() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains(".aws/config:3:1: ") && said.contains(".aws/config:4:1: "), "{said}");
+    // Of the settings too, and then of the AWS files all the same.
+    let settings = machine.path(".config/evercred/evercred.toml");
+    machine.write(".config/evercred/evercred.toml", "");
+    std::fs::write(settings, b"keep = \"\\u001b[2J\"\n[clock]\nwarn = \"\x1b[2J\x07\"\n# \xff\n").unwrap();
+    let output = machine.daemon().arg("--check").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    for place in
+        ["evercred.toml:1:1: ", "evercred.toml:3:", "evercred.toml:4:3: ", ".aws/config:3:1: ", ".aws/config:4:1: "]
+    {
+        assert!(said.contains(place), "{place}: {said}");
+    }
+    assert!(!said.contains(['\u{1b}', '\u{7}']), "{said:?}");
+    let output = machine.run(&["config", "check"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(["toml:1:1: ", "toml:3:", "toml:4:3: "].iter().all(|place| said.contains(place)), "{said}");
+    assert!(!said.contains(['\u{1b}', '\u{7}']), "{said:?}");
 }
 
 #[test]

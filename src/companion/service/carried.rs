@@ -39,11 +39,13 @@ impl Carried {
     pub(super) fn look(host: &Host, manager: &Manager, old: &Record, more: &[String]) -> Result<Self, Failure> {
         let path = host.settings.display().to_string();
         let before = files::read(&host.settings).map_err(|why| unreadable(&path, &why))?.map(|bytes| bytes.to_vec());
-        let text = String::from_utf8(before.clone().unwrap_or_default())
-            .map_err(|_| unreadable(&path, "it is not UTF-8 text"))?;
-        let present = Settings::parse(&text)
-            .map_err(|error| Failure::new(ATTENTION, error.render(&path)).fix("correct the line"))?
+        let bytes = before.clone().unwrap_or_default();
+        let present = Settings::parse_bytes(&bytes)
+            .map_err(|error| {
+                Failure::new(ATTENTION, error.render(&path)).fix(format!("correct {path}, line {}", error.line()))
+            })?
             .environment;
+        let text = String::from_utf8(bytes).map_err(|_| unreadable(&path, "it is not UTF-8 text"))?;
         let mut stored = old.settings.clone().filter(|stored| stored.path == path).unwrap_or_default();
         stored.path.clone_from(&path);
         let names: Vec<String> = more.iter().chain(stored.values.keys()).cloned().collect();

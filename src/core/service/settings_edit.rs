@@ -110,7 +110,7 @@ struct Entry {
 
 impl Section {
     fn find(text: &str) -> Result<Option<Self>, String> {
-        Settings::parse(text).map_err(|error| error.message().to_owned())?;
+        Settings::parse(text).map_err(|error| error.message())?;
         let table = DeTable::parse(text).map_err(|error| error.message().to_owned())?;
         let Some((name, value)) = table.get_ref().iter().find(|(key, _)| *key.get_ref() == "environment") else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! What is wrong with a settings file, shown with its line and a caret.
+//! The mistakes in a settings file, each shown with its line and a caret.
 
 use std::ops::Range;
 
@@ -7,9 +7,56 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use super::places::Places;
 use crate::core::nearest::did_you_mean;
 
-/// What is wrong with a settings file.
+/// What is wrong with a settings file: one mistake at least, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsError {
+    first: Mistake,
+    others: Vec<Mistake>,
+}
+
+impl SettingsError {
+    /// `None` where there is no mistake.
+    pub(super) fn of(mut mistakes: Vec<Mistake>) -> Option<Self> {
+        mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+        let mut mistakes = mistakes.into_iter();
+        Some(Self { first: mistakes.next()?, others: mistakes.collect() })
+    }
+
+    /// All of them.
+    pub fn mistakes(&self) -> Vec<&Mistake> {
+        std::iter::once(&self.first).chain(&self.others).collect()
+    }
+
+    /// The line of the first mistake, from 1.
+    pub fn line(&self) -> usize {
+        self.first.line
+    }
+
+    /// The first mistake in a sentence, and how many more there are.
+    pub fn message(&self) -> String {
+        match self.others.len() {
+            0 => self.first.message.clone(),
+            1 => format!("{} (and one more mistake)", self.first.message),
+            more => format!("{} (and {more} more mistakes)", self.first.message),
+        }
+    }
+
+    /// Each mistake: `file:line:column`, the sentence, the line and a caret.
+    pub fn render(&self, path: &str) -> String {
+        let shown: Vec<String> = self.mistakes().into_iter().map(|mistake| mistake.render(path)).collect();
+        shown.join("\n")
+    }
+}
+
+impl From<Mistake> for SettingsError {
+    fn from(first: Mistake) -> Self {
+        Self { first, others: Vec::new() }
+    }
+}
+
+/// One mistake in a settings file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
     message: String,
     line: usize,
     column: usize,
@@ -17,7 +64,7 @@ pub struct SettingsError {
     shown: Option<(String, Range<usize>)>,
 }
 
-impl SettingsError {
+impl Mistake {
     /// What the TOML reader complains about.
     pub(super) fn new(text: &str, error: &toml::de::Error) -> Self {
         let span = error.span().unwrap_or(0..0);
@@ -31,7 +78,14 @@ impl SettingsError {
         if error.message.ends_with(MISPLACED) { error.without_the_line() } else { error }
     }
 
-    /// A complaint about a part of the text.
+    /// A mistake in a value, which may be a secret one.
+    pub(super) fn of_value(text: &str, span: Range<usize>, message: String) -> Self {
+        let may_be_secret = Places::of(text).may_be_secret(text, &span);
+        let mistake = Self::at(text, span, message);
+        if may_be_secret { mistake.without_the_line() } else { mistake }
+    }
+
+    /// A mistake in a part of the text.
     pub(super) fn at(text: &str, span: Range<usize>, message: String) -> Self {
         let start = floor(text, span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
@@ -56,9 +110,9 @@ impl SettingsError {
         self.line
     }
 
-    /// The sentence alone.
-    pub fn message(&self) -> &str {
-        &self.message
+    /// The column, from 1, in characters.
+    pub fn column(&self) -> usize {
+        self.column
     }
 
     /// `file:line:column`, the sentence, the line and a caret.

@@ -6,6 +6,7 @@
 mod error;
 mod overlay;
 mod places;
+mod reading;
 mod show;
 mod values;
 
@@ -14,8 +15,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::Deserialize;
 
-use self::places::Places;
-pub use error::SettingsError;
+pub use error::{Mistake, SettingsError};
 pub use show::Shown;
 pub use values::{NtpServer, QuietHours, Span};
 
@@ -61,6 +61,7 @@ pub struct Clock {
     /// How far the clock may be off before it is said.
     pub warn: Span,
     /// NTP servers.
+    #[serde(deserialize_with = "values::ntp_servers")]
     pub ntp: Vec<NtpServer>,
     /// Whether AWS is asked for the time where it is in doubt.
     pub probe: bool,
@@ -149,42 +150,6 @@ pub enum RenewWhen {
 }
 
 impl Settings {
-    /// Reads a settings file's text.
-    ///
-    /// # Errors
-    /// A key that is not known, a wrong type or an impossible value, with its place.
-    pub fn parse(text: &str) -> Result<Self, SettingsError> {
-        let mut settings: Self = toml::from_str(text).map_err(|error| SettingsError::new(text, &error))?;
-        match settings.contradiction() {
-            None => {
-                settings.profile_lines = overlay::lines(text, &settings.profile);
-                Ok(settings)
-            }
-            Some((key, message)) => {
-                let place = Places::of(text).span(&key).unwrap_or(0..0);
-                let error = SettingsError::at(text, place, message);
-                Err(if key.starts_with("environment.") { error.without_the_line() } else { error })
-            }
-        }
-    }
-
-    /// What each value by itself can't show: the setting's name, and a sentence.
-    fn contradiction(&self) -> Option<(String, String)> {
-        for (at, profile) in self.profile.iter().enumerate() {
-            if self.profile[..at].iter().any(|earlier| earlier.name == profile.name) {
-                let message = format!("there is a [[profile]] \"{}\" already", profile.name);
-                return Some((format!("profile[{at}].name"), message));
-            }
-        }
-        // No process could be started with such a variable.
-        let unusable =
-            |(name, value): &(&String, &String)| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0');
-        self.environment.iter().find(unusable).map(|(name, _)| {
-            let message = "a variable's name is not empty and has no \"=\", and its value has no NUL character";
-            (format!("environment.{name}"), message.to_owned())
-        })
-    }
-
     /// What the keeper decides by.
     pub fn keeper(&self) -> KeeperSettings {
         KeeperSettings {

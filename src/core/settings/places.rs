@@ -27,11 +27,6 @@ impl Places {
         places
     }
 
-    /// Where a setting's name stands.
-    pub(super) fn span(&self, key: &str) -> Option<Range<usize>> {
-        self.keys.get(key).cloned()
-    }
-
     /// The line on which a setting stands, from 1.
     pub(super) fn line(&self, text: &str, key: &str) -> Option<usize> {
         let before = self.keys.get(key)?.start.min(text.len());

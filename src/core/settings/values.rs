@@ -133,9 +133,25 @@ impl fmt::Display for NtpServer {
 impl<'de> Deserialize<'de> for NtpServer {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
-        Self::read(&text)
-            .ok_or_else(|| de::Error::custom(format!("\"{text}\" is no NTP server: write \"host\" or \"host:port\"")))
+        Self::read(&text).ok_or_else(|| de::Error::custom(not_servers(&[text])))
     }
+}
+
+/// Every server, or an error about all that are none.
+pub(super) fn ntp_servers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<NtpServer>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let (servers, wrong): (Vec<String>, Vec<String>) =
+        texts.into_iter().partition(|text| NtpServer::read(text).is_some());
+    match wrong.as_slice() {
+        [] => Ok(servers.iter().filter_map(|text| NtpServer::read(text)).collect()),
+        wrong => Err(de::Error::custom(not_servers(wrong))),
+    }
+}
+
+fn not_servers(texts: &[String]) -> String {
+    let names: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+    let what = if names.len() == 1 { "is not an NTP server" } else { "are not NTP servers" };
+    format!("{} {what}: write \"host\" or \"host:port\"", names.join(", "))
 }
 
 /// The name of a profile or section.

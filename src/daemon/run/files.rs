@@ -99,10 +99,9 @@ impl Daemon {
             Reading::Missing if self.start.folders.settings_file_is_named => Err(("the file is gone".to_owned(), None)),
             Reading::Missing => Ok(Settings::default()),
             Reading::Unreadable(why) => Err((why, None)),
-            Reading::Bytes(bytes) => match std::str::from_utf8(&bytes) {
-                Ok(text) => Settings::parse(text).map_err(|error| (error.message().to_owned(), Some(error.line()))),
-                Err(_) => Err(("it is not UTF-8 text".to_owned(), None)),
-            },
+            Reading::Bytes(bytes) => {
+                Settings::parse_bytes(&bytes).map_err(|error| (error.message(), u32::try_from(error.line()).ok()))
+            }
         };
         match parsed {
             Ok(settings) => {
@@ -119,8 +118,9 @@ impl Daemon {
                     id: "settings-refused".to_owned(),
                     message: format!("the settings file is not used: {why}; the daemon keeps the settings it had"),
                     file: Some(path.display().to_string()),
-                    line: line.and_then(|line| u32::try_from(line).ok()),
-                    fix: Some("correct the line; evercred config check shows it".to_owned()),
+                    line,
+                    // The command shows every mistake with its line.
+                    fix: Some("evercred config check".to_owned()),
                 });
             }
         }

@@ -1,0 +1,236 @@
+//! Reading a settings file: every mistake in it, not the first one alone.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::error::{Mistake, SettingsError};
+use super::{Settings, overlay};
+
+/// More mistakes than this are not listed.
+const MOST: usize = 50;
+
+impl Settings {
+    /// Reads a settings file's text.
+    ///
+    /// # Errors
+    /// Every key that is not known, wrong type and impossible value, with its place.
+    pub fn parse(text: &str) -> Result<Self, SettingsError> {
+        let (settings, mistakes) = look(text);
+        match (settings, SettingsError::of(mistakes)) {
+            (_, Some(error)) => Err(error),
+            (Some(settings), None) => Ok(settings),
+            (None, None) => Err(SettingsError::from(Mistake::at(text, 0..0, "this file can't be read".to_owned()))),
+        }
+    }
+
+    /// Reads a settings file's bytes.
+    ///
+    /// # Errors
+    /// Also every sequence of bytes that is not UTF-8.
+    pub fn parse_bytes(bytes: &[u8]) -> Result<Self, SettingsError> {
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return Self::parse(text);
+        }
+        // With a mark in the place of each bad sequence the rest can be read, and columns stay as an editor shows them.
+        let mut text = String::with_capacity(bytes.len());
+        let mut bad = Vec::new();
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            if let Some(byte) = chunk.invalid().first() {
+                bad.push((text.len()..text.len() + char::REPLACEMENT_CHARACTER.len_utf8(), *byte));
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        let not_text = |(span, byte): &(Range<usize>, u8)| {
+            Mistake::of_value(&text, span.clone(), format!("the byte 0x{byte:02X} is not UTF-8 text"))
+        };
+        let mut mistakes: Vec<Mistake> = bad.iter().take(MOST).map(not_text).collect();
+        let others = look(&text).1;
+        let is_new = |other: &Mistake| !mistakes.iter().any(|mistake| mistake.line() == other.line());
+        let others: Vec<Mistake> = others.into_iter().filter(is_new).collect();
+        mistakes.extend(others);
+        let unreadable = || SettingsError::from(Mistake::at(&text, 0..0, "the file is not UTF-8 text".to_owned()));
+        Err(SettingsError::of(mistakes).unwrap_or_else(unreadable))
+    }
+}
+
+/// The settings as far as they can be read, and what is wrong with them.
+fn look(text: &str) -> (Option<Settings>, Vec<Mistake>) {
+    let (mut table, syntax) = DeTable::parse_recoverable(text);
+    let mut mistakes: Vec<Mistake> = syntax.iter().take(MOST).map(|error| Mistake::new(text, error)).collect();
+    let mut settings = None;
+    // serde stops at the first mistake: it is noted and taken out, and the rest is read again.
+    while mistakes.len() < MOST {
+        let error = match Settings::deserialize(toml::de::Deserializer::from(table.clone())) {
+            Ok(read) => {
+                settings = Some(read);
+                break;
+            }
+            Err(error) => error,
+        };
+        note(&mut mistakes, Mistake::new(text, &error), &syntax);
+        if !error.span().is_some_and(|span| remove(table.get_mut(), &span)) {
+            break;
+        }
+    }
+    for mistake in contradictions(text, table.get_ref()) {
+        note(&mut mistakes, mistake, &syntax);
+    }
+    if let Some(settings) = &mut settings {
+        settings.profile_lines = overlay::lines(text, &settings.profile);
+    }
+    (settings, mistakes)
+}
+
+/// What the TOML reader made of a line that it could not read says nothing.
+fn note(mistakes: &mut Vec<Mistake>, new: Mistake, syntax: &[toml::de::Error]) {
+    let is_known = |mistake: &Mistake| mistake.line() == new.line() && (!syntax.is_empty() || *mistake == new);
+    if !mistakes.iter().any(is_known) {
+        mistakes.push(new);
+    }
+}
+
+/// Takes the innermost key or list item out that a mistake is about; `false` where there is none.
+fn remove(table: &mut DeTable<'_>, place: &Range<usize>) -> bool {
+    if table.iter_mut().any(|(_, value)| remove_inside(value, place)) {
+        return true;
+    }
+    let key = table.iter().find(|(key, value)| covers(&key.span(), place) || covers(&value.span(), place));
+    match key.map(|(key, _)| key.clone()) {
+        // The one setting that must be there would be missing then.
+        Some(key) if key.get_ref() == "name" && table.get(&key).is_some_and(|name| !is_unreadable(name)) => {
+            table.get_mut(&key).map(|name| *name.get_mut() = unreadable()).is_some()
+        }
+        Some(key) => table.remove(&key).is_some(),
+        None => false,
+    }
+}
+
+fn is_unreadable(name: &Spanned<DeValue<'_>>) -> bool {
+    matches!(name.get_ref(), DeValue::String(name) if name.as_ref() == UNREADABLE)
+}
+
+/// In the place of a name that can't be used.
+const UNREADABLE: &str = "\u{fffd}";
+
+fn unreadable() -> DeValue<'static> {
+    DeValue::String(UNREADABLE.into())
+}
+
+fn remove_inside(value: &mut Spanned<DeValue<'_>>, place: &Range<usize>) -> bool {
+    match value.get_mut() {
+        DeValue::Table(table) => remove(table, place),
+        DeValue::Array(items) => {
+            if items.iter_mut().any(|item| remove_inside(item, place)) {
+                return true;
+            }
+            let before = items.len();
+            *items = std::mem::replace(items, DeArray::new())
+                .into_iter()
+                .filter(|item| !covers(&item.span(), place))
+                .collect();
+            items.len() < before
+        }
+        _ => false,
+    }
+}
+
+fn covers(span: &Range<usize>, place: &Range<usize>) -> bool {
+    span.start <= place.start && place.end <= span.end
+}
+
+/// What each value by itself can't show.
+fn contradictions(text: &str, table: &DeTable<'_>) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    if let Some(DeValue::Array(profiles)) = table.get("profile").map(Spanned::get_ref) {
+        let mut names: Vec<&str> = Vec::new();
+        for profile in profiles.iter() {
+            let DeValue::Table(profile) = profile.get_ref() else { continue };
+            let Some((key, value)) = profile.get_key_value("name") else { continue };
+            let DeValue::String(name) = value.get_ref() else { continue };
+            if names.contains(&name.as_ref()) && !is_unreadable(value) {
+                let message = format!("there is a [[profile]] \"{name}\" already");
+                mistakes.push(Mistake::at(text, key.span(), message));
+            }
+            names.push(name);
+        }
+    }
+    if let Some(DeValue::Table(variables)) = table.get("environment").map(Spanned::get_ref) {
+        for (name, value) in variables.iter() {
+            let has_nul = matches!(value.get_ref(), DeValue::String(value) if value.contains('\0'));
+            if name.get_ref().is_empty() || name.get_ref().contains(['=', '\0']) || has_nul {
+                // No process could be started with it.
+                let message =
+                    "the name of a variable is not empty and has no \"=\", and its value has no NUL character";
+                mistakes.push(Mistake::at(text, name.span(), message.to_owned()).without_the_line());
+            }
+        }
+    }
+    mistakes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(error: &SettingsError) -> Vec<(usize, usize)> {
+        error.mistakes().iter().map(|mistake| (mistake.line(), mistake.column())).collect()
+    }
+
+    #[test]
+    fn every_mistake_is_listed_in_the_order_of_the_file() {
+        let text = "keep = \"all\"\n\
+                    [clock]\nwarn = 60\nntp = [\"a b\", \"time.aws.com\", \"c d\"]\nprob = true\n\
+                    [renew]\nbefore = \"soon\"\njitter = \"1m\"\n\
+                    [[profile]]\nname = \"a b\"\nregin = \"r\"\nduration = \"1s\"\n\
+                    [[profile]]\nregion = \"r\"\n\
+                    [[profile]]\nname = \"x\"\n[[profile]]\nname = \"x\"\n\
+                    [endpoint]\nlisten = \"off\"\n\
+                    [environment]\nA = 3\n\"B=\" = \"planted\"\n";
+        let error = Settings::parse(text).err().unwrap();
+        let lines: Vec<usize> = error.mistakes().iter().map(|mistake| mistake.line()).collect();
+        assert_eq!(lines, [1, 3, 4, 5, 7, 10, 11, 12, 13, 18, 19, 22, 23], "{}", error.render("f"));
+        let ntp = error.mistakes()[2].render("f");
+        assert!(ntp.contains("a b") && ntp.contains("c d"), "{ntp}");
+        let shown = error.render("f");
+        assert_eq!(shown.matches("f:").count(), lines.len(), "{shown}");
+        assert!(!shown.contains("planted"), "{shown}");
+    }
+
+    #[test]
+    fn mistakes_beside_text_that_is_no_toml_are_listed_too() {
+        let error = Settings::parse("[renew]\nbefore = \n[clock]\nwarn = \"soon\"\nprobe tru\n").err().unwrap();
+        let lines: Vec<usize> = error.mistakes().iter().map(|mistake| mistake.line()).collect();
+        assert_eq!(lines, [2, 4, 5], "{}", error.render("f"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_have_a_line_and_a_column() {
+        let error = Settings::parse_bytes(b"# \xc3\xa9t\xe9\n[clock]\nwarn = \"x\"\n").err().unwrap();
+        assert_eq!(places(&error), [(1, 5), (3, 8)], "{}", error.render("f"));
+        assert!(error.message().contains("0xE9"));
+        let error = Settings::parse_bytes(b"[environment]\nA = \"planted\xff\"\n").err().unwrap();
+        assert_eq!(places(&error), [(2, 13)]);
+        assert!(!error.render("f").contains("planted"));
+        assert!(Settings::parse_bytes(b"[clock]\nprobe = false\n").is_ok());
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic() {
+        use proptest::prelude::{ProptestConfig, proptest};
+        proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }, |(
+            parts in proptest::collection::vec(proptest::sample::select(vec![
+                &b"\xff"[..], b"[clock]\n", b"[[profile]]\n", b"name = \"a\"\n", b"warn = ", b"3\n", b"\"", b"[", b"]", b"\n", b"=", b"{", b"}",
+                b"ntp = [1, 2]\n", b"environment", b".", b"\xc3\xa9", b"keep = 1\n", b",", b"'''",
+            ]), 0..30)
+        )| {
+            if let Err(error) = Settings::parse_bytes(&parts.concat()) {
+                assert!(error.line() >= 1 && !error.render("f").is_empty());
+                assert!(error.mistakes().is_sorted_by_key(|mistake| (mistake.line(), mistake.column())));
+            }
+        });
+    }
+}
