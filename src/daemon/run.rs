@@ -281,6 +281,7 @@ impl Daemon {
                     });
                 }
                 Action::Remember => self.saves.memory = true,
+                Action::Replan => self.make_plans(),
                 Action::KeepMinted => self.saves.minted = true,
                 Action::Log(line) => log(&line),
             }

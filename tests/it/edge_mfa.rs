@@ -67,6 +67,33 @@ fn one_code_is_typed_for_twenty_roles_and_a_restart_asks_for_none() {
 }
 
 #[test]
+fn one_code_serves_both_roles_behind_a_program_that_prints_a_users_key() {
+    let mut machine = machine();
+    let key = machine.read(".aws/credentials");
+    let value = |name: &str| {
+        let line = key.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_once('=').unwrap().1.trim().to_owned()
+    };
+    machine.write(
+        "op.json",
+        &format!(
+            r#"{{"Version": 1, "AccessKeyId": "{}", "SecretAccessKey": "{}"}}"#,
+            value("aws_access_key_id"),
+            value("aws_secret_access_key")
+        ),
+    );
+    let config = machine.read(".aws/config").replace("source_profile = base", "source_profile = op");
+    machine.write(".aws/config", &format!("{config}[profile op]\ncredential_process = cat op.json\n"));
+    machine.start();
+    machine.aws.show_code(&device(), "123456");
+    let output = login(&machine, "p1", "123456\n");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(machine.whose("p1"), Ok(role("Role1")));
+    assert_eq!(machine.whose("p2"), Ok(role("Role2")));
+    assert_eq!(machine.aws.count("GetSessionToken"), 1);
+}
+
+#[test]
 fn a_wrong_code_is_awss_refusal_and_a_used_one_is_not_sent_again() {
     let mut machine = machine();
     machine.start();

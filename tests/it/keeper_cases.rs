@@ -32,6 +32,8 @@ pub(crate) struct Bench {
     printed: &'static str,
     answers: Vec<Result<Credentials, String>>,
     pub(crate) notices: Vec<Notice>,
+    /// Makes the plans again where the keeper asks for it.
+    replan: fn(&mut Bench),
     count: u64,
 }
 
@@ -76,6 +78,7 @@ impl Bench {
             printed: "",
             answers: Vec::new(),
             notices: Vec::new(),
+            replan: |_| {},
             count: 0,
         }
     }
@@ -132,10 +135,16 @@ impl Bench {
                 Action::Answer { answer: Answer::SignedOut { .. }, .. } => {}
                 Action::Answer { .. } => panic!("nobody signs in here"),
                 Action::Notice(notice) => self.notices.push(notice),
+                Action::Replan => (self.replan)(self),
                 Action::Remember | Action::KeepMinted | Action::Log(_) => {}
                 _ => panic!("there is no session here"),
             }
         }
+    }
+
+    /// How the plans are made again where the keeper asks for it.
+    pub(crate) fn replan_with(&mut self, replan: fn(&mut Bench)) {
+        self.replan = replan;
     }
 
     pub(crate) fn plans(&mut self, plans: &[Plan]) {

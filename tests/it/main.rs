@@ -13,6 +13,7 @@ mod doctor_cases;
 mod explain_cases;
 mod keeper_cases;
 mod layers;
+mod mfa_process_cases;
 mod network_cases;
 mod notice_cases;
 mod plan_cases;

@@ -1,6 +1,6 @@
 //! What goes into the keeper and what comes out of it: values, one sentence each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -217,6 +217,9 @@ pub enum Action {
     },
     /// Write what must survive a restart: [`crate::core::keeper::Keeper::memory`] has changed.
     Remember,
+    /// Make the plans again: what a program printed decides how they go on, see
+    /// [`crate::core::plan::PlanContext::temporary_processes`].
+    Replan,
     /// Write the minted sets: [`crate::core::keeper::Keeper::minted`] has changed.
     KeepMinted,
     /// One event for the log: a decision with its inputs.
@@ -409,6 +412,9 @@ pub struct Memory {
     /// What earlier sign-ins have taught, by the session's name.
     #[serde(default)]
     pub sessions: BTreeMap<String, SessionMemory>,
+    /// The `credential_process` steps whose last run printed temporary credentials.
+    #[serde(default)]
+    pub temporary_processes: BTreeSet<NodeKey>,
 }
 
 /// A minted set as it survives a restart. Not `Serialize`: the state file's writer exposes the secrets on purpose.

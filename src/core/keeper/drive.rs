@@ -186,6 +186,9 @@ impl Keeper {
                     last.held.as_ref().filter(|_| !is_needed).and_then(|held| held.due_at(&self.clock, now));
                 return [next_try, needed_at].into_iter().flatten().min().map_or(Next::Nothing, Next::Later);
             }
+            if at > 0 && nodes[at].waits_for_plan(nodes[at - 1]) {
+                return Next::Nothing;
+            }
             if at == 0 || nodes[at - 1].can_sign(&self.clock, now) {
                 return Next::Order { at, reason };
             }

@@ -15,6 +15,7 @@ mod login;
 mod node;
 mod ntp_watch;
 mod outcome;
+mod process_kind;
 mod rate;
 mod rng;
 mod schedule;
@@ -306,6 +307,7 @@ impl Keeper {
             self.profiles.insert(name, route);
         }
         self.keep_unsaved_sessions(&mut old_nodes);
+        self.move_codes(&mut old_nodes);
         let mut orphans: BTreeMap<&str, Held> = BTreeMap::new();
         for (name, route) in &old_profiles {
             if let Ok(Route { keys, .. }) = route

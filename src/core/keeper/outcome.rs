@@ -145,7 +145,7 @@ impl Keeper {
             ));
         }
         let is_old_one = node.held.as_ref().and_then(Held::keys) == Some(&credentials);
-        let expires_at = credentials.expires_at;
+        let (expires_at, is_temporary) = (credentials.expires_at, credentials.session_token.is_some());
         let mut held = self.hold(Grant::Keys(credentials), expires_at, minted_at, Some(now.boot));
         // While the estimate is in doubt an expiry in the past proves nothing.
         if known && held.judge(&self.clock, now) == Expiry::Expired {
@@ -174,6 +174,9 @@ impl Keeper {
         }
         self.log(LogLevel::Info, Some(&profile), message);
         self.actions.push_back(Action::KeepMinted);
+        if matches!(source, Source::Process { .. }) {
+            self.learn_process_kind(key, is_temporary);
+        }
         Ok(())
     }
 

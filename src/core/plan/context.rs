@@ -1,10 +1,10 @@
 //! What plans take from outside the files: a few variables, and the local zone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use super::{Endpoint, Service};
+use super::{Endpoint, NodeKey, Service};
 use crate::core::profile::{Profiles, Section};
 
 /// What plans take from outside the files.
@@ -24,6 +24,8 @@ pub struct PlanContext {
     pub sts_regional_endpoints: Option<String>,
     /// Local time minus UTC, for expiries that were written without a zone.
     pub local_offset: TimeDelta,
+    /// The `credential_process` steps whose last run printed temporary credentials instead of a user's long-term key.
+    pub temporary_processes: BTreeSet<NodeKey>,
 }
 
 impl PlanContext {
@@ -45,6 +47,7 @@ impl PlanContext {
             dual_stack: set("AWS_USE_DUALSTACK_ENDPOINT").map(|text| is_true(&text)),
             sts_regional_endpoints: set("AWS_STS_REGIONAL_ENDPOINTS"),
             local_offset,
+            temporary_processes: BTreeSet::new(),
         }
     }
 

@@ -47,8 +47,12 @@ pub fn stated_kind(section: &Section) -> Option<&'static str> {
         return Some("session-token");
     }
     match section.get("credential_process") {
-        Some(process) if helper_profile(&process.text).is_none_or(|name| name != section.name) => Some("process"),
-        _ => keys.map(|_| "static"),
+        // A helper line for the profile itself marks an adopted one, whose own settings say the kind.
+        Some(process) if helper_profile(&process.text).is_some_and(|name| name == section.name) => {
+            Some(keys.map_or("process", |_| "static"))
+        }
+        Some(_) => Some("process"),
+        None => keys.map(|_| "static"),
     }
 }
 

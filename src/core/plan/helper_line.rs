@@ -6,8 +6,13 @@
 pub fn helper_profile(command: &str) -> Option<String> {
     let mut words = words(command)?;
     let program = words.first()?.rsplit('/').next()?;
-    let ours = words.len() == 3 && program == "evercred" && words[1] == "credential-process";
-    ours.then(|| words.remove(2))
+    let ours = program == "evercred" && words.get(1).is_some_and(|command| command == "credential-process");
+    match words.len() {
+        // The daemon passes AWS_PROFILE on to no program.
+        2 if ours => Some("default".to_owned()),
+        3 if ours => Some(words.remove(2)),
+        _ => None,
+    }
 }
 
 /// The program of a `credential_process` line, as it stands there; `None` for a line that has none.
@@ -51,6 +56,11 @@ mod tests {
         ] {
             assert_eq!(helper_profile(line).as_deref(), Some("dev"), "{line}");
         }
+    }
+
+    #[test]
+    fn a_line_without_a_profile_asks_for_the_default_one() {
+        assert_eq!(helper_profile("evercred credential-process").as_deref(), Some("default"));
     }
 
     #[test]

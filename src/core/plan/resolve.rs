@@ -259,12 +259,22 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What `mfa_serial` of a role means: on an IAM user's key one session with the code, shared by every role behind key
-    /// and device; on a role nothing, as roles have no device; else the code goes with the role.
+    /// What `mfa_serial` of a role means: on an IAM user's key, in a file or printed by a program, one session with the code,
+    /// shared by every role behind key and device; on a role an error, as roles have no device; else the code goes with the
+    /// role.
     fn mfa(&mut self, link: &Link<'_>, steps: &mut Vec<Step>) -> Result<Option<String>, PlanError> {
         let Some(serial) = link.view.get("mfa_serial") else { return Ok(None) };
         match last(steps) {
             Some(Source::Static(keys)) if keys.session_token.is_none() => {
+                steps.push(session_token(link, serial, MFA_SESSION_SECONDS));
+                Ok(None)
+            }
+            Some(Source::Process { .. }) if !self.prints_temporary(steps) => {
+                self.notes.push(
+                    "one MFA code serves all roles based on this credential_process, if the program prints the long-term key of \
+                     an IAM user; if it prints temporary credentials, each role needs a code"
+                        .to_owned(),
+                );
                 steps.push(session_token(link, serial, MFA_SESSION_SECONDS));
                 Ok(None)
             }
@@ -295,12 +305,18 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether the program that is the last step printed temporary credentials when it last ran.
+    fn prints_temporary(&self, steps: &[Step]) -> bool {
+        steps.last().is_some_and(|step| self.look.context.temporary_processes.contains(&step.key()))
+    }
+
     /// A profile that is an MFA session itself.
     fn session(&mut self, link: &Link<'_>, steps: &mut Vec<Step>) -> Result<(), PlanError> {
         let Some(serial) = link.view.get("mfa_serial") else { return Ok(()) };
         let long_term = match last(steps) {
             Some(Source::Static(keys)) => keys.session_token.is_none(),
-            Some(Source::Process { .. } | Source::Environment) => true,
+            Some(Source::Process { .. }) => !self.prints_temporary(steps),
+            Some(Source::Environment) => true,
             _ => false,
         };
         if !long_term {
@@ -356,11 +372,15 @@ fn its_own_source(section: &Section, named_by: Option<&Value>) -> PlanError {
 
 fn no_credentials(view: View<'_>) -> PlanError {
     let name = view.name();
-    let message = if view.adopted {
-        format!(
-            "profile \"{name}\" asks evercred for itself, and no evercred_… setting says how its credentials are got"
-        )
-    } else if view.get("sso_session").is_some() {
+    if view.adopted {
+        let message = format!(
+            "the credential_process of profile \"{name}\" asks evercred for the same profile, and no evercred_… setting says \
+             how to obtain its credentials"
+        );
+        let line = view.section.get("credential_process").map_or(view.section.origin, |line| line.origin);
+        return error(PlanErrorCode::ProfileLoop, message, line);
+    }
+    let message = if view.get("sso_session").is_some() {
         format!(
             "profile \"{name}\" has sso_session, and lacks sso_account_id and sso_role_name: whose credentials they are"
         )

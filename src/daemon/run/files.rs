@@ -9,7 +9,7 @@ use crate::adapters::watch::{FileChange, FileContent};
 use crate::core::doctor;
 use crate::core::inputs::{AwsInputs, Change, Reading};
 use crate::core::keeper::Event;
-use crate::core::plan::{self, Plan, PlanError, Source, Step};
+use crate::core::plan::{self, Plan, PlanContext, PlanError, Source, Step};
 use crate::core::profile::SourceFile;
 use crate::core::settings::Settings;
 use crate::daemon::{LARGEST_FILE, aws_paths, cache_paths, daemon_environment, now, path_of, plan_context, reading};
@@ -29,7 +29,11 @@ impl Daemon {
             let place = path_of(&self.paths, &self.start.folders.settings_file, problem.origin.file);
             tracing::warn!("{place}:{}: {}", problem.origin.line, problem.message);
         }
-        let (all, context) = (self.start.settings.over(self.inputs.profiles()), plan_context(&self.environment));
+        let all = self.start.settings.over(self.inputs.profiles());
+        let context = PlanContext {
+            temporary_processes: self.keeper.memory().temporary_processes.clone(),
+            ..plan_context(&self.environment)
+        };
         let (profiles, sso_sessions) = (plan::resolve_all(&all, &context), plan::resolve_sso_sessions(&all, &context));
         let token_files = token_files(&profiles);
         self.keeper.handle(Event::Plans { profiles, sso_sessions }, now());

@@ -156,7 +156,7 @@ impl Bench {
                         assert!(self.answers.insert(caller, answer).is_none(), "one answer for each caller");
                     }
                     Action::RunCodeProgram(_) => panic!("nobody has such a program here"),
-                    Action::Remember | Action::KeepMinted | Action::Log(_) => {}
+                    Action::Remember | Action::KeepMinted | Action::Replan | Action::Log(_) => {}
                 }
             }
             let Some(file) = self.looks.pop_front().filter(|_| !self.disk_is_slow) else { return };

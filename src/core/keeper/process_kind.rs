@@ -1,0 +1,57 @@
+//! What a `credential_process` prints: a user's long-term key, or temporary credentials.
+//!
+//! The files don't say it, and an MFA code goes to another call for each: GetSessionToken takes a long-term key only. Plans
+//! are made for a long-term key until a run shows otherwise; then they are made again, and a code that was not sent yet
+//! moves to the step that needs it now.
+
+use std::collections::BTreeMap;
+
+use super::Keeper;
+use super::api::Action;
+use super::node::Node;
+use crate::core::plan::{NodeKey, Source, Step};
+
+impl Node {
+    /// Whether its call would be refused with its parent's credentials, so that new plans are on their way: GetSessionToken
+    /// can't be called with temporary credentials.
+    pub(super) fn waits_for_plan(&self, parent: &Self) -> bool {
+        let is_temporary = || parent.signer().is_some_and(|signer| signer.session_token.is_some());
+        matches!(self.step.source, Source::SessionToken(_)) && is_temporary()
+    }
+}
+
+impl Keeper {
+    /// Remembers what the program of a step printed, and has the plans made again where they depend on it.
+    pub(super) fn learn_process_kind(&mut self, key: &NodeKey, is_temporary: bool) {
+        let kinds = &mut self.memory.temporary_processes;
+        let is_news = if is_temporary { kinds.insert(key.clone()) } else { kinds.remove(key) };
+        if !is_news {
+            return;
+        }
+        self.actions.push_back(Action::Remember);
+        let mut routes = self.profiles.values().filter_map(|route| route.as_ref().ok());
+        let asks_for_code = |step: &Step| step.source.device().is_some();
+        if routes.any(|route| route.keys.contains(key) && route.plan.steps.iter().any(asks_for_code)) {
+            self.actions.push_back(Action::Replan);
+        }
+    }
+
+    /// After new plans: who typed a code for a step that is gone waits for the step that asks for the same device now.
+    pub(super) fn move_codes(&mut self, old_nodes: &mut BTreeMap<NodeKey, Node>) {
+        for waiting in self.waiting.values_mut() {
+            let Some(old) = waiting.target.as_ref().filter(|target| !self.nodes.contains_key(target)) else { continue };
+            let Some(old) = old_nodes.get_mut(old) else { continue };
+            let Some(Ok(route)) = self.profiles.get(&waiting.profile) else { continue };
+            let steps = route.plan.steps.iter().zip(&route.keys);
+            let same_device =
+                |step: &Step| step.source.device().is_some_and(|device| Some(device) == old.step.source.device());
+            let Some((_, key)) = steps.into_iter().find(|(step, _)| same_device(step)) else { continue };
+            let Some(node) = self.nodes.get_mut(key) else { continue };
+            if let Some(code) = old.code.take() {
+                node.code = Some(code);
+                waiting.mints = node.mints;
+                waiting.target = Some(key.clone());
+            }
+        }
+    }
+}
