@@ -62,6 +62,10 @@ impl fmt::Debug for Request {
     }
 }
 
+/// The id of the problem in the status document that a file, or the header of a section, can't be read: a profile that is not listed
+/// may be there.
+pub const UNREADABLE_FILE: &str = "aws-file-unreadable";
+
 /// Why a request got no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WireError {
@@ -80,6 +84,8 @@ pub struct WireError {
 pub enum ErrorKind {
     /// The profile is in no file.
     MissingProfile,
+    /// A file, or a line of it, can't be read, and what is asked for may be there.
+    UnreadableFile,
     /// A person must log in.
     NeedsLogin,
     /// The daemon keeps other AWS files than the caller's.
@@ -97,6 +103,7 @@ impl From<Refusal> for WireError {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal.kind {
             RefusalKind::MissingProfile => ErrorKind::MissingProfile,
+            RefusalKind::UnreadableFile => ErrorKind::UnreadableFile,
             RefusalKind::NeedsLogin => ErrorKind::NeedsLogin,
             RefusalKind::Failed => ErrorKind::Failed,
         };

@@ -8,7 +8,9 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
 
-/// Reads a regular file of at most `limit` bytes, through symbolic links. `Ok(None)` where there is none.
+use crate::platform::unreadable;
+
+/// Reads a regular file of at most `limit` bytes, through symbolic links. `Ok(None)` where there is none, or `/dev/null`.
 ///
 /// # Errors
 /// As the end of a sentence that begins with the file's name.
@@ -16,7 +18,7 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     read_with(path, limit, OFlags::empty())
 }
 
-/// Reads a regular file of at most `limit` bytes. `Ok(None)` where there is none.
+/// Reads a regular file of at most `limit` bytes. `Ok(None)` where there is none, or `/dev/null`.
 ///
 /// # Errors
 /// It is there and can't be read: not a regular file, too large, changing this very moment (`ErrorKind::ResourceBusy`), or
@@ -31,9 +33,11 @@ pub(super) fn read_with(path: &Path, limit: u64, flags: OFlags) -> io::Result<Op
         Err(error) => return Err(error.into()),
     };
     let before = file.metadata()?;
+    if unreadable::is_null_device(&before) {
+        return Ok(None);
+    }
     if !before.is_file() {
-        let what = if before.is_dir() { "it is a folder" } else { "it is not a regular file" };
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, unreadable::what_it_is(&before)));
     }
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {limit} bytes"));
     if before.len() > limit {
@@ -64,7 +68,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
         assert!(read(&path, 10).unwrap().is_none());
-        assert!(read(folder.path(), 10).unwrap_err().to_string().contains("folder"));
+        assert!(read(folder.path(), 10).unwrap_err().to_string().contains("directory"));
         File::create(&path).and_then(|mut file| io::Write::write_all(&mut file, b"12345")).unwrap();
         assert_eq!(read(&path, 5).unwrap().unwrap().as_slice(), b"12345");
         assert_eq!(read(&path, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::file;
 use super::watch_places::{Name, Places, places};
-use crate::platform::file_events;
+use crate::platform::{file_events, unreadable};
 
 /// After the last sign of life.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -29,6 +29,8 @@ const SETTLE: Duration = Duration::from_millis(150);
 const SETTLE_AT_MOST: Duration = Duration::from_millis(600);
 /// A file that lost its content is probably being written: truncated first, or removed to be made again.
 const EMPTY: Duration = Duration::from_millis(700);
+/// Before a file that was empty in passing is read again.
+const AGAIN: Duration = Duration::from_millis(20);
 /// For a writer that has written and not closed the file, after its last write.
 const WRITER: Duration = Duration::from_secs(2);
 /// For a writer that never stops.
@@ -317,12 +319,14 @@ impl Watched {
                 unrest.not_before = Some(now + patience);
                 return None;
             }
-            Err(error) => FileContent::Unreadable(error.to_string()),
+            Err(error) => FileContent::Unreadable(unreadable::why(&error)),
         };
         let found = Fingerprint::of(&reading);
         let emptied = found.is_empty() && self.reported.as_ref().is_some_and(|reported| !reported.is_empty());
-        if emptied && now < unrest.first + EMPTY {
-            unrest.not_before = Some(unrest.first + EMPTY);
+        // A writer that never stops truncates the file each time: while there are events, emptiness is looked at again.
+        let is_written = now < unrest.last + SETTLE && now < unrest.first + WRITER_AT_MOST;
+        if emptied && (now < unrest.first + EMPTY || is_written) {
+            unrest.not_before = Some((unrest.first + EMPTY).max(now + AGAIN));
             return None;
         }
         self.unrest = None;

@@ -40,7 +40,11 @@ impl Failure {
         let exit = match error.kind {
             ErrorKind::MissingProfile => NO_PROFILE,
             ErrorKind::NeedsLogin => LOGIN,
-            ErrorKind::WrongFiles | ErrorKind::Unsupported | ErrorKind::Malformed | ErrorKind::Failed => ATTENTION,
+            ErrorKind::UnreadableFile
+            | ErrorKind::WrongFiles
+            | ErrorKind::Unsupported
+            | ErrorKind::Malformed
+            | ErrorKind::Failed => ATTENTION,
         };
         Self { message: format!("{what}: {}", error.message), fix: error.fix, exit }
     }

@@ -8,10 +8,11 @@ use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
 
 use super::failure::{ATTENTION, Failure};
-use crate::core::inputs::{AwsInputs, Reading};
+use crate::core::inputs::{AwsInputs, Reading, Unreadable};
 use crate::core::location::{AwsPaths, PathStyle};
 use crate::core::profile::SourceFile;
 use crate::platform::environment::Environment;
+use crate::platform::unreadable;
 
 /// No AWS file is larger; a thousand profiles need a fraction of it.
 const LIMIT: u64 = 16 * 1024 * 1024;
@@ -41,7 +42,7 @@ pub(super) fn reading(path: &Path) -> Reading {
     match read(path) {
         Ok(Some(bytes)) => Reading::Bytes(bytes),
         Ok(None) => Reading::Missing,
-        Err(why) => Reading::Unreadable(why),
+        Err(why) => Reading::Unreadable(Unreadable { why, fix: unreadable::fix(path) }),
     }
 }
 
@@ -55,20 +56,24 @@ pub(super) fn path_of(paths: &AwsPaths, settings: &Path, file: SourceFile) -> St
     path.display().to_string()
 }
 
-/// A file's bytes; `None` where there is none.
+/// A file's bytes; `None` where there is none, or `/dev/null`.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
     // Without NONBLOCK opening a FIFO waits for its writer, for ever.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(descriptor) => File::from(descriptor),
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(unreadable::why(&error.into())),
     };
-    if !file.metadata().map_err(|error| error.to_string())?.is_file() {
-        return Err("it is not a regular file".to_owned());
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    if unreadable::is_null_device(&metadata) {
+        return Ok(None);
+    }
+    if !metadata.is_file() {
+        return Err(unreadable::what_it_is(&metadata).to_owned());
     }
     let mut bytes = Zeroizing::new(Vec::new());
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| unreadable::why(&error))?;
     if bytes.len() as u64 > LIMIT {
         return Err(format!("it is larger than {LIMIT} bytes"));
     }

@@ -40,7 +40,10 @@ pub(super) fn plan(environment: &Environment, profile: Option<String>, json: boo
             }
             let failure = Failure::new(exit, said(&error, &path));
             Err(match error.origin {
-                Some(origin) => failure.fix(format!("correct {}, line {}", path(origin.file), origin.line)),
+                Some(origin) => failure.fix(match error.fix {
+                    Some(fix) => fix,
+                    None => format!("correct {}, line {}", path(origin.file), origin.line),
+                }),
                 None => failure.fix("evercred profiles"),
             })
         }
@@ -115,7 +118,8 @@ pub(super) fn profiles(environment: &Environment, json: bool) -> Result<ExitCode
         output::print(&text)?;
         for problem in &profiles.problems {
             let place = path(problem.origin.file);
-            output::error(&Failure::new(ATTENTION, format!("{place}:{}: {}", problem.origin.line, problem.message)));
+            let failure = Failure::new(ATTENTION, format!("{}: {}", problem.origin.at(&place), problem.message));
+            output::error(&if problem.fatal { failure.fix(problem.fix_at(&place)) } else { failure });
         }
     }
     let refused = profiles.problems.iter().any(|problem| problem.fatal);
@@ -188,7 +192,7 @@ fn described(plan: &Plan, document: &serde_json::Value) -> String {
 
 fn said(error: &PlanError, path: &dyn Fn(crate::core::profile::SourceFile) -> String) -> String {
     match error.origin {
-        Some(origin) => format!("{}:{}: {}", path(origin.file), origin.line, error.message),
+        Some(origin) => format!("{}: {}", origin.at(&path(origin.file)), error.message),
         None => error.message.clone(),
     }
 }

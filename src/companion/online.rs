@@ -14,7 +14,7 @@ use crate::core::fix::evercred;
 use crate::core::nearest::did_you_mean;
 use crate::core::printable;
 use crate::platform::environment::{ASKED_FOR, Environment};
-use crate::wire::StatusDocument;
+use crate::wire::{ProblemEntry, StatusDocument, UNREADABLE_FILE};
 
 /// How many renewals are waited for at once.
 const AT_ONCE: usize = 16;
@@ -88,6 +88,10 @@ fn status_text(environment: &Environment, profiles: &[String], json: bool) -> Re
     for name in profiles {
         if !document.profiles.iter().any(|profile| profile.name == *name) {
             let hint = did_you_mean(name, document.profiles.iter().map(|profile| profile.name.as_str()));
+            if let Some(problem) = document.problems.iter().find(|problem| problem.id == UNREADABLE_FILE) {
+                let message = format!("{}; profile \"{name}\" was not found{hint}", problem_with_place(problem));
+                return Err(Failure { fix: problem.fix.clone(), ..Failure::new(ATTENTION, message) });
+            }
             return Err(Failure::new(NO_PROFILE, format!("profile \"{name}\" is in no AWS file{hint}"))
                 .fix("evercred profiles"));
         }
@@ -179,7 +183,16 @@ fn filtered(mut raw: Value, profiles: &[String]) -> Value {
     raw
 }
 
-/// Whether an auto-renewed profile or the clock needs attention. What is valid and tried again by itself needs none.
+/// A problem behind its file and line.
+fn problem_with_place(problem: &ProblemEntry) -> String {
+    match (&problem.file, problem.line) {
+        (Some(file), Some(line)) => format!("{file}:{line}: {}", problem.message),
+        (Some(file), None) => format!("{file}: {}", problem.message),
+        _ => problem.message.clone(),
+    }
+}
+
+/// Whether an auto-renewed profile, the clock or an AWS file needs attention. What is valid and retried needs none.
 fn needs_attention(document: &StatusDocument) -> bool {
     use crate::core::keeper::State;
     document.profiles.iter().any(|profile| {
@@ -190,4 +203,5 @@ fn needs_attention(document: &StatusDocument) -> bool {
                 State::Fresh | State::Renewing | State::Ready | State::Static => false,
             }
     }) || matches!(document.clock.state.as_str(), "notice" | "warning" | "critical")
+        || document.problems.iter().any(|problem| problem.id.starts_with("aws-file-"))
 }

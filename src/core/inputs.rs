@@ -1,12 +1,17 @@
-//! What the daemon has read of the AWS files: the newest good text of each, and what is wrong with a newer one.
+//! What the daemon has read of the AWS files.
 //!
-//! A broken file changes nothing: the plans made from the last good text go on, and the problem is said until the file
-//! is mended. Only a file that was broken from the start leaves its profiles without plans.
+//! A new text is taken at once, and a line of which nothing can be made costs that line alone. Three things are kept from earlier
+//! readings, so that a slip of the editor takes nothing away from a daemon that runs: a section that has lost a line stays as it was
+//! in the last reading in which it had lost none; a section that may be hidden by a broken header stays; and a file that can't be
+//! read any more stays as a whole. The problem is said until it is corrected. Where there is nothing to keep, the file counts as
+//! absent, and what it may say is reported as unreadable, not as missing.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
 
-use crate::core::aws_file;
-use crate::core::profile::{Origin, Problem, Profiles, SourceFile};
+use crate::core::aws_file::{FileSections, merge};
+use crate::core::profile::{Lost, Origin, Problem, Profiles, RefusedBy, Section, SectionKind, SourceFile};
 
 /// What was found at a file's path.
 pub enum Reading {
@@ -14,8 +19,23 @@ pub enum Reading {
     Missing,
     /// Its bytes.
     Bytes(Zeroizing<Vec<u8>>),
-    /// It is there and can't be read: the end of a sentence.
-    Unreadable(String),
+    /// It is there and can't be read.
+    Unreadable(Unreadable),
+}
+
+/// Why a file can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The end of a sentence that begins with its name.
+    pub why: String,
+    /// The command that fixes it.
+    pub fix: Option<String>,
+}
+
+impl From<String> for Unreadable {
+    fn from(why: String) -> Self {
+        Self { why, fix: None }
+    }
 }
 
 /// What a reading changed.
@@ -25,7 +45,7 @@ pub enum Change {
     None,
     /// There are new profiles: plans have to be made anew.
     Profiles,
-    /// The file is broken; the profiles are as before.
+    /// The file can't be read any more; the profiles are as before.
     Rejected,
 }
 
@@ -40,100 +60,120 @@ pub struct AwsInputs {
 #[derive(Default)]
 struct Slot {
     read: bool,
-    /// A good reading was taken, also of no file.
-    good: bool,
-    accepted: Option<Zeroizing<String>>,
-    rejected: Option<Problem>,
+    /// What counts.
+    file: FileSections,
+    /// The sections as they were when they were last read without a lost line.
+    intact: BTreeMap<(SectionKind, String), Section>,
+    /// Why the file as it is now can't be read.
+    unreadable: Option<Problem>,
 }
 
 impl AwsInputs {
     /// Takes in what was found at one file's path.
     pub fn take(&mut self, file: SourceFile, reading: Reading) -> Change {
-        let parsed = match reading {
-            Reading::Missing => Ok(None),
-            Reading::Unreadable(why) => Err(Problem {
-                origin: Origin { file, line: 1 },
-                message: format!("the {} can't be read: {why}", name(file)),
-                fatal: true,
-            }),
-            Reading::Bytes(bytes) => parse(file, &bytes).map(Some),
-        };
         let slot = match file {
             SourceFile::Credentials => &mut self.credentials,
             SourceFile::Config | SourceFile::Settings => &mut self.config,
         };
-        let first = !std::mem::replace(&mut slot.read, true);
-        match parsed {
-            Ok(text) => {
-                let mended = slot.rejected.take().is_some();
-                if !first && !mended && slot.accepted == text {
-                    return Change::None;
-                }
-                slot.accepted = text;
-                slot.good = true;
-            }
-            Err(problem) => {
-                if slot.rejected.as_ref() == Some(&problem) {
-                    return Change::None;
-                }
-                slot.rejected = Some(problem);
-                if slot.good {
-                    return Change::Rejected;
-                }
-            }
+        let change = slot.take(file, reading);
+        if change != Change::None {
+            self.merge();
         }
-        self.merge();
-        Change::Profiles
+        change
     }
 
-    /// The profiles of the newest good texts.
+    /// The profiles, and what is wrong with the files as they are now.
     pub fn profiles(&self) -> &Profiles {
         &self.profiles
     }
 
     /// Everything that is wrong with the files as they are now.
     pub fn problems(&self) -> Vec<Problem> {
-        let mut problems = self.profiles.problems.clone();
-        for rejected in [&self.config, &self.credentials].into_iter().filter_map(|slot| slot.rejected.as_ref()) {
-            if !problems.contains(rejected) {
-                problems.push(rejected.clone());
-            }
-        }
-        problems
+        self.profiles.problems.clone()
     }
 
     fn merge(&mut self) {
-        let text = |slot: &Slot| slot.accepted.as_ref().map(|text| text.to_string()).map(Zeroizing::new);
-        let (config, credentials) = (text(&self.config), text(&self.credentials));
-        self.profiles =
-            aws_file::load(config.as_ref().map(|text| text.as_str()), credentials.as_ref().map(|text| text.as_str()));
-        // Broken with no good text to go on with: as the SDKs do, no profile can be told.
-        for slot in [&self.config, &self.credentials] {
-            if let (false, Some(problem)) = (slot.good, &slot.rejected) {
-                self.profiles.problems.push(problem.clone());
-            }
-        }
+        self.profiles = merge([&self.config, &self.credentials].map(|slot| {
+            let mut file = slot.file.clone();
+            file.problems.extend(slot.unreadable.clone());
+            file
+        }));
     }
 }
 
-/// The text of one file, if the SDKs would accept it.
-fn parse(file: SourceFile, bytes: &[u8]) -> Result<Zeroizing<String>, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let good = &bytes[..error.valid_up_to()];
-        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
-        Problem {
-            origin: Origin { file, line: u32::try_from(line).unwrap_or(u32::MAX) },
-            message: format!("the {} is not UTF-8 text: write the line anew, or save the file as UTF-8", name(file)),
-            fatal: true,
+impl Slot {
+    fn take(&mut self, file: SourceFile, reading: Reading) -> Change {
+        let first = !std::mem::replace(&mut self.read, true);
+        let bytes = match reading {
+            Reading::Missing => None,
+            Reading::Bytes(bytes) => Some(bytes),
+            Reading::Unreadable(unreadable) => return self.refuse(file, unreadable, first),
+        };
+        if let Some(encoding) = bytes.as_ref().and_then(|bytes| utf16(bytes)) {
+            let fix = Some(format!("save the {} as UTF-8", name(file)));
+            return self.refuse(file, Unreadable { why: format!("it is {encoding} text"), fix }, first);
         }
-    })?;
-    let alone = match file {
-        SourceFile::Credentials => aws_file::load(None, Some(text)),
-        SourceFile::Config | SourceFile::Settings => aws_file::load(Some(text), None),
-    };
-    match alone.problems.into_iter().find(|problem| problem.fatal) {
-        Some(problem) => Err(problem),
-        None => Ok(Zeroizing::new(text.to_owned())),
+        let read = bytes.map(|bytes| FileSections::read(file, &bytes)).unwrap_or_default();
+        let corrected = self.unreadable.take().is_some();
+        let new = self.complete(read);
+        if !first && !corrected && new == self.file {
+            return Change::None;
+        }
+        self.file = new;
+        Change::Profiles
+    }
+
+    /// Keeps what counted, if anything did.
+    fn refuse(&mut self, file: SourceFile, Unreadable { why, fix }: Unreadable, first: bool) -> Change {
+        let message = format!("the {} can't be read: {why}", name(file));
+        let lost = Lost::Sections;
+        let fix = fix.or_else(|| Some(format!("name a regular file in {}", variable(file))));
+        let problem = Problem { fix, ..Problem::fatal(Origin::whole(file), message, lost, RefusedBy::Nobody) };
+        if self.unreadable.as_ref() == Some(&problem) {
+            return Change::None;
+        }
+        self.unreadable = Some(problem);
+        if first { Change::Profiles } else { Change::Rejected }
+    }
+
+    /// A new reading, with the sections of the old ones that it has lost.
+    fn complete(&mut self, mut read: FileSections) -> FileSections {
+        let mut torn = BTreeSet::new();
+        let mut hides = false;
+        for problem in &read.problems {
+            match &problem.lost {
+                Lost::Nothing => {}
+                Lost::Line(kind, name) => {
+                    torn.insert((*kind, name.clone()));
+                }
+                Lost::Sections => hides = true,
+            }
+        }
+        for (key, section) in &self.intact {
+            if torn.remove(key) || (hides && !read.sections.contains_key(key)) {
+                read.sections.insert(key.clone(), section.clone());
+            }
+        }
+        self.intact = read.sections.clone();
+        self.intact.retain(|key, _| !torn.contains(key));
+        read
+    }
+}
+
+/// Windows programs call it "Unicode".
+fn utf16(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xff, 0xfe, ..] | [b'[', 0, ..] => Some("UTF-16 (little-endian)"),
+        [0xfe, 0xff, ..] | [0, b'[', ..] => Some("UTF-16 (big-endian)"),
+        _ => None,
+    }
+}
+
+fn variable(file: SourceFile) -> &'static str {
+    match file {
+        SourceFile::Config => "AWS_CONFIG_FILE",
+        SourceFile::Credentials => "AWS_SHARED_CREDENTIALS_FILE",
+        SourceFile::Settings => "EVERCRED_CONFIG",
     }
 }
 
@@ -153,38 +193,85 @@ mod tests {
         Reading::Bytes(Zeroizing::new(text.as_bytes().to_vec()))
     }
 
+    fn unreadable() -> Reading {
+        Reading::Unreadable("permission denied".to_owned().into())
+    }
+
+    fn region(inputs: &AwsInputs, profile: &str) -> Option<String> {
+        Some(inputs.profiles().profiles.get(profile)?.get("region")?.text.clone())
+    }
+
     #[test]
-    fn a_broken_file_keeps_the_old_profiles_and_is_said_until_it_is_mended() {
+    fn a_broken_header_hides_no_section_that_was_there_and_is_said_until_it_is_corrected() {
         let mut inputs = AwsInputs::default();
-        assert_eq!(inputs.take(SourceFile::Config, bytes("[profile a]\nregion = eu-west-1\n")), Change::Profiles);
-        assert_eq!(inputs.take(SourceFile::Config, bytes("[profile a\nregion = eu-west-1\n")), Change::Rejected);
-        assert!(inputs.profiles().profiles.contains_key("a"));
-        assert!(inputs.problems().iter().any(|problem| problem.fatal));
-        assert_eq!(inputs.take(SourceFile::Config, bytes("[profile a]\nregion = eu-west-1\n")), Change::Profiles);
+        let good = "[profile a]\nregion = x\n[profile b]\nregion = x\n";
+        assert_eq!(inputs.take(SourceFile::Config, bytes(good)), Change::Profiles);
+        let broken = good.replace("[profile a]", "[profile a").replace('x', "y");
+        assert_eq!(inputs.take(SourceFile::Config, bytes(&broken)), Change::Profiles);
+        assert_eq!((region(&inputs, "a"), region(&inputs, "b")), (Some("x".to_owned()), Some("y".to_owned())));
+        assert!(inputs.problems()[0].fatal);
+        assert_eq!(inputs.take(SourceFile::Config, bytes("[profile b]\nregion = x\n")), Change::Profiles);
+        assert_eq!(region(&inputs, "a"), None, "now it is gone on purpose");
         assert!(inputs.problems().is_empty(), "{:?}", inputs.problems());
     }
 
     #[test]
-    fn a_file_that_comes_broken_where_there_was_none_takes_nothing_away() {
+    fn a_section_that_lost_a_line_stays_as_it_was_and_others_are_taken() {
         let mut inputs = AwsInputs::default();
-        let _ = inputs.take(SourceFile::Config, Reading::Missing);
-        let _ = inputs.take(SourceFile::Credentials, bytes("[a]\nregion = eu-west-1\n"));
-        assert_eq!(inputs.take(SourceFile::Config, bytes("[profile b\n")), Change::Rejected);
-        assert!(inputs.profiles().profiles.contains_key("a") && inputs.problems().iter().any(|problem| problem.fatal));
+        let good = "[profile a]\nregion = x\n[profile b]\nregion = x\n";
+        let _ = inputs.take(SourceFile::Config, bytes(good));
+        let broken = good.replace("[profile a]\nregion = x", "[profile a]\nregion x").replace("= x", "= y");
+        for _ in 0..2 {
+            let _ = inputs.take(SourceFile::Config, bytes(&broken));
+            assert_eq!((region(&inputs, "a"), region(&inputs, "b")), (Some("x".to_owned()), Some("y".to_owned())));
+        }
     }
 
     #[test]
-    fn a_file_that_was_broken_from_the_start_is_fatal() {
+    fn a_section_that_was_broken_from_the_start_is_read_anew_with_every_edit() {
         let mut inputs = AwsInputs::default();
-        assert_eq!(inputs.take(SourceFile::Config, Reading::Unreadable("permission denied".into())), Change::Profiles);
-        assert!(inputs.profiles().problems.iter().any(|problem| problem.fatal));
+        for value in ["x", "y"] {
+            let _ = inputs.take(SourceFile::Config, bytes(&format!("[profile a]\nbroken\nregion = {value}\n")));
+            assert_eq!(region(&inputs, "a").as_deref(), Some(value));
+        }
+    }
+
+    #[test]
+    fn a_file_that_can_t_be_read_any_more_takes_nothing_away() {
+        let mut inputs = AwsInputs::default();
+        let _ = inputs.take(SourceFile::Config, bytes("[profile a]\nregion = x\n"));
+        assert_eq!(inputs.take(SourceFile::Config, unreadable()), Change::Rejected);
+        assert_eq!(inputs.take(SourceFile::Config, unreadable()), Change::None);
+        assert!(region(&inputs, "a").is_some() && inputs.profiles().hiding().is_some());
+        assert_eq!(inputs.take(SourceFile::Config, bytes("[profile a]\nregion = x\n")), Change::Profiles);
+        assert!(inputs.problems().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_can_t_be_read_from_the_start_leaves_the_other_ones_profiles() {
+        let mut inputs = AwsInputs::default();
+        assert_eq!(inputs.take(SourceFile::Config, unreadable()), Change::Profiles);
+        let _ = inputs.take(SourceFile::Credentials, bytes("[a]\nregion = x\n"));
+        assert!(region(&inputs, "a").is_some());
+        assert_eq!(inputs.profiles().hiding().map(|problem| problem.origin), Some(Origin::whole(SourceFile::Config)));
     }
 
     #[test]
     fn bytes_that_are_no_text_are_said_with_their_line() {
         let mut inputs = AwsInputs::default();
-        let _ = inputs.take(SourceFile::Credentials, Reading::Bytes(Zeroizing::new(b"[a]\nx = \xff\n".to_vec())));
+        let bytes = Reading::Bytes(Zeroizing::new(b"[a]\nx = \xff\nregion = x\n".to_vec()));
+        let _ = inputs.take(SourceFile::Credentials, bytes);
         assert_eq!(inputs.problems()[0].origin.line, 2);
+        assert!(region(&inputs, "a").is_some());
+    }
+
+    #[test]
+    fn utf_16_is_named() {
+        let mut inputs = AwsInputs::default();
+        let text: Vec<u8> = "\u{feff}[a]\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let _ = inputs.take(SourceFile::Credentials, Reading::Bytes(Zeroizing::new(text)));
+        let problems = inputs.problems();
+        assert!(problems.len() == 1 && problems[0].message.contains("UTF-16"), "{problems:?}");
     }
 
     #[test]

@@ -44,8 +44,8 @@ pub enum PathStyle {
 }
 
 impl AwsPaths {
-    /// Finds the files as the SDKs do: AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, then the home folder; a leading
-    /// `~/` means the home folder too. `None` where a path is needed and no home folder is known.
+    /// Finds the files as the SDKs do: AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, then the home directory. `$NAME`,
+    /// `${NAME}` and a leading `~/` in them are expanded. `None` where a path is needed and no home directory is known.
     pub fn resolve(variable: &dyn Fn(&str) -> Option<String>, style: PathStyle) -> Option<Self> {
         let one = |name: &str, file: &str| -> Option<PathBuf> {
             match variable(name).filter(|path| !path.is_empty()) {
@@ -60,7 +60,9 @@ impl AwsPaths {
     }
 }
 
+/// Variables first, then the tilde, as botocore does.
 fn expand(path: String, variable: &dyn Fn(&str) -> Option<String>, style: PathStyle) -> Option<PathBuf> {
+    let path = expand_variables(&path, variable);
     match path.strip_prefix('~') {
         Some(rest) if rest.starts_with('/') || (style == PathStyle::Windows && rest.starts_with('\\')) => {
             Some(join(&home(variable, style)?, &[&rest[1..]], style))
@@ -68,6 +70,30 @@ fn expand(path: String, variable: &dyn Fn(&str) -> Option<String>, style: PathSt
         Some("") => home(variable, style).map(PathBuf::from),
         _ => Some(PathBuf::from(path)),
     }
+}
+
+/// `$NAME` and `${NAME}`, as Python's `os.path.expandvars`: what is not set stays as it is.
+fn expand_variables(path: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut expanded = String::new();
+    let mut rest = path;
+    while let Some(at) = rest.find('$') {
+        expanded.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let (name, length) = match after.strip_prefix('{') {
+            Some(braced) => braced.find('}').map_or(("", 0), |end| (&braced[..end], end + 2)),
+            None => {
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+                (&after[..end], end)
+            }
+        };
+        match variable(name).filter(|_| !name.is_empty()) {
+            Some(value) => expanded.push_str(&value),
+            None => expanded.push_str(&rest[at..=at + length]),
+        }
+        rest = &after[length..];
+    }
+    expanded.push_str(rest);
+    expanded
 }
 
 fn home(variable: &dyn Fn(&str) -> Option<String>, style: PathStyle) -> Option<String> {
@@ -108,6 +134,21 @@ mod tests {
     fn a_tilde_is_the_home_folder() {
         let paths = resolve(&[("HOME", "/h"), ("AWS_CONFIG_FILE", "~/c")]).unwrap();
         assert_eq!(paths.config, PathBuf::from("/h/c"));
+    }
+
+    #[test]
+    fn variables_are_expanded_and_what_is_not_set_stays() {
+        for (path, found) in [
+            ("$HOME/c", "/h/c"),
+            ("${HOME}/c", "/h/c"),
+            ("/x/$A-${A}$A", "/x/a-aa"),
+            ("$NONE/${NONE}/$/${/${}", "$NONE/${NONE}/$/${/${}"),
+            ("$T/c", "/h/c"),
+            ("/é$", "/é$"),
+        ] {
+            let set = [("HOME", "/h"), ("A", "a"), ("T", "~"), ("AWS_CONFIG_FILE", path)];
+            assert_eq!(resolve(&set).unwrap().config, PathBuf::from(found), "{path}");
+        }
     }
 
     #[test]

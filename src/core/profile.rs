@@ -17,13 +17,33 @@ pub enum SourceFile {
     Settings,
 }
 
-/// A place in one of the files: enough to tell a person where to look.
+/// A place in one of the files: enough to tell the user where to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The file.
     pub file: SourceFile,
-    /// The line, from 1.
+    /// The line, from 1; 0 where the whole file is meant.
     pub line: u32,
+}
+
+impl Origin {
+    /// The whole file.
+    pub fn whole(file: SourceFile) -> Self {
+        Self { file, line: 0 }
+    }
+
+    /// The line, unless the whole file is meant.
+    pub fn line(self) -> Option<u32> {
+        (self.line > 0).then_some(self.line)
+    }
+
+    /// `path:line`, or the path alone.
+    pub fn at(self, path: &str) -> String {
+        match self.line() {
+            Some(line) => format!("{path}:{line}"),
+            None => path.to_owned(),
+        }
+    }
 }
 
 /// The value of one setting. `Debug` leaves the text out, as it may be a secret.
@@ -61,15 +81,78 @@ impl Section {
     }
 }
 
-/// Something about the files that a person should know.
+/// The kinds of sections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SectionKind {
+    /// A profile.
+    Profile,
+    /// An `[sso-session x]`.
+    SsoSession,
+    /// A `[services x]`.
+    Services,
+}
+
+/// Something about the files that the user should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where; `None` where the whole file is meant and could not be read.
+    /// Where.
     pub origin: Origin,
     /// A sentence.
     pub message: String,
-    /// The SDKs refuse the whole file for it.
+    /// A file, or a line, that can't be read here, or for which some programs refuse the whole file. Everything else is read.
     pub fatal: bool,
+    /// What could not be read for it.
+    pub lost: Lost,
+    /// Who refuses the whole file for it.
+    pub refused_by: RefusedBy,
+    /// A command that fixes it; without one the line is to be corrected.
+    pub fix: Option<String>,
+}
+
+/// What could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// All of it was read.
+    Nothing,
+    /// A line of one section.
+    Line(SectionKind, String),
+    /// Whole sections, whose names are not known.
+    Sections,
+}
+
+/// The programs that refuse a whole file for one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedBy {
+    /// None.
+    Nobody,
+    /// botocore: boto3 and the AWS CLI.
+    Botocore,
+    /// The SDKs that follow their specification to the letter: Java and Rust.
+    Specification,
+    /// All of these.
+    Both,
+}
+
+impl Problem {
+    /// Something to know, and nothing is lost.
+    pub fn warning(origin: Origin, message: impl Into<String>) -> Self {
+        let (lost, refused_by) = (Lost::Nothing, RefusedBy::Nobody);
+        Self { origin, message: message.into(), fatal: false, lost, refused_by, fix: None }
+    }
+
+    /// A line, or a file, that can't be read here or elsewhere.
+    pub fn fatal(origin: Origin, message: impl Into<String>, lost: Lost, refused_by: RefusedBy) -> Self {
+        Self { origin, message: message.into(), fatal: true, lost, refused_by, fix: None }
+    }
+
+    /// What to do: a command, or the edit with file and line.
+    pub fn fix_at(&self, path: &str) -> String {
+        match (&self.fix, self.origin.line()) {
+            (Some(fix), _) => fix.clone(),
+            (None, Some(line)) => format!("correct {path}, line {line}"),
+            (None, None) => format!("correct {path}"),
+        }
+    }
 }
 
 /// Everything that the config and credentials files say, merged as the SDKs' shared specification says.
@@ -81,6 +164,19 @@ pub struct Profiles {
     pub sso_sessions: BTreeMap<String, Section>,
     /// The `[services x]` sections by name.
     pub services: BTreeMap<String, Section>,
-    /// Warnings and, where `fatal`, the reason why nothing could be read.
+    /// What the user should know of the files.
     pub problems: Vec<Problem>,
+}
+
+impl Profiles {
+    /// Why a section that is not here may be in the files all the same.
+    pub fn hiding(&self) -> Option<&Problem> {
+        self.problems.iter().find(|problem| problem.lost == Lost::Sections)
+    }
+
+    /// The line of a section that could not be read.
+    pub fn torn(&self, kind: SectionKind, name: &str) -> Option<&Problem> {
+        let is_here = |lost: &Lost| matches!(lost, Lost::Line(of, other) if *of == kind && other == name);
+        self.problems.iter().find(|problem| is_here(&problem.lost))
+    }
 }

@@ -29,7 +29,7 @@ pub fn profiles_document(profiles: &Profiles, path: &dyn Fn(SourceFile) -> Strin
     let problems = profiles.problems.iter().map(|problem| {
         json!({
             "file": path(problem.origin.file),
-            "line": problem.origin.line,
+            "line": problem.origin.line(),
             "message": problem.message,
             "fatal": problem.fatal,
         })

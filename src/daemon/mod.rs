@@ -25,14 +25,14 @@ use self::arguments::Arguments;
 use self::folders::Folders;
 use self::log_writer::LogWriter;
 use crate::adapters::{clock, file as person_file};
-use crate::core::inputs::{AwsInputs, Reading};
+use crate::core::inputs::{AwsInputs, Reading, Unreadable};
 use crate::core::location::{AwsPaths, CachePaths, PathStyle};
 use crate::core::plan::{self, PlanContext, PlanErrorCode};
 use crate::core::printable;
 use crate::core::profile::SourceFile;
 use crate::core::settings::Settings;
 use crate::platform::environment::Environment;
-use crate::platform::{harden, inherited, limits, signals, zone};
+use crate::platform::{harden, inherited, limits, signals, unreadable, zone};
 
 /// No AWS file is larger; a thousand profiles need a fraction of it.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -175,13 +175,14 @@ fn check_files(own: &Environment, settings_file: Option<PathBuf>) -> Result<Exit
     let paths = aws_paths(&environment).map_err(|message| Refused { message, fix: "set HOME" })?;
     let mut inputs = AwsInputs::default();
     for (file, path) in [(SourceFile::Config, &paths.config), (SourceFile::Credentials, &paths.credentials)] {
-        let _ = inputs.take(file, reading(person_file::read(path, LARGEST_FILE)));
+        let _ = inputs.take(file, reading(path));
     }
     let place = |file| path_of(&paths, &folders.settings_file, file);
     let mut lines = Vec::new();
     for problem in inputs.problems() {
         // The SDKs' messages have no column; a line's first one is where a header or a key begins.
-        lines.push(format!("{}:{}:1: {}", place(problem.origin.file), problem.origin.line, problem.message));
+        let column = if problem.origin.line().is_some() { ":1" } else { "" };
+        lines.push(format!("{}{column}: {}", problem.origin.at(&place(problem.origin.file)), problem.message));
     }
     let plans = plan::resolve_all(&settings.over(inputs.profiles()), &plan_context(&environment));
     for error in plans.into_values().filter_map(Result::err) {
@@ -242,12 +243,25 @@ fn plan_context(environment: &Environment) -> PlanContext {
     PlanContext::from_environment(&variable, zone::local_offset())
 }
 
-fn reading(read: std::io::Result<Option<zeroize::Zeroizing<Vec<u8>>>>) -> Reading {
-    match read {
+/// What is at one file's path.
+fn reading(path: &Path) -> Reading {
+    match person_file::read(path, LARGEST_FILE) {
         Ok(None) => Reading::Missing,
         Ok(Some(bytes)) => Reading::Bytes(bytes),
-        Err(error) => Reading::Unreadable(error.to_string()),
+        Err(error) => unreadable_reading(path, unreadable::why(&error)),
     }
+}
+
+/// What is at one file's path, unless it is empty or being written: a writer that is at work is waited for by the watcher.
+fn settled_reading(path: &Path) -> Option<Reading> {
+    match person_file::read(path, LARGEST_FILE) {
+        Ok(bytes) => bytes.filter(|bytes| !bytes.is_empty()).map(Reading::Bytes),
+        Err(_) => None,
+    }
+}
+
+fn unreadable_reading(path: &Path, why: String) -> Reading {
+    Reading::Unreadable(Unreadable { why, fix: unreadable::fix(path) })
 }
 
 fn path_of(paths: &AwsPaths, settings: &Path, file: SourceFile) -> String {

@@ -19,17 +19,18 @@ use super::saves::Saves;
 use super::service_manager::{ServiceManager, how_to_restart};
 use super::sessions::SessionWork;
 use super::state::{Recovered, StateFiles, Unavailable};
-use super::{Refused, Start, aws_paths, cache_paths, daemon_environment, now, path_of, status};
+use super::{Refused, Start, aws_paths, cache_paths, daemon_environment, now, path_of, settled_reading, status};
 use crate::adapters::mint::Minter;
 use crate::adapters::watch::FileWatcher;
 use crate::adapters::{clock, ntp};
 use crate::core::clock::{Clock, Sample};
 use crate::core::doctor::FileRemarks;
-use crate::core::inputs::AwsInputs;
+use crate::core::inputs::{AwsInputs, Reading};
 use crate::core::keeper::{
     Action, Disturbance, Event, Keeper, LogLevel, LogLine, Login, NtpOrder, Outcome, Ticket, Wants,
 };
 use crate::core::location::AwsPaths;
+use crate::core::profile::SourceFile;
 use crate::core::service::environment;
 use crate::core::time::AwsTime;
 use crate::core::timekeeping::TimeKeeping;
@@ -64,7 +65,7 @@ struct Daemon {
     sessions: SessionWork,
     callers: Callers,
     /// Requests whose files are looked at on the disk.
-    looks: JoinSet<(Incoming, bool)>,
+    looks: JoinSet<Look>,
     ntp: JoinSet<Event>,
     clock_facts: ClockFacts,
     notices: PersonNotices,
@@ -76,6 +77,14 @@ struct Daemon {
     manager: ServiceManager,
     program: Option<ProgramStatus>,
     started_at: AwsTime,
+}
+
+/// What was found on the disk for a request.
+enum Look {
+    /// Whether the caller's paths lead to the files that this daemon watches.
+    Whose(Incoming, bool),
+    /// The files as they are now.
+    Files(Incoming, AwsPaths, Vec<(SourceFile, Reading)>),
 }
 
 /// An order that has ended.
@@ -158,7 +167,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
         daemon.carry_out();
         tokio::select! {
             Some(request) = incoming.recv() => daemon.take_request(request),
-            Some(Ok((request, same))) = daemon.looks.join_next() => daemon.looked(request, same),
+            Some(Ok(look)) = daemon.looks.join_next() => daemon.looked(look),
             Some(found) = daemon.clock_facts.found() => daemon.clock_looked_at(found),
             Some(Ok(event)) = daemon.ntp.join_next() => daemon.keeper.handle(event, now()),
             Some(ended) = daemon.calls.join_next() => daemon.ended(ended),
@@ -341,18 +350,47 @@ impl Daemon {
     fn take_request(&mut self, incoming: Incoming) {
         // What isn't understood is not asked whose files it means.
         if requests::same_files(&incoming.request, &self.paths) || requests::understand(&incoming.request).is_err() {
-            return self.serve(incoming);
+            return self.begin(incoming);
         }
         let (request, paths) = (incoming.request.clone(), self.paths.clone());
-        self.looks.spawn_blocking(move || (incoming, requests::same_files_on_disk(&request, &paths)));
+        self.looks.spawn_blocking(move || Look::Whose(incoming, requests::same_files_on_disk(&request, &paths)));
     }
 
-    fn looked(&mut self, incoming: Incoming, same: bool) {
-        if same {
+    fn looked(&mut self, look: Look) {
+        match look {
+            Look::Whose(incoming, true) => self.begin(incoming),
+            Look::Whose(incoming, false) => {
+                let error = requests::wrong_files(&incoming.request, &self.paths);
+                let _ = incoming.reply.send(wire::answer_error(&error));
+            }
+            Look::Files(incoming, paths, readings) => {
+                if paths == self.paths {
+                    self.take_readings(readings);
+                }
+                self.serve(incoming);
+            }
+        }
+    }
+
+    /// Serves a request, after one more look at the files where their news would change the answer: events may be late, and some
+    /// file systems have none.
+    fn begin(&mut self, incoming: Incoming) {
+        let needs_look = match requests::understand(&incoming.request) {
+            Ok(Asked::Keeper(_, Wants::Renewal)) => true,
+            Ok(Asked::Keeper(name, _) | Asked::Code(name, _) | Asked::Login { name: Some(name), .. }) => {
+                !self.keeper.has_plan(&name)
+            }
+            _ => false,
+        };
+        if !needs_look {
             return self.serve(incoming);
         }
-        let error = requests::wrong_files(&incoming.request, &self.paths);
-        let _ = incoming.reply.send(wire::answer_error(&error));
+        let paths = self.paths.clone();
+        self.looks.spawn_blocking(move || {
+            let files = [(SourceFile::Config, &paths.config), (SourceFile::Credentials, &paths.credentials)];
+            let readings = files.into_iter().filter_map(|(file, path)| Some((file, settled_reading(path)?))).collect();
+            Look::Files(incoming, paths, readings)
+        });
     }
 
     fn serve(&mut self, Incoming { request, reply }: Incoming) {

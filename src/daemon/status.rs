@@ -8,10 +8,10 @@ use super::clock_document::{as_of, seconds, source};
 use crate::core::clock::Clock;
 use crate::core::doctor::Remark;
 use crate::core::keeper::{ErrorStatus, Keeper, ProfileStatus, SessionStatus, Warning};
-use crate::core::profile::{Problem, SourceFile};
+use crate::core::profile::{Lost, Problem, SourceFile};
 use crate::core::time::{AwsTime, Now};
 use crate::wire::{
-    ClockStatus, DaemonStatus, ErrorEntry, ProblemEntry, ProfileEntry, ProgramStatus, RenewalEntry, SessionEntry,
+    self, ClockStatus, DaemonStatus, ErrorEntry, ProblemEntry, ProfileEntry, ProgramStatus, RenewalEntry, SessionEntry,
     StatusDocument,
 };
 
@@ -39,17 +39,22 @@ pub(super) struct Context<'a> {
 
 pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> StatusDocument {
     let file_problems = context.file_problems.iter().map(|problem| ProblemEntry {
-        id: if problem.fatal { "aws-file-refused" } else { "aws-file-warning" }.to_owned(),
+        id: match (problem.fatal, &problem.lost) {
+            (true, Lost::Sections) => wire::UNREADABLE_FILE,
+            (true, _) => "aws-file-refused",
+            (false, _) => "aws-file-warning",
+        }
+        .to_owned(),
         message: problem.message.clone(),
         file: Some((context.path)(problem.origin.file)),
-        line: Some(problem.origin.line),
-        fix: problem.fatal.then(|| "correct the line; the profiles go on as they were until then".to_owned()),
+        line: problem.origin.line(),
+        fix: problem.fatal.then(|| problem.fix_at(&(context.path)(problem.origin.file))),
     });
     let remarks = context.remarks.iter().map(|remark| ProblemEntry {
         id: remark.id.name().to_owned(),
         message: remark.message.clone(),
         file: Some((context.path)(remark.origin.file)),
-        line: Some(remark.origin.line),
+        line: remark.origin.line(),
         fix: remark.fix.clone(),
     });
     let (profiles, sessions) = (keeper.status(now), keeper.session_status(now));

@@ -22,4 +22,5 @@ pub mod random;
 pub mod signals;
 #[cfg(feature = "daemon")]
 pub mod timer;
+pub mod unreadable;
 pub mod zone;

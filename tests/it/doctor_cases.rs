@@ -356,7 +356,7 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
     let mut inputs = AwsInputs::default();
     for (file, name) in [(SourceFile::Config, "config"), (SourceFile::Credentials, "credentials")] {
         let reading = match (case.file(name, values), case.modes.get(name).map(String::as_str)) {
-            (Some(_), Some("0000")) => Reading::Unreadable("Permission denied (os error 13)".to_owned()),
+            (Some(_), Some("0000")) => Reading::Unreadable("permission denied".to_owned().into()),
             (Some(text), _) => Reading::Bytes(Zeroizing::new(text.into_bytes())),
             (None, _) => Reading::Missing,
         };

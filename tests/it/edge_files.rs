@@ -137,3 +137,99 @@ fn a_profile_of_the_settings_is_kept_like_any_other_and_shown_with_its_line() {
     let output = machine.run(&["plan", "own"]);
     assert!(stderr(&output).contains(&format!("{file}:4: ")) && stderr(&output).contains("did you mean \"base\"?"));
 }
+
+/// Exit code and what stderr says.
+fn ends(machine: &Machine, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = machine.run(arguments);
+    (output.status.code(), stderr(&output))
+}
+
+#[test]
+fn one_bad_line_takes_no_other_profile_away() {
+    let mut machine = Machine::new();
+    let config = machine.read(".aws/config");
+    let bad = "[profile torn]\nrole_arn arn:aws:iam::1:role/x\nsource_profile = base\n";
+    machine.write(".aws/config", &format!("{bad}{config}"));
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    let problems = &machine.status()["problems"];
+    assert_eq!((problems[0]["id"].as_str(), problems[0]["line"].as_u64()), (Some("aws-file-refused"), Some(2)));
+    assert_eq!(machine.run(&["status"]).status.code(), Some(1));
+    for command in ["credential-process", "renew", "login", "plan", "doctor"] {
+        let output = machine.run(&[command, "torn"]);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+        assert_eq!(output.status.code(), Some(1), "{command}: {said}");
+        assert!(said.contains(".aws/config:2"), "{command}: {said}");
+    }
+    let shown = machine.run(&["profiles", "--json"]);
+    let document: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown.status.code(), Some(1));
+    assert!(document["problems"][0]["fatal"] == true && document["problems"][0]["line"] == 2);
+    assert!(document["profiles"].as_array().unwrap().iter().any(|profile| profile["name"] == "app"));
+}
+
+#[test]
+fn a_profile_that_a_broken_header_may_hide_is_not_called_missing() {
+    let mut machine = Machine::new();
+    let config = machine.read(".aws/config");
+    machine.write(".aws/config", &config.replace("[profile app]", "[profile app"));
+    machine.start();
+    assert_eq!(machine.whose("mid"), Ok(role("Mid")));
+    for command in ["credential-process", "renew", "login", "plan", "status"] {
+        let (exit, said) = ends(&machine, &[command, "app"]);
+        assert_eq!(exit, Some(1), "{command}: {said}");
+        assert!(said.contains(".aws/config:") && said.contains("\"]\""), "{command}: {said}");
+    }
+    // Corrected without anybody telling the daemon: who asks is answered by the files as they are.
+    machine.write(".aws/config", &config);
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+}
+
+#[test]
+fn files_that_are_none_leave_the_other_files_profiles() {
+    let mut machine = Machine::new();
+    let (config, credentials) = (machine.read(".aws/config"), machine.read(".aws/credentials"));
+    let key = format!("{}{}", credentials, config.replace("[profile ", "["));
+    std::fs::remove_file(machine.path(".aws/config")).unwrap();
+    std::fs::create_dir(machine.path(".aws/config")).unwrap();
+    machine.write(".aws/credentials", &key);
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    for command in ["credential-process", "renew", "login", "plan", "status", "doctor"] {
+        let output = machine.run(&[command, "gone"]);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+        assert_eq!(output.status.code(), Some(1), "{command}: {said}");
+        assert!(said.contains("directory"), "{command}: {said}");
+    }
+    let status = machine.status();
+    let problem = &status["problems"][0];
+    assert_eq!(problem["id"], "aws-file-unreadable");
+    assert!(problem["fix"].as_str().is_some_and(|fix| fix.starts_with("rmdir ")), "{problem}");
+}
+
+#[test]
+fn the_null_device_is_no_file() {
+    let machine = Machine::new();
+    let plan = |variable: &str| {
+        let output = machine.companion().args(["plan", "base"]).env(variable, "/dev/null").output().unwrap();
+        (output.status.code(), stderr(&output))
+    };
+    assert_eq!(plan("AWS_CONFIG_FILE"), (Some(0), String::new()));
+    assert_eq!(plan("AWS_SHARED_CREDENTIALS_FILE").0, Some(4));
+}
+
+#[test]
+fn settings_comments_and_blanks_may_be_indented_in_any_way() {
+    let machine = Machine::new();
+    machine.write(
+        ".aws/config",
+        "[profile a]\r\r\n    # the admin role\r\r\n    role_arn = R\u{a0}\r\r\n\u{a0}\r\r\n    source_profile: \u{2009}base\r\r\n\
+         [profile 'x y'] /* old */\r\r\n  credential_process = sh -c 'true ; cat x'\r\r\n",
+    );
+    let plan = |profile: &str| -> serde_json::Value {
+        serde_json::from_slice(&machine.run(&["plan", profile, "--json"]).stdout).unwrap()
+    };
+    let a = plan("a");
+    assert_eq!((a["steps"][1]["role_arn"].as_str(), a["steps"][0]["profile"].as_str()), (Some("R"), Some("base")));
+    assert_eq!(plan("x y")["steps"][0]["command"], "sh -c 'true ; cat x'");
+}

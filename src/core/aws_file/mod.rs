@@ -1,19 +1,26 @@
-//! The AWS config and credentials files, read as the SDKs' shared specification says.
+//! The AWS config and credentials files, read so that every profile that works in the AWS tools works here.
 //!
-//! Two steps: [`Document`] is one file as a table of lines over its original bytes, which knows what each line is and
-//! where its parts stand; [`load`] merges the documents of both files into [`Profiles`](crate::core::profile::Profiles). The rules that look arbitrary
-//! are the specification's; its test cases, which the crate aws-runtime ships, all pass (`tests/it/aws_file_cases.rs`).
+//! [`Document`] is one file as a table of lines over its original bytes, [`FileSections`] what its sections say, and [`merge`]
+//! puts both files together. The SDKs' shared specification is the base, and its test cases, which the crate aws-runtime ships,
+//! all hold (`tests/it/aws_file_cases.rs`); where they are silent, botocore's reading counts. A line of which nothing can be made
+//! costs that line alone. `docs/reading-aws-files.md` lists where other programs read a file differently.
 
 mod document;
-mod merge;
+mod header;
+mod read;
+mod settings;
 
-pub use document::{Document, Line, LineKind};
-pub use merge::load;
+pub use document::{Document, Fault, Line, LineKind, Written};
+pub use read::{FileSections, Kind, load, merge};
 
-/// White space by the specification: nothing else is, no-break spaces and the like are part of the value.
-const WHITESPACE: [char; 2] = [' ', '\t'];
+use header::words;
 
-/// Names are made of these characters, so that they need no quoting anywhere.
+/// White space as Python's `str.strip` and `\s` take it: Unicode's, and the four separators of ASCII.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+/// Settings have names of these characters; others are ignored.
 fn is_identifier(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-/.%@:+".contains(c))
 }

@@ -250,7 +250,7 @@ impl<'a> Case<'a> {
 
     /// A line of a file: `/home/me/.aws/credentials:3`.
     pub fn at(&self, origin: Origin) -> String {
-        format!("{}:{}", self.path(origin.file), origin.line)
+        origin.at(&self.path(origin.file))
     }
 
     /// The path of a file.

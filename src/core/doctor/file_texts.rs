@@ -13,7 +13,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         [(SourceFile::Config, &case.evidence.config_text), (SourceFile::Credentials, &case.evidence.credentials_text)]
     {
         let Some(text) = text else { continue };
-        let document = Document::parse(text);
+        let document = Document::parse(text.as_bytes());
         byte_order_mark(case, file, text, findings);
         duplicated(case, file, &document, findings);
         comments(case, file, &document, findings);
@@ -89,7 +89,7 @@ fn twice(case: &Case<'_>, file: SourceFile, what: &str, (first, second): (usize,
 /// CLI it is part of the value.
 fn comments(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings: &mut Findings) {
     for (at, line) in document.lines().iter().enumerate() {
-        let LineKind::Property { key, value } = &line.kind else { continue };
+        let LineKind::Property { key, value, .. } = &line.kind else { continue };
         let rest = document.slice(&(value.end..line.bytes.end)).trim();
         if !rest.starts_with(['#', ';']) {
             continue;

@@ -6,7 +6,7 @@ use crate::core::fix::{Fix, word};
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::PlanErrorCode;
 use crate::core::printable::printable;
-use crate::core::profile::{Origin, SourceFile};
+use crate::core::profile::{Lost, RefusedBy, SourceFile};
 
 const IDS: [Id; 4] = [Id::FilePermissions, Id::FilesElsewhere, Id::ProfileBroken, Id::DaemonEnvironmentDiffers];
 
@@ -149,6 +149,10 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
         if is_unreadable {
             continue;
         }
+        // What botocore alone refuses, and nothing is lost for, is found by `file_texts`.
+        if problem.lost == Lost::Nothing && problem.refused_by == RefusedBy::Botocore {
+            continue;
+        }
         let place = case.at(problem.origin);
         findings.add(
             Finding::new(
@@ -157,14 +161,22 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
                 format!("not every program can read {}", printable(&case.path(problem.origin.file))),
             )
             .evidence(format!("{place}: {}", printable(&problem.message)))
-            // JavaScript and Go programs pass the line over.
-            .evidence(if botocore_reads(case, problem.origin) {
-                "Java and Rust programs, and evercred, refuse the whole file for it, as their specification says; boto3 and the AWS CLI \
-                 read it"
-            } else {
-                "boto3, the AWS CLI, Java and Rust programs, and evercred, refuse the whole file for it"
+            .evidence(match problem.refused_by {
+                RefusedBy::Specification => {
+                    "Java and Rust programs refuse the whole file for it; boto3, the AWS CLI and evercred read it"
+                }
+                RefusedBy::Both => {
+                    "boto3, the AWS CLI, Java and Rust programs refuse the whole file for it; evercred reads the other lines"
+                }
+                RefusedBy::Botocore => {
+                    "boto3 and the AWS CLI refuse the whole file for it; evercred reads the other lines"
+                }
+                RefusedBy::Nobody => "evercred can't read it, and reads the other file",
             })
-            .fix(Fix::advice(format!("Correct {place}."))),
+            .fix(match &problem.fix {
+                Some(fix) => Fix::advice(fix.clone()),
+                None => Fix::advice(format!("Correct {place}.")),
+            }),
         );
     }
     let (Some(profile), Some(Err(error))) = (&case.profile, &case.plan) else { return };
@@ -245,9 +257,14 @@ fn ignored_section(case: &Case<'_>, profile: &str) -> Option<(String, Fix)> {
         SourceFile::Credentials if is_prefixed => {
             Fix::advice(format!("Write [{name}] in the place of [profile {name}] at {place}."))
         }
+        SourceFile::Config => {
+            let quote = if profile.contains('\'') { '"' } else { '\'' };
+            Fix::advice(format!(
+                "Write [profile {quote}{name}{quote}] at {place}: boto3, the AWS CLI and evercred read it."
+            ))
+        }
         _ => Fix::advice(format!(
-            "Give the profile at {place} a name without blanks and quotation marks: boto3 and the AWS CLI read it as it is, other \
-             SDKs and evercred do not."
+            "Give the profile at {place} a name without blanks, which every program reads: boto3 and the AWS CLI alone read this one."
         )),
     };
     Some((format!("{place}: {}", printable(&problem.message)), fix))
@@ -259,17 +276,6 @@ fn ignored_part(case: &Case<'_>, findings: &mut Findings) {
     let Some((said, fix)) = ignored_section(case, profile) else { return };
     let title = format!("a section that may be meant for profile \"{}\" is ignored", printable(profile));
     findings.add(Finding::new(Id::ProfileBroken, Severity::Warning, title).evidence(said).fix(fix));
-}
-
-/// Whether boto3 and the AWS CLI read a line that the SDKs' specification forbids: `configparser` takes a colon for an equals sign,
-/// and a first setting that is indented.
-fn botocore_reads(case: &Case<'_>, origin: Origin) -> bool {
-    let text = match origin.file {
-        SourceFile::Config => case.evidence.config_text.as_ref(),
-        _ => case.evidence.credentials_text.as_ref(),
-    };
-    let line = text.and_then(|text| text.lines().nth(origin.line.checked_sub(1)? as usize));
-    line.is_some_and(|line| !line.starts_with('[') && line.contains([':', '=']))
 }
 
 /// The daemon keeps other files, or goes another way to AWS.

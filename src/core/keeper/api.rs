@@ -38,6 +38,8 @@ pub enum Event {
         /// The `sso-session` sections, whether a profile names them or not.
         sso_sessions: BTreeMap<String, SsoSession>,
     },
+    /// Why a profile that has no plan may be in the files all the same: a file, or a section header, can't be read.
+    UnreadableFiles(Option<PlanError>),
     /// The settings were read.
     Settings(KeeperSettings),
     /// Somebody asks for a profile's credentials and waits for the answer.
@@ -342,6 +344,8 @@ pub struct Refusal {
 pub enum RefusalKind {
     /// There is no such profile.
     MissingProfile,
+    /// A file, or a line of it, can't be read, and what is asked for may be there.
+    UnreadableFile,
     /// A person must log in.
     NeedsLogin,
     /// Everything else.

@@ -9,7 +9,7 @@ use crate::core::aws_error::{ErrorClass, PROCESS_FAILED};
 use crate::core::credential::Credentials;
 use crate::core::fix::evercred;
 use crate::core::nearest::did_you_mean;
-use crate::core::plan::{NodeKey, PlanErrorCode, Source};
+use crate::core::plan::{NodeKey, PlanError, PlanErrorCode, Source};
 use crate::core::time::{BootTime, Now};
 
 /// Nobody waits longer: SDKs give up on their helper at about this time.
@@ -93,14 +93,12 @@ impl Keeper {
         let route = match self.profiles.get(name) {
             Some(Ok(route)) => route,
             Some(Err(error)) => {
-                let missing = error.code == PlanErrorCode::MissingProfile;
-                let kind = if missing { RefusalKind::MissingProfile } else { RefusalKind::Failed };
-                return refuse(kind, error.message.clone(), Some(evercred("plan", name)));
+                return Some(Answer::Refused(no_plan(name, error)));
             }
             None => {
                 let hint = did_you_mean(name, self.profiles.keys().map(String::as_str));
                 let message = format!("profile \"{name}\" is in no AWS file{hint}");
-                return refuse(RefusalKind::MissingProfile, message, Some("evercred profiles".to_owned()));
+                return Some(Answer::Refused(self.not_found(name, message)));
             }
         };
         if let Some(source) =
@@ -175,6 +173,22 @@ impl Keeper {
         refuse(RefusalKind::Failed, message, Some(format!("try again, and look at: {}", evercred("status", name))))
     }
 
+    /// Whether the files say how to get a profile's credentials.
+    pub fn has_plan(&self, profile: &str) -> bool {
+        matches!(self.profiles.get(profile), Some(Ok(_)))
+    }
+
+    /// The refusal of a name that is not found: while a file can't be read it may be there.
+    pub(super) fn not_found(&self, name: &str, message: String) -> Refusal {
+        match &self.unreadable {
+            Some(error) => {
+                let message = format!("{}; \"{name}\" was not found", error.message);
+                Refusal { kind: RefusalKind::UnreadableFile, message, fix: error.fix.clone() }
+            }
+            None => Refusal { kind: RefusalKind::MissingProfile, message, fix: Some("evercred profiles".to_owned()) },
+        }
+    }
+
     /// The error that keeps a chain from going on, once there is nothing left to wait for.
     fn stuck(&self, route: &Route, waiting: &Waiting, now: Now) -> Option<&ErrorStatus> {
         let nodes = || route.keys.iter().filter_map(|key| self.nodes.get(key));
@@ -204,6 +218,17 @@ impl Keeper {
                 || ended.saturating_sub(waiting.ended) < FAILURES_WHILE_WAITING);
         if patient { None } else { Some(&failure.error) }
     }
+}
+
+/// The refusal of a profile without a plan.
+pub(super) fn no_plan(name: &str, error: &PlanError) -> Refusal {
+    let kind = match error.code {
+        PlanErrorCode::MissingProfile => RefusalKind::MissingProfile,
+        PlanErrorCode::UnreadableFile => RefusalKind::UnreadableFile,
+        _ => RefusalKind::Failed,
+    };
+    let fix = error.fix.clone().unwrap_or_else(|| evercred("plan", name));
+    Refusal { kind, message: error.message.clone(), fix: Some(fix) }
 }
 
 /// Why a source can't be used by a daemon, and what to do.

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::api::{Action, Answer, CallerId, ErrorStatus, Refusal, RefusalKind, Wants};
-use super::callers::Waiting;
+use super::callers::{Waiting, no_plan};
 use super::node::{Forced, Lack, Node};
 use super::session_api::SignOutEnd;
 use super::session_ends::TOLD_BEFORE;
@@ -88,7 +88,7 @@ impl Keeper {
             }
             Some(Err(error)) => match session() {
                 Some(key) => Ok(Login::SignIn(key)),
-                None => refuse(RefusalKind::Failed, error.message.clone(), evercred("plan", name)),
+                None => Err(no_plan(name, error)),
             },
             None => match session() {
                 Some(key) => Ok(Login::SignIn(key)),
@@ -98,7 +98,7 @@ impl Keeper {
                         self.profiles.keys().map(String::as_str).chain(sessions.iter().map(|(label, _)| *label));
                     let hint = did_you_mean(name, names);
                     let message = format!("no profile and no SSO session is called \"{name}\" in the AWS files{hint}");
-                    refuse(RefusalKind::MissingProfile, message, "evercred profiles".to_owned())
+                    Err(self.not_found(name, message))
                 }
             },
         }

@@ -62,6 +62,8 @@ pub struct Keeper {
     rng: Rng,
     memory: Memory,
     profiles: BTreeMap<String, Result<Route, PlanError>>,
+    /// Why a profile that is not among them may be in the files all the same.
+    unreadable: Option<PlanError>,
     nodes: BTreeMap<NodeKey, Node>,
     waiting: BTreeMap<CallerId, Waiting>,
     /// Profiles that were asked for while the time was only guessed.
@@ -156,6 +158,7 @@ impl Keeper {
             rng: Rng::new(seed),
             memory,
             profiles: BTreeMap::new(),
+            unreadable: None,
             nodes: BTreeMap::new(),
             waiting: BTreeMap::new(),
             guessed: BTreeSet::new(),
@@ -190,6 +193,7 @@ impl Keeper {
         self.look_at_clocks(now);
         match event {
             Event::Plans { profiles, sso_sessions } => self.take_plans(profiles, sso_sessions, now),
+            Event::UnreadableFiles(why) => self.unreadable = why,
             Event::Settings(settings) => {
                 self.settings = settings;
                 for held in self.nodes.values_mut().filter_map(|node| node.held.as_mut()) {

@@ -301,5 +301,5 @@ fn half_a_key(view: View<'_>) -> Result<(), PlanError> {
 }
 
 pub(super) fn error(code: PlanErrorCode, message: String, origin: Origin) -> PlanError {
-    PlanError { code, message, origin: Some(origin), kind: None }
+    PlanError { code, message, origin: Some(origin), fix: None, kind: None }
 }

@@ -11,7 +11,7 @@ mod step;
 pub use context::PlanContext;
 pub use document::{kind, plan_document, stated_kind, step_type};
 pub use helper_line::{helper_profile, program_of};
-pub use resolve::{missing_profile, resolve, resolve_all, resolve_sso_sessions};
+pub use resolve::{missing_profile, resolve, resolve_all, resolve_sso_sessions, unreadable_files};
 pub use step::{
     AssumeRole, Endpoint, NodeKey, Plan, RenewAs, Service, SessionToken, Source, SsoRole, StatedExpiry, StaticKeys,
     Step, WebIdentity,
@@ -28,6 +28,8 @@ pub struct PlanError {
     pub message: String,
     /// Where it is wrong.
     pub origin: Option<Origin>,
+    /// The command that fixes it; without one the line is to be corrected.
+    pub fix: Option<String>,
     /// What kind of credentials the profile's settings point to, as far as they say.
     pub kind: Option<&'static str>,
 }
@@ -36,7 +38,7 @@ pub struct PlanError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PlanErrorCode {
-    /// The profile is in no file.
+    /// No section of that name is in the files.
     MissingProfile,
     /// The chain of source profiles never ends.
     ProfileLoop,
@@ -50,6 +52,6 @@ pub enum PlanErrorCode {
     UnknownSource,
     /// Nothing in the profile says how to get credentials.
     NoCredentials,
-    /// The files could not be read.
+    /// A file, or a line of it, can't be read, and what is asked for may be there.
     UnreadableFile,
 }

@@ -8,7 +8,7 @@ use super::look::{Found, Look, Signer, View, error, sso_session};
 use super::session_length::{LONGEST_CHAINED, LONGEST_OF_ROLE, LONGEST_OF_USER, SHORTEST};
 use super::{AssumeRole, Endpoint, Plan, PlanError, PlanErrorCode, RenewAs, SessionToken, Source, Step};
 use crate::core::nearest::did_you_mean;
-use crate::core::profile::{Profiles, Section, SourceFile, Value};
+use crate::core::profile::{Problem, Profiles, Section, SectionKind, SourceFile, Value};
 use crate::core::session::SsoSession;
 
 /// How long an MFA session lives unless something else is set.
@@ -45,16 +45,46 @@ pub fn resolve_sso_sessions(profiles: &Profiles, context: &PlanContext) -> BTree
 /// # Errors
 /// The files don't say how, or say it wrongly: a sentence with its place.
 pub fn resolve(profiles: &Profiles, name: &str, context: &PlanContext) -> Result<Plan, PlanError> {
-    if let Some(problem) = profiles.problems.iter().find(|problem| problem.fatal) {
-        return Err(PlanError {
-            code: PlanErrorCode::UnreadableFile,
-            message: format!("profile \"{name}\" can't be read, as the SDKs refuse the file: {}", problem.message),
-            origin: Some(problem.origin),
-            kind: None,
-        });
-    }
     let section = profiles.profiles.get(name).ok_or_else(|| missing_profile(profiles, name))?;
-    plan_of(section, profiles, context).map_err(|error| PlanError { kind: stated_kind(section), ..error })
+    plan_of(section, profiles, context)
+        .map_err(|error| PlanError { kind: stated_kind(section), ..blamed(profiles, section, error) })
+}
+
+/// An error that may come of a line or a file that can't be read is that one's: correcting it comes first.
+fn blamed(profiles: &Profiles, section: &Section, error: PlanError) -> PlanError {
+    let mut section = Some(section);
+    let mut visited = HashSet::new();
+    let mut problem = None;
+    while let Some(here) = section.filter(|here| problem.is_none() && visited.insert(here.name.as_str())) {
+        let session = here.get("sso_session").and_then(|name| profiles.torn(SectionKind::SsoSession, &name.text));
+        problem = profiles.torn(SectionKind::Profile, &here.name).or(session);
+        section = here.get("source_profile").and_then(|name| profiles.profiles.get(&name.text));
+    }
+    let lacks_something = matches!(
+        error.code,
+        PlanErrorCode::MissingSource | PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic
+    );
+    let problem = problem.or_else(|| profiles.hiding().filter(|_| lacks_something));
+    match problem {
+        Some(problem) => unreadable(problem, &error.message),
+        None => error,
+    }
+}
+
+/// Why a section that is not found may be in the files all the same.
+pub fn unreadable_files(profiles: &Profiles) -> Option<PlanError> {
+    profiles.hiding().map(|problem| PlanError { message: problem.message.clone(), ..unreadable(problem, "") })
+}
+
+/// Something that is not found, or not whole, may be in what could not be read.
+fn unreadable(problem: &Problem, what: &str) -> PlanError {
+    PlanError {
+        code: PlanErrorCode::UnreadableFile,
+        message: format!("{}; {what}", problem.message),
+        origin: Some(problem.origin),
+        fix: problem.fix.clone(),
+        kind: None,
+    }
 }
 
 fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext) -> Result<Plan, PlanError> {
@@ -78,13 +108,17 @@ fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext) -> Res
     Ok(Plan { profile: section.name.clone(), steps, endpoint, renew, notes })
 }
 
-/// The error for a profile that is in no file.
+/// The error for a profile that is not found: while a file can't be read it may be there.
 pub fn missing_profile(profiles: &Profiles, name: &str) -> PlanError {
     let hint = did_you_mean(name, profiles.profiles.keys().map(String::as_str));
+    if let Some(problem) = profiles.hiding() {
+        return unreadable(problem, &format!("profile \"{name}\" was not found{hint}"));
+    }
     PlanError {
         code: PlanErrorCode::MissingProfile,
         message: format!("profile \"{name}\" is in no AWS file{hint}"),
         origin: None,
+        fix: None,
         kind: None,
     }
 }

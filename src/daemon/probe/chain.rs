@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use super::{Prober, answer};
 use crate::adapters::ask::{Asker, Caller};
-use crate::adapters::file as person_file;
 use crate::adapters::mint::Minter;
 use crate::core::aws_error;
 use crate::core::credential::Credentials;
@@ -20,9 +19,7 @@ use crate::core::secret::Secret;
 use crate::core::session::{CachedToken, Found, Session};
 use crate::core::time::AwsTime;
 use crate::daemon::folders::Folders;
-use crate::daemon::{
-    LARGEST_FILE, aws_paths, cache_paths, daemon_environment, now, plan_context, read_settings, reading,
-};
+use crate::daemon::{aws_paths, cache_paths, daemon_environment, now, plan_context, read_settings, reading};
 use crate::platform::environment::Environment;
 
 /// Carries out the plan of one profile.
@@ -57,7 +54,7 @@ fn ready(own: &Environment, settings_file: Option<PathBuf>, profile: &str) -> Re
     let paths = aws_paths(&environment)?;
     let mut inputs = AwsInputs::default();
     for (file, path) in [(SourceFile::Config, &paths.config), (SourceFile::Credentials, &paths.credentials)] {
-        let _ = inputs.take(file, reading(person_file::read(path, LARGEST_FILE)));
+        let _ = inputs.take(file, reading(path));
     }
     let profiles = settings.over(inputs.profiles());
     let plan = plan::resolve(&profiles, profile, &plan_context(&environment)).map_err(|error| error.message)?;

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Daemon;
-use crate::adapters::file as person_file;
 use crate::adapters::watch::{FileChange, FileContent};
 use crate::core::doctor;
 use crate::core::inputs::{AwsInputs, Change, Reading};
 use crate::core::keeper::Event;
-use crate::core::plan::{self, Plan, PlanContext, PlanError, Source, Step};
+use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode, Source, Step};
 use crate::core::profile::SourceFile;
 use crate::core::settings::Settings;
-use crate::daemon::{LARGEST_FILE, aws_paths, cache_paths, daemon_environment, now, path_of, plan_context, reading};
+use crate::daemon::{
+    aws_paths, cache_paths, daemon_environment, now, path_of, plan_context, reading, unreadable_reading,
+};
 use crate::wire::ProblemEntry;
 
 impl Daemon {
@@ -20,14 +21,14 @@ impl Daemon {
         for (file, path) in
             [(SourceFile::Config, &self.paths.config), (SourceFile::Credentials, &self.paths.credentials)]
         {
-            let _ = self.inputs.take(file, reading(person_file::read(path, LARGEST_FILE)));
+            let _ = self.inputs.take(file, reading(path));
         }
     }
 
     pub(super) fn make_plans(&mut self) {
         for problem in self.inputs.problems() {
             let place = path_of(&self.paths, &self.start.folders.settings_file, problem.origin.file);
-            tracing::warn!("{place}:{}: {}", problem.origin.line, problem.message);
+            tracing::warn!("{}: {}", problem.origin.at(&place), problem.message);
         }
         let all = self.start.settings.over(self.inputs.profiles());
         let context = PlanContext {
@@ -35,7 +36,11 @@ impl Daemon {
             ..plan_context(&self.environment)
         };
         let (profiles, sso_sessions) = (plan::resolve_all(&all, &context), plan::resolve_sso_sessions(&all, &context));
+        let profiles = profiles.into_iter().map(|(name, plan)| (name, plan.map_err(|error| self.placed(error))));
+        let profiles = profiles.collect();
         let token_files = token_files(&profiles);
+        let unreadable = plan::unreadable_files(&all).map(|error| self.placed(error));
+        self.keeper.handle(Event::UnreadableFiles(unreadable), now());
         self.keeper.handle(Event::Plans { profiles, sso_sessions }, now());
         self.keeper.handle(Event::Home(context.home_endpoint(&all)), now());
         let files = self.keeper.session_files();
@@ -44,6 +49,19 @@ impl Daemon {
             self.token_files = token_files;
             self.watcher.set_paths(self.watched());
         }
+    }
+
+    /// An error with the file and the line in its message: who hears of it has not read the files.
+    fn placed(&self, error: PlanError) -> PlanError {
+        let Some(origin) = error.origin else { return error };
+        let path = path_of(&self.paths, &self.start.folders.settings_file, origin.file);
+        let fix = match error.code {
+            PlanErrorCode::UnreadableFile => {
+                error.fix.or_else(|| Some(format!("correct {path}, line {}", origin.line)))
+            }
+            _ => error.fix,
+        };
+        PlanError { message: format!("{}: {}", origin.at(&path), error.message), fix, ..error }
     }
 
     /// Looks at the keys in the files. `by_change`: a person has just changed one of them.
@@ -64,7 +82,7 @@ impl Daemon {
         let found = match content {
             FileContent::Missing => Reading::Missing,
             FileContent::Text(bytes) => Reading::Bytes(bytes),
-            FileContent::Unreadable(why) => Reading::Unreadable(why),
+            FileContent::Unreadable(why) => unreadable_reading(&path, why),
         };
         if let Some(token_file) = self.token_files.get(&path) {
             // What is in it is read when it is needed.
@@ -88,11 +106,20 @@ impl Daemon {
             tracing::info!("{} has changed", path.display());
             self.make_plans();
             self.look_for_mistakes(true);
-        } else if changes.contains(&Change::Rejected)
-            && let Some(problem) = self.inputs.problems().iter().rfind(|problem| problem.fatal)
-        {
-            let message = &problem.message;
-            tracing::warn!("{}:{}: {message}; the profiles go on as they were", path.display(), problem.origin.line);
+        } else if changes.contains(&Change::Rejected) {
+            tracing::warn!("{} can't be read any more; its profiles stay as they were", path.display());
+            self.make_plans();
+        }
+    }
+
+    /// Takes in what a look at the files has found.
+    pub(super) fn take_readings(&mut self, readings: Vec<(SourceFile, Reading)>) {
+        let changes: Vec<Change> =
+            readings.into_iter().map(|(file, reading)| self.inputs.take(file, reading)).collect();
+        if changes.iter().any(|change| *change != Change::None) {
+            tracing::info!("an AWS file has changed");
+            self.make_plans();
+            self.look_for_mistakes(true);
         }
     }
 
@@ -102,7 +129,7 @@ impl Daemon {
         let parsed = match found {
             Reading::Missing if self.start.folders.settings_file_is_named => Err(("the file is gone".to_owned(), None)),
             Reading::Missing => Ok(Settings::default()),
-            Reading::Unreadable(why) => Err((why, None)),
+            Reading::Unreadable(unreadable) => Err((unreadable.why, None)),
             Reading::Bytes(bytes) => {
                 Settings::parse_bytes(&bytes).map_err(|error| (error.message(), u32::try_from(error.line()).ok()))
             }

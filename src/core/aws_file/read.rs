@@ -1,0 +1,428 @@
+//! What the sections of the files say: which of them count, and which value wins.
+
+use std::collections::BTreeMap;
+
+use super::header::{Header, header};
+use super::{Document, Fault, LineKind, Written, is_blank, is_identifier};
+use crate::core::profile::{Lost, Origin, Problem, Profiles, RefusedBy, Section, SectionKind, SourceFile, Value};
+
+pub use crate::core::profile::SectionKind as Kind;
+
+/// What the sections of one file say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileSections {
+    /// The sections by kind and name.
+    pub sections: BTreeMap<(SectionKind, String), Section>,
+    /// What is wrong with the file.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads both files (`None`: there is no such file) and merges them.
+pub fn load(config: Option<&str>, credentials: Option<&str>) -> Profiles {
+    let read =
+        |file, text: Option<&str>| text.map(|text| FileSections::read(file, text.as_bytes())).unwrap_or_default();
+    merge([read(SourceFile::Config, config), read(SourceFile::Credentials, credentials)])
+}
+
+/// Puts the config file and the credentials file together: what the latter says wins, setting by setting, as in botocore and the
+/// Rust SDK.
+pub fn merge(files: [FileSections; 2]) -> Profiles {
+    let mut merged = Profiles::default();
+    for file in files {
+        merged.problems.extend(file.problems);
+        for ((kind, name), section) in file.sections {
+            let target = match kind {
+                SectionKind::Profile => &mut merged.profiles,
+                SectionKind::SsoSession => &mut merged.sso_sessions,
+                SectionKind::Services => &mut merged.services,
+            };
+            match target.get_mut(&name) {
+                Some(existing) => existing.settings.extend(section.settings),
+                None => {
+                    target.insert(name, section);
+                }
+            }
+        }
+    }
+    merged
+}
+
+impl FileSections {
+    /// Reads a file: later duplicates win over earlier ones, and `[profile default]` replaces `[default]`.
+    pub fn read(file: SourceFile, bytes: &[u8]) -> Self {
+        let document = Document::parse(bytes);
+        // In whichever order they come.
+        let is_prefixed_default = |text: &str| {
+            text.trim_matches(is_blank) != "default"
+                && matches!(header(file, text), Header::Section(SectionKind::Profile, name) if name == "default")
+        };
+        let prefixed_default = file == SourceFile::Config
+            && document.lines().iter().any(|line| match &line.kind {
+                LineKind::Section { name } => is_prefixed_default(document.slice(name)),
+                _ => false,
+            });
+        let mut reader = Reader {
+            file,
+            out: Self::default(),
+            defaults: BTreeMap::new(),
+            headers: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            current: Place::Ignored,
+            property: None,
+        };
+        if document.has_byte_order_mark() {
+            let message = "the file begins with a byte order mark: boto3 and the AWS CLI refuse the whole file for it";
+            let problem = Problem::fatal(reader.origin(0), message, Lost::Nothing, RefusedBy::Botocore);
+            reader.out.problems.push(problem);
+        }
+        for (index, line) in document.lines().iter().enumerate() {
+            let origin = reader.origin(index);
+            match &line.kind {
+                LineKind::Blank | LineKind::Comment => {}
+                LineKind::Section { name } => reader.section(document.slice(name), prefixed_default, origin),
+                LineKind::Property { key, value, written } => {
+                    reader.property(document.slice(key), document.slice(value), *written, origin);
+                }
+                LineKind::Continuation { text } => reader.continuation(document.slice(text), None, origin),
+                LineKind::Nested { text, key, value } => {
+                    let nested = (document.slice(key), document.slice(value));
+                    reader.continuation(document.slice(text), Some(nested), origin);
+                }
+                LineKind::Broken(fault) => reader.broken(*fault, origin),
+            }
+        }
+        reader.finish()
+    }
+}
+
+/// Where the lines now belong.
+#[derive(Clone)]
+enum Place {
+    Section(SectionKind, String),
+    Defaults,
+    Ignored,
+}
+
+struct Reader {
+    file: SourceFile,
+    out: FileSections,
+    /// `[DEFAULT]`.
+    defaults: BTreeMap<String, Value>,
+    /// The headers by their text, and their first lines.
+    headers: BTreeMap<String, u32>,
+    /// The keys below the header in question, and their lines.
+    keys: BTreeMap<String, u32>,
+    current: Place,
+    /// The property that continuations belong to.
+    property: Option<String>,
+}
+
+impl Reader {
+    fn origin(&self, index: usize) -> Origin {
+        Origin { file: self.file, line: u32::try_from(index + 1).unwrap_or(u32::MAX) }
+    }
+
+    fn warn(&mut self, origin: Origin, message: String) {
+        self.out.problems.push(Problem::warning(origin, message));
+    }
+
+    fn settings(&mut self) -> Option<&mut BTreeMap<String, Value>> {
+        match &self.current {
+            Place::Section(kind, name) => {
+                self.out.sections.get_mut(&(*kind, name.clone())).map(|section| &mut section.settings)
+            }
+            Place::Defaults => Some(&mut self.defaults),
+            Place::Ignored => None,
+        }
+    }
+
+    fn shown(&self) -> &str {
+        match &self.current {
+            Place::Section(_, name) => name,
+            Place::Defaults => "DEFAULT",
+            Place::Ignored => "",
+        }
+    }
+
+    /// Both stand there, and botocore refuses the whole file for the second.
+    fn twice(&mut self, what: &str, first: u32, counts: &str, origin: Origin) {
+        let message = format!(
+            "{what} is here for the second time (first in line {first}): {counts}; boto3 and the AWS CLI refuse the whole file"
+        );
+        self.out.problems.push(Problem::fatal(origin, message, Lost::Nothing, RefusedBy::Botocore));
+    }
+
+    fn section(&mut self, text: &str, prefixed_default: bool, origin: Origin) {
+        (self.property, self.current) = (None, Place::Ignored);
+        self.keys.clear();
+        let opened = header(self.file, text);
+        // Python's `configparser` knows a section by the exact text of its header, and opens [DEFAULT] as often as one likes.
+        match self.headers.get(text) {
+            Some(first) if opened != Header::Defaults => {
+                self.twice(&format!("[{text}]"), *first, "the settings of both count", origin);
+            }
+            _ => {
+                self.headers.insert(text.to_owned(), origin.line);
+            }
+        }
+        match opened {
+            Header::Section(SectionKind::Profile, name)
+                if name == "default" && prefixed_default && text.trim_matches(is_blank) == "default" =>
+            {
+                self.warn(origin, "[default] is ignored, as there is a [profile default] too".to_owned());
+            }
+            Header::Section(kind, name) => {
+                let section = || Section { name: name.clone(), origin, settings: BTreeMap::new() };
+                self.out.sections.entry((kind, name.clone())).or_insert_with(section);
+                self.current = Place::Section(kind, name);
+            }
+            Header::Defaults => self.current = Place::Defaults,
+            Header::Ignored(Some(message)) => self.warn(origin, message),
+            Header::Ignored(None) => {}
+        }
+    }
+
+    fn property(&mut self, key: &str, value: &str, written: Written, origin: Origin) {
+        self.property = None;
+        if self.settings().is_none() {
+            return;
+        }
+        let key = key.to_ascii_lowercase();
+        if !is_identifier(&key) {
+            if written == Written::Colon {
+                return self.broken(Fault::NoEqualsButColon, origin);
+            }
+            // The key is not shown: where an `=` is missing or misplaced it may be part of a secret.
+            let message = format!("a setting of [{}] has an invalid name and is ignored", self.shown());
+            return self.warn(origin, message);
+        }
+        match (self.keys.insert(key.clone(), origin.line), written) {
+            (Some(first), _) => self.twice(&key, first, "this one counts", origin),
+            (None, Written::Colon) => {
+                let message = format!(
+                    "{key} is written with \":\": only boto3, the AWS CLI and evercred read it (others: \"{}\")",
+                    Fault::NoEquals.specification()
+                );
+                let problem = Problem::fatal(origin, message, Lost::Nothing, RefusedBy::Specification);
+                self.out.problems.push(problem);
+            }
+            (None, Written::BelowValue) => {
+                let message =
+                    format!("{key} is indented: boto3 and the AWS CLI take it for a part of the value above it");
+                self.warn(origin, message);
+            }
+            (None, Written::Equals) => {}
+        }
+        let value = Value { text: value.to_owned(), origin, nested: BTreeMap::new() };
+        if let Some(settings) = self.settings() {
+            settings.insert(key.clone(), value);
+        }
+        self.property = Some(key);
+    }
+
+    fn continuation(&mut self, text: &str, nested: Option<(&str, &str)>, origin: Origin) {
+        let Some(key) = self.property.clone() else { return };
+        let Some(setting) = self.settings().and_then(|settings| settings.get_mut(&key)) else { return };
+        setting.text.push('\n');
+        setting.text.push_str(text);
+        if let Some((key, value)) = nested {
+            let nested = Value { text: value.to_owned(), origin, nested: BTreeMap::new() };
+            setting.nested.insert(key.to_ascii_lowercase(), nested);
+        }
+    }
+
+    fn broken(&mut self, fault: Fault, origin: Origin) {
+        let (lost, refused_by) = match (fault, &self.current) {
+            (Fault::NoSection, _) => (Lost::Sections, RefusedBy::Both),
+            (Fault::HeaderNotUtf8, _) => (Lost::Sections, RefusedBy::Botocore),
+            (fault, _) if fault.is_header() => (Lost::Sections, RefusedBy::Both),
+            (Fault::NestedNoName | Fault::NoEqualsButColon, Place::Section(kind, name)) => {
+                (Lost::Line(*kind, name.clone()), RefusedBy::Specification)
+            }
+            (fault, Place::Section(kind, name)) => {
+                let refused_by = if fault == Fault::NotUtf8 { RefusedBy::Botocore } else { RefusedBy::Both };
+                (Lost::Line(*kind, name.clone()), refused_by)
+            }
+            (_, Place::Defaults) => (Lost::Sections, RefusedBy::Both),
+            // In a section that nobody reads.
+            (_, Place::Ignored) => (Lost::Nothing, RefusedBy::Both),
+        };
+        let message = match fault.specification() {
+            "" => fault.meaning().to_owned(),
+            specification => format!("{} (SDKs: \"{specification}\")", fault.meaning()),
+        };
+        let before = self.out.problems.last();
+        // A text without any header is one problem, not one for each line.
+        let is_same = fault == Fault::NoSection && before.is_some_and(|problem| problem.message == message);
+        if !is_same {
+            self.out.problems.push(Problem::fatal(origin, message, lost, refused_by));
+        }
+        if fault.is_header() {
+            (self.property, self.current) = (None, Place::Ignored);
+            self.keys.clear();
+        }
+    }
+
+    fn finish(mut self) -> FileSections {
+        // What costs a line here comes before what another program alone minds.
+        self.out
+            .problems
+            .sort_by_key(|problem| problem.lost == Lost::Nothing && problem.refused_by == RefusedBy::Botocore);
+        for section in self.out.sections.values_mut() {
+            for (key, value) in &self.defaults {
+                section.settings.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        // To the SDKs it is a profile of that name.
+        if self.file == SourceFile::Credentials
+            && let Some(first) = self.headers.get("DEFAULT")
+        {
+            let name = "DEFAULT".to_owned();
+            let origin = Origin { file: self.file, line: *first };
+            let section = Section { name: name.clone(), origin, settings: self.defaults };
+            self.out.sections.insert((SectionKind::Profile, name), section);
+        }
+        self.out
+    }
+}
+
+impl Fault {
+    /// What is wrong, and what comes of it.
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::NoSection => "this line is above the first section header and is ignored",
+            Self::HeaderWithoutEnd => "this section header has no \"]\", and the lines below it are ignored",
+            Self::HeaderWithoutStart => "this section header has no \"[\", and the lines below it are ignored",
+            Self::NoEquals | Self::NoEqualsButColon => "this line has no \"=\" and is ignored",
+            Self::NoName => "this line has no name before \"=\" and is ignored",
+            Self::LooseContinuation => "this indented line has no \"=\" and no setting above it, and is ignored",
+            Self::NestedNoEquals => "this nested line has no \"=\" and is ignored",
+            Self::NestedNoName => "this nested line has no name before \"=\" and is ignored",
+            Self::NotUtf8 => "this line is not UTF-8 text and is ignored: write it anew, or save the file as UTF-8",
+            Self::HeaderNotUtf8 => {
+                "this section header is not UTF-8 text, and the lines below it are ignored: save the file as UTF-8"
+            }
+        }
+    }
+
+    /// The words of the SDKs that refuse the whole file for it.
+    fn specification(self) -> &'static str {
+        match self {
+            Self::NoSection => "Expected a profile definition",
+            Self::HeaderWithoutEnd => "Profile definition must end with ']'",
+            Self::NoEquals | Self::NoEqualsButColon | Self::HeaderWithoutStart => {
+                "Expected an '=' sign defining a property"
+            }
+            Self::NoName => "Property did not have a name",
+            Self::LooseContinuation => "Expected a property definition, found continuation",
+            Self::NestedNoEquals => "Expected an '=' sign defining a sub-property",
+            Self::NestedNoName => "Sub-property did not have a name",
+            Self::NotUtf8 | Self::HeaderNotUtf8 => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_value_knows_its_file_and_line() {
+        let profiles = load(Some("# c\n[profile a]\nregion = x\n"), Some("[a]\n\naws_access_key_id = K\n"));
+        let a = &profiles.profiles["a"];
+        assert_eq!(a.settings["region"].origin, Origin { file: SourceFile::Config, line: 3 });
+        assert_eq!(a.settings["aws_access_key_id"].origin, Origin { file: SourceFile::Credentials, line: 3 });
+    }
+
+    #[test]
+    fn nested_settings_are_read_with_their_own_lines() {
+        let profiles = load(Some("[services s]\nsts =\n  endpoint_url = http://127.0.0.1:1\n"), None);
+        let nested = &profiles.services["s"].settings["sts"].nested["endpoint_url"];
+        assert_eq!((nested.text.as_str(), nested.origin.line), ("http://127.0.0.1:1", 3));
+    }
+
+    #[test]
+    fn a_broken_line_costs_that_line_and_is_not_quoted() {
+        let profiles = load(None, Some("[a]\naws_secret_access_key planted\nregion = x\n[b]\nregion = y\n"));
+        assert_eq!(profiles.problems.len(), 1);
+        assert!(profiles.problems[0].fatal);
+        assert_eq!(profiles.problems[0].origin.line, 2);
+        assert!(!profiles.problems[0].message.contains("planted"));
+        assert_eq!(profiles.problems[0].lost, Lost::Line(SectionKind::Profile, "a".to_owned()));
+        assert_eq!(profiles.profiles["a"].settings["region"].text, "x");
+        assert_eq!(profiles.profiles["b"].settings["region"].text, "y");
+    }
+
+    #[test]
+    fn the_lines_below_a_broken_header_are_no_other_sections() {
+        for header in ["[profile b", "profile b]", "[profile b\n  "] {
+            let profiles = load(Some(&format!("[profile a]\nregion = x\n{header}\nregion = y\n[profile c]\n")), None);
+            assert_eq!(profiles.profiles["a"].settings["region"].text, "x");
+            assert_eq!((profiles.problems.len(), &profiles.problems[0].lost), (1, &Lost::Sections), "{header}");
+            assert!(profiles.profiles.contains_key("c"));
+        }
+    }
+
+    #[test]
+    fn of_duplicates_the_later_one_counts_and_botocore_is_named() {
+        let profiles = load(Some("[profile a]\nregion = x\nRegion = y\n[profile a]\noutput = z\n"), None);
+        let a = &profiles.profiles["a"];
+        assert_eq!((a.settings["region"].text.as_str(), a.settings["output"].text.as_str()), ("y", "z"));
+        let lines: Vec<_> = profiles.problems.iter().map(|problem| (problem.origin.line, problem.fatal)).collect();
+        assert_eq!(lines, [(3, true), (4, true)]);
+        assert!(profiles.problems.iter().all(|problem| problem.refused_by == RefusedBy::Botocore));
+    }
+
+    #[test]
+    fn the_sides_of_a_merge_are_both_read() {
+        let text = "<<<<<<< HEAD\n[profile a]\nregion = x\n=======\nregion = y\n>>>>>>> b\n[profile c]\n";
+        let profiles = load(Some(text), None);
+        assert_eq!(profiles.profiles["a"].settings["region"].text, "y");
+        assert!(profiles.profiles.contains_key("c"));
+        assert_eq!(profiles.problems.iter().filter(|problem| problem.fatal).count(), 4);
+    }
+
+    #[test]
+    fn every_section_has_the_settings_of_the_section_default_in_capitals() {
+        let profiles = load(Some("[DEFAULT]\nregion = x\n[profile a]\n[profile b]\nregion = y\n"), None);
+        assert_eq!(profiles.profiles["a"].settings["region"].origin.line, 2);
+        assert_eq!(profiles.profiles["b"].settings["region"].text, "y");
+        assert!(load(None, Some("[DEFAULT]\nregion = x\n")).profiles.contains_key("DEFAULT"));
+    }
+
+    #[test]
+    fn a_setting_with_a_colon_is_read_and_reported() {
+        let profiles = load(Some("[profile a]\ncli_pager:\nrole_arn: arn:aws:iam::1:role/a=b\n"), None);
+        assert_eq!(profiles.profiles["a"].settings["cli_pager"].text, "");
+        assert_eq!(profiles.profiles["a"].settings["role_arn"].text, "arn:aws:iam::1:role/a=b");
+        assert_eq!(profiles.problems.len(), 1);
+        assert_eq!(profiles.problems[0].refused_by, RefusedBy::Specification);
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_is_understood_or_reported(
+            config in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..60),
+                "([\\[\\]=:#; \t\r\n'\"]|\n\\[|profile |default|region|[a-c]|\u{a0}|\\PC){0,60}".prop_map(String::into_bytes),
+            ],
+        ) {
+            let document = Document::parse(&config);
+            let read = FileSections::read(SourceFile::Config, &config);
+            let is_reported = |line: usize| read.problems.iter().any(|problem| problem.origin.line as usize == line + 1);
+            let mut is_open = false;
+            for (at, line) in document.lines().iter().enumerate() {
+                match &line.kind {
+                    LineKind::Section { .. } => is_open = true,
+                    LineKind::Broken(Fault::NoSection) => prop_assert!(!read.problems.is_empty()),
+                    LineKind::Broken(_) => prop_assert!(is_reported(at)),
+                    // Below a header there is a section, or a problem that says why there is none.
+                    LineKind::Property { .. } => prop_assert!(is_open || read.problems.iter().any(|problem| problem.fatal)),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
