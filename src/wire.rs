@@ -275,6 +275,9 @@ pub struct StatusDocument {
     /// The SSO sessions.
     #[serde(default)]
     pub sso_sessions: Vec<SessionEntry>,
+    /// The sessions with MFA.
+    #[serde(default)]
+    pub mfa_sessions: Vec<MfaEntry>,
     /// What a person should know.
     pub problems: Vec<ProblemEntry>,
 }
@@ -335,7 +338,19 @@ pub struct ProfileEntry {
     pub auto_renew: bool,
     /// How it stands.
     pub state: State,
-    /// Whether what is held is valid.
+    /// Whether a program that asks now gets credentials without the user.
+    pub usable: bool,
+    /// The account, where it is known.
+    pub account_id: Option<String>,
+    /// Its name, where it is known.
+    pub account_name: Option<String>,
+    /// The role's name, where it is a role and known.
+    pub role: Option<String>,
+    /// The profile's region.
+    pub region: Option<String>,
+    /// The SSO session that it depends on.
+    pub sso_session: Option<String>,
+    /// Whether the cached credentials are valid.
     pub valid: Option<bool>,
     /// Its expiry.
     pub expires_at: Option<String>,
@@ -368,6 +383,19 @@ pub struct SessionEntry {
     pub profiles: usize,
     /// What is wrong, until it is not.
     pub last_error: Option<ErrorEntry>,
+}
+
+/// A session with MFA that roles share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MfaEntry {
+    /// The device.
+    pub device: String,
+    /// The profile whose key it is of.
+    pub profile: String,
+    /// When it expires.
+    pub expires_at: Option<String>,
+    /// How many profiles depend on it.
+    pub profiles: usize,
 }
 
 /// The last renewal of a profile.

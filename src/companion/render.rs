@@ -33,7 +33,7 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
         }
     }
     for profile in &document.profiles {
-        if let Some(error) = profile.last_error.as_ref().filter(|error| error.code != "NotSupported") {
+        if let Some(error) = profile.last_error.as_ref().filter(|error| !QUIET.contains(&error.code.as_str())) {
             text.push_str(&format!("{}: {}\n", line(&profile.name), line(&error.message)));
             if let Some(fix) = &error.fix {
                 text.push_str(&format!("    fix: {}\n", line(fix)));
@@ -42,6 +42,9 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
     }
     text
 }
+
+/// Errors of profiles that no program can use through the daemon: a note in the table is enough.
+const QUIET: [&str; 2] = ["NotSupported", "no-credentials"];
 
 /// A frame of a display that is drawn anew: from the top left corner, each line's old rest away, and what was below too.
 /// Nothing flickers.
@@ -165,6 +168,12 @@ mod tests {
             kind: "assume-role".into(),
             auto_renew: true,
             state: State::Retrying,
+            usable: true,
+            account_id: None,
+            account_name: None,
+            role: None,
+            region: None,
+            sso_session: None,
             valid: Some(true),
             expires_at: Some("2026-11-24T13:00:00Z".into()),
             remaining_seconds: Some(3_000),
@@ -210,6 +219,7 @@ mod tests {
                 profiles: 12,
                 last_error: None,
             }],
+            mfa_sessions: Vec::new(),
             problems: vec![ProblemEntry {
                 id: "x".into(),
                 message: "broken".into(),

@@ -7,12 +7,12 @@ use chrono::TimeDelta;
 use super::clock_document::{as_of, seconds, source};
 use crate::core::clock::Clock;
 use crate::core::doctor::Remark;
-use crate::core::keeper::{ErrorStatus, Keeper, ProfileStatus, SessionStatus, Warning};
+use crate::core::keeper::{ErrorStatus, Keeper, MfaStatus, ProfileStatus, SessionStatus, Warning};
 use crate::core::profile::{Lost, Problem, SourceFile};
 use crate::core::time::{AwsTime, Now};
 use crate::wire::{
-    self, ClockStatus, DaemonStatus, ErrorEntry, ProblemEntry, ProfileEntry, ProgramStatus, RenewalEntry, SessionEntry,
-    StatusDocument,
+    self, ClockStatus, DaemonStatus, ErrorEntry, MfaEntry, ProblemEntry, ProfileEntry, ProgramStatus, RenewalEntry,
+    SessionEntry, StatusDocument,
 };
 
 /// What the document needs besides the keeper.
@@ -78,6 +78,7 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
         clock: clock(keeper.clock(), context.warn, now),
         profiles: profiles.into_iter().map(profile).collect(),
         sso_sessions: sessions.into_iter().map(session).collect(),
+        mfa_sessions: keeper.mfa_status(now).into_iter().map(mfa_session).collect(),
         problems: file_problems.chain(remarks).chain(context.problems).chain(warnings).collect(),
     }
 }
@@ -100,6 +101,13 @@ fn profile(status: ProfileStatus) -> ProfileEntry {
         kind: status.kind.to_owned(),
         auto_renew: status.auto_renew,
         state: status.state,
+        usable: status.usable,
+        account_id: status.account_id,
+        // No document that the daemon reads has it.
+        account_name: None,
+        role: status.role,
+        region: status.region,
+        sso_session: status.sso_session,
         valid: status.valid,
         expires_at: status.expires_at.map(AwsTime::to_rfc3339),
         remaining_seconds: status.remaining.map(|remaining| remaining.num_seconds()),
@@ -124,6 +132,15 @@ fn session(status: SessionStatus) -> SessionEntry {
         ends_at: status.ends_at.map(AwsTime::to_rfc3339),
         profiles: status.profiles,
         last_error: status.error.map(error),
+    }
+}
+
+fn mfa_session(status: MfaStatus) -> MfaEntry {
+    MfaEntry {
+        device: status.device,
+        profile: status.profile,
+        expires_at: status.expires_at.map(AwsTime::to_rfc3339),
+        profiles: status.profiles,
     }
 }
 

@@ -263,6 +263,7 @@ fn a_place_that_is_out_of_reach_is_not_the_only_one_that_is_asked() {
         profile: "app".into(),
         steps: Vec::new(),
         endpoint: emulator.clone(),
+        region: None,
         renew: None,
         notes: Vec::new(),
     };

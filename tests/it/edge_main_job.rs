@@ -27,6 +27,37 @@ fn a_chain_is_assumed_on_first_use_with_one_call_for_each_link() {
 }
 
 #[test]
+fn status_says_whose_credentials_a_program_would_get() {
+    let mut machine = Machine::new();
+    let config = machine.read(".aws/config");
+    machine.write(".aws/config", &format!("{config}[default]\nregion = eu-north-1\n"));
+    machine.start();
+    let of = |profile: &Value| {
+        let text = |name: &str| profile[name].as_str().map(str::to_owned);
+        (text("state"), profile["usable"].as_bool(), profile["auto_renew"].as_bool(), text("account_id"), text("role"))
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let app = machine.profile("app");
+    assert_eq!(of(&app), (text("ready"), Some(true), Some(false), text("111122223333"), text("App")));
+    assert_eq!(
+        (&app["region"], &app["sso_session"], &app["account_name"]),
+        (&"eu-west-1".into(), &Value::Null, &Value::Null)
+    );
+    let base = machine.profile("base");
+    assert_eq!(
+        (base["state"].as_str(), base["usable"].as_bool(), base["role"].as_str()),
+        (Some("static"), Some(true), None)
+    );
+    let empty = machine.profile("default");
+    assert_eq!((empty["state"].as_str(), empty["usable"].as_bool()), (Some("failed"), Some(false)));
+    assert_eq!(empty["last_error"]["code"], "no-credentials");
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    let app = machine.profile("app");
+    assert_eq!(of(&app), (text("fresh"), Some(true), Some(true), text("111122223333"), text("App")));
+    assert_eq!(machine.status()["mfa_sessions"], serde_json::json!([]));
+}
+
+#[test]
 fn a_restart_goes_unnoticed() {
     let mut machine = Machine::new();
     machine.start();

@@ -49,7 +49,11 @@ fn one_code_is_typed_for_twenty_roles_and_a_restart_asks_for_none() {
     assert_eq!(before.status.code(), Some(5));
     let said = stderr(&before);
     assert!(said.contains(&device()) && said.contains("fix: evercred login p0"), "{said}");
-    assert_eq!(machine.profile("p0")["state"], "needs-login");
+    for (profile, is_used) in [("p0", true), ("p1", false)] {
+        let profile = machine.profile(profile);
+        let shown = (profile["state"].as_str(), profile["usable"].as_bool(), profile["auto_renew"].as_bool());
+        assert_eq!(shown, (Some("needs-login"), Some(false), Some(is_used)));
+    }
     assert_eq!(machine.run(&["status"]).status.code(), Some(1));
 
     machine.aws.show_code(&device(), "123456");
@@ -59,6 +63,9 @@ fn one_code_is_typed_for_twenty_roles_and_a_restart_asks_for_none() {
         assert_eq!(machine.whose(&format!("p{at}")), Ok(role(&format!("Role{at}"))));
     }
     assert_eq!((machine.aws.count("GetSessionToken"), machine.aws.count("AssumeRole")), (1, ROLES));
+    let sessions = machine.status()["mfa_sessions"].clone();
+    assert_eq!((sessions[0]["device"].as_str(), sessions[0]["profiles"].as_u64()), (Some(device().as_str()), Some(20)));
+    assert!(sessions[0]["expires_at"].is_string() && sessions[1].is_null(), "{sessions}");
     machine.eventually("the sets are kept", |machine| machine.read("run/minted.json").matches("ASIA").count() > ROLES);
     assert_eq!(machine.stop(), Some(0));
     machine.start();

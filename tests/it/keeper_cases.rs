@@ -302,7 +302,14 @@ pub(crate) fn role(name: &str, region: &str, duration_seconds: Option<u32>) -> S
 }
 
 pub(crate) fn plan(profile: &str, steps: Vec<Step>) -> Plan {
-    Plan { profile: profile.to_owned(), steps, endpoint: endpoint("eu-west-1"), renew: None, notes: Vec::new() }
+    Plan {
+        profile: profile.to_owned(),
+        steps,
+        endpoint: endpoint("eu-west-1"),
+        region: None,
+        renew: None,
+        notes: Vec::new(),
+    }
 }
 
 /// A profile with a role straight from the key `A`.

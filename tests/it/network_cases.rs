@@ -172,7 +172,7 @@ fn plan(name: &str) -> Plan {
         Step { profile: "base".to_owned(), source: Source::Static(keys) },
         Step { profile: name.to_owned(), source: Source::AssumeRole(role) },
     ];
-    Plan { profile: name.to_owned(), steps, endpoint: endpoint(), renew: None, notes: Vec::new() }
+    Plan { profile: name.to_owned(), steps, endpoint: endpoint(), region: None, renew: None, notes: Vec::new() }
 }
 
 #[test]

@@ -443,6 +443,16 @@ pub struct ProfileStatus {
     pub auto_renew: bool,
     /// The state.
     pub state: State,
+    /// Whether a program that asks now gets credentials without the user.
+    pub usable: bool,
+    /// The account, where the files or AWS have said it.
+    pub account_id: Option<String>,
+    /// The name of the role, where it is one.
+    pub role: Option<String>,
+    /// The profile's region.
+    pub region: Option<String>,
+    /// The name of the SSO session that it depends on.
+    pub sso_session: Option<String>,
     /// Whether the credentials held are valid; `None` where AWS's time is not known well enough, or nothing is held.
     pub valid: Option<bool>,
     /// Their expiry.
@@ -457,6 +467,19 @@ pub struct ProfileStatus {
     pub last_error: Option<ErrorStatus>,
     /// What will go wrong if nobody does anything.
     pub warning: Option<Warning>,
+}
+
+/// A session with MFA that roles share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MfaStatus {
+    /// The MFA device.
+    pub device: String,
+    /// The profile whose key it is of.
+    pub profile: String,
+    /// When it expires.
+    pub expires_at: Option<AwsTime>,
+    /// How many profiles depend on it.
+    pub profiles: usize,
 }
 
 /// What will go wrong if nobody does anything.

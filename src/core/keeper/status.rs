@@ -1,13 +1,13 @@
 //! How every profile stands, for `status`.
 
-use super::api::{ErrorStatus, ProfileStatus, State};
+use super::api::{ErrorStatus, MfaStatus, ProfileStatus, State};
 use super::callers::cannot;
 use super::node::{Node, static_credentials, unsupported};
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
 use crate::core::clock::Expiry;
 use crate::core::fix::evercred;
-use crate::core::plan::{self, PlanError, PlanErrorCode};
+use crate::core::plan::{self, PlanError, PlanErrorCode, Source};
 use crate::core::time::{AwsTime, Now};
 
 impl Keeper {
@@ -20,6 +20,26 @@ impl Keeper {
                 Err(error) => self.broken_status(name, error, now),
             })
             .collect()
+    }
+
+    /// The sessions with MFA that are valid now, by device.
+    pub fn mfa_status(&self, now: Now) -> Vec<MfaStatus> {
+        let mut sessions: Vec<MfaStatus> = self
+            .nodes
+            .iter()
+            .filter_map(|(key, node)| {
+                let Source::SessionToken(session) = &node.step.source else { return None };
+                let held = node.held.as_ref().filter(|held| held.judge(&self.clock, now) != Expiry::Expired)?;
+                Some(MfaStatus {
+                    device: session.mfa_serial.clone()?,
+                    profile: node.step.profile.clone(),
+                    expires_at: held.end.map(|end| end.expires_at),
+                    profiles: self.count_behind(key),
+                })
+            })
+            .collect();
+        sessions.sort_by(|a, b| (&a.device, &a.profile).cmp(&(&b.device, &b.profile)));
+        sessions
     }
 
     /// How it all stands, in a line.
@@ -68,7 +88,7 @@ impl Keeper {
                 ErrorClass::NeedsLogin => State::NeedsLogin,
                 ErrorClass::Permanent => State::Failed,
             }
-        } else if held.is_some() {
+        } else if held.is_some_and(|held| held.judge(&self.clock, now) != Expiry::Expired) {
             State::Fresh
         } else if only_keys.is_some() {
             State::Static
@@ -81,14 +101,21 @@ impl Keeper {
             last_error = Some(expired_source(profile, at));
             state = if held.is_some() { state } else { State::Failed };
         }
-        if let Some(need) = self.needs_person(name, route, now).filter(|_| auto_renew) {
+        let expired = self.expired_keys(route, now).is_some();
+        let needs_login = self.needs_person(name, route, now);
+        let mut usable = !expired
+            && (only_keys.is_some()
+                || last.is_some_and(|node| node.servable(&self.clock, now).is_some())
+                || (needs_login.is_none() && last_error.is_none()));
+        if let Some(need) = needs_login.filter(|_| auto_renew || state == State::Ready) {
             state = State::NeedsLogin;
-            last_error = last_error.or(Some(need));
+            // No program has asked for the others yet.
+            last_error = last_error.or(Some(need).filter(|_| auto_renew));
         }
         if let Some(source) =
             route.plan.steps.iter().map(|step| &step.source).find(|source| unsupported(source).is_some())
         {
-            state = State::Failed;
+            (state, usable) = (State::Failed, false);
             let (message, fix) = cannot(name, source);
             last_error = Some(permanent(NOT_SUPPORTED, message, fix, self.planned_at));
         }
@@ -97,6 +124,15 @@ impl Keeper {
             kind: plan::kind(&route.plan),
             auto_renew: auto_renew && last_error.as_ref().is_none_or(|error| error.code != NOT_SUPPORTED),
             state,
+            usable,
+            account_id: account(&nodes),
+            role: route.plan.steps.last().and_then(|step| role(&step.source)),
+            region: route.plan.region.clone(),
+            sso_session: route.plan.steps.iter().find_map(|step| match &step.source {
+                Source::SsoToken(session) => session.name.clone(),
+                Source::Sso(role) => role.session.name.clone(),
+                _ => None,
+            }),
             valid: match (held, expires_at) {
                 (Some(held), _) => is_valid(held.judge(&self.clock, now)),
                 (None, Some(at)) => is_valid(self.clock.judge(at, now)),
@@ -120,13 +156,18 @@ impl Keeper {
             kind: error.kind.unwrap_or("static"),
             auto_renew: !empty && self.is_auto_renewed(name, now),
             state: State::Failed,
+            usable: false,
+            account_id: None,
+            role: None,
+            region: None,
+            sso_session: None,
             valid: None,
             expires_at: None,
             remaining: None,
             renew_at: None,
             last_renewal: None,
             warning: None,
-            last_error: (!empty).then(|| ErrorStatus {
+            last_error: Some(ErrorStatus {
                 at: self.planned_at,
                 code: serde_json::to_value(error.code)
                     .ok()
@@ -150,6 +191,37 @@ const SAID: &[(State, &str)] = &[
     (State::NeedsLogin, "waiting for a sign-in"),
     (State::Failed, "failed"),
 ];
+
+/// The account of a chain's last credentials.
+fn account(nodes: &[&Node]) -> Option<String> {
+    let last = nodes.last()?;
+    let answered = last.held.as_ref().and_then(|held| held.keys()?.account_id.clone()).or(last.account_id.clone());
+    answered.or_else(|| match &last.step.source {
+        Source::AssumeRole(role) => account_of_arn(&role.role_arn),
+        Source::WebIdentity(role) => account_of_arn(&role.role_arn),
+        Source::Sso(role) => Some(role.account_id.clone()),
+        Source::SessionToken(session) => account_of_arn(session.mfa_serial.as_deref()?),
+        _ => None,
+    })
+}
+
+/// `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`.
+fn account_of_arn(arn: &str) -> Option<String> {
+    let account = arn.strip_prefix("arn:")?.split(':').nth(3)?;
+    (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then(|| account.to_owned())
+}
+
+/// The name of a role, without its path.
+fn role(source: &Source) -> Option<String> {
+    let arn = match source {
+        Source::AssumeRole(role) => &role.role_arn,
+        Source::WebIdentity(role) => &role.role_arn,
+        Source::Sso(role) => return Some(role.role_name.clone()),
+        _ => return None,
+    };
+    let (_, path) = arn.split_once(":role/")?;
+    path.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
+}
 
 fn is_valid(expiry: Expiry) -> Option<bool> {
     match expiry {

@@ -105,7 +105,8 @@ fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext) -> Res
         Some(_) => Some(RenewAs::Auto),
         None => None,
     };
-    Ok(Plan { profile: section.name.clone(), steps, endpoint, renew, notes })
+    let region = section.get("region").map(|value| value.text.clone()).filter(|region| !region.is_empty());
+    Ok(Plan { profile: section.name.clone(), steps, endpoint, region, renew, notes })
 }
 
 /// The error for a profile that is not found: while a file can't be read it may be there.

@@ -15,6 +15,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Where the profile's own calls go; steps that call nobody ask there for the time.
     pub endpoint: Endpoint,
+    /// The profile's setting `region`.
+    pub region: Option<String>,
     /// What was said about when it is renewed.
     pub renew: Option<RenewAs>,
     /// What a person may want to know about how the files were read.

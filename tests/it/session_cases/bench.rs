@@ -497,6 +497,7 @@ pub(crate) fn plan(profile: &str, sources: Vec<Source>) -> Plan {
         profile: profile.to_owned(),
         steps: sources.into_iter().map(step).collect(),
         endpoint: endpoint("eu-west-1"),
+        region: None,
         renew: None,
         notes: Vec::new(),
     }

@@ -296,7 +296,7 @@ impl World {
             2 => vec![base, role(format!("app-{profile}"), &self.session_names[profile], Some(43_200))],
             _ => vec![base, role(format!("mid-{}", profile / 10), "s", None), last],
         };
-        Plan { profile: format!("app-{profile}"), steps, endpoint, renew: None, notes: Vec::new() }
+        Plan { profile: format!("app-{profile}"), steps, endpoint, region: None, renew: None, notes: Vec::new() }
     }
 
     pub(crate) fn keep_all(&mut self) {
