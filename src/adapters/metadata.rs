@@ -1,20 +1,19 @@
 //! Credentials of the place where the daemon runs, by the SDK's own providers: an EC2 instance, a container (cloud desktops).
 
 use std::error::Error;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
-use aws_credential_types::Credentials as SdkCredentials;
 use aws_credential_types::provider::ProvideCredentials;
-use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_runtime_api::client::http::http_client_fn;
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 
-use super::network::{chain, direct};
+use super::network::{CALL_TIMEOUT, Recorder, chain, direct};
 use crate::core::aws_error::{self, Fault};
+use crate::core::clock::Trust;
 use crate::core::credential::Credentials;
 use crate::core::secret::Secret;
 use crate::core::time::AwsTime;
@@ -35,7 +34,7 @@ pub(super) async fn instance(profile: &str, environment: &Environment) -> Result
     let client = imds::Client::builder().configure(&provider_config()).endpoint(endpoint);
     let client = client.map_err(|error| failed(&format!("{endpoint} is no URL: {error}")))?.build();
     let provider = ImdsCredentialsProvider::builder().configure(&provider_config()).imds_client(client).build();
-    taken(provider.provide_credentials().await, failed)
+    taken(&provider, CALL_TIMEOUT, failed).await
 }
 
 /// `credential_source = EcsContainer`: where the variables of the daemon's own process say.
@@ -43,21 +42,27 @@ pub(super) async fn container(profile: &str) -> Result<Credentials, Fault> {
     let what = format!("getting the container's role for profile \"{profile}\"");
     let failed = |why: &str| aws_error::fault(&what, None, Some("MetadataUnavailable"), Some(why));
     let provider = EcsCredentialsProvider::builder().configure(&provider_config()).build();
-    taken(provider.provide_credentials().await, failed)
+    taken(&provider, CALL_TIMEOUT, failed).await
 }
 
 fn provider_config() -> ProviderConfig {
-    let connector = direct();
+    // On a foreign network anybody may answer here: nothing that is said about the time counts, and each body is bounded.
+    let connector = SharedHttpConnector::new(Recorder::new(direct(), Trust::Unauthenticated));
     ProviderConfig::without_region()
         // Never through a proxy: it would answer for another place.
         .with_http_client(http_client_fn(move |_, _| connector.clone()))
         .with_sleep_impl(TokioSleep::new())
 }
 
-fn taken(
-    result: Result<SdkCredentials, CredentialsError>,
+/// What the provider gives within a time for all of its requests together.
+async fn taken(
+    provider: &impl ProvideCredentials,
+    limit: Duration,
     failed: impl Fn(&str) -> Fault,
 ) -> Result<Credentials, Fault> {
+    let Ok(result) = tokio::time::timeout(limit, provider.provide_credentials()).await else {
+        return Err(failed(&format!("no whole answer came within {} s", limit.as_secs())));
+    };
     let set = result.map_err(|error| {
         let error: &(dyn Error + 'static) = &error;
         let texts: Vec<String> = chain(error).map(ToString::to_string).collect();
@@ -78,4 +83,67 @@ fn taken(
         expires_at,
         account_id: set.account_id().map(|id| id.as_str().to_owned()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// An endpoint that sends `piece` again and again below an announced length, with pauses, and never ends.
+    async fn endless(piece: &'static [u8], pause: Duration) -> (String, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(send(stream, piece, pause));
+            }
+        });
+        (address, server)
+    }
+
+    async fn send(mut stream: TcpStream, piece: &'static [u8], pause: Duration) {
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request).await;
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999999999\r\n\r\n";
+        let mut sent = stream.write_all(head).await;
+        let mut ticks = tokio::time::interval(pause.max(Duration::from_nanos(1)));
+        while sent.is_ok() {
+            if !pause.is_zero() {
+                ticks.tick().await;
+            }
+            sent = stream.write_all(piece).await;
+        }
+    }
+
+    fn instance_at(address: &str) -> ImdsCredentialsProvider {
+        let client = imds::Client::builder().configure(&provider_config()).endpoint(address).unwrap().build();
+        ImdsCredentialsProvider::builder().configure(&provider_config()).imds_client(client).build()
+    }
+
+    /// The connector and the limit are the same for a container's endpoint, which only the process's own environment can name.
+    async fn refused(address: &str, limit: Duration) -> Fault {
+        let failed = |why: &str| aws_error::fault("x", None, Some("MetadataUnavailable"), Some(why));
+        taken(&instance_at(address), limit, failed).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_given_up_by_its_size() {
+        let (address, server) = endless(&[b' '; 65_536], Duration::ZERO).await;
+        let fault = refused(&address, CALL_TIMEOUT).await;
+        assert_eq!(fault.code, "MetadataUnavailable");
+        assert!(fault.message.contains("larger than"), "{fault:?}");
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_trickles_in_is_given_up_by_its_time() {
+        let (address, server) = endless(b" ", Duration::from_millis(50)).await;
+        let fault = refused(&address, Duration::from_secs(2)).await;
+        assert_eq!(fault.code, "MetadataUnavailable");
+        assert!(fault.message.contains("within 2 s"), "{fault:?}");
+        server.abort();
+    }
 }

@@ -14,6 +14,7 @@ use crate::core::aws_error::{self, Fault, PROCESS_NOT_FOUND};
 use crate::core::credential::Credentials;
 use crate::core::printable::printable;
 use crate::core::process_output::read_output;
+use crate::core::redact;
 use crate::core::secret::Secret;
 use crate::platform::environment::{ASKED_FOR, Environment};
 use crate::platform::{harden, limits};
@@ -127,6 +128,8 @@ struct Ended {
     status: ExitStatus,
     output: Zeroizing<Vec<u8>>,
     stderr: Vec<u8>,
+    /// Whether the beginning of `stderr` was dropped.
+    is_cut: bool,
 }
 
 impl Running {
@@ -140,7 +143,7 @@ impl Running {
         let (mut stdout, mut stderr) = (self.child.stdout.take(), self.child.stderr.take());
         // Sized beforehand: a vector that grows would leave copies.
         let mut output = Zeroizing::new(Vec::with_capacity(LARGEST_OUTPUT + 1));
-        let mut complaint = Vec::new();
+        let (mut complaint, mut is_cut) = (Vec::new(), false);
         let mut status = None;
         let mut deadline = Instant::now() + limit;
         while status.is_none() || stdout.is_some() || stderr.is_some() {
@@ -170,12 +173,13 @@ impl Running {
             }
             if complaint.len() > 2 * LONGEST_COMPLAINT {
                 complaint.drain(..complaint.len() - LONGEST_COMPLAINT);
+                is_cut = true;
             }
         }
         let status = status.ok_or_else(|| "it can't be waited for".to_owned())?;
         // What it left running is its own business: an agent, a browser.
         self.group = None;
-        Ok(Ended { status, output, stderr: complaint })
+        Ok(Ended { status, output, stderr: complaint, is_cut })
     }
 }
 
@@ -202,11 +206,15 @@ impl Ended {
     /// The last line that it wrote to stderr, and the one before where that is only our own companion's advice.
     fn complaint(&self) -> String {
         let text = String::from_utf8_lossy(&self.stderr);
-        let mut lines = text.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+        // What has lost its beginning has lost the names that tell its secrets.
+        let whole = if self.is_cut { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
+        let shown = |line: &str| printable(&redact::of_program(line));
+        let mut lines = whole.lines().rev().map(str::trim).filter(|line| !line.is_empty());
         match (lines.next(), lines.next()) {
+            (None, _) if self.is_cut => "its last line on stderr is too long to be shown".to_owned(),
             (None, _) => "it said nothing on stderr".to_owned(),
-            (Some(fix), Some(error)) if fix.starts_with("fix:") => printable(error),
-            (Some(line), _) => printable(line),
+            (Some(fix), Some(error)) if fix.starts_with("fix:") => shown(error),
+            (Some(line), _) => shown(line),
         }
     }
 }
@@ -239,6 +247,19 @@ mod tests {
         assert!(said("kill -9 $$").await.message.contains("signal 9"));
         let quiet = said("exit 1").await;
         assert!(quiet.message.contains("said nothing"), "{quiet:?}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_fails_with_its_document_on_stderr_gives_nothing_away() {
+        let document = r#"{"Version":1,"AccessKeyId":"ASIA1","SecretAccessKey":"hunter2","SessionToken":"hunter2"}"#;
+        let long = format!("printf '%9000d' 1 | tr ' ' x >&2; echo '{document}' >&2; exit 1");
+        let unfinished = "printf '{\"SessionToken\":\"' >&2; for i in 1 2 3 4 5 6 7 8 9; do printf '%0999d,hunter2' 1; done >&2; exit 1";
+        for command in [format!("echo '{document}' >&2; exit 1"), long, unfinished.to_owned()] {
+            let fault = said(&command).await;
+            assert!(fault.code == "ProcessFailed" && !fault.message.contains("hunter2"), "{fault:?}");
+            let fault = read_code(&command, "dev", &environment()).await.unwrap_err();
+            assert!(!fault.message.contains("hunter2"), "{fault:?}");
+        }
     }
 
     #[tokio::test]

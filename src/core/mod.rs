@@ -23,6 +23,7 @@ pub mod printable;
 pub mod process_output;
 pub mod profile;
 pub mod profiles_document;
+pub mod redact;
 pub mod saved;
 pub mod secret;
 pub mod service;

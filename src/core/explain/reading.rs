@@ -2,9 +2,10 @@
 
 use chrono::NaiveDateTime;
 
-use super::clean::{holds_secret, is_access_key_id, shown};
+use super::clean::shown;
 use super::extract::{Hit, Mention};
 use super::patterns::{Kind, is_of_word};
+use crate::core::redact::{holds_secret, is_access_key_id};
 
 pub(super) fn read(text: &str, hit: Hit) -> Mention {
     let by_aws = matches!(hit.pattern.kind, Kind::Code | Kind::CommonCode | Kind::Message);
