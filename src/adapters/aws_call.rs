@@ -32,17 +32,20 @@ impl<'a> Call<'a> {
         endpoint: &Endpoint,
     ) -> Result<Self, Fault> {
         let url = resolve(what, service, endpoint).await?;
-        Self::to(network, what, url, endpoint.url.is_some()).await
+        Self::to(network, what, url, endpoint).await
     }
 
-    /// A call to a URL that is known already; `configured` says that a person did so.
-    pub(super) async fn to(network: &Network, what: &'a str, url: String, configured: bool) -> Result<Self, Fault> {
+    /// A call to a URL that is known already.
+    pub(super) async fn to(network: &Network, what: &'a str, url: String, endpoint: &Endpoint) -> Result<Self, Fault> {
         let https = scheme_and_host(&url).ok_or_else(|| invalid_endpoint(what, &url))?.0 == "https";
-        let connector =
-            network.connector(https).await.map_err(|why| aws_error::fault(what, None, Some("Tls"), Some(&why)))?;
+        let connector = network
+            .connector(&url, endpoint.ca_bundle.as_deref())
+            .await
+            .map_err(|why| aws_error::fault(what, None, Some("Tls"), Some(&why)))?;
         // Whoever answers plain http may be anybody, unless a person said that this endpoint is to be AWS.
-        let trust = if https || configured { Trust::Authenticated } else { Trust::Unauthenticated };
-        Ok(Self { what, url, hint: network.hint(https), recorder: Recorder::new(connector, trust) })
+        let trust = if https || endpoint.url.is_some() { Trust::Authenticated } else { Trust::Unauthenticated };
+        let hint = network.hint(&url);
+        Ok(Self { what, url, hint, recorder: Recorder::new(connector, trust) })
     }
 
     fn host(&self) -> &str {

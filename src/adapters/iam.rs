@@ -45,7 +45,7 @@ pub(super) async fn get_user(
     if scheme_and_host(&url).is_none() {
         return (Err(invalid_endpoint(WHAT, &url)), Vec::new());
     }
-    let call = match Call::to(&sdk.network, WHAT, url, endpoint.url.is_some()).await {
+    let call = match Call::to(&sdk.network, WHAT, url, endpoint).await {
         Ok(call) => call,
         Err(fault) => return (Err(fault), Vec::new()),
     };
@@ -151,7 +151,8 @@ mod tests {
 
     fn at(region: &str, url: Option<&str>) -> Option<(String, &'static str)> {
         let (region, url) = (region.to_owned(), url.map(str::to_owned));
-        place(&Endpoint { region, url, fips: false, dual_stack: false }).map(|place| (place.url, place.region))
+        place(&Endpoint { region, url, fips: false, dual_stack: false, ca_bundle: None })
+            .map(|place| (place.url, place.region))
     }
 
     #[test]

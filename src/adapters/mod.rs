@@ -10,6 +10,7 @@ mod iam;
 mod metadata;
 pub mod mint;
 mod network;
+mod no_proxy;
 pub mod ntp;
 pub mod private_file;
 mod process;

@@ -1,5 +1,6 @@
 //! The HTTP client that all calls to AWS share: proxies, certificates, time-outs, and a bound on what an answer may weigh.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -20,12 +21,12 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use tokio::sync::OnceCell;
 
-use super::{ca_bundle, clock};
+use super::{ca_bundle, clock, no_proxy};
 use crate::core::clock::{Sample, Trust};
 use crate::core::http_date;
 use crate::core::time::BootTime;
+use crate::core::url_host::target;
 use crate::platform::environment::Environment;
 
 /// For the connection, name look-up and TLS included.
@@ -60,63 +61,93 @@ impl Route {
     }
 }
 
-/// `proxy:3128` is commonly written and means http.
+/// `proxy:3128` and `//proxy:3128` are commonly written and mean http, as in botocore.
 fn with_scheme(proxy: &str) -> String {
-    if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") }
+    match proxy.strip_prefix("//") {
+        Some(rest) => format!("http://{rest}"),
+        None if proxy.contains("://") => proxy.to_owned(),
+        None => format!("http://{proxy}"),
+    }
+}
+
+/// More connectors than profiles have bundles of their own.
+const MOST_CONNECTORS: usize = 16;
+
+/// What one connector differs in from another.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Way {
+    https: bool,
+    proxied: bool,
+    /// A profile's own certificates, for https.
+    ca_bundle: Option<PathBuf>,
 }
 
 /// The connectors, made when first needed: the system's root certificates are half a megabyte, and an emulator on plain http
 /// needs none.
 pub(super) struct Network {
     route: Route,
-    tls: OnceCell<SharedHttpConnector>,
-    plain: OnceCell<SharedHttpConnector>,
+    connectors: Mutex<HashMap<Way, SharedHttpConnector>>,
 }
 
 impl Network {
     pub(super) fn new(route: Route) -> Self {
-        Self { route, tls: OnceCell::new(), plain: OnceCell::new() }
+        Self { route, connectors: Mutex::default() }
     }
 
     pub(super) fn route(&self) -> &Route {
         &self.route
     }
 
-    /// The connector for a scheme. A failure is not remembered: the file may be there the next time.
-    pub(super) async fn connector(&self, https: bool) -> Result<SharedHttpConnector, String> {
-        let cell = if https { &self.tls } else { &self.plain };
-        let made = cell.get_or_try_init(|| async {
-            let route = self.route.clone();
-            // Root certificates and the bundle are files: not on the loop.
-            match tokio::task::spawn_blocking(move || build(&route, https)).await {
-                Ok(built) => built,
-                Err(error) => Err(format!("the HTTP client could not be made: {error}")),
-            }
-        });
-        made.await.cloned()
+    /// The connector for a URL, with the certificates that a profile names for it. A failure is not remembered: the file may be
+    /// there the next time.
+    pub(super) async fn connector(&self, url: &str, ca_bundle: Option<&str>) -> Result<SharedHttpConnector, String> {
+        let https = target(url).scheme == "https";
+        let way =
+            Way { https, proxied: self.is_proxied(url), ca_bundle: ca_bundle.filter(|_| https).map(PathBuf::from) };
+        if let Some(made) = self.connectors.lock().unwrap_or_else(PoisonError::into_inner).get(&way) {
+            return Ok(made.clone());
+        }
+        let (route, wanted) = (self.route.clone(), way.clone());
+        // Root certificates and the bundle are files: not on the loop.
+        let made = match tokio::task::spawn_blocking(move || build(&route, &wanted)).await {
+            Ok(built) => built?,
+            Err(error) => return Err(format!("the HTTP client could not be made: {error}")),
+        };
+        let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        if connectors.len() >= MOST_CONNECTORS {
+            connectors.clear();
+        }
+        connectors.insert(way, made.clone());
+        Ok(made)
     }
 
     /// What a person should know beside a network error: proxies are the first suspects.
-    pub(super) fn hint(&self, https: bool) -> &'static str {
-        match (https, &self.route.https_proxy, &self.route.http_proxy) {
-            (true, Some(_), _) => " (HTTPS_PROXY is set)",
-            (false, _, Some(_)) => " (HTTP_PROXY is set)",
+    pub(super) fn hint(&self, url: &str) -> &'static str {
+        match (self.is_proxied(url), target(url).scheme) {
+            (true, "https") => " (HTTPS_PROXY is set)",
+            (true, _) => " (HTTP_PROXY is set)",
             _ => "",
         }
     }
+
+    fn is_proxied(&self, url: &str) -> bool {
+        let proxy = if target(url).scheme == "https" { &self.route.https_proxy } else { &self.route.http_proxy };
+        proxy.is_some() && !self.route.no_proxy.as_deref().is_some_and(|list| no_proxy::matches(list, url))
+    }
 }
 
-fn build(route: &Route, https: bool) -> Result<SharedHttpConnector, String> {
-    let trust = match &route.ca_bundle {
-        _ if !https => TrustStore::empty(),
+fn build(route: &Route, way: &Way) -> Result<SharedHttpConnector, String> {
+    // As in botocore: the variable comes first, and the bundle stands in place of the system's certificates.
+    let of_variable = route.ca_bundle.as_ref().map(|path| (path, "AWS_CA_BUNDLE"));
+    let trust = match of_variable.or(way.ca_bundle.as_ref().map(|path| (path, "the profile's ca_bundle"))) {
+        _ if !way.https => TrustStore::empty(),
         None => TrustStore::default(),
-        // As in botocore: the bundle stands in place of the system's certificates.
-        Some(path) => {
+        Some((path, named)) => {
             let (pem, unusable) = ca_bundle::read(path)
-                .map_err(|error| format!("the CA bundle {} (AWS_CA_BUNDLE) can't be used: {error}", path.display()))?;
+                .map_err(|error| format!("the CA bundle {} ({named}) can't be used: {error}", path.display()))?;
             if unusable > 0 {
                 tracing::warn!(
-                    "{unusable} certificates of {} (AWS_CA_BUNDLE) can't be used and are left out",
+                    "{unusable} certificates of {} ({named}) can't be used and are left out",
                     path.display()
                 );
             }
@@ -130,7 +161,7 @@ fn build(route: &Route, https: bool) -> Result<SharedHttpConnector, String> {
         .sleep_impl(TokioSleep::new())
         // No idle connections: there are minutes between two calls, and one kept through a suspend is dead and looks alive.
         .pool_max_idle_per_host(0)
-        .proxy_config(proxy(route, https)?)
+        .proxy_config(if way.proxied { proxy(route, way.https)? } else { ProxyConfig::disabled() })
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(tls)
         .build();
@@ -149,8 +180,7 @@ fn proxy(route: &Route, https: bool) -> Result<ProxyConfig, String> {
     let Some(url) = url else { return Ok(ProxyConfig::disabled()) };
     let config = if https { ProxyConfig::https(url.as_str()) } else { ProxyConfig::http(url.as_str()) };
     // Not the error's own text: it has the URL, and the URL may have a password.
-    let config = config.map_err(|_| format!("{name} is not the URL of an http or https proxy"))?;
-    Ok(route.no_proxy.iter().fold(config, ProxyConfig::no_proxy))
+    config.map_err(|_| format!("{name} is not the URL of an http or https proxy"))
 }
 
 /// A connector for one call: notes what every answer says about the time, whatever its status, and bounds its body.

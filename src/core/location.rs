@@ -60,8 +60,8 @@ impl AwsPaths {
     }
 }
 
-/// Variables first, then the tilde, as botocore does.
-fn expand(path: String, variable: &dyn Fn(&str) -> Option<String>, style: PathStyle) -> Option<PathBuf> {
+/// A path as botocore takes it: variables first, then the tilde. `None` where it needs a home directory and none is known.
+pub(super) fn expand(path: String, variable: &dyn Fn(&str) -> Option<String>, style: PathStyle) -> Option<PathBuf> {
     let path = expand_variables(&path, variable);
     match path.strip_prefix('~') {
         Some(rest) if rest.starts_with('/') || (style == PathStyle::Windows && rest.starts_with('\\')) => {

@@ -2,12 +2,14 @@
 
 import contextlib
 import datetime
+import pathlib
 import select
 import socket
 import ssl
 import threading
 import urllib.parse
 
+import botocore.utils
 import pytest
 import trustme
 
@@ -107,6 +109,65 @@ def test_no_proxy_spares_a_host_the_proxy(aws, machine, ca):
         answer = machine.evercred("credential-process", "app")
         assert answer.returncode == 0, answer.stderr
         assert aws.minted("App") == 1
+
+
+@pytest.mark.parametrize("entry", ["localhost:{port}", ".localhost", "a.example,*", "LOCALHOST", " localhost , b"])
+def test_no_proxy_is_read_as_the_sdks_read_it(aws, machine, ca, entry):
+    with tls_front(aws, ca) as url:
+        machine.endpoint = url
+        no_proxy = entry.format(port=urllib.parse.urlsplit(url).port)
+        machine.start(AWS_CA_BUNDLE=str(machine.home / "ca.pem"), HTTPS_PROXY="127.0.0.1:9", NO_PROXY=no_proxy)
+        answer = machine.evercred("credential-process", "app")
+        assert answer.returncode == 0, answer.stderr
+
+
+def test_no_proxy_with_another_port_spares_nothing(aws, machine, ca):
+    with tls_front(aws, ca) as url:
+        machine.endpoint = url
+        machine.start(AWS_CA_BUNDLE=str(machine.home / "ca.pem"), HTTPS_PROXY="127.0.0.1:9", NO_PROXY="localhost:9")
+        answer = machine.evercred("credential-process", "app")
+        assert answer.returncode == 1 and "HTTPS_PROXY" in answer.stderr, answer.stderr
+        assert role("App") not in str(aws.tell("calls"))
+
+
+def table():
+    path = pathlib.Path(__file__).parents[1] / "data/no_proxy.txt"
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    return [tuple(field.strip() for field in line.split("|")) for line in lines]
+
+
+@pytest.mark.parametrize(("entries", "url", "by_botocore", "here"), table())
+def test_the_table_of_no_proxy_says_what_botocore_does(monkeypatch, entries, url, by_botocore, here):
+    for name in ("no_proxy", "NO_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", entries)
+    assert botocore.utils.should_bypass_proxies(url) == (by_botocore == "direct")
+
+
+def test_the_ca_bundle_of_a_profile_is_trusted_for_its_calls_and_for_no_others(aws, machine, ca):
+    with tls_front(aws, ca) as url:
+        machine.endpoint = url
+        config = machine.home / ".aws/config"
+        text = config.read_text()
+        assert "[profile app]" in text
+        good = text.replace("[profile app]", f"[profile app]\nca_bundle = {machine.home}/ca.pem")
+        # The same role by another session name, so that it is another call.
+        other = "[profile app]" + text.split("[profile app]")[1].split("\n[")[0] + "\nrole_session_name = other"
+        config.write_text(
+            good.rstrip()
+            + "\n\n" + other.replace("[profile app]", "[profile other]")
+            + "\n\n" + other.replace("[profile app]", "[profile broken]").replace("= other", "= broken")
+            + f"\nca_bundle = {machine.home}/none.pem\n"
+        )
+        machine.start()
+        broken = machine.evercred("credential-process", "broken")
+        assert broken.returncode == 1 and "none.pem" in broken.stderr and "ca_bundle" in broken.stderr, broken.stderr
+        other = machine.evercred("credential-process", "other")
+        assert other.returncode == 1 and "certificate" in other.stderr, other.stderr
+        answer = machine.evercred("credential-process", "app")
+        assert answer.returncode == 0, answer.stderr
+        plan = machine.evercred("plan", "app", "--json")
+        assert f'"ca_bundle": "{machine.home}/ca.pem"' in plan.stdout, plan.stdout
 
 
 def test_settings_for_the_daemon_alone_count_like_its_environment(aws, machine, ca):

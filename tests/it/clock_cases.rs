@@ -36,7 +36,7 @@ impl Bench {
             questions: Vec::new(),
             notices: Vec::new(),
         };
-        let home = Endpoint { region: "us-east-1".into(), url: None, fips: false, dual_stack: false };
+        let home = Endpoint { region: "us-east-1".into(), url: None, fips: false, dual_stack: false, ca_bundle: None };
         bench.handle(Event::Home(home));
         bench
     }
@@ -256,6 +256,7 @@ fn a_place_that_is_out_of_reach_is_not_the_only_one_that_is_asked() {
         url: url.map(str::to_owned),
         fips: false,
         dual_stack: false,
+        ca_bundle: None,
     };
     bench.aws_answers();
     let emulator = place("eu-west-1", Some("http://127.0.0.1:4566"));

@@ -275,7 +275,7 @@ fn now(boot: i64, wall: i64) -> Now {
 }
 
 pub(crate) fn endpoint(region: &str) -> Endpoint {
-    Endpoint { region: region.to_owned(), url: None, fips: false, dual_stack: false }
+    Endpoint { region: region.to_owned(), url: None, fips: false, dual_stack: false, ca_bundle: None }
 }
 
 pub(crate) fn key(id: &str) -> Step {

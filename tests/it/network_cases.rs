@@ -149,7 +149,7 @@ fn now(boot: i64) -> Now {
 }
 
 fn endpoint() -> Endpoint {
-    Endpoint { region: "eu-west-1".to_owned(), url: None, fips: false, dual_stack: false }
+    Endpoint { region: "eu-west-1".to_owned(), url: None, fips: false, dual_stack: false, ca_bundle: None }
 }
 
 fn plan(name: &str) -> Plan {

@@ -29,7 +29,7 @@ pub(super) async fn resolve(sdk: &Sdk, session: &SsoSession, what: &str) -> Resu
     if !is_sign_in_page(start_url) {
         return Err(bad(&format!("sso_start_url = {start_url} is not an https URL")));
     }
-    let location = match redirect_of(sdk, start_url).await {
+    let location = match redirect_of(sdk, session).await {
         Ok(location) => location,
         Err(why) => {
             tracing::warn!("sso_start_url = {start_url}: its redirect can't be looked up ({why}); it is used as it is");
@@ -55,10 +55,11 @@ pub(super) async fn resolve(sdk: &Sdk, session: &SsoSession, what: &str) -> Resu
     }
 }
 
-/// Where a URL redirects to, without query and fragment.
-async fn redirect_of(sdk: &Sdk, url: &str) -> Result<String, String> {
-    let (scheme, host) = scheme_and_host(url).ok_or("it is no URL")?;
-    let connector = sdk.network.connector(scheme == "https").await?;
+/// Where the start URL redirects to, without query and fragment.
+async fn redirect_of(sdk: &Sdk, session: &SsoSession) -> Result<String, String> {
+    let url = &session.start_url;
+    let (_, host) = scheme_and_host(url).ok_or("it is no URL")?;
+    let connector = sdk.network.connector(url, session.oidc.ca_bundle.as_deref()).await?;
     // This server is not AWS: its time is not AWS's.
     let recorder = Recorder::new(connector, Trust::Unauthenticated);
     let request = HttpRequest::get(url).map_err(|_| "it is no URL")?;

@@ -74,7 +74,13 @@ async fn server(bytes: impl Into<Vec<u8>>) -> (String, tokio::task::JoinHandle<S
 }
 
 fn endpoint(url: &str) -> Endpoint {
-    Endpoint { region: "eu-central-1".to_owned(), url: Some(url.to_owned()), fips: false, dual_stack: false }
+    Endpoint {
+        region: "eu-central-1".to_owned(),
+        url: Some(url.to_owned()),
+        fips: false,
+        dual_stack: false,
+        ca_bundle: None,
+    }
 }
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
@@ -296,7 +302,7 @@ async fn an_aged_answer_says_nothing_about_the_time() {
 #[tokio::test]
 async fn aws_own_endpoints_are_those_of_the_region_and_partition() {
     let url = async |region: &str, fips, dual_stack| {
-        let endpoint = Endpoint { region: region.to_owned(), url: None, fips, dual_stack };
+        let endpoint = Endpoint { region: region.to_owned(), url: None, fips, dual_stack, ca_bundle: None };
         resolve("x", Service::Sts, &endpoint).await.unwrap()
     };
     assert_eq!(url("eu-central-1", false, false).await, "https://sts.eu-central-1.amazonaws.com");

@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_burst_of_ten_and_then_ten_a_second() {
-        let endpoint = Endpoint { region: "r".into(), url: None, fips: false, dual_stack: false };
+        let endpoint = Endpoint { region: "r".into(), url: None, fips: false, dual_stack: false, ca_bundle: None };
         let mut limits = RateLimits::default();
         let (mut now, mut calls) = (BootTime::from_millis(0), 0);
         while now < BootTime::from_millis(5_000) {
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_asks_for_a_pause_gets_it_from_everybody() {
-        let endpoint = Endpoint { region: "r".into(), url: None, fips: false, dual_stack: false };
+        let endpoint = Endpoint { region: "r".into(), url: None, fips: false, dual_stack: false, ca_bundle: None };
         let (mut limits, at) = (RateLimits::default(), BootTime::from_millis);
         limits.close(Service::Portal, &endpoint, at(3_000));
         limits.close(Service::Portal, &endpoint, at(2_000));

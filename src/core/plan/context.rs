@@ -1,10 +1,12 @@
 //! What plans take from outside the files: a few variables, and the local zone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use chrono::TimeDelta;
 
 use super::{Endpoint, NodeKey, Service};
+use crate::core::location::{PathStyle, expand};
 use crate::core::profile::{Profiles, Section};
 
 /// What plans take from outside the files.
@@ -22,6 +24,10 @@ pub struct PlanContext {
     pub dual_stack: Option<bool>,
     /// AWS_STS_REGIONAL_ENDPOINTS.
     pub sts_regional_endpoints: Option<String>,
+    /// Whether AWS_CA_BUNDLE is set: it beats every profile's `ca_bundle`.
+    pub has_ca_bundle: bool,
+    /// HOME, for paths in the files.
+    pub home: Option<String>,
     /// Local time minus UTC, for expiries that were written without a zone.
     pub local_offset: TimeDelta,
     /// The `credential_process` steps whose last run printed temporary credentials instead of a user's long-term key.
@@ -46,6 +52,8 @@ impl PlanContext {
             fips: set("AWS_USE_FIPS_ENDPOINT").map(|text| is_true(&text)),
             dual_stack: set("AWS_USE_DUALSTACK_ENDPOINT").map(|text| is_true(&text)),
             sts_regional_endpoints: set("AWS_STS_REGIONAL_ENDPOINTS"),
+            has_ca_bundle: set("AWS_CA_BUNDLE").is_some(),
+            home: set("HOME"),
             local_offset,
             temporary_processes: BTreeSet::new(),
         }
@@ -70,7 +78,35 @@ impl PlanContext {
                     .to_owned(),
             );
         }
+        if let Some(value) = profile.get("ca_bundle").filter(|value| !value.text.is_empty()) {
+            let name = &profile.name;
+            notes.push(if self.has_ca_bundle {
+                format!("AWS_CA_BUNDLE is used instead of ca_bundle of profile \"{name}\" (line {})", value.origin.line)
+            } else {
+                format!(
+                    "the calls of profile \"{name}\" trust the certificates of its ca_bundle alone (line {})",
+                    value.origin.line
+                )
+            });
+        }
         (self.endpoint(Service::Sts, region, Some(profile), profiles), notes)
+    }
+
+    /// The `ca_bundle` of a profile, as botocore takes it: the variable comes first, and `~` is expanded. A relative path begins at
+    /// the home directory, as the daemon has no other directory in common with a shell.
+    fn ca_bundle(&self, profile: &Section) -> Option<String> {
+        let text = profile
+            .get("ca_bundle")
+            .map(|value| value.text.trim())
+            .filter(|text| !text.is_empty() && !self.has_ca_bundle)?;
+        let home = |name: &str| self.home.clone().filter(|_| name == "HOME");
+        let path = expand(text.to_owned(), &home, PathStyle::Unix).unwrap_or_else(|| text.into());
+        let path = if path.is_relative() {
+            self.home.as_deref().map_or(path.clone(), |home| Path::new(home).join(&path))
+        } else {
+            path
+        };
+        Some(path.to_string_lossy().into_owned())
     }
 
     /// STS for nobody in particular: what the default profile would use, if there is one.
@@ -110,6 +146,7 @@ impl PlanContext {
             url: if ignored { None } else { configured() },
             fips: self.fips.unwrap_or_else(|| switch("use_fips_endpoint")),
             dual_stack: self.dual_stack.unwrap_or_else(|| switch("use_dualstack_endpoint")),
+            ca_bundle: profile.and_then(|profile| self.ca_bundle(profile)),
         }
     }
 }
@@ -126,4 +163,36 @@ fn settings_name(service: Service) -> &'static str {
 
 fn is_true(text: &str) -> bool {
     text.eq_ignore_ascii_case("true")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::aws_file;
+
+    fn bundle(setting: &str, variables: &[(&str, &str)]) -> Option<String> {
+        let profiles = aws_file::load(Some(&format!("[profile a]\nregion = eu-west-1\n{setting}\n")), None);
+        let variable =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let context = PlanContext::from_environment(&variable, TimeDelta::zero());
+        let (endpoint, notes) = context.sts_endpoint(&profiles.profiles["a"], &profiles);
+        assert_eq!(notes.len(), usize::from(setting.contains("/")), "{notes:?}");
+        endpoint.ca_bundle
+    }
+
+    #[test]
+    fn a_profiles_ca_bundle_counts_where_no_variable_names_one() {
+        let home = ("HOME", "/home/me");
+        for (setting, variables, wanted) in [
+            ("ca_bundle = /etc/ca.pem", vec![home], Some("/etc/ca.pem")),
+            ("ca_bundle = ~/ca.pem", vec![home], Some("/home/me/ca.pem")),
+            ("ca_bundle = certs/ca.pem", vec![home], Some("/home/me/certs/ca.pem")),
+            ("ca_bundle = /etc/ca.pem", vec![home, ("AWS_CA_BUNDLE", "/other.pem")], None),
+            ("ca_bundle = /etc/ca.pem", vec![home, ("AWS_CA_BUNDLE", "")], Some("/etc/ca.pem")),
+            ("ca_bundle =", vec![home], None),
+            ("", vec![home], None),
+        ] {
+            assert_eq!(bundle(setting, &variables).as_deref(), wanted, "{setting} {variables:?}");
+        }
+    }
 }

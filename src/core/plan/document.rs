@@ -115,12 +115,13 @@ fn step_document(step: &Step) -> Value {
             put("mfa_serial", json!(role.mfa_serial));
         }
     }
-    if let Some(Endpoint { region, url, fips, dual_stack }) = step.source.endpoint() {
+    if let Some(Endpoint { region, url, fips, dual_stack, ca_bundle }) = step.source.endpoint() {
         // That of SSO is `sso_region`.
         put("region", json!((!matches!(step.source, Source::Sso(_) | Source::Login(_))).then_some(region)));
         put("endpoint_url", json!(url));
         put("use_fips_endpoint", json!(fips.then_some(true)));
         put("use_dualstack_endpoint", json!(dual_stack.then_some(true)));
+        put("ca_bundle", json!(ca_bundle));
     }
     Value::Object(fields)
 }

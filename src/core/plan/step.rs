@@ -170,6 +170,9 @@ pub struct Endpoint {
     pub fips: bool,
     /// `use_dualstack_endpoint`.
     pub dual_stack: bool,
+    /// The profile's `ca_bundle`, where no variable names one: the certificates that prove who answers.
+    #[serde(default)]
+    pub ca_bundle: Option<String>,
 }
 
 /// The services of AWS that are called.

@@ -253,7 +253,8 @@ pub(super) mod tests {
     use crate::core::plan::Endpoint;
 
     pub(crate) fn session() -> SsoSession {
-        let endpoint = Endpoint { region: "eu-west-1".into(), url: None, fips: false, dual_stack: false };
+        let endpoint =
+            Endpoint { region: "eu-west-1".into(), url: None, fips: false, dual_stack: false, ca_bundle: None };
         SsoSession {
             name: Some("corp".into()),
             start_url: "https://corp.awsapps.com/start".into(),

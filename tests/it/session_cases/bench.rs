@@ -454,7 +454,7 @@ pub(crate) fn now(boot: i64, wall: i64) -> Now {
 }
 
 pub(crate) fn endpoint(region: &str) -> Endpoint {
-    Endpoint { region: region.to_owned(), url: None, fips: false, dual_stack: false }
+    Endpoint { region: region.to_owned(), url: None, fips: false, dual_stack: false, ca_bundle: None }
 }
 
 pub(crate) fn sso_session() -> SsoSession {

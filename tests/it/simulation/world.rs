@@ -239,7 +239,8 @@ impl World {
     }
 
     fn plan(&self, profile: usize) -> Plan {
-        let endpoint = Endpoint { region: "eu-west-1".into(), url: None, fips: false, dual_stack: false };
+        let endpoint =
+            Endpoint { region: "eu-west-1".into(), url: None, fips: false, dual_stack: false, ca_bundle: None };
         let role = |name: String, session: &str, seconds| Step {
             profile: name.clone(),
             source: Source::AssumeRole(AssumeRole {
@@ -649,7 +650,7 @@ impl World {
 
     /// The clock is watched from now on, whether anybody asks for anything or not.
     pub(crate) fn watch_clock(&mut self) {
-        let home = Endpoint { region: "us-east-1".into(), url: None, fips: false, dual_stack: false };
+        let home = Endpoint { region: "us-east-1".into(), url: None, fips: false, dual_stack: false, ca_bundle: None };
         self.keeper.handle(Event::Home(home), self.machine.now());
         self.carry_out();
     }
