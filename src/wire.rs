@@ -31,7 +31,7 @@ pub struct Request {
     /// The profile, for requests about one; for `login`, `logout` and `sso-roles` it may be a session's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// The code that a person typed, for `login`; without it the answer says what has to be typed.
+    /// The code that the user typed, for `login` (without it the answer says what has to be typed), or pasted, for `login-wait`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Zeroizing<String>>,
     /// How to sign in, for `login`.

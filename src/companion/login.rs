@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::mpsc;
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -41,6 +42,9 @@ pub(super) fn login(
         }
         Some("sign-in") => {
             let mut needed = needed;
+            if pastes_code(&needed) {
+                return paste_code(environment, &needed);
+            }
             if let Some(browser) = browser
                 && text(&needed, "user_code").is_none()
             {
@@ -52,6 +56,9 @@ pub(super) fn login(
                 if !browser.open(url) {
                     say("No browser could be opened: signing in with a code.\n");
                     needed = begin(environment, name.as_deref(), Flow::DeviceCode, force)?;
+                    if pastes_code(&needed) {
+                        return paste_code(environment, &needed);
+                    }
                     show_code(&needed)?;
                 }
             } else {
@@ -120,11 +127,60 @@ fn wait(environment: &Environment, needed: &Value) -> Result<ExitCode, Failure> 
     let sign_in = needed.get("sign_in").and_then(Value::as_u64).ok_or_else(not_understood)?;
     let minutes = needed.get("expires_in_seconds").and_then(Value::as_i64).unwrap_or(600) / 60;
     say(&format!("Waiting for the browser (for up to {minutes} min, Ctrl-C ends it) …"));
+    output::print(&ended(environment, sign_in, None)?)
+}
+
+fn pastes_code(needed: &Value) -> bool {
+    needed.get("pastes_code").and_then(Value::as_bool) == Some(true)
+}
+
+/// What happens first: the user pastes the code, or the sign-in ends without one.
+enum Heard {
+    Code(Result<Option<Zeroizing<String>>, Failure>),
+    End(Result<String, Failure>),
+}
+
+/// Shows the page that shows a code, and waits for the code.
+fn paste_code(environment: &Environment, needed: &Value) -> Result<ExitCode, Failure> {
+    let sign_in = needed.get("sign_in").and_then(Value::as_u64).ok_or_else(not_understood)?;
+    let url = page(needed, "url").ok_or_else(not_understood)?;
+    let session = text(needed, "session").unwrap_or("the session").to_owned();
+    say(&format!(
+        "To sign in to {session}, open this page in any browser:\n\n    {url}\n\nand paste the code that it shows here.\n"
+    ));
+    let (sender, heard) = mpsc::channel();
+    // The daemon gives up a sign-in that nobody waits for. Both threads end with the program.
+    let (waiting, environment_there) = (sender.clone(), environment.clone());
+    std::thread::spawn(move || waiting.send(Heard::End(ended(&environment_there, sign_in, None))));
+    std::thread::spawn(move || sender.send(Heard::Code(read_code("Code: "))));
+    let end = match heard.recv() {
+        Ok(Heard::Code(code)) => match code?.filter(|code| !code.is_empty()) {
+            Some(code) => ended(environment, sign_in, Some(code)),
+            None => Err(Failure::new(
+                LOGIN,
+                format!("nobody was signed in to {session}: there is no code on standard input"),
+            )
+            .fix("run the same command in a terminal, or with the code on standard input")),
+        },
+        Ok(Heard::End(end)) => end,
+        Err(_) => Err(not_understood()),
+    };
+    output::print(&end?)
+}
+
+/// Waits for the end of a sign-in; `code` is what the user has pasted for it.
+fn ended(environment: &Environment, sign_in: u64, mut code: Option<Zeroizing<String>>) -> Result<String, Failure> {
+    let mut warned = String::new();
     loop {
-        let question = Question { request: "login-wait", sign_in: Some(sign_in), ..Question::default() };
+        let code = code.take();
+        let question = Question { request: "login-wait", sign_in: Some(sign_in), code, ..Question::default() };
         let answer = client::ask_with(environment, question)?
             .map_err(|error| Failure::from_daemon("nobody was signed in", error))?;
         if answer.get("pending").is_some() {
+            if let Some(why) = text(&answer, "warning").filter(|why| warned != *why) {
+                say(&format!("{why}."));
+                why.clone_into(&mut warned);
+            }
             continue;
         }
         let session = text(&answer, "session").unwrap_or("the session");
@@ -134,7 +190,7 @@ fn wait(environment: &Environment, needed: &Value) -> Result<ExitCode, Failure> 
             _ => String::new(),
         };
         let until = text(&answer, "ends_at").map_or_else(String::new, |at| format!(" until about {at}"));
-        return output::print(&format!("{session}: signed in{until}{profiles}\n"));
+        return Ok(format!("{session}: signed in{until}{profiles}\n"));
     }
 }
 
@@ -143,7 +199,7 @@ fn type_code(environment: &Environment, profile: &str, device: &str) -> Result<E
     let what = format!("nobody was signed in for profile \"{profile}\"");
     let mut last = None;
     for attempt in 1..=TRIES {
-        let Some(code) = read_code(device)? else { break };
+        let Some(code) = read_code(&format!("Code of the MFA device {device}: "))? else { break };
         if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
             let failure =
                 Failure::new(LOGIN, format!("{what}: a code has six digits")).fix("type what the device shows");
@@ -189,12 +245,12 @@ fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", printable::lines(text));
 }
 
-/// One line of standard input; `None` at its end. A person at a terminal is asked for it.
-fn read_code(device: &str) -> Result<Option<Zeroizing<String>>, Failure> {
+/// One line of standard input without its blanks; `None` at its end. A user at a terminal is asked for it.
+fn read_code(prompt: &str) -> Result<Option<Zeroizing<String>>, Failure> {
     let mut stdin = io::stdin().lock();
     if stdin.is_terminal() {
         let mut stderr = io::stderr().lock();
-        let _ = write!(stderr, "Code of the MFA device {}: ", printable(device)).and_then(|()| stderr.flush());
+        let _ = write!(stderr, "{}", printable(prompt)).and_then(|()| stderr.flush());
     }
     let mut line = Zeroizing::new(String::new());
     match stdin.read_line(&mut line) {

@@ -28,8 +28,8 @@ pub(super) enum Asked {
         /// Also where the user is signed in already.
         force: bool,
     },
-    /// The end of a sign-in.
-    AwaitSignIn(Ticket),
+    /// The end of a sign-in, perhaps with the code that the user has pasted for it.
+    AwaitSignIn(Ticket, Option<Secret>),
     /// What was typed, or signed in for, is to be forgotten.
     Logout(Option<String>),
     /// The accounts and roles of who is signed in to a session.
@@ -79,6 +79,7 @@ impl Callers {
                 "url": prompt.url,
                 "user_code": prompt.user_code,
                 "url_with_code": prompt.url_with_code,
+                "pastes_code": prompt.pastes_code,
                 "expires_in_seconds": prompt.expires_in.num_seconds(),
             })),
             (Answer::SignedOut { name, end }, _) => wire::answer_ok(&json!({
@@ -86,7 +87,7 @@ impl Callers {
                 "not_told": end.not_told,
                 "works_until": end.works_until.map(WallTime::to_rfc3339),
             })),
-            (Answer::NotYet, _) => wire::answer_ok(&json!({"pending": true})),
+            (Answer::NotYet { warning }, _) => wire::answer_ok(&json!({"pending": true, "warning": warning})),
             (Answer::SignedIn { session, ends_at, profiles }, _) => wire::answer_ok(&json!({
                 "session": session,
                 "ends_at": ends_at.map(AwsTime::to_rfc3339),
@@ -149,7 +150,9 @@ pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
             },
         }),
         "login-wait" => match request.sign_in {
-            Some(sign_in) => Ok(Asked::AwaitSignIn(Ticket(sign_in))),
+            Some(sign_in) => {
+                Ok(Asked::AwaitSignIn(Ticket(sign_in), request.code.as_ref().map(|code| Secret::new(code.as_str()))))
+            }
             None => Err(WireError {
                 kind: ErrorKind::Malformed,
                 message: "the request \"login-wait\" names no sign-in".to_owned(),

@@ -424,7 +424,10 @@ impl Daemon {
                     let _ = reply.send(wire::answer_error(&refusal.into()));
                 }
             },
-            Ok(Asked::AwaitSignIn(sign_in)) => {
+            Ok(Asked::AwaitSignIn(sign_in, pasted)) => {
+                if let Some(code) = pasted {
+                    self.sessions.paste(sign_in, code);
+                }
                 let caller = self.callers.add(String::new(), Wants::Renewal, reply);
                 self.keeper.handle(Event::AwaitSignIn { caller, sign_in }, now());
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use crate::adapters::sessions::Sessions;
@@ -21,9 +21,16 @@ pub(super) struct SessionWork {
     work: JoinSet<Event>,
     begun: mpsc::Sender<(Ticket, Prompt)>,
     prompts: mpsc::Receiver<(Ticket, Prompt)>,
-    sign_ins: BTreeMap<Ticket, AbortHandle>,
+    sign_ins: BTreeMap<Ticket, SignInTask>,
     /// The cache files that are watched.
     files: BTreeMap<PathBuf, CacheFile>,
+}
+
+/// A sign-in that is under way.
+struct SignInTask {
+    task: AbortHandle,
+    /// Takes the code that the user pastes, once.
+    pasted: Option<oneshot::Sender<Secret>>,
 }
 
 impl Default for SessionWork {
@@ -77,8 +84,8 @@ impl SessionWork {
 
     /// Nobody will answer a page after the end.
     pub(super) fn stop_sign_ins(&mut self) {
-        for handle in std::mem::take(&mut self.sign_ins).into_values() {
-            handle.abort();
+        for sign_in in std::mem::take(&mut self.sign_ins).into_values() {
+            sign_in.task.abort();
         }
     }
 
@@ -101,17 +108,26 @@ impl SessionWork {
 
     pub(super) fn sign_in(&mut self, sessions: &Sessions, order: SignInOrder) {
         let (sessions, ticket, begun) = (sessions.clone(), order.ticket, self.begun.clone());
-        let handle = self.work.spawn(async move {
-            let (outcome, samples) = sessions.sign_in(order, begun).await;
+        let (sender, pasted) = oneshot::channel();
+        let task = self.work.spawn(async move {
+            let (outcome, samples) = sessions.sign_in(order, begun, pasted).await;
             Event::Ended { ticket, outcome, samples }
         });
-        self.sign_ins.insert(ticket, handle);
+        self.sign_ins.insert(ticket, SignInTask { task, pasted: Some(sender) });
+    }
+
+    /// Hands a pasted code to the sign-in that waits for it. What comes of it is the end of the sign-in.
+    pub(super) fn paste(&mut self, ticket: Ticket, code: Secret) {
+        if let Some(pasted) = self.sign_ins.get_mut(&ticket).and_then(|sign_in| sign_in.pasted.take()) {
+            // A sign-in that has just ended needs no code.
+            let _ = pasted.send(code);
+        }
     }
 
     /// Nobody waits for a sign-in any more: its listener is closed, its questions are no longer asked.
     pub(super) fn cancel(&mut self, ticket: Ticket) {
-        if let Some(handle) = self.sign_ins.remove(&ticket) {
-            handle.abort();
+        if let Some(sign_in) = self.sign_ins.remove(&ticket) {
+            sign_in.task.abort();
         }
     }
 

@@ -1,10 +1,12 @@
 //! `aws login` sessions with the real programs: signed in by us, refreshed with proofs, shared with the AWS tools.
 
+use std::io::Write;
+
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::machine::{Machine, role, stderr};
-use crate::person::{Login, answer_page, with_browser};
+use crate::person::{Login, answer_page, get, page_of, with_browser};
 use crate::standin::{Role, SigninError};
 
 const WHO: &str = "arn:aws:iam::111122223333:user/someone";
@@ -93,7 +95,7 @@ fn what_aws_sign_in_refuses_is_told_apart() {
 }
 
 #[test]
-fn who_signs_in_as_somebody_else_is_told_and_without_a_browser_the_command_is_named() {
+fn who_signs_in_as_somebody_else_is_told() {
     let mut machine = machine();
     machine.start();
     machine.aws.signin(|settings| settings.login_session = "arn:aws:iam::111122223333:user/other".to_owned());
@@ -103,9 +105,69 @@ fn who_signs_in_as_somebody_else_is_told_and_without_a_browser_the_command_is_na
     assert_eq!(status, Some(5), "{err}");
     assert!(err.contains("user/other") && err.contains(WHO), "{err}");
     assert!(!machine.path(&cache_file()).exists());
-    let refused = machine.run(&["login", "me", "--no-browser"]);
-    assert_eq!(refused.status.code(), Some(5));
-    assert!(stderr(&refused).contains("fix: aws login --remote --profile"), "{}", stderr(&refused));
+}
+
+/// Starts a sign-in without a browser here, and allows it in one elsewhere: the code that the page shows.
+fn allow_elsewhere(machine: &Machine, flag: &str) -> (Login, String) {
+    let mut companion = machine.companion();
+    companion.stdin(std::process::Stdio::piped());
+    let mut login = Login::start(companion, &["me", flag]);
+    let url = login.url();
+    assert!(url.contains("cross-device") && url.contains("%2Fv1%2Fsessions%2Fconfirmation"), "{url}");
+    let (_, location) = get(&format!("{url}&_answer=allow"));
+    let page = page_of(&location.unwrap());
+    let code = page.split("<code id=\"code\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    (login, code)
+}
+
+fn paste(login: &mut Login, text: &str) {
+    login.child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+#[test]
+fn without_a_browser_here_the_code_of_a_page_elsewhere_is_pasted() {
+    let mut machine = machine();
+    machine.aws.signin(|settings| settings.credentials_seconds = 6);
+    machine.start();
+    for flag in ["--no-browser", "--use-device-code"] {
+        let (mut login, code) = allow_elsewhere(&machine, flag);
+        paste(&mut login, &format!("  {code}\n"));
+        let (status, out, err) = login.end();
+        assert_eq!(status, Some(0), "{out}{err}");
+        let document: Value = serde_json::from_str(&machine.read(&cache_file())).unwrap();
+        assert_eq!(document["clientId"], json!("arn:aws:signin:::devtools/cross-device"));
+        assert_eq!(machine.whose("me"), Ok(String::new()));
+        assert!(!machine.read("log").contains(&code));
+        assert!(machine.run(&["logout", "me"]).status.success());
+    }
+    let (mut login, code) = allow_elsewhere(&machine, "--no-browser");
+    paste(&mut login, &code);
+    assert_eq!(login.end().0, Some(0));
+    let refreshed = machine.aws.count("CreateOAuth2Token:refresh_token");
+    machine.eventually("it is refreshed", |machine| machine.aws.count("CreateOAuth2Token:refresh_token") > refreshed);
+    assert!(machine.aws.calls().iter().all(|call| call.error.is_none()), "{:?}", machine.aws.calls());
+}
+
+#[test]
+fn a_code_that_is_not_of_this_sign_in_signs_nobody_in() {
+    let mut machine = machine();
+    machine.start();
+    let (_, of_another) = allow_elsewhere(&machine, "--no-browser");
+    machine.eventually("the first is given up", |machine| machine.read("log").contains("a sign-in was given up"));
+    for text in ["\n", "", "nonsense\n", "c3RhdGU9ZXZpbCZjb2RlPWV2aWw=\n", &of_another] {
+        let (mut login, _) = allow_elsewhere(&machine, "--no-browser");
+        paste(&mut login, text);
+        let (status, out, err) = login.end();
+        assert_eq!(status, Some(5), "{text:?}: {out}{err}");
+        assert!(text.trim().is_empty() || !err.contains(text.trim()), "{err}");
+        assert!(!machine.path(&cache_file()).exists());
+        machine.eventually("it is over", |machine| {
+            let log = machine.read("log");
+            log.matches("sign-in was given up").count() + log.matches("a sign-in failed").count()
+                >= log.matches(" begins").count()
+        });
+    }
+    assert_eq!(machine.aws.count("CreateOAuth2Token:authorization_code"), 0);
 }
 
 #[test]

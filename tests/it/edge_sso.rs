@@ -114,6 +114,29 @@ fn the_browser_flow_asks_once_and_refuses_what_is_not_its_answer() {
 }
 
 #[test]
+fn another_users_flood_of_the_sign_ins_port_does_not_keep_the_browser_out() {
+    let mut machine = machine();
+    machine.start();
+    let mut login = Login::start(with_browser(&machine), &["admin"]);
+    let url = login.url();
+    let port: String = url.split("127.0.0.1%3A").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+    let script = "import collections,socket,sys,time\nq=collections.deque()\nwhile True:\n\
+        \ts=socket.socket()\n\ts.setblocking(False)\n\ts.connect_ex(('127.0.0.1',int(sys.argv[1])))\n\tq.append(s)\n\
+        \tif len(q)>400: q.popleft().close()\n\ttime.sleep(.001)\n";
+    let mut flood = std::process::Command::new("setpriv")
+        .args(["--reuid", "12346", "--regid", "12346", "--clear-groups", "/usr/bin/python3", "-c", script, &port])
+        .spawn()
+        .unwrap();
+    machine.eventually("it is said", |machine| machine.read("log").contains("a program of uid 12346 opens"));
+    assert!(answer_page(&url, "allow").starts_with("HTTP/1.1 200"));
+    let (status, out, err) = login.end();
+    flood.kill().unwrap();
+    flood.wait().unwrap();
+    assert_eq!(status, Some(0), "{out}{err}");
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+}
+
+#[test]
 fn a_denied_sign_in_says_so_and_a_given_up_one_asks_no_more() {
     let mut machine = machine();
     machine.start();

@@ -62,6 +62,16 @@ pub(crate) fn get(url: &str) -> (String, Option<String>) {
     (answer, location)
 }
 
+/// Gets a page as a browser does: its text.
+pub(crate) fn page_of(url: &str) -> String {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 /// What a person does in the browser.
 pub(crate) fn answer_page(url: &str, answer: &str) -> String {
     let (head, location) = get(&format!("{url}&_answer={answer}"));

@@ -2,13 +2,17 @@
 //!
 //! They are plain forms. A request with `_answer=allow` or `_answer=deny` is what a click sends.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::grants::Code;
 use super::http::{Request, Response, encode};
 use super::services::noted;
 use super::sso::Said;
 use super::world::World;
 
-const SAME_DEVICE: &str = "arn:aws:signin:::devtools/same-device";
+pub(super) const SAME_DEVICE: &str = "arn:aws:signin:::devtools/same-device";
+pub(super) const CROSS_DEVICE: &str = "arn:aws:signin:::devtools/cross-device";
 
 /// What someone asks an authorization code for.
 struct Asked {
@@ -23,6 +27,7 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Response {
         "/vanity" => ("Page:vanity", redirect(&world.sso.settings.vanity_leads_to)),
         "/device" => ("Page:device", device(world, request)),
         "/authorize" => ("Page:authorize", sso_authorize(world, request)),
+        "/v1/sessions/confirmation" => ("Page:confirmation", confirmation(request)),
         _ => ("Page:signin", signin_authorize(world, request)),
     };
     let mut call = noted(action.to_owned());
@@ -115,7 +120,6 @@ fn asked(request: &Request, method: &str) -> Result<Asked, &'static str> {
     if asked.state.is_empty() {
         return Err("The state is missing");
     }
-    loopback_path(&asked.redirect_uri).ok_or("The redirect_uri must be http://127.0.0.1:PORT/PATH")?;
     Ok(asked)
 }
 
@@ -128,7 +132,7 @@ fn sso_asked(world: &World, request: &Request) -> Result<Asked, &'static str> {
     if client.issuer_url.is_none() {
         return Err("The client was registered without an issuer URL");
     }
-    let path = loopback_path(&asked.redirect_uri);
+    let path = Some(loopback_path(&asked.redirect_uri).ok_or(NO_LOOPBACK)?);
     if !client.redirect_uris.iter().any(|registered| registered_path(registered) == path) {
         return Err("The redirect_uri is not a registered one");
     }
@@ -142,13 +146,29 @@ fn sso_asked(world: &World, request: &Request) -> Result<Asked, &'static str> {
 
 fn signin_asked(request: &Request) -> Result<Asked, &'static str> {
     let asked = asked(request, "SHA-256")?;
-    if asked.client_id != SAME_DEVICE {
-        return Err("The client is not known");
+    match asked.client_id.as_str() {
+        SAME_DEVICE => drop(loopback_path(&asked.redirect_uri).ok_or(NO_LOOPBACK)?),
+        CROSS_DEVICE => {
+            let here = format!("http://{}/v1/sessions/confirmation", request.header("host").unwrap_or_default());
+            if asked.redirect_uri != here {
+                return Err("The redirect_uri must be the page that shows the code");
+            }
+        }
+        _ => return Err("The client is not known"),
     }
     if request.query_parameter("scope").as_deref() != Some("openid") {
         return Err("The scope must be openid");
     }
     Ok(asked)
+}
+
+const NO_LOOPBACK: &str = "The redirect_uri must be http://127.0.0.1:PORT/PATH";
+
+/// Shows the code that the person pastes elsewhere.
+fn confirmation(request: &Request) -> Response {
+    let parameter = |name: &str| encode(&request.query_parameter(name).unwrap_or_default());
+    let code = STANDARD.encode(format!("state={}&code={}", parameter("state"), parameter("code")));
+    page(200, &format!("<p>Paste this code:</p>\n<code id=\"code\">{code}</code>\n"))
 }
 
 /// The path of `http://127.0.0.1:PORT/PATH`.

@@ -28,7 +28,7 @@ impl Service {
             "/client/register" | "/device_authorization" | "/token" => Self::Oidc,
             "/federation/credentials" | "/assignment/accounts" | "/assignment/roles" | "/logout" => Self::Portal,
             "/v1/token" => Self::Signin,
-            "/authorize" | "/device" | "/vanity" | "/v1/authorize" => Self::Pages,
+            "/authorize" | "/device" | "/vanity" | "/v1/authorize" | "/v1/sessions/confirmation" => Self::Pages,
             _ => Self::Sts,
         }
     }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::browser_page::{CROSS_DEVICE, SAME_DEVICE};
 use super::dpop::{self, Proof};
 use super::grants::{Code, RefreshToken, Rotation, SignedIn, Verdict, verifies};
 use super::http::Request;
@@ -108,7 +109,7 @@ pub(super) fn answer(world: &mut World, request: &Request, call: &mut Call) -> R
         return Err(refusal(error, "As it was ordered"));
     }
     let proof = proof(world, request)?;
-    if member(&body, "clientId")? != "arn:aws:signin:::devtools/same-device" {
+    if ![SAME_DEVICE, CROSS_DEVICE].contains(&member(&body, "clientId")?) {
         return Err(invalid("The client is not known"));
     }
     match grant {

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use self::cache::{Cache, Lock, Replaced};
 use super::clock;
@@ -27,6 +27,7 @@ use crate::core::keeper::{
 };
 use crate::core::location::CachePaths;
 use crate::core::plan::{Service, Source};
+use crate::core::secret::Secret;
 use crate::core::session::{
     After, Before, CacheFile, CachedToken, Found, Refused, Save, Session, TokenAnswer, after_refresh, after_refusal,
     as_known, before_refresh, before_save, is_whole,
@@ -176,10 +177,16 @@ impl Sessions {
         self.cache.read_settled(&session.cache_file(), |text| is_whole(session, text)).await
     }
 
-    /// Signs a person in. Says what has to be done as soon as that is known, and ends when it is done.
-    pub async fn sign_in(&self, order: SignInOrder, begun: mpsc::Sender<(Ticket, Prompt)>) -> (Outcome, Vec<Sample>) {
+    /// Signs a user in. Says what has to be done as soon as that is known, and ends when it is done. `pasted` brings the code
+    /// that the user has pasted, where the prompt asks for one.
+    pub async fn sign_in(
+        &self,
+        order: SignInOrder,
+        begun: mpsc::Sender<(Ticket, Prompt)>,
+        pasted: oneshot::Receiver<Secret>,
+    ) -> (Outcome, Vec<Sample>) {
         let mut samples = Vec::new();
-        let outcome = match sign_in::run(self, &order, &begun, &mut samples).await {
+        let outcome = match sign_in::run(self, &order, &begun, pasted, &mut samples).await {
             Ok(end) => Outcome::Session(end),
             Err(fault) => Outcome::Failed(fault),
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::redirect::{self, Back};
 use super::{Sessions, dpop, expiry, oidc, service_of, signin, vanity};
@@ -15,7 +15,7 @@ use crate::core::keeper::{Flow, Prompt, SessionEnd, SignInOrder, Ticket};
 use crate::core::secret::Secret;
 use crate::core::session::{
     Authorization, CacheFile, CachedToken, Found, LoginRefresh, LoginSession, LoginToken, Registration, Session,
-    SsoSession, SsoToken, login_session_of, login_url, registration_file, sso_url,
+    SsoSession, SsoToken, login_session_of, login_url, read_pasted, registration_file, sso_url,
 };
 use crate::platform::random;
 
@@ -33,6 +33,7 @@ pub(super) async fn run(
     sessions: &Sessions,
     order: &SignInOrder,
     begun: &mpsc::Sender<(Ticket, Prompt)>,
+    pasted: oneshot::Receiver<Secret>,
     samples: &mut Vec<Sample>,
 ) -> Result<SessionEnd, Fault> {
     let what = format!("signing in to {}", order.session.described());
@@ -40,7 +41,7 @@ pub(super) async fn run(
     let (text, token) = match (&order.session, order.flow) {
         (Session::Sso(session), Flow::Browser) => sign_in.sso_in_browser(session, samples).await?,
         (Session::Sso(session), Flow::DeviceCode) => sign_in.sso_with_code(session, samples).await?,
-        (Session::Login(session), _) => sign_in.login(session, samples).await?,
+        (Session::Login(session), _) => sign_in.login(session, pasted, samples).await?,
     };
     let file = order.session.cache_file();
     // A person waits: who holds the lock for so long is not waited for.
@@ -52,6 +53,11 @@ pub(super) async fn run(
     };
     let unsaved = sessions.cache.write(&file, &text, set_aside).await.err();
     Ok(SessionEnd::Renewed { token, unsaved })
+}
+
+/// A page that waits for the user, with nothing to type there.
+fn page_prompt(url: String) -> Prompt {
+    Prompt { url, user_code: None, url_with_code: None, expires_in: PAGE_WAITS, pastes_code: false, warning: None }
 }
 
 struct SignIn<'a> {
@@ -98,6 +104,8 @@ impl SignIn<'_> {
             user_code: Some(stated.user_code),
             url_with_code: stated.url_with_code,
             expires_in: stated.expires_in,
+            pastes_code: false,
+            warning: None,
         })
         .await;
         loop {
@@ -128,14 +136,24 @@ impl SignIn<'_> {
         }
     }
 
-    async fn login(&self, session: &LoginSession, samples: &mut Vec<Sample>) -> Result<Signed, Fault> {
+    async fn login(
+        &self,
+        session: &LoginSession,
+        pasted: oneshot::Receiver<Secret>,
+        samples: &mut Vec<Sample>,
+    ) -> Result<Signed, Fault> {
         let sdk = &self.sessions.sdk;
         let key = dpop::new_key().map_err(|why| self.fault("CacheFailed", &why))?;
         let service = service_of(&self.order.session);
         let base = aws_call::resolve(self.what, service, &session.endpoint).await?;
-        let (code, authorization) =
-            self.ask_in_browser(|authorization| login_url(&base, signin::CLIENT_ID, authorization)).await?;
-        let proof = signin::Proof::Code { code: &code, authorization: &authorization, key: &key };
+        let (client_id, (code, authorization)) = match self.order.flow {
+            Flow::Browser => {
+                let url = |authorization: &Authorization| login_url(&base, signin::SAME_DEVICE, authorization);
+                (signin::SAME_DEVICE, self.ask_in_browser(url).await?)
+            }
+            Flow::DeviceCode => (signin::CROSS_DEVICE, self.ask_for_code(&base, pasted).await?),
+        };
+        let proof = signin::Proof::Code { client_id, code: &code, authorization: &authorization, key: &key };
         let answer =
             signin::call(sdk, &self.order.session, proof, self.order.aws_minus_boot, self.what, samples).await?;
         let id_token = answer.id_token.clone().unwrap_or_else(|| Secret::new(""));
@@ -155,7 +173,7 @@ impl SignIn<'_> {
         let set = Credentials { account_id, ..set.clone() };
         let refresh = answer.refresh_token.clone().map(|refresh_token| LoginRefresh {
             refresh_token,
-            client_id: signin::CLIENT_ID.to_owned(),
+            client_id: client_id.to_owned(),
             dpop_key: key.clone(),
         });
         let (text, token) = LoginToken::signed_in(&set, refresh, &id_token, expiry(&answer));
@@ -170,11 +188,32 @@ impl SignIn<'_> {
         let random = random::secret().map_err(|error| self.fault("CacheFailed", &error.to_string()))?;
         let authorization = Authorization::new(random, port);
         let url = url(&authorization);
-        self.tell(Prompt { url, user_code: None, url_with_code: None, expires_in: PAGE_WAITS }).await;
-        match redirect::wait(&listener, &authorization).await {
+        let prompt = page_prompt(url);
+        self.tell(prompt.clone()).await;
+        let flooded = async |why: String| {
+            tracing::warn!("{}: {why}", self.what);
+            self.tell(Prompt { warning: Some(why), ..prompt }).await;
+        };
+        match redirect::wait(&listener, &authorization, flooded).await {
             Back::Code(code) => Ok((code, authorization)),
             Back::Denied(why) => Err(self.fault("SignInRefused", &format!("AWS's page said: {why}"))),
         }
+    }
+
+    /// Sends the user to a page in any browser, and waits for the code that it shows.
+    async fn ask_for_code(
+        &self,
+        base: &str,
+        pasted: oneshot::Receiver<Secret>,
+    ) -> Result<(Secret, Authorization), Fault> {
+        let random = random::secret().map_err(|error| self.fault("CacheFailed", &error.to_string()))?;
+        let authorization = Authorization::cross_device(random, base);
+        let url = login_url(base, signin::CROSS_DEVICE, &authorization);
+        self.tell(Prompt { pastes_code: true, ..page_prompt(url) }).await;
+        let pasted = pasted.await.map_err(|_| self.fault("SignInExpired", "no code was pasted"))?;
+        let code = read_pasted(pasted.expose(), &authorization)
+            .map_err(|why| self.fault("SignInRefused", &format!("the pasted code {why}")))?;
+        Ok((code, authorization))
     }
 
     async fn tell(&self, prompt: Prompt) {

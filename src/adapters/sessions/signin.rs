@@ -16,15 +16,17 @@ use crate::core::secret::Secret;
 use crate::core::session::{Authorization, LoginToken, Session, TokenAnswer};
 use crate::platform::random;
 
-/// Who asks, in a sign-in on the same machine: the same client as the AWS CLI's.
-pub(super) const CLIENT_ID: &str = "arn:aws:signin:::devtools/same-device";
+/// The AWS CLI's client for a browser on this machine.
+pub(super) const SAME_DEVICE: &str = "arn:aws:signin:::devtools/same-device";
+/// The AWS CLI's client for a browser elsewhere (`aws login --remote`).
+pub(super) const CROSS_DEVICE: &str = "arn:aws:signin:::devtools/cross-device";
 
 /// What gets credentials.
 pub(super) enum Proof<'a> {
     /// The token that came with the last ones.
     Refresh(&'a LoginToken),
     /// The code that came back from the browser.
-    Code { code: &'a Secret, authorization: &'a Authorization, key: &'a Secret },
+    Code { client_id: &'a str, code: &'a Secret, authorization: &'a Authorization, key: &'a Secret },
 }
 
 /// Gets the next credentials.
@@ -60,9 +62,9 @@ pub(super) async fn call(
                 .refresh_token(refresh.refresh_token.expose());
             (input, &refresh.dpop_key)
         }
-        Proof::Code { code, authorization, key } => {
+        Proof::Code { client_id, code, authorization, key } => {
             let input = input
-                .client_id(CLIENT_ID)
+                .client_id(client_id)
                 .grant_type("authorization_code")
                 .code(code.expose())
                 .redirect_uri(&authorization.redirect_uri)

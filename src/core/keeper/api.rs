@@ -301,7 +301,10 @@ pub enum Answer {
         prompt: Prompt,
     },
     /// The person has not done it yet.
-    NotYet,
+    NotYet {
+        /// What may keep the sign-in from ending.
+        warning: Option<String>,
+    },
     /// The person is signed in.
     SignedIn {
         /// The session's name.

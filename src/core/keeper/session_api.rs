@@ -14,7 +14,7 @@ use crate::core::time::{AwsTime, WallTime};
 pub enum Flow {
     /// In a browser on this machine, that comes back to us.
     Browser,
-    /// In any browser, with a code to type there.
+    /// In any browser, with a code to type there, or for `aws login` with a code that it shows to be pasted here.
     DeviceCode,
 }
 
@@ -29,6 +29,10 @@ pub struct Prompt {
     pub url_with_code: Option<String>,
     /// For how long the page waits.
     pub expires_in: TimeDelta,
+    /// Whether the page shows a code that the user has to paste here.
+    pub pastes_code: bool,
+    /// What may keep the sign-in from ending.
+    pub warning: Option<String>,
 }
 
 /// How a refresh of a session ended, well.

@@ -68,17 +68,6 @@ impl Keeper {
         let Some(session) = self.nodes.get(key).and_then(|node| Some(node.session.as_ref()?.session.clone())) else {
             return self.answer_with(caller, refused(RefusalKind::Failed, "the session is in no AWS file any more"));
         };
-        if flow == Flow::DeviceCode
-            && let Session::Login(_) = session
-        {
-            let profile = self.how_to_sign_in(key).split(' ').next_back().unwrap_or_default().to_owned();
-            let refusal = Refusal {
-                kind: RefusalKind::NeedsLogin,
-                message: format!("{} can be signed in to with a browser on this machine only", session.described()),
-                fix: Some(format!("aws login --remote --profile {profile}")),
-            };
-            return self.answer_with(caller, Answer::Refused(refusal));
-        }
         // Whoever has no browser is not helped by a page that comes back to one.
         let flow = match &session {
             Session::Sso(SsoSession { name: None, .. }) => Flow::DeviceCode,
@@ -169,8 +158,9 @@ impl Keeper {
     /// The page is there.
     pub(super) fn sign_in_begun(&mut self, ticket: Ticket, prompt: Prompt, now: Now) {
         let Some(sign_in) = self.sign_ins.under_way.get_mut(&ticket) else { return };
-        sign_in.prompt = Some(prompt.clone());
-        sign_in.alone_since = now.boot;
+        if sign_in.prompt.replace(prompt.clone()).is_none() {
+            sign_in.alone_since = now.boot;
+        }
         for caller in std::mem::take(&mut sign_in.starters) {
             self.prompt(caller, ticket, prompt.clone());
         }
@@ -244,7 +234,7 @@ impl Keeper {
             sign_in.waiters.retain(|(caller, since)| {
                 let is_tired = now.boot - *since >= LONGEST_WAIT;
                 if is_tired {
-                    tired.push(*caller);
+                    tired.push((*caller, sign_in.prompt.as_ref().and_then(|prompt| prompt.warning.clone())));
                     sign_in.alone_since = now.boot;
                 } else {
                     wake(*since + LONGEST_WAIT);
@@ -261,8 +251,8 @@ impl Keeper {
             }
         }
         self.sign_ins.ended.retain(|_, (_, at)| now.boot - *at < REMEMBERED);
-        for caller in tired {
-            self.answer_with(caller, Answer::NotYet);
+        for (caller, warning) in tired {
+            self.answer_with(caller, Answer::NotYet { warning });
         }
         for (ticket, is_alone) in over {
             let why = if is_alone { "nobody waited for the sign-in any more" } else { "nobody has signed in in time" };

@@ -1,7 +1,7 @@
 //! Signing in through a browser: the authorization-code flow with PKCE (RFC 6749 section 4.1, RFC 7636, RFC 8252).
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -38,12 +38,21 @@ pub enum Redirect {
 impl Authorization {
     /// One for a listener on a port of 127.0.0.1. `random` is nobody else's.
     pub fn new(random: [u8; 64], port: u16) -> Self {
+        Self::to(random, format!("http://127.0.0.1:{port}{REDIRECT_PATH}"))
+    }
+
+    /// One whose code AWS Sign-In shows to the user, who pastes it here. `base` is the service's URL.
+    pub fn cross_device(random: [u8; 64], base: &str) -> Self {
+        Self::to(random, format!("{}/v1/sessions/confirmation", base.trim_end_matches('/')))
+    }
+
+    fn to(random: [u8; 64], redirect_uri: String) -> Self {
         let (state, verifier) = random.split_at(16);
         Self {
             state: Secret::new(hex(state)),
             // 48 bytes are 64 characters; 43 to 128 are allowed.
             verifier: Secret::new(URL_SAFE_NO_PAD.encode(verifier)),
-            redirect_uri: format!("http://127.0.0.1:{port}{REDIRECT_PATH}"),
+            redirect_uri,
         }
     }
 
@@ -92,10 +101,7 @@ pub fn login_url(base: &str, client_id: &str, authorization: &Authorization) -> 
 /// Reads the target of the request that a browser came back with (`/oauth/callback?code=…`).
 pub fn read_redirect(target: &str, authorization: &Authorization) -> Redirect {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let parameter = |name: &str| {
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(key, _)| *key == name).map(|(_, value)| decoded(value)).filter(|value| !value.is_empty())
-    };
+    let parameter = |name: &str| parameter(query, name);
     if path != REDIRECT_PATH || parameter("state").as_deref() != Some(authorization.state.expose()) {
         return Redirect::Foreign;
     }
@@ -109,6 +115,38 @@ pub fn read_redirect(target: &str, authorization: &Authorization) -> Redirect {
     }
 }
 
+/// The code in what a user pastes from the page of AWS Sign-In: `state=…&code=…` in base64.
+///
+/// # Errors
+/// It is not the code of this sign-in, and why: the end of a sentence that begins with the code. It shows nothing of it.
+pub fn read_pasted(pasted: &str, authorization: &Authorization) -> Result<Secret, &'static str> {
+    /// AWS's are shorter than 1,000.
+    const MAX_LENGTH: usize = 4_096;
+    if pasted.len() > MAX_LENGTH {
+        return Err("is too long");
+    }
+    let text = pasted.chars().filter(|c| !c.is_whitespace() && *c != '=');
+    let text = Secret::new(
+        text.map(|c| {
+            if c == '-' {
+                '+'
+            } else if c == '_' {
+                '/'
+            } else {
+                c
+            }
+        })
+        .collect::<String>(),
+    );
+    let decoded = STANDARD_NO_PAD.decode(text.expose()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let query = Secret::new(decoded.ok_or("is not what the page shows: copy the whole code")?);
+    match (parameter(query.expose(), "state"), parameter(query.expose(), "code")) {
+        (Some(state), Some(code)) if state == authorization.state.expose() => Ok(Secret::new(code)),
+        (Some(_), Some(_)) => Err("is that of another sign-in"),
+        _ => Err("is not what the page shows: copy the whole code"),
+    }
+}
+
 /// Where the client's registration for a session is kept, beside the tokens: under a name that the AWS CLI would give it,
 /// were it called evercred. What a client may do is part of the name.
 pub fn registration_file(session: &SsoSession, flow: &str) -> CacheFile {
@@ -117,6 +155,12 @@ pub fn registration_file(session: &SsoSession, flow: &str) -> CacheFile {
         "endpoint": oidc.url, "flow": flow, "region": region, "scopes": scopes, "session_name": name, "startUrl": start_url, "tool": "evercred",
     });
     CacheFile { folder: CacheFolder::Sso, name: format!("{}.json", hex(&Sha1::digest(what.to_string()))) }
+}
+
+/// The first value of a parameter that is not empty.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| decoded(value)).filter(|value| !value.is_empty())
 }
 
 fn url(page: &str, parameters: &[(&str, &str)]) -> String {
@@ -198,6 +242,33 @@ mod tests {
         }
         let denied = read(format!("/oauth/callback?error=access_denied&error_description=No+%1b[31mway&state={state}"));
         assert_eq!(denied, Redirect::Denied("access_denied (No [31mway)".into()));
+    }
+
+    #[test]
+    fn a_pasted_code_counts_with_the_state_of_this_sign_in_alone() {
+        let authorization = Authorization::cross_device([7; 64], "https://eu-west-1.signin.aws.amazon.com/");
+        assert_eq!(authorization.redirect_uri, "https://eu-west-1.signin.aws.amazon.com/v1/sessions/confirmation");
+        let state = authorization.state.expose();
+        let whole = format!("state={state}&code=a%2Fb%3F%3E");
+        let code = || Ok(Secret::new("a/b?>"));
+        let standard = base64::engine::general_purpose::STANDARD.encode(&whole);
+        assert_eq!(read_pasted(&standard, &authorization), code());
+        assert_eq!(read_pasted(&format!(" {}\n {} ", &standard[..20], &standard[20..]), &authorization), code());
+        assert_eq!(read_pasted(&URL_SAFE_NO_PAD.encode(&whole), &authorization), code());
+        let long = "A".repeat(5_000);
+        for pasted in [
+            String::new(),
+            "%".to_owned(),
+            "é".to_owned(),
+            long,
+            standard[..standard.len() / 2].to_owned(),
+            whole,
+            STANDARD_NO_PAD.encode("state=other&code=evil"),
+            STANDARD_NO_PAD.encode(format!("state={state}")),
+            STANDARD_NO_PAD.encode([0xff, 0xfe]),
+        ] {
+            assert!(read_pasted(&pasted, &authorization).is_err(), "{pasted}");
+        }
     }
 
     #[test]

@@ -10,7 +10,9 @@ mod refresh;
 mod server_answer;
 mod sso_token;
 
-pub use authorize::{Authorization, REDIRECT_PATH, Redirect, login_url, read_redirect, registration_file, sso_url};
+pub use authorize::{
+    Authorization, REDIRECT_PATH, Redirect, login_url, read_pasted, read_redirect, registration_file, sso_url,
+};
 pub use cache_file::{CacheFile, CacheFolder};
 pub use login_token::{LoginRefresh, LoginToken, login_session_of};
 pub use refresh::{

@@ -29,6 +29,8 @@ fn prompted(bench: &mut Bench, ticket: Ticket) {
         user_code: Some("ABCD-EFGH".to_owned()),
         url_with_code: None,
         expires_in: TimeDelta::minutes(10),
+        pastes_code: false,
+        warning: None,
     };
     bench.handle(Event::SignInBegun { ticket, prompt });
 }
@@ -65,7 +67,7 @@ fn a_sign_in_is_prompted_waited_for_and_serves_everybody_at_once() {
     bench.run(19 * SECOND);
     assert!(bench.answers.is_empty());
     bench.run(2 * SECOND);
-    assert!(matches!(bench.answers.remove(&waiter), Some(Answer::NotYet)));
+    assert!(matches!(bench.answers.remove(&waiter), Some(Answer::NotYet { .. })));
     let waiter = awaits(&mut bench, sign_in);
     bench.run(5 * SECOND);
     bench.signed_in(1);
@@ -148,7 +150,7 @@ fn a_page_that_nobody_answers_is_given_up_and_said() {
         let waiter = awaits(&mut bench, ticket);
         bench.run(20 * SECOND);
         match bench.answers.remove(&waiter) {
-            Some(Answer::NotYet) => {}
+            Some(Answer::NotYet { .. }) => {}
             Some(Answer::Refused(refusal)) => {
                 assert!(refusal.message.contains("in time"), "{}", refusal.message);
                 assert_eq!(bench.cancelled, [ticket]);
@@ -192,16 +194,16 @@ fn login_without_a_name_means_the_only_session() {
 }
 
 #[test]
-fn a_login_session_has_no_device_flow_and_the_legacy_form_no_other() {
-    let Session::Login(session) = login_session() else { panic!("of another kind") };
-    let mut bench = Bench::new();
-    bench.plans(&[plan("me", vec![Source::Login(session)])]);
-    let caller = begin(&mut bench, Some("me"), Flow::DeviceCode);
-    let Some(Answer::Refused(refusal)) = bench.answers.remove(&caller) else { panic!("not refused") };
-    assert_eq!(refusal.fix.as_deref(), Some("aws login --remote --profile me"));
-    begin(&mut bench, Some("me"), Flow::Browser);
-    bench.signed_in(1);
-    assert!(bench.get("me").is_ok());
+fn a_login_session_has_both_flows_and_the_legacy_form_one() {
+    for flow in [Flow::DeviceCode, Flow::Browser] {
+        let Session::Login(session) = login_session() else { panic!("of another kind") };
+        let mut bench = Bench::new();
+        bench.plans(&[plan("me", vec![Source::Login(session)])]);
+        begin(&mut bench, Some("me"), flow);
+        assert_eq!(bench.sign_ins[0].flow, flow);
+        bench.signed_in(1);
+        assert!(bench.get("me").is_ok());
+    }
     let mut bench = Bench::new();
     bench.plans(&[sso(&legacy(), "dev")]);
     begin(&mut bench, Some("dev"), Flow::Browser);

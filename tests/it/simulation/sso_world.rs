@@ -136,6 +136,8 @@ impl SsoWorld {
                         user_code: None,
                         url_with_code: None,
                         expires_in: TimeDelta::minutes(10),
+                        pastes_code: false,
+                        warning: None,
                     };
                     self.handle(daemon, Event::SignInBegun { ticket, prompt });
                 }
@@ -216,7 +218,7 @@ impl SsoWorld {
                 self.edge.note(format!("daemon {daemon}: {profile} refused: {}", refusal.message))
             }
             Answer::SignIn { sign_in, .. } => self.wait_for(daemon, sign_in),
-            Answer::NotYet => {
+            Answer::NotYet { .. } => {
                 if let Some(ticket) = self.daemons[daemon].sign_in {
                     self.wait_for(daemon, ticket);
                 }

@@ -625,7 +625,7 @@ impl World {
                 assert!(!expired || self.unconfirmed > 0, "app-{profile} got an expired set\n{}", self.story());
             }
             Answer::SignIn { .. }
-            | Answer::NotYet
+            | Answer::NotYet { .. }
             | Answer::SignedIn { .. }
             | Answer::Roles { .. }
             | Answer::SignedOut { .. } => {
