@@ -152,20 +152,17 @@ fn without_a_browser_here_the_code_of_a_page_elsewhere_is_pasted() {
 fn a_code_that_is_not_of_this_sign_in_signs_nobody_in() {
     let mut machine = machine();
     machine.start();
-    let (_, of_another) = allow_elsewhere(&machine, "--no-browser");
-    machine.eventually("the first is given up", |machine| machine.read("log").contains("a sign-in was given up"));
-    for text in ["\n", "", "nonsense\n", "c3RhdGU9ZXZpbCZjb2RlPWV2aWw=\n", &of_another] {
+    let (mut login, of_another) = allow_elsewhere(&machine, "--no-browser");
+    paste(&mut login, "nonsense\n");
+    assert_eq!(login.end().0, Some(5));
+    // Without a code the page goes on waiting, and the next one to sign in is shown the same.
+    for text in ["\n", "", "c3RhdGU9ZXZpbCZjb2RlPWV2aWw=\n", "nonsense\n", &of_another] {
         let (mut login, _) = allow_elsewhere(&machine, "--no-browser");
         paste(&mut login, text);
         let (status, out, err) = login.end();
         assert_eq!(status, Some(5), "{text:?}: {out}{err}");
         assert!(text.trim().is_empty() || !err.contains(text.trim()), "{err}");
         assert!(!machine.path(&cache_file()).exists());
-        machine.eventually("it is over", |machine| {
-            let log = machine.read("log");
-            log.matches("sign-in was given up").count() + log.matches("a sign-in failed").count()
-                >= log.matches(" begins").count()
-        });
     }
     assert_eq!(machine.aws.count("CreateOAuth2Token:authorization_code"), 0);
 }
