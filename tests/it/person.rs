@@ -62,14 +62,22 @@ pub(crate) fn get(url: &str) -> (String, Option<String>) {
     (answer, location)
 }
 
-/// Gets a page as a browser does: its text.
+/// Gets the page that shows a code, as far as the code.
 pub(crate) fn page_of(url: &str) -> String {
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
     write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    // The connection stays open.
+    let mut answer = Vec::new();
+    BufReader::new(stream)
+        .lines()
+        .map(Result::unwrap)
+        .take_while(|line| {
+            answer.push(line.clone());
+            !line.contains("</code>")
+        })
+        .for_each(drop);
+    answer.join("\n")
 }
 
 /// What a person does in the browser.
