@@ -21,8 +21,8 @@ pub mod random;
 #[cfg(feature = "daemon")]
 pub mod signals;
 #[cfg(feature = "daemon")]
-#[cfg(feature = "daemon")]
 pub mod tcp_owner;
+#[cfg(feature = "daemon")]
 pub mod timer;
 pub mod unreadable;
 pub mod zone;
