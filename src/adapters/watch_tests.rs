@@ -177,7 +177,7 @@ async fn a_symbolic_link_is_followed_and_so_is_its_new_target() {
 #[tokio::test]
 async fn something_else_in_the_files_place_is_said() {
     let mut rig = Rig::watching(&["config"], |folder| std::fs::create_dir(folder.join("config")).unwrap());
-    assert_eq!(rig.content().await, "(unreadable: it is a folder)");
+    assert_eq!(rig.content().await, "(unreadable: it is a directory)");
     std::fs::remove_dir(rig.path("config")).unwrap();
     put(&rig.path("config"), "a file");
     assert_eq!(rig.content().await, "a file");

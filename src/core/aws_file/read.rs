@@ -184,10 +184,15 @@ impl Reader {
 
     fn property(&mut self, key: &str, value: &str, written: Written, origin: Origin) {
         self.property = None;
+        let key = key.to_ascii_lowercase();
+        // botocore minds it in sections that nobody reads too.
+        let first = self.keys.insert(key.clone(), origin.line);
         if self.settings().is_none() {
+            if let Some(first) = first.filter(|_| is_identifier(&key)) {
+                self.twice(&key, first, "nothing in this section counts", origin);
+            }
             return;
         }
-        let key = key.to_ascii_lowercase();
         if !is_identifier(&key) {
             if written == Written::Colon {
                 return self.broken(Fault::NoEqualsButColon, origin);
@@ -196,7 +201,7 @@ impl Reader {
             let message = format!("a setting of [{}] has an invalid name and is ignored", self.shown());
             return self.warn(origin, message);
         }
-        match (self.keys.insert(key.clone(), origin.line), written) {
+        match (first, written) {
             (Some(first), _) => self.twice(&key, first, "this one counts", origin),
             (None, Written::Colon) => {
                 let message = format!(
@@ -373,6 +378,12 @@ mod tests {
         let lines: Vec<_> = profiles.problems.iter().map(|problem| (problem.origin.line, problem.fatal)).collect();
         assert_eq!(lines, [(3, true), (4, true)]);
         assert!(profiles.problems.iter().all(|problem| problem.refused_by == RefusedBy::Botocore));
+    }
+
+    #[test]
+    fn a_setting_twice_in_a_section_that_is_ignored_is_said_too() {
+        let profiles = load(Some("[a]\nregion = x\nregion = y\n"), None);
+        assert!(profiles.problems.iter().any(|problem| problem.fatal && problem.origin.line == 3));
     }
 
     #[test]
