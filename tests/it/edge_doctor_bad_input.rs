@@ -122,6 +122,33 @@ fn a_file_that_another_user_may_not_read_is_said_with_the_command() {
 }
 
 #[test]
+fn files_and_directories_that_others_can_write_are_an_error() {
+    for (path, mode) in
+        [(".aws", 0o777), (".aws", 0o720), (".aws/config", 0o666), (".aws/config", 0o620), (".aws/credentials", 0o602)]
+    {
+        let machine = Machine::new();
+        let open = |path: &str, mode| {
+            std::fs::set_permissions(machine.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        open(".aws", 0o700);
+        open(".aws/config", 0o644);
+        open(".aws/credentials", 0o600);
+        let of = |document: &Value| -> Vec<Value> {
+            let found = document["findings"].as_array().unwrap().iter();
+            found.filter(|finding| finding["id"] == "file-permissions").cloned().collect()
+        };
+        let before = document(&machine.run(&["doctor", "mid", "--json", "--offline"]));
+        assert_eq!(of(&before), [] as [Value; 0]);
+        open(path, mode);
+        let found = of(&document(&machine.run(&["doctor", "mid", "--json", "--offline"])));
+        assert_eq!(found.len(), 1, "{path} {mode:o}: {found:?}");
+        assert_eq!((&found[0]["severity"], &found[0]["certainty"]), (&"error".into(), &"confirmed".into()));
+        let command = found[0]["fix"][0]["command"].as_str().unwrap();
+        assert!(command.starts_with("chmod go-w ") && command.ends_with(path), "{command}");
+    }
+}
+
+#[test]
 fn garbage_in_the_files_is_a_finding_and_no_panic() {
     for bytes in
         [&b"\xff\xfe\x00[dev]"[..], b"[[[[", b"[dev]\n\x1b[31maws_access_key_id = \x1b]0;x\x07\n", &[0_u8; 4096]]

@@ -75,6 +75,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
 /// The AWS files, those where one would look for them, and under WSL those of Windows.
 fn file_facts(environment: &Environment, paths: &AwsPaths) -> Vec<FileFacts> {
     let mut facts = vec![look_at(FileRole::Config, &paths.config), look_at(FileRole::Credentials, &paths.credentials)];
+    facts.extend(directories(paths));
     if let Some(home) = environment.get("HOME").filter(|home| !home.is_empty()) {
         let usual = Path::new(home).join(".aws");
         for (role, path, used) in [
@@ -92,6 +93,21 @@ fn file_facts(environment: &Environment, paths: &AwsPaths) -> Vec<FileFacts> {
         facts.extend(windows_files(Path::new(WINDOWS_HOMES)));
     }
     facts
+}
+
+/// The directories of the AWS files: of the paths, and of the files that symbolic links lead to.
+fn directories(paths: &AwsPaths) -> Vec<FileFacts> {
+    let named = [&paths.config, &paths.credentials].map(Clone::clone).to_vec();
+    let real = named.iter().filter_map(|path| path.canonicalize().ok()).collect::<Vec<_>>();
+    let mut seen = std::collections::BTreeSet::new();
+    let all = named.iter().chain(&real).filter_map(|path| path.parent());
+    let facts = all.filter_map(|directory| {
+        let metadata = directory.metadata().ok().filter(|metadata| metadata.is_dir())?;
+        let state = FileState::Present { uid: metadata.uid(), mode: metadata.mode() & 0o7777 };
+        let is_new = seen.insert((metadata.dev(), metadata.ino()));
+        is_new.then(|| FileFacts { role: FileRole::Directory, path: directory.display().to_string(), state })
+    });
+    facts.collect()
 }
 
 fn windows_files(homes: &Path) -> Vec<FileFacts> {

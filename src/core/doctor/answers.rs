@@ -93,8 +93,11 @@ fn accepted(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
                 )),
             );
         }
-        Answer::Refused(refusal) if aws_error::is_unreached_code(&refusal.code) => {
-            findings.not_looked_for(Id::SessionTokenWithoutMfa, format!("IAM could not be asked ({})", refusal.code));
+        // IAM has looked at the session before it says these.
+        Answer::Refused(refusal)
+            if matches!(refusal.code.as_str(), "AccessDenied" | "ValidationError" | "NoSuchEntity") => {}
+        Answer::Refused(refusal) => {
+            findings.not_looked_for(Id::SessionTokenWithoutMfa, format!("IAM did not answer ({})", refusal.code));
         }
         Answer::Untried { why } => findings.not_looked_for(Id::SessionTokenWithoutMfa, why.as_str()),
         _ => {}

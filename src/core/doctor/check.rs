@@ -127,8 +127,8 @@ ids! {
     ProfileDuplicated = "profile-duplicated", "no section stands twice";
     /// The helper line does not work.
     AdoptionBroken = "adoption-broken", "the lines that name evercred as credential_process work";
-    /// Others may read secrets, or the person may not.
-    FilePermissions = "file-permissions", "the files are readable for their owner alone";
+    /// Others may read secrets or change a file, or the user may not read it.
+    FilePermissions = "file-permissions", "nobody else may write the AWS files or their directories, or read the credentials file";
     /// The AWS files are not where one would look.
     FilesElsewhere = "files-elsewhere", "the AWS files are where every program looks for them";
     /// AWS can't be reached.

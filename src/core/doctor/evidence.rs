@@ -147,6 +147,8 @@ pub enum FileRole {
     UsualCredentials,
     /// A file of the Windows below this Linux.
     Windows,
+    /// A directory that holds the config or the credentials file, also behind a symbolic link.
+    Directory,
 }
 
 impl FileRole {
@@ -158,6 +160,7 @@ impl FileRole {
             Self::UsualConfig => "the usual AWS config file",
             Self::UsualCredentials => "the usual AWS credentials file",
             Self::Windows => "a Windows AWS file",
+            Self::Directory => "the directory of the AWS files",
         }
     }
 }

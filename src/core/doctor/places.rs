@@ -27,10 +27,11 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
-    // Other files than those in use are nobody's trouble.
-    if !matches!(file.role, FileRole::Config | FileRole::Credentials) {
+    // The files that are not in use do no harm.
+    if !matches!(file.role, FileRole::Config | FileRole::Credentials | FileRole::Directory) {
         return;
     }
+    changeable(case, file, findings);
     let (what, path) = (file.role.called(), printable(&file.path));
     let is_secret = file.role == FileRole::Credentials;
     let whose = |uid, mode| format!("it belongs to uid {uid} (mode {mode:03o}), and this is uid {}", case.evidence.uid);
@@ -52,12 +53,12 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
                 }
             });
         }
-        FileState::Present { uid, mode } if is_secret && mode & 0o077 != 0 => findings.add(
+        FileState::Present { uid, mode } if is_secret && mode & 0o044 != 0 => findings.add(
             Finding::new(Id::FilePermissions, Severity::Warning, format!("others may read {what}"))
                 .evidence(format!("{path} has mode {mode:03o} (owner uid {uid})"))
                 .fix(on_file("Leave it to yourself.", "chmod 600", file)),
         ),
-        FileState::Present { uid, mode } if is_secret && *uid != case.evidence.uid && case.evidence.uid != 0 => {
+        FileState::Present { uid: uid @ 0, mode } if is_secret && case.evidence.uid != 0 => {
             findings.add(
                 Finding::new(Id::FilePermissions, Severity::Warning, format!("{what} belongs to somebody else"))
                     .evidence(format!("{path}: {}", whose(*uid, *mode)))
@@ -65,6 +66,31 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
             );
         }
         _ => {}
+    }
+}
+
+/// Who can write the config file can have every program of the user run a command of theirs (`credential_process`).
+fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
+    /// In a directory with it a file is replaced or removed by its owner alone.
+    const STICKY: u32 = 0o1000;
+    let FileState::Present { uid, mode } = &file.state else { return };
+    let (what, path, me) = (file.role.called(), printable(&file.path), case.evidence.uid);
+    let is_protected = file.role == FileRole::Directory && mode & STICKY != 0;
+    if mode & 0o022 != 0 && !is_protected {
+        findings.add(
+            Finding::new(Id::FilePermissions, Severity::Error, format!("other users may change {what}"))
+                .evidence(format!("{path} has mode {mode:03o} (owner uid {uid})"))
+                .evidence("a credential_process that they write there runs as you, in every AWS program")
+                .fix(on_file("Let its owner alone write it.", "chmod go-w", file)),
+        );
+    }
+    // Root may change every file, and reads those of users on purpose (in containers, for one).
+    if *uid != me && *uid != 0 && me != 0 && !is_protected {
+        findings.add(
+            Finding::new(Id::FilePermissions, Severity::Error, format!("another user owns {what}"))
+                .evidence(format!("{path} belongs to uid {uid} (mode {mode:03o}), and this is uid {me}"))
+                .fix(make_yours(file)),
+        );
     }
 }
 
