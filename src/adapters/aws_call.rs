@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::network::{CALL_TIMEOUT, Network, Recorder, chain, why_no_answer};
 use crate::core::aws_error::{self, Fault};
-use crate::core::clock::Trust;
+use crate::core::clock::{Sample, Trust};
 use crate::core::http_date;
 use crate::core::plan::{Endpoint, Service};
 use crate::core::time::span_from_seconds;
@@ -43,9 +43,18 @@ impl<'a> Call<'a> {
             .await
             .map_err(|why| aws_error::fault(what, None, Some("Tls"), Some(&why)))?;
         // Whoever answers plain http may be anybody, unless a person said that this endpoint is to be AWS.
-        let trust = if https || endpoint.url.is_some() { Trust::Authenticated } else { Trust::Unauthenticated };
+        let trust = match (https, endpoint.url.is_some()) {
+            (true, _) => Trust::Authenticated,
+            (false, true) => Trust::Configured,
+            (false, false) => Trust::Unauthenticated,
+        };
         let hint = network.hint(&url);
         Ok(Self { what, url, hint, recorder: Recorder::new(connector, trust) })
+    }
+
+    /// What the answers said about the time, where the call ended so: an error that is none of AWS came from somebody else.
+    pub(super) fn samples<T>(&self, result: &Result<T, Fault>) -> Vec<Sample> {
+        self.recorder.samples(result.as_ref().err().is_none_or(|fault| !aws_error::is_unreached(fault)))
     }
 
     fn host(&self) -> &str {

@@ -58,7 +58,8 @@ pub(super) async fn get_user(
         Ok(Err(error)) => Err(call.unanswered(&error)),
         Err(_) => Err(call.timed_out()),
     };
-    (caller, call.recorder.samples())
+    let samples = call.samples(&caller);
+    (caller, samples)
 }
 
 /// Where IAM is, and the region that it signs for.

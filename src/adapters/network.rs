@@ -188,17 +188,34 @@ fn proxy(route: &Route, https: bool) -> Result<ProxyConfig, String> {
 pub(super) struct Recorder {
     inner: SharedHttpConnector,
     trust: Trust,
-    samples: Arc<Mutex<Vec<Sample>>>,
+    samples: Arc<Mutex<Samples>>,
 }
+
+/// What the answers of one call said about the time.
+#[derive(Debug, Default)]
+struct Samples {
+    /// Answers of AWS, oldest first.
+    of_aws: Vec<Sample>,
+    /// Answers of whoever it was: they carry no request id, and nobody has read them as AWS's yet.
+    of_anybody: Vec<Sample>,
+}
+
+/// AWS's services and the common emulators name each request in one of these; a captive portal does not.
+const REQUEST_IDS: [&str; 3] = ["x-amzn-requestid", "x-amz-request-id", "x-amzn-request-id"];
 
 impl Recorder {
     pub(super) fn new(inner: SharedHttpConnector, trust: Trust) -> Self {
         Self { inner, trust, samples: Arc::default() }
     }
 
-    /// What the answers said, oldest first.
-    pub(super) fn samples(&self) -> Vec<Sample> {
-        self.samples.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What AWS's answers said, oldest first. `is_aws`: the answers were read, and are AWS's. Without that only those with a
+    /// request id count.
+    pub(super) fn samples(&self, is_aws: bool) -> Vec<Sample> {
+        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = samples.of_anybody.iter().filter(|_| is_aws);
+        let mut all: Vec<Sample> = samples.of_aws.iter().chain(read).copied().collect();
+        all.sort_by_key(|sample| sample.received);
+        all
     }
 
     /// Makes a request and lets the body of the answer be.
@@ -206,7 +223,14 @@ impl Recorder {
         let sent = clock::boot();
         let response = self.inner.call(request).await?;
         let sample = sample(response.headers(), sent, clock::boot(), self.trust);
-        self.samples.lock().unwrap_or_else(PoisonError::into_inner).extend(sample);
+        let has_request_id = REQUEST_IDS.iter().any(|name| response.headers().get(*name).is_some());
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        if has_request_id {
+            samples.of_aws.extend(sample)
+        } else {
+            samples.of_anybody.extend(sample)
+        }
+        drop(samples);
         Ok(response)
     }
 }

@@ -164,6 +164,7 @@ fn decode<T: for<'de> Deserialize<'de>>(text: &str, schema: fn(&T) -> &str, want
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::clock::Trust;
     use crate::core::time::BootTime;
 
     fn set() -> MintedSet {
@@ -199,7 +200,13 @@ mod tests {
 
     #[test]
     fn a_clock_of_another_boot_is_not_believed() {
-        let clock = SavedClock { lowest_ms: 1, highest_ms: 2, as_of: BootTime::from_millis(3), suspended_ms: 4 };
+        let clock = SavedClock {
+            lowest_ms: 1,
+            highest_ms: 2,
+            as_of: BootTime::from_millis(3),
+            suspended_ms: 4,
+            trust: Trust::Configured,
+        };
         let text = encode_clock(Some("boot-1"), clock).unwrap();
         assert_eq!(decode_clock(&text, Some("boot-1")), Ok(Some(clock)));
         assert_eq!(decode_clock(&text, Some("boot-2")), Ok(None));
@@ -224,8 +231,20 @@ mod tests {
                 assert!(decode_minted(&text.replace(field, &format!("{name}:{number}")), None).is_err(), "{field}");
             }
             for clock in [
-                SavedClock { lowest_ms: number, highest_ms: 2, as_of: BootTime::from_millis(3), suspended_ms: 4 },
-                SavedClock { lowest_ms: 1, highest_ms: number, as_of: BootTime::from_millis(3), suspended_ms: 4 },
+                SavedClock {
+                    lowest_ms: number,
+                    highest_ms: 2,
+                    as_of: BootTime::from_millis(3),
+                    suspended_ms: 4,
+                    trust: Trust::Configured,
+                },
+                SavedClock {
+                    lowest_ms: 1,
+                    highest_ms: number,
+                    as_of: BootTime::from_millis(3),
+                    suspended_ms: 4,
+                    trust: Trust::Configured,
+                },
             ] {
                 let text = encode_clock(Some("boot-1"), clock).unwrap();
                 assert!(decode_clock(&text, Some("boot-1")).is_err(), "{text}");

@@ -3,9 +3,10 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::core::clock::{Clock, Grade, LIMITS, Reading};
+use crate::core::clock::{Clock, Grade, LIMITS, Reading, Sample};
 use crate::core::keeper::{Keeper, NtpHeard, foretell};
 use crate::core::ntp::NtpAnswer;
+use crate::core::plan::Endpoint;
 use crate::core::settings::NtpServer;
 use crate::core::time::{AwsTime, BootTime, Now, span_from_millis};
 use crate::core::timekeeping::{self, Fix, KernelClock, Place, TimeKeeping, ZoneMistake};
@@ -37,9 +38,13 @@ pub(super) fn document(keeper: &Keeper, facts: &TimeKeeping, warn: TimeDelta, no
         .collect();
     let fix = |fix: Fix| json!({"text": fix.text, "command": fix.command});
     let fixes: Vec<Value> = fixes(facts, keeper, now).into_iter().map(fix).collect();
+    let disbelieved = keeper.disbelieved().map(|(endpoint, sample)| outranked(endpoint, sample, clock, now));
     let by_ntp = keeper.ntp_heard().map(|(server, heard)| ntp(server, heard, clock, now));
-    let sources: Vec<Value> =
-        std::iter::once(aws(keeper, now)).chain(by_ntp).chain([kernel(facts, clock, warn, now)]).collect();
+    let sources: Vec<Value> = std::iter::once(aws(keeper, now))
+        .chain(disbelieved)
+        .chain(by_ntp)
+        .chain([kernel(facts, clock, warn, now)])
+        .collect();
     json!({
         "schema": "evercred.clock/1",
         "state": clock.grade(now, warn).name(),
@@ -80,6 +85,25 @@ fn aws(keeper: &Keeper, now: Now) -> Value {
         "believed": clock.is_known(),
         "why": (!clock.is_known()).then(|| keeper.why_no_look().unwrap_or("it has not been heard")),
         "at": clock.heard_at().map(|at| as_of(clock, at, now).to_rfc3339()),
+    })
+}
+
+/// What an endpoint said that is not believed.
+fn outranked(endpoint: &Endpoint, sample: Sample, clock: &Clock, now: Now) -> Value {
+    let (offset, uncertainty) = clock.by_sample(sample, now);
+    let why = match clock.rank() > Some(sample.trust) {
+        true => "AWS's time, which was heard over TLS, contradicts it",
+        false => "another endpoint contradicts it, which was heard first",
+    };
+    json!({
+        "name": endpoint.url.as_deref().unwrap_or(&endpoint.region),
+        "kind": "endpoint",
+        "said": AWS_SAID,
+        "offset_seconds": seconds(offset),
+        "uncertainty_seconds": seconds(uncertainty),
+        "believed": false,
+        "why": why,
+        "at": as_of(clock, sample.received, now).to_rfc3339(),
     })
 }
 

@@ -798,3 +798,76 @@ fn a_new_set_that_ends_in_the_same_second_as_the_one_before_is_renewed_in_time()
     assert_eq!(status.expires_at, Some(ends));
     assert!(status.renew_at.unwrap() < ends, "{status:?}");
 }
+
+/// A set whose end is so far from what the server takes for the time.
+fn ending(at: i64) -> Outcome {
+    Outcome::Minted(Credentials {
+        access_key_id: "ASIAOVER".into(),
+        secret_access_key: Secret::new("s"),
+        session_token: Some(Secret::new("t")),
+        expires_at: Some(AwsTime::from_millis(at)),
+        account_id: None,
+    })
+}
+
+#[test]
+fn a_server_whose_time_jumps_and_whose_sets_are_over_is_not_called_for_ever() {
+    for pattern in 0..4 {
+        let mut bench = Bench::new();
+        bench.plans(&[simple("a")]);
+        bench.ask("a", Wants::Credentials);
+        bench.serve(&mut |_| None);
+        bench.run(50 * MINUTE, &mut |_| None);
+        let (mut calls, mut late, mut turn) = (0, 0, 0i64);
+        let begin = bench.boot;
+        while bench.boot < begin + 2 * 60 * MINUTE {
+            let next = bench.keeper.next_timeout().map_or(begin + 2 * 60 * MINUTE, BootTime::as_millis).max(bench.boot);
+            bench.pass(next - bench.boot);
+            bench.tick();
+            while !bench.looks.is_empty() || !bench.orders.is_empty() {
+                turn += 1;
+                assert!(turn < 5_000, "a storm of pattern {pattern}");
+                bench.pass(60);
+                let jump = match pattern {
+                    0 => turn % 2 * 7_200_000,
+                    1 => turn / 2 % 2 * 7_200_000,
+                    2 => turn * 600_000,
+                    _ => 0,
+                };
+                let date = AwsTime::from_millis((bench.truth + jump).div_euclid(SECOND) * SECOND);
+                let (sent, received) = (BootTime::from_millis(bench.boot - 50), BootTime::from_millis(bench.boot));
+                let samples = vec![Sample { date, sent, received, trust: Trust::Authenticated }];
+                if let Some(look) = bench.looks.pop_front() {
+                    bench.handle(Event::Ended { ticket: look.ticket, outcome: Outcome::Probed, samples });
+                } else if let Some(order) = bench.orders.pop_front() {
+                    calls += 1;
+                    late += usize::from(bench.boot > begin + 80 * MINUTE);
+                    let outcome = ending(date.as_millis() - 600 * SECOND);
+                    bench.handle(Event::Ended { ticket: order.ticket, outcome, samples });
+                }
+            }
+        }
+        assert!(late <= 12 && calls < 100, "pattern {pattern}: {calls} calls, {late} of them in the last 40 minutes");
+        assert!(calls > 3, "pattern {pattern}: it gave up");
+    }
+}
+
+#[test]
+fn a_set_that_can_not_be_served_clears_no_failure() {
+    let mut bench = Bench::new();
+    bench.set_dated(false);
+    bench.plans(&[simple("a")]);
+    let truth = bench.truth;
+    // Without a Date, and with a wall clock of which nothing better is known.
+    let mut over = |order: &MintOrder| {
+        let is_role = matches!(order.step.source, Source::AssumeRole(_));
+        is_role.then(|| ending(truth - 3 * 86_400_000))
+    };
+    bench.ask("a", Wants::Credentials);
+    let first = bench.run(10 * MINUTE, &mut over);
+    let then = bench.run(60 * MINUTE, &mut over);
+    assert!(first < 60 && then <= 12, "{first} {then}");
+    let error = bench.status("a").last_error.unwrap();
+    assert_eq!(error.code, "InvalidResponse");
+    assert!(bench.answers.iter().all(Result::is_err), "{:?}", bench.answers.len());
+}

@@ -57,9 +57,10 @@ pub(super) async fn refresh(
         .refresh_token(refresh_token.expose())
         .send()
         .await;
-    samples.extend(call.recorder.samples());
-    let answer = answer.map_err(|error| refused_grant(call.json_fault(&error, Name::Exception)))?;
-    token_answer(&call, &answer)
+    let answer = answer.map_err(|error| refused_grant(call.json_fault(&error, Name::Exception)));
+    let token = answer.and_then(|answer| token_answer(&call, &answer));
+    samples.extend(call.samples(&token));
+    token
 }
 
 /// A refresh token that has expired, or makes no sense to AWS, is a refused one.
@@ -98,8 +99,9 @@ pub(super) async fn register(
             .issuer_url(start_url);
     }
     let answer = request.send().await;
-    samples.extend(call.recorder.samples());
-    let answer = answer.map_err(|error| unknown_start_url(call.json_fault(&error, Name::Exception), session, &call))?;
+    let answer = answer.map_err(|error| unknown_start_url(call.json_fault(&error, Name::Exception), session, &call));
+    samples.extend(call.samples(&answer));
+    let answer = answer?;
     let (Some(client_id), Some(client_secret)) = (answer.client_id(), answer.client_secret()) else {
         return Err(call.unusable(None, "an answer that names no client"));
     };
@@ -132,8 +134,9 @@ pub(super) async fn begin_device_code(
         .start_url(start_url)
         .send()
         .await;
-    samples.extend(call.recorder.samples());
-    let answer = answer.map_err(|error| unknown_start_url(call.json_fault(&error, Name::Exception), session, &call))?;
+    let answer = answer.map_err(|error| unknown_start_url(call.json_fault(&error, Name::Exception), session, &call));
+    samples.extend(call.samples(&answer));
+    let answer = answer?;
     let Some(device_code) = answer.device_code().filter(|code| !code.is_empty()) else {
         return Err(call.unusable(None, "an answer without a device code"));
     };
@@ -179,9 +182,10 @@ pub(super) async fn exchange(
         }
     };
     let answer = request.send().await;
-    samples.extend(call.recorder.samples());
-    let answer = answer.map_err(|error| call.json_fault(&error, Name::Exception))?;
-    token_answer(&call, &answer)
+    let answer = answer.map_err(|error| call.json_fault(&error, Name::Exception));
+    let token = answer.and_then(|answer| token_answer(&call, &answer));
+    samples.extend(call.samples(&token));
+    token
 }
 
 /// Where a person is sent to: the service's own page.

@@ -84,7 +84,8 @@ pub(super) async fn role_credentials(
             _ => Err(call.unusable(None, "an answer with half of a set of credentials")),
         }
     });
-    (outcome.unwrap_or_else(Outcome::Failed), call.recorder.samples())
+    let samples = call.samples(&outcome);
+    (outcome.unwrap_or_else(Outcome::Failed), samples)
 }
 
 /// Lists every account and role of who is signed in.
@@ -98,7 +99,8 @@ pub(super) async fn list_roles(sdk: &Sdk, session: &SsoSession, token: &Secret) 
         Ok(listed) => listed,
         Err(_) => Err(call.timed_out()),
     };
-    (listed.map_or_else(Outcome::Failed, Outcome::Roles), call.recorder.samples())
+    let samples = call.samples(&listed);
+    (listed.map_or_else(Outcome::Failed, Outcome::Roles), samples)
 }
 
 async fn listed(client: &Client, call: &Call<'_>, token: &Secret) -> Result<Vec<Account>, Fault> {
@@ -183,7 +185,8 @@ pub(super) async fn log_out(
     let what = "ending the session at AWS";
     let Ready { client, call } = ready(sdk, what, &session.portal).await?;
     let answer = client.logout().access_token(token.expose()).send().await;
-    samples.extend(call.recorder.samples());
+    // An answer without a body may be anybody's.
+    samples.extend(call.recorder.samples(false));
     match answer.map_err(|error| call.json_fault(&error, Name::Exception)) {
         Ok(_) => Ok(()),
         // It had ended already.

@@ -90,8 +90,9 @@ pub(super) async fn call(
         })
         .send()
         .await;
-    samples.extend(call.recorder.samples());
-    let answer = answer.map_err(|error| call.json_fault(&error, Name::ErrorField))?;
+    let answer = answer.map_err(|error| call.json_fault(&error, Name::ErrorField));
+    samples.extend(call.samples(&answer));
+    let answer = answer?;
     let Some(output) = answer.token_output() else { return Err(call.unusable(None, "an answer without a token")) };
     let Some(set) = output.access_token() else { return Err(call.unusable(None, "an answer without credentials")) };
     let whole = [set.access_key_id(), set.secret_access_key(), set.session_token()].iter().all(|text| !text.is_empty());

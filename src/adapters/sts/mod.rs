@@ -4,11 +4,12 @@ mod operations;
 pub(super) mod signer;
 
 use aws_sdk_sts::Client;
+use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use chrono::TimeDelta;
 
 use self::signer::Signer;
-use super::aws_call::{Call, invalid_endpoint};
+use super::aws_call::{Call, error_behind, invalid_endpoint};
 use super::network::CALL_TIMEOUT;
 use super::sdk::{Sdk, client_config};
 use super::token_file;
@@ -74,7 +75,8 @@ impl StsCaller<'_> {
             },
             _ => operations::identify(&client, &call).await,
         };
-        (outcome.unwrap_or_else(Outcome::Failed), call.recorder.samples())
+        let samples = call.samples(&outcome);
+        (outcome.unwrap_or_else(Outcome::Failed), samples)
     }
 
     /// GetCallerIdentity with keys as they are; `what` names them, as an id that is malformed may be a secret.
@@ -95,7 +97,8 @@ impl StsCaller<'_> {
         };
         let client = self.client(&call, endpoint, Some(&signer), aws_minus_boot);
         let outcome = operations::identify(&client, &call).await;
-        (outcome.unwrap_or_else(Outcome::Failed), call.recorder.samples())
+        let samples = call.samples(&outcome);
+        (outcome.unwrap_or_else(Outcome::Failed), samples)
     }
 
     /// Asks an endpoint for nothing in particular, unsigned: what counts is the `Date` of the answer, whatever it says.
@@ -105,16 +108,29 @@ impl StsCaller<'_> {
             Ok(call) => call,
             Err(fault) => return (Outcome::Failed(fault), Vec::new()),
         };
-        let outcome = match HttpRequest::get(&call.url) {
-            Err(_) => Outcome::Failed(invalid_endpoint(what, &call.url)),
+        let result = match HttpRequest::get(&call.url) {
+            Err(_) => Err(invalid_endpoint(what, &call.url)),
             // The connector bounds the parts, this bounds the whole.
-            Ok(request) => match tokio::time::timeout(CALL_TIMEOUT, call.recorder.head(request)).await {
-                Ok(Ok(_)) => Outcome::Probed,
-                Ok(Err(error)) => Outcome::Failed(call.unanswered(&error)),
-                Err(_) => Outcome::Failed(call.timed_out()),
+            Ok(request) => match tokio::time::timeout(CALL_TIMEOUT, call.recorder.call(request)).await {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(error)) => Err(call.unanswered(&error)),
+                Err(_) => Err(call.timed_out()),
             },
         };
-        (outcome, call.recorder.samples())
+        let is_aws = result.as_ref().is_ok_and(|answer| {
+            let body = answer.body().bytes().unwrap_or_default();
+            error_behind("<Error>", body).or_else(|| error_behind("<Errors>", body)).is_some()
+        });
+        let samples = call.recorder.samples(is_aws);
+        let outcome = match result {
+            Err(fault) => Outcome::Failed(fault),
+            // A captive portal, say: what it takes for the time is nobody's business.
+            Ok(answer) if samples.is_empty() && !is_aws && answer.headers().get("date").is_some() => {
+                Outcome::Failed(call.unusable(Some(&answer), "what is no answer of AWS"))
+            }
+            Ok(_) => Outcome::Probed,
+        };
+        (outcome, samples)
     }
 
     fn client(

@@ -152,7 +152,7 @@ async fn a_role_is_assumed_with_aws_time_and_the_base_credentials() {
     assert_eq!(credentials.account_id.as_deref(), Some("111122223333"));
 
     let [sample] = samples[..] else { panic!("{samples:?}") };
-    assert_eq!((sample.date.to_rfc3339().as_str(), sample.trust), ("2026-11-24T08:00:00Z", Trust::Authenticated));
+    assert_eq!((sample.date.to_rfc3339().as_str(), sample.trust), ("2026-11-24T08:00:00Z", Trust::Configured));
     assert!(before <= sample.sent && sample.sent <= sample.received);
 
     let request = task.await.unwrap();
@@ -451,4 +451,34 @@ async fn a_web_identity_token_is_read_anew_and_stands_for_a_signature() {
 async fn what_this_version_cannot_do_is_said() {
     let order = order(Source::Environment, endpoint("http://127.0.0.1:1"));
     assert_eq!(failed(StsCaller(&sdk()).mint(order).await.0).code, "NotSupported");
+}
+
+#[tokio::test]
+async fn a_date_counts_only_in_an_answer_that_is_of_aws() {
+    const PAGE: &str = "<!DOCTYPE html><html><title>Welcome</title><body>Please log in.</body></html>";
+    const ERROR: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>MissingAction</Code><Message>m</Message></Error>\
+                         <RequestId>r</RequestId></ErrorResponse>";
+    let id = "x-amzn-RequestId: 01234567-89ab\r\n";
+    for (status, kind, head, body, counts) in [
+        (200, "text/html", "", PAGE, false),
+        (302, "text/html", "Location: http://portal.example/\r\n", "", false),
+        (511, "text/html", "", PAGE, false),
+        (200, "text/html", "", "", false),
+        (400, "text/xml", "", ERROR, true),
+        (302, "text/html", id, "", true),
+        (500, "text/html", id, PAGE, true),
+    ] {
+        let (url, _task) = server(answer(status, kind, head, body)).await;
+        let order = ProbeOrder { ticket: Ticket(1), endpoint: endpoint(&url) };
+        let (outcome, samples) = StsCaller(&sdk()).probe(order).await;
+        assert_eq!(
+            (samples.len(), matches!(outcome, Outcome::Probed)),
+            (usize::from(counts), counts),
+            "{status} {body}"
+        );
+        let (url, _task) = server(answer(status, kind, head, body)).await;
+        let (outcome, samples) = StsCaller(&sdk()).mint(role(endpoint(&url))).await;
+        assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+        assert_eq!(samples.len(), usize::from(counts), "{status} {head} {body}");
+    }
 }

@@ -8,6 +8,9 @@
 //! NTP is nobody's word but its server's, and comes unauthenticated: it narrows what AWS said where the two agree, and is a
 //! better guess than the wall clock while AWS was not heard. It judges no expiry.
 //!
+//! Answers have ranks. One of a lower rank never moves what was heard from a higher one, and one of a higher rank replaces it:
+//! an emulator on plain http is believed until AWS was heard over TLS, and not against it.
+//!
 //! The boot-time clock is a hypothesis too: a paused virtual machine stops it. So answers vote within one epoch only. One
 //! that contradicts the estimate is confirmed by a second, at once, and then begins a new epoch.
 
@@ -16,6 +19,8 @@ mod offset;
 #[cfg(test)]
 mod tests;
 mod trend;
+
+use std::collections::VecDeque;
 
 use chrono::TimeDelta;
 
@@ -38,6 +43,10 @@ const SYNCHRONISED_GUESS_MS: i64 = 30_000;
 const SMEAR_MS: i64 = 1_000;
 /// Two clocks that are read one after the other differ by scheduling, not by half a second.
 const JUMP_MS: i64 = 500;
+/// Two epochs that begin within this are servers that disagree, rather than two pauses of this machine.
+const FLIP_FLOP: TimeDelta = TimeDelta::minutes(1);
+/// For so long no epoch begins then.
+const HOLD: TimeDelta = TimeDelta::minutes(10);
 
 /// AWS's time now, as an interval that contains it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +77,11 @@ pub enum Verdict {
     NeedsConfirmation,
     /// It confirmed a contradiction: the earlier samples are gone, a new epoch has begun.
     NewEpoch,
-    /// It can't be trusted or makes no sense, and changed nothing.
+    /// It contradicts what was heard from a source of a higher rank, and changed nothing.
+    Outranked,
+    /// It contradicts what is known, as answers of the same rank have done too often of late, and changed nothing.
+    Held,
+    /// It can't be trusted, makes no sense, or says nothing new, and changed nothing.
     Ignored,
 }
 
@@ -83,6 +96,8 @@ pub struct SavedClock {
     pub as_of: BootTime,
     /// Suspended time in all when it was saved, in ms.
     pub suspended_ms: i64,
+    /// The rank of the answers that it is made of.
+    pub trust: Trust,
 }
 
 /// How far the wall clock is off by what one NTP server said.
@@ -107,8 +122,13 @@ pub struct Clock {
     ntp: Option<Offset>,
     /// A sample that contradicts the estimate and waits for a second.
     pending: Option<Offset>,
-    known: bool,
+    /// The rank of the answers that the estimate is made of; `None` while nothing was heard.
+    rank: Option<Trust>,
     suspect: bool,
+    /// When the last epochs began, two at most.
+    epochs: VecDeque<BootTime>,
+    /// No epoch begins before this: answers of the same rank have disagreed twice within a minute.
+    held_until: Option<BootTime>,
     heard_at: Option<BootTime>,
     /// When a clock was last seen to have jumped: answers to what was sent before say nothing about now.
     jumped_at: Option<BootTime>,
@@ -132,8 +152,10 @@ impl Clock {
             pause: 0,
             ntp: None,
             pending: None,
-            known: false,
+            rank: None,
             suspect: false,
+            epochs: VecDeque::new(),
+            held_until: None,
             heard_at: None,
             jumped_at: None,
             seen_suspended: now.suspended,
@@ -153,18 +175,19 @@ impl Clock {
         if now.suspended.num_milliseconds().saturating_sub(saved.suspended_ms) > JUMP_MS {
             self.offset.widen(SUSPEND_MS);
         }
-        self.known = true;
+        self.rank = Some(saved.trust.max(Trust::Configured));
         self.suspect = true;
     }
 
     /// What to save; `None` while nothing authenticated has been heard.
     pub fn save(&self, now: Now) -> Option<SavedClock> {
         let offset = self.possible(now);
-        self.known.then_some(SavedClock {
+        self.rank.map(|trust| SavedClock {
             lowest_ms: offset.lowest,
             highest_ms: offset.highest,
             as_of: now.boot,
             suspended_ms: now.suspended.num_milliseconds(),
+            trust,
         })
     }
 
@@ -178,25 +201,34 @@ impl Clock {
         }
         let heard = Offset::heard(sample).at(now.boot);
         // The wall clock ranks below any answer: the first one replaces the guess, it does not have to agree.
-        let current = if self.known { self.possible(now) } else { heard };
-        let (offset, verdict) = match (current.meet(heard), self.pending) {
+        let outranks = self.rank.is_none_or(|rank| sample.trust > rank);
+        let current = if outranks { heard } else { self.possible(now) };
+        if self.rank.is_some_and(|rank| sample.trust < rank) {
+            return if current.meet(heard).is_some() { Verdict::Ignored } else { Verdict::Outranked };
+        }
+        if outranks && self.rank.is_some() && self.possible(now).meet(heard).is_none() {
+            self.trend.begin_again(now.boot);
+        }
+        let (offset, verdict) = match (current.meet(heard), self.pending.filter(|_| !outranks)) {
             // On its way before the contradiction was heard, it can't refute it: it may be of the time before a pause.
             (Some(_), Some(pending)) if sample.sent < pending.as_of => return Verdict::Ignored,
             (Some(both), _) => (both, Verdict::Accepted),
+            (None, _) if self.held_until.is_some_and(|until| until > now.boot) => return Verdict::Held,
             (None, Some(pending)) => match pending.at(now.boot).meet(heard) {
                 Some(both) => {
                     // What was sent before the first sign of it may still come, and may be of the epoch that is over.
                     self.jumped_at = self.jumped_at.max(Some(pending.as_of));
+                    self.epoch_begins(now);
                     (both, Verdict::NewEpoch)
                 }
                 None => return self.await_confirmation(heard),
             },
             (None, None) => return self.await_confirmation(heard),
         };
+        self.rank = self.rank.max(Some(sample.trust));
         self.offset = offset;
         self.pause = 0;
         self.pending = None;
-        self.known = true;
         self.suspect = false;
         self.heard_at = Some(sample.received);
         let (wall, likely) = (wall_minus_boot(now), self.narrowed(now).unwrap_or(offset));
@@ -219,7 +251,7 @@ impl Clock {
                 Some(others) => match others.meet(heard) {
                     Some(both) => Some(both),
                     // Each agrees with AWS: the first one counts.
-                    None if self.known => Some(others),
+                    None if self.is_known() => Some(others),
                     // One smears leap seconds, say: who is a second apart does not disagree.
                     None if others.wider(SMEAR_MS).meet(heard).is_some() => Some(others),
                     None => return self.ntp = None,
@@ -246,12 +278,35 @@ impl Clock {
     }
 
     fn contradicts_aws(&self, answer: &NtpAnswer, now: Now) -> bool {
-        self.known && self.possible(now).meet(of_ntp(answer).at(now.boot)).is_none()
+        self.is_known() && self.possible(now).meet(of_ntp(answer).at(now.boot)).is_none()
     }
 
     fn is_believable(&self, answer: &NtpAnswer, now: Now) -> bool {
         let of_this_epoch = self.jumped_at.is_none_or(|jumped_at| answer.sent >= jumped_at);
         of_this_epoch && answer.received <= now.boot && !self.contradicts_aws(answer, now)
+    }
+
+    /// The second epoch within a minute is the last one for a while: servers that disagree would begin one after the other.
+    fn epoch_begins(&mut self, now: Now) {
+        self.epochs.push_back(now.boot);
+        let Some(earlier) = self.epochs.len().checked_sub(2).and_then(|at| self.epochs.get(at)) else { return };
+        if now.boot - *earlier < FLIP_FLOP {
+            self.held_until = Some(now.boot + HOLD);
+            self.epochs.clear();
+        } else {
+            self.epochs.pop_front();
+        }
+    }
+
+    /// How far this machine's wall clock is off by one answer alone, and how far that may be off.
+    pub fn by_sample(&self, sample: Sample, now: Now) -> (TimeDelta, TimeDelta) {
+        let heard = Offset::heard(sample).at(now.boot);
+        wall_error_of(heard, heard.middle(), now)
+    }
+
+    /// The rank of the answers that the estimate is made of; `None` while nothing was heard.
+    pub fn rank(&self) -> Option<Trust> {
+        self.rank
     }
 
     fn await_confirmation(&mut self, heard: Offset) -> Verdict {
@@ -281,6 +336,7 @@ impl Clock {
         }
         if jumped {
             self.jumped_at = Some(now.boot);
+            self.held_until = None;
             self.ntp = None;
         }
         self.suspect |= jumped;
@@ -299,7 +355,7 @@ impl Clock {
 
     /// Whether anything authenticated was heard in this boot.
     pub fn is_known(&self) -> bool {
-        self.known
+        self.rank.is_some()
     }
 
     /// When AWS was last heard (boot-time clock).
@@ -331,15 +387,17 @@ impl Clock {
         let ntp = self.ntp.map(|ntp| ntp.at(now.boot));
         match ntp {
             // What NTP said is from after a pause, if there was one.
-            Some(ntp) if self.known => Some(self.possible(now).meet(ntp).unwrap_or_else(|| self.offset.at(now.boot))),
+            Some(ntp) if self.is_known() => {
+                Some(self.possible(now).meet(ntp).unwrap_or_else(|| self.offset.at(now.boot)))
+            }
             Some(ntp) => Some(ntp),
-            None => self.known.then(|| self.offset.at(now.boot)),
+            None => self.is_known().then(|| self.offset.at(now.boot)),
         }
     }
 
     /// Whether AWS was not heard, and NTP was.
     pub fn is_known_by_ntp(&self) -> bool {
-        !self.known && self.ntp.is_some()
+        !self.is_known() && self.ntp.is_some()
     }
 
     /// The best single guess of AWS's time now: the middle; before anything was heard, the wall clock.
@@ -360,7 +418,7 @@ impl Clock {
     /// How long from now until AWS's time may be `at`, at the earliest: for what should rather be done too soon. Before
     /// anything was heard it is by the best guess, as the interval says nothing then.
     pub fn until_possibly(&self, at: AwsTime, now: Now) -> TimeDelta {
-        at - if self.known { self.aws_now(now).latest } else { self.best(now) }
+        at - if self.is_known() { self.aws_now(now).latest } else { self.best(now) }
     }
 
     /// How long from now until AWS's time is `at`, by the best guess; negative when it has passed.
@@ -373,7 +431,7 @@ impl Clock {
         let possible = self.possible(now);
         let by_ntp = self.ntp.map(|ntp| ntp.at(now.boot));
         let within = match by_ntp {
-            Some(ntp) if self.known => possible.meet(ntp).unwrap_or(possible),
+            Some(ntp) if self.is_known() => possible.meet(ntp).unwrap_or(possible),
             Some(ntp) => ntp,
             None => possible,
         };
@@ -388,7 +446,7 @@ impl Clock {
     /// How far the wall clock is off, given only where the whole interval is past a threshold, and taken back only where
     /// it is short of it again: what was settled last goes on in between.
     pub fn grade(&self, now: Now, warn: TimeDelta) -> Grade {
-        if !self.known && self.ntp.is_none() {
+        if !self.is_known() && self.ntp.is_none() {
             return Grade::Unknown;
         }
         let (error, uncertainty) = self.wall_error(now);
@@ -435,7 +493,7 @@ impl Clock {
     /// What a reader on this machine has to add to AWS's time: nothing while its clock is right, or nothing better is known.
     pub fn local_minus_aws(&self, now: Now, warn: TimeDelta) -> TimeDelta {
         match self.grade(now, warn) {
-            _ if !self.known => TimeDelta::zero(),
+            _ if !self.is_known() => TimeDelta::zero(),
             Grade::Ok | Grade::Unknown => TimeDelta::zero(),
             Grade::Notice | Grade::Warning | Grade::Critical => self.wall_error(now).0,
         }

@@ -1,5 +1,7 @@
 //! What answers say about AWS's time minus the boot-time clock.
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::time::{AwsTime, BootTime};
 
 /// How long servers and proxies keep a `Date` header before they make a new one.
@@ -22,11 +24,14 @@ pub struct Sample {
 }
 
 /// How far an answer's time can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Trust {
     /// Plain http from a host that nobody configured: a captive portal, a proxy. Never believed.
     Unauthenticated,
-    /// From AWS over TLS, or from an endpoint that the person configured.
+    /// Plain http from an endpoint that the user configured, an emulator say. Believed while nothing better was heard.
+    Configured,
+    /// Over TLS from AWS, or from an endpoint that the user configured in its place.
     Authenticated,
 }
 

@@ -55,6 +55,60 @@ fn after_a_forward_step_of_the_wall_clock_a_pause_is_possible_and_nothing_is_cer
     assert!(!clock.notice(at(200, EPOCH + 3_600_200)), "the same step is noticed once");
 }
 
+fn http(sample: Sample) -> Sample {
+    Sample { trust: Trust::Configured, ..sample }
+}
+
+#[test]
+fn an_emulator_never_moves_what_was_heard_over_tls() {
+    let mut clock = Clock::new(at(0, EPOCH), false);
+    assert_eq!(clock.observe(sample(EPOCH, 0, 50), at(50, EPOCH)), Verdict::Accepted);
+    for turn in 1..20 {
+        let boot = turn * 1_000;
+        let now = at(boot + 50, EPOCH + boot + 50);
+        for off in [-120_000, 3_600_000] {
+            let emulator = http(sample(EPOCH + boot + off, boot, boot + 50));
+            assert_eq!(clock.observe(emulator, now), Verdict::Outranked);
+            assert!((clock.by_sample(emulator, now).0.num_milliseconds() + off).abs() < 2_000);
+        }
+        assert_eq!(clock.observe(http(sample(EPOCH + boot, boot, boot + 50)), now), Verdict::Ignored);
+        assert!(!clock.is_suspect() && holds(&clock, now, EPOCH + boot + 50));
+    }
+}
+
+#[test]
+fn an_emulator_alone_is_believed_until_aws_is_heard_over_tls() {
+    let mut clock = Clock::new(at(0, EPOCH), false);
+    assert_eq!(clock.observe(http(sample(EPOCH + 3_600_000, 0, 50)), at(50, EPOCH)), Verdict::Accepted);
+    assert_eq!(clock.rank(), Some(Trust::Configured));
+    assert_eq!(clock.observe(sample(EPOCH, 100, 150), at(150, EPOCH)), Verdict::Accepted);
+    assert!(!clock.is_suspect() && holds(&clock, at(150, EPOCH), EPOCH + 150));
+    assert_eq!(clock.observe(http(sample(EPOCH + 3_600_000, 200, 250)), at(250, EPOCH)), Verdict::Outranked);
+    // The rank survives a restart.
+    let saved = clock.save(at(300, EPOCH)).unwrap();
+    let mut next = Clock::new(at(400, EPOCH), false);
+    next.restore(saved, at(400, EPOCH));
+    assert_eq!(next.observe(http(sample(EPOCH + 3_600_000, 400, 450)), at(450, EPOCH)), Verdict::Outranked);
+}
+
+#[test]
+fn two_servers_that_disagree_stop_flipping_the_clock_after_two_epochs() {
+    let mut clock = Clock::new(at(0, EPOCH), false);
+    let mut epochs = Vec::new();
+    for turn in 0..600 {
+        let boot = turn * 1_000;
+        // Three answers of the one, three of the other.
+        let off = if turn / 3 % 2 == 0 { 0 } else { 3_600_000 };
+        if clock.observe(http(sample(EPOCH + boot + off, boot, boot + 50)), at(boot + 50, EPOCH + boot + 50))
+            == Verdict::NewEpoch
+        {
+            epochs.push(boot);
+        }
+    }
+    assert_eq!(epochs.len(), 2, "{epochs:?}");
+    assert!(holds(&clock, at(600_000, EPOCH + 600_000), EPOCH + 600_000), "the first one is held");
+}
+
 #[test]
 fn an_unauthenticated_answer_is_ignored() {
     let mut clock = Clock::new(at(0, EPOCH), false);
@@ -223,7 +277,7 @@ proptest! {
         let now = at(boot / 4, wall / 4);
         let mut clock = Clock::new(now, true);
         let _ = clock.observe(sample(date, sent / 4, boot / 4), now);
-        let saved = SavedClock { lowest_ms: i64::MIN, highest_ms: i64::MAX, as_of: now.boot, suspended_ms: 0 };
+        let saved = SavedClock { lowest_ms: i64::MIN, highest_ms: i64::MAX, as_of: now.boot, suspended_ms: 0, trust: Trust::Configured };
         for _ in 0..2 {
             let _ = (clock.notice(now), clock.best(now), clock.wall_error(now), clock.save(now));
             let _ = (clock.settle(now, WARN), clock.uncertainty(now), clock.crossings(now), clock.local_minus_aws(now, WARN));

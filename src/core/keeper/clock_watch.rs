@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use chrono::TimeDelta;
 
 use super::Keeper;
-use super::api::{Action, Notice, Outcome, Warning};
+use super::api::{Action, LogLevel, Notice, Outcome, Warning};
 use crate::core::aws_error::is_unreached;
-use crate::core::clock::{Crossing, Grade, LIMITS};
+use crate::core::clock::{Crossing, Grade, LIMITS, Sample};
 use crate::core::plan::Endpoint;
 use crate::core::time::{BootTime, Now};
 
@@ -36,6 +36,8 @@ const CLOSE: usize = 3;
 const APART: TimeDelta = TimeDelta::seconds(2);
 /// What was foretold is foretold again after this.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
+/// So many endpoints are remembered that are not believed.
+const MOST_DISBELIEVED: usize = 16;
 /// The problem's id.
 pub const CLOCK_SKEWED: &str = "clock-skewed";
 
@@ -45,7 +47,9 @@ pub(super) struct ClockWatch {
     /// Where to look when nothing else says where. Without it nothing is looked at that no call needs.
     pub(super) home: Option<Endpoint>,
     /// Who was believed last.
-    pub(super) heard_from: Option<Endpoint>,
+    heard_from: Option<Endpoint>,
+    /// What was last heard from whom, and not believed as it contradicts a better source.
+    disbelieved: Vec<(Endpoint, Sample)>,
     /// The last looks, oldest first.
     looks: VecDeque<BootTime>,
     /// Looks in a row that brought nothing.
@@ -66,6 +70,12 @@ pub(super) struct ClockWatch {
 }
 
 impl ClockWatch {
+    /// An endpoint's answer was believed.
+    pub(super) fn believed(&mut self, endpoint: &Endpoint) {
+        self.disbelieved.retain(|(other, _)| other != endpoint);
+        self.heard_from = Some(endpoint.clone());
+    }
+
     /// A look is made.
     pub(super) fn looked(&mut self, now: Now) {
         if self.looks.len() == AT_ONCE {
@@ -135,6 +145,35 @@ impl ClockWatch {
 }
 
 impl Keeper {
+    /// Where to ask for the time instead of `endpoint`: the one that was believed last, as long as any profile means it.
+    pub(super) fn most_trusted<'a>(&'a self, endpoint: &'a Endpoint) -> &'a Endpoint {
+        let is_in_use = |heard_from: &&Endpoint| self.places().contains(heard_from);
+        self.clock_watch.heard_from.as_ref().filter(is_in_use).unwrap_or(endpoint)
+    }
+
+    /// An answer was not believed. It is said once for each endpoint.
+    pub(super) fn disbelieve(&mut self, endpoint: &Endpoint, sample: Sample) {
+        let disbelieved = &mut self.clock_watch.disbelieved;
+        if let Some((_, earlier)) = disbelieved.iter_mut().find(|(other, _)| other == endpoint) {
+            *earlier = sample;
+            return;
+        }
+        if disbelieved.len() == MOST_DISBELIEVED {
+            disbelieved.remove(0);
+        }
+        disbelieved.push((endpoint.clone(), sample));
+        let message = format!(
+            "the time of {} is not believed: it contradicts what was heard from a source that ranks higher, or came first",
+            endpoint.url.as_deref().unwrap_or("AWS")
+        );
+        self.log(LogLevel::Info, None, message);
+    }
+
+    /// What was last heard from endpoints that are not believed.
+    pub fn disbelieved(&self) -> impl Iterator<Item = (&Endpoint, Sample)> {
+        self.clock_watch.disbelieved.iter().map(|(endpoint, sample)| (endpoint, *sample))
+    }
+
     /// Sees to it that AWS's time stays known, and tells of the clock.
     pub(super) fn watch_clock(&mut self, now: Now) {
         let grade = self.clock.settle(now, self.settings.warn);
@@ -180,19 +219,25 @@ impl Keeper {
     /// The STS endpoint in use: the one that was believed last, as long as a profile still means it, then those of the
     /// profiles, used ones first, and the one for no profile at all. After a look that failed it is the next one's turn.
     fn where_to_look(&self) -> Option<Endpoint> {
-        let home = self.clock_watch.home.as_ref()?;
+        self.clock_watch.home.as_ref()?;
+        let mut places = self.places();
+        if let Some(at) = places.iter().position(|place| self.clock_watch.heard_from.as_ref() == Some(*place)) {
+            places.swap(0, at);
+        }
+        places.get(self.clock_watch.failed % places.len()).map(|endpoint| (*endpoint).clone())
+    }
+
+    /// Where AWS's time can be asked for: the endpoints of the profiles, used ones first, and the one for no profile at all.
+    fn places(&self) -> Vec<&Endpoint> {
         let of = |name: &String| Some(&self.profiles.get(name)?.as_ref().ok()?.plan.endpoint);
         let mut places: Vec<&Endpoint> = Vec::new();
-        let used = self.memory.last_asked.keys().filter_map(of).chain([home]);
+        let used = self.memory.last_asked.keys().filter_map(of).chain(&self.clock_watch.home);
         for endpoint in used.chain(self.profiles.keys().filter_map(of)) {
             if !places.contains(&endpoint) {
                 places.push(endpoint);
             }
         }
-        if let Some(at) = places.iter().position(|place| self.clock_watch.heard_from.as_ref() == Some(*place)) {
-            places.swap(0, at);
-        }
-        places.get(self.clock_watch.failed % places.len()).map(|endpoint| (*endpoint).clone())
+        places
     }
 
     /// Once when it gets worse, once when it is mended, once before a limit is passed.

@@ -114,7 +114,7 @@ impl Keeper {
         }
         let routes = self.waiting.values().filter_map(|waiting| self.profiles.get(&waiting.profile)?.as_ref().ok());
         let mut with_expiry = routes.filter(|route| route.only_keys().is_some_and(has_expiry));
-        with_expiry.next().map(|route| route.plan.endpoint.clone())
+        with_expiry.next().map(|route| self.most_trusted(&route.plan.endpoint).clone())
     }
 
     /// Whether AWS's time is in doubt, and not yet looked at.
@@ -252,7 +252,8 @@ impl Keeper {
         if self.must_look() {
             if self.time_check.in_flight.is_none() && !self.must_wait_to_look(now) {
                 self.log(LogLevel::Debug, None, "AWS's time is in doubt: looked at before signing".to_owned());
-                self.probe(endpoint.clone(), now);
+                let endpoint = self.most_trusted(endpoint).clone();
+                self.probe(endpoint, now);
             }
             return false;
         }

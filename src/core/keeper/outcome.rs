@@ -9,7 +9,7 @@ use super::node::Forced;
 use super::schedule::Jitter;
 use super::{Keeper, Minting, Work};
 use crate::core::aws_error::{ErrorClass, Fault, refuses_signer};
-use crate::core::clock::{Expiry, Sample, Verdict};
+use crate::core::clock::{Sample, Trust, Verdict};
 use crate::core::credential::{Credentials, Grant};
 use crate::core::plan::{Endpoint, NodeKey, Source};
 use crate::core::time::{AwsTime, BootTime, Now};
@@ -31,11 +31,11 @@ impl Keeper {
             match self.clock.observe(*sample, now) {
                 Verdict::Accepted => {
                     self.time_check.agreed();
-                    self.clock_watch.heard_from = Some(flight.endpoint.clone());
+                    self.clock_watch.believed(&flight.endpoint);
                 }
                 Verdict::NewEpoch => {
                     self.time_check.agreed();
-                    self.clock_watch.heard_from = Some(flight.endpoint.clone());
+                    self.clock_watch.believed(&flight.endpoint);
                     self.log(
                         LogLevel::Info,
                         None,
@@ -48,8 +48,11 @@ impl Keeper {
                         None,
                         "an answer contradicts what is known of AWS's time: a second one is asked for".to_owned(),
                     );
-                    self.time_check.confirm_at(flight.endpoint.clone());
+                    // Who was believed last, and so has the highest rank, tells whether the time has changed.
+                    let endpoint = self.most_trusted(&flight.endpoint).clone();
+                    self.time_check.confirm_at(endpoint);
                 }
+                Verdict::Outranked | Verdict::Held => self.disbelieve(&flight.endpoint, *sample),
                 Verdict::Ignored => {}
             }
         }
@@ -67,7 +70,12 @@ impl Keeper {
                 self.time_check.ended();
                 self.clock_watch.look_ended(self.clock.heard_at(), outcome);
             }
-            Work::Mint(mint) => self.mint_ended(&mint, &flight.endpoint, ticket, outcome, now),
+            Work::Mint(mint) => {
+                // What the server itself took for the time when it answered.
+                let last = samples.iter().rfind(|sample| sample.trust > Trust::Unauthenticated);
+                let server_time = last.map(|sample| sample.date);
+                self.mint_ended(&mint, &flight.endpoint, ticket, outcome, server_time, now);
+            }
             Work::SignIn => self.sign_in_ended(ticket, outcome, now),
             Work::SignOut { caller, key } => self.signed_out(caller, &key, outcome),
             Work::Roles { caller, key, session } => self.roles_listed(caller, &key, session, outcome),
@@ -90,7 +98,15 @@ impl Keeper {
         }
     }
 
-    fn mint_ended(&mut self, mint: &Minting, endpoint: &Endpoint, ticket: Ticket, outcome: Outcome, now: Now) {
+    fn mint_ended(
+        &mut self,
+        mint: &Minting,
+        endpoint: &Endpoint,
+        ticket: Ticket,
+        outcome: Outcome,
+        server_time: Option<AwsTime>,
+        now: Now,
+    ) {
         let Minting { key, started, reason, parent_mints } = mint;
         let best = self.clock.best(now);
         let Some(node) = self.nodes.get_mut(key).filter(|node| node.flight == Some(ticket)) else { return };
@@ -106,10 +122,10 @@ impl Keeper {
             return;
         }
         let result = match outcome {
-            Outcome::Minted(credentials) => self.accept(key, credentials, now),
+            Outcome::Minted(credentials) => self.accept(key, credentials, server_time, now),
             Outcome::Federated { credentials, token_expires_at } => {
                 node.token_expires_at = token_expires_at;
-                self.accept(key, credentials, now).map(|()| self.warn_of_token(key, now))
+                self.accept(key, credentials, server_time, now).map(|()| self.warn_of_token(key, now))
             }
             Outcome::Identified { account_id, .. } => {
                 self.identified(key, Some(account_id));
@@ -132,7 +148,13 @@ impl Keeper {
         }
     }
 
-    fn accept(&mut self, key: &NodeKey, credentials: Credentials, now: Now) -> Result<(), Fault> {
+    fn accept(
+        &mut self,
+        key: &NodeKey,
+        credentials: Credentials,
+        server_time: Option<AwsTime>,
+        now: Now,
+    ) -> Result<(), Fault> {
         let minted_at = self.clock.best(now);
         let Some(node) = self.nodes.get(key) else { return Ok(()) };
         let (profile, source) = (node.step.profile.clone(), node.step.source.clone());
@@ -147,8 +169,10 @@ impl Keeper {
         let is_old_one = node.held.as_ref().and_then(Held::keys) == Some(&credentials);
         let (expires_at, is_temporary) = (credentials.expires_at, credentials.session_token.is_some());
         let mut held = self.hold(Grant::Keys(credentials), expires_at, minted_at, Some(now.boot));
-        // While the estimate is in doubt an expiry in the past proves nothing.
-        if known && held.judge(&self.clock, now) == Expiry::Expired {
+        // What the server takes for expired is so whatever is known of the time; and what can't be handed out is no success,
+        // or it would be fetched again at once, for ever.
+        let is_over_there = expires_at.zip(server_time).is_some_and(|(expires_at, time)| expires_at <= time);
+        if is_over_there || !held.is_servable(&self.clock, now) {
             let what = format!("getting credentials for profile \"{profile}\"");
             let code = source.bad_answer_code();
             let why = "the credentials that came had already expired: they were not taken";

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Prober, answer, timed_out};
 use crate::adapters::{ntp, timekeeping};
 use crate::core::aws_error::{self, Fault};
-use crate::core::clock::SavedClock;
+use crate::core::clock::{SavedClock, Trust};
 use crate::core::doctor::probe::ClockFacts;
 use crate::core::keeper::{Outcome, ProbeOrder, Ticket};
 use crate::core::plan::Endpoint;
@@ -96,6 +96,8 @@ fn restore(prober: &Prober, (offset, uncertainty): (f64, f64)) -> bool {
         highest_ms: middle.saturating_add(uncertainty),
         as_of: at.boot,
         suspended_ms: at.suspended.num_milliseconds(),
+        // A number of the daemon's: any answer that is heard now may count for more.
+        trust: Trust::Configured,
     };
     prober.clock.lock().unwrap_or_else(PoisonError::into_inner).restore(saved, at);
     true
