@@ -281,9 +281,10 @@ async fn plain_text_server() -> (String, tokio::task::JoinHandle<()>) {
 }
 
 #[tokio::test]
-async fn a_probe_takes_the_date_of_whatever_answer() {
+async fn a_probe_is_unsigned_and_takes_the_date_of_any_answer_with_a_request_id() {
     for status in [200, 302, 403, 500] {
-        let (url, task) = server(answer(status, "text/html", "Location: https://example.com/\r\n", "")).await;
+        let head = "Location: https://example.com/\r\nx-amz-request-id: 1\r\n";
+        let (url, task) = server(answer(status, "text/html", head, "")).await;
         let (outcome, samples) =
             StsCaller(&sdk()).probe(ProbeOrder { ticket: Ticket(1), endpoint: endpoint(&url) }).await;
         assert!(matches!(outcome, Outcome::Probed), "{outcome:?}");
