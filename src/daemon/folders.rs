@@ -18,6 +18,8 @@ pub(super) struct Folders {
     pub(super) runtime: PathBuf,
     /// The folder of what survives a restart.
     pub(super) state: PathBuf,
+    /// Whose home the state would be made in, where that is neither this user's nor asked for by name.
+    pub(super) foreign_home: Option<String>,
     /// Why the session's own folder (`XDG_RUNTIME_DIR`) is not used, where one is named.
     pub(super) no_session: Option<String>,
 }
@@ -47,8 +49,33 @@ impl Folders {
                 }
             },
         };
-        Ok(Self { settings_file_is_named: settings.named, settings_file: settings.path, runtime, state, no_session })
+        let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let is_named = set("EVERCRED_STATE_DIR").is_some();
+        Ok(Self {
+            settings_file_is_named: settings.named,
+            settings_file: settings.path,
+            runtime,
+            foreign_home: if is_named { None } else { foreign_home(&state, set("HOME").as_deref()) },
+            state,
+            no_session,
+        })
     }
+}
+
+/// A daemon of root with a user's HOME (`sudo -E`, a container with a mounted home) would take the directories on the way to its
+/// state away from that user.
+fn foreign_home(state: &Path, home: Option<&Path>) -> Option<String> {
+    let nearest = state.ancestors().find(|directory| directory.exists());
+    let in_home = home.filter(|home| state.starts_with(home));
+    let places = in_home.into_iter().chain(nearest);
+    let mut owners = places.filter_map(|place| Some((place, place.metadata().ok()?.uid())));
+    let (place, owner) = owners.find(|(_, owner)| *owner != own_uid() && *owner != 0)?;
+    Some(format!(
+        "the state directory {} would be made below {}, which belongs to uid {owner}, and this is uid {}",
+        state.display(),
+        place.display(),
+        own_uid()
+    ))
 }
 
 fn not_ours(folder: &Path) -> Option<String> {

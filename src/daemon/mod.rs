@@ -144,6 +144,10 @@ impl Start {
     }
 
     fn run(self) -> Result<(), Refused> {
+        if let Some(message) = &self.folders.foreign_home {
+            let fix = "set EVERCRED_STATE_DIR to a directory of this user, or run evercredd as the owner of HOME";
+            return Err(Refused { message: message.clone(), fix });
+        }
         // One thread: the work is waiting, and what may block goes to the pool.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

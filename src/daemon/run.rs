@@ -256,7 +256,11 @@ impl Daemon {
                         (ticket, outcome, samples)
                     });
                 }
-                Action::LookAtSession(file) => self.sessions.look(&self.minter.sessions, file),
+                Action::LookAtSession(file) => {
+                    if let Some(session) = self.keeper.session_of_file(&file).cloned() {
+                        self.sessions.look(&self.minter.sessions, session);
+                    }
+                }
                 Action::Refresh(order) => self.sessions.refresh(&self.minter.sessions, *order),
                 Action::BeginSignIn(order) => self.sessions.sign_in(&self.minter.sessions, *order),
                 Action::CancelSignIn(ticket) => self.sessions.cancel(ticket),

@@ -10,7 +10,7 @@ use crate::adapters::sessions::Sessions;
 use crate::adapters::watch::FileContent;
 use crate::core::keeper::{Event, Prompt, RefreshOrder, RolesOrder, SignInOrder, SignOutOrder, Ticket};
 use crate::core::secret::Secret;
-use crate::core::session::{CacheFile, Found};
+use crate::core::session::{CacheFile, Found, Session};
 
 /// Prompts that wait for the loop; there is one for each sign-in.
 const QUEUE: usize = 8;
@@ -89,12 +89,22 @@ impl SessionWork {
         }
     }
 
-    /// Reads a cache file.
-    pub(super) fn look(&mut self, sessions: &Sessions, file: CacheFile) {
+    /// Reads a session's cache file, and checks whether it can be replaced.
+    pub(super) fn look(&mut self, sessions: &Sessions, session: Session) {
+        self.check(sessions, session.cache_file());
         let sessions = sessions.clone();
         self.work.spawn(async move {
-            let found = sessions.look(&file).await;
-            Event::SessionFile { file, found }
+            let found = sessions.look(&session).await;
+            Event::SessionFile { file: session.cache_file(), found }
+        });
+    }
+
+    /// Checks whether a cache file can be replaced.
+    pub(super) fn check(&mut self, sessions: &Sessions, file: CacheFile) {
+        let sessions = sessions.clone();
+        self.work.spawn(async move {
+            let problem = sessions.problem(&file).await.map(Box::new);
+            Event::CacheChecked { file, problem }
         });
     }
 

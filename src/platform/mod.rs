@@ -1,6 +1,7 @@
 //! The thin rim: what differs between Linux and macOS, and every line of `unsafe`. No policy.
 
 pub mod allocator;
+pub mod cache_access;
 pub mod clock;
 pub mod environment;
 #[cfg(feature = "daemon")]

@@ -376,6 +376,7 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
         named: case.profile.clone(),
         files: file_facts(case, paths.as_ref()),
         token_files: token_files(case, &profiles_of_daemon, &variables),
+        caches: BTreeMap::new(),
         programs: programs.collect(),
         problems: inputs.problems(),
         config_text: text("config"),

@@ -8,7 +8,7 @@ use crate::person::{Login, answer_page, get, with_browser};
 use crate::standin::{Fault, Rotation, START_URL, Service};
 
 /// A machine whose person has roles in two accounts, and profiles for them.
-fn machine() -> Machine {
+pub(crate) fn machine() -> Machine {
     let machine = Machine::new();
     machine.aws.assign(ACCOUNT, "Prod", "Admin");
     machine.aws.assign(ACCOUNT, "Prod", "ReadOnly");
@@ -25,16 +25,16 @@ fn machine() -> Machine {
     machine
 }
 
-fn token_file() -> String {
+pub(crate) fn token_file() -> String {
     let name: String = Sha1::digest("corp").iter().map(|byte| format!("{byte:02x}")).collect();
     format!(".aws/sso/cache/{name}.json")
 }
 
-fn token(machine: &Machine) -> Value {
+pub(crate) fn token(machine: &Machine) -> Value {
     serde_json::from_str(&machine.read(&token_file())).unwrap_or(Value::Null)
 }
 
-fn sign_in(machine: &Machine) {
+pub(crate) fn sign_in(machine: &Machine) {
     sign_in_with(machine, &["corp", "--no-browser"]);
 }
 

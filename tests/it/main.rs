@@ -27,6 +27,8 @@ mod edge_bad_input;
 #[cfg(feature = "daemon")]
 mod edge_booted;
 #[cfg(feature = "daemon")]
+mod edge_cache;
+#[cfg(feature = "daemon")]
 mod edge_clock;
 #[cfg(feature = "daemon")]
 mod edge_doctor;

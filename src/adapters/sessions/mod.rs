@@ -4,6 +4,7 @@
 
 mod cache;
 mod dpop;
+mod exchange;
 mod oidc;
 mod portal;
 mod redirect;
@@ -17,7 +18,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::sync::{mpsc, oneshot};
 
-use self::cache::{Cache, Lock, Replaced};
+use self::cache::{Cache, Lock};
+use self::exchange::Replaced;
 use super::clock;
 use super::sdk::Sdk;
 use crate::core::aws_error::{self, Fault};
@@ -29,15 +31,16 @@ use crate::core::location::CachePaths;
 use crate::core::plan::{Service, Source};
 use crate::core::secret::Secret;
 use crate::core::session::{
-    After, Before, CacheFile, CachedToken, Found, Refused, Save, Session, TokenAnswer, after_refresh, after_refusal,
-    as_known, before_refresh, before_save, is_whole,
+    After, Before, CacheFile, CacheProblem, CachedToken, Found, Refused, Save, Session, TokenAnswer, after_refresh,
+    after_refusal, as_known, before_refresh, before_save, is_whole,
 };
 use crate::core::time::{WallTime, span_from_seconds};
 
 /// A refused refresh token is looked for in the file again at once, and after these: whoever used it writes the next one.
 const LOOK_AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3)];
-/// A refresh takes a call's time and a doubt's.
-const LONGEST_LOCKED: Duration = Duration::from_secs(30);
+/// How long another evercred's refresh of the same session is waited for. Afterwards the token that is cached is used while it
+/// is valid, and the lock is tried again with the next attempt.
+const LONGEST_LOCKED: Duration = Duration::from_secs(5);
 /// Others may write in the moment of writing, but not for ever.
 const MOST_TRIES: usize = 8;
 
@@ -58,9 +61,26 @@ impl Sessions {
         self.cache.path(file)
     }
 
-    /// What is in a session's file now.
-    pub async fn look(&self, file: &CacheFile) -> Found {
+    /// What is in a session's file now. Nothing is changed.
+    pub async fn read(&self, file: &CacheFile) -> Found {
         self.cache.read(file).await
+    }
+
+    /// What is in a session's file now, after what an evercred that was stopped left beside it is brought in order.
+    pub async fn look(&self, session: &Session) -> Found {
+        let file = session.cache_file();
+        if self.cache.has_left_overs(&file).await {
+            // Whoever holds the lock brings it in order.
+            if let Lock::Held(_lock) = self.cache.lock(&file, Duration::ZERO).await {
+                self.cache.recover(session).await;
+            }
+        }
+        self.cache.read(&file).await
+    }
+
+    /// Why a session's file can't be replaced, as far as looking shows.
+    pub async fn problem(&self, file: &CacheFile) -> Option<CacheProblem> {
+        self.cache.problem(file).await.map(|problem| *problem)
     }
 
     /// Gets the credentials of a role for the token of who is signed in.
@@ -90,14 +110,20 @@ impl Sessions {
     }
 
     async fn refreshed(&self, order: &RefreshOrder, samples: &mut Vec<Sample>) -> Result<SessionEnd, Fault> {
-        let RefreshOrder { session, known, superseded, save, aws_minus_boot, .. } = order;
+        let RefreshOrder { session, known, superseded, save, aws_minus_boot, is_needed, .. } = order;
         let file = session.cache_file();
         let what = format!("refreshing {}", session.described());
         // Held until this function ends, so that no two evercreds refresh the same session at once.
         let lock = self.cache.lock(&file, LONGEST_LOCKED).await;
-        if matches!(lock, Lock::Busy) {
-            let why = "another evercred has been at the same session for too long";
-            return Err(aws_error::fault(&what, None, Some("CacheFailed"), Some(why)));
+        if let Lock::Busy(holder) = &lock {
+            let who = holder.as_ref().map_or_else(|| "another process".to_owned(), |id| format!("the process {id}"));
+            let path = self.cache.path(&file);
+            let why =
+                format!("{who} holds the lock {}.evercred-lock, and has not finished its refresh", path.display());
+            return Err(aws_error::fault(&what, None, Some("CacheFailed"), Some(&why)));
+        }
+        if matches!(lock, Lock::Held(_)) {
+            self.cache.recover(session).await;
         }
         if *save {
             return Ok(self.save(session, known, superseded.as_ref()).await);
@@ -108,6 +134,13 @@ impl Sessions {
             Before::Adopt(token) => return Ok(SessionEnd::Found(token)),
             Before::SignedOut => return Ok(SessionEnd::SignedOut),
             Before::Unusable(why) => return Err(unusable(&what, &why)),
+        }
+        // A refresh token is spent only where the next one can be written. A full disk may have room again: there the token is
+        // refreshed once the cached one can't be used any more, and kept until it can be written.
+        if let Err(problem) = self.cache.try_out(&file).await
+            && !(problem.is_full && *is_needed)
+        {
+            return Ok(SessionEnd::Unwritable(problem));
         }
         let called = match known {
             CachedToken::Sso(token) => oidc::refresh(&self.sdk, session, token, &what, samples).await,
@@ -158,7 +191,7 @@ impl Sessions {
         for _ in 0..MOST_TRIES {
             let (text, set_aside) = match before_save(session, token, superseded, &found) {
                 Save::Write { text, set_aside } => (text, set_aside),
-                Save::Create(text) => return unsaved(self.cache.write(&file, &text, false).await.err()),
+                Save::Create(text) => return unsaved(self.cache.write(&file, &text, |_| false).await.err()),
                 Save::Done => return unsaved(None),
                 Save::Adopt(theirs) => return SessionEnd::Found(theirs),
                 Save::SignedOut => return SessionEnd::SignedOut,

@@ -37,6 +37,12 @@ pub(super) async fn run(
     samples: &mut Vec<Sample>,
 ) -> Result<SessionEnd, Fault> {
     let what = format!("signing in to {}", order.session.described());
+    if let Some(problem) =
+        sessions.cache.problem(&order.session.cache_file()).await.filter(|problem| problem.is_not_regular)
+    {
+        let fault = aws_error::fault(&what, None, Some("SsoCacheUnusable"), Some(&problem.why));
+        return Err(Fault { fix: problem.fix, ..fault });
+    }
     let sign_in = SignIn { sessions, order, begun, what: &what };
     let (text, token) = match (&order.session, order.flow) {
         (Session::Sso(session), Flow::Browser) => sign_in.sso_in_browser(session, samples).await?,
@@ -46,12 +52,14 @@ pub(super) async fn run(
     let file = order.session.cache_file();
     // A person waits: who holds the lock for so long is not waited for.
     let _lock = sessions.cache.lock(&file, A_MOMENT).await;
-    // What can't be read, or is another session's, is kept.
-    let set_aside = match sessions.cache.read(&file).await {
-        Found::Text(text) => order.session.read(text.expose()).is_err_and(|_| !text.expose().trim().is_empty()),
-        Found::Missing | Found::Unreadable(_) => false,
+    // A file that can't be read, or is another session's, is kept.
+    let session = order.session.clone();
+    let keep = move |found: &Found| match found {
+        Found::Text(text) => session.read(text.expose()).is_err() && !text.expose().trim().is_empty(),
+        Found::Unreadable(_) => true,
+        Found::Missing => false,
     };
-    let unsaved = sessions.cache.write(&file, &text, set_aside).await.err();
+    let unsaved = sessions.cache.write(&file, &text, keep).await.err();
     Ok(SessionEnd::Renewed { token, unsaved })
 }
 
@@ -243,7 +251,7 @@ impl SignIn<'_> {
 
     async fn keep_registration(&self, session: &SsoSession, registration: &Registration) {
         let text = Secret::new(registration.text(&session.scopes));
-        if let Err(why) = self.sessions.cache.write(&self.registration_file(session), &text, false).await {
+        if let Err(why) = self.sessions.cache.write(&self.registration_file(session), &text, |_| false).await {
             tracing::debug!("the client's registration can't be kept ({why}): the next sign-in registers anew");
         }
     }

@@ -16,14 +16,15 @@ use crate::core::doctor::{
     TerraformBackend, TokenFile, TokenState,
 };
 use crate::core::inputs::{AwsInputs, Reading};
-use crate::core::location::AwsPaths;
+use crate::core::location::{AwsPaths, CachePaths, PathStyle};
 use crate::core::plan::{self, PlanContext};
 use crate::core::profile::{Profiles, SourceFile};
+use crate::core::session::{CacheFile, CacheFolder, CacheProblem};
 use crate::core::time::WallTime;
 use crate::core::web_identity::token_expiry;
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
-use crate::platform::{clock, program, zone};
+use crate::platform::{cache_access, clock, program, zone};
 use crate::wire::{ErrorEntry, ErrorKind, StatusDocument};
 
 /// Where Windows keeps the homes, as WSL shows them.
@@ -49,6 +50,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         variables: environment.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         files: paths.as_ref().map(|paths| file_facts(environment, paths)).unwrap_or_default(),
         token_files: token_files(environment, &profiles_of_daemon),
+        caches: caches(environment, &profiles_of_daemon),
         programs: programs(environment, &profiles_of_daemon),
         problems: inputs.problems(),
         config_text,
@@ -171,6 +173,26 @@ fn token_files(environment: &Environment, profiles: &Profiles) -> Vec<TokenFile>
         },
     };
     paths.into_iter().map(|path| TokenFile { path: path.to_owned(), state: state(path) }).collect()
+}
+
+/// The cache files of the profiles' sign-in sessions that can't be replaced.
+fn caches(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, CacheProblem> {
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let Some(paths) = CachePaths::resolve(&variable, PathStyle::Unix) else { return BTreeMap::new() };
+    let plans = plan::resolve_all(profiles, &PlanContext::from_environment(&variable, zone::local_offset()));
+    let sessions = plans.values().filter_map(|plan| plan.as_ref().ok()).flat_map(|plan| &plan.steps);
+    let sessions: BTreeMap<String, CacheFile> = sessions
+        .filter_map(|step| step.source.session())
+        .map(|session| (session.label().to_owned(), session.cache_file()))
+        .collect();
+    let problem = |(label, file): (String, CacheFile)| {
+        let directory = match file.folder {
+            CacheFolder::Sso => &paths.sso,
+            CacheFolder::Login => &paths.login,
+        };
+        Some((label, cache_access::look(&directory.join(&file.name)).problem()?))
+    };
+    sessions.into_iter().filter_map(problem).collect()
 }
 
 /// Where the programs of `credential_process` lines are.

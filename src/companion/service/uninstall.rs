@@ -11,6 +11,7 @@ use super::manager::{Kind, Manager};
 use crate::companion::failure::{ATTENTION, Failure};
 use crate::companion::output;
 use crate::core::service::{Record, agent, digest, remove, unit};
+use crate::core::session::{MARK, is_left_over};
 
 /// What a daemon leaves in its state folder.
 const STATE: [&str; 4] = ["memory.json", "clock.json", "minted.json", "lock"];
@@ -68,6 +69,9 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
             remove_file(&host.runtime.join(name), &mut left, &mut said);
         }
     }
+    if runs.is_none() {
+        remove_left_overs(host, &mut left, &mut said);
+    }
     if purge && runs.is_none() {
         if kind == Kind::Launchd {
             remove_file(&host.home.join(agent::LOG), &mut left, &mut said);
@@ -100,6 +104,19 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
     }
     Err(Failure::new(ATTENTION, format!("not everything could be taken away: {}", left.join("; ")))
         .fix("see to what is named, then evercred service uninstall"))
+}
+
+/// What a daemon that was killed left beside the cache files: tokens that no program uses.
+fn remove_left_overs(host: &Host, left: &mut Vec<String>, said: &mut Vec<String>) {
+    for directory in [".aws/sso/cache", ".aws/login/cache"] {
+        let entries = std::fs::read_dir(host.home.join(directory)).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.split_once(MARK).is_some_and(|(_, rest)| is_left_over(&format!("{MARK}{rest}"))) {
+                remove_file(&path, left, said);
+            }
+        }
+    }
 }
 
 /// The links by which systemd starts the units at each login, where it can't be told to remove them itself.

@@ -41,6 +41,7 @@ impl Id {
         Self::DurationTooLong,
         Self::SsoLoginNeeded,
         Self::SsoRoleDenied,
+        Self::SsoCacheUnwritable,
         Self::AdoptionBroken,
     ];
     /// What only keys tell of.
@@ -121,6 +122,8 @@ ids! {
     SsoLoginNeeded = "sso-login-needed", "no sign-in is waited for";
     /// The person does not have the role.
     SsoRoleDenied = "sso-role-denied", "no role of IAM Identity Center was refused";
+    /// A session's cache file can't be replaced, so its token is not refreshed.
+    SsoCacheUnwritable = "sso-cache-unwritable", "the cache files of the sign-in sessions can be written";
     /// The files don't say how the profile's credentials are got.
     ProfileBroken = "profile-broken", "the files can be read, and say how the credentials are got";
     /// Sections that stand twice.

@@ -11,6 +11,7 @@ use crate::core::keeper::State;
 use crate::core::location::AwsPaths;
 use crate::core::plan::PlanContext;
 use crate::core::profile::{Problem, Profiles};
+use crate::core::session::CacheProblem;
 use crate::core::time::{AwsTime, WallTime, span_of};
 
 /// Everything that was collected. What could not be is empty, and said where it matters. No `Debug`: it holds the texts of files
@@ -37,6 +38,8 @@ pub struct Evidence {
     pub files: Vec<FileFacts>,
     /// The files with web identity tokens that variables and profiles name.
     pub token_files: Vec<TokenFile>,
+    /// The cache files of sign-in sessions that can't be replaced, by the session's name.
+    pub caches: BTreeMap<String, CacheProblem>,
     /// The first words of `credential_process` lines, and where that program is; `None` where there is no such program.
     pub programs: BTreeMap<String, Option<String>>,
     /// What plans take from outside the files.

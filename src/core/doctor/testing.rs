@@ -32,6 +32,7 @@ pub(in crate::core::doctor) fn evidence(
         credentials_text: Some(credentials.to_owned().into()),
         files: Vec::new(),
         token_files: Vec::new(),
+        caches: std::collections::BTreeMap::new(),
         programs: std::collections::BTreeMap::new(),
         context,
         daemon: Daemon::Silent { why: "no daemon".to_owned(), other_files: false },

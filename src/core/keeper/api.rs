@@ -16,7 +16,7 @@ use crate::core::credential::Credentials;
 use crate::core::ntp::{NtpAnswer, NtpProblem};
 use crate::core::plan::{Endpoint, NodeKey, Plan, PlanError, Step};
 use crate::core::secret::Secret;
-use crate::core::session::{CacheFile, Found, SsoSession};
+use crate::core::session::{CacheFile, CacheProblem, Found, SsoSession};
 use crate::core::settings::NtpServer;
 use crate::core::time::{AwsTime, BootTime};
 
@@ -103,6 +103,13 @@ pub enum Event {
         file: CacheFile,
         /// What is there.
         found: Found,
+    },
+    /// A session's cache file was checked for whether it can be replaced.
+    CacheChecked {
+        /// Which.
+        file: CacheFile,
+        /// Why not.
+        problem: Option<Box<CacheProblem>>,
     },
     /// A caller went away without waiting for its answer.
     CallerGone(CallerId),

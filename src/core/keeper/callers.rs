@@ -154,7 +154,8 @@ impl Keeper {
         }
         if let Some(need) = self.needs_person(name, route, now).filter(|_| error.is_none() && waiting.target.is_none())
         {
-            return refuse(RefusalKind::NeedsLogin, need.message, need.fix);
+            let kind = if need.class == ErrorClass::NeedsLogin { RefusalKind::NeedsLogin } else { RefusalKind::Failed };
+            return refuse(kind, need.message, need.fix);
         }
         if let Some(error) = error {
             let kind =

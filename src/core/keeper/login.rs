@@ -275,6 +275,9 @@ impl Keeper {
                 }
                 Some(Lack::SignIn) => {
                     let need = self.session_need(route.keys.get(at)?, now)?;
+                    if need.class != ErrorClass::NeedsLogin {
+                        return Some(need);
+                    }
                     let message = format!("profile \"{profile}\" needs a sign-in: {}", need.message);
                     return Some(ErrorStatus { message, ..need });
                 }

@@ -36,6 +36,7 @@ pub use clock_watch::{CLOCK_SKEWED, foretell};
 pub use login::{Login, SignedIn};
 pub use ntp_watch::{NtpHeard, NtpOrder};
 pub use session_api::*;
+pub use session_ends::CACHE_UNWRITABLE;
 pub use told::{CREDENTIALS_LOST, MFA_REQUIRED, SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 
 use self::callers::Waiting;
@@ -207,6 +208,7 @@ impl Keeper {
             Event::SignInBegun { ticket, prompt } => self.sign_in_begun(ticket, prompt, now),
             Event::AwaitSignIn { caller, sign_in } => self.await_sign_in(caller, sign_in, now),
             Event::ListRoles { caller, session } => self.list_roles(caller, &session, now),
+            Event::CacheChecked { file, problem } => self.cache_checked(&file, problem.as_deref(), now),
             Event::SessionFile { file, found } => self.session_file(&file, &found, now),
             Event::CallerGone(caller) => {
                 self.waiting.remove(&caller);

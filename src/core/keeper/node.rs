@@ -152,7 +152,9 @@ impl Node {
     /// Whether the session's token can be refreshed: there is something to refresh it with, that was not refused.
     pub(super) fn can_refresh(&self, clock: &Clock, now: Now) -> bool {
         let over = self.failures.needs_login();
-        !over && self.session.as_ref().is_some_and(|session| session.can_refresh(clock, now))
+        let is_needed = !self.can_sign(clock, now);
+        let spares = self.session.as_ref().is_some_and(|session| session.spares(is_needed));
+        !over && !spares && self.session.as_ref().is_some_and(|session| session.can_refresh(clock, now))
     }
 
     /// What will go wrong with the next renewal if nobody does anything.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::{ErrorStatus, State, Ticket, Warning};
 use crate::core::secret::Secret;
-use crate::core::session::{CachedToken, Session, SsoSession};
+use crate::core::session::{CacheProblem, CachedToken, Session, SsoSession};
 use crate::core::time::{AwsTime, WallTime};
 
 /// How a person signs in.
@@ -49,6 +49,8 @@ pub enum SessionEnd {
     Found(CachedToken),
     /// Somebody has signed out.
     SignedOut,
+    /// The file can't be replaced: nothing was asked of AWS.
+    Unwritable(Box<CacheProblem>),
 }
 
 /// An account in which the person who is signed in has roles.
@@ -75,6 +77,8 @@ pub struct RefreshOrder {
     pub superseded: Option<CachedToken>,
     /// It is not to be refreshed but written into the file, where it could not be written before.
     pub save: bool,
+    /// The cached token can't be used any more.
+    pub is_needed: bool,
     /// AWS's time minus the boot-time clock, the best estimate: for proofs.
     pub aws_minus_boot: TimeDelta,
 }
@@ -153,4 +157,6 @@ pub struct SessionStatus {
     pub error: Option<ErrorStatus>,
     /// What will go wrong if nobody does anything.
     pub warning: Option<Warning>,
+    /// Why its cache file can't be replaced.
+    pub unwritable: Option<Warning>,
 }

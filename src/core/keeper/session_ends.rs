@@ -17,6 +17,9 @@ use crate::core::time::{AwsTime, Now, span_from_millis, span_from_seconds};
 /// How long before the known end of a session a person is told: long enough to end what one is at.
 pub(super) const TOLD_BEFORE: TimeDelta = TimeDelta::minutes(15);
 
+/// The id of the problem and the finding of a cache file that can't be replaced.
+pub const CACHE_UNWRITABLE: &str = "sso-cache-unwritable";
+
 impl Keeper {
     /// A session has ended by itself: how long it lasted is worth knowing.
     pub(super) fn learn_length(&mut self, key: &NodeKey, now: Now) {
@@ -90,7 +93,8 @@ impl Keeper {
             if waiting == 0 {
                 continue;
             }
-            let Some(need) = self.session_need(&key, now) else { continue };
+            let need = self.session_need(&key, now).filter(|need| need.class == ErrorClass::NeedsLogin);
+            let Some(need) = need else { continue };
             let message = match waiting {
                 1 => format!("{} (one profile in use waits for it)", need.message),
                 _ => format!("{} ({waiting} profiles in use wait for it)", need.message),
@@ -142,6 +146,18 @@ impl Keeper {
             error.fix = Some(fix);
             return Some(error);
         }
+        if let Some(problem) = state.unwritable().filter(|_| state.view == View::Present) {
+            let message = format!("{what} is not refreshed, as its cache file can't be written: {}", problem.why);
+            let (code, class) = ("SsoCacheUnwritable".to_owned(), ErrorClass::Retryable);
+            return Some(ErrorStatus {
+                at: self.planned_at,
+                code,
+                class,
+                message,
+                fix: problem.fix.clone(),
+                next_try: None,
+            });
+        }
         let (code, message) = match &state.view {
             View::Unusable(why) => {
                 ("SsoCacheUnusable", format!("{what} can't be used: {} {why}", described(&state.session.cache_file())))
@@ -183,6 +199,7 @@ impl Keeper {
                     kind: if matches!(state.session, Session::Sso(_)) { "sso" } else { "login" },
                     state: match &failure {
                         _ if node.flight.is_some() => State::Renewing,
+                        _ if lacks && state.unwritable().is_some() => State::Retrying,
                         _ if lacks => State::NeedsLogin,
                         Some(error) if error.class == ErrorClass::Retryable => State::Retrying,
                         Some(_) if node.held.is_none() => State::Retrying,
@@ -193,6 +210,15 @@ impl Keeper {
                     ends_at,
                     profiles: self.count_behind(key),
                     error: if lacks { self.session_need(key, now) } else { failure },
+                    unwritable: state.unwritable().filter(|_| !state.is_absent()).map(|problem| Warning {
+                        id: CACHE_UNWRITABLE,
+                        message: format!(
+                            "{} is not refreshed, as its cache file can't be written: {}",
+                            state.session.described(),
+                            problem.why
+                        ),
+                        fix: problem.fix.clone(),
+                    }),
                     warning: soon.map(|at| Warning {
                         id: SSO_SESSION_ENDS,
                         message: will_end(&state.session, at),

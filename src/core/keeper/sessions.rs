@@ -15,11 +15,13 @@ use crate::core::aws_error::Fault;
 use crate::core::clock::{Clock, Expiry};
 use crate::core::credential::Grant;
 use crate::core::plan::{NodeKey, Source, Step};
-use crate::core::session::{CacheFile, CachedToken, Found, Session, SsoSession, is_older};
+use crate::core::session::{CacheFile, CacheProblem, CachedToken, Found, Session, SsoSession, is_older};
 use crate::core::time::{AwsTime, BootTime, Now};
 
 /// A token that could not be written is tried again after this.
 const SAVE_AGAIN: TimeDelta = TimeDelta::seconds(30);
+/// A cache file that can't be replaced is looked at again after this.
+const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(5);
 /// How long AWS's tokens live, for those whose beginning was not seen.
 const USUAL_SSO_LIFE: TimeDelta = TimeDelta::hours(1);
 const USUAL_LOGIN_LIFE: TimeDelta = TimeDelta::minutes(15);
@@ -35,6 +37,8 @@ pub(super) struct SessionState {
     superseded: Option<CachedToken>,
     /// Why the newest token is not in the file, and when that is tried again.
     unsaved: Option<(String, BootTime)>,
+    /// Why its file can't be replaced.
+    unwritable: Option<Unwritable>,
     /// When it was last seen to be alive, by the best guess.
     pub(super) alive_at: Option<AwsTime>,
     /// The end that the person was told of.
@@ -47,6 +51,16 @@ pub(super) struct SessionState {
     pub(super) clock_was_off: TimeDelta,
     /// A sign-out is under way: what the file shows meanwhile does not count.
     pub(super) leaving: bool,
+}
+
+/// A file that can't be replaced.
+#[derive(Debug)]
+struct Unwritable {
+    problem: CacheProblem,
+    /// When to look again.
+    look_at: BootTime,
+    /// Nothing speaks against another attempt.
+    may_try: bool,
 }
 
 /// What the file was when it was last looked at.
@@ -70,6 +84,7 @@ impl SessionState {
             token: None,
             superseded: None,
             unsaved: None,
+            unwritable: None,
             alive_at: None,
             told_of_end: None,
             told_of_need: false,
@@ -87,6 +102,18 @@ impl SessionState {
     /// Why a sign-in's token is in no file.
     pub(super) fn never_written(&self) -> Option<&str> {
         self.unsaved.as_ref().filter(|_| self.is_only_here()).map(|(why, _)| why.as_str())
+    }
+
+    /// Why its file can't be replaced.
+    pub(super) fn unwritable(&self) -> Option<&CacheProblem> {
+        self.unwritable.as_ref().map(|unwritable| &unwritable.problem)
+    }
+
+    /// Why its refresh token is not spent now. A full disk may have room again: with `is_needed` the next token is kept until it
+    /// can be written.
+    pub(super) fn spares(&self, is_needed: bool) -> bool {
+        let spares = |unwritable: &Unwritable| !(unwritable.may_try || (unwritable.problem.is_full && is_needed));
+        self.unwritable.as_ref().is_some_and(spares)
     }
 
     /// Whether somebody has signed out.
@@ -138,6 +165,13 @@ impl Keeper {
     pub(super) fn keep_unsaved_sessions(&mut self, old: &mut BTreeMap<NodeKey, Node>) {
         let unsaved = |node: &mut Node| node.session.as_ref().is_some_and(|state| state.unsaved.is_some());
         self.nodes.extend(old.extract_if(.., |_, node| unsaved(node)));
+    }
+
+    /// A session of a cache file.
+    pub fn session_of_file(&self, file: &CacheFile) -> Option<&Session> {
+        self.nodes
+            .values()
+            .find_map(|node| Some(&node.session.as_ref()?.session).filter(|one| one.cache_file() == *file))
     }
 
     /// The cache files of all sessions.
@@ -211,7 +245,11 @@ impl Keeper {
         let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) else { return };
         match end {
             SessionEnd::SignedOut => self.forget_session(key),
-            SessionEnd::Found(token) => self.take_token(key, token, true, now),
+            SessionEnd::Unwritable(problem) => self.note_access(key, Some(*problem), now),
+            SessionEnd::Found(token) => {
+                self.take_token(key, token, true, now);
+                self.note_access(key, None, now);
+            }
             SessionEnd::Renewed { token, unsaved } => {
                 let what = state.session.described();
                 let is_new = self.token_of(key).is_none_or(|held| !held.is_same(&token));
@@ -219,8 +257,45 @@ impl Keeper {
                     self.take_token(key, token, true, now);
                     self.log(LogLevel::Info, None, format!("{what} was refreshed"));
                 }
+                if unsaved.is_none() {
+                    self.note_access(key, None, now);
+                }
                 self.note_unsaved(key, unsaved, now);
             }
+        }
+    }
+
+    /// Takes in whether a cache file can be replaced.
+    pub(super) fn cache_checked(&mut self, file: &CacheFile, problem: Option<&CacheProblem>, now: Now) {
+        let of_file = |node: &Node| node.session.as_ref().is_some_and(|state| state.session.cache_file() == *file);
+        let keys: Vec<NodeKey> =
+            self.nodes.iter().filter(|(_, node)| of_file(node)).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            let state = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut());
+            match state.and_then(|state| state.unwritable.as_mut()) {
+                // The next refresh finds out.
+                Some(unwritable) if problem.is_none() && unwritable.problem.is_tried => unwritable.may_try = true,
+                _ => self.note_access(&key, problem.cloned(), now),
+            }
+        }
+    }
+
+    fn note_access(&mut self, key: &NodeKey, problem: Option<CacheProblem>, now: Now) {
+        let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) else { return };
+        let before = state.unwritable.take().map(|unwritable| unwritable.problem);
+        let what = state.session.described();
+        let Some(problem) = problem else {
+            if before.is_some() {
+                self.log(LogLevel::Info, None, format!("the cache file of {what} can be written again"));
+            }
+            return;
+        };
+        state.unwritable =
+            Some(Unwritable { problem: problem.clone(), look_at: now.boot + LOOK_AGAIN, may_try: false });
+        self.wake_at(now.boot + LOOK_AGAIN);
+        if before.as_ref() != Some(&problem) {
+            let message = format!("{what} is not refreshed, as its cache file can't be written: {}", problem.why);
+            self.log(LogLevel::Warn, None, message);
         }
     }
 
@@ -353,6 +428,22 @@ impl Keeper {
     fn drive_session(&mut self, key: &NodeKey, waits_for_network: bool, now: Now) {
         let Some(node) = self.nodes.get(key).filter(|node| node.flight.is_none()) else { return };
         let Some(state) = &node.session else { return };
+        if let Some(Unwritable { look_at, .. }) = &state.unwritable {
+            let (look_at, file) = (*look_at, state.session.cache_file());
+            if look_at > now.boot {
+                self.wake_at(look_at);
+            } else {
+                self.actions.push_back(Action::LookAtSession(file));
+                if let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut())
+                    && let Some(unwritable) = &mut state.unwritable
+                {
+                    unwritable.look_at = now.boot + LOOK_AGAIN;
+                }
+                self.wake_at(now.boot + LOOK_AGAIN);
+            }
+        }
+        let Some(node) = self.nodes.get(key) else { return };
+        let Some(state) = &node.session else { return };
         if let Some((_, again_at)) = &state.unsaved {
             match *again_at {
                 at if at <= now.boot => return self.refresh(key, "its newest token is not in the cache", now),
@@ -390,6 +481,7 @@ impl Keeper {
         let Some(known) = state.token.clone() else { return };
         let (session, superseded, mints) = (state.session.clone(), state.superseded.clone(), node.mints);
         let endpoint = session.endpoint().clone();
+        let is_needed = !node.can_sign(&self.clock, now);
         // What was never in a file is written first; a file that lags behind keeps no token from being refreshed.
         let is_due = node.due(&self.clock, now).is_some() && node.can_refresh(&self.clock, now);
         let unsaved = state.unsaved.as_ref().filter(|_| state.is_only_here() || !is_due);
@@ -422,6 +514,7 @@ impl Keeper {
             known,
             superseded,
             save,
+            is_needed,
             aws_minus_boot,
         })));
         let mint = Minting { key: key.clone(), started: now.boot, reason, parent_mints: mints };
@@ -439,6 +532,7 @@ impl Keeper {
                 known: state.token.clone()?,
                 superseded: state.superseded.clone(),
                 save: true,
+                is_needed: false,
                 aws_minus_boot: self.clock.aws_minus_boot(now),
             })
         };

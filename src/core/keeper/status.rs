@@ -108,7 +108,7 @@ impl Keeper {
                 || last.is_some_and(|node| node.servable(&self.clock, now).is_some())
                 || (needs_login.is_none() && last_error.is_none()));
         if let Some(need) = needs_login.filter(|_| auto_renew || state == State::Ready) {
-            state = State::NeedsLogin;
+            state = if need.class == ErrorClass::NeedsLogin { State::NeedsLogin } else { State::Retrying };
             // No program has asked for the others yet.
             last_error = last_error.or(Some(need).filter(|_| auto_renew));
         }

@@ -4,7 +4,9 @@
 //! programs read and write, a short-lived token in it, and a refresh token that gets the next one and may change with it.
 
 mod authorize;
+mod cache_access;
 mod cache_file;
+mod left_over;
 mod login_token;
 mod refresh;
 mod server_answer;
@@ -13,7 +15,9 @@ mod sso_token;
 pub use authorize::{
     Authorization, REDIRECT_PATH, Redirect, login_url, read_pasted, read_redirect, registration_file, sso_url,
 };
+pub use cache_access::{Access, CacheAccess, CacheFileFacts, CacheProblem};
 pub use cache_file::{CacheFile, CacheFolder};
+pub use left_over::{LeftOverIs, MARK, is_left_over, judge_left_over, left_over_suffix};
 pub use login_token::{LoginRefresh, LoginToken, login_session_of};
 pub use refresh::{
     After, Before, Found, Refused, Save, TokenAnswer, after_refresh, after_refusal, as_known, before_refresh,

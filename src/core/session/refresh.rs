@@ -12,7 +12,7 @@ use crate::core::time::WallTime;
 
 /// What ends so little before our own is of the same moment: a sign-in, perhaps, whose session will outlive the one that was
 /// refreshed.
-const AS_GOOD: TimeDelta = TimeDelta::minutes(1);
+pub(super) const AS_GOOD: TimeDelta = TimeDelta::minutes(1);
 
 /// What a refresh or a sign-in brought.
 #[derive(Clone, Debug, PartialEq, Eq)]

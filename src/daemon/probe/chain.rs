@@ -184,7 +184,7 @@ impl Walk<'_> {
     async fn cached(&self, session: &Session) -> Result<CachedToken, StepOutcome> {
         let what = session.described();
         let without = |why: String, renews| StepOutcome::NotSignedIn { why, renews };
-        let token = match self.minter.sessions.look(&session.cache_file()).await {
+        let token = match self.minter.sessions.read(&session.cache_file()).await {
             Found::Missing => return Err(without(format!("there is no token of {what}"), false)),
             Found::Unreadable(why) => {
                 return Err(StepOutcome::Untried { why: format!("the cache file of {what} can't be read: {why}") });

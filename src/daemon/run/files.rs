@@ -77,6 +77,9 @@ impl Daemon {
 
     pub(super) fn file_changed(&mut self, FileChange { path, content }: FileChange) {
         if let Some(event) = self.sessions.file_changed(&path, &content) {
+            if let Event::SessionFile { file, .. } = &event {
+                self.sessions.check(&self.minter.sessions, file.clone());
+            }
             return self.keeper.handle(event, now());
         }
         let found = match content {

@@ -476,6 +476,7 @@ fn said(outcome: &Outcome) -> String {
             format!("{} unsaved: {unsaved:?}", token.refresh_token().unwrap().expose())
         }
         Outcome::Session(SessionEnd::Found(token)) => format!("found {}", token.refresh_token().unwrap().expose()),
+        Outcome::Session(SessionEnd::Unwritable(problem)) => format!("unwritable: {}", problem.why),
         Outcome::Session(SessionEnd::SignedOut) => "signed out".to_owned(),
         Outcome::Failed(fault) => fault.code.clone(),
         _ => "ok".to_owned(),

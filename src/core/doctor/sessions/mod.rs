@@ -32,6 +32,7 @@ struct Said<'a> {
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     const IDS: &[Id] = &[Id::SsoLoginNeeded, Id::SsoRoleDenied, Id::SessionRevoked];
     findings.looked_for(IDS);
+    unwritable_caches(case, findings);
     let Some(sign_in) = of_plan(case) else {
         if case.profile.is_none() {
             every_session_of_daemon(case, findings);
@@ -66,6 +67,33 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
             IDS.iter().for_each(|id| findings.not_looked_for(*id, printable(why)));
         }
         None => by_daemon(case, &sign_in, findings),
+    }
+}
+
+/// Cache files that can't be replaced: of the profile in question, or without one of all.
+fn unwritable_caches(case: &Case<'_>, findings: &mut Findings) {
+    findings.looked_for(&[Id::SsoCacheUnwritable]);
+    let sign_in = of_plan(case);
+    let severity = if sign_in.is_some() { Severity::Error } else { Severity::Warning };
+    for (name, problem) in &case.evidence.caches {
+        let is_other = sign_in.as_ref().is_some_and(|sign_in| sign_in.session.label() != name);
+        if is_other || (sign_in.is_none() && case.profile.is_some()) {
+            continue;
+        }
+        let title = format!("the token of the session \"{}\" can't be refreshed in its cache file", printable(name));
+        let seen = match (problem.owner, problem.mode) {
+            (Some(owner), Some(mode)) => format!(
+                "{} (owner uid {owner}, mode {mode:03o}): {}",
+                printable(&problem.path),
+                printable(&problem.why)
+            ),
+            _ => format!("{}: {}", printable(&problem.path), printable(&problem.why)),
+        };
+        let fix = match &problem.fix {
+            Some(command) => Fix::command("Make the cache writable for its user.", command.clone()),
+            None => Fix::advice(format!("Mount {} writable.", printable(&problem.directory))),
+        };
+        findings.add(Finding::new(Id::SsoCacheUnwritable, severity, title).evidence(seen).fix(fix));
     }
 }
 

@@ -42,7 +42,7 @@ fn refused(code: &str) -> Option<StepOutcome> {
 fn without_a_sign_in_all_was_looked_for() {
     let report = of(KEYS, silent(), None);
     assert!(report.findings.is_empty() && report.not_checked.is_empty(), "{report:#?}");
-    assert_eq!(report.checked, [Id::SessionRevoked, Id::SsoLoginNeeded, Id::SsoRoleDenied]);
+    assert_eq!(report.checked, [Id::SessionRevoked, Id::SsoLoginNeeded, Id::SsoRoleDenied, Id::SsoCacheUnwritable]);
 }
 
 #[test]

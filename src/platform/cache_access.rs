@@ -1,0 +1,115 @@
+//! Collects what decides whether a cache file can be replaced.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::core::session::{Access, CacheAccess, CacheFileFacts};
+
+/// Looks at a cache file and its directory. Nothing is changed or created.
+pub fn look(path: &Path) -> CacheAccess {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let (directory, metadata) = nearest_directory(&path);
+    let (directory_owner, directory_mode) =
+        metadata.as_ref().map_or((0, 0), |metadata| (metadata.uid(), metadata.mode() & 0o7777));
+    let directory_access = match metadata {
+        Ok(metadata) if !metadata.is_dir() => Access::Refused("it is not a directory".to_owned()),
+        Ok(_) => may_write(&directory),
+        Err(error) => Access::Refused(error.to_string()),
+    };
+    CacheAccess {
+        file: std::fs::symlink_metadata(&path).ok().map(|metadata| file_facts(&path, &metadata)),
+        path: path.display().to_string(),
+        directory: directory.display().to_string(),
+        directory_owner,
+        directory_mode,
+        directory_access,
+        uid: rustix::process::geteuid().as_raw(),
+        gid: rustix::process::getegid().as_raw(),
+    }
+}
+
+fn nearest_directory(path: &Path) -> (PathBuf, io::Result<Metadata>) {
+    let mut directory = path.parent().unwrap_or(path).to_owned();
+    loop {
+        match directory.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match directory.parent() {
+                Some(parent) => directory = parent.to_owned(),
+                None => return (directory, Err(error)),
+            },
+            found => return (directory, found),
+        }
+    }
+}
+
+fn may_write(directory: &Path) -> Access {
+    match rustix::fs::access(directory, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
+        Ok(()) => Access::Granted,
+        Err(Errno::ROFS) => Access::ReadOnly,
+        Err(Errno::ACCESS | Errno::PERM) => Access::Denied,
+        Err(error) => Access::Refused(error.to_string()),
+    }
+}
+
+fn file_facts(path: &Path, metadata: &Metadata) -> CacheFileFacts {
+    let kind = metadata.file_type();
+    let not_regular = match () {
+        () if kind.is_file() => None,
+        () if kind.is_dir() => Some("a directory"),
+        () if kind.is_fifo() => Some("a FIFO"),
+        () if kind.is_socket() => Some("a socket"),
+        () if kind.is_symlink() => Some("a symbolic link that leads nowhere"),
+        () => Some("a device"),
+    };
+    let (mounted, immutable) = attributes(path);
+    CacheFileFacts {
+        owner: metadata.uid(),
+        mode: metadata.mode() & 0o7777,
+        links: metadata.nlink(),
+        not_regular,
+        mounted,
+        immutable,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn attributes(path: &Path) -> (bool, bool) {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    let found = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
+    found.map_or((false, false), |found| {
+        let has = |attribute| found.stx_attributes.contains(attribute);
+        (has(StatxAttributes::MOUNT_ROOT), has(StatxAttributes::IMMUTABLE) || has(StatxAttributes::APPEND))
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn attributes(_path: &Path) -> (bool, bool) {
+    (false, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_directory_is_judged_by_the_nearest_one_that_exists() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = look(&folder.path().join("sso/cache/token.json"));
+        assert_eq!((found.directory.as_str(), &found.file), (folder.path().to_str().unwrap(), &None));
+        assert_eq!(found.problem(), None);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_and_what_has_two_names_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(look(folder.path()).problem().unwrap().is_not_regular);
+        let (file, other) = (folder.path().join("token.json"), folder.path().join("other.json"));
+        std::fs::File::create(&file).unwrap();
+        assert_eq!(look(&file).problem(), None);
+        std::fs::hard_link(&file, &other).unwrap();
+        assert!(look(&file).problem().unwrap().why.contains("hard links"));
+    }
+}

@@ -1,0 +1,130 @@
+//! The cache files of sign-in sessions: they stay their owner's, and no token is lost.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+
+use serde_json::{Value, json};
+
+use crate::edge_sso::{machine, sign_in, token, token_file};
+use crate::machine::{Machine, ends, role};
+use crate::standin::Rotation;
+
+const PERSON: u32 = 12_345;
+
+fn problem(machine: &Machine) -> Value {
+    let status = machine.status();
+    let problems = status["problems"].as_array().unwrap();
+    problems.iter().find(|problem| problem["id"] == "sso-cache-unwritable").cloned().unwrap_or(Value::Null)
+}
+
+/// The names of the token file and of what is beside it, without its lock.
+fn names(machine: &Machine) -> Vec<String> {
+    let entries = std::fs::read_dir(machine.path(".aws/sso/cache")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let file = token_file();
+    names
+        .filter(|name| file.rsplit('/').next().is_some_and(|file| name.starts_with(file)) && !name.ends_with("-lock"))
+        .collect()
+}
+
+#[test]
+fn a_cache_file_that_cannot_be_replaced_costs_no_refresh_token_and_the_problem_clears() {
+    let mut machine = machine();
+    machine.aws.set_rotation(Rotation::RevokeFamily);
+    machine.aws.sso(|settings| settings.access_token_seconds = 12);
+    machine.start();
+    sign_in(&machine);
+    std::fs::hard_link(machine.path(&token_file()), machine.path("backup")).unwrap();
+    machine.eventually("it is said", |machine| problem(machine) != Value::Null);
+    let (said, file) = (problem(&machine), machine.read(&token_file()));
+    assert!(
+        said["fix"].as_str().unwrap().starts_with("cp -p ") && said["message"].as_str().unwrap().contains("/.aws/")
+    );
+    let report = machine.run(&["doctor", "admin", "--offline", "--json"]);
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["id"] == "sso-cache-unwritable").unwrap();
+    assert_eq!((&finding["severity"], &finding["certainty"]), (&json!("error"), &json!("confirmed")));
+    machine.eventually("the token is due", |machine| {
+        machine.status()["sso_sessions"][0]["state"] != "fresh" || !machine.read(&token_file()).eq(&file)
+    });
+    assert_eq!((machine.aws.count("CreateToken:refresh_token"), machine.read(&token_file())), (0, file));
+    std::fs::remove_file(machine.path("backup")).unwrap();
+    machine.eventually("it is refreshed", |machine| machine.aws.count("CreateToken:refresh_token") > 0);
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    machine.eventually("the problem is gone", |machine| problem(machine) == Value::Null);
+}
+
+#[test]
+fn a_daemon_of_root_leaves_a_persons_files_to_them_and_makes_no_state_in_their_home() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut machine = machine();
+    machine.aws.sso(|settings| settings.access_token_seconds = 6);
+    machine.start();
+    sign_in(&machine);
+    for path in ["", ".aws", ".aws/sso", ".aws/sso/cache", &token_file()] {
+        chown(machine.path(path), Some(PERSON), Some(PERSON)).unwrap();
+    }
+    std::fs::remove_file(machine.path(&format!("{}.evercred-lock", token_file()))).unwrap();
+    std::fs::set_permissions(machine.path(&token_file()), std::fs::Permissions::from_mode(0o640)).unwrap();
+    let first = token(&machine);
+    machine.eventually("it is refreshed", |machine| token(machine) != first);
+    let facts = machine.path(&token_file()).metadata().unwrap();
+    assert_eq!((facts.uid(), facts.gid(), facts.mode() & 0o777), (PERSON, PERSON, 0o640));
+    let lock = machine.path(&format!("{}.evercred-lock", token_file())).metadata().unwrap();
+    assert_eq!(lock.uid(), PERSON);
+    assert_eq!(machine.stop(), Some(0));
+    let mut daemon = machine.daemon();
+    daemon.env_remove("EVERCRED_STATE_DIR").env_remove("EVERCRED_RUNTIME_DIR");
+    let (said, status) = ends(&mut daemon);
+    assert!(status == Some(1) && said.contains("EVERCRED_STATE_DIR"), "{said}");
+    assert!(!machine.path(".local").exists());
+}
+
+#[test]
+fn what_a_killed_daemon_left_is_adopted_or_removed_and_logout_removes_it() {
+    let mut machine = machine();
+    machine.aws.set_rotation(Rotation::RevokeFamily);
+    machine.start();
+    sign_in(&machine);
+    let mut used = token(&machine);
+    for field in ["accessToken", "refreshToken"] {
+        used[field] = json!(format!("used-{field}"));
+    }
+    used["expiresAt"] = json!("2020-01-01T00:00:00Z");
+    machine.crash();
+    // The used one is in the file, and the good one was left.
+    let good = machine.read(&token_file());
+    machine.write(&format!("{}.evercred-4711", token_file()), &good);
+    machine.write(&token_file(), &used.to_string());
+    machine.start();
+    machine.eventually("it is adopted", |machine| machine.read(&token_file()) == good);
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    assert_eq!(names(&machine).len(), 1, "{:?}", names(&machine));
+    machine.crash();
+    // The good one is in the file, and the used one was left.
+    machine.write(&format!("{}.evercred-4711", token_file()), &used.to_string());
+    machine.start();
+    machine.eventually("it is removed", |machine| names(machine).len() == 1);
+    assert_eq!(machine.read(&token_file()), good);
+    machine.write(&format!("{}.evercred-4711-aa-bb", token_file()), &used.to_string());
+    assert!(machine.run(&["logout", "corp"]).status.success());
+    assert_eq!(names(&machine), [""; 0]);
+}
+
+#[test]
+fn a_sign_in_keeps_what_it_could_not_read_and_refuses_what_is_no_file() {
+    let mut machine = machine();
+    machine.write(&token_file(), "");
+    std::fs::write(machine.path(&token_file()), [0xff, 0xfe]).unwrap();
+    machine.start();
+    sign_in(&machine);
+    assert_eq!(std::fs::read(machine.path(&format!("{}.evercred-kept", token_file()))).unwrap(), [0xff, 0xfe]);
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    std::fs::remove_file(machine.path(&token_file())).unwrap();
+    std::fs::create_dir(machine.path(&token_file())).unwrap();
+    let output = machine.run(&["login", "corp", "--no-browser", "--force"]);
+    let said = crate::machine::stderr(&output);
+    assert!(!output.status.success() && said.contains("a directory"), "{said}");
+}
