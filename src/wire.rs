@@ -43,6 +43,9 @@ pub struct Request {
     /// The sign-in that is waited for, for `login-wait`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign_in: Option<u64>,
+    /// The last profile that the caller has, for the next page of `status`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
     /// The AWS config file as the companion resolves it. Without both files the daemon's own are meant: the caller may be on
     /// another machine.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -280,6 +283,9 @@ pub struct StatusDocument {
     pub mfa_sessions: Vec<MfaEntry>,
     /// What a person should know.
     pub problems: Vec<ProblemEntry>,
+    /// The last profile of this page, where there are more: what the next request says in `after`. The joined document has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// The daemon.

@@ -71,7 +71,7 @@ pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Res
         "login" | "sso-roles" | "logout" => LONGEST_WORK,
         _ => LONGEST_ANSWER,
     });
-    let request = Request {
+    let mut request = Request {
         version: wire::VERSION,
         request: question.request.to_owned(),
         profile: question.profile.map(str::to_owned),
@@ -79,18 +79,61 @@ pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Res
         flow: question.flow,
         force: question.force,
         sign_in: question.sign_in,
+        after: None,
         config_file,
         credentials_file,
     };
-    let text = serde_json::to_vec(&request).map_err(|error| Failure::new(ATTENTION, error.to_string()))?;
+    let first = ask_until(&place, &request, deadline)?;
+    match first {
+        Ok(document) if request.request == "status" => join_pages(document, |after| {
+            request.after = Some(after.to_owned());
+            ask_until(&place, &request, deadline)
+        }),
+        answer => Ok(answer),
+    }
+}
+
+/// The status document with the profiles of every page, and the rest of the first page.
+fn join_pages(
+    mut document: Value,
+    mut read: impl FnMut(&str) -> Result<Result<Value, WireError>, Failure>,
+) -> Result<Result<Value, WireError>, Failure> {
+    let mut next = take_next(&mut document);
+    while let Some(after) = next {
+        let mut page = match read(&after)? {
+            Ok(page) => page,
+            Err(error) => return Ok(Err(error)),
+        };
+        next = take_next(&mut page).filter(|next| *next > after);
+        let more = page.get_mut("profiles").map(Value::take);
+        if let (Some(Value::Array(profiles)), Some(Value::Array(more))) = (document.get_mut("profiles"), more) {
+            // A daemon without pages, started in between, sends the first profiles again.
+            let is_new =
+                |entry: &Value| entry.get("name").and_then(Value::as_str).is_some_and(|name| name > after.as_str());
+            profiles.extend(more.into_iter().filter(is_new));
+        }
+    }
+    Ok(Ok(document))
+}
+
+fn take_next(page: &mut Value) -> Option<String> {
+    match page.as_object_mut()?.remove("next") {
+        Some(Value::String(next)) => Some(next),
+        _ => None,
+    }
+}
+
+/// Sends one request and reads its answer, again while the daemon is being restarted.
+fn ask_until(place: &Place, request: &Request, deadline: Deadline) -> Result<Result<Value, WireError>, Failure> {
+    let text = serde_json::to_vec(request).map_err(|error| Failure::new(ATTENTION, error.to_string()))?;
     let text = Zeroizing::new(text);
-    let (path, start) = (place.path, if place.forwarded { FORWARD } else { START });
+    let (path, start) = (&place.path, if place.forwarded { FORWARD } else { START });
     let failed = |why: String| {
         Failure::new(UNREACHABLE, format!("the daemon can't be reached at {}: {why}", path.display())).fix(start)
     };
     let mut patience = Patience::default();
     loop {
-        let error = match deadline.left().and_then(|left| peer::connect(&path, Some(left))) {
+        let error = match deadline.left().and_then(|left| peer::connect(path, Some(left))) {
             Ok(stream) => {
                 // Before anything is sent: is it our daemon?
                 let uid = peer_uid(&stream).map_err(|error| failed(error.to_string()))?;
@@ -107,7 +150,7 @@ pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Res
             Err(error) if error.kind() == ErrorKind::NotFound && patience.is_untouched() => {
                 return Err(failed("it is not running".to_owned()));
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused && !is_socket(&path) => Lost::for_good(&error),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused && !is_socket(path) => Lost::for_good(&error),
             Err(error) if error.kind() == ErrorKind::InvalidFilename => {
                 return Err(failed(error.to_string()).fix("export EVERCRED_RUNTIME_DIR=…, for the daemon too"));
             }
@@ -308,6 +351,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixListener;
 
+    use serde_json::json;
+
     use super::*;
 
     /// A home with a runtime folder that is ours.
@@ -365,6 +410,35 @@ mod tests {
             assert!(matches!(&result, Ok(Err(_)) | Err(Failure { .. })), "{result:?}");
             daemon.join().unwrap();
         }
+    }
+
+    #[test]
+    fn the_pages_of_a_status_are_one_document() {
+        let page = |names: &[&str], next: Option<&str>| {
+            let profiles: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+            let mut page = json!({"schema": "s", "profiles": profiles});
+            if let Some(next) = next {
+                page["next"] = next.into();
+            }
+            page
+        };
+        let whole = page(&["a", "b", "c", "d"], None);
+        let joined = |second: Value, third: Value| {
+            let mut asked = Vec::new();
+            let document = join_pages(page(&["a", "b"], Some("b")), |after| {
+                asked.push(after.to_owned());
+                Ok(Ok(if after == "b" { second.clone() } else { third.clone() }))
+            });
+            (document.unwrap().unwrap(), asked.concat())
+        };
+        let last = page(&["d"], None);
+        assert_eq!(joined(page(&["c"], Some("c")), last.clone()), (whole.clone(), "bc".to_owned()));
+        // A daemon without pages.
+        assert_eq!(joined(whole.clone(), last.clone()), (whole, "b".to_owned()));
+        // Pages that lead nowhere end.
+        assert_eq!(joined(page(&["c"], Some("b")), last).1, "b");
+        let error = WireError { kind: wire::ErrorKind::Failed, message: "m".into(), fix: None };
+        assert_eq!(join_pages(page(&["a"], Some("a")), |_| Ok(Err(error.clone()))), Ok(Err(error)));
     }
 
     #[test]

@@ -227,6 +227,7 @@ mod tests {
                 line: Some(3),
                 fix: None,
             }],
+            next: None,
         }
     }
 

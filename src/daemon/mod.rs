@@ -15,6 +15,7 @@ mod service_manager;
 mod sessions;
 mod state;
 mod status;
+mod status_pages;
 
 use std::io::{IsTerminal, Write};
 use std::os::unix::net::UnixListener;

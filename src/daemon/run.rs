@@ -19,7 +19,9 @@ use super::saves::Saves;
 use super::service_manager::{ServiceManager, how_to_restart};
 use super::sessions::SessionWork;
 use super::state::{Recovered, StateFiles, Unavailable};
-use super::{Refused, Start, aws_paths, cache_paths, daemon_environment, now, path_of, settled_reading, status};
+use super::{
+    Refused, Start, aws_paths, cache_paths, daemon_environment, now, path_of, settled_reading, status, status_pages,
+};
 use crate::adapters::mint::Minter;
 use crate::adapters::watch::FileWatcher;
 use crate::adapters::{clock, ntp};
@@ -451,7 +453,8 @@ impl Daemon {
             Ok(Asked::Status) => {
                 // A clock that was set since the last event is seen now.
                 self.keeper.handle_timeout(now());
-                let document = serde_json::to_value(self.status()).unwrap_or_default();
+                let page = status_pages::page(self.status(), request.after.as_deref());
+                let document = serde_json::to_value(page).unwrap_or_default();
                 let _ = reply.send(wire::answer_ok(&document));
             }
             Ok(Asked::Clock) => {

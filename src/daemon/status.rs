@@ -80,6 +80,7 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
         sso_sessions: sessions.into_iter().map(session).collect(),
         mfa_sessions: keeper.mfa_status(now).into_iter().map(mfa_session).collect(),
         problems: file_problems.chain(remarks).chain(context.problems).chain(warnings).collect(),
+        next: None,
     }
 }
 

@@ -122,6 +122,31 @@ fn a_thousand_helpers_at_once_are_one_call() {
 }
 
 #[test]
+fn ten_thousand_profiles_are_all_in_the_status() {
+    let mut machine = Machine::new();
+    machine.write(".aws/config", &{
+        let one = |at: usize| {
+            format!(
+                "[profile p{at:05}]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n\
+                 sso_account_id = 111122223333\nsso_role_name = Dev\n"
+            )
+        };
+        (0..10_000).map(one).collect::<String>()
+    });
+    machine.start();
+    let output = machine.run(&["status", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names: Vec<&str> = status["profiles"].as_array().unwrap().iter().filter_map(|it| it["name"].as_str()).collect();
+    assert_eq!(names.len(), 10_001);
+    assert!(names.is_sorted() && names.contains(&"p09999"), "{:?}", names.last());
+    assert!(status["next"].is_null() && output.stdout.len() > 1024 * 1024, "{}", output.stdout.len());
+    let output = machine.run(&["status"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(machine.run(&["status", "p09999"]).status.code(), Some(0));
+}
+
+#[test]
 fn callers_with_other_files_are_refused_with_both_paths() {
     let mut machine = Machine::new();
     machine.write("elsewhere", "[profile app]\nregion = x\n");
