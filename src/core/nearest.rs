@@ -5,14 +5,19 @@ const LONGEST: usize = 128;
 
 /// The candidate that is nearest to `name`, if it is near enough to be meant: at most a third of its letters differ.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted: Vec<char> = name.to_lowercase().chars().collect();
     candidates
         .into_iter()
-        .map(|candidate| (distance(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| {
-            let longest = name.chars().count().max(candidate.chars().count());
-            longest <= LONGEST && *distance <= (longest / 3).max(1)
+        .filter_map(|candidate| {
+            let letters: Vec<char> = candidate.to_lowercase().chars().collect();
+            let (shortest, longest) = (wanted.len().min(letters.len()), wanted.len().max(letters.len()));
+            let most = (longest / 3).max(1);
+            // The lengths alone tell most names apart, at a fraction of the cost.
+            let comparable = longest <= LONGEST && longest - shortest <= most;
+            let distance = comparable.then(|| distance(&wanted, &letters))?;
+            (distance <= most).then_some((distance, candidate))
         })
-        .min_by_key(|(distance, candidate)| (*distance, *candidate))
+        .min()
         .map(|(_, candidate)| candidate)
 }
 
@@ -23,8 +28,7 @@ pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str
 
 /// Edits (insert, delete, replace, swap of two neighbours) from one to the other, by the optimal string alignment
 /// distance.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(LONGEST).collect(), b.chars().take(LONGEST).collect());
+fn distance(a: &[char], b: &[char]) -> usize {
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
     for i in 0..=a.len() {
         for j in 0..=b.len() {

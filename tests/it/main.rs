@@ -12,6 +12,7 @@ mod doctor_case;
 mod doctor_cases;
 mod explain_cases;
 mod keeper_cases;
+mod large_inputs;
 mod layers;
 mod mfa_process_cases;
 mod network_cases;

@@ -1,5 +1,7 @@
 //! Which of the ways to credentials one profile names.
 
+use std::cell::Cell;
+
 use super::helper_line::helper_profile;
 use super::{
     Endpoint, PlanContext, PlanError, PlanErrorCode, Service, Source, SsoRole, StatedExpiry, StaticKeys, WebIdentity,
@@ -80,6 +82,28 @@ pub(super) struct Look<'a> {
     pub(super) context: &'a PlanContext,
     /// The profile that was asked for: it says where calls go.
     pub(super) asked_for: &'a Section,
+    pub(super) hints: &'a Hints,
+}
+
+/// How many names may still be compared for a "did you mean": thousands of broken profiles are not each compared with
+/// thousands of names.
+pub(super) struct Hints(Cell<usize>);
+
+impl Hints {
+    pub(super) fn new(comparisons: usize) -> Self {
+        Self(Cell::new(comparisons))
+    }
+
+    /// `; did you mean "x"?`, or nothing.
+    pub(super) fn did_you_mean<'a>(&self, name: &str, all: impl ExactSizeIterator<Item = &'a String>) -> String {
+        match self.0.get().checked_sub(all.len()) {
+            Some(left) => {
+                self.0.set(left);
+                did_you_mean(name, all.map(String::as_str).filter(|other| *other != name))
+            }
+            None => String::new(),
+        }
+    }
 }
 
 impl<'a> Look<'a> {
@@ -191,7 +215,7 @@ impl<'a> Look<'a> {
                 "profile \"{}\" names the sso-session \"{}\", which is in no AWS file{}",
                 view.name(),
                 name.text,
-                did_you_mean(&name.text, self.profiles.sso_sessions.keys().map(String::as_str))
+                self.hints.did_you_mean(&name.text, self.profiles.sso_sessions.keys())
             );
             error(PlanErrorCode::MissingSource, message, name.origin)
         })

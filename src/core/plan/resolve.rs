@@ -4,33 +4,43 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::context::PlanContext;
 use super::document::stated_kind;
-use super::look::{Found, Look, Signer, View, error, sso_session};
+use super::look::{Found, Hints, Look, Signer, View, error, sso_session};
 use super::session_length::{LONGEST_CHAINED, LONGEST_OF_ROLE, LONGEST_OF_USER, SHORTEST};
 use super::{AssumeRole, Endpoint, Plan, PlanError, PlanErrorCode, RenewAs, SessionToken, Source, Step};
 use crate::core::nearest::did_you_mean;
 use crate::core::profile::{Problem, Profiles, Section, SectionKind, SourceFile, Value};
 use crate::core::session::SsoSession;
 
+/// A longer chain of source profiles is refused: people have two or three roles in a row, and a chain of thousands of
+/// profiles would make as many plans of as many steps.
+pub const LONGEST_CHAIN: usize = 100;
+
+/// How many names are compared for "did you mean" when all profiles are resolved.
+const COMPARISONS: usize = 200_000;
+
 /// How long an MFA session lives unless something else is set.
 const MFA_SESSION_SECONDS: u32 = 12 * 3600;
 
 /// The plan, or why there is none, of every profile.
 pub fn resolve_all(profiles: &Profiles, context: &PlanContext) -> BTreeMap<String, Result<Plan, PlanError>> {
-    profiles.profiles.keys().map(|name| (name.clone(), resolve(profiles, name, context))).collect()
+    let hints = Hints::new(COMPARISONS);
+    profiles.profiles.keys().map(|name| (name.clone(), resolve_with(profiles, name, context, &hints))).collect()
 }
 
 /// The `[sso-session …]` sections that say where they are, whether a profile names them or not. A profile's own endpoint for
 /// them counts where all profiles of the session agree: its token is everybody's.
 pub fn resolve_sso_sessions(profiles: &Profiles, context: &PlanContext) -> BTreeMap<String, SsoSession> {
+    let mut named_by: BTreeMap<&str, Vec<&Section>> = BTreeMap::new();
+    for profile in profiles.profiles.values() {
+        if let Some(name) = profile.get("sso_session").or_else(|| profile.get("evercred_sso_session")) {
+            named_by.entry(&name.text).or_default().push(profile);
+        }
+    }
     let one = |section: &Section| {
         let text = |key: &str| Some(section.get(key)?.text.clone());
-        let names_it = |profile: &&Section| {
-            let named = profile.get("sso_session").or_else(|| profile.get("evercred_sso_session"));
-            named.is_some_and(|value| value.text == section.name)
-        };
         let endpoint = |service, region: String| {
             let of = |profile| context.endpoint(service, region.clone(), profile, profiles);
-            let mut said = profiles.profiles.values().filter(names_it).map(|profile| of(Some(profile)));
+            let mut said = named_by.get(section.name.as_str()).into_iter().flatten().map(|profile| of(Some(profile)));
             let first = said.next();
             first.filter(|first| said.all(|other| other == *first)).unwrap_or_else(|| of(None))
         };
@@ -45,8 +55,12 @@ pub fn resolve_sso_sessions(profiles: &Profiles, context: &PlanContext) -> BTree
 /// # Errors
 /// The files don't say how, or say it wrongly: a sentence with its place.
 pub fn resolve(profiles: &Profiles, name: &str, context: &PlanContext) -> Result<Plan, PlanError> {
+    resolve_with(profiles, name, context, &Hints::new(usize::MAX))
+}
+
+fn resolve_with(profiles: &Profiles, name: &str, context: &PlanContext, hints: &Hints) -> Result<Plan, PlanError> {
     let section = profiles.profiles.get(name).ok_or_else(|| missing_profile(profiles, name))?;
-    plan_of(section, profiles, context)
+    plan_of(section, profiles, context, hints)
         .map_err(|error| PlanError { kind: stated_kind(section), ..blamed(profiles, section, error) })
 }
 
@@ -87,10 +101,10 @@ fn unreadable(problem: &Problem, what: &str) -> PlanError {
     }
 }
 
-fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext) -> Result<Plan, PlanError> {
+fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext, hints: &Hints) -> Result<Plan, PlanError> {
     let (endpoint, endpoint_notes) = context.sts_endpoint(section, profiles);
     let mut walk = Walk {
-        look: Look { profiles, context, asked_for: section },
+        look: Look { profiles, context, asked_for: section, hints },
         endpoint: endpoint.clone(),
         endpoint_notes,
         notes: Vec::new(),
@@ -147,7 +161,7 @@ struct Link<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Follows the sources to the first step. Iterative, as a chain may have any length.
+    /// Follows the sources to the first step.
     fn down(&mut self, first: &'a Section) -> Result<Step, PlanError> {
         let mut section = first;
         let mut named_by: Option<&'a Value> = None;
@@ -166,6 +180,9 @@ impl<'a> Walk<'a> {
             }
             if itself {
                 return Err(its_own_source(section, named_by));
+            }
+            if self.path.len() >= LONGEST_CHAIN {
+                return Err(too_long(first, named_by));
             }
             self.path.push(&section.name);
             self.visited.insert(&section.name);
@@ -217,8 +234,7 @@ impl<'a> Walk<'a> {
 
     fn source(&self, view: View<'_>, setting: &str, value: &Value, name: &str) -> Result<&'a Section, PlanError> {
         self.look.profiles.profiles.get(name).ok_or_else(|| {
-            let others = self.look.profiles.profiles.keys().map(String::as_str).filter(|other| *other != view.name());
-            let hint = did_you_mean(name, others);
+            let hint = self.look.hints.did_you_mean(name, self.look.profiles.profiles.keys());
             let message = format!(
                 "profile \"{}\" takes its credentials from profile \"{name}\" ({setting}), which is in no AWS file{hint}",
                 view.name()
@@ -394,6 +410,15 @@ fn session_token(link: &Link<'_>, serial: &Value, seconds: u32) -> Step {
             endpoint: link.endpoint.clone(),
         }),
     }
+}
+
+fn too_long(first: &Section, named_by: Option<&Value>) -> PlanError {
+    let message = format!(
+        "the chain of source profiles of profile \"{}\" does not end within {LONGEST_CHAIN} profiles: shorten it, or look for \
+         profiles that name each other in a circle",
+        first.name
+    );
+    error(PlanErrorCode::ProfileLoop, message, named_by.map_or(first.origin, |value| value.origin))
 }
 
 fn its_own_source(section: &Section, named_by: Option<&Value>) -> PlanError {

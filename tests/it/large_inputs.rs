@@ -1,0 +1,92 @@
+//! Very large AWS files: every profile gets its plan or its error, and the work grows with the size of the files alone.
+
+use std::fmt::Write;
+
+use evercred::core::aws_file;
+use evercred::core::clock::Clock;
+use evercred::core::doctor;
+use evercred::core::keeper::*;
+use evercred::core::plan::*;
+use evercred::core::profile::Profiles;
+
+use crate::keeper_cases::{Bench, keep_all};
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/R";
+
+fn read(config: &str) -> Profiles {
+    aws_file::load(Some(config), Some("[base]\naws_access_key_id = AKIABASE\naws_secret_access_key = s\n"))
+}
+
+/// Makes all plans and gives them to a keeper; how many profiles have one, and how many steps all plans have together.
+fn plans(config: &str) -> (usize, usize) {
+    let profiles = read(config);
+    let context = PlanContext::default();
+    let plans = resolve_all(&profiles, &context);
+    let sso_sessions = resolve_sso_sessions(&profiles, &context);
+    let good = plans.values().flatten();
+    let counts = (good.clone().count(), good.map(|plan| plan.steps.len()).sum());
+    assert!(doctor::remarks(&profiles, &context).len() < 100);
+    let now = Bench::new().now();
+    let mut keeper = Keeper::new(keep_all(), Memory::default(), Clock::new(now, false), 1);
+    keeper.handle(Event::Plans { profiles: plans, sso_sessions }, now);
+    assert_eq!(keeper.status(now).len(), profiles.profiles.len());
+    counts
+}
+
+#[test]
+fn ten_thousand_profiles_behind_one_key_have_two_steps_each() {
+    let mut config = String::new();
+    for at in 0..10_000 {
+        writeln!(config, "[profile p{at}]\nrole_arn = {ROLE}{at}\nsource_profile = base\nregion = eu-west-1").unwrap();
+    }
+    assert_eq!(plans(&config), (10_001, 20_001));
+}
+
+#[test]
+fn ten_thousand_sso_sessions_with_a_profile_each() {
+    let mut config = String::new();
+    for at in 0..10_000 {
+        let url = format!("https://c{at}.awsapps.com/start");
+        writeln!(config, "[sso-session s{at}]\nsso_start_url = {url}\nsso_region = us-east-1").unwrap();
+        writeln!(
+            config,
+            "[profile p{at}]\nsso_session = s{at}\nsso_account_id = 111122223333\nsso_role_name = Dev\nregion = eu-west-1"
+        )
+        .unwrap();
+    }
+    assert_eq!(plans(&config).0, 10_001);
+}
+
+#[test]
+fn a_chain_of_thousands_is_refused_behind_its_hundredth_profile() {
+    let mut config = format!("[profile p0]\nrole_arn = {ROLE}\nsource_profile = base\n");
+    for at in 1..4_000 {
+        writeln!(config, "[profile p{at}]\nrole_arn = {ROLE}{at}\nsource_profile = p{}", at - 1).unwrap();
+    }
+    let (profiles, steps) = plans(&config);
+    assert_eq!(profiles, LONGEST_CHAIN + 1, "the base, and the roles whose chain is short enough");
+    assert!(steps <= LONGEST_CHAIN * LONGEST_CHAIN);
+    let error = resolve(&read(&config), "p3999", &PlanContext::default()).unwrap_err();
+    assert_eq!(error.code, PlanErrorCode::ProfileLoop);
+    assert!(resolve(&read(&config), "p98", &PlanContext::default()).is_ok());
+}
+
+#[test]
+fn a_circle_of_thousands_is_a_loop_for_each_of_its_profiles() {
+    let mut config = String::new();
+    for at in 0..5_000 {
+        writeln!(config, "[profile p{at}]\nrole_arn = {ROLE}{at}\nsource_profile = p{}", (at + 1) % 5_000).unwrap();
+    }
+    assert_eq!(plans(&config).0, 1);
+}
+
+#[test]
+fn thousands_of_missing_sources_are_errors_of_their_profiles() {
+    let mut config = String::new();
+    for at in 0..5_000 {
+        writeln!(config, "[profile profile{at}]\nrole_arn = {ROLE}{at}\nsource_profile = profiel{at}").unwrap();
+    }
+    assert_eq!(plans(&config).0, 1);
+    let error = resolve(&read(&config), "profile17", &PlanContext::default()).unwrap_err();
+    assert!(error.message.contains("did you mean"), "one alone is compared with all: {}", error.message);
+}
