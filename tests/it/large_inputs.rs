@@ -66,9 +66,9 @@ fn a_chain_of_thousands_is_refused_behind_its_hundredth_profile() {
     let (profiles, steps) = plans(&config);
     assert_eq!(profiles, LONGEST_CHAIN + 1, "the base, and the roles whose chain is short enough");
     assert!(steps <= LONGEST_CHAIN * LONGEST_CHAIN);
-    let error = resolve(&read(&config), "p3999", &PlanContext::default()).unwrap_err();
-    assert_eq!(error.code, PlanErrorCode::ProfileLoop);
-    assert!(resolve(&read(&config), "p98", &PlanContext::default()).is_ok());
+    let one = resolve(&read(&config), "p3999", &PlanContext::default()).unwrap();
+    assert_eq!(one.steps.len(), 4_001, "what the files say can be shown");
+    assert!(one.notes.iter().any(|note| note.contains("refuses")), "{:?}", one.notes);
 }
 
 #[test]

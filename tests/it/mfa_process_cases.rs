@@ -75,7 +75,7 @@ fn a_code_typed_before_the_program_printed_temporary_credentials_goes_with_the_r
     assert_eq!((session_tokens, codes.len()), (0, 1), "{codes:?}");
     assert_eq!(codes[0].1, "111111");
     assert_eq!(bench.keeper.memory().temporary_processes.len(), 1, "the next start plans right at once");
-    assert_eq!(bench.status("r2").state, State::Ready);
+    assert_eq!(bench.status("r2").state, State::NeedsLogin);
 }
 
 #[test]

@@ -82,23 +82,32 @@ pub(super) struct Look<'a> {
     pub(super) context: &'a PlanContext,
     /// The profile that was asked for: it says where calls go.
     pub(super) asked_for: &'a Section,
-    pub(super) hints: &'a Hints,
+    pub(super) limits: &'a Limits,
 }
 
-/// How many names may still be compared for a "did you mean": thousands of broken profiles are not each compared with
-/// thousands of names.
-pub(super) struct Hints(Cell<usize>);
+/// What keeps the work of resolving thousands of profiles from growing with the square of their number.
+pub(super) struct Limits {
+    /// The longest chain of source profiles.
+    pub(super) chain: usize,
+    /// How many names may still be compared for a "did you mean".
+    comparisons: Cell<usize>,
+}
 
-impl Hints {
-    pub(super) fn new(comparisons: usize) -> Self {
-        Self(Cell::new(comparisons))
+impl Limits {
+    pub(super) fn new(chain: usize, comparisons: usize) -> Self {
+        Self { chain, comparisons: Cell::new(comparisons) }
+    }
+
+    /// For a single profile.
+    pub(super) fn none() -> Self {
+        Self::new(usize::MAX, usize::MAX)
     }
 
     /// `; did you mean "x"?`, or nothing.
     pub(super) fn did_you_mean<'a>(&self, name: &str, all: impl ExactSizeIterator<Item = &'a String>) -> String {
-        match self.0.get().checked_sub(all.len()) {
+        match self.comparisons.get().checked_sub(all.len()) {
             Some(left) => {
-                self.0.set(left);
+                self.comparisons.set(left);
                 did_you_mean(name, all.map(String::as_str).filter(|other| *other != name))
             }
             None => String::new(),
@@ -215,7 +224,7 @@ impl<'a> Look<'a> {
                 "profile \"{}\" names the sso-session \"{}\", which is in no AWS file{}",
                 view.name(),
                 name.text,
-                self.hints.did_you_mean(&name.text, self.profiles.sso_sessions.keys())
+                self.limits.did_you_mean(&name.text, self.profiles.sso_sessions.keys())
             );
             error(PlanErrorCode::MissingSource, message, name.origin)
         })

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::context::PlanContext;
 use super::document::stated_kind;
-use super::look::{Found, Hints, Look, Signer, View, error, sso_session};
+use super::look::{Found, Limits, Look, Signer, View, error, sso_session};
 use super::session_length::{LONGEST_CHAINED, LONGEST_OF_ROLE, LONGEST_OF_USER, SHORTEST};
 use super::{AssumeRole, Endpoint, Plan, PlanError, PlanErrorCode, RenewAs, SessionToken, Source, Step};
 use crate::core::nearest::did_you_mean;
 use crate::core::profile::{Problem, Profiles, Section, SectionKind, SourceFile, Value};
 use crate::core::session::SsoSession;
 
-/// A longer chain of source profiles is refused: people have two or three roles in a row, and a chain of thousands of
-/// profiles would make as many plans of as many steps.
+/// The daemon serves no longer chain of source profiles: people have two or three roles in a row, and thousands of profiles
+/// in a row would make as many plans of as many steps.
 pub const LONGEST_CHAIN: usize = 100;
 
 /// How many names are compared for "did you mean" when all profiles are resolved.
@@ -23,8 +23,8 @@ const MFA_SESSION_SECONDS: u32 = 12 * 3600;
 
 /// The plan, or why there is none, of every profile.
 pub fn resolve_all(profiles: &Profiles, context: &PlanContext) -> BTreeMap<String, Result<Plan, PlanError>> {
-    let hints = Hints::new(COMPARISONS);
-    profiles.profiles.keys().map(|name| (name.clone(), resolve_with(profiles, name, context, &hints))).collect()
+    let limits = Limits::new(LONGEST_CHAIN, COMPARISONS);
+    profiles.profiles.keys().map(|name| (name.clone(), resolve_with(profiles, name, context, &limits))).collect()
 }
 
 /// The `[sso-session …]` sections that say where they are, whether a profile names them or not. A profile's own endpoint for
@@ -55,12 +55,12 @@ pub fn resolve_sso_sessions(profiles: &Profiles, context: &PlanContext) -> BTree
 /// # Errors
 /// The files don't say how, or say it wrongly: a sentence with its place.
 pub fn resolve(profiles: &Profiles, name: &str, context: &PlanContext) -> Result<Plan, PlanError> {
-    resolve_with(profiles, name, context, &Hints::new(usize::MAX))
+    resolve_with(profiles, name, context, &Limits::none())
 }
 
-fn resolve_with(profiles: &Profiles, name: &str, context: &PlanContext, hints: &Hints) -> Result<Plan, PlanError> {
+fn resolve_with(profiles: &Profiles, name: &str, context: &PlanContext, limits: &Limits) -> Result<Plan, PlanError> {
     let section = profiles.profiles.get(name).ok_or_else(|| missing_profile(profiles, name))?;
-    plan_of(section, profiles, context, hints)
+    plan_of(section, profiles, context, limits)
         .map_err(|error| PlanError { kind: stated_kind(section), ..blamed(profiles, section, error) })
 }
 
@@ -69,7 +69,9 @@ fn blamed(profiles: &Profiles, section: &Section, error: PlanError) -> PlanError
     let mut section = Some(section);
     let mut visited = HashSet::new();
     let mut problem = None;
-    while let Some(here) = section.filter(|here| problem.is_none() && visited.insert(here.name.as_str())) {
+    while let Some(here) =
+        section.filter(|here| problem.is_none() && visited.len() < LONGEST_CHAIN && visited.insert(here.name.as_str()))
+    {
         let session = here.get("sso_session").and_then(|name| profiles.torn(SectionKind::SsoSession, &name.text));
         problem = profiles.torn(SectionKind::Profile, &here.name).or(session);
         section = here.get("source_profile").and_then(|name| profiles.profiles.get(&name.text));
@@ -101,10 +103,10 @@ fn unreadable(problem: &Problem, what: &str) -> PlanError {
     }
 }
 
-fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext, hints: &Hints) -> Result<Plan, PlanError> {
+fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext, limits: &Limits) -> Result<Plan, PlanError> {
     let (endpoint, endpoint_notes) = context.sts_endpoint(section, profiles);
     let mut walk = Walk {
-        look: Look { profiles, context, asked_for: section, hints },
+        look: Look { profiles, context, asked_for: section, limits },
         endpoint: endpoint.clone(),
         endpoint_notes,
         notes: Vec::new(),
@@ -113,7 +115,10 @@ fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext, hints:
         visited: HashSet::new(),
     };
     let base = walk.down(section)?;
-    let (steps, notes) = walk.up(base)?;
+    let (steps, mut notes) = walk.up(base)?;
+    if steps.len() > LONGEST_CHAIN + 2 {
+        notes.push(format!("the daemon serves chains of at most {LONGEST_CHAIN} profiles: it refuses this one"));
+    }
     let renew = match section.get("renew").filter(|value| value.origin.file == SourceFile::Settings) {
         Some(value) if value.text == "on-demand" => Some(RenewAs::OnDemand),
         Some(_) => Some(RenewAs::Auto),
@@ -181,7 +186,7 @@ impl<'a> Walk<'a> {
             if itself {
                 return Err(its_own_source(section, named_by));
             }
-            if self.path.len() >= LONGEST_CHAIN {
+            if self.path.len() >= self.look.limits.chain {
                 return Err(too_long(first, named_by));
             }
             self.path.push(&section.name);
@@ -234,7 +239,7 @@ impl<'a> Walk<'a> {
 
     fn source(&self, view: View<'_>, setting: &str, value: &Value, name: &str) -> Result<&'a Section, PlanError> {
         self.look.profiles.profiles.get(name).ok_or_else(|| {
-            let hint = self.look.hints.did_you_mean(name, self.look.profiles.profiles.keys());
+            let hint = self.look.limits.did_you_mean(name, self.look.profiles.profiles.keys());
             let message = format!(
                 "profile \"{}\" takes its credentials from profile \"{name}\" ({setting}), which is in no AWS file{hint}",
                 view.name()
