@@ -140,12 +140,14 @@ mod tests {
 
     /// A reader that takes nothing until it is told to go on.
     struct Stopped {
+        reached: Sender<()>,
         go_on: Receiver<()>,
         written: Sender<Vec<u8>>,
     }
 
     impl Write for Stopped {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.reached.send(());
             let _ = self.go_on.recv();
             self.written.send(bytes.to_vec()).unwrap();
             Ok(bytes.len())
@@ -158,9 +160,10 @@ mod tests {
 
     #[test]
     fn a_reader_that_stopped_holds_up_nobody_and_its_backlog_is_bounded() {
-        let ((go_on, goes_on), (written, reader)) = (channel(), channel());
-        let mut log = LogWriter::start_with(Stopped { go_on: goes_on, written }).unwrap();
+        let ((go_on, goes_on), (written, reader), (reached, has_reached)) = (channel(), channel(), channel());
+        let mut log = LogWriter::start_with(Stopped { reached, go_on: goes_on, written }).unwrap();
         log.write_all(b"first\n").unwrap();
+        has_reached.recv().unwrap();
         let line = [b'x'; 1024];
         for _ in 0..10_000 {
             log.write_all(&line).unwrap();

@@ -24,6 +24,8 @@ pub(crate) struct Case {
     pub(crate) drift: Option<String>,
     /// The token of an SSO session in the cache: `signed-in`, or `signed-out` where the portal does not take it any more.
     pub(crate) sso: Option<String>,
+    /// The session whose cache file belongs to root, where answers are written down.
+    pub(crate) unwritable_cache: Option<String>,
     /// Variables.
     pub(crate) environment: BTreeMap<String, String>,
     /// Permissions of `config` and `credentials`, in octal.

@@ -14,6 +14,7 @@ use evercred::core::inputs::{AwsInputs, Reading};
 use evercred::core::location::{AwsPaths, PathStyle};
 use evercred::core::plan::{self, PlanContext};
 use evercred::core::profile::{Profiles, SourceFile};
+use evercred::core::session::CacheProblem;
 use evercred::core::settings::Settings;
 use evercred::core::time::WallTime;
 use evercred::core::web_identity::token_expiry;
@@ -376,7 +377,7 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
         named: case.profile.clone(),
         files: file_facts(case, paths.as_ref()),
         token_files: token_files(case, &profiles_of_daemon, &variables),
-        caches: BTreeMap::new(),
+        caches: case.unwritable_cache.iter().map(|session| (session.clone(), cache_of_root())).collect(),
         programs: programs.collect(),
         problems: inputs.problems(),
         config_text: text("config"),
@@ -397,6 +398,20 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
         aws_minus_wall: None,
         offline: case.offline,
         variables: variables.into_iter().collect(),
+    }
+}
+
+fn cache_of_root() -> CacheProblem {
+    CacheProblem {
+        path: "/home/me/.aws/sso/cache/x.json".to_owned(),
+        directory: "/home/me/.aws/sso/cache".to_owned(),
+        owner: Some(0),
+        mode: Some(0o755),
+        why: "the directory /home/me/.aws/sso/cache belongs to uid 0".to_owned(),
+        fix: Some("sudo chown -R me /home/me/.aws/sso/cache".to_owned()),
+        is_full: false,
+        is_tried: false,
+        is_not_regular: false,
     }
 }
 
