@@ -324,7 +324,7 @@ fn what_is_in_the_way_is_named_before_anything_is_changed() {
     refused("a home that is not there", &mut env(&["HOME=/nowhere"]), "is not there");
     refused("a home that is somebody else's", &mut env(&["HOME=/etc"]), "can't be written");
     person.manager.write(".config/evercred/evercred.toml", "renew = 3\n");
-    refused("settings with a mistake", &mut env(&[]), "evercred.toml:1:8");
+    refused("settings with a mistake", &mut env(&[]), "evercred.toml:1:9");
     person.manager.write(".config/evercred/evercred.toml", LOOPBACK_ONLY);
     assert_eq!(person.tree(), before);
 

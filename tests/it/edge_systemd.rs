@@ -85,9 +85,9 @@ fn the_service_is_ready_when_it_answers_and_says_how_it_stands() {
     assert_eq!(service.manager.property("SubState"), "running");
     assert_eq!(service.manager.property("StatusText"), "no profile is in use");
     assert_eq!(service.whose("mid"), Ok(role("Mid")));
-    service
-        .manager
-        .eventually("the line says it", |manager| manager.property("StatusText") == "keeps 1 profile: 1 fresh");
+    service.manager.eventually("the line says it", |manager| {
+        manager.property("StatusText") == "renews 1 profile automatically: 1 fresh"
+    });
     service.manager.must(&["systemctl", "--user", "stop", "evercredd.socket", "evercredd.service"]);
     assert_eq!(service.manager.property("Result"), "success");
     assert_eq!(service.manager.run(&["evercred", "status"]).status.code(), Some(3));
