@@ -12,7 +12,7 @@ use super::failure::{ATTENTION, Failure, LOGIN};
 use super::{browser, output};
 use crate::core::fix::evercred;
 use crate::core::keeper::Flow;
-use crate::core::printable::{self, printable};
+use crate::core::printable;
 use crate::core::url_host::is_page;
 use crate::platform::environment::Environment;
 
@@ -250,7 +250,7 @@ fn read_code(prompt: &str) -> Result<Option<Zeroizing<String>>, Failure> {
     let mut stdin = io::stdin().lock();
     if stdin.is_terminal() {
         let mut stderr = io::stderr().lock();
-        let _ = write!(stderr, "{}", printable(prompt)).and_then(|()| stderr.flush());
+        let _ = write!(stderr, "{}", printable::line(prompt)).and_then(|()| stderr.flush());
     }
     let mut line = Zeroizing::new(String::new());
     match stdin.read_line(&mut line) {

@@ -56,7 +56,33 @@ pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether stdout may have colours: a terminal, and NO_COLOR not set (<https://no-color.org>).
+/// Whether stdout may have colours.
 pub(super) fn colour(environment: &Environment) -> bool {
-    is_terminal() && environment.get("NO_COLOR").is_none_or(str::is_empty)
+    may_colour(is_terminal(), &|name| environment.get(name))
+}
+
+/// The rule of <https://no-color.org> and <https://bixense.com/clicolors>: NO_COLOR first, then CLICOLOR_FORCE, then the terminal.
+fn may_colour<'a>(is_terminal: bool, variable: &dyn Fn(&str) -> Option<&'a str>) -> bool {
+    let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    if is_set("NO_COLOR") {
+        return false;
+    }
+    let is_forced = variable("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
+    is_forced || (is_terminal && variable("TERM") != Some("dumb"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_follow_no_color_then_clicolor_force_then_the_terminal() {
+        let may = |is_terminal, set: &[(&'static str, &'static str)]| {
+            may_colour(is_terminal, &|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| *value))
+        };
+        assert!(may(true, &[]) && may(true, &[("NO_COLOR", "")]) && may(true, &[("CLICOLOR_FORCE", "0")]));
+        assert!(!may(false, &[]) && !may(true, &[("TERM", "dumb")]) && !may(true, &[("NO_COLOR", "1")]));
+        assert!(may(false, &[("CLICOLOR_FORCE", "1")]) && may(true, &[("TERM", "dumb"), ("CLICOLOR_FORCE", "1")]));
+        assert!(!may(true, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]));
+    }
 }

@@ -12,9 +12,11 @@ use crate::core::printable::line;
 
 /// Starts the log. `directives` is what RUST_LOG says; a directive that can't be read is said and left out.
 ///
+/// Without colours, which need a feature of the library that is not compiled in: asked for, it warns on the terminal.
+///
 /// Other crates' events are capped at info whatever the directives say: at trace the AWS SDK prints bearer tokens and
 /// whole answers, keys included.
-pub(super) fn start<W>(directives: Option<&str>, writer: W, colour: bool)
+pub(super) fn start<W>(directives: Option<&str>, writer: W)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -27,7 +29,7 @@ where
     };
     let ours_or_quiet = filter_fn(|metadata| is_ours(metadata.target()) || *metadata.level() <= tracing::Level::INFO);
     let layer = tracing_subscriber::fmt::layer().fmt_fields(debug_fn(write_field).delimited(" "));
-    let layer = layer.with_writer(writer).with_ansi(colour).with_target(false);
+    let layer = layer.with_writer(writer).with_ansi(false).with_target(false);
     // A second start in one process (tests) keeps the first log.
     let _ = tracing_subscriber::registry().with(layer.with_filter(ours_or_quiet).with_filter(filter)).try_init();
     if let Some(error) = rejected {

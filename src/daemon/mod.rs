@@ -17,7 +17,7 @@ mod state;
 mod status;
 mod status_pages;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -52,15 +52,14 @@ pub fn main() -> ExitCode {
         Ok(Arguments::Version) => return print(concat!("evercredd ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(why) => return fail(2, &why, "evercredd --help"),
     };
-    let colour = std::io::stderr().is_terminal() && environment.get("NO_COLOR").is_none_or(str::is_empty);
     let log = LogWriter::start();
     match &log {
         Some(log) => {
-            logging::start(environment.get("RUST_LOG"), log.clone(), colour);
+            logging::start(environment.get("RUST_LOG"), log.clone());
             let log = log.clone();
             std::panic::set_hook(Box::new(move |panic| last_words(Some(&log), &format!("evercredd: {panic}\n"))));
         }
-        None => logging::start(environment.get("RUST_LOG"), std::io::stderr, colour),
+        None => logging::start(environment.get("RUST_LOG"), std::io::stderr),
     }
     if let Err(error) = hardened {
         tracing::warn!("this process could not be shut off from core files and other processes: {error}");

@@ -45,7 +45,7 @@ const ENOUGH: Duration = Duration::from_secs(2);
 /// Answers until stdin ends.
 pub(super) fn main(environment: Environment, settings_file: Option<PathBuf>) -> ExitCode {
     if let Some(directives) = environment.get("RUST_LOG").filter(|text| !text.is_empty()) {
-        logging::start(Some(directives), io::stderr, false);
+        logging::start(Some(directives), io::stderr);
     }
     // One thread: the work is waiting, and what may block goes to the pool.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
