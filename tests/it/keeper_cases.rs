@@ -30,6 +30,8 @@ pub(crate) struct Bench {
     programs: VecDeque<CodeOrder>,
     /// What the code program prints.
     printed: &'static str,
+    /// How many milliseconds the sets of programs live.
+    pub(crate) program_life: i64,
     answers: Vec<Result<Credentials, String>>,
     pub(crate) notices: Vec<Notice>,
     /// Makes the plans again where the keeper asks for it.
@@ -76,6 +78,7 @@ impl Bench {
             looks,
             programs,
             printed: "",
+            program_life: HOUR,
             answers: Vec::new(),
             notices: Vec::new(),
             replan: |_| {},
@@ -188,17 +191,23 @@ impl Bench {
     }
 
     fn good(&mut self, order: &MintOrder) -> Outcome {
-        let seconds = match &order.step.source {
-            Source::AssumeRole(role) => i64::from(role.duration_seconds.unwrap_or(3_600)),
-            Source::SessionToken(session) => i64::from(session.duration_seconds.unwrap_or(43_200)),
+        let life = match &order.step.source {
+            Source::Process { .. } => self.program_life,
+            Source::AssumeRole(role) => SECOND * i64::from(role.duration_seconds.unwrap_or(3_600)),
+            Source::SessionToken(session) => SECOND * i64::from(session.duration_seconds.unwrap_or(43_200)),
             _ => return Outcome::Identified { account_id: "111122223333".into(), arn: "arn".into() },
         };
+        let is_program = matches!(order.step.source, Source::Process { .. });
         self.count += 1;
         Outcome::Minted(Credentials {
             access_key_id: format!("ASIA{}", self.count),
             secret_access_key: Secret::new("s"),
             session_token: Some(Secret::new("t")),
-            expires_at: Some(AwsTime::from_millis((self.truth / SECOND + seconds) * SECOND)),
+            expires_at: Some(AwsTime::from_millis(if is_program {
+                self.truth + life
+            } else {
+                (self.truth + life) / SECOND * SECOND
+            })),
             account_id: None,
         })
     }

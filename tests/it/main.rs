@@ -17,6 +17,7 @@ mod layers;
 mod mfa_process_cases;
 mod network_cases;
 mod notice_cases;
+mod pace_cases;
 mod plan_cases;
 mod session_cases;
 mod simulation;

@@ -66,7 +66,12 @@ impl Keeper {
                 continue;
             }
             let said = self.profiles.get(&profile).and_then(|route| route.as_ref().ok()?.plan.renew);
-            self.drive(&profile, None, asked || said == Some(RenewAs::Auto), now);
+            let demand = match said {
+                _ if asked => Demand::Asked,
+                Some(RenewAs::Auto) => Demand::AheadWithPrograms,
+                _ => Demand::Ahead,
+            };
+            self.drive(&profile, None, demand, now);
         }
         let targets: Vec<(String, NodeKey)> = self
             .waiting
@@ -74,7 +79,7 @@ impl Keeper {
             .filter_map(|waiting| Some((waiting.profile.clone(), waiting.target.clone()?)))
             .collect();
         for (profile, target) in targets {
-            self.drive(&profile, Some(&target), true, now);
+            self.drive(&profile, Some(&target), Demand::Asked, now);
         }
         self.stamp_anew(now);
         self.drive_sessions(held_until.is_some(), now);
@@ -99,8 +104,8 @@ impl Keeper {
     }
 
     /// Brings one profile's chain further, up to a target or to its end.
-    fn drive(&mut self, profile: &str, target: Option<&NodeKey>, asked: bool, now: Now) {
-        match self.next_step(profile, target, asked, now) {
+    fn drive(&mut self, profile: &str, target: Option<&NodeKey>, demand: Demand, now: Now) {
+        match self.next_step(profile, target, demand, now) {
             Next::Order { at, reason } => self.order(profile, at, reason, now),
             Next::Later(at) => self.wake_at(at),
             Next::Nothing => {}
@@ -143,8 +148,8 @@ impl Keeper {
         self.waiting.values().any(|waiting| waiting.profile == profile)
     }
 
-    /// What brings one profile's chain further, if its last credential is due. `asked`: somebody wants it now.
-    fn next_step(&self, profile: &str, target: Option<&NodeKey>, asked: bool, now: Now) -> Next {
+    /// What brings one profile's chain further, if its last credential is due.
+    fn next_step(&self, profile: &str, target: Option<&NodeKey>, demand: Demand, now: Now) -> Next {
         let Some(Ok(route)) = self.profiles.get(profile) else { return Next::Nothing };
         let end = target.and_then(|target| route.keys.iter().position(|key| key == target));
         let keys = end.map_or(&route.keys[..], |end| &route.keys[..=end]);
@@ -156,7 +161,7 @@ impl Keeper {
         };
         let is_free = |at: usize| {
             let node = nodes[at];
-            node.flight.is_none() && (asked || node.runs_ahead()) && node.is_able(&self.clock, now)
+            node.flight.is_none() && (demand != Demand::Ahead || node.runs_ahead()) && node.is_able(&self.clock, now)
         };
         let blocked_until = |at: usize| {
             let failure = nodes[at].failures.at(route.endpoint(at)).filter(|failure| !failure.streak.allows(now.boot));
@@ -190,7 +195,8 @@ impl Keeper {
                 return Next::Nothing;
             }
             if at == 0 || nodes[at - 1].can_sign(&self.clock, now) {
-                return Next::Order { at, reason };
+                let not_before = nodes[at].pace.next(demand == Demand::Asked).filter(|next| *next > now.boot);
+                return not_before.map_or(Next::Order { at, reason }, Next::Later);
             }
             reason = "a credential behind it needs it";
         }
@@ -199,7 +205,7 @@ impl Keeper {
 
     /// Whether a call could be made now for somebody who asks.
     pub(super) fn has_next_step(&self, profile: &str, target: Option<&NodeKey>, now: Now) -> bool {
-        matches!(self.next_step(profile, target, true, now), Next::Order { .. })
+        matches!(self.next_step(profile, target, Demand::Asked, now), Next::Order { .. })
     }
 
     /// Orders the call of one step of a profile, as that profile's plan says it.
@@ -360,6 +366,17 @@ impl Keeper {
             self.actions.push_back(Action::KeepMinted);
         }
     }
+}
+
+/// For whom a chain is brought further.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    /// For nobody yet.
+    Ahead,
+    /// For nobody yet, and programs are run too.
+    AheadWithPrograms,
+    /// For a caller.
+    Asked,
 }
 
 /// What to do for a profile.

@@ -15,6 +15,7 @@ mod login;
 mod node;
 mod ntp_watch;
 mod outcome;
+mod pace;
 mod process_kind;
 mod rate;
 mod rng;

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::api::{RenewalStatus, Ticket, Warning};
 use super::failures::Failures;
 use super::held::Held;
+use super::pace::Pace;
 use super::sessions::SessionState;
 use crate::core::clock::{Clock, Expiry};
 use crate::core::credential::Credentials;
@@ -30,6 +31,7 @@ pub(super) struct Node {
     pub(super) account_id: Option<String>,
     pub(super) flight: Option<Ticket>,
     pub(super) failures: Failures,
+    pub(super) pace: Pace,
     pub(super) last_renewal: Option<RenewalStatus>,
     /// To be renewed although it is still good.
     pub(super) forced: Option<Forced>,
@@ -84,6 +86,7 @@ impl Node {
             account_id: None,
             flight: None,
             failures: Failures::default(),
+            pace: Pace::default(),
             last_renewal: None,
             forced: None,
             token_expires_at: None,

@@ -131,10 +131,7 @@ impl Keeper {
                 self.identified(key, Some(account_id));
                 Ok(())
             }
-            Outcome::Session(end) => {
-                self.refreshed(key, end, now);
-                Ok(())
-            }
+            Outcome::Session(end) => self.refreshed(key, end, now),
             Outcome::Probed | Outcome::Code(_) | Outcome::Roles(_) | Outcome::SignedOut(_) => Err(unexpected()),
             Outcome::Failed(fault) => Err(fault),
         };
@@ -187,6 +184,7 @@ impl Keeper {
         let Some(node) = self.nodes.get_mut(key) else { return Ok(()) };
         node.held = Some(held);
         node.failures.clear();
+        node.pace.succeeded(now.boot);
         node.forced = None;
         node.retried_parent = false;
         node.mints += 1;
@@ -315,6 +313,7 @@ impl Keeper {
         let is_good = node.held.as_ref().is_some_and(|held| held.is_servable(&self.clock, now));
         let is_missed = fault.class != ErrorClass::Retryable || !is_good;
         let changed = Changed { plan_at: node.changed_at, disturbed_at: self.clock_watch.changed_at };
+        node.pace.failed(now.boot);
         let failure = node.failures.note(fault, endpoint, changed, now.boot, at, &mut self.rng);
         let next = failure.streak.next_try().map_or_else(
             || "not tried again by itself".to_owned(),

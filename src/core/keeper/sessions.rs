@@ -11,7 +11,7 @@ use super::api::{Action, Answer, CallerId, LogLevel, Outcome, Refusal, RefusalKi
 use super::node::Node;
 use super::session_api::{RefreshOrder, SessionEnd, SignOutEnd, SignOutOrder};
 use super::{Flight, Keeper, Minting, Work};
-use crate::core::aws_error::Fault;
+use crate::core::aws_error::{Fault, fault};
 use crate::core::clock::{Clock, Expiry};
 use crate::core::credential::Grant;
 use crate::core::plan::{NodeKey, Source, Step};
@@ -241,8 +241,12 @@ impl Keeper {
     }
 
     /// A refresh went well.
-    pub(super) fn refreshed(&mut self, key: &NodeKey, end: SessionEnd, now: Now) {
-        let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) else { return };
+    ///
+    /// # Errors
+    /// The new token has expired already. It is kept all the same: what refreshes the next one came with it.
+    pub(super) fn refreshed(&mut self, key: &NodeKey, end: SessionEnd, now: Now) -> Result<(), Fault> {
+        let Some(node) = self.nodes.get_mut(key) else { return Ok(()) };
+        let Some(state) = &node.session else { return Ok(()) };
         match end {
             SessionEnd::SignedOut => self.forget_session(key),
             SessionEnd::Unwritable(problem) => self.note_access(key, Some(*problem), now),
@@ -252,17 +256,35 @@ impl Keeper {
             }
             SessionEnd::Renewed { token, unsaved } => {
                 let what = state.session.described();
-                let is_new = self.token_of(key).is_none_or(|held| !held.is_same(&token));
+                // Nothing changes where a token that was here is written at last.
+                let is_new = state.token.as_ref() != Some(&token);
+                let was_called = is_new || state.unsaved.is_none();
+                let failures = std::mem::take(&mut node.failures);
                 if is_new {
                     self.take_token(key, token, true, now);
-                    self.log(LogLevel::Info, None, format!("{what} was refreshed"));
                 }
                 if unsaved.is_none() {
                     self.note_access(key, None, now);
                 }
                 self.note_unsaved(key, unsaved, now);
+                let Some(node) = self.nodes.get_mut(key) else { return Ok(()) };
+                let is_over = is_new && !node.can_sign(&self.clock, now);
+                if is_over || !is_new {
+                    node.failures = failures;
+                }
+                if is_over {
+                    let why = "the new token had already expired";
+                    return Err(fault(&format!("refreshing {what}"), None, Some("InvalidResponse"), Some(why)));
+                }
+                if was_called {
+                    node.pace.succeeded(now.boot);
+                }
+                if is_new {
+                    self.log(LogLevel::Info, None, format!("{what} was refreshed"));
+                }
             }
         }
+        Ok(())
     }
 
     /// Takes in whether a cache file can be replaced.
@@ -333,10 +355,6 @@ impl Keeper {
             child.retried_parent = false;
             child.failures.clear();
         }
-    }
-
-    pub(super) fn token_of(&self, key: &NodeKey) -> Option<&CachedToken> {
-        self.nodes.get(key)?.session.as_ref()?.token.as_ref()
     }
 
     /// Takes a token for a session's own. `new`: it was made just now; else its beginning was not seen.
@@ -470,7 +488,10 @@ impl Keeper {
                     self.wake_at(at);
                 }
             }
-            _ => self.refresh(key, reason, now),
+            _ => match node.pace.next(false).filter(|next| *next > now.boot) {
+                Some(next) => self.wake_at(next),
+                None => self.refresh(key, reason, now),
+            },
         }
     }
 

@@ -41,6 +41,12 @@ pub(crate) struct Bench {
     pub(crate) rejected: BTreeSet<String>,
     /// Whether a refresh brings another refresh token.
     pub(crate) rotates: bool,
+    /// Whether a refresh brings the same token again.
+    pub(crate) repeats: bool,
+    /// How long the tokens of the token endpoint live, where that is not the usual.
+    pub(crate) token_life: Option<TimeDelta>,
+    /// How long the portal's credentials live.
+    pub(crate) role_life: TimeDelta,
     /// Whether AWS's answers have a `Date`, and looks at the time an answer.
     pub(crate) dated: bool,
     /// Orders stay here for as long as the test wants to answer them itself.
@@ -94,6 +100,9 @@ impl Bench {
             portal_says: BTreeMap::new(),
             rejected: BTreeSet::new(),
             rotates: true,
+            repeats: false,
+            token_life: None,
+            role_life: TimeDelta::hours(1),
             dated: true,
             by_hand: false,
             mints: VecDeque::new(),
@@ -307,7 +316,7 @@ impl Bench {
             return Outcome::Failed(no());
         }
         self.count += 1;
-        Outcome::Minted(self.set(&format!("ASIA{}", self.count), self.truth + HOUR))
+        Outcome::Minted(self.set(&format!("ASIA{}", self.count), self.truth + self.role_life.num_milliseconds()))
     }
 
     fn set(&self, id: &str, expires: i64) -> Credentials {
@@ -368,14 +377,18 @@ impl Bench {
     fn next_token(&mut self, session: &Session) -> TokenAnswer {
         self.count += 1;
         let (grant, minutes) = match session {
-            Session::Sso(_) => (Grant::Token(Secret::new(format!("a{}", self.count))), 60),
+            Session::Sso(_) => {
+                let text = if self.repeats { "a1".to_owned() } else { format!("a{}", self.count) };
+                (Grant::Token(Secret::new(text)), 60)
+            }
             Session::Login(_) => {
                 let set = Credentials { expires_at: None, ..self.set(&format!("a{}", self.count), 0) };
                 (Grant::Keys(set), 15)
             }
         };
         let refresh_token = self.rotates.then(|| Secret::new(format!("r{}", self.count)));
-        TokenAnswer { grant, expires_in: TimeDelta::minutes(minutes), refresh_token, id_token: None }
+        let expires_in = self.token_life.unwrap_or(TimeDelta::minutes(minutes));
+        TokenAnswer { grant, expires_in, refresh_token, id_token: None }
     }
 
     /// The person has done what the page wanted: the sign-in that was begun last ends well.

@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 use evercred::core::aws_error;
 use evercred::core::keeper::*;
-use evercred::core::plan::Plan;
+use evercred::core::plan::{Plan, Source};
+use evercred::core::session::Session;
 
 use super::bench::*;
 
@@ -245,4 +246,71 @@ fn a_portal_that_asks_for_a_pause_gets_it_from_everybody() {
     assert_eq!(bench.calls().len(), 0, "the pause is not over");
     bench.run(12 * SECOND);
     assert!(names.iter().all(|name| bench.status(name).state == State::Fresh));
+}
+
+/// How many calls of one kind were made in the first ten minutes, and in each of the hours after them.
+fn calls_by_hour(bench: &mut Bench, hours: usize, kind: &str) -> Vec<usize> {
+    let count = |bench: &mut Bench, millis| {
+        bench.run(millis);
+        bench.calls().iter().filter(|call| call.starts_with(kind)).count()
+    };
+    let first = count(bench, 10 * MINUTE);
+    [first].into_iter().chain((0..hours).map(|_| count(bench, HOUR))).collect()
+}
+
+#[test]
+fn tokens_that_have_expired_when_they_come_are_failures() {
+    for session in [corp(), login_session()] {
+        for seconds in [-3_600, -1, 0, 1] {
+            for repeats in [false, true] {
+                let mut bench = Bench::new();
+                (bench.repeats, bench.rotates) = (repeats, !repeats);
+                bench.token_life = Some(TimeDelta::seconds(seconds));
+                bench.put(&session, 1, HOUR);
+                match &session {
+                    Session::Sso(session) => bench.plans_and(&[], std::slice::from_ref(session)),
+                    Session::Login(login) => bench.plans(&[plan("dev", vec![Source::Login(login.clone())])]),
+                }
+                bench.run(50 * MINUTE);
+                bench.calls();
+                let calls = calls_by_hour(&mut bench, 4, "refresh");
+                assert!(calls[0] >= 1 && calls[0] < 40, "{seconds} s: {calls:?}");
+                assert!(calls[1..].iter().all(|calls| (1..=12).contains(calls)), "{seconds} s: {calls:?}");
+                // A server that has come to its senses is heard.
+                bench.token_life = None;
+                bench.run(15 * MINUTE);
+                assert_eq!(bench.session_status().state, State::Fresh);
+            }
+        }
+    }
+}
+
+#[test]
+fn tokens_that_live_for_seconds_are_refreshed_once_a_minute_and_for_every_caller() {
+    for seconds in [2, 5, 30] {
+        let mut bench = Bench::new();
+        bench.token_life = Some(TimeDelta::seconds(seconds));
+        bench.put(&corp(), 1, HOUR);
+        bench.plans_and(&[sso(&corp(), "dev")], &[sso_session()]);
+        bench.run(50 * MINUTE);
+        bench.calls();
+        let calls = calls_by_hour(&mut bench, 4, "refresh");
+        assert!(calls.iter().all(|calls| *calls <= 70), "{seconds} s: {calls:?}");
+        bench.role_life = TimeDelta::seconds(4);
+        for _ in 0..50 {
+            assert!(bench.get("dev").is_ok());
+            bench.run(3 * SECOND);
+        }
+    }
+}
+
+#[test]
+fn a_portal_whose_credentials_live_for_seconds_is_not_called_in_a_loop() {
+    for (seconds, most) in [(-60, 12), (-1, 12), (0, 12), (1, 12), (2, 75), (30, 61)] {
+        let mut bench = signed_in(&["dev"]);
+        bench.role_life = TimeDelta::seconds(seconds);
+        let _ = bench.get("dev");
+        let calls = calls_by_hour(&mut bench, 3, "dev");
+        assert!(calls[0] < 40 && calls[1..].iter().all(|calls| *calls <= most), "{seconds} s: {calls:?}");
+    }
 }
