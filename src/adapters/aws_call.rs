@@ -13,7 +13,6 @@ use crate::core::aws_error::{self, Fault};
 use crate::core::clock::{Sample, Trust};
 use crate::core::http_date;
 use crate::core::plan::{Endpoint, Service};
-use crate::core::time::span_from_seconds;
 use crate::core::url_host;
 
 /// One call: where it goes, and what is said when it fails.
@@ -222,14 +221,8 @@ pub(super) fn scheme_and_host(url: &str) -> Option<(&str, &str)> {
     (target.is_http() && url.bytes().all(|byte| byte.is_ascii_graphic())).then_some((target.scheme, target.host))
 }
 
-/// Seconds, or a date, which is compared with the answer's own.
 fn retry_after(headers: &Headers) -> Option<TimeDelta> {
-    let text = headers.get("retry-after")?.trim();
-    let delay = match text.parse::<u32>() {
-        Ok(seconds) => span_from_seconds(seconds.into()),
-        Err(_) => http_date::parse(text)? - http_date::parse(headers.get("date")?)?,
-    };
-    Some(delay).filter(|delay| *delay > TimeDelta::zero())
+    http_date::retry_after(headers.get("retry-after")?, headers.get("date"))
 }
 
 pub(super) fn invalid_endpoint(what: &str, url: &str) -> Fault {

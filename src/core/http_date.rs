@@ -1,8 +1,8 @@
-//! The `Date` header: RFC 9110 section 5.6.7.
+//! The `Date` header (RFC 9110 section 5.6.7), and `Retry-After`.
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, TimeDelta};
 
-use crate::core::time::AwsTime;
+use crate::core::time::{AwsTime, span_from_seconds};
 
 /// Reads an HTTP date: the preferred form and both obsolete ones, which a recipient has to accept.
 ///
@@ -15,6 +15,16 @@ pub fn parse(text: &str) -> Option<AwsTime> {
     let seconds = time.and_utc().timestamp();
     // 2000-01-01 and 2200-01-01.
     (946_684_800..7_258_118_400).contains(&seconds).then(|| AwsTime::from_millis(seconds * 1000))
+}
+
+/// Reads a `Retry-After` header (RFC 9110 section 10.2.3): seconds, or a date, which is compared with the answer's own `Date`.
+pub fn retry_after(text: &str, date: Option<&str>) -> Option<TimeDelta> {
+    let text = text.trim();
+    let delay = match text.parse::<u32>() {
+        Ok(seconds) => span_from_seconds(seconds.into()),
+        Err(_) => parse(text)? - parse(date?)?,
+    };
+    Some(delay).filter(|delay| *delay > TimeDelta::zero())
 }
 
 #[cfg(test)]

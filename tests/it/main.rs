@@ -11,6 +11,7 @@ mod clock_cases;
 mod doctor_case;
 mod doctor_cases;
 mod explain_cases;
+mod extreme_cases;
 mod keeper_cases;
 mod large_inputs;
 mod layers;
@@ -19,6 +20,7 @@ mod network_cases;
 mod notice_cases;
 mod pace_cases;
 mod plan_cases;
+mod reader_cases;
 mod session_cases;
 mod simulation;
 #[path = "../standin/mod.rs"]
