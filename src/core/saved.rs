@@ -1,4 +1,5 @@
-//! What survives a restart, as text: what was asked for, the minted sets, the estimate of AWS's time.
+//! What survives a restart, as text: what was asked for, the minted sets, tokens that are in no cache file yet, the estimate
+//! of AWS's time.
 //!
 //! A state file is a hint, never an order: what can't be read in full is refused as a whole, and the caller sets it
 //! aside. The files carry the boot id they were written under, as the boot-time clock means nothing in another boot.
@@ -8,13 +9,15 @@ use zeroize::Zeroizing;
 
 use crate::core::clock::SavedClock;
 use crate::core::credential::Credentials;
-use crate::core::keeper::{Memory, MintedSet};
+use crate::core::keeper::{Memory, MintedSet, UnsavedToken};
 use crate::core::plan::NodeKey;
 use crate::core::secret::Secret;
+use crate::core::session::{CacheFile, CacheFolder};
 use crate::core::time::AwsTime;
 
 const MEMORY_SCHEMA: &str = "evercred.memory/1";
 const MINTED_SCHEMA: &str = "evercred.minted/1";
+const UNSAVED_SCHEMA: &str = "evercred.unsaved/1";
 const CLOCK_SCHEMA: &str = "evercred.clock/1";
 
 /// IAM Identity Center has no session of more than 90 days; a year leaves room.
@@ -59,6 +62,24 @@ pub fn decode_minted(text: &str, boot_id: Option<&str>) -> Result<(Vec<MintedSet
     let file = decode::<MintedFile>(text, |file| &file.schema, MINTED_SCHEMA)?;
     let same_boot = boot_id.is_some() && file.boot_id.as_deref() == boot_id;
     Ok((file.sets.into_iter().map(MintedSet::from).collect(), same_boot))
+}
+
+/// The tokens that are in no cache file yet, as text that holds secrets.
+pub fn encode_unsaved(tokens: &[UnsavedToken]) -> Zeroizing<String> {
+    let file = UnsavedFile {
+        schema: UNSAVED_SCHEMA.to_owned(),
+        tokens: tokens.iter().map(StoredToken::from).collect(),
+    };
+    Zeroizing::new(encode(&file))
+}
+
+/// The reverse of [`encode_unsaved`].
+///
+/// # Errors
+/// The text is not what [`encode_unsaved`] writes.
+pub fn decode_unsaved(text: &str) -> Result<Vec<UnsavedToken>, Unusable> {
+    let UnsavedFile { tokens, .. } = decode(text, |file: &UnsavedFile| &file.schema, UNSAVED_SCHEMA)?;
+    Ok(tokens.into_iter().map(UnsavedToken::from).collect())
 }
 
 /// The estimate of AWS's time, as text; nothing where the boot can't be told from another.
@@ -145,6 +166,58 @@ impl From<StoredSet> for MintedSet {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+struct UnsavedFile {
+    schema: String,
+    tokens: Vec<StoredToken>,
+}
+
+/// A token with its secrets in the open: exists only between the keeper and the state file.
+#[derive(Serialize, Deserialize)]
+struct StoredToken {
+    cache: StoredFolder,
+    file: String,
+    token: Zeroizing<String>,
+    superseded: Option<Zeroizing<String>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum StoredFolder {
+    Sso,
+    Login,
+}
+
+impl From<&UnsavedToken> for StoredToken {
+    fn from(unsaved: &UnsavedToken) -> Self {
+        let text = |secret: &Secret| Zeroizing::new(secret.expose().to_owned());
+        Self {
+            cache: match unsaved.file.folder {
+                CacheFolder::Sso => StoredFolder::Sso,
+                CacheFolder::Login => StoredFolder::Login,
+            },
+            file: unsaved.file.name.clone(),
+            token: text(&unsaved.token),
+            superseded: unsaved.superseded.as_ref().map(text),
+        }
+    }
+}
+
+impl From<StoredToken> for UnsavedToken {
+    fn from(stored: StoredToken) -> Self {
+        let folder = match stored.cache {
+            StoredFolder::Sso => CacheFolder::Sso,
+            StoredFolder::Login => CacheFolder::Login,
+        };
+        let secret = |text: Zeroizing<String>| Secret::new(text.as_str());
+        Self {
+            file: CacheFile { folder, name: stored.file },
+            token: secret(stored.token),
+            superseded: stored.superseded.map(secret),
+        }
+    }
+}
+
 fn encode(file: &impl Serialize) -> String {
     // These types hold strings and numbers only, which always have a JSON form.
     serde_json::to_string(file).unwrap_or_default()
@@ -194,6 +267,23 @@ mod tests {
         let text = encode_minted(Some("boot-1"), &[set()]);
         for end in 0..text.len() {
             let why = decode_minted(&text[..end], Some("boot-1")).unwrap_err();
+            assert!(!why.contains("planted"), "{why}");
+        }
+    }
+
+    #[test]
+    fn unsaved_tokens_come_back_as_they_were_and_a_cut_file_is_refused_without_its_secrets() {
+        let one = |superseded| UnsavedToken {
+            file: CacheFile::of_sso("corp"),
+            token: Secret::new("{\"accessToken\":\"planted-token\"}"),
+            superseded,
+        };
+        let login = UnsavedToken { file: CacheFile::of_login("arn"), ..one(None) };
+        let tokens = [one(Some(Secret::new("{\"accessToken\":\"planted-old\"}"))), login];
+        let text = encode_unsaved(&tokens);
+        assert_eq!(decode_unsaved(&text).as_deref(), Ok(&tokens[..]));
+        for end in 0..text.len() {
+            let why = decode_unsaved(&text[..end]).unwrap_err();
             assert!(!why.contains("planted"), "{why}");
         }
     }

@@ -207,7 +207,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
 
 /// The keeper with what the last daemon left to it, and what of that can't be used.
 fn keeper(start: &Start, state: &StateFiles) -> (Keeper, Vec<ProblemEntry>) {
-    let Recovered { memory, minted, clock: saved, complaints } = state.recover(start.settings.state.persist);
+    let Recovered { memory, minted, unsaved, clock: saved, complaints } = state.recover(start.settings.state.persist);
     let problem = |message: String| {
         tracing::warn!("{message}");
         ProblemEntry { id: "state-file-set-aside".to_owned(), message, file: None, line: None, fix: None }
@@ -222,6 +222,7 @@ fn keeper(start: &Start, state: &StateFiles) -> (Keeper, Vec<ProblemEntry>) {
     for (sets, same_boot) in minted {
         keeper.restore_minted(sets, same_boot);
     }
+    keeper.restore_unsaved(unsaved);
     (keeper, problems)
 }
 
@@ -298,6 +299,7 @@ impl Daemon {
                 Action::Remember => self.saves.memory = true,
                 Action::Replan => self.make_plans(),
                 Action::KeepMinted => self.saves.minted = true,
+                Action::KeepUnsaved => self.saves.unsaved = true,
                 Action::Log(line) => log(&line),
             }
         }
@@ -335,10 +337,12 @@ impl Daemon {
                 // Orders that come now are for the next daemon.
                 while self.keeper.poll_action().is_some() {}
             }
-            for order in self.keeper.unsaved_tokens(now()) {
+            for order in self.keeper.last_saves(now()) {
                 self.sessions.refresh(&self.minter.sessions, order);
             }
-            while self.sessions.finished().await.is_some() {}
+            while let Some(event) = self.sessions.finished().await {
+                self.keeper.handle(event, now());
+            }
         };
         if tokio::time::timeout(LONGEST_END, end).await.is_err() {
             tracing::warn!("a refresh of a session has not ended in time, and is given up");

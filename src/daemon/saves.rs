@@ -23,6 +23,8 @@ pub(super) struct Saves {
     pub(super) memory: bool,
     /// The minted sets have changed.
     pub(super) minted: bool,
+    /// The tokens that are in no cache file yet have changed.
+    pub(super) unsaved: bool,
     under_way: JoinSet<Results>,
     /// The parts that can't be written now, and why.
     failing: BTreeMap<Part, String>,
@@ -34,6 +36,7 @@ pub(super) struct Saves {
 enum Part {
     Memory,
     Minted,
+    Unsaved,
     Clock,
 }
 
@@ -46,6 +49,7 @@ impl Saves {
             state: Arc::new(state),
             memory: false,
             minted: false,
+            unsaved: false,
             under_way: JoinSet::new(),
             failing: BTreeMap::new(),
             retry_at: None,
@@ -56,17 +60,25 @@ impl Saves {
 
     pub(super) fn begin(&mut self, keeper: &Keeper, persist: Persist) {
         let waits = self.retry_at.is_some_and(|at| now().boot < at);
-        if !self.under_way.is_empty() || waits || !(self.memory || self.minted) {
+        // A token that came just now does not wait for the disk that failed for something else.
+        let is_urgent = self.unsaved && !self.failing.contains_key(&Part::Unsaved);
+        if !self.under_way.is_empty() || !(self.unsaved || self.memory || self.minted) {
             return;
         }
-        let memory = std::mem::take(&mut self.memory).then(|| keeper.memory().clone());
-        let minted = std::mem::take(&mut self.minted).then(|| keeper.minted());
+        if waits && !is_urgent {
+            return;
+        }
+        let memory = (!waits && std::mem::take(&mut self.memory)).then(|| keeper.memory().clone());
+        let minted = (!waits && std::mem::take(&mut self.minted)).then(|| keeper.minted());
+        let unsaved = std::mem::take(&mut self.unsaved).then(|| keeper.unsaved());
         let (state, clock) = (self.state.clone(), keeper.clock().save(now()));
         self.under_way.spawn_blocking(move || {
+            // First what can't be fetched again.
+            let unsaved = unsaved.map(|tokens| (Part::Unsaved, state.save_unsaved(&tokens, persist)));
             let memory = memory.map(|memory| (Part::Memory, state.save_memory(&memory)));
             let minted = minted.map(|minted| (Part::Minted, state.save_minted(&minted, persist)));
             let clock = clock.map(|clock| (Part::Clock, state.save_clock(clock)));
-            [memory, minted, clock].into_iter().flatten().collect()
+            [unsaved, memory, minted, clock].into_iter().flatten().collect()
         });
     }
 
@@ -102,9 +114,12 @@ impl Saves {
                     self.failing.remove(&part);
                 }
                 Err(why) => {
-                    // The clock is saved with either of the others.
-                    self.memory |= part != Part::Minted;
-                    self.minted |= part == Part::Minted;
+                    match part {
+                        Part::Minted => self.minted = true,
+                        Part::Unsaved => self.unsaved = true,
+                        // The clock is saved with either of the others.
+                        Part::Memory | Part::Clock => self.memory = true,
+                    }
                     self.failing.insert(part, why);
                 }
             }
@@ -121,8 +136,12 @@ impl Saves {
     /// Writes everything, before the program ends.
     pub(super) fn last(&self, keeper: &Keeper, persist: Persist) {
         let clock = keeper.clock().save(now()).map_or(Ok(()), |clock| self.state.save_clock(clock));
-        let results =
-            [clock, self.state.save_memory(keeper.memory()), self.state.save_minted(&keeper.minted(), persist)];
+        let results = [
+            self.state.save_unsaved(&keeper.unsaved(), persist),
+            clock,
+            self.state.save_memory(keeper.memory()),
+            self.state.save_minted(&keeper.minted(), persist),
+        ];
         for error in results.into_iter().filter_map(Result::err) {
             tracing::warn!("{error}");
         }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::adapters::private_file::{self, UnfitFolder};
 use crate::core::clock::SavedClock;
-use crate::core::keeper::{Memory, MintedSet};
+use crate::core::keeper::{Memory, MintedSet, UnsavedToken};
 use crate::core::saved::{self, Unusable};
 use crate::core::settings::Persist;
 
@@ -30,6 +30,8 @@ pub(super) struct Recovered {
     pub(super) memory: Memory,
     /// The minted sets, and whether they are of this boot.
     pub(super) minted: Vec<(Vec<MintedSet>, bool)>,
+    /// The tokens that are in no cache file yet.
+    pub(super) unsaved: Vec<UnsavedToken>,
     /// The estimate of AWS's time, if it is of this boot.
     pub(super) clock: Option<SavedClock>,
     /// What could not be used: sentences.
@@ -87,6 +89,10 @@ impl StateFiles {
             let minted = read(&folder.join("minted.json"), complaints, |text| saved::decode_minted(text, boot_id));
             recovered.minted.extend(minted);
         }
+        for folder in [&self.runtime, &self.state] {
+            let unsaved = read(&folder.join("unsaved.json"), complaints, saved::decode_unsaved);
+            recovered.unsaved.extend(unsaved.into_iter().flatten());
+        }
         recovered
     }
 
@@ -124,15 +130,7 @@ impl StateFiles {
             Persist::Disk => Some(&state),
             Persist::Off => None,
         };
-        let mut removed = Ok(());
-        for path in [&runtime, &state].into_iter().filter(|path| Some(*path) != wanted) {
-            // A read-only disk refuses to remove a file that is not there.
-            if let Err(error) = std::fs::remove_file(path)
-                && path.symlink_metadata().is_ok()
-            {
-                removed = Err(format!("{} can't be removed: {error}", path.display()));
-            }
-        }
+        let removed = remove_all([&runtime, &state].into_iter().filter(|path| Some(*path) != wanted));
         let written = match wanted {
             Some(path) => self
                 .claim_for(persist)
@@ -142,10 +140,45 @@ impl StateFiles {
         written.and(removed)
     }
 
+    /// Writes the tokens that are in no cache file yet, and removes the file where there are none. They are in the runtime
+    /// directory, or in the state directory where the settings say so or the other can't be written.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(super) fn save_unsaved(&self, tokens: &[UnsavedToken], persist: Persist) -> Result<(), String> {
+        let (runtime, state) = (self.runtime.join("unsaved.json"), self.state.join("unsaved.json"));
+        if tokens.is_empty() {
+            return remove_all([&runtime, &state].into_iter());
+        }
+        let text = saved::encode_unsaved(tokens);
+        let in_runtime = || write(&runtime, text.as_bytes()).and_then(|()| remove_all([&state].into_iter()));
+        let in_state = || {
+            self.claim()?;
+            write(&state, text.as_bytes()).and_then(|()| remove_all([&runtime].into_iter()))
+        };
+        match persist {
+            Persist::Disk => in_state().or_else(|why| in_runtime().map_err(|_| why)),
+            Persist::Runtime | Persist::Off => in_runtime().or_else(|why| in_state().map_err(|_| why)),
+        }
+    }
+
     /// The runtime directory is held by its socket.
     fn claim_for(&self, persist: Persist) -> Result<(), String> {
         if persist == Persist::Disk { self.claim() } else { Ok(()) }
     }
+}
+
+fn remove_all<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
+    let mut removed = Ok(());
+    for path in paths {
+        // A read-only disk refuses to remove a file that is not there.
+        if let Err(error) = std::fs::remove_file(path)
+            && path.symlink_metadata().is_ok()
+        {
+            removed = Err(format!("{} can't be removed: {error}", path.display()));
+        }
+    }
+    removed
 }
 
 /// Why the state directory can't be used.

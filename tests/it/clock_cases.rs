@@ -56,7 +56,7 @@ impl Bench {
                 Action::Probe(order) => self.looks.push(order),
                 Action::AskNtp(order) => self.questions.push(order.server),
                 Action::Notice(notice) => self.notices.push(notice),
-                Action::Log(_) | Action::Remember | Action::Replan | Action::KeepMinted => {}
+                Action::Log(_) | Action::Remember | Action::Replan | Action::KeepMinted | Action::KeepUnsaved => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -139,7 +139,7 @@ impl Bench {
                 Action::Answer { .. } => panic!("nobody signs in here"),
                 Action::Notice(notice) => self.notices.push(notice),
                 Action::Replan => (self.replan)(self),
-                Action::Remember | Action::KeepMinted | Action::Log(_) => {}
+                Action::Remember | Action::KeepMinted | Action::KeepUnsaved | Action::Log(_) => {}
                 _ => panic!("there is no session here"),
             }
         }

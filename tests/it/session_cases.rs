@@ -5,3 +5,4 @@ mod files;
 mod logouts;
 mod refusals;
 mod sign_ins;
+mod unsaved;

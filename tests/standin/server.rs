@@ -132,6 +132,12 @@ impl StandIn {
         self.shared.world().set_outage(Some(service), fault);
     }
 
+    /// What one service answers stays here from now on, until it is let go: the request was carried out.
+    pub fn hold_answers_of(&self, service: Option<Service>) {
+        self.shared.world().held = service;
+        self.shared.happened.notify_all();
+    }
+
     pub fn calls(&self) -> Vec<Call> {
         self.shared.world().calls.clone()
     }
@@ -239,12 +245,20 @@ fn serve(mut stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         // As every service of AWS names its answers, redirects too.
         response.headers.push(("x-amzn-RequestId", "01234567-89ab".to_owned()));
         shared.happened.notify_all();
+        wait_while_held(service, shared);
         if request.method == "HEAD" {
             response.body.clear();
         }
         stream.write_all(&response.bytes(date.as_deref()))?;
     }
     Ok(())
+}
+
+fn wait_while_held(service: Service, shared: &Shared) {
+    let mut world = shared.world();
+    while world.held == Some(service) && shared.is_running() {
+        world = shared.happened.wait_timeout(world, Duration::from_millis(200)).unwrap().0;
+    }
 }
 
 /// Does what was ordered, and ends the connection.

@@ -132,6 +132,8 @@ pub(super) struct World {
     pub faults: VecDeque<(Option<Service>, Fault)>,
     /// What goes wrong until told otherwise, with everything or with one service.
     pub outages: BTreeMap<Option<Service>, Fault>,
+    /// Whose answers are held back.
+    pub held: Option<Service>,
     pub date: DateHeader,
     /// Fields that are other than they should be in the good answers to an action.
     pub lies: BTreeMap<String, serde_json::Value>,
@@ -157,6 +159,7 @@ impl World {
             sessions: BTreeMap::new(),
             faults: VecDeque::new(),
             outages: BTreeMap::new(),
+            held: None,
             date: DateHeader::True,
             lies: BTreeMap::new(),
             longest_life_seconds: None,

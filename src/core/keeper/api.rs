@@ -231,6 +231,8 @@ pub enum Action {
     Replan,
     /// Write the minted sets: [`crate::core::keeper::Keeper::minted`] has changed.
     KeepMinted,
+    /// Write the tokens that are in no cache file: [`crate::core::keeper::Keeper::unsaved`] has changed.
+    KeepUnsaved,
     /// One event for the log: a decision with its inputs.
     Log(LogLine),
 }

@@ -27,6 +27,7 @@ mod sign_in;
 mod stamps;
 mod status;
 mod told;
+mod unsaved;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -85,6 +86,8 @@ pub struct Keeper {
     ntp: Vec<NtpWatch>,
     /// Sets of an earlier run, or of plans that were edited away, until their nodes are there and AWS's time is known.
     restored: Vec<Restored>,
+    /// Tokens that an earlier run could not write, until their sessions are there.
+    restored_tokens: Vec<UnsavedToken>,
     actions: VecDeque<Action>,
     wake: Option<BootTime>,
     next_ticket: u64,
@@ -175,6 +178,7 @@ impl Keeper {
             told: Told::default(),
             ntp: Vec::new(),
             restored: Vec::new(),
+            restored_tokens: Vec::new(),
             actions: VecDeque::new(),
             wake: None,
             next_ticket: 0,
@@ -354,6 +358,7 @@ impl Keeper {
         for node in self.nodes.values_mut() {
             node.failures.streaks().for_each(|streak| streak.file_changed(now.boot, TimeDelta::minutes(1)));
         }
+        self.adopt_unsaved(now);
         self.look_at_unread_sessions();
         self.end_sign_ins_of_sessions_that_are_gone(now);
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::{ErrorStatus, State, Ticket, Warning};
 use crate::core::secret::Secret;
-use crate::core::session::{CacheProblem, CachedToken, Session, SsoSession};
+use crate::core::session::{CacheFile, CacheProblem, CachedToken, Session, SsoSession};
 use crate::core::time::{AwsTime, WallTime};
 
 /// How a person signs in.
@@ -136,6 +136,17 @@ pub struct SessionMemory {
     /// How long the last one lasted that we saw from its beginning to its end, in milliseconds.
     #[serde(default)]
     pub length_ms: Option<i64>,
+}
+
+/// The newest token of a session, that is in no cache file yet: what has to survive a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsavedToken {
+    /// The session's cache file.
+    pub file: CacheFile,
+    /// The text of the cache file with the token.
+    pub token: Secret,
+    /// The text with the token before it, which the cache file showed when the newest came; `None` where there was no file.
+    pub superseded: Option<Secret>,
 }
 
 /// How a sign-in session stands.

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::api::{Action, ErrorStatus, State, Warning};
 use super::node::Lack;
 use super::session_api::{SessionMemory, SessionStatus};
-use super::sessions::{View, described};
+use super::sessions::{SessionState, View, described};
 use super::told::{SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
@@ -210,15 +210,7 @@ impl Keeper {
                     ends_at,
                     profiles: self.count_behind(key),
                     error: if lacks { self.session_need(key, now) } else { failure },
-                    unwritable: state.unwritable().filter(|_| !state.is_absent()).map(|problem| Warning {
-                        id: CACHE_UNWRITABLE,
-                        message: format!(
-                            "{} is not refreshed, as its cache file can't be written: {}",
-                            state.session.described(),
-                            problem.why
-                        ),
-                        fix: problem.fix.clone(),
-                    }),
+                    unwritable: unwritable(state),
                     warning: soon.map(|at| Warning {
                         id: SSO_SESSION_ENDS,
                         message: will_end(&state.session, at),
@@ -230,6 +222,25 @@ impl Keeper {
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
+}
+
+/// What the user should know of a cache file that can't be replaced.
+fn unwritable(state: &SessionState) -> Option<Warning> {
+    let what = state.session.described();
+    let (message, fix) = match (state.unwritable(), state.unsaved()) {
+        _ if state.is_absent() => return None,
+        (Some(problem), None) => {
+            let message = format!("{what} is not refreshed, as its cache file can't be written: {}", problem.why);
+            (message, problem.fix.clone())
+        }
+        (problem, Some(why)) => {
+            let why = problem.map_or(why, |problem| &problem.why);
+            let message = format!("the newest token of {what} can't be written into its cache file: {why}");
+            (message, problem.and_then(|problem| problem.fix.clone()))
+        }
+        (None, None) => return None,
+    };
+    Some(Warning { id: CACHE_UNWRITABLE, message, fix })
 }
 
 fn will_end(session: &Session, at: AwsTime) -> String {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use super::api::{Action, Answer, CallerId, LogLevel, Outcome, Refusal, RefusalKind, Ticket};
+use super::api::{Action, Answer, CallerId, LogLevel, Outcome, Refusal, RefusalKind};
 use super::node::Node;
 use super::session_api::{RefreshOrder, SessionEnd, SignOutEnd, SignOutOrder};
 use super::{Flight, Keeper, Minting, Work};
@@ -18,8 +18,6 @@ use crate::core::plan::{NodeKey, Source, Step};
 use crate::core::session::{CacheFile, CacheProblem, CachedToken, Found, Session, SsoSession, is_older};
 use crate::core::time::{AwsTime, BootTime, Now};
 
-/// A token that could not be written is tried again after this.
-const SAVE_AGAIN: TimeDelta = TimeDelta::seconds(30);
 /// A cache file that can't be replaced is looked at again after this.
 const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(5);
 /// How long AWS's tokens live, for those whose beginning was not seen.
@@ -34,9 +32,9 @@ pub(super) struct SessionState {
     /// The token as it was last seen, or got: with what refreshes it.
     pub(super) token: Option<CachedToken>,
     /// The one before: a file that shows it was read before the newer one was written, or could not be written yet.
-    superseded: Option<CachedToken>,
+    pub(super) superseded: Option<CachedToken>,
     /// Why the newest token is not in the file, and when that is tried again.
-    unsaved: Option<(String, BootTime)>,
+    pub(super) unsaved: Option<(String, BootTime)>,
     /// Why its file can't be replaced.
     unwritable: Option<Unwritable>,
     /// When it was last seen to be alive, by the best guess.
@@ -104,6 +102,11 @@ impl SessionState {
         self.unsaved.as_ref().filter(|_| self.is_only_here()).map(|(why, _)| why.as_str())
     }
 
+    /// Why its newest token is in no file.
+    pub(super) fn unsaved(&self) -> Option<&str> {
+        self.unsaved.as_ref().map(|(why, _)| why.as_str())
+    }
+
     /// Why its file can't be replaced.
     pub(super) fn unwritable(&self) -> Option<&CacheProblem> {
         self.unwritable.as_ref().map(|unwritable| &unwritable.problem)
@@ -161,12 +164,6 @@ impl Keeper {
         }
     }
 
-    /// A token that is in no file yet must not be lost by an edit.
-    pub(super) fn keep_unsaved_sessions(&mut self, old: &mut BTreeMap<NodeKey, Node>) {
-        let unsaved = |node: &mut Node| node.session.as_ref().is_some_and(|state| state.unsaved.is_some());
-        self.nodes.extend(old.extract_if(.., |_, node| unsaved(node)));
-    }
-
     /// A session of a cache file.
     pub fn session_of_file(&self, file: &CacheFile) -> Option<&Session> {
         self.nodes
@@ -201,7 +198,10 @@ impl Keeper {
             }
             let token = match found {
                 // A sign-in that could not be written: nothing was there, and so nothing was deleted.
-                Found::Missing if state.is_only_here() => continue,
+                Found::Missing if state.is_only_here() => {
+                    state.view = View::Present;
+                    continue;
+                }
                 Found::Missing => {
                     self.forget_session(&key);
                     continue;
@@ -308,6 +308,9 @@ impl Keeper {
         let what = state.session.described();
         let Some(problem) = problem else {
             if before.is_some() {
+                if let Some((_, again_at)) = &mut state.unsaved {
+                    *again_at = now.boot;
+                }
                 self.log(LogLevel::Info, None, format!("the cache file of {what} can be written again"));
             }
             return;
@@ -318,20 +321,6 @@ impl Keeper {
         if before.as_ref() != Some(&problem) {
             let message = format!("{what} is not refreshed, as its cache file can't be written: {}", problem.why);
             self.log(LogLevel::Warn, None, message);
-        }
-    }
-
-    /// Whether the newest token is in its file, and if not, why; said once.
-    fn note_unsaved(&mut self, key: &NodeKey, unsaved: Option<String>, now: Now) {
-        let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) else { return };
-        let said = state.unsaved.take().map(|(why, _)| why);
-        if let Some(why) = unsaved {
-            state.unsaved = Some((why.clone(), now.boot + SAVE_AGAIN));
-            let (what, file) = (state.session.described(), described(&state.session.cache_file()));
-            if said.as_ref() != Some(&why) {
-                let message = format!("the new token of {what} can't be written into {file}: {why}; it is kept here");
-                self.log(LogLevel::Warn, None, message);
-            }
         }
     }
 
@@ -348,6 +337,8 @@ impl Keeper {
         self.take_token(key, token, true, now);
         if let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) {
             state.told_of_end = None;
+            let file = state.session.cache_file();
+            self.drop_restored_token(&file);
         }
         self.note_unsaved(key, unsaved, now);
         // Whoever signed in may be somebody else: what the one before was refused says nothing of this one.
@@ -383,6 +374,8 @@ impl Keeper {
             // What was never written is in no file.
             if state.unsaved.take().is_none() {
                 state.superseded = before;
+            } else {
+                self.actions.push_back(Action::KeepUnsaved);
             }
             state.view = View::Present;
             state.guessed = guessed;
@@ -407,7 +400,10 @@ impl Keeper {
             return;
         }
         let (what, had) = (state.session.described(), state.token.take().is_some());
-        (state.superseded, state.unsaved, state.alive_at, state.told_of_end) = (None, None, None, None);
+        if state.unsaved.take().is_some() {
+            self.actions.push_back(Action::KeepUnsaved);
+        }
+        (state.superseded, state.alive_at, state.told_of_end) = (None, None, None);
         // Whoever has signed out knows it.
         state.told_of_need = had;
         // What is under way is of the session that was.
@@ -542,29 +538,12 @@ impl Keeper {
         self.flights.insert(ticket, Flight { endpoint, work: Work::Mint(mint) });
     }
 
-    /// The orders for tokens that are in no file yet, for a daemon that ends.
-    pub fn unsaved_tokens(&self, now: Now) -> Vec<RefreshOrder> {
-        let states =
-            self.nodes.values().filter_map(|node| node.session.as_ref()).filter(|state| state.unsaved.is_some());
-        let order = |state: &SessionState| {
-            Some(RefreshOrder {
-                ticket: Ticket(0),
-                session: state.session.clone(),
-                known: state.token.clone()?,
-                superseded: state.superseded.clone(),
-                save: true,
-                is_needed: false,
-                aws_minus_boot: self.clock.aws_minus_boot(now),
-            })
-        };
-        states.filter_map(order).collect()
-    }
-
     /// Ends a session because a person says so.
     pub(super) fn sign_out(&mut self, caller: CallerId, key: &NodeKey, now: Now) {
         let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) else { return };
         state.leaving = true;
         let (session, token) = (state.session.clone(), state.token.clone());
+        self.drop_restored_token(&session.cache_file());
         self.give_up_sign_in(key, now);
         self.forget_session(key);
         let ticket = self.ticket();

@@ -59,6 +59,8 @@ pub(crate) struct Bench {
     pub(crate) cancelled: Vec<Ticket>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) answers: BTreeMap<CallerId, Answer>,
+    /// What was written down of the tokens that are in no file.
+    pub(crate) unsaved: Vec<UnsavedToken>,
     probes: VecDeque<ProbeOrder>,
     looks: VecDeque<CacheFile>,
     calls: Vec<String>,
@@ -113,6 +115,7 @@ impl Bench {
             cancelled: Vec::new(),
             notices: Vec::new(),
             answers: BTreeMap::new(),
+            unsaved: Vec::new(),
             probes: VecDeque::new(),
             looks: VecDeque::new(),
             calls: Vec::new(),
@@ -128,6 +131,8 @@ impl Bench {
         clock.restore(saved, self.now());
         self.keeper = Keeper::new(settings(), self.keeper.memory().clone(), clock, 2);
         self.keeper.restore_minted(sets, true);
+        self.keeper.restore_unsaved(self.unsaved.clone());
+        (self.mints, self.refreshes, self.probes) = Default::default();
         self
     }
 
@@ -165,6 +170,7 @@ impl Bench {
                         assert!(self.answers.insert(caller, answer).is_none(), "one answer for each caller");
                     }
                     Action::RunCodeProgram(_) => panic!("nobody has such a program here"),
+                    Action::KeepUnsaved => self.unsaved = self.keeper.unsaved(),
                     Action::Remember | Action::KeepMinted | Action::Replan | Action::Log(_) => {}
                 }
             }

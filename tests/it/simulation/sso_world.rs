@@ -163,7 +163,7 @@ impl SsoWorld {
                 Action::SignOut(_) | Action::ListRoles(_) | Action::RunCodeProgram(_) | Action::AskNtp(_) => {
                     panic!("nobody wanted that")
                 }
-                Action::Remember | Action::KeepMinted | Action::Replan | Action::Log(_) => {}
+                Action::Remember | Action::KeepMinted | Action::KeepUnsaved | Action::Replan | Action::Log(_) => {}
             }
         }
     }

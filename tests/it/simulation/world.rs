@@ -572,7 +572,7 @@ impl World {
                 Action::Notice(notice) => self.check_told(notice),
                 Action::Answer { caller, answer } => self.check(caller, answer),
                 Action::RunCodeProgram(_) => panic!("nobody has such a program here"),
-                Action::Remember | Action::KeepMinted | Action::Replan | Action::Log(_) => {}
+                Action::Remember | Action::KeepMinted | Action::KeepUnsaved | Action::Replan | Action::Log(_) => {}
                 _ => panic!("there is no session here"),
             }
         }
