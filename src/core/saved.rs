@@ -66,10 +66,8 @@ pub fn decode_minted(text: &str, boot_id: Option<&str>) -> Result<(Vec<MintedSet
 
 /// The tokens that are in no cache file yet, as text that holds secrets.
 pub fn encode_unsaved(tokens: &[UnsavedToken]) -> Zeroizing<String> {
-    let file = UnsavedFile {
-        schema: UNSAVED_SCHEMA.to_owned(),
-        tokens: tokens.iter().map(StoredToken::from).collect(),
-    };
+    let file =
+        UnsavedFile { schema: UNSAVED_SCHEMA.to_owned(), tokens: tokens.iter().map(StoredToken::from).collect() };
     Zeroizing::new(encode(&file))
 }
 

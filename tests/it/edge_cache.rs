@@ -128,3 +128,35 @@ fn a_sign_in_keeps_what_it_could_not_read_and_refuses_what_is_no_file() {
     let said = crate::machine::stderr(&output);
     assert!(!output.status.success() && said.contains("a directory"), "{said}");
 }
+
+#[test]
+fn uninstall_removes_left_overs_and_kept_tokens_from_every_cache_directory_and_leaves_the_tokens() {
+    let machine = Machine::new();
+    let directories = [".aws/sso/cache", ".aws/login/cache", "of-the-shell", "of-the-settings"];
+    for directory in directories {
+        machine.write(&format!("{directory}/a.json"), "{}");
+        for end in ["4711", "4711-aa-bb", "lock", "kept"] {
+            machine.write(&format!("{directory}/a.json.evercred-{end}"), "{}");
+        }
+    }
+    for name in ["run/unsaved.json", "run/unsaved.json.new", "state/unsaved.json", "state/unsaved.json.broken"] {
+        machine.write(name, "{}");
+    }
+    let settings =
+        format!("[environment]\nAWS_LOGIN_CACHE_DIRECTORY = \"{}/of-the-settings\"\n", machine.home().display());
+    machine.write(".config/evercred/evercred.toml", &settings);
+    let mut command = machine.companion();
+    command.env("AWS_LOGIN_CACHE_DIRECTORY", "~/of-the-shell").args(["service", "uninstall"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", crate::machine::stderr(&output));
+    for directory in directories {
+        let entries = std::fs::read_dir(machine.path(directory)).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ["a.json", "a.json.evercred-kept", "a.json.evercred-lock"], "{directory}");
+    }
+    for directory in ["run", "state"] {
+        let entries = std::fs::read_dir(machine.path(directory)).into_iter().flatten();
+        assert_eq!(entries.filter(|entry| entry.as_ref().is_ok()).count(), 0, "{directory}");
+    }
+}

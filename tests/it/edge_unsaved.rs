@@ -35,7 +35,10 @@ fn unsaved_token() -> (Machine, String) {
     std::fs::hard_link(machine.path(&token_file()), machine.path("backup")).unwrap();
     machine.aws.hold_answers_of(None);
     machine.eventually("it is kept", |machine| machine.path(UNSAVED).exists());
-    assert_eq!((machine.read(&token_file()), machine.path(UNSAVED).metadata().unwrap().mode() & 0o777), (before, 0o600));
+    assert_eq!(
+        (machine.read(&token_file()), machine.path(UNSAVED).metadata().unwrap().mode() & 0o777),
+        (before, 0o600)
+    );
     let kept: Value = serde_json::from_str(&machine.read(UNSAVED)).unwrap();
     let kept: Value = serde_json::from_str(kept["tokens"][0]["token"].as_str().unwrap()).unwrap();
     let refresh_token = kept["refreshToken"].as_str().unwrap().to_owned();

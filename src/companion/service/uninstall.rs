@@ -1,5 +1,6 @@
 //! `service uninstall`: takes away what an installation made, and nothing else.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,17 +11,21 @@ use super::install::{RECORD, read_record};
 use super::manager::{Kind, Manager};
 use crate::companion::failure::{ATTENTION, Failure};
 use crate::companion::output;
+use crate::core::location::{CachePaths, PathStyle};
 use crate::core::service::{Record, agent, digest, remove, unit};
 use crate::core::session::{MARK, is_left_over};
+use crate::core::settings::Settings;
 
 /// What a daemon leaves in its state folder.
-const STATE: [&str; 4] = ["memory.json", "clock.json", "minted.json", "lock"];
+const STATE: [&str; 5] = ["memory.json", "clock.json", "minted.json", "unsaved.json", "lock"];
 /// What it leaves in its runtime folder.
-const RUNTIME: [&str; 2] = ["minted.json", "evercred.sock"];
+const RUNTIME: [&str; 3] = ["minted.json", "unsaved.json", "evercred.sock"];
 
 /// `service uninstall`.
 pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode, Failure> {
     let record = read_record(&host.state.join(RECORD));
+    // The settings that name them may go.
+    let caches = cache_directories(host);
     let mut said = Vec::new();
     let manager = match Manager::find(host, kind) {
         Ok(manager) => Some(manager),
@@ -65,21 +70,21 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
         ));
     }
     if runs.is_none() {
-        for name in RUNTIME {
-            remove_file(&host.runtime.join(name), &mut left, &mut said);
+        for file in RUNTIME.into_iter().flat_map(variants) {
+            remove_file(&host.runtime.join(file), &mut left, &mut said);
         }
-    }
-    if runs.is_none() {
-        remove_left_overs(host, &mut left, &mut said);
+        // A token is no state: it goes without --purge too.
+        for file in variants("unsaved.json") {
+            remove_file(&host.state.join(file), &mut left, &mut said);
+        }
+        remove_left_overs(&caches, &mut left, &mut said);
     }
     if purge && runs.is_none() {
         if kind == Kind::Launchd {
             remove_file(&host.home.join(agent::LOG), &mut left, &mut said);
         }
-        for name in STATE {
-            for file in [name.to_owned(), format!("{name}.new"), format!("{name}.broken")] {
-                remove_file(&host.state.join(file), &mut left, &mut said);
-            }
+        for file in STATE.into_iter().flat_map(variants) {
+            remove_file(&host.state.join(file), &mut left, &mut said);
         }
     }
     let _ = std::fs::remove_dir(&host.runtime);
@@ -106,10 +111,27 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
         .fix("see to what is named, then evercred service uninstall"))
 }
 
+/// A file of the daemon's state, one that it was writing, and one that it could not read.
+fn variants(name: &'static str) -> [String; 3] {
+    [name.to_owned(), format!("{name}.new"), format!("{name}.broken")]
+}
+
+/// The cache directories of the daemon: by its settings, by the unit, and by this shell.
+fn cache_directories(host: &Host) -> BTreeSet<PathBuf> {
+    let text = std::fs::read_to_string(&host.settings).unwrap_or_default();
+    let of_settings = Settings::parse(&text).map(|settings| settings.environment).unwrap_or_default();
+    let shell = |name: &str| host.environment.get(name).map(str::to_owned);
+    let service = |name: &str| of_settings.get(name).cloned().or_else(|| shell(name));
+    let usual = |name: &str| (name == "HOME").then(|| host.home.display().to_string());
+    let found = [&shell as &dyn Fn(&str) -> Option<String>, &service, &usual];
+    let found = found.into_iter().filter_map(|variable| CachePaths::resolve(variable, PathStyle::Unix));
+    found.flat_map(|paths| [paths.sso, paths.login]).filter(|path| path.is_absolute()).collect()
+}
+
 /// What a daemon that was killed left beside the cache files: tokens that no program uses.
-fn remove_left_overs(host: &Host, left: &mut Vec<String>, said: &mut Vec<String>) {
-    for directory in [".aws/sso/cache", ".aws/login/cache"] {
-        let entries = std::fs::read_dir(host.home.join(directory)).into_iter().flatten().flatten();
+fn remove_left_overs(caches: &BTreeSet<PathBuf>, left: &mut Vec<String>, said: &mut Vec<String>) {
+    for directory in caches {
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
         for path in entries.map(|entry| entry.path()) {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name.split_once(MARK).is_some_and(|(_, rest)| is_left_over(&format!("{MARK}{rest}"))) {
