@@ -38,7 +38,7 @@ pub struct Fault {
     pub fix: Option<String>,
     /// The server asked not to be asked again before this (`Retry-After`).
     pub retry_after: Option<TimeDelta>,
-    /// The answer says that the request's time was off: the estimate of AWS's time is wrong.
+    /// The answer says that the request's time was off, or its own times contradict each other: AWS's time is in doubt.
     pub skewed: bool,
 }
 

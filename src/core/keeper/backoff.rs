@@ -17,7 +17,7 @@ const SETTLING: TimeDelta = TimeDelta::minutes(2);
 const BURST: TimeDelta = TimeDelta::seconds(30);
 /// So many changes in one streak make retries eager again; a network that only comes and goes makes them no more eager.
 const SETTLINGS: u32 = 2;
-/// After so long without a change, the next one counts as the first.
+/// After so long without a change, the next one counts as the first; so does a failure whose predecessor's retry is so late.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(1);
 /// So many answers that only blame the time are followed by a try at once.
 const SKEWS: u32 = 4;
@@ -33,15 +33,19 @@ const LONGEST_RETRY_AFTER: TimeDelta = TimeDelta::hours(1);
 /// A streak of failures of one node; reset only by a success, or by a change of what failed.
 #[derive(Clone, Debug)]
 pub(super) struct Streak {
+    /// How many of the last ones were of the same class.
     failures: u32,
     /// How many of the last ones said that only the time was wrong.
     skews: u32,
+    /// When the first of this class came.
     since: BootTime,
     last: BootTime,
     class: ErrorClass,
     /// It is another program that failed, on this machine: the user may have unlocked its vault since.
     of_a_program: bool,
     next_try: Option<BootTime>,
+    /// The same as it was when it failed, whoever has asked since.
+    retry_due_at: Option<BootTime>,
     /// The server said: not before this.
     not_before: BootTime,
     /// How many of the tries a person asked for.
@@ -65,9 +69,12 @@ pub(super) struct Changed {
 impl Streak {
     /// The streak after one more failure.
     pub(super) fn after(earlier: Option<&Self>, fault: &Fault, changed: Changed, now: BootTime, rng: &mut Rng) -> Self {
-        let failures = earlier.map_or(0, |streak| streak.failures).saturating_add(1);
+        // A failure of another class is another fault: hours of refusals are no reason to retry a bad answer rarely. Nor is a
+        // failure of days ago, whose retry was long due and needed by nobody.
+        let alike = earlier.filter(|streak| streak.class == fault.class && !streak.is_forgotten(now));
+        let failures = alike.map_or(0, |streak| streak.failures).saturating_add(1);
         let skews = if fault.skewed { earlier.map_or(0, |streak| streak.skews) + 1 } else { 0 };
-        let since = earlier.map_or(now, |streak| streak.since);
+        let since = alike.map_or(now, |streak| streak.since);
         // What fails first soon after a change fails because of it, perhaps.
         let just_now = changed.disturbed_at.filter(|at| now - *at < SETTLING);
         let (changes, changed_last) =
@@ -107,12 +114,18 @@ impl Streak {
             class: fault.class,
             of_a_program: is_of_a_program(fault),
             next_try,
+            retry_due_at: next_try,
             not_before,
             forced: earlier.map_or(0, |streak| streak.forced),
             changes,
             changed_at: changed_last,
             settling,
         }
+    }
+
+    /// Whether its retry was due long ago, and not made as nobody needed it.
+    fn is_forgotten(&self, now: BootTime) -> bool {
+        self.retry_due_at.is_some_and(|at| now - at >= FORGOTTEN)
     }
 
     /// When the next try is due; `None`: not by itself.
@@ -324,6 +337,39 @@ mod tests {
         assert!(fresh.next_try().unwrap() - at(1_000) <= TimeDelta::seconds(30));
         let old = Streak::after(None, &denied, plan(0), at(600_000), &mut rng);
         assert!(old.next_try().unwrap() - at(600_000) >= TimeDelta::hours(1));
+    }
+
+    #[test]
+    fn a_bad_answer_after_hours_of_refusals_is_retried_at_once_and_makes_no_loop() {
+        let denied = fault("x", Some(403), Some("AccessDenied"), None);
+        let bad_answer = fault("x", None, Some("InvalidResponse"), None);
+        for seed in 0..50 {
+            let mut rng = Rng::new(seed);
+            let mut streak = Streak::after(None, &denied, plan(-1_000_000), at(0), &mut rng);
+            for hour in 1..5 {
+                streak = Streak::after(Some(&streak), &denied, plan(-1_000_000), at(hour * 3_700_000), &mut rng);
+            }
+            let now = at(5 * 3_700_000);
+            streak = Streak::after(Some(&streak), &bad_answer, plan(-1_000_000), now, &mut rng);
+            assert!(streak.next_try().unwrap() - now <= TimeDelta::seconds(2), "seed {seed}");
+            // A server that takes turns is called twice an hour.
+            let next = Streak::after(Some(&streak), &denied, plan(-1_000_000), now, &mut rng);
+            assert!(next.next_try().unwrap() - now >= TimeDelta::hours(1), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_failure_long_after_the_last_one_begins_a_new_streak() {
+        let away = fault("x", None, Some("Timeout"), None);
+        let mut rng = Rng::new(1);
+        let mut streak = Streak::after(None, &away, plan(-1_000_000), at(0), &mut rng);
+        for minute in 1..30 {
+            streak = Streak::after(Some(&streak), &away, plan(-1_000_000), at(minute * 60_000), &mut rng);
+        }
+        let soon = Streak::after(Some(&streak), &away, plan(-1_000_000), at(45 * 60_000), &mut rng);
+        assert!(soon.next_try().unwrap() - at(45 * 60_000) >= RARE);
+        let later = Streak::after(Some(&streak), &away, plan(-1_000_000), at(180 * 60_000), &mut rng);
+        assert!(later.next_try().unwrap() - at(180 * 60_000) <= TimeDelta::seconds(2));
     }
 
     #[test]

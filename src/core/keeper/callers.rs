@@ -30,13 +30,15 @@ pub(super) struct Waiting {
     pub(super) mints: u64,
     /// The chain's count of ended calls when it asked.
     pub(super) ended: u64,
+    /// The chain's count of failed calls when it asked.
+    pub(super) failed: u64,
 }
 
 impl Keeper {
     /// Takes in a request. The answer comes with the pump that follows, or later.
     pub(super) fn asked(&mut self, caller: CallerId, profile: String, wants: Wants, now: Now) {
         let mut waiting =
-            Waiting { profile, wants, target: None, again: false, asked_at: now.boot, mints: 0, ended: 0 };
+            Waiting { profile, wants, target: None, again: false, asked_at: now.boot, mints: 0, ended: 0, failed: 0 };
         if let Some(Ok(route)) = self.profiles.get(&waiting.profile) {
             let keys = route.keys.clone();
             let last = keys.last().and_then(|key| self.nodes.get_mut(key));
@@ -59,6 +61,7 @@ impl Keeper {
                 }
                 let Some(node) = self.nodes.get_mut(key) else { continue };
                 waiting.ended += node.ended;
+                waiting.failed += node.failed;
                 for streak in node.failures.streaks() {
                     match wants {
                         Wants::Renewal => streak.forced(now.boot),
@@ -211,12 +214,13 @@ impl Keeper {
             // Its own try is still to come.
             return None;
         }
+        let failed: u64 = nodes().map(|node| node.failed).sum();
         let patient = waiting.wants == Wants::Credentials
             && streak.class() == ErrorClass::Retryable
             && soon
             && (streak.is_skewed()
                 || streak.was_told_when()
-                || ended.saturating_sub(waiting.ended) < FAILURES_WHILE_WAITING);
+                || failed.saturating_sub(waiting.failed) < FAILURES_WHILE_WAITING);
         if patient { None } else { Some(&failure.error) }
     }
 }

@@ -167,6 +167,7 @@ impl Keeper {
             asked_at: now.boot,
             mints: node.mints,
             ended: route.keys.iter().filter_map(|key| Some(self.nodes.get(key)?.ended)).sum(),
+            failed: route.keys.iter().filter_map(|key| Some(self.nodes.get(key)?.failed)).sum(),
         };
         let Some(node) = waiting.target.as_ref().and_then(|key| self.nodes.get_mut(key)) else { return };
         // A code that is on its way is waited for with whoever typed it.

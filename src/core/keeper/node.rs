@@ -47,6 +47,8 @@ pub(super) struct Node {
     pub(super) mints: u64,
     /// How many calls have ended, well or badly.
     pub(super) ended: u64,
+    /// How many calls have failed, those that only led to a renewal of its parent not counted.
+    pub(super) failed: u64,
     /// When this credential, as it is configured now, was first seen.
     pub(super) changed_at: BootTime,
     /// Its minted parent was refused and has been renewed for it once.
@@ -94,6 +96,7 @@ impl Node {
             code: None,
             mints: 0,
             ended: 0,
+            failed: 0,
             changed_at: now,
             retried_parent: false,
         }

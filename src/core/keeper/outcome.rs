@@ -173,7 +173,10 @@ impl Keeper {
             let what = format!("getting credentials for profile \"{profile}\"");
             let code = source.bad_answer_code();
             let why = "the credentials that came had already expired: they were not taken";
-            return Err(crate::core::aws_error::fault(&what, None, Some(code), Some(why)));
+            let mut fault = crate::core::aws_error::fault(&what, None, Some(code), Some(why));
+            // Only the answer's times are wrong, or what is known of the time: it is looked at, and the retry comes at once.
+            fault.skewed = by_aws;
+            return Err(fault);
         }
         if let (Some(end), true) = (&mut held.end, is_old_one) {
             // The program keeps its set until the end: asking it twice as often each time would help nobody.
@@ -308,6 +311,7 @@ impl Keeper {
         }
         let at = self.clock.best(now);
         let Some(node) = self.nodes.get_mut(key) else { return };
+        node.failed += 1;
         let first = node.failures.is_empty();
         // What may pass, and is missed by nobody yet, is no alarm: a network that is away.
         let is_good = node.held.as_ref().is_some_and(|held| held.is_servable(&self.clock, now));
