@@ -32,6 +32,8 @@ pub enum LineKind {
     Section {
         /// The text between the brackets, not trimmed.
         name: Range<usize>,
+        /// It is indented below a property: part of that property's value to some programs.
+        below_value: bool,
     },
     /// `key = value`.
     Property {
@@ -96,12 +98,16 @@ pub enum Fault {
     NotUtf8,
     /// The same, in a section header.
     HeaderNotUtf8,
+    /// The same, in a comment: nothing is lost.
+    CommentNotUtf8,
+    /// `[]`.
+    HeaderEmpty,
 }
 
 impl Fault {
     /// Whether the line may be the header of a section.
     pub fn is_header(self) -> bool {
-        matches!(self, Self::HeaderWithoutEnd | Self::HeaderWithoutStart | Self::HeaderNotUtf8)
+        matches!(self, Self::HeaderWithoutEnd | Self::HeaderWithoutStart | Self::HeaderNotUtf8 | Self::HeaderEmpty)
     }
 }
 
@@ -177,11 +183,12 @@ struct Open {
 impl Context {
     fn classify(&mut self, bytes: &[u8], line: Range<usize>) -> LineKind {
         let Ok(content) = std::str::from_utf8(&bytes[line.clone()]) else {
-            let first = bytes[line].iter().find(|byte| !matches!(byte, b' ' | b'\t'));
-            if first == Some(&b'[') {
-                return self.lost_header(Fault::HeaderNotUtf8);
-            }
-            return LineKind::Broken(if self.in_section { Fault::NotUtf8 } else { Fault::NoSection });
+            return match bytes[line].iter().find(|byte| !matches!(byte, b' ' | b'\t')) {
+                Some(b'[') => self.lost_header(Fault::HeaderNotUtf8),
+                Some(b'#' | b';') => LineKind::Broken(Fault::CommentNotUtf8),
+                _ if self.in_section => LineKind::Broken(Fault::NotUtf8),
+                _ => LineKind::Broken(Fault::NoSection),
+            };
         };
         let text = Text { content, offset: line.start };
         let trimmed = text.trim(0..content.len());
@@ -196,8 +203,12 @@ impl Context {
         let below = self.property.filter(|_| indent > self.indent);
         if shown.starts_with('[') {
             if let Some(name) = header(shown) {
+                if name.is_empty() {
+                    return self.lost_header(Fault::HeaderEmpty);
+                }
                 *self = Self { in_section: true, property: None, indent };
-                return LineKind::Section { name: text.whole(trimmed.start + name.start..trimmed.start + name.end) };
+                let name = text.whole(trimmed.start + name.start..trimmed.start + name.end);
+                return LineKind::Section { name, below_value: below.is_some() };
             }
             if below.is_none() {
                 return self.lost_header(Fault::HeaderWithoutEnd);
@@ -359,7 +370,7 @@ mod tests {
 
     fn name(line: &str) -> String {
         let document = Document::parse(line.as_bytes());
-        let LineKind::Section { name } = &document.lines()[0].kind else { panic!("{line}: no header") };
+        let LineKind::Section { name, .. } = &document.lines()[0].kind else { panic!("{line}: no header") };
         document.slice(name).to_owned()
     }
 

@@ -103,14 +103,44 @@ fn of_config(text: &str) -> Header {
         }
         (Some((prefix, _)), [_, _, ..]) => {
             let name = text.split_once(is_blank).map_or(text, |(_, name)| name.trim_matches(is_blank));
-            let quote = if name.contains('\'') { '"' } else { '\'' };
-            ignored(text, &format!("write a name with blanks in quotes: [{prefix} {quote}{name}{quote}]"))
+            ignored(text, &format!("write a name with blanks in quotes: [{prefix} {}]", in_quotes(name)))
         }
         // Sections of the AWS CLI itself.
         (None, [word]) if ["plugins", "preview"].contains(&word.text.as_str()) => Header::Ignored(None),
-        (_, [_] | []) => ignored(text, &format!("in the config file a profile is written [profile {text}]")),
-        (None, [prefix, ..]) => ignored(text, &format!("no program knows sections of the kind \"{}\"", prefix.text)),
+        (_, [word]) => ignored(text, &of_one_word(&word.text, word.quoted)),
+        (_, []) => ignored(text, "it has no name"),
+        (None, [prefix, ..]) => {
+            let meant = KINDS.into_iter().find(|kind| prefix.text.to_lowercase().replace('_', "-") == *kind);
+            let meant = meant.map(|kind| format!(": write \"{kind}\"")).unwrap_or_default();
+            ignored(text, &format!("no program knows sections of the kind \"{}\"{meant}", prefix.text))
+        }
     }
+}
+
+const KINDS: [&str; 3] = ["profile", "sso-session", "services"];
+
+/// Why a header of the config file with a single word is ignored.
+fn of_one_word(word: &str, is_quoted: bool) -> String {
+    if KINDS.contains(&word) {
+        return format!("the name is missing: [{word} NAME]");
+    }
+    if word.eq_ignore_ascii_case("default") {
+        return "the default profile is written [default]".to_owned();
+    }
+    match word.split_once(is_blank) {
+        Some((kind, name)) if KINDS.contains(&kind) => {
+            format!("the quotes belong around the name alone: [{kind} {}]", in_quotes(name.trim_matches(is_blank)))
+        }
+        _ if is_quoted => format!("in the config file a profile is written [profile {}]", in_quotes(word)),
+        _ => format!("in the config file a profile is written [profile {word}]"),
+    }
+}
+
+/// A name as a header has it: in quotes where it needs them.
+fn in_quotes(name: &str) -> String {
+    let quote = if name.contains('\'') { '"' } else { '\'' };
+    let is_plain = !name.is_empty() && !name.contains(|c: char| is_blank(c) || "'\"\\!".contains(c));
+    if is_plain { name.to_owned() } else { format!("{quote}{name}{quote}") }
 }
 
 fn of_credentials(text: &str) -> Header {
@@ -122,12 +152,12 @@ fn of_credentials(text: &str) -> Header {
             // As botocore reads it: with its quotes.
             _ if words(text).is_some_and(|words| words.len() == 1) => Header::Section(Kind::Profile, text.to_owned()),
             _ => {
-                let quote = if text.contains('\'') { '"' } else { '\'' };
+                let name = in_quotes(text);
                 ignored(
                     text,
                     &format!(
                         "a name in the credentials file has no blanks. boto3 and the AWS CLI alone read it; for other programs \
-                         rename it, or move the settings to [profile {quote}{text}{quote}] in the config file"
+                         rename it, or move the settings to [profile {name}] in the config file"
                     ),
                 )
             }
@@ -135,6 +165,7 @@ fn of_credentials(text: &str) -> Header {
     }
     match text {
         "" => ignored(text, "the name is empty"),
+        "DEFAULT" => Header::Defaults,
         _ => Header::Section(Kind::Profile, text.to_owned()),
     }
 }
@@ -167,6 +198,25 @@ mod tests {
         assert_eq!(of("sso-session 'My Corp Ltd'"), Some((Kind::SsoSession, "My Corp Ltd".to_owned())));
         for text in ["profile o'brien", "profile in valid", "profile ''", "profile foo!bar", "x", ""] {
             assert_eq!(of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_ignored_is_shown_as_it_is_to_be_written() {
+        for (text, wanted) in [
+            ("dev", "[profile dev]"),
+            ("profile", "[profile NAME]"),
+            ("services", "[services NAME]"),
+            ("Default", "[default]"),
+            ("\"profile dev\"", "[profile dev]"),
+            ("'sso-session My Corp'", "[sso-session 'My Corp']"),
+            ("'my dev'", "[profile 'my dev']"),
+            ("Profile dev", "\"profile\""),
+            ("sso_session corp", "\"sso-session\""),
+            ("profile a b", "[profile 'a b']"),
+        ] {
+            let Header::Ignored(Some(why)) = header(SourceFile::Config, text) else { panic!("{text}") };
+            assert!(why.contains(wanted), "{text}: {why}");
         }
     }
 

@@ -58,7 +58,7 @@ impl FileSections {
         };
         let prefixed_default = file == SourceFile::Config
             && document.lines().iter().any(|line| match &line.kind {
-                LineKind::Section { name } => is_prefixed_default(document.slice(name)),
+                LineKind::Section { name, .. } => is_prefixed_default(document.slice(name)),
                 _ => false,
             });
         let mut reader = Reader {
@@ -79,7 +79,16 @@ impl FileSections {
             let origin = reader.origin(index);
             match &line.kind {
                 LineKind::Blank | LineKind::Comment => {}
-                LineKind::Section { name } => reader.section(document.slice(name), prefixed_default, origin),
+                LineKind::Section { name, below_value } => {
+                    let name = document.slice(name);
+                    if *below_value {
+                        let message = format!(
+                            "[{name}] is indented: boto3 and the AWS CLI take it for a part of the value above it"
+                        );
+                        reader.warn(origin, message);
+                    }
+                    reader.section(name, prefixed_default, origin);
+                }
                 LineKind::Property { key, value, written } => {
                     reader.property(document.slice(key), document.slice(value), *written, origin);
                 }
@@ -239,7 +248,10 @@ impl Reader {
     fn broken(&mut self, fault: Fault, origin: Origin) {
         let (lost, refused_by) = match (fault, &self.current) {
             (Fault::NoSection, _) => (Lost::Sections, RefusedBy::Both),
+            (Fault::CommentNotUtf8, _) => (Lost::Nothing, RefusedBy::Botocore),
             (Fault::HeaderNotUtf8, _) => (Lost::Sections, RefusedBy::Botocore),
+            // A section without a name is nobody's.
+            (Fault::HeaderEmpty, _) => (Lost::Nothing, RefusedBy::Botocore),
             (fault, _) if fault.is_header() => (Lost::Sections, RefusedBy::Both),
             (Fault::NestedNoName | Fault::NoEqualsButColon, Place::Section(kind, name)) => {
                 (Lost::Line(*kind, name.clone()), RefusedBy::Specification)
@@ -307,6 +319,10 @@ impl Fault {
             Self::HeaderNotUtf8 => {
                 "this section header is not UTF-8 text, and the lines below it are ignored: save the file as UTF-8"
             }
+            Self::CommentNotUtf8 => {
+                "this comment is not UTF-8 text: boto3 and the AWS CLI refuse the whole file; save the file as UTF-8"
+            }
+            Self::HeaderEmpty => "this section header has no name, and the lines below it are ignored",
         }
     }
 
@@ -322,7 +338,7 @@ impl Fault {
             Self::LooseContinuation => "Expected a property definition, found continuation",
             Self::NestedNoEquals => "Expected an '=' sign defining a sub-property",
             Self::NestedNoName => "Sub-property did not have a name",
-            Self::NotUtf8 | Self::HeaderNotUtf8 => "",
+            Self::NotUtf8 | Self::HeaderNotUtf8 | Self::CommentNotUtf8 | Self::HeaderEmpty => "",
         }
     }
 }
@@ -400,7 +416,36 @@ mod tests {
         let profiles = load(Some("[DEFAULT]\nregion = x\n[profile a]\n[profile b]\nregion = y\n"), None);
         assert_eq!(profiles.profiles["a"].settings["region"].origin.line, 2);
         assert_eq!(profiles.profiles["b"].settings["region"].text, "y");
-        assert!(load(None, Some("[DEFAULT]\nregion = x\n")).profiles.contains_key("DEFAULT"));
+    }
+
+    #[test]
+    fn in_the_credentials_file_the_section_default_in_capitals_is_a_profile_too() {
+        let profiles = load(None, Some("[a]\nregion = y\n[DEFAULT]\nregion = x\noutput = z\n"));
+        let text = |profile: &str, key: &str| profiles.profiles[profile].settings[key].text.clone();
+        assert_eq!((text("DEFAULT", "region"), text("DEFAULT", "output")), ("x".to_owned(), "z".to_owned()));
+        assert_eq!((text("a", "region"), text("a", "output")), ("y".to_owned(), "z".to_owned()));
+    }
+
+    #[test]
+    fn a_comment_that_is_no_text_costs_nothing() {
+        let bytes = b"# \xe9\n[a]\n  ; \xe9\nregion = x\n";
+        let read = FileSections::read(SourceFile::Credentials, bytes);
+        let problems: Vec<_> = read.problems.iter().map(|problem| (problem.origin.line, problem.fatal)).collect();
+        assert_eq!(problems, [(1, true), (3, true)]);
+        assert!(read.problems.iter().all(|problem| problem.lost == Lost::Nothing));
+        assert_eq!(read.sections[&(SectionKind::Profile, "a".to_owned())].settings["region"].text, "x");
+    }
+
+    #[test]
+    fn a_header_without_a_name_and_one_below_a_value_are_reported() {
+        for file in [SourceFile::Config, SourceFile::Credentials] {
+            let read = FileSections::read(file, b"[]\nregion = x\n[default]\nregion = y\n");
+            let problem = &read.problems[0];
+            assert!((problem.origin.line, problem.fatal, &problem.lost) == (1, true, &Lost::Nothing), "{problem:?}");
+        }
+        let read = FileSections::read(SourceFile::Config, b"[profile a]\nregion = x\n  [profile b]\nregion = y\n");
+        assert!(read.problems.iter().any(|problem| problem.origin.line == 3 && !problem.fatal));
+        assert_eq!(read.sections.len(), 2);
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn duplicated(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findin
     let mut section = "";
     for (at, line) in document.lines().iter().enumerate() {
         match &line.kind {
-            LineKind::Section { name } => {
+            LineKind::Section { name, .. } => {
                 section = document.slice(name);
                 settings.clear();
                 match sections.iter().find(|(other, _)| *other == section) {
