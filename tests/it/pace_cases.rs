@@ -37,7 +37,7 @@ fn a_program_whose_credentials_live_for_moments_is_not_run_in_a_loop() {
                 bench.ask("vault", Wants::Credentials);
                 let runs = runs(&mut bench);
                 let case = format!("{life} ms, {renew:?}, time known: {is_time_known}: {runs:?}");
-                assert!(runs[0] < 40, "{case}");
+                assert!(runs[0] < 60, "{case}");
                 let most = if is_time_known { most } else { 75 };
                 assert!(runs[1..].iter().all(|runs| *runs <= most), "{case}");
             }
@@ -57,7 +57,7 @@ fn a_source_whose_credentials_are_over_before_they_sign_is_not_called_in_a_loop(
             bench.run(MINUTE, &mut |_| None);
             bench.ask("dev", Wants::Credentials);
             let runs = runs(&mut bench);
-            assert!(runs[0] < 40 && runs[1..].iter().all(|runs| *runs <= 75), "{life} ms: {runs:?}");
+            assert!(runs[0] < 60 && runs[1..].iter().all(|runs| *runs <= 75), "{life} ms: {runs:?}");
         }
     }
 }
@@ -88,5 +88,5 @@ fn callers_that_ask_in_a_loop_run_a_program_once_a_second() {
             None
         });
     }
-    assert!(runs <= 10 + 60, "{runs}");
+    assert!(runs <= 75, "{runs}");
 }

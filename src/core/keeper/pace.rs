@@ -5,8 +5,9 @@ use chrono::TimeDelta;
 
 use crate::core::time::BootTime;
 
-/// Ahead of time: ten at once, then one a minute. AWS's shortest credentials live for fifteen minutes.
-const AHEAD: Limit = Limit { interval: TimeDelta::minutes(1), burst: 10 };
+/// Ahead of time: thirty at once, then one a minute. AWS's shortest credentials live for fifteen minutes; those of an emulator
+/// that live for seconds are renewed ahead of time for as long as a test takes.
+const AHEAD: Limit = Limit { interval: TimeDelta::minutes(1), burst: 30 };
 /// For a caller: ten at once, then one a second.
 const ASKED: Limit = Limit { interval: TimeDelta::seconds(1), burst: 10 };
 /// Failures: as many as there are in the ten eager minutes of several outages, then twelve an hour.
@@ -83,8 +84,8 @@ mod tests {
     }
 
     #[test]
-    fn ten_at_once_and_then_one_a_minute_or_for_a_caller_one_a_second() {
-        assert_eq!(calls(3_600, false, |_| false), 10 + 59);
+    fn thirty_at_once_and_then_one_a_minute_or_for_a_caller_ten_and_then_one_a_second() {
+        assert_eq!(calls(3_600, false, |_| false), 30 + 59);
         assert_eq!(calls(60, true, |_| false), 10 + 59);
     }
 
