@@ -13,7 +13,7 @@ use crate::core::aws_error::{self, Fault};
 use crate::core::clock::{Sample, Trust};
 use crate::core::http_date;
 use crate::core::plan::{Endpoint, Service};
-use crate::core::url_host;
+use crate::core::url_host::{self, Host};
 
 /// One call: where it goes, and what is said when it fails.
 pub(super) struct Call<'a> {
@@ -42,8 +42,10 @@ impl<'a> Call<'a> {
             .await
             .map_err(|why| aws_error::fault(what, None, Some("Tls"), Some(&why)))?;
         // Whoever answers plain http may be anybody, unless a person said that this endpoint is to be AWS.
+        let is_aws = endpoint.url.is_none() || url_host::target(&url).whose() == Host::Aws;
         let trust = match (https, endpoint.url.is_some()) {
-            (true, _) => Trust::Authenticated,
+            (true, _) if is_aws => Trust::Authenticated,
+            (true, _) => Trust::ConfiguredTls,
             (false, true) => Trust::Configured,
             (false, false) => Trust::Unauthenticated,
         };

@@ -4,8 +4,13 @@
 //! verifier takes. So the bundle is taken apart here: what the verifier would choke on is left out, the rest is put
 //! together again. The conditions are those of `webpki::anchor_from_trusted_cert`, a little stricter.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use super::file;
 
@@ -13,6 +18,18 @@ use super::file;
 const LIMIT: u64 = 16 * 1024 * 1024;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
+/// OpenSSL, and so botocore, reads a certificate by each of these names. A trusted one is followed by what it is trusted for.
+const NAMES: [&str; 3] = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
+
+/// Which version of a file was read: what every way of writing it changes. `None` where it can't be looked at.
+pub(super) type Version = Option<(u64, u64, u64, i64, i64, i64, i64)>;
+
+/// The version of a bundle as it is now.
+pub(super) fn version(path: &Path) -> Version {
+    let seen = fs::metadata(path).ok()?;
+    let (changed, modified) = ((seen.ctime(), seen.ctime_nsec()), (seen.mtime(), seen.mtime_nsec()));
+    Some((seen.dev(), seen.ino(), seen.len(), modified.0, modified.1, changed.0, changed.1))
+}
 
 /// The usable certificates of a bundle, as PEM, and how many there were that can't be used.
 ///
@@ -30,15 +47,24 @@ pub(super) fn read(path: &Path) -> io::Result<(Vec<u8>, usize)> {
 
 fn usable(text: &str) -> (String, usize) {
     let (mut pem, mut unusable) = (String::new(), 0);
-    for section in text.split(BEGIN).skip(1) {
-        let body: Option<String> =
-            section.split_once(END).map(|(body, _)| body.chars().filter(|c| !c.is_whitespace()).collect());
-        match body.filter(|body| base64(body).is_some_and(|der| is_anchor(&der))) {
-            Some(body) => pem.extend([BEGIN, "\n", &body, "\n", END, "\n"]),
+    for section in text.split("-----BEGIN ").skip(1) {
+        let Some((name, rest)) = section.split_once("-----").filter(|(name, _)| NAMES.contains(name)) else { continue };
+        let body: Option<String> = rest
+            .split_once(&format!("-----END {name}-----"))
+            .map(|(body, _)| body.chars().filter(|c| !c.is_whitespace()).collect());
+        match body.and_then(|body| base64(&body)).as_deref().and_then(first_value).filter(|der| is_anchor(der)) {
+            Some(der) => pem.extend([BEGIN, "\n", &STANDARD.encode(der), "\n", END, "\n"]),
             None => unusable += 1,
         }
     }
     (pem, unusable)
+}
+
+/// The certificate itself, without what may follow it in a trusted one.
+fn first_value(der: &[u8]) -> Option<&[u8]> {
+    let mut rest = Der(der);
+    rest.value(SEQUENCE)?;
+    der.get(..der.len() - rest.0.len())
 }
 
 fn base64(text: &str) -> Option<Vec<u8>> {
@@ -190,6 +216,24 @@ mod tests {
     }
 
     #[test]
+    fn certificates_are_read_by_each_of_openssls_names_and_other_things_are_passed_over() {
+        let named = |name: &str, body: &str| format!("-----BEGIN {name}-----\n{body}\n-----END {name}-----\n");
+        let mut trusted = base64(CERTIFICATE).unwrap();
+        trusted.extend([0x30, 0x0C, 0x30, 0x0A, 6, 8, 0x2B, 6, 1, 5, 5, 7, 3, 1]);
+        for text in [
+            named("X509 CERTIFICATE", CERTIFICATE),
+            named("TRUSTED CERTIFICATE", &STANDARD.encode(&trusted)),
+            named("CERTIFICATE", CERTIFICATE).replace('\n', "\r\n"),
+            format!("{}trailing garbage \u{1A}", named("CERTIFICATE", CERTIFICATE)),
+            [named("PRIVATE KEY", "AAAA"), named("CERTIFICATE", CERTIFICATE), named("X509 CRL", "AAAA")].concat(),
+        ] {
+            let (kept, unusable) = usable(&text);
+            assert_eq!((kept.matches(BEGIN).count(), unusable), (1, 0), "{text}");
+            assert!(kept.contains(CERTIFICATE), "{text}");
+        }
+    }
+
+    #[test]
     fn a_certificate_that_lost_or_changed_a_structural_byte_is_left_out() {
         let der = base64(CERTIFICATE).unwrap();
         for length in 0..der.len() {
@@ -197,6 +241,7 @@ mod tests {
         }
         let mut longer = der.clone();
         longer.push(0);
+        assert_eq!(first_value(&longer), Some(&der[..]));
         assert!(!is_anchor(&longer));
         // The outer and inner SEQUENCE, the version.
         for at in [0, 1, 4, 8, 12] {

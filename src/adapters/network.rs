@@ -86,7 +86,7 @@ struct Way {
 /// needs none.
 pub(super) struct Network {
     route: Route,
-    connectors: Mutex<HashMap<Way, SharedHttpConnector>>,
+    connectors: Mutex<HashMap<Way, (ca_bundle::Version, SharedHttpConnector)>>,
 }
 
 impl Network {
@@ -104,20 +104,25 @@ impl Network {
         let https = target(url).scheme == "https";
         let way =
             Way { https, proxied: self.is_proxied(url), ca_bundle: ca_bundle.filter(|_| https).map(PathBuf::from) };
-        if let Some(made) = self.connectors.lock().unwrap_or_else(PoisonError::into_inner).get(&way) {
-            return Ok(made.clone());
-        }
+        let known = self.connectors.lock().unwrap_or_else(PoisonError::into_inner).get(&way).cloned();
         let (route, wanted) = (self.route.clone(), way.clone());
-        // Root certificates and the bundle are files: not on the loop.
-        let made = match tokio::task::spawn_blocking(move || build(&route, &wanted)).await {
+        // Root certificates and the bundle are files: not on the loop. A bundle that has changed since is read again.
+        let prepared = tokio::task::spawn_blocking(move || {
+            let version = bundle(&route, &wanted).and_then(|(path, _)| ca_bundle::version(path));
+            match known.filter(|(of, _)| *of == version) {
+                Some((_, made)) => Ok((version, made)),
+                None => build(&route, &wanted).map(|made| (version, made)),
+            }
+        });
+        let (version, made) = match prepared.await {
             Ok(built) => built?,
             Err(error) => return Err(format!("the HTTP client could not be made: {error}")),
         };
         let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        if connectors.len() >= MOST_CONNECTORS {
+        if connectors.len() >= MOST_CONNECTORS && !connectors.contains_key(&way) {
             connectors.clear();
         }
-        connectors.insert(way, made.clone());
+        connectors.insert(way, (version, made.clone()));
         Ok(made)
     }
 
@@ -136,10 +141,15 @@ impl Network {
     }
 }
 
-fn build(route: &Route, way: &Way) -> Result<SharedHttpConnector, String> {
-    // As in botocore: the variable comes first, and the bundle stands in place of the system's certificates.
+/// The bundle that counts, and who names it. As in botocore: the variable comes first.
+fn bundle<'a>(route: &'a Route, way: &'a Way) -> Option<(&'a PathBuf, &'static str)> {
     let of_variable = route.ca_bundle.as_ref().map(|path| (path, "AWS_CA_BUNDLE"));
-    let trust = match of_variable.or(way.ca_bundle.as_ref().map(|path| (path, "the profile's ca_bundle"))) {
+    of_variable.or(way.ca_bundle.as_ref().map(|path| (path, "the profile's ca_bundle"))).filter(|_| way.https)
+}
+
+fn build(route: &Route, way: &Way) -> Result<SharedHttpConnector, String> {
+    // As in botocore, the bundle is used in place of the system's certificates.
+    let trust = match bundle(route, way) {
         _ if !way.https => TrustStore::empty(),
         None => TrustStore::default(),
         Some((path, named)) => {

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::core::clock::{Clock, Grade, LIMITS, Reading, Sample};
+use crate::core::clock::{Clock, Grade, LIMITS, Reading, Sample, Trust};
 use crate::core::keeper::{Keeper, NtpHeard, foretell};
 use crate::core::ntp::NtpAnswer;
 use crate::core::plan::Endpoint;
@@ -82,6 +82,7 @@ fn aws(keeper: &Keeper, now: Now) -> Value {
         "said": said,
         "offset_seconds": clock.is_known().then(|| seconds(offset)),
         "uncertainty_seconds": clock.is_known().then(|| seconds(uncertainty)),
+        "rank": clock.rank().map(Trust::name),
         "believed": clock.is_known(),
         "why": (!clock.is_known()).then(|| keeper.why_no_look().unwrap_or("it has not been heard")),
         "at": clock.heard_at().map(|at| as_of(clock, at, now).to_rfc3339()),
@@ -91,9 +92,10 @@ fn aws(keeper: &Keeper, now: Now) -> Value {
 /// What an endpoint said that is not believed.
 fn outranked(endpoint: &Endpoint, sample: Sample, clock: &Clock, now: Now) -> Value {
     let (offset, uncertainty) = clock.by_sample(sample, now);
-    let why = match clock.rank() > Some(sample.trust) {
-        true => "AWS's time, which was heard over TLS, contradicts it",
-        false => "another endpoint contradicts it, which was heard first",
+    let why = match clock.rank().filter(|rank| *rank > sample.trust) {
+        Some(Trust::Authenticated) => "AWS's time, which was heard over TLS, contradicts it",
+        Some(_) => "an endpoint that was heard over TLS contradicts it",
+        None => "another endpoint contradicts it, which was heard first",
     };
     json!({
         "name": endpoint.url.as_deref().unwrap_or(&endpoint.region),
@@ -101,6 +103,7 @@ fn outranked(endpoint: &Endpoint, sample: Sample, clock: &Clock, now: Now) -> Va
         "said": AWS_SAID,
         "offset_seconds": seconds(offset),
         "uncertainty_seconds": seconds(uncertainty),
+        "rank": sample.trust.name(),
         "believed": false,
         "why": why,
         "at": as_of(clock, sample.received, now).to_rfc3339(),

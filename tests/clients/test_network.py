@@ -1,5 +1,6 @@
 """The way to AWS: TLS with a CA of one's own, and a proxy that only tunnels."""
 
+import base64
 import contextlib
 import datetime
 import pathlib
@@ -9,11 +10,12 @@ import ssl
 import threading
 import urllib.parse
 
+import botocore.httpsession
 import botocore.utils
 import pytest
 import trustme
 
-from conftest import role
+from conftest import eventually, role
 
 
 @contextlib.contextmanager
@@ -71,8 +73,8 @@ def tls_front(aws, authority, **given):
 
 
 @contextlib.contextmanager
-def tunnelling_proxy(asked):
-    """A proxy that knows CONNECT alone; notes what it was asked for."""
+def tunnelling_proxy(asked, logins=None):
+    """A proxy that knows CONNECT alone; notes what it was asked for, and by which login."""
 
     def serve(stream):
         request = b""
@@ -80,6 +82,9 @@ def tunnelling_proxy(asked):
             request += stream.recv(4096)
         method, target, _ = request.split(b"\r\n")[0].decode().split()
         asked.append((method, target))
+        if logins is not None:
+            headers = dict(line.split(": ", 1) for line in request.decode().split("\r\n")[1:] if line)
+            logins.append({name.lower(): value for name, value in headers.items()}.get("proxy-authorization"))
         host, port = target.rsplit(":", 1)
         with socket.create_connection((host, int(port))) as upstream:
             stream.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -193,3 +198,158 @@ def test_a_certificate_that_is_not_accepted_is_told_from_other_faults(aws, machi
         assert answer.returncode == 1
         assert "localhost" in answer.stderr and says in answer.stderr, answer.stderr
         assert role("App") not in str(aws.tell("calls"))
+
+
+PROXY_LOGINS = [
+    "http://user:secret@",
+    "user:secret@",
+    "//user:secret@",
+    "http://user:p%40ss%2Fw%3Ard@",
+    "http://user:with+plus@",
+    "http://user:100%25@",
+    "http://user:a:b:c@",
+    "http://user%40corp.example:secret@",
+    "http://DOMAIN%5Cuser:secret@",
+    "http://user:%20blank%20@",
+    "http://user:50%@",
+    "http://user:%zz@",
+    "http://",
+]
+
+
+@contextlib.contextmanager
+def logins_sent(aws, machine, ca, login):
+    """Asks through a proxy with a login; gives its URL, that of AWS, and the logins that the proxy was sent."""
+    asked, logins = [], []
+    with tls_front(aws, ca) as url, tunnelling_proxy(asked, logins) as proxy:
+        machine.endpoint = url
+        proxy = login + proxy.removeprefix("http://")
+        machine.start(AWS_CA_BUNDLE=str(machine.home / "ca.pem"), HTTPS_PROXY=proxy)
+        answer = machine.evercred("credential-process", "app")
+        assert answer.returncode == 0, answer.stderr
+        yield proxy, url, set(logins)
+
+
+@pytest.mark.parametrize("login", PROXY_LOGINS)
+def test_a_proxy_gets_the_login_that_botocore_sends(aws, machine, ca, login):
+    with logins_sent(aws, machine, ca, login) as (proxy, url, logins):
+        by_botocore = botocore.httpsession.ProxyConfiguration({"https": proxy})
+        headers = by_botocore.proxy_headers_for(by_botocore.proxy_url_for(url))
+        assert logins == {headers.get("Proxy-Authorization")}
+        log = (machine.home / "log").read_text()
+        assert "secret" not in log and "p%40ss" not in log
+
+
+# botocore sends nothing where either half is missing, and fails on letters outside ASCII.
+@pytest.mark.parametrize(
+    ("login", "sent"),
+    [(":secret@", ":secret"), ("user@", "user:"), ("user:@", "user:"), ("us%C3%A9r:p%C3%A4ss@", "usér:päss")],
+)
+def test_a_proxy_gets_the_logins_that_botocore_can_not_send(aws, machine, ca, login, sent):
+    with logins_sent(aws, machine, ca, f"http://{login}") as (_, _, logins):
+        assert logins == {"Basic " + base64.b64encode(sent.encode()).decode()}
+
+
+VARIABLES = [
+    {"HTTPS_PROXY": "here"},
+    {"https_proxy": "here"},
+    {"HTTPS_PROXY": "nowhere", "https_proxy": "here"},
+    {"HTTPS_PROXY": "nowhere", "https_proxy": ""},
+    {"HTTP_PROXY": "nowhere"},
+    {"http_proxy": "nowhere"},
+    {"HTTPS_PROXY": "nowhere", "NO_PROXY": "localhost"},
+    {"HTTPS_PROXY": "nowhere", "no_proxy": "localhost"},
+    {"HTTPS_PROXY": "here", "NO_PROXY": "localhost", "no_proxy": "a.example"},
+]
+
+
+@pytest.mark.parametrize("variables", VARIABLES)
+def test_the_proxy_variables_count_as_for_botocore(aws, machine, ca, monkeypatch, variables):
+    asked = []
+    with tls_front(aws, ca) as url, tunnelling_proxy(asked) as proxy:
+        places = {"here": proxy, "nowhere": "http://127.0.0.1:9"}
+        variables = {name: places.get(value, value) for name, value in variables.items()}
+        for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.lower(), raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        expected = botocore.utils.get_environ_proxies(url).get("https") or None
+        machine.endpoint = url
+        machine.start(AWS_CA_BUNDLE=str(machine.home / "ca.pem"), **variables)
+        answer = machine.evercred("credential-process", "app")
+        assert answer.returncode == 0, answer.stderr
+        assert expected == (proxy if asked else None)
+
+
+def test_a_ca_bundle_that_changes_is_read_again(aws, machine, ca):
+    with tls_front(aws, ca) as url:
+        machine.endpoint = url
+        bundle = machine.home / "bundle.pem"
+        trustme.CA().cert_pem.write_to_path(bundle)
+        machine.start(AWS_CA_BUNDLE=str(bundle))
+        answer = machine.evercred("credential-process", "app")
+        assert answer.returncode == 1 and "certificate" in answer.stderr, answer.stderr
+        ca.cert_pem.write_to_path(bundle)
+        eventually("the right one is used", lambda: machine.evercred("renew", "app").returncode == 0)
+        # The other way round: who may sign no more is not trusted any more.
+        other = machine.home / "other.pem"
+        trustme.CA().cert_pem.write_to_path(other)
+        other.rename(bundle)
+        answer = machine.evercred("renew", "app")
+        assert answer.returncode == 1 and "certificate" in answer.stderr, answer.stderr
+        # Cached credentials stay in use.
+        assert machine.evercred("credential-process", "app").returncode == 0
+
+
+BROKEN_BUNDLES = {
+    "missing": None,
+    "empty": b"",
+    "no-certificate": b"hello\n",
+    "half-a-certificate": b"-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIU\n",
+    "key-only": b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+    "der": b"\x30\x82\x01\x02\x00\xff",
+    "directory": "directory",
+}
+
+
+@pytest.mark.parametrize("by", ["variable", "profile"])
+@pytest.mark.parametrize("name", BROKEN_BUNDLES)
+def test_a_bundle_that_can_not_be_used_is_named_by_every_command(aws, machine, ca, name, by):
+    with tls_front(aws, ca) as url:
+        machine.endpoint = url
+        bundle, content = machine.home / "bundle.pem", BROKEN_BUNDLES[name]
+        if content == "directory":
+            bundle.mkdir()
+        elif content is not None:
+            bundle.write_bytes(content)
+        if by == "profile":
+            config = machine.home / ".aws/config"
+            config.write_text(config.read_text().replace("region = ", f"ca_bundle = {bundle}\nregion = ", 1).replace("source_profile = base", f"source_profile = base\nca_bundle = {bundle}"))
+            machine.start()
+        else:
+            machine.start(AWS_CA_BUNDLE=str(bundle))
+        for command in (["credential-process", "app"], ["renew", "app"], ["env", "app", "--static"]):
+            answer = machine.evercred(*command)
+            assert answer.returncode == 1 and str(bundle) in answer.stderr, (command, answer.stderr)
+            assert ("ca_bundle" if by == "profile" else "AWS_CA_BUNDLE") in answer.stderr, answer.stderr
+        assert role("App") not in str(aws.tell("calls"))
+
+
+@pytest.mark.parametrize("form", ["crlf", "trailing-garbage", "text-before", "key-beside", "two-authorities"])
+def test_a_bundle_that_openssl_takes_is_taken(aws, machine, ca, form):
+    with tls_front(aws, ca) as url:
+        machine.endpoint = url
+        pem = (machine.home / "ca.pem").read_bytes()
+        other = trustme.CA().cert_pem.bytes()
+        bundle = machine.home / "bundle.pem"
+        bundle.write_bytes({
+            "crlf": pem.replace(b"\n", b"\r\n"),
+            "trailing-garbage": pem + b"\n# end \xff\n\x1a",
+            "text-before": b"Subject: CN=corp\n" + pem,
+            "key-beside": b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n" + pem,
+            "two-authorities": other + pem,
+        }[form])
+        machine.start(AWS_CA_BUNDLE=str(bundle))
+        answer = machine.evercred("credential-process", "app")
+        assert answer.returncode == 0, answer.stderr

@@ -71,7 +71,12 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let trust = prop_oneof![Just(Trust::Authenticated), Just(Trust::Configured), Just(Trust::Unauthenticated)];
+    let trust = prop_oneof![
+        Just(Trust::Authenticated),
+        Just(Trust::ConfiguredTls),
+        Just(Trust::Configured),
+        Just(Trust::Unauthenticated)
+    ];
     prop_oneof![
         prop_oneof![0i64..10_000, 0i64..100_000_000, Just(i64::MAX / 4)].prop_map(Step::Pass),
         time().prop_map(Step::SetWall),

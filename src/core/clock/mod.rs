@@ -9,7 +9,7 @@
 //! better guess than the wall clock while AWS was not heard. It judges no expiry.
 //!
 //! Answers have ranks. One of a lower rank never moves what was heard from a higher one, and one of a higher rank replaces it:
-//! an emulator on plain http is believed until AWS was heard over TLS, and not against it.
+//! an emulator on plain http is believed until another endpoint was heard over TLS, that one until AWS was, and not against it.
 //!
 //! The boot-time clock is a hypothesis too: a paused virtual machine stops it. So answers vote within one epoch only. One
 //! that contradicts the estimate is confirmed by a second, at once, and then begins a new epoch.

@@ -31,8 +31,22 @@ pub enum Trust {
     Unauthenticated,
     /// Plain http from an endpoint that the user configured, an emulator say. Believed while nothing better was heard.
     Configured,
-    /// Over TLS from AWS, or from an endpoint that the user configured in its place.
+    /// Over TLS from another endpoint that the user configured in AWS's place. Its clock need not be AWS's.
+    ConfiguredTls,
+    /// Over TLS from AWS.
     Authenticated,
+}
+
+impl Trust {
+    /// What the sources of the clock document call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Configured => "http-endpoint",
+            Self::ConfiguredTls => "https-endpoint",
+            Self::Authenticated => "aws",
+        }
+    }
 }
 
 /// AWS's time minus the boot-time clock, in ms, as an interval that was true at one moment.

@@ -92,6 +92,22 @@ fn an_emulator_alone_is_believed_until_aws_is_heard_over_tls() {
 }
 
 #[test]
+fn an_endpoint_with_tls_ranks_between_plain_http_and_aws() {
+    let now = |boot| at(boot, EPOCH + boot);
+    let of = |trust, off: i64, at: i64| Sample { trust, ..sample(EPOCH + at + off, at, at + 50) };
+    let mut clock = Clock::new(now(0), false);
+    assert_eq!(clock.observe(of(Trust::Configured, -120_000, 1_000), now(1_050)), Verdict::Accepted);
+    assert_eq!(clock.observe(of(Trust::ConfiguredTls, 3_600_000, 2_000), now(2_050)), Verdict::Accepted);
+    assert_eq!(clock.observe(of(Trust::Configured, -120_000, 3_000), now(3_050)), Verdict::Outranked);
+    assert_eq!(clock.observe(of(Trust::Authenticated, 0, 4_000), now(4_050)), Verdict::Accepted);
+    for round in 5..20 {
+        let lie = of(Trust::ConfiguredTls, 3_600_000, round * 1_000);
+        assert_eq!(clock.observe(lie, now(round * 1_000 + 50)), Verdict::Outranked);
+    }
+    assert!(holds(&clock, now(30_000), EPOCH + 30_000) && !clock.is_suspect());
+}
+
+#[test]
 fn two_servers_that_disagree_stop_flipping_the_clock_after_two_epochs() {
     let mut clock = Clock::new(at(0, EPOCH), false);
     let mut epochs = Vec::new();
