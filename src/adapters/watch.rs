@@ -154,7 +154,7 @@ impl FileWatcher {
     /// Watches these files from now on, and reports those that are new.
     pub fn set_paths(&self, paths: Vec<PathBuf>) {
         let mut hints = self.board.lock();
-        hints.paths = Some(paths);
+        hints.paths = Some(paths.into_iter().collect());
         hints.structure = true;
         drop(hints);
         self.board.ring.notify_one();
@@ -180,7 +180,7 @@ struct Hints {
     /// Anything may have happened.
     everything: bool,
     /// Other files are to be watched.
-    paths: Option<Vec<PathBuf>>,
+    paths: Option<BTreeSet<PathBuf>>,
     /// Files that are to be reported once more.
     again: BTreeSet<PathBuf>,
 }
@@ -356,7 +356,7 @@ impl Fingerprint {
 
 /// What looks at the file system; used on the blocking pool only.
 struct Eyes {
-    paths: Vec<PathBuf>,
+    paths: BTreeSet<PathBuf>,
     board: Arc<Board>,
     watcher: Option<RecommendedWatcher>,
     /// The folders watched, by device and inode: another folder may come to stand at the same path.
@@ -367,7 +367,7 @@ struct Eyes {
 
 impl Eyes {
     fn new(board: Arc<Board>) -> Self {
-        Self { paths: Vec::new(), board, watcher: None, armed: BTreeMap::new(), blind: false }
+        Self { paths: BTreeSet::new(), board, watcher: None, armed: BTreeMap::new(), blind: false }
     }
 
     /// Watches the folders that matter now. What happens to the way while it is being looked at is looked at again.

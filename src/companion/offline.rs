@@ -58,7 +58,7 @@ fn resolved(environment: &Environment, paths: &AwsPaths, name: &str) -> Result<P
 
 /// The profiles of the AWS files with those of the settings; settings that the daemon refuses are not in force.
 pub(super) fn with_settings(environment: &Environment, profiles: &Profiles) -> Profiles {
-    settings(environment).unwrap_or_default().over(profiles)
+    settings(environment).unwrap_or_default().over(profiles).into_owned()
 }
 
 /// The settings, or why a daemon that is started from here refuses them.

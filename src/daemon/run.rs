@@ -176,7 +176,10 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
             Some(event) = daemon.sessions.next() => daemon.session_event(event),
             // Whoever hung up is looked for before anything is carried out.
             () = left.notified() => {}
-            Some(change) = changed.recv() => daemon.file_changed(change),
+            Some(change) = changed.recv() => {
+                let more = std::iter::from_fn(|| changed.try_recv().ok());
+                daemon.files_changed(std::iter::once(change).chain(more));
+            }
             Some(()) = daemon.saves.ended() => {}
             Some(way) = way_out.recv() => daemon.network_changed(way),
             wake = daemon.timer.wake() => match wake {
@@ -349,9 +352,12 @@ impl Daemon {
         }
     }
 
+    /// Takes an event with all that came at the same time: thousands of cache files are read together.
     fn session_event(&mut self, event: Event) {
-        let wrote = matches!(event, Event::Ended { .. });
-        self.keeper.handle(event, now());
+        let mut events = vec![event];
+        events.extend(std::iter::from_fn(|| self.sessions.next_ready()));
+        let wrote = events.iter().any(|event| matches!(event, Event::Ended { .. }));
+        self.keeper.handle_all(events, now());
         if wrote {
             self.watcher.report_again(self.sessions.paths().cloned());
         }

@@ -57,6 +57,20 @@ impl SessionWork {
         }
     }
 
+    /// The next thing that has happened already.
+    pub(super) fn next_ready(&mut self) -> Option<Event> {
+        loop {
+            // In this order: a sign-in begins before it ends.
+            if let Ok((ticket, prompt)) = self.prompts.try_recv() {
+                return Some(Event::SignInBegun { ticket, prompt });
+            }
+            let ended = self.work.try_join_next()?;
+            if let Some(event) = self.ended(ended) {
+                return Some(event);
+            }
+        }
+    }
+
     /// What has ended of what was under way; `None` once nothing is.
     pub(super) async fn finished(&mut self) -> Option<Event> {
         loop {

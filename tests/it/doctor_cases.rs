@@ -365,7 +365,7 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
     }
     let profiles = inputs.profiles().clone();
     let settings = case.files.get(".config/evercred/evercred.toml").map(String::as_str).unwrap_or_default();
-    let profiles_of_daemon = Settings::parse(settings).unwrap().over(&profiles);
+    let profiles_of_daemon = Settings::parse(settings).unwrap().over(&profiles).into_owned();
     let lines = profiles.profiles.values().filter_map(|section| section.get("credential_process"));
     let programs = lines.filter_map(|line| plan::program_of(&line.text)).map(|program| {
         let found = (!program.contains("gone")).then(|| format!("/usr/bin/{program}"));

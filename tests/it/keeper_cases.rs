@@ -1,6 +1,7 @@
 //! The keeper, event by event: stories that need a hand on every answer.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use evercred::core::aws_error;
@@ -313,7 +314,7 @@ pub(crate) fn role(name: &str, region: &str, duration_seconds: Option<u32>) -> S
 pub(crate) fn plan(profile: &str, steps: Vec<Step>) -> Plan {
     Plan {
         profile: profile.to_owned(),
-        steps,
+        steps: steps.into_iter().map(Arc::new).collect(),
         endpoint: endpoint("eu-west-1"),
         region: None,
         renew: None,
@@ -756,7 +757,7 @@ fn no_code_is_ever_sent_twice() {
 fn a_program_that_prints_codes_renews_the_session_and_no_code_is_used_twice() {
     let mut bench = Bench::new();
     let mut plan = behind_mfa("dev");
-    if let Source::SessionToken(session) = &mut plan.steps[1].source {
+    if let Source::SessionToken(session) = &mut Arc::make_mut(&mut plan.steps[1]).source {
         session.mfa_process = Some("code".to_owned());
     }
     bench.plans(&[plan]);

@@ -1,6 +1,8 @@
 //! Very large AWS files: every profile gets its plan or its error, and the work grows with the size of the files alone.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use evercred::core::aws_file;
 use evercred::core::clock::Clock;
@@ -8,6 +10,7 @@ use evercred::core::doctor;
 use evercred::core::keeper::*;
 use evercred::core::plan::*;
 use evercred::core::profile::Profiles;
+use evercred::core::session::Found;
 
 use crate::keeper_cases::{Bench, keep_all};
 
@@ -89,4 +92,48 @@ fn thousands_of_missing_sources_are_errors_of_their_profiles() {
     assert_eq!(plans(&config).0, 1);
     let error = resolve(&read(&config), "profile17", &PlanContext::default()).unwrap_err();
     assert!(error.message.contains("did you mean"), "one alone is compared with all: {}", error.message);
+}
+
+#[test]
+fn profiles_behind_one_long_chain_share_its_steps() {
+    let mut config = format!("[profile p0]\nrole_arn = {ROLE}\nsource_profile = base\n");
+    for at in 1..90 {
+        writeln!(config, "[profile p{at}]\nrole_arn = {ROLE}{at}\nsource_profile = p{}", at - 1).unwrap();
+    }
+    for at in 0..1_000 {
+        writeln!(config, "[profile leaf{at}]\nrole_arn = {ROLE}leaf{at}\nsource_profile = p89").unwrap();
+    }
+    let plans = resolve_all(&read(&config), &PlanContext::default());
+    let all: Vec<&Plan> = plans.values().flatten().collect();
+    let steps = || all.iter().flat_map(|plan| &plan.steps);
+    let distinct: BTreeSet<*const Step> = steps().map(Arc::as_ptr).collect();
+    assert_eq!(distinct.len(), 1 + 90 + 1_000);
+    assert!(steps().count() > 91 * 1_000);
+    let memory: usize = all.iter().map(|plan| plan.steps.capacity() * size_of::<Arc<Step>>()).sum();
+    assert!(memory <= steps().count() * size_of::<usize>() * 2, "{memory} bytes for {} steps", steps().count());
+}
+
+#[test]
+fn ten_thousand_cache_files_are_taken_in_without_going_through_all_sessions_for_each() {
+    let mut config = String::new();
+    for at in 0..10_000 {
+        let url = format!("https://c{at}.awsapps.com/start");
+        writeln!(config, "[sso-session s{at}]\nsso_start_url = {url}\nsso_region = us-east-1").unwrap();
+        writeln!(config, "[profile p{at}]\nsso_session = s{at}\nsso_account_id = 111122223333\nsso_role_name = Dev")
+            .unwrap();
+    }
+    let (profiles, context) = (read(&config), PlanContext::default());
+    let now = Bench::new().now();
+    let mut keeper = Keeper::new(keep_all(), Memory::default(), Clock::new(now, false), 1);
+    let sso_sessions = resolve_sso_sessions(&profiles, &context);
+    keeper.handle(Event::Plans { profiles: resolve_all(&profiles, &context), sso_sessions }, now);
+    let files = keeper.session_files();
+    assert_eq!(files.len(), 10_000);
+    for file in &files {
+        assert!(keeper.session_of_file(file).is_some());
+    }
+    let missing = files.into_iter().map(|file| Event::SessionFile { file, found: Found::Missing });
+    keeper.handle_all(missing, now);
+    let status = keeper.session_status(now);
+    assert!(status.iter().all(|session| session.state == State::NeedsLogin && session.profiles == 1));
 }

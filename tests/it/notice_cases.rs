@@ -1,5 +1,7 @@
 //! What a person is told of credentials: each cause once, nothing that is not so, and that it is over.
 
+use std::sync::Arc;
+
 use evercred::core::aws_error;
 use evercred::core::credential::Credentials;
 use evercred::core::keeper::*;
@@ -269,7 +271,7 @@ fn a_code_that_a_new_key_needs_as_well_is_still_asked_for() {
     assert!(bench.ask_and_wait("dev", &mut well).is_err());
     bench.run(MINUTE, &mut well);
     let mut rotated = behind_mfa("dev");
-    rotated.steps[0] = key("B");
+    rotated.steps[0] = Arc::new(key("B"));
     bench.plans(&[rotated]);
     bench.run(MINUTE, &mut well);
     let all: Vec<(&str, bool)> = bench.notices.iter().map(|notice| (notice.subject.as_str(), notice.is_over)).collect();
@@ -302,7 +304,7 @@ fn a_program_that_prints_codes_leaves_a_person_in_peace() {
     let mut bench = Bench::new();
     bench.handle(Event::Home(endpoint("us-east-1")));
     let mut plan = behind_mfa("dev");
-    if let Source::SessionToken(session) = &mut plan.steps[1].source {
+    if let Source::SessionToken(session) = &mut Arc::make_mut(&mut plan.steps[1]).source {
         session.mfa_process = Some("oathtool".to_owned());
     }
     bench.plans(&[plan]);

@@ -40,7 +40,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
     let settings = offline::settings(environment);
     // Without a home there is no telling where the settings are either, and that is said as such.
     let settings_refused = settings.as_ref().err().filter(|_| paths.is_some()).cloned();
-    let profiles_of_daemon = settings.unwrap_or_default().over(&profiles);
+    let profiles_of_daemon = settings.unwrap_or_default().over(&profiles).into_owned();
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     let (daemon, status) = ask_daemon(environment);
     let aws_minus_wall =

@@ -1,7 +1,7 @@
 //! Watches the clock: looks at AWS's time when nothing was heard for a while, and tells a person once when this machine's
 //! clock gets worse, and once when it is right again.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use chrono::TimeDelta;
 
@@ -230,10 +230,10 @@ impl Keeper {
     /// Where AWS's time can be asked for: the endpoints of the profiles, used ones first, and the one for no profile at all.
     fn places(&self) -> Vec<&Endpoint> {
         let of = |name: &String| Some(&self.profiles.get(name)?.as_ref().ok()?.plan.endpoint);
-        let mut places: Vec<&Endpoint> = Vec::new();
+        let (mut places, mut seen): (Vec<&Endpoint>, HashSet<&Endpoint>) = (Vec::new(), HashSet::new());
         let used = self.memory.last_asked.keys().filter_map(of).chain(&self.clock_watch.home);
         for endpoint in used.chain(self.profiles.keys().filter_map(of)) {
-            if !places.contains(&endpoint) {
+            if seen.insert(endpoint) {
                 places.push(endpoint);
             }
         }

@@ -1,5 +1,7 @@
 //! What has to be done now: looks at everything that is wanted, and orders what is due and possible.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::api::{Action, CodeOrder, LogLevel, MintOrder, MintedSet, ProbeOrder, Ticket};
@@ -130,15 +132,17 @@ impl Keeper {
 
     /// The profiles that are kept or waited for, and can be minted; those that somebody waits for come first.
     fn wanted(&self, now: Now) -> Vec<String> {
+        let waited_for: BTreeSet<&String> = self.waiting.values().map(|waiting| &waiting.profile).collect();
         let mut names: Vec<(bool, &String)> = self
             .profiles
             .iter()
             .filter_map(|(name, route)| Some((name, route.as_ref().ok()?)))
             // Keys that stand in a file are listed, never minted.
             .filter(|(_, route)| route.only_keys().is_none())
-            .filter(|(_, route)| route.plan.steps.iter().all(|step| unsupported(&step.source).is_none()))
-            .map(|(name, _)| (self.is_waited_for(name), name))
-            .filter(|(waited_for, name)| *waited_for || self.is_auto_renewed(name, now))
+            .map(|(name, route)| (waited_for.contains(name), name, route))
+            .filter(|(waited_for, name, _)| *waited_for || self.is_auto_renewed(name, now))
+            .filter(|(_, _, route)| route.plan.steps.iter().all(|step| unsupported(&step.source).is_none()))
+            .map(|(waited_for, name, _)| (waited_for, name))
             .collect();
         names.sort_by_key(|(waited_for, _)| !waited_for);
         names.into_iter().map(|(_, name)| name.clone()).collect()
@@ -211,7 +215,8 @@ impl Keeper {
     /// Orders the call of one step of a profile, as that profile's plan says it.
     fn order(&mut self, profile: &str, at: usize, reason: &'static str, now: Now) {
         let Some(Ok(route)) = self.profiles.get(profile) else { return };
-        let (Some(step), Some(key)) = (route.plan.steps.get(at).cloned(), route.keys.get(at).cloned()) else { return };
+        let (Some(step), Some(key)) = (route.plan.steps.get(at), route.keys.get(at).cloned()) else { return };
+        let step = step.as_ref().clone();
         if step.source.session().is_some() {
             return self.refresh(&key, reason, now);
         }

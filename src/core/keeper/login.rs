@@ -1,5 +1,7 @@
 //! What only a person can give: the code of an MFA device, or a sign-in, once for everything behind it.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::api::{Action, Answer, CallerId, ErrorStatus, Refusal, RefusalKind, Wants};
@@ -226,16 +228,10 @@ impl Keeper {
 
     /// Forgets what a node holds, and everything that was got with it.
     pub(super) fn forget_behind(&mut self, key: &NodeKey) {
-        let mut forgotten: Vec<NodeKey> = vec![key.clone()];
-        let mut next = 0;
-        while let Some(parent) = forgotten.get(next).cloned() {
-            next += 1;
-            let children = self
-                .nodes
-                .iter()
-                .filter(|(key, node)| node.parent.as_ref() == Some(&parent) && !forgotten.contains(key));
-            let children: Vec<NodeKey> = children.map(|(key, _)| key.clone()).collect();
-            forgotten.extend(children);
+        let (mut forgotten, mut next) = (BTreeSet::new(), vec![key.clone()]);
+        while let Some(key) = next.pop() {
+            next.extend_from_slice(self.dependents.children(&key));
+            forgotten.insert(key);
         }
         for key in &forgotten {
             if let Some(node) = self.nodes.get_mut(key) {

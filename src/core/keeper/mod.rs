@@ -8,6 +8,7 @@ mod auto_renew;
 mod backoff;
 mod callers;
 mod clock_watch;
+mod dependents;
 mod drive;
 mod failures;
 mod held;
@@ -30,6 +31,7 @@ mod told;
 mod unsaved;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
@@ -43,6 +45,7 @@ pub use told::{CREDENTIALS_LOST, MFA_REQUIRED, SSO_LOGIN_NEEDED, SSO_SESSION_END
 
 use self::callers::Waiting;
 use self::clock_watch::ClockWatch;
+use self::dependents::Dependents;
 use self::drive::TimeCheck;
 use self::held::Held;
 use self::node::{Forced, Node, static_expired};
@@ -68,6 +71,7 @@ pub struct Keeper {
     /// Why a profile that is not among them may be in the files all the same.
     unreadable: Option<PlanError>,
     nodes: BTreeMap<NodeKey, Node>,
+    dependents: Dependents,
     waiting: BTreeMap<CallerId, Waiting>,
     /// Profiles that were asked for while the time was only guessed.
     guessed: BTreeSet<String>,
@@ -111,7 +115,7 @@ impl Route {
     /// The keys of a profile that is nothing but keys in a file: listed, never minted.
     fn only_keys(&self) -> Option<&StaticKeys> {
         match self.plan.steps.as_slice() {
-            [Step { source: Source::Static(keys), .. }] => Some(keys),
+            [step] if let Source::Static(keys) = &step.source => Some(keys),
             _ => None,
         }
     }
@@ -165,6 +169,7 @@ impl Keeper {
             profiles: BTreeMap::new(),
             unreadable: None,
             nodes: BTreeMap::new(),
+            dependents: Dependents::default(),
             waiting: BTreeMap::new(),
             guessed: BTreeSet::new(),
             used_codes: BTreeMap::new(),
@@ -196,7 +201,19 @@ impl Keeper {
 
     /// Something happened.
     pub fn handle(&mut self, event: Event, now: Now) {
+        self.handle_all([event], now);
+    }
+
+    /// Several things happened.
+    pub fn handle_all(&mut self, events: impl IntoIterator<Item = Event>, now: Now) {
         self.look_at_clocks(now);
+        for event in events {
+            self.take(event, now);
+        }
+        self.pump(now);
+    }
+
+    fn take(&mut self, event: Event, now: Now) {
         match event {
             Event::Plans { profiles, sso_sessions } => self.take_plans(profiles, sso_sessions, now),
             Event::UnreadableFiles(why) => self.unreadable = why,
@@ -230,7 +247,6 @@ impl Keeper {
             Event::Home(endpoint) => self.clock_watch.home = Some(endpoint),
             Event::Disturbed(disturbance) => self.disturbed(disturbance, now),
         }
-        self.pump(now);
     }
 
     /// The time that `next_timeout` named has come. Calling it too early, or again, does nothing.
@@ -311,13 +327,15 @@ impl Keeper {
             self.add_session(session, &mut old_nodes, now);
         }
         for (name, plan) in plans {
-            let route = plan.map(|plan| Route { keys: plan.keys(), plan });
-            if let Ok(route) = &route {
+            let mut route = plan.map(|plan| Route { keys: plan.keys(), plan });
+            if let Ok(route) = &mut route {
                 self.add_nodes(route, &mut old_nodes, now);
             }
             self.profiles.insert(name, route);
         }
         self.keep_unsaved_sessions(&mut old_nodes);
+        let routes = self.profiles.iter().filter_map(|(name, route)| Some((name, route.as_ref().ok()?)));
+        self.dependents = Dependents::of(routes, &self.nodes);
         self.move_codes(&mut old_nodes);
         let mut orphans: BTreeMap<&str, Held> = BTreeMap::new();
         for (name, route) in &old_profiles {
@@ -363,10 +381,14 @@ impl Keeper {
         self.end_sign_ins_of_sessions_that_are_gone(now);
     }
 
-    fn add_nodes(&mut self, route: &Route, old: &mut BTreeMap<NodeKey, Node>, now: Now) {
+    fn add_nodes(&mut self, route: &mut Route, old: &mut BTreeMap<NodeKey, Node>, now: Now) {
         let mut parent = None;
-        for (key, step) in route.keys.iter().zip(&route.plan.steps) {
+        for (key, step) in route.keys.iter_mut().zip(&route.plan.steps) {
             let code_program = step.source.code_program().map(str::to_owned);
+            // Routes that share a node share the text of its key.
+            if let Some((known, _)) = self.nodes.get_key_value(key) {
+                key.clone_from(known);
+            }
             if let Some(node) = self.nodes.get_mut(key) {
                 node.code_program = node.code_program.take().or(code_program);
             } else {
@@ -382,7 +404,7 @@ impl Keeper {
     fn node_of(
         &self,
         key: &NodeKey,
-        step: &Step,
+        step: &Arc<Step>,
         parent: Option<NodeKey>,
         old: &mut BTreeMap<NodeKey, Node>,
         now: Now,
@@ -392,12 +414,12 @@ impl Keeper {
                 if let (Some(state), Some(session)) = (&mut node.session, step.source.session()) {
                     // Where its calls go and what they ask for may have changed.
                     state.session = session;
-                    node.step = step.clone();
+                    node.step = Arc::clone(step);
                 }
                 node
             }
             None => {
-                let mut node = Node::new(step.clone(), parent, now.boot);
+                let mut node = Node::new(Arc::clone(step), parent, now.boot);
                 // It may have been gone only for a moment, with its call still under way.
                 node.flight = self.flight_of(key);
                 node
@@ -413,8 +435,9 @@ impl Keeper {
     /// The profile with the temporary keys in a file on which a route stands, and when they expired: certainly, and by every
     /// reading of what was written.
     fn expired_keys<'a>(&self, route: &'a Route, now: Now) -> Option<(&'a str, AwsTime)> {
-        match route.plan.steps.first()? {
-            Step { source: Source::Static(keys), profile } => Some((profile, static_expired(keys, &self.clock, now)?)),
+        let first = route.plan.steps.first()?;
+        match &first.source {
+            Source::Static(keys) => Some((&first.profile, static_expired(keys, &self.clock, now)?)),
             _ => None,
         }
     }

@@ -1,5 +1,7 @@
 //! One credential: what is held, what is under way, what failed last.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 
 use super::api::{RenewalStatus, Ticket, Warning};
@@ -22,7 +24,7 @@ const ENDLESS_AGAIN: TimeDelta = TimeDelta::minutes(1);
 /// One credential of one or several profiles.
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) step: Step,
+    pub(super) step: Arc<Step>,
     pub(super) parent: Option<NodeKey>,
     pub(super) held: Option<Held>,
     /// Static keys only: AWS was asked who they are, and did not refuse them.
@@ -42,7 +44,7 @@ pub(super) struct Node {
     /// The MFA code that its next call carries.
     pub(super) code: Option<Secret>,
     /// Sign-in sessions only: what is known of the cache file behind it.
-    pub(super) session: Option<SessionState>,
+    pub(super) session: Option<Box<SessionState>>,
     /// How many times it was minted.
     pub(super) mints: u64,
     /// How many calls have ended, well or badly.
@@ -78,9 +80,9 @@ pub(super) enum Forced {
 }
 
 impl Node {
-    pub(super) fn new(step: Step, parent: Option<NodeKey>, now: BootTime) -> Self {
+    pub(super) fn new(step: Arc<Step>, parent: Option<NodeKey>, now: BootTime) -> Self {
         Self {
-            session: step.source.session().map(SessionState::new),
+            session: step.source.session().map(SessionState::new).map(Box::new),
             step,
             parent,
             held: None,

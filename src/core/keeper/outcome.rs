@@ -193,9 +193,7 @@ impl Keeper {
         node.mints += 1;
         if node.step.source.device().is_some() {
             // What was refused with the session before may be allowed with this one.
-            for child in self.nodes.values_mut().filter(|child| child.parent.as_ref() == Some(key)) {
-                child.failures.streaks().for_each(|streak| streak.forced(now.boot));
-            }
+            self.for_children(key, |child| child.failures.streaks().for_each(|streak| streak.forced(now.boot)));
         }
         self.log(LogLevel::Info, Some(&profile), message);
         self.actions.push_back(Action::KeepMinted);

@@ -29,9 +29,11 @@ impl Keeper {
             return;
         }
         self.actions.push_back(Action::Remember);
-        let mut routes = self.profiles.values().filter_map(|route| route.as_ref().ok());
-        let asks_for_code = |step: &Step| step.source.device().is_some();
-        if routes.any(|route| route.keys.contains(key) && route.plan.steps.iter().any(asks_for_code)) {
+        let asks_for_code = |name: &String| {
+            let route = self.profiles.get(name).and_then(|route| route.as_ref().ok());
+            route.is_some_and(|route| route.plan.steps.iter().any(|step| step.source.device().is_some()))
+        };
+        if self.profiles_behind(key).any(asks_for_code) {
             self.actions.push_back(Action::Replan);
         }
     }

@@ -2,12 +2,12 @@
 
 use chrono::TimeDelta;
 
+use super::Keeper;
 use super::api::{Action, ErrorStatus, State, Warning};
 use super::node::Lack;
 use super::session_api::{SessionMemory, SessionStatus};
 use super::sessions::{SessionState, View, described};
 use super::told::{SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
-use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
 use crate::core::fix::evercred;
 use crate::core::plan::NodeKey;
@@ -112,12 +112,7 @@ impl Keeper {
         key: &'a NodeKey,
         now: Now,
     ) -> impl Iterator<Item = &'a String> {
-        self.profiles_behind(key).map(|(name, _)| name).filter(move |name| self.is_auto_renewed(name, now))
-    }
-
-    fn profiles_behind<'a>(&'a self, key: &'a NodeKey) -> impl Iterator<Item = (&'a String, &'a Route)> {
-        let routes = self.profiles.iter().filter_map(|(name, route)| Some((name, route.as_ref().ok()?)));
-        routes.filter(move |(_, route)| route.keys.contains(key))
+        self.profiles_behind(key).filter(move |name| self.is_auto_renewed(name, now))
     }
 
     /// How many profiles stand behind a session.
@@ -130,7 +125,7 @@ impl Keeper {
         let state = self.nodes.get(key).and_then(|node| node.session.as_ref());
         let name = match state.map(|state| &state.session) {
             Some(Session::Sso(SsoSession { name: Some(name), .. })) => name.clone(),
-            _ => self.profiles_behind(key).next().map(|(name, _)| name.clone()).unwrap_or_default(),
+            _ => self.profiles_behind(key).next().cloned().unwrap_or_default(),
         };
         evercred("login", &name)
     }

@@ -4,6 +4,7 @@
 //! different is that the file is the truth: what another program writes there counts, and its end is a sign-out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
@@ -156,7 +157,7 @@ impl Keeper {
     /// A session that may have no profile.
     pub(super) fn add_session(&mut self, session: SsoSession, old: &mut BTreeMap<NodeKey, Node>, now: Now) {
         let profile = session.name.clone().unwrap_or_default();
-        let step = Step { profile, source: Source::SsoToken(session) };
+        let step = Arc::new(Step { profile, source: Source::SsoToken(session) });
         let key = step.key();
         if !self.nodes.contains_key(&key) {
             let node = self.node_of(&key, &step, None, old, now);
@@ -166,14 +167,13 @@ impl Keeper {
 
     /// A session of a cache file.
     pub fn session_of_file(&self, file: &CacheFile) -> Option<&Session> {
-        self.nodes
-            .values()
-            .find_map(|node| Some(&node.session.as_ref()?.session).filter(|one| one.cache_file() == *file))
+        let key = self.dependents.sessions(file).first()?;
+        Some(&self.nodes.get(key)?.session.as_ref()?.session)
     }
 
     /// The cache files of all sessions.
     pub fn session_files(&self) -> BTreeSet<CacheFile> {
-        self.nodes.values().filter_map(|node| Some(node.session.as_ref()?.session.cache_file())).collect()
+        self.dependents.files().cloned().collect()
     }
 
     pub(super) fn look_at_unread_sessions(&mut self) {
@@ -186,10 +186,7 @@ impl Keeper {
 
     /// Takes in what stands in a cache file now.
     pub(super) fn session_file(&mut self, file: &CacheFile, found: &Found, now: Now) {
-        let of_file = |node: &Node| node.session.as_ref().is_some_and(|state| state.session.cache_file() == *file);
-        let keys: Vec<NodeKey> =
-            self.nodes.iter().filter(|(_, node)| of_file(node)).map(|(key, _)| key.clone()).collect();
-        for key in keys {
+        for key in self.dependents.sessions(file).to_vec() {
             let needed_one = self.nodes.get(&key).is_some_and(|node| node.lacks(&self.clock, now).is_some());
             let Some(state) = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut()) else { continue };
             if state.leaving {
@@ -230,10 +227,10 @@ impl Keeper {
                         self.log(LogLevel::Debug, None, format!("{what} has another token in its cache file"));
                         self.take_token(&key, token, !first, now);
                         // It may be somebody else's.
-                        for child in self.nodes.values_mut().filter(|child| child.parent.as_ref() == Some(&key)) {
+                        self.for_children(&key, |child| {
                             let streaks = child.failures.streaks();
                             streaks.for_each(|streak| streak.file_changed(now.boot, TimeDelta::minutes(1)));
-                        }
+                        });
                     }
                 }
             }
@@ -289,10 +286,7 @@ impl Keeper {
 
     /// Takes in whether a cache file can be replaced.
     pub(super) fn cache_checked(&mut self, file: &CacheFile, problem: Option<&CacheProblem>, now: Now) {
-        let of_file = |node: &Node| node.session.as_ref().is_some_and(|state| state.session.cache_file() == *file);
-        let keys: Vec<NodeKey> =
-            self.nodes.iter().filter(|(_, node)| of_file(node)).map(|(key, _)| key.clone()).collect();
-        for key in keys {
+        for key in self.dependents.sessions(file).to_vec() {
             let state = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut());
             match state.and_then(|state| state.unwritable.as_mut()) {
                 // The next refresh finds out.
@@ -342,10 +336,10 @@ impl Keeper {
         }
         self.note_unsaved(key, unsaved, now);
         // Whoever signed in may be somebody else: what the one before was refused says nothing of this one.
-        for child in self.nodes.values_mut().filter(|child| child.parent.as_ref() == Some(key)) {
+        self.for_children(key, |child| {
             child.retried_parent = false;
             child.failures.clear();
-        }
+        });
     }
 
     /// Takes a token for a session's own. `new`: it was made just now; else its beginning was not seen.
@@ -384,11 +378,11 @@ impl Keeper {
             state.told_of_need = false;
         }
         // What was refused with the token before may be allowed with this one.
-        for child in self.nodes.values_mut().filter(|child| child.parent.as_ref() == Some(key)) {
+        self.for_children(key, |child| {
             if child.failures.needs_login() {
                 child.failures.clear();
             }
-        }
+        });
     }
 
     /// Somebody has signed out: the session and everything behind it is forgotten.
@@ -431,8 +425,11 @@ impl Keeper {
 
     /// Refreshes what is due, for the AWS tools' sake also where no profile of ours is in use.
     pub(super) fn drive_sessions(&mut self, waits_for_network: bool, now: Now) {
-        let keys: Vec<NodeKey> =
-            self.nodes.iter().filter(|(_, node)| node.session.is_some()).map(|(key, _)| key.clone()).collect();
+        // Without a token there is nothing to refresh.
+        let is_live =
+            |state: &SessionState| state.token.is_some() || state.unsaved.is_some() || state.unwritable.is_some();
+        let live = self.nodes.iter().filter(|(_, node)| node.session.as_ref().is_some_and(|state| is_live(state)));
+        let keys: Vec<NodeKey> = live.map(|(key, _)| key.clone()).collect();
         for key in keys {
             self.drive_session(&key, waits_for_network, now);
             self.tell_of_end(&key, now);

@@ -88,6 +88,10 @@ impl Keeper {
         }
     }
 
+    fn is_told(&self, id: &'static str, key: &NodeKey) -> bool {
+        self.told.0.contains_key(&(id, key.clone()))
+    }
+
     /// Tells once for all profiles in use that a code is needed.
     fn tell_of_codes(&mut self, now: Now) {
         let keys: Vec<NodeKey> = self
@@ -154,6 +158,8 @@ impl Keeper {
                 Renewal::Open => {}
                 Renewal::OpenUntil(at) => self.wake_at(at),
                 Renewal::Doubtful { since } => self.look_once_since(since, now),
+                // It is told once, and the profiles behind it are counted then.
+                Renewal::Lost(Loss { cause, .. }) if self.is_told(CREDENTIALS_LOST, &cause) => {}
                 Renewal::Lost(Loss { cause, message, fix }) => {
                     let Some(node) = self.nodes.get(&cause) else { continue };
                     let subject = node.step.profile.clone();

@@ -1,10 +1,14 @@
 //! Which of the ways to credentials one profile names.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 use super::helper_line::helper_profile;
 use super::{
-    Endpoint, PlanContext, PlanError, PlanErrorCode, Service, Source, SsoRole, StatedExpiry, StaticKeys, WebIdentity,
+    Endpoint, PlanContext, PlanError, PlanErrorCode, Service, Source, SsoRole, StatedExpiry, StaticKeys, Step,
+    WebIdentity,
 };
 use crate::core::nearest::did_you_mean;
 use crate::core::profile::{Origin, Profiles, Section, SourceFile, Value};
@@ -91,16 +95,33 @@ pub(super) struct Limits {
     pub(super) chain: usize,
     /// How many names may still be compared for a "did you mean".
     comparisons: Cell<usize>,
+    /// The steps so far, by profile and endpoint: chains that end in the same steps share them.
+    steps: RefCell<HashMap<u64, Vec<Arc<Step>>>>,
+    hashing: RandomState,
 }
 
 impl Limits {
     pub(super) fn new(chain: usize, comparisons: usize) -> Self {
-        Self { chain, comparisons: Cell::new(comparisons) }
+        let (steps, hashing) = (RefCell::default(), RandomState::new());
+        Self { chain, comparisons: Cell::new(comparisons), steps, hashing }
     }
 
     /// For a single profile.
     pub(super) fn none() -> Self {
         Self::new(usize::MAX, usize::MAX)
+    }
+
+    /// A step, or its like where there was one.
+    pub(super) fn shared(&self, step: Step) -> Arc<Step> {
+        let hash = self.hashing.hash_one((&step.profile, step.source.endpoint()));
+        let mut steps = self.steps.borrow_mut();
+        let alike = steps.entry(hash).or_default();
+        if let Some(known) = alike.iter().find(|known| ***known == step) {
+            return Arc::clone(known);
+        }
+        let step = Arc::new(step);
+        alike.push(Arc::clone(&step));
+        step
     }
 
     /// `; did you mean "x"?`, or nothing.

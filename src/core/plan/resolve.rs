@@ -12,7 +12,7 @@ use crate::core::profile::{Problem, Profiles, Section, SectionKind, SourceFile, 
 use crate::core::session::SsoSession;
 
 /// The daemon serves no longer chain of source profiles: people have two or three roles in a row, and thousands of profiles
-/// in a row would make as many plans of as many steps.
+/// in a row would make as many plans of as many steps, although the plans share them.
 pub const LONGEST_CHAIN: usize = 100;
 
 /// How many names are compared for "did you mean" when all profiles are resolved.
@@ -125,7 +125,10 @@ fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext, limits
         None => None,
     };
     let region = section.get("region").map(|value| value.text.clone()).filter(|region| !region.is_empty());
-    Ok(Plan { profile: section.name.clone(), steps, endpoint, region, renew, notes })
+    let mut shared = Vec::with_capacity(steps.len());
+    // Collected, they would stay in the memory of the steps themselves.
+    shared.extend(steps.into_iter().map(|step| limits.shared(step)));
+    Ok(Plan { profile: section.name.clone(), steps: shared, endpoint, region, renew, notes })
 }
 
 /// The error for a profile that is not found: while a file can't be read it may be there.

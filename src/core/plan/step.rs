@@ -1,5 +1,7 @@
 //! The steps of a plan: each says exactly what has to be done, with everything it needs, and nothing else.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use crate::core::secret::Secret;
@@ -11,8 +13,9 @@ use crate::core::time::AwsTime;
 pub struct Plan {
     /// The profile.
     pub profile: String,
-    /// The first step needs no credentials, each later one is signed with those of the step before.
-    pub steps: Vec<Step>,
+    /// The first step needs no credentials, each later one is signed with those of the step before. Plans that have a step in
+    /// common share it.
+    pub steps: Vec<Arc<Step>>,
     /// Where the profile's own calls go; steps that call nobody ask there for the time.
     pub endpoint: Endpoint,
     /// The profile's setting `region`.
@@ -191,8 +194,20 @@ pub enum Service {
 /// What makes a credential the same credential: a digest of everything that decides who it is, from the first step on.
 /// Two profiles whose plans begin with the same steps share those nodes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(transparent)]
-pub struct NodeKey(String);
+#[serde(from = "String", into = "String")]
+pub struct NodeKey(Arc<str>);
+
+impl From<String> for NodeKey {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<NodeKey> for String {
+    fn from(key: NodeKey) -> Self {
+        key.as_str().to_owned()
+    }
+}
 
 impl NodeKey {
     /// The key as text, for the state file.
@@ -210,16 +225,16 @@ impl Plan {
     /// The key of the credential behind each step.
     pub fn keys(&self) -> Vec<NodeKey> {
         // Keys are tried where they are used: at another endpoint that was configured they are another AWS's keys.
-        let is_keys = matches!(self.steps.first(), Some(Step { source: Source::Static(_), .. }));
+        let is_keys = self.steps.first().is_some_and(|step| matches!(step.source, Source::Static(_)));
         let used_at = self.steps.iter().find_map(|step| step.source.endpoint()).filter(|_| is_keys);
         let url = used_at.and_then(|endpoint| endpoint.url.clone());
         let mut parent = url.unwrap_or_default();
         self.steps
             .iter()
             .map(|step| {
-                let key = digest(&parent, &step.source);
-                parent.clone_from(&key);
-                NodeKey(key)
+                let key = NodeKey::from(digest(&parent, &step.source));
+                key.as_str().clone_into(&mut parent);
+                key
             })
             .collect()
     }
@@ -228,7 +243,7 @@ impl Plan {
 impl Step {
     /// The key of a step that needs no other before it.
     pub fn key(&self) -> NodeKey {
-        NodeKey(digest("", &self.source))
+        NodeKey::from(digest("", &self.source))
     }
 }
 

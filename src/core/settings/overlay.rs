@@ -1,5 +1,6 @@
 //! `[[profile]]`: whole profiles that are in no AWS file, and settings over those of one that is.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::places::Places;
@@ -8,7 +9,10 @@ use crate::core::profile::{Origin, Profiles, Section, SourceFile, Value};
 
 impl Settings {
     /// The profiles of the AWS files with those of the settings laid over them.
-    pub fn over(&self, profiles: &Profiles) -> Profiles {
+    pub fn over<'a>(&self, profiles: &'a Profiles) -> Cow<'a, Profiles> {
+        if self.profile.is_empty() {
+            return Cow::Borrowed(profiles);
+        }
         let mut profiles = profiles.clone();
         for (profile, lines) in self.profile.iter().zip(&self.profile_lines) {
             let origin =
@@ -23,7 +27,7 @@ impl Settings {
                 section.settings.insert(aws.to_owned(), value);
             }
         }
-        profiles
+        Cow::Owned(profiles)
     }
 }
 

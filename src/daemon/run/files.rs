@@ -75,13 +75,27 @@ impl Daemon {
         own.into_iter().chain(self.token_files.keys()).chain(self.sessions.paths()).cloned().collect()
     }
 
-    pub(super) fn file_changed(&mut self, FileChange { path, content }: FileChange) {
-        if let Some(event) = self.sessions.file_changed(&path, &content) {
-            if let Event::SessionFile { file, .. } = &event {
-                self.sessions.check(&self.minter.sessions, file.clone());
+    /// Takes changes in, those of cache files together: there may be thousands.
+    pub(super) fn files_changed(&mut self, changes: impl Iterator<Item = FileChange>) {
+        let mut of_sessions = Vec::new();
+        for change in changes {
+            match self.sessions.file_changed(&change.path, &change.content) {
+                Some(event) => {
+                    if let Event::SessionFile { file, .. } = &event {
+                        self.sessions.check(&self.minter.sessions, file.clone());
+                    }
+                    of_sessions.push(event);
+                }
+                None => {
+                    self.keeper.handle_all(std::mem::take(&mut of_sessions), now());
+                    self.file_changed(change);
+                }
             }
-            return self.keeper.handle(event, now());
         }
+        self.keeper.handle_all(of_sessions, now());
+    }
+
+    fn file_changed(&mut self, FileChange { path, content }: FileChange) {
         let found = match content {
             FileContent::Missing => Reading::Missing,
             FileContent::Text(bytes) => Reading::Bytes(bytes),
@@ -193,7 +207,7 @@ fn token_files(plans: &BTreeMap<String, Result<Plan, PlanError>>) -> BTreeMap<Pa
         Source::WebIdentity(role) => Some((absolute(&role.token_file), role.token_file.clone())),
         _ => None,
     };
-    steps.filter_map(token_file).collect()
+    steps.filter_map(|step| token_file(step)).collect()
 }
 
 fn absolute(path: &str) -> PathBuf {

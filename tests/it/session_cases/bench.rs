@@ -1,6 +1,7 @@
 //! A keeper with sign-in sessions whose disk, portal and token endpoint are in the test's hand.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use evercred::core::aws_error::{self, Fault};
@@ -511,7 +512,7 @@ pub(crate) fn sso(session: &Session, profile: &str) -> Plan {
 }
 
 pub(crate) fn plan(profile: &str, sources: Vec<Source>) -> Plan {
-    let step = |source| Step { profile: profile.to_owned(), source };
+    let step = |source| Arc::new(Step { profile: profile.to_owned(), source });
     Plan {
         profile: profile.to_owned(),
         steps: sources.into_iter().map(step).collect(),

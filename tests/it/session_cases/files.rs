@@ -1,5 +1,7 @@
 //! What stands in the cache file, and what becomes of it.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use evercred::core::keeper::*;
 use evercred::core::plan::*;
@@ -226,7 +228,7 @@ fn chained(profile: &str) -> Plan {
         endpoint: endpoint("eu-west-1"),
     };
     let mut plan = with_login(profile);
-    plan.steps.push(Step { profile: profile.to_owned(), source: Source::AssumeRole(role) });
+    plan.steps.push(Arc::new(Step { profile: profile.to_owned(), source: Source::AssumeRole(role) }));
     plan
 }
 
