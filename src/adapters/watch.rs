@@ -88,16 +88,17 @@ impl FileWatcher {
             if let Some(paths) = hints.paths {
                 eyes.paths = paths;
             }
+            let now = Instant::now();
             for path in hints.again {
                 if let Some(file) = files.get_mut(&path) {
-                    file.reported = None;
+                    file.again = true;
+                    file.touch(now, None);
                 }
             }
             files.retain(|path, _| eyes.paths.contains(path));
             for path in &eyes.paths {
                 files.entry(path.clone()).or_default();
             }
-            let now = Instant::now();
             let everything = hints.everything || now >= next_poll;
             for (path, file) in &mut files {
                 match hints.seen.get(path) {
@@ -266,6 +267,8 @@ fn is_reading(kind: EventKind) -> bool {
 struct Watched {
     reported: Option<Fingerprint>,
     unrest: Option<Unrest>,
+    /// The next reading is reported also where nothing has changed.
+    again: bool,
 }
 
 /// What was last reported. The content itself is not kept: it has secrets.
@@ -330,7 +333,8 @@ impl Watched {
             return None;
         }
         self.unrest = None;
-        if self.reported.as_ref() == Some(&found) {
+        let again = std::mem::take(&mut self.again);
+        if !again && self.reported.as_ref() == Some(&found) {
             return None;
         }
         self.reported = Some(found);

@@ -256,3 +256,25 @@ async fn what_we_wrote_ourselves_is_reported_so_that_its_end_is_a_change() {
     rig.control.report_again([rig.path("token")]);
     assert_eq!(rig.content().await, "(missing)");
 }
+
+#[tokio::test]
+async fn an_empty_moment_between_many_writes_is_not_believed() {
+    let mut rig = Rig::watching(&["config"], |folder| put(&folder.join("config"), "[profile a]\n"));
+    assert_eq!(rig.content().await, "[profile a]\n");
+    let path = rig.path("config");
+    // Truncated and written some hundred times a second, empty for most of the time.
+    let writer = tokio::spawn(async move {
+        let mut pause = tokio::time::interval(Duration::from_millis(1));
+        for round in 0..1000 {
+            let mut file = File::create(&path).unwrap();
+            pause.tick().await;
+            pause.tick().await;
+            file.write_all(format!("[profile a]\n# {round}\n").as_bytes()).unwrap();
+        }
+    });
+    let mut last = String::new();
+    while !writer.is_finished() || !last.ends_with("# 999\n") {
+        last = rig.content().await;
+        assert!(last.starts_with("[profile a]\n"), "{last:?}");
+    }
+}

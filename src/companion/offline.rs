@@ -157,9 +157,9 @@ pub(super) fn config(environment: &Environment, what: ConfigCommand) -> Result<E
 
 fn settings_path(environment: &Environment) -> Result<(PathBuf, bool), Failure> {
     let variable = |name: &str| environment.get(name).map(str::to_owned);
-    let settings = Directories::of(&variable).settings_file().map_err(|error| {
-        Failure::new(ATTENTION, error.to_string()).fix("set HOME to an absolute path, or set EVERCRED_CONFIG")
-    })?;
+    let settings = Directories::of(&variable)
+        .settings_file()
+        .map_err(|error| Failure::new(ATTENTION, error.to_string()).fix("set it to an absolute path"))?;
     Ok((settings.path, settings.named))
 }
 

@@ -11,6 +11,7 @@ use super::render;
 use super::{client, drift};
 use crate::core::aws_error::PROCESS_NOT_FOUND;
 use crate::core::fix::evercred;
+use crate::core::glob;
 use crate::core::nearest::did_you_mean;
 use crate::core::printable;
 use crate::platform::environment::{ASKED_FOR, Environment};
@@ -86,18 +87,22 @@ fn status_text(environment: &Environment, profiles: &[String], json: bool) -> Re
     let (mut document, mut raw) = read_status(environment)?;
     add_problems(environment, &mut document, &mut raw);
     for name in profiles {
-        if !document.profiles.iter().any(|profile| profile.name == *name) {
+        if !document.profiles.iter().any(|profile| is_meant(std::slice::from_ref(name), &profile.name)) {
             let hint = did_you_mean(name, document.profiles.iter().map(|profile| profile.name.as_str()));
             if let Some(problem) = document.problems.iter().find(|problem| problem.id == UNREADABLE_FILE) {
                 let message = format!("{}; profile \"{name}\" was not found{hint}", problem_with_place(problem));
                 return Err(Failure { fix: problem.fix.clone(), ..Failure::new(ATTENTION, message) });
             }
-            return Err(Failure::new(NO_PROFILE, format!("profile \"{name}\" is in no AWS file{hint}"))
-                .fix("evercred profiles"));
+            let message = if is_glob(name) {
+                format!("no profile in the AWS files matches \"{name}\"")
+            } else {
+                format!("profile \"{name}\" is in no AWS file{hint}")
+            };
+            return Err(Failure::new(NO_PROFILE, message).fix("evercred profiles"));
         }
     }
     if !profiles.is_empty() {
-        document.profiles.retain(|profile| profiles.contains(&profile.name));
+        document.profiles.retain(|profile| is_meant(profiles, &profile.name));
     }
     let text = if json {
         output::json(&filtered(raw, profiles))
@@ -178,9 +183,18 @@ fn filtered(mut raw: Value, profiles: &[String]) -> Value {
     if !profiles.is_empty()
         && let Some(list) = raw.get_mut("profiles").and_then(Value::as_array_mut)
     {
-        list.retain(|entry| profiles.iter().any(|name| entry.get("name") == Some(&json!(name))));
+        list.retain(|entry| entry.get("name").and_then(Value::as_str).is_some_and(|name| is_meant(profiles, name)));
     }
     raw
+}
+
+/// Whether a profile is one of those that were named, by their names or by globs.
+fn is_meant(names: &[String], profile: &str) -> bool {
+    names.iter().any(|name| name == profile || is_glob(name) && glob::matches(name, profile))
+}
+
+fn is_glob(name: &str) -> bool {
+    name.contains(['*', '?'])
 }
 
 /// A problem behind its file and line.
@@ -192,7 +206,7 @@ fn problem_with_place(problem: &ProblemEntry) -> String {
     }
 }
 
-/// Whether an auto-renewed profile, the clock or an AWS file needs attention. What is valid and retried needs none.
+/// Whether an auto-renewed profile or the clock needs attention, or there is a problem. What is valid and retried needs none.
 fn needs_attention(document: &StatusDocument) -> bool {
     use crate::core::keeper::State;
     document.profiles.iter().any(|profile| {
@@ -203,5 +217,5 @@ fn needs_attention(document: &StatusDocument) -> bool {
                 State::Fresh | State::Renewing | State::Ready | State::Static => false,
             }
     }) || matches!(document.clock.state.as_str(), "notice" | "warning" | "critical")
-        || document.problems.iter().any(|problem| problem.id.starts_with("aws-file-"))
+        || !document.problems.is_empty()
 }

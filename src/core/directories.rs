@@ -38,9 +38,9 @@ impl<'a> Directories<'a> {
     /// EVERCRED_CONFIG, else `evercred/evercred.toml` in the user's configuration directory.
     ///
     /// # Errors
-    /// There is no usable HOME.
+    /// There is no usable HOME, or a relative EVERCRED_CONFIG: to the daemon and the tool it would be another file.
     pub fn settings_file(&self) -> Result<SettingsFile, Undetermined> {
-        if let Some(path) = self.set("EVERCRED_CONFIG") {
+        if let Some(path) = self.absolute("EVERCRED_CONFIG")? {
             return Ok(SettingsFile { path, named: true });
         }
         let directory = match self.xdg("XDG_CONFIG_HOME") {
@@ -156,12 +156,13 @@ mod tests {
             assert!(refused.contains(name) && refused.contains("~/x"), "{refused}");
         }
         assert!(with(&[("EVERCRED_RUNTIME_DIR", "run")], |directories| directories.named_runtime()).is_err());
+        assert!(with(&[("EVERCRED_CONFIG", "c")], |directories| directories.settings_file()).is_err());
         assert!(with(&[("EVERCRED_SOCKET", "./s")], |directories| directories.socket()).is_err());
     }
 
     #[test]
     fn a_home_is_needed_only_for_what_is_not_named() {
-        with(&[("HOME", "relative"), ("EVERCRED_STATE_DIR", "/s"), ("EVERCRED_CONFIG", "c")], |directories| {
+        with(&[("HOME", "relative"), ("EVERCRED_STATE_DIR", "/s"), ("EVERCRED_CONFIG", "/c")], |directories| {
             assert_eq!(directories.state(), Ok(PathBuf::from("/s")));
             assert!(directories.settings_file().is_ok_and(|settings| settings.named));
         });

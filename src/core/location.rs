@@ -60,7 +60,8 @@ impl AwsPaths {
     }
 }
 
-/// A path as botocore takes it: variables first, then the tilde. `None` where it needs a home directory and none is known.
+/// A path as botocore takes it: variables first, then the tilde. The "variable" `~bob` is the home directory of that user. `None`
+/// where the path needs a home directory and none is known.
 pub(super) fn expand(path: String, variable: &dyn Fn(&str) -> Option<String>, style: PathStyle) -> Option<PathBuf> {
     let path = expand_variables(&path, variable);
     match path.strip_prefix('~') {
@@ -68,6 +69,13 @@ pub(super) fn expand(path: String, variable: &dyn Fn(&str) -> Option<String>, st
             Some(join(&home(variable, style)?, &[&rest[1..]], style))
         }
         Some("") => home(variable, style).map(PathBuf::from),
+        Some(rest) if style == PathStyle::Unix => {
+            let (user, rest) = rest.split_once('/').unwrap_or((rest, ""));
+            match variable(&format!("~{user}")) {
+                Some(home) => Some(join(&home, &[rest], style)),
+                None => Some(PathBuf::from(path)),
+            }
+        }
         _ => Some(PathBuf::from(path)),
     }
 }
@@ -134,6 +142,16 @@ mod tests {
     fn a_tilde_is_the_home_folder() {
         let paths = resolve(&[("HOME", "/h"), ("AWS_CONFIG_FILE", "~/c")]).unwrap();
         assert_eq!(paths.config, PathBuf::from("/h/c"));
+    }
+
+    #[test]
+    fn a_tilde_and_a_name_are_the_home_directory_of_that_user() {
+        for (path, found) in
+            [("~bob/c", "/homes/bob/c"), ("~bob", "/homes/bob/"), ("~eve/c", "~eve/c"), ("a~bob/c", "a~bob/c")]
+        {
+            let set = [("HOME", "/h"), ("~bob", "/homes/bob"), ("AWS_CONFIG_FILE", path)];
+            assert_eq!(resolve(&set).unwrap().config, PathBuf::from(found), "{path}");
+        }
     }
 
     #[test]

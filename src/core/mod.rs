@@ -10,6 +10,7 @@ pub mod directories;
 pub mod doctor;
 pub mod explain;
 pub mod fix;
+pub mod glob;
 pub mod http_date;
 pub mod inputs;
 pub mod keeper;

@@ -17,6 +17,7 @@ mod state;
 mod status;
 mod status_pages;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -26,11 +27,12 @@ use self::arguments::Arguments;
 use self::folders::Folders;
 use self::log_writer::LogWriter;
 use crate::adapters::{clock, file as person_file};
+use crate::core::aws_file::Document;
 use crate::core::inputs::{AwsInputs, Reading, Unreadable};
 use crate::core::location::{AwsPaths, CachePaths, PathStyle};
 use crate::core::plan::{self, PlanContext, PlanErrorCode};
 use crate::core::printable;
-use crate::core::profile::SourceFile;
+use crate::core::profile::{Origin, SourceFile};
 use crate::core::settings::Settings;
 use crate::platform::environment::Environment;
 use crate::platform::{harden, inherited, limits, signals, unreadable, zone};
@@ -173,26 +175,44 @@ fn check_files(own: &Environment, settings_file: Option<PathBuf>) -> Result<Exit
     let folders = resolve_folders(own, settings_file)?;
     let (settings, of_settings) = match read_settings(&folders) {
         Ok(settings) => (settings, None),
-        Err(refused) => (Settings::default(), Some(refused.message)),
+        Err(refused) => {
+            let bytes = person_file::read(&folders.settings_file, LARGEST_FILE).ok().flatten().unwrap_or_default();
+            (Settings::of_environment(&bytes), Some(refused.message))
+        }
     };
     let environment = daemon_environment(own, &settings);
     let paths = aws_paths(&environment).map_err(|message| Refused { message, fix: "set HOME" })?;
     let mut inputs = AwsInputs::default();
-    for (file, path) in [(SourceFile::Config, &paths.config), (SourceFile::Credentials, &paths.credentials)] {
-        let _ = inputs.take(file, reading(path));
+    let mut texts = BTreeMap::new();
+    let files = [
+        (SourceFile::Config, &paths.config),
+        (SourceFile::Credentials, &paths.credentials),
+        (SourceFile::Settings, &folders.settings_file),
+    ];
+    for (file, path) in files {
+        let reading = reading(path);
+        if let Reading::Bytes(bytes) = &reading {
+            texts.insert(file, bytes.clone());
+        }
+        if file != SourceFile::Settings {
+            let _ = inputs.take(file, reading);
+        }
     }
-    let place = |file| path_of(&paths, &folders.settings_file, file);
+    let documents: BTreeMap<_, _> = texts.iter().map(|(file, bytes)| (*file, Document::parse(bytes))).collect();
+    let place = |origin: Origin| {
+        let path = path_of(&paths, &folders.settings_file, origin.file);
+        let column = documents.get(&origin.file).zip(origin.line()).map(|(document, line)| document.column(line));
+        format!("{}{}", origin.at(&path), column.map_or_else(String::new, |column| format!(":{column}")))
+    };
     let mut lines = Vec::new();
     for problem in inputs.problems() {
-        // The SDKs' messages have no column; a line's first one is where a header or a key begins.
-        let column = if problem.origin.line().is_some() { ":1" } else { "" };
-        lines.push(format!("{}{column}: {}", problem.origin.at(&place(problem.origin.file)), problem.message));
+        lines.push(format!("{}: {}", place(problem.origin), problem.message));
     }
     let plans = plan::resolve_all(&settings.over(inputs.profiles()), &plan_context(&environment));
     for error in plans.into_values().filter_map(Result::err) {
         let harmless = matches!(error.code, PlanErrorCode::NoCredentials | PlanErrorCode::UnreadableFile);
         if let Some(origin) = error.origin.filter(|_| !harmless) {
-            lines.push(format!("{}:{}:1: {}", place(origin.file), origin.line, error.message));
+            lines.push(format!("{}: {}", place(origin), error.message));
         }
     }
     lines.sort();
@@ -227,7 +247,7 @@ fn daemon_environment(own: &Environment, settings: &Settings) -> Environment {
 }
 
 fn aws_paths(environment: &Environment) -> Result<AwsPaths, String> {
-    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let variable = |name: &str| environment.variable_or_home(name);
     let paths = AwsPaths::resolve(&variable, PathStyle::Unix)
         .ok_or("HOME is not set, so there is no telling where the AWS files are")?;
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
@@ -235,7 +255,7 @@ fn aws_paths(environment: &Environment) -> Result<AwsPaths, String> {
 }
 
 fn cache_paths(environment: &Environment) -> Result<CachePaths, String> {
-    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let variable = |name: &str| environment.variable_or_home(name);
     let paths = CachePaths::resolve(&variable, PathStyle::Unix)
         .ok_or("HOME is not set, so there is no telling where the AWS tools keep their tokens")?;
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);

@@ -394,7 +394,7 @@ impl Daemon {
         let needs_look = match requests::understand(&incoming.request) {
             Ok(Asked::Keeper(_, Wants::Renewal)) => true,
             Ok(Asked::Keeper(name, _) | Asked::Code(name, _) | Asked::Login { name: Some(name), .. }) => {
-                !self.keeper.has_plan(&name)
+                self.keeper.would_be_refused(&name, now())
             }
             _ => false,
         };

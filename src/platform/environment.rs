@@ -42,6 +42,14 @@ impl Environment {
         self.variables.get(name).map(String::as_str)
     }
 
+    /// The value of a variable; that of `~bob` is the home directory of that user.
+    pub fn variable_or_home(&self, name: &str) -> Option<String> {
+        match name.strip_prefix('~') {
+            Some(user) => home::home_directory_of(user)?.into_os_string().into_string().ok(),
+            None => self.get(name).map(str::to_owned),
+        }
+    }
+
     /// This environment with other variables laid over it.
     #[must_use]
     pub fn overlay(&self, over: &BTreeMap<String, String>) -> Self {

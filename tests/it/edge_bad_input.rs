@@ -147,6 +147,43 @@ fn ten_thousand_profiles_are_all_in_the_status() {
 }
 
 #[test]
+fn status_shows_the_profiles_that_globs_match() {
+    let mut machine = Machine::new();
+    machine.start();
+    let names = |arguments: &[&str]| -> Vec<String> {
+        let output = machine.run(&[&["status", "--json"], arguments].concat());
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let profiles = status["profiles"].as_array().unwrap().iter();
+        profiles.map(|profile| profile["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&["*p"]), ["app"]);
+    assert_eq!(names(&["m?d", "base"]), ["base", "mid"]);
+    assert_eq!(names(&["*"]), ["app", "base", "mid"]);
+    let output = machine.run(&["status", "x*"]);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("did you mean"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_relative_settings_file_in_the_environment_is_refused_by_both_programs() {
+    let machine = Machine::new();
+    let run = |mut command: std::process::Command| {
+        let output = command.current_dir(machine.home()).env("EVERCRED_CONFIG", "own.toml").output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            stderr(&output).contains("EVERCRED_CONFIG") && stderr(&output).contains("absolute"),
+            "{}",
+            stderr(&output)
+        );
+    };
+    machine.write("own.toml", "");
+    run(machine.daemon());
+    let mut config = machine.companion();
+    config.args(["config", "path"]);
+    run(config);
+}
+
+#[test]
 fn callers_with_other_files_are_refused_with_both_paths() {
     let mut machine = Machine::new();
     machine.write("elsewhere", "[profile app]\nregion = x\n");
@@ -204,6 +241,11 @@ fn check_prints_every_problem_with_its_place() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains(".aws/config:3:1: ") && said.contains(".aws/config:4:1: "), "{said}");
+    machine.write(".aws/config", "  [profile a]\n    role_arn = r\n    source_profile = gone\n  garbage\n");
+    let output = machine.daemon().arg("--check").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains(".aws/config:4:3: "), "{said}");
+    machine.write(".aws/config", "[profile a]\nrole_arn = r\nsource_profile = gone\n[odd]\nx = 1\n");
     // Of the settings too, and then of the AWS files all the same.
     let settings = machine.path(".config/evercred/evercred.toml");
     machine.write(".config/evercred/evercred.toml", "");
@@ -217,6 +259,13 @@ fn check_prints_every_problem_with_its_place() {
         assert!(said.contains(place), "{place}: {said}");
     }
     assert!(!said.contains(['\u{1b}', '\u{7}']), "{said:?}");
+    // Mistakes elsewhere in the settings don't hide which files are meant.
+    machine.write("other", "[profile b]\nrole_arn = r\nsource_profile = gone\n");
+    let other = machine.path("other").display().to_string();
+    machine.write("broken.toml", &format!("keep = 1\n[environment]\nAWS_CONFIG_FILE = \"{other}\"\n"));
+    let output = machine.daemon().arg("--check").env("EVERCRED_CONFIG", machine.path("broken.toml")).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("broken.toml:1:1: ") && said.contains(&format!("{other}:3:1: ")), "{said}");
     let output = machine.run(&["config", "check"]);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1));

@@ -43,7 +43,7 @@ fn shows_no_secret(text: &str) {
 }
 
 #[test]
-fn a_mistake_is_in_the_status_while_it_is_in_the_file_and_changes_no_exit_code() {
+fn a_mistake_is_in_the_status_and_its_exit_code_while_it_is_in_the_file() {
     let mut machine = machine();
     let good = section("dev", ID, SECRET, "");
     let config = machine.read(".aws/config");
@@ -68,9 +68,9 @@ fn a_mistake_is_in_the_status_while_it_is_in_the_file_and_changes_no_exit_code()
         assert_eq!(problem["file"], machine.path(CREDENTIALS).display().to_string(), "{problem}");
         assert_eq!(problem["line"], json!(line), "{problem}");
         assert!(problem["fix"].as_str().unwrap().contains(fix), "{problem}");
-        assert_eq!(output.status.code(), Some(0), "{all:?}");
+        assert_eq!(output.status.code(), Some(1), "{all:?}");
         let seen = machine.run(&["status"]);
-        assert_eq!(seen.status.code(), Some(0));
+        assert_eq!(seen.status.code(), Some(1));
         let seen = String::from_utf8_lossy(&seen.stdout).into_owned();
         assert!(seen.contains(problem["message"].as_str().unwrap()), "{seen}");
         shows_no_secret(&format!("{all:?}{seen}"));

@@ -75,6 +75,8 @@ mod edge_sso;
 #[cfg(feature = "daemon")]
 mod edge_systemd;
 #[cfg(feature = "daemon")]
+mod edge_unreadable;
+#[cfg(feature = "daemon")]
 mod edge_unsaved;
 #[cfg(feature = "daemon")]
 mod edge_web_identity;

@@ -135,6 +135,11 @@ impl<'a> Document<'a> {
         &self.lines
     }
 
+    /// The whole file.
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The text of a range of a line that is not broken.
     pub fn slice(&self, range: &Range<usize>) -> &'a str {
         self.bytes.get(range.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()

@@ -5,6 +5,7 @@
 //! all hold (`tests/it/aws_file_cases.rs`); where they are silent, botocore's reading counts. A line of which nothing can be made
 //! costs that line alone. `docs/reading-aws-files.md` lists where other programs read a file differently.
 
+mod column;
 mod document;
 mod header;
 mod read;

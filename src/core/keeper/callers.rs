@@ -177,9 +177,16 @@ impl Keeper {
         refuse(RefusalKind::Failed, message, Some(format!("try again, and look at: {}", evercred("status", name))))
     }
 
-    /// Whether the files say how to get a profile's credentials.
-    pub fn has_plan(&self, profile: &str) -> bool {
-        matches!(self.profiles.get(profile), Some(Ok(_)))
+    /// Whether a request for a profile would be refused for what the files said when they were last read: it has no plan, its keys
+    /// have expired, or AWS refuses it for good.
+    pub fn would_be_refused(&self, profile: &str, now: Now) -> bool {
+        let Some(Ok(route)) = self.profiles.get(profile) else { return true };
+        let mut nodes = route.keys.iter().filter_map(|key| self.nodes.get(key)).enumerate();
+        self.expired_keys(route, now).is_some()
+            || nodes.any(|(at, node)| {
+                let failure = node.failures.at(route.endpoint(at));
+                failure.is_some_and(|failure| failure.error.class == ErrorClass::Permanent)
+            })
     }
 
     /// The refusal of a name that is not found: while a file can't be read it may be there.

@@ -20,6 +20,58 @@ pub fn program_of(command: &str) -> Option<String> {
     words(command)?.into_iter().next()
 }
 
+/// What to know of a `credential_process` line that programs run in different ways.
+pub(super) fn notes(profile: &str, command: &str) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut before = ' ';
+    let cut = command.char_indices().find(|(_, c)| {
+        let is_cut = before.is_whitespace() && "#;".contains(*c);
+        before = *c;
+        is_cut
+    });
+    if let Some((_, c)) = cut {
+        notes.push(format!(
+            "JavaScript and Go programs cut the credential_process of profile \"{profile}\" at \" {c}\", also inside quotes: boto3, \
+             the AWS CLI and evercred run the whole line"
+        ));
+    }
+    let special = for_a_shell(command);
+    if !special.is_empty() {
+        notes.push(format!(
+            "boto3 and the AWS CLI run the credential_process of profile \"{profile}\" without a shell, and hand {special} to the \
+             program as written; evercred and other SDKs run it in a shell: put a part that is meant literally in single quotes"
+        ));
+    }
+    notes
+}
+
+/// The characters of a command line that mean something to a shell where they stand, each once.
+fn for_a_shell(command: &str) -> String {
+    let mut found: Vec<char> = Vec::new();
+    let (mut quote, mut is_escaped, mut before) = (None, false, ' ');
+    for c in command.chars() {
+        let is_special = match quote {
+            None => "&|<>();$`".contains(c) || c == '~' && before.is_whitespace(),
+            Some('"') => "$`".contains(c),
+            Some(_) => false,
+        };
+        if std::mem::take(&mut is_escaped) {
+            // As it stands.
+        } else if c == '\\' && quote != Some('\'') {
+            is_escaped = true;
+        } else if quote == Some(c) {
+            quote = None;
+        } else if quote.is_none() && "'\"".contains(c) {
+            quote = Some(c);
+        } else if is_special && !found.contains(&c) {
+            found.push(c);
+        }
+        before = c;
+    }
+    let shown: Vec<String> = found.into_iter().map(|c| format!("\"{c}\"")).collect();
+    shown.join(", ")
+}
+
 /// Splits as a shell would, for the quoting that such a line can have; `None` where a quote is left open.
 fn words(command: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
@@ -61,6 +113,24 @@ mod tests {
     #[test]
     fn a_line_without_a_profile_asks_for_the_default_one() {
         assert_eq!(helper_profile("evercred credential-process").as_deref(), Some("default"));
+    }
+
+    #[test]
+    fn a_line_that_programs_run_in_different_ways_is_noted() {
+        for (command, cut, special) in [
+            ("/bin/tool --profile 'my dev'", false, ""),
+            ("sh -c 'a ; b | c && d'", true, ""),
+            ("sh -c \"cat $HOME/x # y\"", true, "\"$\""),
+            ("curl http://x/?a=b&c=d", false, "\"&\""),
+            ("~/bin/tool --at ~ --not a~b", false, "\"~\""),
+            ("tool (x) <y >z|w", false, "\"(\", \")\", \"<\", \">\", \"|\""),
+            ("tool a\\&b '$x' \"\\$y\"", false, ""),
+            ("tool 'left open & x", false, ""),
+        ] {
+            assert_eq!(for_a_shell(command), special, "{command}");
+            let notes = notes("a", command);
+            assert_eq!(notes.len(), usize::from(cut) + usize::from(!special.is_empty()), "{command}: {notes:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use super::helper_line::helper_profile;
+use super::helper_line::{self, helper_profile};
 use super::{
     Endpoint, PlanContext, PlanError, PlanErrorCode, Service, Source, SsoRole, StatedExpiry, StaticKeys, Step,
     WebIdentity,
@@ -172,7 +172,10 @@ impl<'a> Look<'a> {
         if let Some(process) = view.get("credential_process") {
             return Ok(match helper_profile(&process.text) {
                 Some(asked) => Found::Helper { asked, line: process },
-                None => base(Source::Process { command: process.text.clone() }),
+                None => {
+                    notes.append(&mut helper_line::notes(view.name(), &process.text));
+                    base(Source::Process { command: process.text.clone() })
+                }
             });
         }
         if let Some(keys) = keys {

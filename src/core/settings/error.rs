@@ -163,11 +163,15 @@ fn sentence(message: &str) -> String {
 
 /// The present name of a setting that has had another one, for a table with these settings.
 fn renamed(old: &str, known: &[&str]) -> Option<&'static str> {
+    let is_top = known.contains(&"clock");
+    let is_renew = known.contains(&"used_within");
     match old {
-        "keep" | "keep_for" if !known.contains(&"renew") => None,
+        "keep" if is_renew => Some("\"profiles\""),
         "keep" => Some("\"profiles\" in [renew]"),
+        "keep_for" if is_renew => Some("\"used_within\""),
         "keep_for" => Some("\"used_within\" in [renew]"),
-        "ahead" if known.contains(&"before") => Some("\"before\""),
+        "ahead" if is_renew => Some("\"before\""),
+        "ahead" if is_top => Some("\"before\" in [renew]"),
         _ => None,
     }
 }

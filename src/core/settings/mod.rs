@@ -252,6 +252,9 @@ mod tests {
             ("keep = \"all\"", 1, "\"profiles\" in [renew]"),
             ("keep_for = \"1h\"", 1, "\"used_within\" in [renew]"),
             ("[renew]\nahead = \"10m\"", 2, "\"before\""),
+            ("ahead = \"10m\"", 1, "\"before\" in [renew]"),
+            ("[renew]\nkeep = \"all\"", 2, "\"profiles\""),
+            ("[renew]\nkeep_for = \"1h\"", 2, "\"used_within\""),
             ("[[profile]]\nname = \"a\"\nrenew = \"ahead\"", 3, "\"auto\""),
             ("[[profile]]\nname = \"a\"\nrenew = \"asked\"", 3, "\"on-demand\""),
         ] {

@@ -1,5 +1,6 @@
 //! Reading a settings file: every mistake in it, not the first one alone.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Deserialize;
@@ -55,6 +56,27 @@ impl Settings {
         let unreadable = || SettingsError::from(Mistake::at(&text, 0..0, "the file is not UTF-8 text".to_owned()));
         Err(SettingsError::of(mistakes).unwrap_or_else(unreadable))
     }
+
+    /// The defaults with `[environment]` of a file that has mistakes, as far as that can be read: it says where other files are.
+    pub fn of_environment(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let (table, _) = DeTable::parse_recoverable(&text);
+        Self { environment: environment(table.get_ref()), ..Self::default() }
+    }
+}
+
+/// The texts of `[environment]`.
+fn environment(table: &DeTable<'_>) -> BTreeMap<String, String> {
+    let Some(DeValue::Table(variables)) = table.get("environment").map(Spanned::get_ref) else {
+        return BTreeMap::new();
+    };
+    let mut environment = BTreeMap::new();
+    for (name, value) in variables.iter() {
+        if let DeValue::String(value) = value.get_ref() {
+            environment.insert(name.get_ref().to_string(), value.to_string());
+        }
+    }
+    environment
 }
 
 /// The settings as far as they can be read, and what is wrong with them.
@@ -216,6 +238,14 @@ mod tests {
         assert_eq!(places(&error), [(2, 13)]);
         assert!(!error.render("f").contains("planted"));
         assert!(Settings::parse_bytes(b"[clock]\nprobe = false\n").is_ok());
+    }
+
+    #[test]
+    fn the_variables_of_a_file_with_mistakes_are_read() {
+        let text = b"keep = 1\n[environment]\nAWS_CONFIG_FILE = \"/c\"\nA = 3\nB = \"x\n[clock]\nwarn = \xff\n";
+        let variables = Settings::of_environment(text).environment;
+        assert_eq!(variables.get("AWS_CONFIG_FILE").map(String::as_str), Some("/c"));
+        assert!(!variables.contains_key("A"));
     }
 
     #[test]

@@ -137,6 +137,8 @@ impl Daemon {
             tracing::info!("an AWS file has changed");
             self.make_plans();
             self.look_for_mistakes(true);
+            // The watcher knows an older content: a return to that is a change too.
+            self.watcher.report_again([self.paths.config.clone(), self.paths.credentials.clone()]);
         }
     }
 
