@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::core::aws_error::ErrorClass;
 use crate::core::credential::Credentials;
 use crate::core::keeper::{Flow, Refusal, RefusalKind, State};
+use crate::core::printable::line;
 
 /// The version that both sides speak.
 pub const VERSION: u32 = 1;
@@ -204,7 +205,10 @@ pub fn parse_answer(text: &[u8]) -> Result<Value, WireError> {
         error: Option<WireError>,
     }
     match serde_json::from_slice::<Envelope>(text) {
-        Ok(Envelope { version: VERSION, error: Some(error), .. }) => Err(error),
+        // On one line each: the answer may be another program's, and must not begin a line of its own on stderr.
+        Ok(Envelope { version: VERSION, error: Some(WireError { kind, message, fix }), .. }) => {
+            Err(WireError { kind, message: line(&message), fix: fix.map(|fix| line(&fix)) })
+        }
         Ok(Envelope { version: VERSION, ok: Some(value), .. }) => Ok(value),
         Ok(_) | Err(_) => Err(WireError {
             kind: ErrorKind::Malformed,

@@ -31,6 +31,7 @@ pub(super) fn list(environment: &Environment, session: &str, json: bool) -> Resu
     })?;
     let (roles, refused): (Vec<Role>, Vec<Role>) = roles.into_iter().partition(Role::is_of_aws);
     let sections = sections(&answer, &roles, &profiles)?;
+    let ends_with = if refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(ATTENTION) };
     for Role { account_id, name, .. } in refused {
         let what = format!("role \"{}\" of account \"{}\" is left out", line(&name), line(&account_id));
         output::error(&Failure::new(ATTENTION, format!("{what}: AWS gives no account or role such a name")));
@@ -48,9 +49,9 @@ pub(super) fn list(environment: &Environment, session: &str, json: bool) -> Resu
             })
             .collect();
         let document = json!({"schema": "evercred.sso-roles/1", "session": answer["session"], "roles": list, "sections": sections});
-        return output::print_json(&document);
+        return output::print_json(&document).map(|_| ends_with);
     }
-    output::print(&text(&roles, &sections))
+    output::print(&text(&roles, &sections)).map(|_| ends_with)
 }
 
 /// The text for the user's config file: comments, and sections for the roles without a profile.

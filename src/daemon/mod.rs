@@ -13,6 +13,7 @@ mod run;
 mod saves;
 mod service_manager;
 mod sessions;
+mod socket;
 mod state;
 mod status;
 mod status_pages;

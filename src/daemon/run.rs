@@ -4,12 +4,11 @@ mod files;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::clock_facts::{ClockFacts, For};
@@ -36,6 +35,7 @@ use crate::core::profile::SourceFile;
 use crate::core::service::environment;
 use crate::core::time::AwsTime;
 use crate::core::timekeeping::TimeKeeping;
+use crate::daemon::socket::Socket;
 use crate::delivery::control_socket::{self, Incoming, ListenError};
 use crate::platform::environment::Environment;
 use crate::platform::network::{self, WayOut};
@@ -72,6 +72,7 @@ struct Daemon {
     clock_facts: ClockFacts,
     notices: PersonNotices,
     saves: Saves,
+    socket: Socket,
     watcher: FileWatcher,
     /// The web identity token files, and how the plans name them.
     token_files: BTreeMap<PathBuf, String>,
@@ -115,15 +116,16 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
     let mut hangup = signal(SignalKind::hangup()).map_err(failed("signals can't be waited for"))?;
     let timer = Timer::start().map_err(failed("the timer can't be started"))?;
     let handed_over = std::mem::take(&mut start.listeners);
+    let is_handed_over = !handed_over.is_empty();
     let listener = control_socket::listen(&start.folders.runtime, handed_over).map_err(|error| match error {
         ListenError::Taken(why) => Refused::other_daemon(why),
         ListenError::Unusable(why) => Refused::folder(why),
     })?;
 
-    let watched = vec![start.folders.settings_file.clone(), paths.config.clone(), paths.credentials.clone()];
-    let (changes, mut changed) = mpsc::channel(QUEUE);
-    let watcher = FileWatcher::new(watched, changes);
     let (requests, mut incoming) = mpsc::channel(QUEUE);
+    let places = control_socket::places(start.descriptors);
+    let (changes, mut changed) = mpsc::channel(QUEUE);
+    let watcher = FileWatcher::new(Vec::new(), changes);
 
     let (keeper, state_problems) = keeper(&start, &state);
     let started_at = keeper.clock().best(now());
@@ -145,6 +147,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
         clock_facts: ClockFacts::default(),
         notices: PersonNotices::new(&start.settings.notify),
         saves: Saves::new(state, unsaved),
+        socket: Socket::serve(listener, is_handed_over, &start.folders.runtime, requests, places),
         watcher,
         token_files: BTreeMap::new(),
         timer,
@@ -156,9 +159,8 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
     daemon.read_aws_files();
     daemon.make_plans();
     daemon.look_for_mistakes(false);
-    let left = Arc::new(Notify::new());
-    let places = control_socket::places(daemon.start.descriptors);
-    let server = tokio::spawn(control_socket::serve(listener, requests, Arc::clone(&left), places));
+    daemon.watcher.set_paths(daemon.watched());
+    let left = daemon.socket.left();
     let watching = tokio::spawn(daemon.watcher.clone().run());
     let (ways, mut way_out) = mpsc::channel(1);
     let listening = tokio::spawn(watch_network(ways));
@@ -196,10 +198,9 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
     }
     daemon.manager.stopping();
     tracing::info!("stopping");
-    server.abort();
+    daemon.socket.stop();
     watching.abort();
     listening.abort();
-    // The socket's file stays: by it the companion knows that a daemon was here, and waits for the next one.
     // A refresh that AWS has answered already must reach its file.
     daemon.finish_sessions().await;
     // Both would write the same files.
@@ -306,6 +307,9 @@ impl Daemon {
                 Action::Log(line) => log(&line),
             }
         }
+        if self.socket.next_timeout().is_some_and(|at| at <= now.boot) {
+            self.make_socket_again();
+        }
         self.remarks.handle_timeout(now.boot);
         while let Some(notice) = self.remarks.poll_notice() {
             self.notices.tell(notice, now);
@@ -316,8 +320,9 @@ impl Daemon {
         self.manager.status(acted, || self.keeper.summary(now));
         let shown = self.notices.show(&self.environment, now);
         let saves = self.saves.next_timeout();
-        let next =
-            [self.keeper.next_timeout(), self.remarks.next_timeout(), saves, alive, shown].into_iter().flatten().min();
+        let socket = self.socket.next_timeout();
+        let due = [self.keeper.next_timeout(), self.remarks.next_timeout(), saves, alive, shown, socket];
+        let next = due.into_iter().flatten().min();
         self.timer.arm(next.map(|at| (at - now.boot).to_std().unwrap_or(Duration::ZERO)));
     }
 

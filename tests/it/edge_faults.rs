@@ -330,3 +330,23 @@ fn descriptor_limit(pid: u32) -> u64 {
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     line.split_whitespace().nth(3).unwrap().parse().unwrap()
 }
+
+#[test]
+fn a_socket_or_runtime_directory_that_was_removed_is_made_again() {
+    let mut machine = Machine::new();
+    machine.start();
+    assert!(machine.credentials("app").is_ok());
+    std::fs::remove_file(machine.path("run/evercred.sock")).unwrap();
+    machine.eventually("the socket is there again", |machine| machine.credentials("app").is_ok());
+    std::fs::remove_dir_all(machine.path("run")).unwrap();
+    machine.eventually("the directory is there again", |machine| machine.credentials("app").is_ok());
+    assert_eq!(machine.path("run").metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    machine.eventually("cached credentials are in it again", |machine| machine.path("run/minted.json").exists());
+    // Where it can't be made, the daemon goes on and tries again.
+    std::fs::remove_dir_all(machine.path("run")).unwrap();
+    std::fs::write(machine.path("run"), "in the way").unwrap();
+    machine.eventually("the attempt failed", |machine| logged(machine, "no program reaches this daemon") == 1);
+    std::fs::remove_file(machine.path("run")).unwrap();
+    machine.eventually("the socket is there once more", |machine| machine.credentials("app").is_ok());
+    assert_eq!(machine.stop(), Some(0));
+}

@@ -70,9 +70,14 @@ impl Daemon {
         self.remarks.set(remarks, by_change, now().boot);
     }
 
-    fn watched(&self) -> Vec<PathBuf> {
+    pub(super) fn watched(&self) -> Vec<PathBuf> {
         let own = [&self.start.folders.settings_file, &self.paths.config, &self.paths.credentials];
-        own.into_iter().chain(self.token_files.keys()).chain(self.sessions.paths()).cloned().collect()
+        own.into_iter()
+            .chain(self.socket.path())
+            .chain(self.token_files.keys())
+            .chain(self.sessions.paths())
+            .cloned()
+            .collect()
     }
 
     /// Takes changes in, those of cache files together: there may be thousands.
@@ -96,6 +101,12 @@ impl Daemon {
     }
 
     fn file_changed(&mut self, FileChange { path, content }: FileChange) {
+        if self.socket.path() == Some(&path) {
+            if matches!(content, FileContent::Missing) {
+                self.make_socket_again();
+            }
+            return;
+        }
         let found = match content {
             FileContent::Missing => Reading::Missing,
             FileContent::Text(bytes) => Reading::Bytes(bytes),
@@ -126,6 +137,15 @@ impl Daemon {
         } else if changes.contains(&Change::Rejected) {
             tracing::warn!("{} can't be read any more; its profiles stay as they were", path.display());
             self.make_plans();
+        }
+    }
+
+    /// Makes the socket that was removed. Whatever was beside it in its directory may be gone too.
+    pub(super) fn make_socket_again(&mut self) {
+        if self.socket.make_again(now().boot) {
+            (self.saves.minted, self.saves.unsaved) = (true, true);
+            // It may be removed again before the watcher has seen it.
+            self.watcher.report_again(self.socket.path().cloned());
         }
     }
 
