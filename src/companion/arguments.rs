@@ -52,7 +52,7 @@ const COMMANDS: [(&str, &str, &str); 14] = [
     (
         "status",
         "[PROFILE...] [--json] [--watch]",
-        "how every profile stands: what is held, until when, what went wrong",
+        "the profiles (names may be globs): cached credentials, their expiry, and what went wrong",
     ),
     ("credential-process", "PROFILE", "prints the SDKs' credential_process document for PROFILE"),
     ("exec", "PROFILE --static -- COMMAND...", "runs COMMAND with PROFILE's keys in its environment"),
