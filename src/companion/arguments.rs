@@ -34,7 +34,7 @@ pub(super) enum Command {
     Profiles { sso: Option<String>, json: bool },
     Clock { json: bool },
     Doctor { profile: Option<String>, json: bool, offline: bool },
-    Explain { text: Option<String>, json: bool, offline: bool },
+    Explain { text: Option<String>, profile: Option<String>, all_causes: bool, json: bool, offline: bool },
     Service(ServiceCommand),
     Config(ConfigCommand),
 }
@@ -93,10 +93,10 @@ const COMMANDS: [(&str, &str, &str); 14] = [
     ),
     (
         "explain",
-        "[TEXT|-] [--json] [--offline]",
-        "what an AWS error message, or a log on standard input, means here and now: which of its causes are so on this machine, which \
-         are ruled out, and how to mend them; they are looked for in the profile of this shell (AWS_PROFILE); ends with 1 where the text holds \
-         no error about AWS credentials",
+        "[TEXT|-] [--profile NAME] [--json] [--offline] [--verbose]",
+        "explains an AWS error message, or those of a log on standard input: the causes that were found on this machine, the ones that \
+         are ruled out, and the fix of each. It checks the profile NAME, else the one of this shell (AWS_PROFILE). It shows at most three \
+         causes of an error; --verbose shows all. It ends with 1 where the text has no error about AWS credentials",
     ),
     (
         "service",
@@ -145,6 +145,11 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
             }
             Long("json") if JSON.contains(name) => given.json = true,
             Long("offline") if ["doctor", "explain"].contains(name) => given.offline = true,
+            Long("verbose") if *name == "explain" => given.verbose = true,
+            Long("profile") if *name == "explain" => {
+                let text = parser.value().map_err(|error| usage(&error))?;
+                given.profile = Some(text.into_string().map_err(|_| Failure::new(USAGE, "a name is not UTF-8 text"))?);
+            }
             Long("fix" | "yes") if *name == "doctor" => {
                 let message = "\"doctor --fix\" is not in this version yet: it says what to do, and changes nothing";
                 return Err(Failure::new(USAGE, message).fix("evercred doctor"));
@@ -194,6 +199,8 @@ struct Given {
     all: bool,
     no_browser: bool,
     offline: bool,
+    verbose: bool,
+    profile: Option<String>,
     sso: Option<String>,
     static_keys: bool,
     force: bool,
@@ -239,9 +246,14 @@ impl Given {
             "doctor" => {
                 Ok(Command::Doctor { profile: self.values.into_iter().next(), json: self.json, offline: self.offline })
             }
-            "explain" => {
-                Ok(Command::Explain { text: self.values.into_iter().next(), json: self.json, offline: self.offline })
-            }
+            "explain" if self.values.len() > 1 => Err(wrong()),
+            "explain" => Ok(Command::Explain {
+                text: self.values.into_iter().next(),
+                profile: self.profile,
+                all_causes: self.verbose,
+                json: self.json,
+                offline: self.offline,
+            }),
             "clock" if !self.values.is_empty() => Err(wrong()),
             "clock" => Ok(Command::Clock { json: self.json }),
             "service" => {

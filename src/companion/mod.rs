@@ -60,7 +60,9 @@ fn run(environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Profiles { sso: Some(session), json } => sso_roles::list(environment, &session, json),
         Command::Clock { json } => clock::clock(environment, json),
         Command::Doctor { profile, json, offline } => doctor::doctor(environment, profile, json, offline),
-        Command::Explain { text, json, offline } => doctor::explain(environment, text, json, offline),
+        Command::Explain { text, profile, all_causes, json, offline } => {
+            doctor::explain(environment, text, profile, all_causes, json, offline)
+        }
         Command::Service(what) => service::service(environment, &what),
         Command::Config(what) => offline::config(environment, what),
     }

@@ -59,6 +59,11 @@ pub fn name_of_argument(text: &str) -> Option<String> {
     (argument(&name) == text).then_some(name)
 }
 
+/// Takes variables out of the shell.
+pub fn unset(is_fish: bool, names: &[&str]) -> String {
+    format!("{} {}", if is_fish { "set -e" } else { "unset" }, names.join(" "))
+}
+
 /// A command of ours about a profile or a session, as it is typed.
 pub fn evercred(command: &str, name: &str) -> String {
     format!("evercred {command} {}", argument(name))

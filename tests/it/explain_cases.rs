@@ -161,8 +161,70 @@ fn what_the_doctor_found_comes_first_and_what_it_ruled_out_last() {
     assert_eq!(of("access-key-unknown")["likelihood"], "likely");
     assert!(of("access-key-unknown")["evidence"].to_string().contains("--offline"));
     assert_eq!(causes.last().unwrap()["likelihood"], "ruled-out");
-    let text = render(&explained(DENIED, &report));
+    let text = render(&explained(DENIED, &report), true);
     assert!(text.contains("unset AWS_SESSION_TOKEN") && text.contains("ruled out here:"), "{text}");
+}
+
+#[test]
+fn every_cause_that_is_not_ruled_out_has_a_fix() {
+    let texts = files("", "toml").into_iter().map(|path| {
+        let case: Case = toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        case.text
+    });
+    // Every code of the table too, whichever service says it.
+    let codes = aws_error::entries().flat_map(|entry| {
+        let code = entry.code;
+        ["AssumeRole", "GetRoleCredentials", "CreateToken"]
+            .map(|operation| format!("An error occurred ({code}) when calling the {operation} operation: no"))
+    });
+    let here = [Here::default(), Here { profile: Some("a b".to_owned()), uses_fish: true, ..Here::default() }];
+    let (mut seen, mut wrong) = (BTreeSet::new(), BTreeSet::new());
+    for (text, here) in texts.chain(codes).flat_map(|text| here.clone().map(|here| (text.clone(), here))) {
+        let document = explain(&scan(&text), &nothing_known(), &here).document();
+        for cause in
+            document["errors"].as_array().into_iter().flatten().flat_map(|error| error["causes"].as_array().unwrap())
+        {
+            let id = cause["id"].as_str().unwrap().to_owned();
+            let fixes = cause["fix"].as_array().unwrap();
+            let is_whole = |fix: &serde_json::Value| {
+                !fix["text"].as_str().unwrap().is_empty() && !fix["command"].to_string().contains('<')
+            };
+            if fixes.is_empty() || !fixes.iter().all(is_whole) {
+                wrong.insert(format!("{id}: {cause}"));
+            }
+            seen.insert(id);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(seen.len() >= 30, "{seen:?}");
+}
+
+#[test]
+fn every_cause_that_the_doctor_can_name_has_a_fix_where_it_was_not_found() {
+    // An error of the doctor's is a cause of every message, also without a fix of its own.
+    for id in Id::ALL {
+        let finding = Finding::new(*id, Severity::Error, "it is so").evidence("it was seen");
+        let report = Report { findings: vec![finding], ..nothing_known() };
+        let document = explained(DENIED, &report).document();
+        let causes = document["causes"].as_array().unwrap();
+        let cause = causes.iter().find(|cause| cause["id"] == id.name()).unwrap();
+        assert!(!cause["fix"].as_array().unwrap().is_empty(), "{id}");
+    }
+}
+
+#[test]
+fn at_most_three_causes_are_shown_and_the_others_named() {
+    let explanation = explained(DENIED, &nothing_known());
+    let causes = |text: &str| {
+        text.lines()
+            .filter(|line| ["  likely: ", "  possible: ", "  confirmed: "].iter().any(|word| line.starts_with(word)))
+            .count()
+    };
+    let (short, long) = (render(&explanation, false), render(&explanation, true));
+    assert_eq!((causes(&short), causes(&long)), (3, explanation.errors[0].causes.len()));
+    for cause in &explanation.errors[0].causes {
+        assert!(short.contains(cause.id.name()) && long.contains(cause.id.name()), "{}", cause.id);
+    }
 }
 
 #[test]
@@ -174,7 +236,7 @@ fn a_text_of_another_moment_is_said_to_be_one_and_keeps_its_own_advice() {
     assert_eq!(explanation.errors.len(), 1, "two sentences of one SDK are one error: {explanation:#?}");
     let error = &explanation.errors[0];
     assert!(error.says.iter().any(|said| said.contains("of another profile")), "{error:#?}");
-    let text = render(&explanation);
+    let text = render(&explanation, true);
     let first_fix = text.lines().find(|line| line.contains("fix: ")).unwrap();
     assert!(first_fix.contains("evercred login"), "what is only possible is not mended first: {text}");
     assert!(text.contains("possible: clock-skewed"), "{text}");
@@ -272,7 +334,7 @@ fn planted_secrets_never_come_out() {
     ] {
         let explanation = explained(&text, &nothing_known());
         assert!(!explanation.errors.is_empty(), "{text}");
-        let out = format!("{}{}{explanation:?}", explanation.document(), render(&explanation));
+        let out = format!("{}{}{explanation:?}", explanation.document(), render(&explanation, true));
         assert!(!out.contains(SECRET.get(..16).unwrap()), "{text}\n{out}");
     }
 }
@@ -301,7 +363,7 @@ proptest! {
     #[test]
     fn no_bytes_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..4_000)) {
         let explanation = explain(&in_pieces(&bytes, 7), &nothing_known(), &Here::default());
-        render(&explanation);
+        render(&explanation, true);
         explanation.document();
     }
 

@@ -45,19 +45,26 @@ pub(super) fn doctor(
 pub(super) fn explain(
     environment: &Environment,
     text: Option<String>,
+    profile: Option<String>,
+    all_causes: bool,
     json: bool,
     offline: bool,
 ) -> Result<ExitCode, Failure> {
     let mentions = text::read(text)?;
-    let Examined { evidence, answers } = examine(environment, None, offline);
+    let Examined { evidence, answers } = examine(environment, profile, offline);
     let case = Case::new(&evidence, &answers);
     // What has another form may be a secret, and is no id that a text could name.
     let keys = case.subjects.iter().filter(|subject| subject.has_aws_id());
     let ids = keys.filter_map(|subject| Some(subject.access_key_id?.text.to_owned()));
     let report = doctor::diagnose(&evidence, &answers);
     let profiles = evidence.profiles.profiles.keys().cloned();
-    let explanation = explain::explain(&mentions, &report, &Here::new(ids, profiles, &answers, &report));
-    if json { output::print_json(&explanation.document()) } else { output::print(&explain::render(&explanation)) }
+    let here = Here::new(ids, profiles, evidence.variables.uses_fish(), &answers, &report);
+    let explanation = explain::explain(&mentions, &report, &here);
+    if json {
+        output::print_json(&explanation.document())
+    } else {
+        output::print(&explain::render(&explanation, all_causes))
+    }
 }
 
 /// What was collected, and what AWS answered.

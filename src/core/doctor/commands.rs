@@ -1,7 +1,7 @@
 //! Commands that several rules name, in the words of the person's shell.
 
 use super::Case;
-use crate::core::fix::{Fix, word};
+use crate::core::fix::{self, Fix, word};
 
 pub(super) use crate::core::fix::argument;
 
@@ -33,7 +33,7 @@ pub(super) fn with_daemon(case: &Case<'_>, text: &str, command: &str) -> Fix {
 
 /// Takes variables out of the shell.
 pub(super) fn unset(case: &Case<'_>, names: &[&str]) -> String {
-    format!("{} {}", if is_fish(case) { "set -e" } else { "unset" }, names.join(" "))
+    fix::unset(is_fish(case), names)
 }
 
 /// Gives variables to the shell and to what it starts; the values are words of a shell.
@@ -48,7 +48,7 @@ pub(super) fn export(case: &Case<'_>, variables: &[(&str, &str)]) -> String {
 }
 
 fn is_fish(case: &Case<'_>) -> bool {
-    case.evidence.variables.get("SHELL").is_some_and(|shell| shell.ends_with("/fish"))
+    case.evidence.variables.uses_fish()
 }
 
 #[cfg(test)]

@@ -83,6 +83,11 @@ impl Variables {
         names.iter().find_map(|name| Some((*name, self.get(name)?)))
     }
 
+    /// Whether the user's shell is fish, which has words of its own for variables.
+    pub fn uses_fish(&self) -> bool {
+        self.get("SHELL").is_some_and(|shell| shell.ends_with("/fish"))
+    }
+
     /// All variables that are set, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))

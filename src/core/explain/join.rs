@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::extract::Mention;
-use super::{advice, causes};
+use super::{advice, causes, fixes};
 use crate::core::access_key::is_account;
 use crate::core::doctor::{Answer, Answers, Certainty, Finding, Id, Report, Severity};
 use crate::core::fix::Fix;
@@ -55,6 +55,8 @@ pub struct Explained {
 /// All that a text holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
+    /// The profile that was looked at.
+    pub profile: Option<String>,
     /// The errors, what says most first.
     pub errors: Vec<Explained>,
 }
@@ -70,6 +72,10 @@ pub struct Here {
     pub accounts: Vec<String>,
     /// Nothing here gives credentials: whose the error is about stand elsewhere.
     pub has_none: bool,
+    /// The profile that the doctor looked at.
+    pub profile: Option<String>,
+    /// The user's shell is fish.
+    pub uses_fish: bool,
 }
 
 impl Here {
@@ -77,6 +83,7 @@ impl Here {
     pub fn new(
         access_key_ids: impl IntoIterator<Item = String>,
         profiles: impl IntoIterator<Item = String>,
+        uses_fish: bool,
         answers: &Answers,
         report: &Report,
     ) -> Self {
@@ -90,6 +97,8 @@ impl Here {
             profiles: profiles.into_iter().collect(),
             accounts: accounts.collect(),
             has_none,
+            profile: report.profile.clone(),
+            uses_fish,
         }
     }
 
@@ -139,7 +148,7 @@ pub fn explain(mentions: &[Mention], report: &Report, here: &Here) -> Explanatio
             fix: advice::of_code(mention),
         }
     };
-    Explanation { errors: mentions.iter().take(MOST).map(one).collect() }
+    Explanation { profile: here.profile.clone(), errors: mentions.iter().take(MOST).map(one).collect() }
 }
 
 /// What the message itself makes likely was looked for here, and is not so.
@@ -177,12 +186,19 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
         }
     }
     causes.sort_by_key(|cause| cause.likelihood);
-    // What is only possible is not mended before it was seen: the advice of the code stands above it.
-    let is_likely = |cause: &&mut Cause| cause.likelihood <= Likelihood::Likely && cause.fix.is_empty();
-    if let Some(cause) = causes.first_mut().filter(is_likely) {
+    // The advice of the code is about its usual cause.
+    let is_usual = |cause: &&mut Cause| cause.likelihood <= Likelihood::Likely && cause.fix.is_empty();
+    if let Some(cause) = causes.first_mut().filter(is_usual) {
         cause.fix = match advice::of_cause(cause.id, mention) {
             Some(fix) => vec![Fix::advice(fix)],
             None => advice::of_code(mention),
+        };
+    }
+    let lacks_fix = |cause: &&mut Cause| cause.likelihood != Likelihood::RuledOut && cause.fix.is_empty();
+    for cause in causes.iter_mut().filter(lacks_fix) {
+        cause.fix = match advice::of_cause(cause.id, mention) {
+            Some(fix) => vec![Fix::advice(fix)],
+            None => vec![fixes::of(cause.id, here)],
         };
     }
     causes
@@ -260,6 +276,7 @@ impl Explanation {
         let mut document = self.errors.first().map_or_else(|| json!({}), Explained::document);
         if let Value::Object(fields) = &mut document {
             fields.insert("schema".to_owned(), json!("evercred.explain/1"));
+            fields.insert("profile".to_owned(), json!(self.profile));
             fields.insert("errors".to_owned(), self.errors.iter().map(Explained::document).collect());
         }
         document

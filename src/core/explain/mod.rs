@@ -5,6 +5,7 @@ mod advice;
 mod causes;
 mod clean;
 mod extract;
+mod fixes;
 mod join;
 mod patterns;
 mod reading;

@@ -3,12 +3,15 @@
 use super::join::{Cause, Explained, Explanation, Likelihood};
 use crate::core::fix;
 
+/// So many causes of one error are shown unless all are asked for.
+const MOST_CAUSES: usize = 3;
+
 /// As text.
-pub fn render(explanation: &Explanation) -> String {
-    explanation.errors.iter().map(one).collect::<Vec<_>>().join("\n")
+pub fn render(explanation: &Explanation, all_causes: bool) -> String {
+    explanation.errors.iter().map(|error| one(error, all_causes)).collect::<Vec<_>>().join("\n")
 }
 
-fn one(error: &Explained) -> String {
+fn one(error: &Explained, all_causes: bool) -> String {
     let mention = &error.mention;
     let of = match (&mention.operation, &mention.service) {
         (Some(operation), Some(service)) => format!(" from {service}, {operation}"),
@@ -25,7 +28,10 @@ fn one(error: &Explained) -> String {
     if !error.causes.iter().any(|cause| is_likely(&cause)) {
         text.push_str(&fix::lines(&error.fix, 2));
     }
-    for cause in error.causes.iter().filter(|cause| cause.likelihood != Likelihood::RuledOut) {
+    let causes: Vec<&Cause> = error.causes.iter().filter(|cause| cause.likelihood != Likelihood::RuledOut).collect();
+    let shown = if all_causes { causes.len() } else { causes.len().min(MOST_CAUSES) };
+    let (shown, others) = causes.split_at(shown);
+    for cause in shown {
         let word = match cause.likelihood {
             Likelihood::Confirmed => "confirmed",
             Likelihood::Likely => "likely",
@@ -36,6 +42,10 @@ fn one(error: &Explained) -> String {
             text.push_str(&format!("    {sentence}\n"));
         }
         text.push_str(&fix::lines(&cause.fix, 4));
+    }
+    if !others.is_empty() {
+        let ids: Vec<&str> = others.iter().map(|cause| cause.id.name()).collect();
+        text.push_str(&format!("  other possible causes (--verbose shows them): {}\n", ids.join(", ")));
     }
     let ruled_out: Vec<&str> = error
         .causes
