@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::home;
+use super::user_database;
 
 /// Set for the programs that the daemon runs for a profile's `credential_process`: the profile. A companion that is asked
 /// for it by such a program would wait for itself.
@@ -30,7 +30,8 @@ impl Environment {
         let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
         let mut variables: BTreeMap<String, String> = variables.filter_map(text).collect();
         if variables.get("HOME").is_none_or(String::is_empty)
-            && let Some(home) = home::home_directory().and_then(|path| path.into_os_string().into_string().ok())
+            && let Some(home) =
+                user_database::home_directory().and_then(|path| path.into_os_string().into_string().ok())
         {
             variables.insert("HOME".to_owned(), home);
         }

@@ -1,5 +1,6 @@
 //! The thin rim: what differs between Linux and macOS, and every line of `unsafe`. No policy.
 
+pub mod access_list;
 pub mod allocator;
 pub mod cache_access;
 pub mod clock;
@@ -7,7 +8,6 @@ pub mod environment;
 #[cfg(feature = "daemon")]
 pub mod file_events;
 pub mod harden;
-pub mod home;
 #[cfg(feature = "daemon")]
 pub mod inherited;
 pub mod lease;
@@ -26,4 +26,5 @@ pub mod tcp_owner;
 #[cfg(feature = "daemon")]
 pub mod timer;
 pub mod unreadable;
+pub mod user_database;
 pub mod zone;

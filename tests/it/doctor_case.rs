@@ -24,7 +24,9 @@ pub(crate) struct Case {
     pub(crate) drift: Option<String>,
     /// The token of an SSO session in the cache: `signed-in`, or `signed-out` where the portal does not take it any more.
     pub(crate) sso: Option<String>,
-    /// The session whose cache file belongs to root, where answers are written down.
+    /// The user who runs the real program, where that is not the one who runs the tests.
+    pub(crate) uid: Option<u32>,
+    /// The session whose cache directory belongs to root.
     pub(crate) unwritable_cache: Option<String>,
     /// Variables.
     pub(crate) environment: BTreeMap<String, String>,

@@ -7,8 +7,8 @@ use evercred::core::aws_error;
 use evercred::core::aws_file;
 use evercred::core::doctor::probe::{ClockFacts, StepAnswer, StepOutcome};
 use evercred::core::doctor::{
-    self, About, Answer, Answers, Daemon, Evidence, FileFacts, FileRole, FileState, Id, Refusal, TerraformBackend,
-    TokenFile, TokenState, Variant, Whose,
+    self, About, Answer, Answers, Daemon, Evidence, FileFacts, FileRole, FileState, Group, Id, Refusal,
+    TerraformBackend, TokenFile, TokenState, Variant, Whose,
 };
 use evercred::core::inputs::{AwsInputs, Reading};
 use evercred::core::location::{AwsPaths, PathStyle};
@@ -57,7 +57,8 @@ fn a_healthy_set_up_yields_nothing_and_everything_was_looked_for() {
     let healthy: Vec<Case> = all().into_iter().filter(|case| case.name().starts_with("healthy")).collect();
     assert!(healthy.len() >= 3);
     for case in healthy.iter().filter(|case| !case.offline) {
-        let document = diagnose(case, &evidence(case, &values)).document();
+        let daemon = Daemon::Answers(Box::default());
+        let document = diagnose(case, &Evidence { daemon, ..evidence(case, &values) }).document();
         assert_eq!(document["findings"], Value::Array(Vec::new()), "{}: {document:#}", case.name());
         let checked: Vec<&str> = document["checked"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         let missing: Vec<&Id> = Id::ALL.iter().filter(|id| !checked.contains(&id.name())).collect();
@@ -396,6 +397,7 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
         uid: UID,
         wall: WallTime::from_millis(NOW_MS),
         aws_minus_wall: None,
+        not_read: Vec::new(),
         offline: case.offline,
         variables: variables.into_iter().collect(),
     }
@@ -444,7 +446,7 @@ fn file_facts(case: &Case, paths: Option<&AwsPaths>) -> Vec<FileFacts> {
                 denied: true,
                 owner_and_mode: Some((0, 0)),
             },
-            (true, mode) => FileState::Present { uid: UID, mode },
+            (true, mode) => FileState::Present { uid: UID, mode, group: Group::Shared("users".to_owned()) },
         },
     };
     files.map(facts).to_vec()

@@ -123,8 +123,7 @@ fn a_file_that_another_user_may_not_read_is_said_with_the_command() {
 
 #[test]
 fn files_and_directories_that_others_can_write_are_an_error() {
-    for (path, mode) in
-        [(".aws", 0o777), (".aws", 0o720), (".aws/config", 0o666), (".aws/config", 0o620), (".aws/credentials", 0o602)]
+    for (path, mode) in [(".aws", 0o777), (".aws/config", 0o666), (".aws/credentials", 0o602), ("", 0o777), ("", 0o757)]
     {
         let machine = Machine::new();
         let open = |path: &str, mode| {
@@ -144,7 +143,74 @@ fn files_and_directories_that_others_can_write_are_an_error() {
         assert_eq!(found.len(), 1, "{path} {mode:o}: {found:?}");
         assert_eq!((&found[0]["severity"], &found[0]["certainty"]), (&"error".into(), &"confirmed".into()));
         let command = found[0]["fix"][0]["command"].as_str().unwrap();
-        assert!(command.starts_with("chmod go-w ") && command.ends_with(path), "{command}");
+        let whole = machine.path(path);
+        assert!(
+            command.starts_with("chmod go-w ") && command.ends_with(whole.to_str().unwrap().trim_end_matches('/')),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn what_a_group_may_write_depends_on_who_is_in_it() {
+    // Nobody but root can give a file to another group; CI is root.
+    if is_told_without("SETPRIV") {
+        return;
+    }
+    const NOBODY_KNOWS: u32 = 4_000_000_001;
+    for (path, mode, gid, certainty) in [
+        (".aws/config", 0o664, 0, None),
+        (".aws", 0o775, 0, None),
+        (".aws/credentials", 0o660, 0, None),
+        (".aws/config", 0o664, 1, Some("confirmed")),
+        (".aws", 0o775, 1, Some("confirmed")),
+        (".aws", 0o775, NOBODY_KNOWS, Some("likely")),
+        ("", 0o775, 1, Some("confirmed")),
+        ("", 0o1775, 1, None),
+        ("", 0o1777, 0, None),
+    ] {
+        let machine = Machine::new();
+        let path = machine.path(path);
+        for file in [".aws/config", ".aws/credentials"] {
+            std::fs::set_permissions(machine.path(file), std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        std::os::unix::fs::chown(&path, None, Some(gid)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let document = document(&machine.run(&["doctor", "mid", "--json", "--offline"]));
+        let mut found =
+            document["findings"].as_array().unwrap().iter().filter(|found| found["id"] == "file-permissions");
+        let said = found.next().map(|found| found["certainty"].as_str().unwrap());
+        assert_eq!(said, certainty, "{} {mode:o} {gid}: {document:#}", path.display());
+        assert!(found.next().is_none(), "{document:#}");
+    }
+}
+
+#[test]
+fn a_link_on_the_way_to_the_files_is_looked_at_with_the_directory_that_it_stands_in_and_where_it_leads() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let real = directory.path().join("dotfiles/aws");
+    std::fs::create_dir_all(&real).unwrap();
+    let machine = Machine::new();
+    for name in ["config", "credentials"] {
+        std::fs::copy(machine.path(".aws").join(name), real.join(name)).unwrap();
+        open(&real.join(name), 0o600);
+    }
+    std::fs::remove_dir_all(machine.path(".aws")).unwrap();
+    std::os::unix::fs::symlink(&real, machine.path(".aws")).unwrap();
+    let found = || {
+        let document = document(&machine.run(&["doctor", "mid", "--json", "--offline"]));
+        document["findings"].as_array().unwrap().iter().filter(|found| found["id"] == "file-permissions").count()
+    };
+    open(&real, 0o700);
+    open(real.parent().unwrap(), 0o755);
+    assert_eq!(found(), 0);
+    for path in [real.as_path(), real.parent().unwrap(), directory.path(), machine.home()] {
+        open(path, 0o777);
+        assert_eq!(found(), 1, "{}", path.display());
+        open(path, 0o755);
     }
 }
 

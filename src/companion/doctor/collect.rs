@@ -1,9 +1,9 @@
 //! Collects what the doctor's rules look at: variables, files, and what the daemon says. Nothing is changed, nothing fails: what
 //! can't be read is said to be unreadable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 use rustix::io::Errno;
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::companion::service::drift_of_network;
 use crate::companion::{client, files, offline};
 use crate::core::doctor::{
-    Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, LastError,
+    Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, Group, Id, LastError,
     TerraformBackend, TokenFile, TokenState,
 };
 use crate::core::inputs::{AwsInputs, Reading};
@@ -24,9 +24,12 @@ use crate::core::time::WallTime;
 use crate::core::web_identity::token_expiry;
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
-use crate::platform::{cache_access, clock, program, zone};
+use crate::platform::user_database::{self, Members};
+use crate::platform::{access_list, cache_access, clock, program, zone};
 use crate::wire::{ErrorEntry, ErrorKind, StatusDocument};
 
+/// What Terraform writes down of its backend, in the current directory.
+const TERRAFORM: &str = ".terraform/terraform.tfstate";
 /// Where Windows keeps the homes, as WSL shows them.
 const WINDOWS_HOMES: &str = "/mnt/c/Users";
 /// So many of them are looked into.
@@ -63,15 +66,29 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         settings_refused,
         drift: status.as_ref().and_then(|status| drift_of_network(environment, status)),
         evercred: program::path().unwrap_or_else(|| "evercred".into()).display().to_string(),
-        terraform: terraform(Path::new(".terraform/terraform.tfstate")),
+        terraform: terraform(Path::new(TERRAFORM)),
         has_aws_cli: environment.program("aws").is_some(),
         // As sd_booted(3) tells it.
         has_service_manager: cfg!(target_os = "macos") || Path::new("/run/systemd/system").is_dir(),
         uid: own_uid(),
         wall: WallTime::from_millis(clock::wall_millis()),
         aws_minus_wall,
+        not_read: not_read(environment),
         offline,
     }
+}
+
+/// What the doctor would look at and can't find or read.
+fn not_read(environment: &Environment) -> Vec<(Id, String)> {
+    let mut gaps = Vec::new();
+    if let Err(why) = files::read(Path::new(TERRAFORM)) {
+        gaps.push((Id::ToolCachedCredentials, format!("{TERRAFORM} can't be read: {why}")));
+    }
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    if CachePaths::resolve(&variable, PathStyle::Unix).is_none() {
+        gaps.push((Id::SsoCacheUnwritable, "HOME is not set, so the cache files are not found".to_owned()));
+    }
+    gaps
 }
 
 /// The AWS files, those where one would look for them, and under WSL those of Windows.
@@ -97,19 +114,57 @@ fn file_facts(environment: &Environment, paths: &AwsPaths) -> Vec<FileFacts> {
     facts
 }
 
-/// The directories of the AWS files: of the paths, and of the files that symbolic links lead to.
+/// The directories of the AWS files and all above them: of the paths, of the files that symbolic links lead to, and of the links
+/// on the way.
 fn directories(paths: &AwsPaths) -> Vec<FileFacts> {
-    let named = [&paths.config, &paths.credentials].map(Clone::clone).to_vec();
-    let real = named.iter().filter_map(|path| path.canonicalize().ok()).collect::<Vec<_>>();
-    let mut seen = std::collections::BTreeSet::new();
-    let all = named.iter().chain(&real).filter_map(|path| path.parent());
-    let facts = all.filter_map(|directory| {
-        let metadata = directory.metadata().ok().filter(|metadata| metadata.is_dir())?;
-        let state = FileState::Present { uid: metadata.uid(), mode: metadata.mode() & 0o7777 };
-        let is_new = seen.insert((metadata.dev(), metadata.ino()));
-        is_new.then(|| FileFacts { role: FileRole::Directory, path: directory.display().to_string(), state })
-    });
-    facts.collect()
+    let mut seen = BTreeSet::new();
+    let mut facts = Vec::new();
+    let mut add = |role: FileRole, path: &Path| {
+        let Some(metadata) = path.metadata().ok().filter(std::fs::Metadata::is_dir) else { return };
+        if seen.insert((metadata.dev(), metadata.ino())) {
+            facts.push(FileFacts { role, path: path.display().to_string(), state: present(path, &metadata) });
+        }
+    };
+    let files: Vec<PathBuf> =
+        [&paths.config, &paths.credentials].into_iter().flat_map(|path| with_links(path)).collect();
+    files.iter().filter_map(|path| path.parent()).for_each(|directory| add(FileRole::Directory, directory));
+    // A link is replaced by whoever can write the directory that it stands in.
+    let on_the_way: BTreeSet<&Path> = files.iter().flat_map(|path| path.ancestors().skip(1)).collect();
+    let with_their_links: BTreeSet<PathBuf> = on_the_way.into_iter().flat_map(with_links).collect();
+    with_their_links.iter().flat_map(|path| path.ancestors()).for_each(|directory| add(FileRole::Ancestor, directory));
+    facts
+}
+
+/// A path, and where its symbolic links lead, one after the other.
+fn with_links(path: &Path) -> Vec<PathBuf> {
+    /// As many as the kernel follows.
+    const MOST: usize = 40;
+    let mut paths = vec![path.to_owned()];
+    while let Some(last) = paths.last().filter(|_| paths.len() < MOST)
+        && let Ok(target) = std::fs::read_link(last)
+    {
+        let next = last.parent().map_or_else(|| target.clone(), |parent| parent.join(&target));
+        paths.push(next);
+    }
+    paths.extend(path.canonicalize().ok());
+    paths
+}
+
+/// What is at a path.
+fn present(path: &Path, metadata: &std::fs::Metadata) -> FileState {
+    let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    let group = if mode & 0o060 == 0 {
+        Group::Private
+    } else if access_list::has_one(path) {
+        Group::AccessList
+    } else {
+        match user_database::members_besides(metadata.gid(), uid) {
+            Members::None => Group::Private,
+            Members::Some(name) => Group::Shared(name),
+            Members::Unknown => Group::Unknown(metadata.gid()),
+        }
+    };
+    FileState::Present { uid, mode, group }
 }
 
 fn windows_files(homes: &Path) -> Vec<FileFacts> {
@@ -131,7 +186,7 @@ fn look_at(role: FileRole, path: &Path) -> FileFacts {
         Ok(metadata) => {
             let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);
             match files::read(path) {
-                Ok(_) => FileState::Present { uid, mode },
+                Ok(_) => present(path, &metadata),
                 Err(why) => FileState::Unreadable { why, denied: denied(), owner_and_mode: Some((uid, mode)) },
             }
         }

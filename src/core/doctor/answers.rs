@@ -69,7 +69,13 @@ fn network(case: &Case<'_>, findings: &mut Findings) {
 
 /// STS knows the keys. IAM does not know a session of GetSessionToken that was made without an MFA code.
 fn accepted(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(answer) = case.answers.iam(&subject.whose) else { return };
+    let Some(answer) = case.answers.iam(&subject.whose) else {
+        // Sessions of roles are not made by GetSessionToken.
+        if question::may_be_without_mfa(case, subject) {
+            findings.not_looked_for(Id::SessionTokenWithoutMfa, "IAM was not asked");
+        }
+        return;
+    };
     match answer {
         Answer::Refused(refusal) if refusal.code == "InvalidClientTokenId" => {
             let called = subject.called();
@@ -97,7 +103,12 @@ fn accepted(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
         Answer::Refused(refusal)
             if matches!(refusal.code.as_str(), "AccessDenied" | "ValidationError" | "NoSuchEntity") => {}
         Answer::Refused(refusal) => {
-            findings.not_looked_for(Id::SessionTokenWithoutMfa, format!("IAM did not answer ({})", refusal.code));
+            let why = if aws_error::is_unreached_code(&refusal.code) {
+                format!("IAM gave no answer ({})", refusal.code)
+            } else {
+                format!("IAM answered {} and said nothing of the session", refusal.code)
+            };
+            findings.not_looked_for(Id::SessionTokenWithoutMfa, why);
         }
         Answer::Untried { why } => findings.not_looked_for(Id::SessionTokenWithoutMfa, why.as_str()),
         _ => {}

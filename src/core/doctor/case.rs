@@ -5,7 +5,6 @@ use chrono::TimeDelta;
 use super::probe::{ClockFacts, StepOutcome};
 use super::{About, Answer, Answers, Daemon, DaemonProfile, Evidence, Whose, question};
 use crate::core::access_key;
-use crate::core::aws_error;
 use crate::core::plan::{self, Plan, PlanError};
 use crate::core::profile::{Origin, Section, SourceFile};
 use crate::core::time::AwsTime;
@@ -206,20 +205,17 @@ impl<'a> Case<'a> {
     }
 
     /// Why it is not known whether the profile's plan works, as the end of a sentence; `None` where all of it was carried out, AWS
-    /// has refused a step of it, the daemon has just done it, or the plan is no more than keys in a file.
+    /// has refused a step of it, or the plan is no more than keys in a file.
     pub fn plan_unanswered(&self) -> Option<String> {
         let Some(Ok(plan)) = &self.plan else { return None };
-        let is_fresh = self.daemon_profile().is_some_and(|held| held.valid == Some(true) && held.last_error.is_none());
-        if plan.is_keys_alone() || is_fresh {
+        if plan.is_keys_alone() {
             return None;
         }
         match self.answers.get(&About::Chain) {
             _ if self.evidence.offline => Some(OFFLINE.to_owned()),
             Some(Answer::Chain { steps }) => steps.iter().find_map(|step| match &step.outcome {
                 StepOutcome::Passed { .. } => None,
-                StepOutcome::Refused(refusal) => {
-                    aws_error::is_unreached_code(&refusal.code).then(|| refusal.no_answer())
-                }
+                StepOutcome::Refused(refusal) => refusal.why_undecided(),
                 StepOutcome::NotSignedIn { why, .. } | StepOutcome::Untried { why } => Some(why.clone()),
             }),
             Some(Answer::Untried { why }) => Some(why.clone()),

@@ -44,6 +44,19 @@ impl Id {
         Self::SsoCacheUnwritable,
         Self::AdoptionBroken,
     ];
+    /// Whether an answer of AWS alone decides it for a set of keys.
+    pub(super) fn is_by_answer(self) -> bool {
+        matches!(
+            self,
+            Self::AccessKeyUnknown
+                | Self::SecretKeyWrong
+                | Self::SessionTokenForeign
+                | Self::SessionTokenWithoutMfa
+                | Self::SessionRevoked
+                | Self::AccountNotSignedUp
+        )
+    }
+
     /// What only keys tell of.
     pub(super) const OF_KEYS: &[Self] = &[
         Self::CredentialsExpired,
@@ -131,7 +144,7 @@ ids! {
     /// The helper line does not work.
     AdoptionBroken = "adoption-broken", "the lines that name evercred as credential_process work";
     /// Others may read secrets or change a file, or the user may not read it.
-    FilePermissions = "file-permissions", "nobody else may write the AWS files or their directories, or read the credentials file";
+    FilePermissions = "file-permissions", "nobody else may write the AWS files or a directory on the way to them, or read the credentials file";
     /// The AWS files are not where one would look.
     FilesElsewhere = "files-elsewhere", "the AWS files are where every program looks for them";
     /// AWS can't be reached.

@@ -14,6 +14,7 @@ impl Report {
         json!({
             "schema": "evercred.doctor/1",
             "profile": self.profile,
+            "identity": self.identity,
             "choices": choices,
             "findings": self.findings,
             "checked": self.checked,
@@ -36,6 +37,9 @@ impl Report {
             && self.choices.iter().all(|(_, uses)| uses == first)
         {
             text.push_str(&format!("programs here use {}\n", first.said()));
+        }
+        if let Some(identity) = &self.identity {
+            text.push_str(&format!("AWS says that they are those of {}\n", identity.arn));
         }
         for finding in &self.findings {
             text.push_str(&format!("\n{} {}: {}\n", label(finding.severity), finding.id, finding.title));

@@ -6,6 +6,7 @@ use std::fmt;
 use chrono::TimeDelta;
 use zeroize::Zeroizing;
 
+use super::Id;
 use crate::core::aws_error::ErrorClass;
 use crate::core::keeper::State;
 use crate::core::location::AwsPaths;
@@ -64,6 +65,8 @@ pub struct Evidence {
     pub wall: WallTime,
     /// AWS's time minus the wall clock, and how far that may be off, in seconds, where the daemon knows it.
     pub aws_minus_wall: Option<(f64, f64)>,
+    /// What could not be collected, by the cause that is open for it; why, as the end of a sentence.
+    pub not_read: Vec<(Id, String)>,
     /// Nothing may leave the machine.
     pub offline: bool,
 }
@@ -157,9 +160,16 @@ pub enum FileRole {
     Windows,
     /// A directory that holds the config or the credentials file, also behind a symbolic link.
     Directory,
+    /// A directory above one of those.
+    Ancestor,
 }
 
 impl FileRole {
+    /// Whether it is a directory on the way to the AWS files.
+    pub(super) fn is_directory(self) -> bool {
+        matches!(self, Self::Directory | Self::Ancestor)
+    }
+
     /// What people call it.
     pub fn called(self) -> &'static str {
         match self {
@@ -169,6 +179,7 @@ impl FileRole {
             Self::UsualCredentials => "the usual AWS credentials file",
             Self::Windows => "a Windows AWS file",
             Self::Directory => "the directory of the AWS files",
+            Self::Ancestor => "a directory above the AWS files",
         }
     }
 }
@@ -193,7 +204,31 @@ pub enum FileState {
         uid: u32,
         /// The permission bits.
         mode: u32,
+        /// Who has the permissions of the group.
+        group: Group,
     },
+}
+
+/// Who has a file's permissions of the group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Its owner and root alone: the group of a user's own.
+    Private,
+    /// Others too; the group's name.
+    Shared(String),
+    /// An access control list names users and groups of its own.
+    AccessList,
+    /// The user database does not know the group with this number.
+    Unknown(u32),
+}
+
+impl FileState {
+    /// The permission bits of those who are neither the owner nor root, by who has them.
+    pub(super) fn of_others(&self) -> Option<u32> {
+        let Self::Present { mode, group, .. } = self else { return None };
+        let others = *mode & 0o7;
+        Some(if *group == Group::Private { others } else { others | (*mode >> 3 & 0o7) })
+    }
 }
 
 /// What the daemon says.

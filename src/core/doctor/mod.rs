@@ -16,6 +16,7 @@ mod document;
 mod evidence;
 mod expiry;
 mod file_texts;
+mod gaps;
 mod key_shape;
 mod places;
 pub mod probe;
@@ -36,14 +37,16 @@ pub use self::case::{Case, Located, Subject};
 pub use self::check::Id;
 pub use self::choice::{Client, Uses};
 pub use self::evidence::{
-    Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, LastError,
+    Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, Group, LastError,
     TerraformBackend, TokenFile, TokenState, Variables,
 };
 pub use self::probe::{About, Answer, Answers, Keys, Order, Question, Refusal, Variant, Whose};
 pub use self::question::questions;
 pub use self::remarks::{CREDENTIALS_MALFORMED, FileRemarks, Remark, remarks};
-pub use self::report::{Certainty, Finding, Findings, Report, Severity};
+pub use self::report::{Certainty, Finding, Findings, Identity, Report, Severity};
+use crate::core::access_key::is_account;
 use crate::core::plan::PlanErrorCode;
+use crate::core::printable::printable;
 
 /// What is wrong, given everything that was collected and answered.
 pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
@@ -67,6 +70,7 @@ pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
         role::look,
         sessions::look,
         account::look,
+        gaps::look,
     ] {
         look(&case, &mut findings);
     }
@@ -78,5 +82,26 @@ pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
             findings.not_looked_for(*id, "there is no such profile");
         }
     }
-    redact::redact(&case, findings.into_report(case.profile.clone(), lacks_profile, choice::choices(&case)))
+    let choices = choice::choices(&case);
+    let identity = identity(&case, &choices);
+    let report = findings.into_report(case.profile.clone(), lacks_profile, choices);
+    redact::redact(&case, Report { identity, ..report })
+}
+
+/// Whose the credentials are that the AWS CLI and boto3 use here.
+fn identity(case: &Case<'_>, choices: &[(Client, Uses)]) -> Option<Identity> {
+    let by_keys = |whose: Whose| match case.answers.as_is(&whose) {
+        Some(Answer::Accepted { arn, .. }) => Some(arn.clone()),
+        _ => None,
+    };
+    let by_plan = || case.answers.chain().last().and_then(|step| step.outcome.arn());
+    let uses = choices.iter().find(|(client, _)| *client == Client::Botocore).map(|(_, uses)| uses);
+    let arn = match uses {
+        Some(Uses::Environment) => by_keys(Whose::Environment),
+        Some(Uses::WebIdentity | Uses::Container) => None,
+        _ => by_plan().or_else(|| case.profile.clone().and_then(|name| by_keys(Whose::Profile(name)))),
+    };
+    let arn = printable(&arn.filter(|arn| !arn.is_empty())?);
+    let account_id = arn.split(':').nth(4).filter(|account| is_account(account)).map(str::to_owned);
+    Some(Identity { arn, account_id })
 }

@@ -1,7 +1,7 @@
 //! The files themselves: whether they are where programs look, can be read by whom they should, and say something.
 
 use super::commands::{argument, export, unset};
-use super::{Case, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Id, Severity};
+use super::{Case, Certainty, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Group, Id, Severity};
 use crate::core::fix::{Fix, word};
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::PlanErrorCode;
@@ -28,7 +28,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
 
 fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
     // The files that are not in use do no harm.
-    if !matches!(file.role, FileRole::Config | FileRole::Credentials | FileRole::Directory) {
+    if !matches!(file.role, FileRole::Config | FileRole::Credentials) && !file.role.is_directory() {
         return;
     }
     changeable(case, file, findings);
@@ -49,16 +49,20 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
                 }
                 Some(_) => finding.fix(on_file("Let its owner read it.", "chmod 600", file)),
                 None => {
-                    finding.fix(Fix::advice("Have the folders on the way to it opened for you by whoever owns them."))
+                    finding.fix(Fix::advice("Have the owner of the directories on the way to it let you enter them."))
                 }
             });
         }
-        FileState::Present { uid, mode } if is_secret && mode & 0o044 != 0 => findings.add(
-            Finding::new(Id::FilePermissions, Severity::Warning, format!("others may read {what}"))
-                .evidence(format!("{path} has mode {mode:03o} (owner uid {uid})"))
-                .fix(on_file("Leave it to yourself.", "chmod 600", file)),
-        ),
-        FileState::Present { uid: uid @ 0, mode } if is_secret && case.evidence.uid != 0 => {
+        FileState::Present { uid, mode, group }
+            if is_secret && file.state.of_others().is_some_and(|bits| bits & 0o4 != 0) =>
+        {
+            findings.add(
+                Finding::new(Id::FilePermissions, Severity::Warning, format!("other users may read {what}"))
+                    .evidence(format!("{path} has mode {mode:03o} (owner uid {uid}{})", of_group(*mode, 0o040, group)))
+                    .fix(only_owner(file, group, "chmod 600")),
+            );
+        }
+        FileState::Present { uid: uid @ 0, mode, .. } if is_secret && case.evidence.uid != 0 => {
             findings.add(
                 Finding::new(Id::FilePermissions, Severity::Warning, format!("{what} belongs to somebody else"))
                     .evidence(format!("{path}: {}", whose(*uid, *mode)))
@@ -69,29 +73,57 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
     }
 }
 
-/// Who can write the config file can have every program of the user run a command of theirs (`credential_process`).
+/// Who can write the config file can have every program of the user run a command of theirs (`credential_process`), and so can who
+/// can rename a directory on the way to it.
 fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
     /// In a directory with it a file is replaced or removed by its owner alone.
     const STICKY: u32 = 0o1000;
-    let FileState::Present { uid, mode } = &file.state else { return };
+    /// What a user namespace shows for an owner that it does not have: the root of the machine, for one.
+    const OVERFLOW: u32 = 65_534;
+    let FileState::Present { uid, mode, group } = &file.state else { return };
     let (what, path, me) = (file.role.called(), printable(&file.path), case.evidence.uid);
-    let is_protected = file.role == FileRole::Directory && mode & STICKY != 0;
-    if mode & 0o022 != 0 && !is_protected {
+    let is_protected = file.role.is_directory() && mode & STICKY != 0;
+    let bits = file.state.of_others().unwrap_or_default();
+    if bits & 0o2 != 0 && !is_protected {
+        // The bits of a group say nothing of who is in it.
+        let is_sure = mode & 0o002 != 0 || matches!(group, Group::Shared(_));
         findings.add(
             Finding::new(Id::FilePermissions, Severity::Error, format!("other users may change {what}"))
-                .evidence(format!("{path} has mode {mode:03o} (owner uid {uid})"))
+                .certainty(if is_sure { Certainty::Confirmed } else { Certainty::Likely })
+                .evidence(format!("{path} has mode {mode:03o} (owner uid {uid}{})", of_group(*mode, 0o020, group)))
                 .evidence("a credential_process that they write there runs as you, in every AWS program")
-                .fix(on_file("Let its owner alone write it.", "chmod go-w", file)),
+                .fix(only_owner(file, group, "chmod go-w")),
         );
     }
     // Root may change every file, and reads those of users on purpose (in containers, for one).
-    if *uid != me && *uid != 0 && me != 0 && !is_protected {
+    let is_of_another = *uid != me && *uid != 0 && me != 0;
+    if is_of_another && !is_protected && !(file.role == FileRole::Ancestor && *uid == OVERFLOW) {
         findings.add(
             Finding::new(Id::FilePermissions, Severity::Error, format!("another user owns {what}"))
                 .evidence(format!("{path} belongs to uid {uid} (mode {mode:03o}), and this is uid {me}"))
                 .fix(make_yours(file)),
         );
     }
+}
+
+/// Who else has a permission by the group, as part of a sentence.
+fn of_group(mode: u32, bit: u32, group: &Group) -> String {
+    match group {
+        _ if mode & bit == 0 => String::new(),
+        Group::Private => String::new(),
+        Group::Shared(name) => format!(", group {}", printable(name)),
+        Group::AccessList => ", with an access control list".to_owned(),
+        Group::Unknown(gid) => format!(", gid {gid}, whose members the user database does not know"),
+    }
+}
+
+/// A command that takes away what others may do.
+fn only_owner(file: &FileFacts, group: &Group, command: &str) -> Fix {
+    let command = match group {
+        Group::AccessList => format!("setfacl -b {} && {command}", word(&file.path)),
+        _ => command.to_owned(),
+    };
+    on_file("Leave it to its owner alone.", &command, file)
 }
 
 fn make_yours(file: &FileFacts) -> Fix {

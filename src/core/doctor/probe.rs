@@ -194,6 +194,15 @@ impl Refusal {
         (!is_of_keys).then(|| format!("AWS answered {} and said nothing of the keys", self.code))
     }
 
+    /// Why this neither gives nor refuses what was asked for, as the end of a sentence; `None` where AWS refused it.
+    pub fn why_undecided(&self) -> Option<String> {
+        if aws_error::is_unreached_code(&self.code) {
+            return Some(self.no_answer());
+        }
+        (self.skewed || self.class == ErrorClass::Retryable)
+            .then(|| format!("AWS answered {}, which decides nothing", self.code))
+    }
+
     /// That no answer of AWS came, as the end of a sentence.
     pub fn no_answer(&self) -> String {
         format!("AWS gave no answer ({})", self.code)
@@ -241,6 +250,16 @@ pub enum StepOutcome {
         /// Why.
         why: String,
     },
+}
+
+impl StepOutcome {
+    /// Whose the credentials are that it gave, where the answer says it.
+    pub fn arn(&self) -> Option<String> {
+        match self {
+            Self::Passed { arn, .. } => arn.clone(),
+            _ => None,
+        }
+    }
 }
 
 /// What is known of this machine's clock.

@@ -6,7 +6,6 @@ use zeroize::Zeroizing;
 use super::region;
 use super::{About, Answer, Answers, Case, Evidence, Keys, Order, Question, Refusal, Subject, Variant, Whose};
 use crate::core::access_key;
-use crate::core::keeper::State;
 use crate::core::partitions::{home_region, is_opt_in};
 use crate::core::plan::Endpoint;
 
@@ -68,11 +67,9 @@ fn sign_in_is_asked(case: &Case<'_>) -> bool {
     steps.any(|step| step.source.session().is_some())
 }
 
-/// A plan that is more than keys in a file, and that the daemon has not just carried out.
+/// A plan that is more than keys in a file. That the daemon has cached credentials says nothing of what AWS answers now.
 fn chain_is_asked(case: &Case<'_>) -> bool {
-    let Some(Ok(plan)) = &case.plan else { return false };
-    !plan.is_keys_alone()
-        && !case.daemon_profile().is_some_and(|profile| profile.state == State::Fresh && profile.valid == Some(true))
+    matches!(&case.plan, Some(Ok(plan)) if !plan.is_keys_alone())
 }
 
 /// What the answers so far leave open.
@@ -82,13 +79,25 @@ fn follow_ups(case: &Case<'_>) -> Vec<Question> {
         let (Some(keys), Some(answer)) = (as_is(subject), case.answers.as_is(&subject.whose)) else { continue };
         match answer {
             Answer::Refused(refusal) => questions.extend(variants(case, subject, &keys, refusal)),
-            Answer::Accepted { arn, .. } if keys.session_token.is_some() && arn.contains(":user/") => {
+            Answer::Accepted { .. } if may_be_without_mfa(case, subject) => {
                 questions.extend(iam(case, subject, keys));
             }
             _ => {}
         }
     }
     questions
+}
+
+/// Whether AWS says that the keys with a session token are a user's: a session of GetSessionToken.
+pub(super) fn may_be_without_mfa(case: &Case<'_>, subject: &Subject<'_>) -> bool {
+    matches!(case.answers.as_is(&subject.whose), Some(Answer::Accepted { arn, .. })
+        if subject.token().is_some() && is_of_user(arn))
+}
+
+/// Whether an ARN is that of an IAM user: `arn:aws:iam::111122223333:user/path/name`.
+fn is_of_user(arn: &str) -> bool {
+    let mut parts = arn.splitn(6, ':');
+    parts.nth(2) == Some("iam") && parts.nth(2).is_some_and(|resource| resource.starts_with("user/"))
 }
 
 fn variants(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys, refusal: &Refusal) -> Vec<Question> {

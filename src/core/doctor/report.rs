@@ -177,7 +177,7 @@ impl Findings {
         not_checked.retain(|id, _| !found.iter().any(|finding| finding.id == *id));
         let checked = Id::ALL.iter().copied().filter(|id| settled.contains(id) || found.iter().any(|f| f.id == *id));
         let checked = checked.filter(|id| !not_checked.contains_key(id)).collect();
-        Report { profile, lacks_profile, choices, findings: found, checked, not_checked }
+        Report { profile, lacks_profile, identity: None, choices, findings: found, checked, not_checked }
     }
 }
 
@@ -191,6 +191,15 @@ fn rank(id: Id) -> u8 {
     }
 }
 
+/// Whose credentials are, as AWS says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// The user or role.
+    pub arn: String,
+    /// The twelve digits of the account.
+    pub account_id: Option<String>,
+}
+
 /// The whole result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -198,6 +207,8 @@ pub struct Report {
     pub profile: Option<String>,
     /// Whether that profile is in no file.
     pub lacks_profile: bool,
+    /// Whose the credentials are that the AWS CLI uses here, where AWS has said it.
+    pub identity: Option<Identity>,
     /// What each kind of program would use here.
     pub choices: Vec<(Client, Uses)>,
     /// What was found, in the order in which to deal with it.

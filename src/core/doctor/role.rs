@@ -2,9 +2,9 @@
 
 use super::commands::{self, argument};
 use super::probe::StepOutcome;
-use super::{Case, Certainty, Daemon, Finding, Findings, Id, Severity};
+use super::{Case, Certainty, Daemon, Finding, Findings, Id, LastError, Refusal, Severity};
 use crate::core::access_denied::{self, Because, Denied};
-use crate::core::fix::Fix;
+use crate::core::fix::{Fix, evercred};
 use crate::core::keeper::State;
 use crate::core::plan::session_length::{LONGEST_CHAINED, LONGEST_OF_ROLE, LONGEST_OF_USER, SHORTEST};
 use crate::core::plan::{AssumeRole, Plan, Source, Step, WebIdentity};
@@ -22,7 +22,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     for step in case.answers.chain() {
         match &step.outcome {
             StepOutcome::Refused(refusal) => {
-                refused(case, step.kind.as_str(), &step.profile, &refusal.code, &refusal.message, findings);
+                refused(case, step.kind.as_str(), &step.profile, refusal, findings);
             }
             StepOutcome::Passed { .. } | StepOutcome::NotSignedIn { .. } | StepOutcome::Untried { .. } => {}
         }
@@ -32,7 +32,8 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         && case.answers.chain().is_empty()
     {
         let kind = kind_of(&error.message).unwrap_or(&profile.kind);
-        refused(case, kind, &profile.name, &error.code, &error.message, findings);
+        let LastError { code, class, message, fix } = error.clone();
+        refused(case, kind, &profile.name, &Refusal { code, class, message, fix, skewed: false }, findings);
     }
 }
 
@@ -172,7 +173,8 @@ fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
 }
 
 /// A step was refused: what of it is about roles, codes, durations and accounts.
-fn refused(case: &Case<'_>, kind: &str, profile: &str, code: &str, message: &str, findings: &mut Findings) {
+fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findings: &mut Findings) {
+    let (code, message) = (refusal.code.as_str(), refusal.message.as_str());
     let denied = access_denied::read(message);
     let said = printable(message);
     match (code, kind) {
@@ -207,22 +209,55 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, code: &str, message: &str
             );
         }
         // The file itself was looked at here (`token_file`).
-        ("ExpiredTokenException" | "InvalidIdentityToken" | "IDPRejectedClaim", "web-identity") => findings.add(
+        ("ExpiredToken" | "ExpiredTokenException", "web-identity") => findings.add(
             Finding::new(
                 Id::CredentialsExpired,
                 Severity::Error,
-                format!("the web identity token of profile \"{profile}\" is not good any more"),
+                format!("the web identity token of profile \"{profile}\" has expired"),
             )
             .evidence(said)
-            .fix(Fix::advice("Have the token file written anew by whoever writes it (web_identity_token_file).")),
+            .fix(Fix::advice("Have the token file (web_identity_token_file) written again by the program that writes it.")),
+        ),
+        ("InvalidIdentityToken" | "IDPRejectedClaim", "web-identity") => findings.add(
+            Finding::new(
+                Id::AssumeRoleDenied,
+                Severity::Error,
+                format!("AWS does not accept the web identity token of profile \"{profile}\""),
+            )
+            .evidence(said)
+            .fix(Fix::advice(
+                "Have an administrator of the role's account check the IAM identity provider: its URL and audience must be the token's issuer (iss) and audience (aud).",
+            )),
         ),
         ("OptInRequired" | "SubscriptionRequiredException" | "SubscriptionRequired", _) => findings.add(
             Finding::new(Id::AccountNotSignedUp, Severity::Error, "the account is not signed up for the service")
                 .evidence(said)
                 .fix(Fix::advice("Have the account's owner finish signing up: payment method and phone number, then up to a day.")),
         ),
+        // `region` tells of it.
+        ("RegionDisabledException", _) => {}
+        (_, "assume-role" | "web-identity" | "session-token") if refusal.why_undecided().is_none() => {
+            findings.add(refused_otherwise(kind, profile, refusal));
+        }
         _ => {}
     }
+}
+
+/// The other refusals: a value that AWS does not accept, or credentials of the step before that it does not know here.
+fn refused_otherwise(kind: &str, profile: &str, refusal: &Refusal) -> Finding {
+    let operation = match kind {
+        "web-identity" => "AssumeRoleWithWebIdentity",
+        "session-token" => "GetSessionToken",
+        _ => "AssumeRole",
+    };
+    let fix = refusal.fix.clone().unwrap_or_else(|| "correct the setting that the message names".to_owned());
+    Finding::new(
+        Id::AssumeRoleDenied,
+        Severity::Error,
+        format!("AWS refuses {operation} for profile \"{}\": {}", printable(profile), printable(&refusal.code)),
+    )
+    .evidence(printable(&refusal.message))
+    .fix(Fix::command(printable(&fix), evercred("plan", profile)))
 }
 
 /// AWS does not say which of trust policy, external id, MFA, the caller's own policies or the organisation's it was, nor

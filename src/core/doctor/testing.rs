@@ -45,6 +45,7 @@ pub(in crate::core::doctor) fn evidence(
         uid: 1000,
         wall: WallTime::from_millis(1_790_000_000_000),
         aws_minus_wall: None,
+        not_read: Vec::new(),
         offline: false,
     }
 }

@@ -91,7 +91,24 @@ impl Walk<'_> {
                 break;
             }
         }
+        self.name_caller(answers.last_mut()).await;
         answers
+    }
+
+    /// Asks AWS whose the credentials of the last step are: the answers of most steps don't say it.
+    async fn name_caller(&mut self, last: Option<&mut StepAnswer>) {
+        let (Some(StepAnswer { outcome: StepOutcome::Passed { arn: arn @ None, .. }, .. }), Some(set), Some(step)) =
+            (last, self.base.take(), self.plan.steps.last())
+        else {
+            return;
+        };
+        let keys = StaticKeys {
+            access_key_id: set.access_key_id,
+            secret_access_key: set.secret_access_key,
+            session_token: set.session_token,
+            expires: StatedExpiry::Unstated,
+        };
+        *arn = self.identify(step, &keys, None).await.arn();
     }
 
     /// What happened at one step; `None` for a token that was found: people see it and its role as one step.

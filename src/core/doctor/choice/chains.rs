@@ -5,7 +5,8 @@
 //! (`test_choice.py`), in Go and Java by hand. Rust's chain was tried by hand with aws-config 1.13 on the same stories. All else
 //! of Go and Java is as their sources read: the file is named at each chain.
 
-use super::place::{KEYS, LOGIN, PROCESS, Place, ROLE, SOURCE, SSO, TOKEN_FILE, fails};
+pub(super) use super::place::ROLE;
+use super::place::{KEYS, LOGIN, PROCESS, Place, SOURCE, SSO, TOKEN_FILE, fails};
 use super::{Client, Uses};
 use crate::core::doctor::{Evidence, Variables};
 use crate::core::profile::{Profiles, Section, SourceFile};

@@ -156,7 +156,7 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Find
 
 fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings) {
     // A profile of evercred.toml is the daemon's alone, and its plan may be good.
-    if choices.iter().any(|(_, uses)| uses.gives()) || matches!(case.plan, Some(Ok(_))) {
+    if matches!(case.plan, Some(Ok(_))) || choices.iter().any(|(_, uses)| uses.gives() && !lacks_base(case, uses)) {
         return;
     }
     // What stands in a file that can't be read as a whole is not known.
@@ -210,6 +210,13 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
         }
         None => finding,
     });
+}
+
+/// A role whose source profile has no key, or half of one: programs choose the role, and then stop at its source.
+fn lacks_base(case: &Case<'_>, uses: &Uses) -> bool {
+    let is_role = matches!(uses, Uses::Profile { way: chains::ROLE, .. });
+    let without_key = |code| matches!(code, PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic);
+    is_role && matches!(&case.plan, Some(Err(error)) if without_key(error.code))
 }
 
 /// A role whose credentials are to come from a place that this is not.

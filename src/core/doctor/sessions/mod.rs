@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::case::OFFLINE;
 use super::commands::{argument, option, with_daemon};
 use super::probe::{StepAnswer, StepOutcome};
 use super::{About, Answer, Case, Certainty, Daemon, DaemonSession, Finding, Findings, Id, Severity};
@@ -66,6 +67,10 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         Some(StepOutcome::Untried { why }) => {
             IDS.iter().for_each(|id| findings.not_looked_for(*id, printable(why)));
         }
+        // Offline the walk ends at the token: it is in the cache, and has not expired.
+        None if case.evidence.offline && case.answers.get(&About::Chain).is_some_and(is_walked) => {
+            [Id::SsoRoleDenied, Id::SessionRevoked].into_iter().for_each(|id| findings.not_looked_for(id, OFFLINE));
+        }
         None => by_daemon(case, &sign_in, findings),
     }
 }
@@ -110,6 +115,10 @@ fn step_of_chain<'a>(case: &Case<'a>) -> Option<&'a StepAnswer> {
     }
 }
 
+fn is_walked(answer: &Answer) -> bool {
+    matches!(answer, Answer::Chain { .. })
+}
+
 /// Nothing was tried: what the daemon has met.
 fn by_daemon(case: &Case<'_>, sign_in: &SignIn, findings: &mut Findings) {
     let Daemon::Answers(facts) = &case.evidence.daemon else { return unknown(case, findings) };
@@ -129,9 +138,8 @@ fn by_daemon(case: &Case<'_>, sign_in: &SignIn, findings: &mut Findings) {
             return;
         }
     }
-    if session.is_none() {
-        unknown(case, findings);
-    }
+    // That the daemon has a token says nothing of what AWS answers now.
+    unknown(case, findings);
 }
 
 fn waits(case: &Case<'_>, sign_in: &SignIn, session: &DaemonSession) -> Finding {
@@ -165,11 +173,7 @@ fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn unknown(case: &Case<'_>, findings: &mut Findings) {
-    let why = if case.evidence.offline {
-        "AWS was not asked (--offline), and the daemon does not know the session"
-    } else {
-        "the sign-in could not be tried, and the daemon does not know the session"
-    };
+    let why = if case.evidence.offline { OFFLINE } else { "the sign-in could not be tried" };
     for id in [Id::SsoLoginNeeded, Id::SsoRoleDenied, Id::SessionRevoked] {
         findings.not_looked_for(id, why);
     }
