@@ -208,13 +208,12 @@ impl Ended {
         let text = String::from_utf8_lossy(&self.stderr);
         // What has lost its beginning has lost the names that tell its secrets.
         let whole = if self.is_cut { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
-        let shown = |line: &str| printable(&redact::of_program(line));
-        let mut lines = whole.lines().rev().map(str::trim).filter(|line| !line.is_empty());
-        match (lines.next(), lines.next()) {
-            (None, _) if self.is_cut => "its last line on stderr is too long to be shown".to_owned(),
-            (None, _) => "it said nothing on stderr".to_owned(),
-            (Some(fix), Some(error)) if fix.starts_with("fix:") => shown(error),
-            (Some(line), _) => shown(line),
+        let (before, last) = whole.trim_end().rsplit_once('\n').unwrap_or(("", whole));
+        let text = if last.trim_start().starts_with("fix:") && !before.trim().is_empty() { before } else { whole };
+        match redact::last_line_of_program(text) {
+            None if self.is_cut => "its last line on stderr is too long to be shown".to_owned(),
+            None => "it said nothing on stderr".to_owned(),
+            Some(line) => printable(&line),
         }
     }
 }

@@ -95,7 +95,8 @@ fn because(text: &str) -> Because {
             .filter_map(|(phrase, policy)| Some((text.find(phrase)?, *policy)))
             .min_by_key(|(at, _)| *at)
     };
-    if text.contains("invalid MFA one time pass code") {
+    // "MultiFactorAuthentication failed with invalid MFA one time pass code", "…, unable to validate MFA code".
+    if text.contains("MultiFactorAuthentication failed") || text.contains("invalid MFA one time pass code") {
         return Because::WrongCode;
     }
     if text.contains("may not be assumed by root") {

@@ -142,7 +142,7 @@ impl Slot {
         let mut hides = false;
         for problem in &read.problems {
             match &problem.lost {
-                Lost::Nothing => {}
+                Lost::Nothing | Lost::Header(_) => {}
                 Lost::Line(kind, name) => {
                     torn.insert((*kind, name.clone()));
                 }

@@ -118,6 +118,8 @@ pub enum Lost {
     Line(SectionKind, String),
     /// Whole sections, whose names are not known.
     Sections,
+    /// The section of a header that is ignored; the text between its brackets.
+    Header(String),
 }
 
 /// The programs that refuse a whole file for one line.

@@ -18,9 +18,31 @@ const NAMES: [&str; 9] =
 /// A line that a program wrote on its way to an error, a log or a status: a helper that fails may have printed its whole document,
 /// its environment or a request. Rather too much is hidden than a secret shown.
 pub fn of_program(line: &str) -> String {
+    of_line(line, Value::None).0
+}
+
+/// The last line of what a program wrote. A secret may have begun on a line before it: behind its name, or broken by a terminal.
+pub fn last_line_of_program(text: &str) -> Option<String> {
+    let (mut last, mut next, mut is_broken, mut in_key) = (None, Value::None, false, false);
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        // RFC 7468: "-----BEGIN PRIVATE KEY-----".
+        in_key |= line.contains("-----BEGIN");
+        let is_rest = is_broken && !line.contains(char::is_whitespace) && !is_plain(line);
+        // A word of a sentence before may be a name, or end it.
+        let begun = if next == Value::Perhaps && line.contains(char::is_whitespace) { Value::None } else { next };
+        let (shown, then) = of_line(line, begun);
+        let hides_its_end = shown.ends_with(HIDDEN) || line.split_whitespace().last().is_some_and(holds_any_secret);
+        last = Some(if in_key || is_rest { HIDDEN.to_owned() } else { shown });
+        in_key &= !line.contains("-----END");
+        is_broken = is_rest || hides_its_end;
+        next = then;
+    }
+    last
+}
+
+fn of_line(line: &str, mut next: Value) -> (String, Value) {
     let line = without_escapes(line);
     let mut clean = String::with_capacity(line.len());
-    let mut next = Value::None;
     for word in line.split_inclusive(char::is_whitespace) {
         let bare = word.trim_end();
         let (shown, then) = match next {
@@ -44,7 +66,7 @@ pub fn of_program(line: &str) -> String {
         }
         next = then;
     }
-    without_secrets(clean.trim_end())
+    (without_secrets(clean.trim_end()).trim_end().to_owned(), next)
 }
 
 /// What is known of the words that follow.
@@ -312,6 +334,61 @@ fn looks_secret(run: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_began_on_a_line_before_is_not_shown() {
+        for text in [
+            "SessionToken:\nhunter2ABC",
+            "aws_session_token =\n  hunter2",
+            "\"SessionToken\": \"IQoJ\nhunter2 hunter2\"",
+            "token IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJHMEUCIQDx4Kq1\nhunter2Zz",
+            "token IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJHMEUCIQDx4Kq1\nQoJb3JpZ2x\nhunter2Zz==",
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nhunter2",
+            "-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----",
+        ] {
+            let shown = last_line_of_program(text).unwrap();
+            assert!(!shown.contains("hunter2"), "{text}: {shown}");
+        }
+        for (text, last) in [
+            ("reading the token\nthe vault is locked\n\n", "the vault is locked"),
+            ("invalid token\n1Password CLI: not signed in", "1Password CLI: not signed in"),
+            ("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\nit has expired", "it has expired"),
+        ] {
+            assert_eq!(last_line_of_program(text).as_deref(), Some(last));
+        }
+        assert_eq!(last_line_of_program(" \n"), None);
+    }
+
+    #[test]
+    fn secrets_are_known_wherever_helpers_print_them() {
+        const TOKEN: &str = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJHMEUCIQDx4Kq1";
+        const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        for line in [
+            format!("export AWS_SESSION_TOKEN={TOKEN}"),
+            format!("set -gx AWS_SESSION_TOKEN {TOKEN}"),
+            format!("$Env:AWS_SECRET_ACCESS_KEY = '{SECRET}'"),
+            format!("> x-amz-security-token: {TOKEN}"),
+            format!("X-Amz-Security-Token={}", TOKEN.replace('/', "%2F")),
+            format!("GET https://sts.amazonaws.com/?X-Amz-Security-Token={TOKEN}&X-Amz-Signature=abc"),
+            format!("x-amz-sso_bearer_token: aoaAAAAAGabcDEF123{TOKEN}"),
+            format!("token aoaAAAAAGNzYxZ{SECRET}:MGQCMA"),
+            format!("Authorization: Bearer {TOKEN}"),
+            format!("Authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/x, Signature={SECRET}"),
+            format!("{{\"a\":{{\"accessToken\":\"{TOKEN}\",\"clientSecret\":\"{SECRET}\"}}}}"),
+            format!("b'{SECRET}'"),
+            format!("[{SECRET}]"),
+            format!("(AKIAIOSFODNN7EXAMPLE,{SECRET})"),
+            format!("eyJraWQiOiJrZXkiLCJhbGciOiJFUzM4NCJ9.eyJwbGFpbnRleHQiOiJ4In0.{SECRET}"),
+            format!("curl -u me:{SECRET} https://vault.example"),
+            format!("Set-Cookie: sid={TOKEN}; Path=/"),
+        ] {
+            let shown = of_program(&line);
+            for part in [TOKEN, SECRET] {
+                let is_part = |run: &[u8]| shown.contains(std::str::from_utf8(run).unwrap());
+                assert!(!part.as_bytes().windows(9).any(is_part), "{line}\n{shown}");
+            }
+        }
+    }
 
     #[test]
     fn nothing_secret_of_a_programs_line_is_shown() {

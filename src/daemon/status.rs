@@ -76,7 +76,7 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
             environment: context.environment,
         },
         clock: clock(keeper.clock(), context.warn, now),
-        profiles: profiles.into_iter().map(profile).collect(),
+        profiles: profiles.into_iter().map(|status| profile(keeper, status)).collect(),
         sso_sessions: sessions.into_iter().map(session).collect(),
         mfa_sessions: keeper.mfa_status(now).into_iter().map(mfa_session).collect(),
         problems: file_problems.chain(remarks).chain(context.problems).chain(warnings).collect(),
@@ -96,7 +96,8 @@ fn clock(clock: &Clock, warn: TimeDelta, now: Now) -> ClockStatus {
     }
 }
 
-fn profile(status: ProfileStatus) -> ProfileEntry {
+fn profile(keeper: &Keeper, status: ProfileStatus) -> ProfileEntry {
+    let account_name = status.account_id.as_deref().and_then(|id| keeper.account_name(id)).map(str::to_owned);
     ProfileEntry {
         name: status.name,
         kind: status.kind.to_owned(),
@@ -104,8 +105,7 @@ fn profile(status: ProfileStatus) -> ProfileEntry {
         state: status.state,
         usable: status.usable,
         account_id: status.account_id,
-        // No document that the daemon reads has it.
-        account_name: None,
+        account_name,
         role: status.role,
         region: status.region,
         sso_session: status.sso_session,

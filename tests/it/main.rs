@@ -12,6 +12,7 @@ mod doctor_case;
 mod doctor_cases;
 mod explain_cases;
 mod extreme_cases;
+mod json_documents;
 mod keeper_cases;
 mod large_inputs;
 mod layers;

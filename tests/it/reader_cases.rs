@@ -204,7 +204,7 @@ const READERS: &[Reader] = &[
             .unwrap();
         }
         let explanation = explain(&scan(&text), &Report::default(), &Here::default());
-        let _ = (render(&explanation), explanation.document());
+        let _ = (render(&explanation, true), explanation.document());
         Vec::new()
     }),
 ];

@@ -60,7 +60,9 @@ impl StsCaller<'_> {
         let client = self.client(&call, endpoint, signer.as_ref(), order.aws_minus_boot);
         let code = order.mfa_code.as_ref();
         let outcome = match &order.step.source {
-            Source::AssumeRole(role) => operations::assume_role(&client, &call, role, code).await,
+            Source::AssumeRole(role) => {
+                operations::assume_role(&client, &call, role, code).await.map_err(Fault::of_role)
+            }
             Source::SessionToken(session) => {
                 let device = session.mfa_serial.as_deref();
                 operations::session_token(&client, &call, device, code, session.duration_seconds).await
@@ -69,7 +71,7 @@ impl StsCaller<'_> {
                 Ok(token) => operations::web_identity(&client, &call, role, &token).await.map_err(|fault| {
                     let expired = fault.code.starts_with("ExpiredToken");
                     let fix = format!("have the token file {} written anew by whoever writes it", role.token_file);
-                    if expired { Fault { fix: Some(fix), ..fault } } else { fault }
+                    if expired { Fault { fix: Some(fix), ..fault } } else { fault.of_role() }
                 }),
                 Err(why) => Err(aws_error::fault(&what, None, Some("TokenFile"), Some(&why))),
             },

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use self::table::TABLE;
+use super::access_denied::{self, Because};
 use super::printable::printable;
 
 /// Our code for a `credential_process` whose program is nowhere on the daemon's PATH.
@@ -102,7 +103,8 @@ pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Optio
     let code = code.filter(|code| is_code(code)).unwrap_or("InvalidResponse");
     let skewed = is_skew(code, message.as_deref());
     let entry = lookup(code);
-    let wrong_code = message.as_deref().is_some_and(|message| message.contains("MultiFactorAuthentication failed"));
+    let wrong_code =
+        message.as_deref().is_some_and(|message| access_denied::read(message).because == Because::WrongCode);
     let class = match (skewed, wrong_code) {
         (true, _) => ErrorClass::Retryable,
         (false, true) => ErrorClass::NeedsLogin,
@@ -112,8 +114,6 @@ pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Optio
         Some("type the code that the device shows next: each is good once".to_owned())
     } else if skewed {
         Some("the next request is signed with AWS's own time; nothing needs to be done".to_owned())
-    } else if code == "AccessDenied" && what.starts_with("AssumeRole") {
-        Some(ASSUME_ROLE_DENIED.to_owned())
     } else {
         entry.map(|entry| entry.fix.to_owned())
     };
@@ -123,6 +123,19 @@ pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Optio
         (None, None) => status.map_or_else(|| code.to_owned(), |status| format!("{code} (HTTP status {status})")),
     };
     Fault { class, code: code.to_owned(), message: format!("{what} failed: {said}"), fix, retry_after: None, skewed }
+}
+
+impl Fault {
+    /// The call was for a role: whoever is denied one asks others than who is denied something else.
+    #[must_use]
+    pub fn of_role(self) -> Self {
+        match self.code.as_str() {
+            "AccessDenied" if self.class == ErrorClass::Permanent => {
+                Self { fix: Some(ASSUME_ROLE_DENIED.to_owned()), ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// Whether it has the form of an error code: what a server sends in its place is neither shown nor kept.
@@ -242,7 +255,8 @@ mod tests {
     #[test]
     fn a_refused_role_keeps_every_cause_possible() {
         let denied =
-            fault("AssumeRole of r for profile \"a\"", Some(403), Some("AccessDenied"), Some("User: arn is not …"));
+            fault("AssumeRole of r for profile \"a\"", Some(403), Some("AccessDenied"), Some("User: arn is not …"))
+                .of_role();
         assert!(denied.message.contains("User: arn"));
         assert!(denied.fix.unwrap().contains("trust policy"));
     }

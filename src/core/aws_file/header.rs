@@ -63,7 +63,7 @@ pub(super) enum Header {
     Section(Kind, String),
     /// `[DEFAULT]`: Python's `configparser` adds its settings to every section of the file.
     Defaults,
-    /// Nothing that is read, and why; `None` where nothing has to be said.
+    /// Nothing that is read, and why, as a sentence; `None` where nothing has to be said.
     Ignored(Option<String>),
 }
 

@@ -186,7 +186,10 @@ impl Reader {
                 self.current = Place::Section(kind, name);
             }
             Header::Defaults => self.current = Place::Defaults,
-            Header::Ignored(Some(message)) => self.warn(origin, message),
+            Header::Ignored(Some(message)) => {
+                let lost = Lost::Header(text.trim_matches(is_blank).to_owned());
+                self.out.problems.push(Problem { lost, ..Problem::warning(origin, message) });
+            }
             Header::Ignored(None) => {}
         }
     }

@@ -83,6 +83,8 @@ pub struct Keeper {
     asked_now: Option<String>,
     flights: BTreeMap<Ticket, Flight>,
     sign_ins: SignIns,
+    /// The names of accounts, as the access portals said them.
+    account_names: BTreeMap<String, String>,
     limits: RateLimits,
     time_check: TimeCheck,
     clock_watch: ClockWatch,
@@ -177,6 +179,7 @@ impl Keeper {
             asked_now: None,
             flights: BTreeMap::new(),
             sign_ins: SignIns::default(),
+            account_names: BTreeMap::new(),
             limits: RateLimits::default(),
             time_check: TimeCheck::default(),
             clock_watch: ClockWatch::default(),

@@ -305,6 +305,10 @@ impl Keeper {
             let why = "the session's token was refused, and is refreshed: try again";
             return self.answer_with(caller, refused(RefusalKind::Failed, why));
         }
+        if let Outcome::Roles(accounts) = &outcome {
+            let named = accounts.iter().filter(|account| !account.name.is_empty());
+            self.account_names.extend(named.map(|account| (account.id.clone(), account.name.clone())));
+        }
         let answer = match outcome {
             Outcome::Roles(accounts) => Answer::Roles { session, accounts: sorted(accounts) },
             Outcome::Failed(Fault { class, message, fix, .. }) => {

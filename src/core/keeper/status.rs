@@ -11,6 +11,11 @@ use crate::core::plan::{self, PlanError, PlanErrorCode, Source};
 use crate::core::time::{AwsTime, Now};
 
 impl Keeper {
+    /// The name of an account, where an access portal has said it since the start.
+    pub fn account_name(&self, account_id: &str) -> Option<&str> {
+        self.account_names.get(account_id).map(String::as_str)
+    }
+
     /// How every profile stands, in the order of their names.
     pub fn status(&self, now: Now) -> Vec<ProfileStatus> {
         self.profiles

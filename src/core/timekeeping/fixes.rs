@@ -26,8 +26,32 @@ pub fn fixes(facts: &TimeKeeping, offset: TimeDelta) -> Vec<Fix> {
     }
 }
 
+/// What makes this machine keep its clock right; not how it is set by hand, as nothing says that it is wrong.
+pub fn keeper_fixes(facts: &TimeKeeping) -> Vec<Fix> {
+    match &facts.place {
+        Place::Linux => by_keeper(facts),
+        Place::VirtualMachine(hypervisor) => {
+            let mut fixes = by_keeper(facts);
+            fixes.push(of_hypervisor(hypervisor, facts));
+            fixes
+        }
+        // Setting these clocks and keeping them is one.
+        _ => fixes(facts, TimeDelta::seconds(1)),
+    }
+}
+
 fn of_keeper(facts: &TimeKeeping, offset: TimeDelta) -> Vec<Fix> {
-    let mut fixes = match (facts.keeper, facts.runs) {
+    let mut fixes = by_keeper(facts);
+    // Package managers check certificates and dates by this clock: one that is days off has to be set before they work.
+    let first = facts.keeper == TimeKeeper::None && offset.abs() >= TimeDelta::days(1);
+    if let Some(by_hand) = by_hand(facts, offset) {
+        fixes.insert(if first { 0 } else { fixes.len() }, by_hand);
+    }
+    fixes
+}
+
+fn by_keeper(facts: &TimeKeeping) -> Vec<Fix> {
+    match (facts.keeper, facts.runs) {
         (TimeKeeper::SystemdTimesyncd, _) if !facts.has_systemd => {
             install(facts, "systemd-timesyncd is installed, but systemd does not run this machine")
         }
@@ -45,13 +69,7 @@ fn of_keeper(facts: &TimeKeeping, offset: TimeDelta) -> Vec<Fix> {
         (TimeKeeper::OpenNtpd, _) => of_openntpd(facts),
         (TimeKeeper::None, _) => install(facts, "nothing keeps this clock right"),
         (TimeKeeper::Unknown | TimeKeeper::MacTimed, _) => of_unknown(facts),
-    };
-    // Package managers check certificates and dates by this clock: one that is days off has to be set before they work.
-    let first = facts.keeper == TimeKeeper::None && offset.abs() >= TimeDelta::days(1);
-    if let Some(by_hand) = by_hand(facts, offset) {
-        fixes.insert(if first { 0 } else { fixes.len() }, by_hand);
     }
-    fixes
 }
 
 fn turn_on_timesyncd(facts: &TimeKeeping) -> Fix {

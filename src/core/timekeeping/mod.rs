@@ -13,7 +13,7 @@ use std::fmt;
 
 use chrono::TimeDelta;
 
-pub use self::fixes::fixes;
+pub use self::fixes::{fixes, keeper_fixes};
 pub use self::zone_mistake::{ZoneMistake, zone_mistake};
 pub use crate::core::fix::Fix;
 

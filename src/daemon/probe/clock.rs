@@ -16,7 +16,7 @@ use crate::core::keeper::{Outcome, ProbeOrder, Ticket};
 use crate::core::plan::Endpoint;
 use crate::core::settings::NtpServer;
 use crate::core::time::span_of;
-use crate::core::timekeeping::{Fix, KernelClock, Place, TimeKeeping, fixes, zone_mistake};
+use crate::core::timekeeping::{KernelClock, Place, TimeKeeping, fixes, keeper_fixes, zone_mistake};
 use crate::daemon::clock_document::seconds;
 use crate::daemon::now;
 
@@ -140,10 +140,4 @@ fn take_machine(facts: &mut ClockFacts, machine: &TimeKeeping, error: Option<(Ti
     if machine.kernel == KernelClock::Unsynchronised && machine.place != Place::Container {
         facts.keeper_fixes = keeper_fixes(machine);
     }
-}
-
-/// What makes this machine keep its clock right; not how it is set by hand, as nothing says that it is wrong.
-fn keeper_fixes(machine: &TimeKeeping) -> Vec<Fix> {
-    let sets_by_hand = |fix: &Fix| fix.command.as_deref().is_some_and(|command| command.starts_with("sudo date "));
-    fixes(machine, TimeDelta::seconds(1)).into_iter().filter(|fix| !sets_by_hand(fix)).collect()
 }

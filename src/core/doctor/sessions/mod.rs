@@ -9,6 +9,7 @@ use super::case::OFFLINE;
 use super::commands::{argument, option, with_daemon};
 use super::probe::{StepAnswer, StepOutcome};
 use super::{About, Answer, Case, Certainty, Daemon, DaemonSession, Finding, Findings, Id, Severity};
+use crate::core::access_denied::{self, Because};
 use crate::core::aws_error::ErrorClass;
 use crate::core::fix::{Fix, evercred, name_of_argument, word};
 use crate::core::keeper::State;
@@ -206,7 +207,9 @@ fn judge(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, now: bool, findings
 
 /// A wrong MFA code needs a person too, and is told of elsewhere.
 fn is_about_a_code(said: &Said<'_>) -> bool {
-    said.code == "MfaRequired" || said.code == "AccessDenied" || said.message.contains("MultiFactorAuthentication")
+    said.code == "MfaRequired"
+        || said.code == "AccessDenied"
+        || access_denied::read(&said.message).because == Because::WrongCode
 }
 
 fn login_needed(case: &Case<'_>, sign_in: &SignIn) -> Finding {
