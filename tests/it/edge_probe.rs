@@ -311,7 +311,9 @@ fn a_chain_is_carried_out_up_to_the_first_step_that_fails() {
     let refused = probe.ask_one(chain("app"));
     assert_eq!(steps(&refused), [("base", "static", "refused")]);
     assert_eq!(refused["steps"][0]["outcome"]["code"], json!("InvalidClientTokenId"));
-    assert_eq!(machine.aws.count("GetCallerIdentity"), 3);
+    // Each walk asks whose the base's key is, and the one that went through whose the role's credentials are.
+    assert_eq!(machine.aws.count("GetCallerIdentity"), 4);
+    assert!(whole["steps"][2]["outcome"]["arn"].as_str().unwrap().contains(":assumed-role/App/"), "{whole}");
 }
 
 #[test]
