@@ -123,7 +123,11 @@ fn begun(bare: &str) -> Value {
     let word = bare.trim_matches(PUNCTUATION);
     let is_name = ["password", "passphrase", "secret", "token", "key", "bearer", "basic"]
         .contains(&word.to_ascii_lowercase().as_str());
-    if is_name || is_access_key_id(word) { Value::Perhaps } else { Value::None }
+    if is_name || is_access_key_id(word) || is_setting(&word.to_ascii_lowercase()) {
+        Value::Perhaps
+    } else {
+        Value::None
+    }
 }
 
 impl Value {
