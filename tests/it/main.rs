@@ -12,7 +12,6 @@ mod doctor_case;
 mod doctor_cases;
 mod explain_cases;
 mod extreme_cases;
-mod json_documents;
 mod keeper_cases;
 mod large_inputs;
 mod layers;
@@ -81,6 +80,8 @@ mod edge_unreadable;
 mod edge_unsaved;
 #[cfg(feature = "daemon")]
 mod edge_web_identity;
+#[cfg(feature = "daemon")]
+mod json_documents;
 #[cfg(feature = "daemon")]
 mod machine;
 #[cfg(feature = "daemon")]
