@@ -86,9 +86,9 @@ fn credentials_of_the_plan(case: &Case<'_>, findings: &mut Findings) {
 /// A step that failed keeps the steps behind it from being made.
 fn roles_that_were_not_reached(case: &Case<'_>, findings: &mut Findings) {
     let Some(Ok(plan)) = &case.plan else { return };
-    let is_role = |step: &&Step| matches!(step.source, Source::AssumeRole(_) | Source::WebIdentity(_));
+    let roles = plan.steps.iter().filter(|step| matches!(step.source, Source::AssumeRole(_) | Source::WebIdentity(_)));
     let asked = case.answers.chain().iter().filter(|step| matches!(step.kind.as_str(), "assume-role" | "web-identity"));
-    if asked.count() < plan.steps.iter().filter(is_role).count() {
+    if asked.count() < roles.count() {
         let ids = [Id::AssumeRoleDenied, Id::DurationTooLong];
         not_checked(findings, &[&ids], "a step before the role failed, so the role was not asked for");
     }
