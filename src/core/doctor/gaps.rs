@@ -58,12 +58,10 @@ fn no_plan(case: &Case<'_>, findings: &mut Findings) {
     match &case.plan {
         Some(Err(error)) if error.code == PlanErrorCode::MissingProfile => {}
         Some(Err(_)) => not_checked(findings, &[OF_STEPS], "the profile's settings have to be corrected first"),
-        Some(Ok(plan)) => {
-            if plan.steps.iter().any(|step| step.source.device().is_some()) {
-                findings.not_looked_for(Id::MfaCodeRefused, "the doctor sends no MFA code");
-            }
+        Some(Ok(plan)) if plan.steps.iter().any(|step| step.source.device().is_some()) => {
+            findings.not_looked_for(Id::MfaCodeRefused, "the doctor sends no MFA code");
         }
-        None => {}
+        Some(Ok(_)) | None => {}
     }
 }
 
