@@ -46,7 +46,7 @@ impl Environment {
     /// The value of a variable; that of `~bob` is the home directory of that user.
     pub fn variable_or_home(&self, name: &str) -> Option<String> {
         match name.strip_prefix('~') {
-            Some(user) => home::home_directory_of(user)?.into_os_string().into_string().ok(),
+            Some(user) => user_database::home_directory_of(user)?.into_os_string().into_string().ok(),
             None => self.get(name).map(str::to_owned),
         }
     }

@@ -1,6 +1,6 @@
 //! What the user database has: home directories, and who is in a group.
 
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -22,10 +22,24 @@ pub enum Members {
 
 /// The home directory of the user who runs this process: what the AWS tools use without HOME. `None` where the user has no entry, or
 /// one without an absolute path.
-#[expect(unsafe_code, reason = "neither std nor rustix reads the user database without HOME")]
 pub fn home_directory() -> Option<PathBuf> {
+    home(by_uid(own_uid()))
+}
+
+/// The home directory of a user, by name. `None` as above.
+#[expect(unsafe_code, reason = "neither std nor rustix reads the user database")]
+pub fn home_directory_of(user: &str) -> Option<PathBuf> {
+    let user = CString::new(user).ok().filter(|user| !user.is_empty())?;
+    home(|entry: *mut libc::passwd, buffer: &mut [u8], found: *mut *mut libc::passwd| {
+        // SAFETY: all pointers are to live values, the length is that of `buffer`, and the name ends with a zero.
+        unsafe { libc::getpwnam_r(user.as_ptr(), entry, buffer.as_mut_ptr().cast(), buffer.len(), found) }
+    })
+}
+
+#[expect(unsafe_code, reason = "the user database gives C strings")]
+fn home(ask: impl Fn(*mut libc::passwd, &mut [u8], *mut *mut libc::passwd) -> libc::c_int) -> Option<PathBuf> {
     // SAFETY: the entry was filled in, so a pointer that is not null is to a C string.
-    let home = user(own_uid(), |entry| unsafe { text(entry.pw_dir) })?;
+    let home = look_up(ask, |entry: &libc::passwd| unsafe { text(entry.pw_dir) })?;
     home.map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
@@ -34,9 +48,13 @@ pub fn home_directory() -> Option<PathBuf> {
 #[expect(unsafe_code, reason = "neither std nor rustix reads the group database")]
 pub fn members_besides(gid: u32, owner: u32) -> Members {
     // SAFETY: the entry was filled in, so pointers that are not null are to C strings.
-    let name = user(owner, |entry| unsafe { text(entry.pw_name) }).flatten();
+    let name = look_up(by_uid(owner), |entry: &libc::passwd| unsafe { text(entry.pw_name) }).flatten();
+    let by_gid = |entry: *mut libc::group, buffer: &mut [u8], found: *mut *mut libc::group| {
+        // SAFETY: all pointers are to live values, and the length is that of `buffer`.
+        unsafe { libc::getgrgid_r(gid, entry, buffer.as_mut_ptr().cast(), buffer.len(), found) }
+    };
     // SAFETY: as above, and the list of members ends with a null pointer.
-    let found = group(gid, |entry| unsafe { (text(entry.gr_name), members(entry.gr_mem)) });
+    let found = look_up(by_gid, |entry: &libc::group| unsafe { (text(entry.gr_name), members(entry.gr_mem)) });
     let Some((Some(group), members)) = found else { return Members::Unknown };
     let is_own = name.as_ref() == Some(&group) || gid == owner;
     let is_other = |member: &OsString| Some(member) != name.as_ref() && member != "root";
@@ -53,17 +71,26 @@ fn own_uid() -> u32 {
     unsafe { libc::getuid() }
 }
 
-/// What `read` makes of a user's entry; `None` where there is none.
 #[expect(unsafe_code, reason = "neither std nor rustix reads the user database")]
-fn user<T>(uid: u32, read: impl Fn(&libc::passwd) -> T) -> Option<T> {
-    // SAFETY: passwd is a plain C struct of numbers and pointers, for which all zeroes is a value.
-    let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
-    let mut found = std::ptr::null_mut();
+fn by_uid(uid: u32) -> impl Fn(*mut libc::passwd, &mut [u8], *mut *mut libc::passwd) -> libc::c_int {
+    move |entry, buffer, found| {
+        // SAFETY: `look_up` gives pointers to live values, and the length is that of `buffer`.
+        unsafe { libc::getpwuid_r(uid, entry, buffer.as_mut_ptr().cast(), buffer.len(), found) }
+    }
+}
+
+/// Asks for an entry with a buffer that is large enough, and gives what `read` makes of it; `None` where there is none.
+#[expect(unsafe_code, reason = "the entries are C structs")]
+fn look_up<E: Entry, T>(
+    ask: impl Fn(*mut E, &mut [u8], *mut *mut E) -> libc::c_int,
+    read: impl Fn(&E) -> T,
+) -> Option<T> {
     let mut buffer = vec![0_u8; 4096];
     loop {
-        // SAFETY: all pointers are to live values, and the length is that of `buffer`, which outlives `entry`.
-        let error =
-            unsafe { libc::getpwuid_r(uid, &raw mut entry, buffer.as_mut_ptr().cast(), buffer.len(), &raw mut found) };
+        // SAFETY: entries are plain C structs of numbers and pointers, for which all zeroes is a value.
+        let mut entry: E = unsafe { std::mem::zeroed() };
+        let mut found = std::ptr::null_mut();
+        let error = ask(&raw mut entry, &mut buffer, &raw mut found);
         if error == libc::ERANGE && buffer.len() < LARGEST_ENTRY {
             buffer.resize(buffer.len() * 4, 0);
             continue;
@@ -72,24 +99,11 @@ fn user<T>(uid: u32, read: impl Fn(&libc::passwd) -> T) -> Option<T> {
     }
 }
 
-/// What `read` makes of a group's entry; `None` where there is none.
-#[expect(unsafe_code, reason = "neither std nor rustix reads the group database")]
-fn group<T>(gid: u32, read: impl Fn(&libc::group) -> T) -> Option<T> {
-    // SAFETY: group is a plain C struct of numbers and pointers, for which all zeroes is a value.
-    let mut entry: libc::group = unsafe { std::mem::zeroed() };
-    let mut found = std::ptr::null_mut();
-    let mut buffer = vec![0_u8; 4096];
-    loop {
-        // SAFETY: all pointers are to live values, and the length is that of `buffer`, which outlives `entry`.
-        let error =
-            unsafe { libc::getgrgid_r(gid, &raw mut entry, buffer.as_mut_ptr().cast(), buffer.len(), &raw mut found) };
-        if error == libc::ERANGE && buffer.len() < LARGEST_ENTRY {
-            buffer.resize(buffer.len() * 4, 0);
-            continue;
-        }
-        return (error == 0 && !found.is_null()).then(|| read(&entry));
-    }
-}
+/// A plain C struct of numbers and pointers.
+trait Entry {}
+
+impl Entry for libc::passwd {}
+impl Entry for libc::group {}
 
 /// A copy of a C string.
 ///
@@ -127,19 +141,19 @@ mod tests {
     fn the_user_database_has_a_home_for_root() {
         if rustix::process::getuid().is_root() {
             assert!(home_directory().is_some_and(|home| home.is_absolute()));
+            assert_eq!(home_directory_of("root"), home_directory());
+        }
+    }
+
+    #[test]
+    fn a_user_who_is_not_in_the_user_database_has_no_home() {
+        for user in ["", "no such user", "a\0b"] {
+            assert_eq!(home_directory_of(user), None, "{user:?}");
         }
     }
 
     #[test]
     fn a_group_is_the_owners_own_by_its_name_and_its_members() {
-        let name = user(0, |entry| {
-            // SAFETY: the entry was filled in.
-            #[expect(unsafe_code, reason = "the user database gives C strings")]
-            unsafe {
-                text(entry.pw_name)
-            }
-        });
-        assert_eq!(name, Some(Some(OsString::from("root"))));
         assert_eq!(
             members_besides(0, 0),
             if cfg!(target_os = "macos") { Members::Some("wheel".to_owned()) } else { Members::None }
