@@ -41,14 +41,8 @@ impl<'a> Call<'a> {
             .connector(&url, endpoint.ca_bundle.as_deref())
             .await
             .map_err(|why| aws_error::fault(what, None, Some("Tls"), Some(&why)))?;
-        // Whoever answers plain http may be anybody, unless a person said that this endpoint is to be AWS.
         let is_aws = endpoint.url.is_none() || url_host::target(&url).whose() == Host::Aws;
-        let trust = match (https, endpoint.url.is_some()) {
-            (true, _) if is_aws => Trust::Authenticated,
-            (true, _) => Trust::ConfiguredTls,
-            (false, true) => Trust::Configured,
-            (false, false) => Trust::Unauthenticated,
-        };
+        let trust = Trust::of(endpoint.url.is_some(), https, is_aws);
         let hint = network.hint(&url);
         Ok(Self { what, url, hint, recorder: Recorder::new(connector, trust) })
     }

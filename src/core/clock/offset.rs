@@ -38,6 +38,16 @@ pub enum Trust {
 }
 
 impl Trust {
+    /// The rank of an answer. Whoever answers plain http may be anybody, unless a person said that this endpoint is to be AWS.
+    pub fn of(is_configured: bool, is_tls: bool, is_aws: bool) -> Self {
+        match (is_tls, is_configured) {
+            (true, _) if is_aws => Self::Authenticated,
+            (true, _) => Self::ConfiguredTls,
+            (false, true) => Self::Configured,
+            (false, false) => Self::Unauthenticated,
+        }
+    }
+
     /// What the sources of the clock document call it.
     pub fn name(self) -> &'static str {
         match self {

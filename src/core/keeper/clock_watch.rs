@@ -1,6 +1,7 @@
 //! Watches the clock: looks at AWS's time when nothing was heard for a while, and tells a person once when this machine's
 //! clock gets worse, and once when it is right again.
 
+use std::cmp::Reverse;
 use std::collections::{HashSet, VecDeque};
 
 use chrono::TimeDelta;
@@ -8,9 +9,10 @@ use chrono::TimeDelta;
 use super::Keeper;
 use super::api::{Action, LogLevel, Notice, Outcome, Warning};
 use crate::core::aws_error::is_unreached;
-use crate::core::clock::{Crossing, Grade, LIMITS, Sample};
+use crate::core::clock::{Crossing, Grade, LIMITS, Sample, Trust};
 use crate::core::plan::Endpoint;
 use crate::core::time::{BootTime, Now};
+use crate::core::url_host::{Host, target};
 
 /// A look is made when nothing was heard for this long.
 const USUALLY: TimeDelta = TimeDelta::hours(1);
@@ -38,6 +40,8 @@ const APART: TimeDelta = TimeDelta::seconds(2);
 const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
 /// So many endpoints are remembered that are not believed.
 const MOST_DISBELIEVED: usize = 16;
+/// An endpoint that ranks higher than what was heard is looked at before it is called, and not again within this.
+const HIGHER_AGAIN: TimeDelta = TimeDelta::minutes(5);
 /// The problem's id.
 pub const CLOCK_SKEWED: &str = "clock-skewed";
 
@@ -50,6 +54,8 @@ pub(super) struct ClockWatch {
     heard_from: Option<Endpoint>,
     /// What was last heard from whom, and not believed as it contradicts a better source.
     disbelieved: Vec<(Endpoint, Sample)>,
+    /// The endpoint that was last looked at because it ranks higher than what was heard, and when.
+    higher: Option<(Endpoint, BootTime)>,
     /// The last looks, oldest first.
     looks: VecDeque<BootTime>,
     /// Looks in a row that brought nothing.
@@ -72,8 +78,13 @@ pub(super) struct ClockWatch {
 impl ClockWatch {
     /// An endpoint's answer was believed.
     pub(super) fn believed(&mut self, endpoint: &Endpoint) {
-        self.disbelieved.retain(|(other, _)| other != endpoint);
+        self.contradicts_no_more(endpoint);
         self.heard_from = Some(endpoint.clone());
+    }
+
+    /// An endpoint's answer contradicts nothing.
+    pub(super) fn contradicts_no_more(&mut self, endpoint: &Endpoint) {
+        self.disbelieved.retain(|(other, _)| other != endpoint);
     }
 
     /// A look is made.
@@ -151,6 +162,39 @@ impl Keeper {
         self.clock_watch.heard_from.as_ref().filter(is_in_use).unwrap_or(endpoint)
     }
 
+    /// Whether an endpoint ranks higher than what was heard.
+    fn ranks_higher(&self, endpoint: &Endpoint) -> bool {
+        self.clock.rank().is_some_and(|rank| rank_of(endpoint) > rank)
+    }
+
+    /// The endpoints that rank higher than what was heard.
+    fn higher_places(&self) -> usize {
+        if self.clock.rank() == Some(Trust::Authenticated) {
+            return 0;
+        }
+        self.places().into_iter().filter(|place| self.ranks_higher(place)).count()
+    }
+
+    /// Whether a call waits for a look at its endpoint, as that ranks higher than what was heard: what an emulator says of the
+    /// time is not what AWS is signed by.
+    pub(super) fn looks_higher_first(&mut self, endpoint: &Endpoint, now: Now) -> bool {
+        if !self.settings.probe || !self.ranks_higher(endpoint) {
+            return false;
+        }
+        if self.time_check.in_flight.is_some() {
+            return true;
+        }
+        let was_looked_at = |(place, at): &(Endpoint, BootTime)| place == endpoint && now.boot - *at < HIGHER_AGAIN;
+        if self.clock_watch.higher.as_ref().is_some_and(was_looked_at) {
+            return false;
+        }
+        if !self.must_wait_to_look(now) {
+            self.clock_watch.higher = Some((endpoint.clone(), now.boot));
+            self.probe(endpoint.clone(), now);
+        }
+        true
+    }
+
     /// An answer was not believed. It is said once for each endpoint.
     pub(super) fn disbelieve(&mut self, endpoint: &Endpoint, sample: Sample) {
         let disbelieved = &mut self.clock_watch.disbelieved;
@@ -178,16 +222,22 @@ impl Keeper {
     pub(super) fn watch_clock(&mut self, now: Now) {
         let grade = self.clock.settle(now, self.settings.warn);
         let is_looking = self.time_check.in_flight.is_some();
-        // While a doubt is being looked into, what is known may be of another time.
-        if !(self.clock.is_suspect() && (is_looking || self.must_look())) {
+        // While a doubt is being looked into, what is known may be of another time. An emulator alone raises no alarm before AWS
+        // was asked.
+        let higher = self.higher_places();
+        let is_in_doubt = self.clock.is_suspect() && (is_looking || self.must_look());
+        let may_ask = self.settings.probe && self.clock_watch.home.is_some();
+        let is_asked = may_ask && self.clock_watch.failed < higher;
+        if !is_in_doubt && !is_asked {
             self.tell_of_clock(grade, now);
         }
         if !self.settings.probe || is_looking {
             return;
         }
-        let Some(endpoint) = self.where_to_look() else { return };
+        let Some(endpoint) = self.where_to_look(higher > 0) else { return };
         let closely = grade > Grade::Ok || self.clock.is_restless();
-        let due = self.clock_watch.due(self.clock.heard_at(), closely).filter(|_| !self.must_look());
+        let heard_at = self.clock.heard_at().filter(|_| higher == 0);
+        let due = self.clock_watch.due(heard_at, closely).filter(|_| !self.must_look());
         let due = due.max(self.clock_watch.not_sooner(now.boot)).max(self.clock_watch.not_before());
         match due.filter(|due| *due > now.boot) {
             Some(due) => self.wake_at(due),
@@ -211,17 +261,22 @@ impl Keeper {
         if looked || !self.settings.probe || self.clock_watch.not_before().is_some_and(|at| at > now.boot) {
             return;
         }
-        if let Some(endpoint) = self.where_to_look().filter(|_| self.time_check.in_flight.is_none()) {
+        if let Some(endpoint) =
+            self.where_to_look(self.higher_places() > 0).filter(|_| self.time_check.in_flight.is_none())
+        {
             self.probe(endpoint, now);
         }
     }
 
     /// The STS endpoint in use: the one that was believed last, as long as a profile still means it, then those of the
-    /// profiles, used ones first, and the one for no profile at all. After a look that failed it is the next one's turn.
-    fn where_to_look(&self) -> Option<Endpoint> {
+    /// profiles, used ones first, and the one for no profile at all; where one of them ranks higher than what was heard, the
+    /// highest. After a look that failed it is the next one's turn.
+    fn where_to_look(&self, is_outranked: bool) -> Option<Endpoint> {
         self.clock_watch.home.as_ref()?;
         let mut places = self.places();
-        if let Some(at) = places.iter().position(|place| self.clock_watch.heard_from.as_ref() == Some(*place)) {
+        if is_outranked {
+            places.sort_by_key(|place| Reverse(rank_of(place)));
+        } else if let Some(at) = places.iter().position(|place| self.clock_watch.heard_from.as_ref() == Some(*place)) {
             places.swap(0, at);
         }
         places.get(self.clock_watch.failed % places.len()).map(|endpoint| (*endpoint).clone())
@@ -319,6 +374,13 @@ impl Keeper {
             if self.clock.is_known_by_ntp() { "the NTP servers' time (AWS was not heard yet)" } else { "AWS's time" };
         format!("this machine's clock is {} {whose} (give or take {}): {refusing}", how_far(error), spoken(uncertainty))
     }
+}
+
+/// The rank that an endpoint's answers have.
+fn rank_of(endpoint: &Endpoint) -> Trust {
+    let url = endpoint.url.as_deref().map(target);
+    let is_aws = url.is_none_or(|url| url.whose() == Host::Aws);
+    Trust::of(url.is_some(), url.is_none_or(|url| url.scheme == "https"), is_aws)
 }
 
 /// What will happen when, in a sentence.

@@ -268,6 +268,9 @@ impl Keeper {
             }
             return false;
         }
+        if service == Some(Service::Sts) && self.looks_higher_first(endpoint, now) {
+            return false;
+        }
         match service.map_or(Ok(()), |service| self.limits.take(service, endpoint, now.boot)) {
             Ok(()) => true,
             Err(free_at) => {
@@ -278,7 +281,7 @@ impl Keeper {
     }
 
     /// Whether so many looks were made of late that the next one has to wait; it is seen to.
-    fn must_wait_to_look(&mut self, now: Now) -> bool {
+    pub(super) fn must_wait_to_look(&mut self, now: Now) -> bool {
         let until = self.clock_watch.not_sooner(now.boot);
         if let Some(until) = until {
             self.wake_at(until);

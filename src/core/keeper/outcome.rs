@@ -53,6 +53,10 @@ impl Keeper {
                     self.time_check.confirm_at(endpoint);
                 }
                 Verdict::Outranked | Verdict::Held => self.disbelieve(&flight.endpoint, *sample),
+                // An endpoint of a lower rank that contradicts nothing any more.
+                Verdict::Ignored if sample.trust > Trust::Unauthenticated => {
+                    self.clock_watch.contradicts_no_more(&flight.endpoint)
+                }
                 Verdict::Ignored => {}
             }
         }
