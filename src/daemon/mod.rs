@@ -40,6 +40,8 @@ use crate::platform::{harden, inherited, limits, signals, unreadable, zone};
 
 /// No AWS file is larger; a thousand profiles need a fraction of it.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+/// Files and name look-ups: enough for some that hang, and few enough for their stacks to stay small together.
+const BLOCKING_THREADS: usize = 64;
 
 /// The program.
 pub fn main() -> ExitCode {
@@ -154,6 +156,7 @@ impl Start {
         // One thread: the work is waiting, and what may block goes to the pool.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS)
             .build()
             .map_err(|error| Refused::folder(format!("the daemon can't start: {error}")))?;
         let result = runtime.block_on(run::run(self));

@@ -16,7 +16,7 @@ use super::notices::{self, PersonNotices};
 use super::requests::{self, Asked, Callers};
 use super::saves::Saves;
 use super::service_manager::{ServiceManager, how_to_restart};
-use super::sessions::SessionWork;
+use super::sessions::{SessionWork, is_look};
 use super::state::{Recovered, StateFiles, Unavailable};
 use super::{
     Refused, Start, aws_paths, cache_paths, daemon_environment, now, path_of, settled_reading, status, status_pages,
@@ -46,6 +46,12 @@ use crate::wire::{self, ProblemEntry, ProgramStatus};
 /// Requests that wait for the loop; more wait in their connections.
 const QUEUE: usize = 64;
 
+/// Changes of files that wait for the loop, and are taken in together.
+const CHANGES: usize = 4096;
+
+/// So many cache files are taken in together, while more are being read.
+const TOGETHER: usize = 1024;
+
 /// For what is under way at the end: a call and what is behind it. Service managers wait for longer.
 const LONGEST_END: Duration = Duration::from_secs(20);
 
@@ -65,6 +71,8 @@ struct Daemon {
     minter: Minter,
     calls: JoinSet<Ended>,
     sessions: SessionWork,
+    /// What looks at cache files have found, while many more are being read.
+    looked_at: Vec<Event>,
     callers: Callers,
     /// Requests whose files are looked at on the disk.
     looks: JoinSet<Look>,
@@ -124,7 +132,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
 
     let (requests, mut incoming) = mpsc::channel(QUEUE);
     let places = control_socket::places(start.descriptors);
-    let (changes, mut changed) = mpsc::channel(QUEUE);
+    let (changes, mut changed) = mpsc::channel(CHANGES);
     let watcher = FileWatcher::new(Vec::new(), changes);
 
     let (keeper, state_problems) = keeper(&start, &state);
@@ -141,6 +149,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
         minter,
         calls: JoinSet::new(),
         sessions: SessionWork::default(),
+        looked_at: Vec::new(),
         callers: Callers::default(),
         looks: JoinSet::new(),
         ntp: JoinSet::new(),
@@ -359,8 +368,13 @@ impl Daemon {
 
     /// Takes an event with all that came at the same time: thousands of cache files are read together.
     fn session_event(&mut self, event: Event) {
-        let mut events = vec![event];
-        events.extend(std::iter::from_fn(|| self.sessions.next_ready()));
+        self.looked_at.push(event);
+        self.looked_at.extend(std::iter::from_fn(|| self.sessions.next_ready()));
+        let can_wait = self.looked_at.len() < TOGETHER && self.looked_at.iter().all(is_look);
+        if can_wait && self.sessions.is_reading_many() {
+            return;
+        }
+        let events = std::mem::take(&mut self.looked_at);
         let wrote = events.iter().any(|event| matches!(event, Event::Ended { .. }));
         self.keeper.handle_all(events, now());
         if wrote {

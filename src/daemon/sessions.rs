@@ -15,6 +15,14 @@ use crate::core::session::{CacheFile, Found, Session};
 /// Prompts that wait for the loop; there is one for each sign-in.
 const QUEUE: usize = 8;
 
+/// So many cache files are many.
+const MANY: usize = 64;
+
+/// Whether it is what a look at a cache file has found.
+pub(super) fn is_look(event: &Event) -> bool {
+    matches!(event, Event::SessionFile { .. } | Event::CacheChecked { .. })
+}
+
 /// What is under way for sessions.
 pub(super) struct SessionWork {
     /// Each ends with an event.
@@ -24,6 +32,8 @@ pub(super) struct SessionWork {
     sign_ins: BTreeMap<Ticket, SignInTask>,
     /// The cache files that are watched.
     files: BTreeMap<PathBuf, CacheFile>,
+    /// How many cache files are being read or checked.
+    looks: usize,
 }
 
 /// A sign-in that is under way.
@@ -36,7 +46,7 @@ struct SignInTask {
 impl Default for SessionWork {
     fn default() -> Self {
         let (begun, prompts) = mpsc::channel(QUEUE);
-        Self { work: JoinSet::new(), begun, prompts, sign_ins: BTreeMap::new(), files: BTreeMap::new() }
+        Self { work: JoinSet::new(), begun, prompts, sign_ins: BTreeMap::new(), files: BTreeMap::new(), looks: 0 }
     }
 }
 
@@ -84,8 +94,10 @@ impl SessionWork {
     fn ended(&mut self, ended: Result<Event, JoinError>) -> Option<Event> {
         match ended {
             Ok(event) => {
-                if let Event::Ended { ticket, .. } = &event {
-                    self.sign_ins.remove(ticket);
+                match &event {
+                    Event::Ended { ticket, .. } => drop(self.sign_ins.remove(ticket)),
+                    event if is_look(event) => self.looks = self.looks.saturating_sub(1),
+                    _ => {}
                 }
                 return Some(event);
             }
@@ -94,6 +106,11 @@ impl SessionWork {
             Err(error) => tracing::error!("work on a session ended without an outcome: {error}"),
         }
         None
+    }
+
+    /// Whether so many cache files are being read that what comes of the first ones can wait for more.
+    pub(super) fn is_reading_many(&self) -> bool {
+        self.looks >= MANY
     }
 
     /// Nobody will answer a page after the end.
@@ -106,6 +123,7 @@ impl SessionWork {
     /// Reads a session's cache file, and checks whether it can be replaced.
     pub(super) fn look(&mut self, sessions: &Sessions, session: Session) {
         self.check(sessions, session.cache_file());
+        self.looks += 1;
         let sessions = sessions.clone();
         self.work.spawn(async move {
             let found = sessions.look(&session).await;
@@ -115,6 +133,7 @@ impl SessionWork {
 
     /// Checks whether a cache file can be replaced.
     pub(super) fn check(&mut self, sessions: &Sessions, file: CacheFile) {
+        self.looks += 1;
         let sessions = sessions.clone();
         self.work.spawn(async move {
             let problem = sessions.problem(&file).await.map(Box::new);

@@ -44,6 +44,8 @@ mod edge_explain;
 mod edge_faults;
 #[cfg(feature = "daemon")]
 mod edge_files;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+mod edge_floods;
 #[cfg(feature = "daemon")]
 mod edge_login;
 #[cfg(feature = "daemon")]

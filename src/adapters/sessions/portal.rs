@@ -121,12 +121,12 @@ async fn listed(client: &Client, call: &Call<'_>, token: &Secret) -> Result<Vec<
             }
             accounts.push(Account { id: line(id), name: line(account.account_name().unwrap_or_default()), roles });
         }
-        next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        next = next_page(call, page.next_token(), next.as_deref())?;
         if next.is_none() {
-            break;
+            return Ok(accounts);
         }
     }
-    Ok(accounts)
+    Err(endless(call))
 }
 
 async fn roles_of(
@@ -145,12 +145,24 @@ async fn roles_of(
         });
         let page = page.await?;
         roles.extend(page.role_list().iter().filter_map(|role| role.role_name().map(line)));
-        next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        next = next_page(call, page.next_token(), next.as_deref())?;
         if next.is_none() || roles.len() > most {
-            break;
+            return Ok(roles);
         }
     }
-    Ok(roles)
+    Err(endless(call))
+}
+
+/// The token of the next page, where there is one.
+fn next_page(call: &Call<'_>, next: Option<&str>, before: Option<&str>) -> Result<Option<String>, Fault> {
+    match next.filter(|token| !token.is_empty()) {
+        Some(next) if before == Some(next) => Err(endless(call)),
+        next => Ok(next.map(str::to_owned)),
+    }
+}
+
+fn endless(call: &Call<'_>) -> Fault {
+    call.unusable(None, "a list whose pages do not end")
 }
 
 /// One call of a list for which a person waits: the portal's wish for a pause is granted, a few times.

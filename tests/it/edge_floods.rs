@@ -1,0 +1,173 @@
+//! Servers in AWS's place whose answers have no end: each is given up within its time and its size, whoever it claims to be.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use evercred::core::session::CacheFile;
+use serde_json::{Value, json};
+
+use crate::machine::{Machine, ends};
+
+/// More than two whole answers take, and less than a caller waits for.
+const LONGEST: Duration = Duration::from_secs(33);
+/// The daemon with its libraries, unoptimised, and some answers of a megabyte.
+const MOST_MEMORY_KIB: u64 = 160 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flood {
+    Body,
+    Trickle,
+    Headers,
+    Continues,
+    Chunks,
+    Nesting,
+}
+
+const FLOODS: [Flood; 6] =
+    [Flood::Body, Flood::Trickle, Flood::Headers, Flood::Continues, Flood::Chunks, Flood::Nesting];
+
+impl Flood {
+    fn first(self) -> Vec<u8> {
+        let head = |more: &str| format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{more}\r\n").into_bytes();
+        match self {
+            Self::Body | Self::Trickle => head("Content-Length: 2147483648\r\n"),
+            Self::Headers => b"HTTP/1.1 200 OK\r\n".to_vec(),
+            Self::Continues => Vec::new(),
+            Self::Chunks => head("Transfer-Encoding: chunked\r\n"),
+            Self::Nesting => {
+                let body = "[".repeat(900_000);
+                let mut answer = head(&format!("Content-Length: {}\r\n", body.len()));
+                answer.extend(body.into_bytes());
+                answer
+            }
+        }
+    }
+
+    /// What comes again and again, and after which pause.
+    fn again(self) -> Option<(Vec<u8>, Duration)> {
+        let moment = Duration::from_millis(5);
+        Some(match self {
+            Self::Body => (vec![b' '; 65_536], Duration::ZERO),
+            Self::Trickle => (b" ".to_vec(), Duration::from_millis(300)),
+            Self::Headers => (b"X-More: and more\r\n".repeat(100), moment),
+            Self::Continues => (b"HTTP/1.1 100 Continue\r\n\r\n".repeat(100), moment),
+            Self::Chunks => (b"1\r\n \r\n".repeat(1_000), moment),
+            Self::Nesting => return None,
+        })
+    }
+
+    /// The address of a server that answers so; it ends with the test.
+    fn serve(self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                thread::spawn(move || self.answer(stream));
+            }
+        });
+        url
+    }
+
+    fn answer(self, mut stream: TcpStream) {
+        let mut request = [0; 8192];
+        let _ = stream.read(&mut request);
+        let mut sent = stream.write_all(&self.first());
+        while let (Ok(()), Some((piece, pause))) = (&sent, self.again()) {
+            thread::sleep(pause);
+            sent = stream.write_all(&piece);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Server {
+    Sts,
+    Portal,
+    Oidc,
+    Container,
+    Instance,
+}
+
+impl Server {
+    /// A daemon that asks this server for a profile, and the profile.
+    fn start(self, url: &str) -> Machine {
+        let machine = Machine::new();
+        let mut daemon = machine.daemon();
+        let source = match self {
+            Self::Sts => {
+                daemon.env("AWS_ENDPOINT_URL_STS", url);
+                return started(machine, daemon);
+            }
+            Self::Portal | Self::Oidc => {
+                let variable = if self == Self::Portal { "AWS_ENDPOINT_URL_SSO" } else { "AWS_ENDPOINT_URL_SSO_OIDC" };
+                daemon.env(variable, url);
+                let expires = if self == Self::Portal { "2099-01-01T00:00:00Z" } else { "2020-01-01T00:00:00Z" };
+                let file = format!(".aws/sso/cache/{}", CacheFile::of_sso("corp").name);
+                machine.write(&file, &token(expires).to_string());
+                let session = "sso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n";
+                machine.replace(
+                    ".aws/config",
+                    &format!(
+                        "[sso-session corp]\n{session}[profile app]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = Dev\n"
+                    ),
+                );
+                return started(machine, daemon);
+            }
+            Self::Container => {
+                daemon.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{url}/role"));
+                "EcsContainer"
+            }
+            Self::Instance => {
+                daemon.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", url);
+                "Ec2InstanceMetadata"
+            }
+        };
+        let arn = crate::machine::role("App");
+        machine.replace(".aws/config", &format!("[profile app]\nrole_arn = {arn}\ncredential_source = {source}\n"));
+        started(machine, daemon)
+    }
+}
+
+fn started(mut machine: Machine, daemon: std::process::Command) -> Machine {
+    machine.start_as(daemon);
+    machine
+}
+
+fn token(expires: &str) -> Value {
+    json!({
+        "startUrl": "https://corp.awsapps.com/start", "region": "eu-west-1", "accessToken": "a", "expiresAt": expires,
+        "clientId": "c", "clientSecret": "s", "registrationExpiresAt": "2099-01-01T00:00:00Z", "refreshToken": "r",
+    })
+}
+
+fn memory_kib(machine: &Machine) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", machine.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// What is wrong with how a daemon takes this.
+fn weather(server: Server, flood: Flood) -> Result<(), String> {
+    let mut machine = server.start(&flood.serve());
+    let begun = Instant::now();
+    let (said, exit) = ends(machine.companion().args(["credential-process", "app"]));
+    let took = begun.elapsed();
+    let error = machine.profile("app")["last_error"].clone();
+    let memory = memory_kib(&machine);
+    let case = format!("{server:?} {flood:?}: exit {exit:?} after {took:?}, {memory} KiB, {error}, {said}");
+    let is_refused = matches!(exit, Some(1 | 5)) && !said.is_empty() && error["code"].is_string();
+    let is_bounded = took <= LONGEST && memory <= MOST_MEMORY_KIB && said.len() < 4_096;
+    let ends_well = machine.stop() == Some(0);
+    if is_refused && is_bounded && ends_well { Ok(()) } else { Err(case) }
+}
+
+#[test]
+fn no_answer_without_an_end_holds_a_profile_or_fills_the_memory() {
+    let servers = [Server::Sts, Server::Portal, Server::Oidc, Server::Container, Server::Instance];
+    let cases = servers.iter().flat_map(|server| FLOODS.map(|flood| (*server, flood)));
+    let running: Vec<_> = cases.map(|(server, flood)| thread::spawn(move || weather(server, flood))).collect();
+    let wrong: Vec<String> = running.into_iter().filter_map(|case| case.join().unwrap().err()).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
