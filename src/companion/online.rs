@@ -206,16 +206,13 @@ fn problem_with_place(problem: &ProblemEntry) -> String {
     }
 }
 
-/// Whether an auto-renewed profile or the clock needs attention, or there is a problem. What is valid and retried needs none.
+/// Whether a problem is shown: of a profile, the clock, or anything else. What is valid and retried is none.
 fn needs_attention(document: &StatusDocument) -> bool {
     use crate::core::keeper::State;
-    document.profiles.iter().any(|profile| {
-        profile.auto_renew
-            && match profile.state {
-                State::Failed | State::NeedsLogin => true,
-                State::Retrying => profile.valid != Some(true),
-                State::Fresh | State::Renewing | State::Ready | State::Static => false,
-            }
+    document.profiles.iter().any(|profile| match profile.state {
+        State::Failed | State::NeedsLogin => profile.auto_renew || render::shown_error(profile).is_some(),
+        State::Retrying => profile.auto_renew && profile.valid != Some(true),
+        State::Fresh | State::Renewing | State::Ready | State::Static => false,
     }) || matches!(document.clock.state.as_str(), "notice" | "warning" | "critical")
         || !document.problems.is_empty()
 }

@@ -2,7 +2,7 @@
 
 use crate::core::keeper::State;
 use crate::core::printable::line;
-use crate::wire::{ClockStatus, ProfileEntry, SessionEntry, StatusDocument};
+use crate::wire::{ClockStatus, ErrorEntry, ProfileEntry, SessionEntry, StatusDocument};
 
 /// The table of `status`.
 pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
@@ -33,7 +33,7 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
         }
     }
     for profile in &document.profiles {
-        if let Some(error) = profile.last_error.as_ref().filter(|error| !QUIET.contains(&error.code.as_str())) {
+        if let Some(error) = shown_error(profile) {
             text.push_str(&format!("{}: {}\n", line(&profile.name), line(&error.message)));
             if let Some(fix) = &error.fix {
                 text.push_str(&format!("    fix: {}\n", line(fix)));
@@ -45,6 +45,11 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
 
 /// Errors of profiles that no program can use through the daemon: a note in the table is enough.
 const QUIET: [&str; 2] = ["NotSupported", "no-credentials"];
+
+/// The error that is shown below the table.
+pub(super) fn shown_error(profile: &ProfileEntry) -> Option<&ErrorEntry> {
+    profile.last_error.as_ref().filter(|error| !QUIET.contains(&error.code.as_str()))
+}
 
 /// A frame of a display that is drawn anew: from the top left corner, each line's old rest away, and what was below too.
 /// Nothing flickers.

@@ -18,7 +18,7 @@ pub enum SourceFile {
 }
 
 /// A place in one of the files: enough to tell the user where to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
     /// The file.
     pub file: SourceFile,

@@ -210,17 +210,17 @@ fn check_files(own: &Environment, settings_file: Option<PathBuf>) -> Result<Exit
     };
     let mut lines = Vec::new();
     for problem in inputs.problems() {
-        lines.push(format!("{}: {}", place(problem.origin), problem.message));
+        lines.push((problem.origin, format!("{}: {}", place(problem.origin), problem.message)));
     }
     let plans = plan::resolve_all(&settings.over(inputs.profiles()), &plan_context(&environment));
     for error in plans.into_values().filter_map(Result::err) {
         let harmless = matches!(error.code, PlanErrorCode::NoCredentials | PlanErrorCode::UnreadableFile);
         if let Some(origin) = error.origin.filter(|_| !harmless) {
-            lines.push(format!("{}: {}", place(origin), error.message));
+            lines.push((origin, format!("{}: {}", place(origin), error.message)));
         }
     }
     lines.sort();
-    let lines: Vec<String> = of_settings.into_iter().chain(lines).collect();
+    let lines: Vec<String> = of_settings.into_iter().chain(lines.into_iter().map(|(_, line)| line)).collect();
     if lines.is_empty() {
         return Ok(print("no problem\n"));
     }

@@ -264,18 +264,24 @@ fn one_code_is_asked_for_once_for_all_profiles_that_wait_for_it() {
 }
 
 #[test]
-fn a_code_that_a_new_key_needs_as_well_is_still_asked_for() {
+fn a_code_that_a_new_key_needs_as_well_is_still_needed_and_told_once() {
     let mut bench = Bench::new();
     bench.handle(Event::Home(endpoint("us-east-1")));
     bench.plans(&[behind_mfa("dev")]);
     assert!(bench.ask_and_wait("dev", &mut well).is_err());
     bench.run(MINUTE, &mut well);
-    let mut rotated = behind_mfa("dev");
-    rotated.steps[0] = Arc::new(key("B"));
-    bench.plans(&[rotated]);
-    bench.run(MINUTE, &mut well);
-    let all: Vec<(&str, bool)> = bench.notices.iter().map(|notice| (notice.subject.as_str(), notice.is_over)).collect();
-    assert_eq!(all, [(DEVICE, false), (DEVICE, true), (DEVICE, false)], "in this order");
+    for id in ["B", "C", "D"] {
+        let mut rotated = behind_mfa("dev");
+        rotated.steps[0] = Arc::new(key(id));
+        bench.plans(&[rotated]);
+        bench.run(MINUTE, &mut well);
+    }
+    let all = |bench: &Bench| -> Vec<(String, bool)> {
+        bench.notices.iter().map(|notice| (notice.subject.clone(), notice.is_over)).collect()
+    };
+    assert_eq!(all(&bench), [(DEVICE.to_owned(), false)]);
+    assert!(bench.log_in("dev", "111111", &mut well).is_ok());
+    assert_eq!(all(&bench), [(DEVICE.to_owned(), false), (DEVICE.to_owned(), true)]);
 }
 
 #[test]

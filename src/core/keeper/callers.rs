@@ -165,7 +165,7 @@ impl Keeper {
                 if error.class == ErrorClass::NeedsLogin { RefusalKind::NeedsLogin } else { RefusalKind::Failed };
             // The user may have to do something in between, such as unlocking a vault: the command runs the program at once.
             let fix = match error.code.as_str() {
-                PROCESS_FAILED => Some(evercred("renew", name)),
+                PROCESS_FAILED if waiting.wants == Wants::Credentials => Some(evercred("renew", name)),
                 _ => error.fix.clone(),
             };
             return refuse(kind, error.message.clone(), fix);

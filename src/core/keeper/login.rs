@@ -60,8 +60,8 @@ impl Keeper {
                     0 => refusal,
                     _ => {
                         let names: Vec<&str> = sessions.iter().map(|(label, _)| *label).collect();
-                        let message = format!("there are several sessions: {}", names.join(", "));
-                        Refusal { kind: RefusalKind::Failed, message, fix: Some("evercred login NAME".to_owned()) }
+                        let message = format!("there are several sessions, name one of them: {}", names.join(", "));
+                        Refusal { kind: RefusalKind::Failed, message, fix: None }
                     }
                 }),
             };

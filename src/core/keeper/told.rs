@@ -238,8 +238,28 @@ impl Keeper {
         None
     }
 
+    /// A code that was needed with a key that was replaced, and is needed with the new key, was told already.
+    fn carry_over_codes(&mut self, now: Now) {
+        let gone: Vec<(NodeKey, String)> = self
+            .told
+            .0
+            .iter()
+            .filter(|((id, key), _)| *id == MFA_REQUIRED && !self.nodes.contains_key(key))
+            .map(|((_, key), device)| (key.clone(), device.clone()))
+            .collect();
+        for (old, device) in gone {
+            let same = |(key, node): &(&NodeKey, &Node)| {
+                node.step.source.device() == Some(device.as_str()) && self.is_so(MFA_REQUIRED, key, now)
+            };
+            let Some(new) = self.nodes.iter().find(same).map(|(key, _)| key.clone()) else { continue };
+            self.told.0.remove(&(MFA_REQUIRED, old));
+            self.told.0.insert((MFA_REQUIRED, new), device);
+        }
+    }
+
     /// Tells of what was told and is over, so that nobody is asked for it any more.
     fn tell_what_is_over(&mut self, now: Now) {
+        self.carry_over_codes(now);
         let over: Vec<(&'static str, NodeKey)> =
             self.told.0.keys().filter(|(id, key)| !self.is_so(id, key, now)).cloned().collect();
         for cause in over {
