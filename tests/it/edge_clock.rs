@@ -6,7 +6,7 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use crate::machine::{Machine, role};
-use crate::standin::DateHeader;
+use crate::standin::{DateHeader, Fault};
 
 pub(crate) const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 const MINUTE: i64 = 60;
@@ -363,4 +363,21 @@ fn a_real_chrony_server_that_is_hours_off_is_an_outlier_and_a_right_one_helps() 
     assert_eq!(wrong["why"], "AWS's time contradicts it", "{wrong}");
     assert!((wrong["offset_seconds"].as_f64().unwrap() + 7_200.0).abs() < 1.0, "{wrong}");
     assert!(source(&machine, &ignorant)["said"].as_str().unwrap().contains("not synchronised"), "{document}");
+}
+
+#[test]
+fn a_captive_page_never_moves_the_clock_whatever_its_status() {
+    let mut machine = Machine::new();
+    machine.start();
+    machine.eventually("the time is known", |machine| is_off_by(machine, 0));
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    machine.aws.set_date(DateHeader::Lying(7_200));
+    for page in [Fault::Html, Fault::Redirect, Fault::Status511, Fault::Empty, Fault::Garbage] {
+        machine.aws.set_outage(Some(page));
+        assert_eq!(machine.run(&["renew", "app"]).status.code(), Some(1), "{page:?}");
+        assert!(is_off_by(&machine, 0), "{page:?}: {}", clock(&machine));
+        assert_eq!(clock(&machine)["state"], "ok", "{page:?}");
+    }
+    assert_eq!(told(&machine, ""), 0, "{}", machine.read("log"));
+    assert_eq!(machine.whose("app"), Ok(role("App")), "cached credentials stay in use");
 }
