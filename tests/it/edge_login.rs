@@ -11,7 +11,7 @@ use crate::standin::{Role, SigninError};
 
 const WHO: &str = "arn:aws:iam::111122223333:user/someone";
 
-fn machine() -> Machine {
+pub(crate) fn machine() -> Machine {
     let machine = Machine::new();
     machine.write(
         ".aws/config",
@@ -25,13 +25,17 @@ fn machine() -> Machine {
     machine
 }
 
-fn cache_file() -> String {
+pub(crate) fn cache_file() -> String {
     let name: String = Sha256::digest(WHO).iter().map(|byte| format!("{byte:02x}")).collect();
     format!(".aws/login/cache/{name}.json")
 }
 
 fn sign_in(machine: &Machine) {
-    let mut login = Login::start(with_browser(machine), &["me"]);
+    sign_in_with(machine, &["me"]);
+}
+
+pub(crate) fn sign_in_with(machine: &Machine, arguments: &[&str]) {
+    let mut login = Login::start(with_browser(machine), arguments);
     let url = login.url();
     assert!(url.contains("/v1/authorize?") && url.contains("same-device"), "{url}");
     assert!(answer_page(&url, "allow").starts_with("HTTP/1.1 200"));

@@ -41,7 +41,7 @@ struct Tally {
     broken: AtomicU64,
 }
 
-fn pause(time: Duration) {
+pub(crate) fn pause(time: Duration) {
     let nothing: &mut [rustix::event::PollFd<'_>] = &mut [];
     let _ = rustix::event::poll(nothing, Some(&rustix::event::Timespec::try_from(time).unwrap()));
 }

@@ -38,7 +38,7 @@ pub(crate) fn sign_in(machine: &Machine) {
     sign_in_with(machine, &["corp", "--no-browser"]);
 }
 
-fn sign_in_with(machine: &Machine, arguments: &[&str]) {
+pub(crate) fn sign_in_with(machine: &Machine, arguments: &[&str]) {
     let mut login = Login::start(machine.companion(), arguments);
     let code = login.line(|line| (line.len() == 9 && line.as_bytes()[4] == b'-').then(|| line.to_owned()));
     assert_eq!(machine.aws.approve(Some(&code)), 1);

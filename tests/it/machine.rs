@@ -116,14 +116,25 @@ impl Machine {
         self.start_as(command);
     }
 
+    /// Starts the daemon and waits for nothing.
+    pub(crate) fn begin(&mut self) {
+        let mut command = self.daemon();
+        self.log_to_file(&mut command);
+        self.daemon = Some(command.stdout(Stdio::null()).spawn().unwrap());
+    }
+
     /// Starts the daemon as a command says; its log goes to `log`.
     pub(crate) fn start_as(&mut self, mut command: Command) {
+        self.log_to_file(&mut command);
+        self.start_with(command);
+    }
+
+    fn log_to_file(&self, command: &mut Command) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
         if command.get_envs().all(|(name, _)| name != "RUST_LOG") {
             command.env("RUST_LOG", "debug");
         }
         command.stderr(log);
-        self.start_with(command);
     }
 
     /// Starts the daemon as a command says, whose log goes where the command says.

@@ -250,6 +250,9 @@ fn serve(mut stream: &TcpStream, shared: &Shared) -> io::Result<()> {
             response.body.clear();
         }
         stream.write_all(&response.bytes(date.as_deref()))?;
+        let mut world = shared.world();
+        let now_ms = world.now_ms();
+        world.answered_ms.insert(service, now_ms);
     }
     Ok(())
 }

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::grants::Rotation;
+use super::grants::{RefreshToken, Rotation};
 use super::server::StandIn;
-use super::services::text;
+use super::services::{Service, text};
 use super::signin::SigninSettings;
 use super::sso::{Said, SsoSettings, bare};
 use super::world::World;
@@ -91,6 +91,28 @@ impl StandIn {
     pub fn is_signed_in(&self, access_token: &str) -> bool {
         let world = self.shared.world();
         world.sso.signed_in(access_token, world.now_ms()).is_some()
+    }
+
+    /// The refresh token of the last sign-in that is good now; `None` once that session is over.
+    pub fn newest_refresh_token(&self, service: Service) -> Option<String> {
+        let world = self.shared.world();
+        let (sessions, tokens) = match service {
+            Service::Signin => (&world.signin.sessions, &world.signin.refresh_tokens),
+            _ => (&world.sso.sessions, &world.sso.refresh_tokens),
+        };
+        let last = sessions.len().checked_sub(1).filter(|last| sessions[*last].is_live(world.now_ms()))?;
+        let is_good = |token: &RefreshToken| token.session == last && token.replaced_at_ms.is_none() && !token.revoked;
+        tokens.iter().find(|(_, token)| is_good(token)).map(|(text, _)| text.clone())
+    }
+
+    /// The stand-in's clock.
+    pub fn now_ms(&self) -> i64 {
+        self.shared.world().now_ms()
+    }
+
+    /// When a service's last answer was sent.
+    pub fn answered_ms(&self, service: Service) -> Option<i64> {
+        self.shared.world().answered_ms.get(&service).copied()
     }
 
     pub fn live_sso_sessions(&self) -> usize {

@@ -134,6 +134,8 @@ pub(super) struct World {
     pub outages: BTreeMap<Option<Service>, Fault>,
     /// Whose answers are held back.
     pub held: Option<Service>,
+    /// When each service's last answer was sent.
+    pub answered_ms: BTreeMap<Service, i64>,
     pub date: DateHeader,
     /// Fields that are other than they should be in the good answers to an action.
     pub lies: BTreeMap<String, serde_json::Value>,
@@ -160,6 +162,7 @@ impl World {
             faults: VecDeque::new(),
             outages: BTreeMap::new(),
             held: None,
+            answered_ms: BTreeMap::new(),
             date: DateHeader::True,
             lies: BTreeMap::new(),
             longest_life_seconds: None,
