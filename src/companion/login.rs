@@ -86,6 +86,9 @@ pub(super) fn logout(environment: &Environment, name: Option<String>) -> Result<
         let until = until.map_or_else(String::new, |at| format!(". Its token works until {at}"));
         return Err(Failure::new(ATTENTION, format!("{name}: signed out on this machine only: {why}{until}")));
     }
+    if let Some(why) = text(&answer, "not_removed") {
+        return Err(Failure::new(ATTENTION, format!("{name}: AWS has ended the session, but {why}")));
+    }
     let note = until
         .map_or_else(String::new, |at| format!("; programs that have loaded its credentials can use them until {at}"));
     output::print(&format!("{name}: signed out{note}\n"))

@@ -85,6 +85,7 @@ impl Callers {
             (Answer::SignedOut { name, end }, _) => wire::answer_ok(&json!({
                 "profile": name,
                 "not_told": end.not_told,
+                "not_removed": end.not_removed,
                 "works_until": end.works_until.map(WallTime::to_rfc3339),
             })),
             (Answer::NotYet { warning }, _) => wire::answer_ok(&json!({"pending": true, "warning": warning})),

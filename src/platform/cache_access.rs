@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::user_database::user_name;
 use crate::core::session::{Access, CacheAccess, CacheFileFacts};
 
 /// Looks at a cache file and its directory. Nothing is changed or created.
@@ -25,6 +26,7 @@ pub fn look(path: &Path) -> CacheAccess {
         path: path.display().to_string(),
         directory: directory.display().to_string(),
         directory_owner,
+        directory_owner_name: user_name(directory_owner),
         directory_mode,
         directory_access,
         uid: rustix::process::geteuid().as_raw(),
@@ -67,6 +69,7 @@ fn file_facts(path: &Path, metadata: &Metadata) -> CacheFileFacts {
     let (mounted, immutable) = attributes(path);
     CacheFileFacts {
         owner: metadata.uid(),
+        owner_name: user_name(metadata.uid()),
         mode: metadata.mode() & 0o7777,
         links: metadata.nlink(),
         not_regular,

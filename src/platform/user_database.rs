@@ -36,6 +36,17 @@ pub fn home_directory_of(user: &str) -> Option<PathBuf> {
     })
 }
 
+/// The name of a user; `None` where the user database has none.
+pub fn user_name(uid: u32) -> Option<String> {
+    name_of(uid)?.into_string().ok().filter(|name| !name.is_empty())
+}
+
+#[expect(unsafe_code, reason = "the user database gives C strings")]
+fn name_of(uid: u32) -> Option<OsString> {
+    // SAFETY: the entry was filled in, so a pointer that is not null is to a C string.
+    look_up(by_uid(uid), |entry: &libc::passwd| unsafe { text(entry.pw_name) }).flatten()
+}
+
 #[expect(unsafe_code, reason = "the user database gives C strings")]
 fn home(ask: impl Fn(*mut libc::passwd, &mut [u8], *mut *mut libc::passwd) -> libc::c_int) -> Option<PathBuf> {
     // SAFETY: the entry was filled in, so a pointer that is not null is to a C string.
@@ -47,13 +58,12 @@ fn home(ask: impl Fn(*mut libc::passwd, &mut [u8], *mut *mut libc::passwd) -> li
 /// members: that is how the systems that give each user a group do it.
 #[expect(unsafe_code, reason = "neither std nor rustix reads the group database")]
 pub fn members_besides(gid: u32, owner: u32) -> Members {
-    // SAFETY: the entry was filled in, so pointers that are not null are to C strings.
-    let name = look_up(by_uid(owner), |entry: &libc::passwd| unsafe { text(entry.pw_name) }).flatten();
+    let name = name_of(owner);
     let by_gid = |entry: *mut libc::group, buffer: &mut [u8], found: *mut *mut libc::group| {
         // SAFETY: all pointers are to live values, and the length is that of `buffer`.
         unsafe { libc::getgrgid_r(gid, entry, buffer.as_mut_ptr().cast(), buffer.len(), found) }
     };
-    // SAFETY: as above, and the list of members ends with a null pointer.
+    // SAFETY: the entry was filled in, so pointers that are not null are to C strings, and the list of members ends with one.
     let found = look_up(by_gid, |entry: &libc::group| unsafe { (text(entry.gr_name), members(entry.gr_mem)) });
     let Some((Some(group), members)) = found else { return Members::Unknown };
     let is_own = name.as_ref() == Some(&group) || gid == owner;
@@ -143,6 +153,11 @@ mod tests {
             assert!(home_directory().is_some_and(|home| home.is_absolute()));
             assert_eq!(home_directory_of("root"), home_directory());
         }
+    }
+
+    #[test]
+    fn users_have_their_names_and_unknown_ones_none() {
+        assert_eq!((user_name(0).as_deref(), user_name(u32::MAX - 7)), (Some("root"), None));
     }
 
     #[test]

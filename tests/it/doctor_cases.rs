@@ -407,6 +407,7 @@ fn cache_of_root() -> CacheProblem {
     CacheProblem {
         path: "/home/me/.aws/sso/cache/x.json".to_owned(),
         directory: "/home/me/.aws/sso/cache".to_owned(),
+        owner_name: None,
         owner: Some(0),
         mode: Some(0o755),
         why: "the directory /home/me/.aws/sso/cache belongs to uid 0".to_owned(),

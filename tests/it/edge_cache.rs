@@ -10,7 +10,7 @@ use crate::standin::Rotation;
 
 const PERSON: u32 = 12_345;
 
-fn problem(machine: &Machine) -> Value {
+pub(crate) fn problem(machine: &Machine) -> Value {
     let status = machine.status();
     let problems = status["problems"].as_array().unwrap();
     problems.iter().find(|problem| problem["id"] == "sso-cache-unwritable").cloned().unwrap_or(Value::Null)

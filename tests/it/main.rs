@@ -33,6 +33,8 @@ mod edge_booted;
 #[cfg(feature = "daemon")]
 mod edge_cache;
 #[cfg(feature = "daemon")]
+mod edge_cache_faults;
+#[cfg(feature = "daemon")]
 mod edge_clock;
 #[cfg(feature = "daemon")]
 mod edge_doctor;

@@ -229,6 +229,7 @@ fn serve(mut stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         let mut world = shared.world();
         let service = Service::of(&request);
         let fault = world.take_fault(service);
+        world.answered_ms.remove(&service);
         let date = match world.date {
             DateHeader::True => Some(date(world.now_ms())),
             DateHeader::Missing => None,

@@ -110,7 +110,7 @@ impl StandIn {
         self.shared.world().now_ms()
     }
 
-    /// When a service's last answer was sent.
+    /// When a service's last answer was sent; `None` while one is made.
     pub fn answered_ms(&self, service: Service) -> Option<i64> {
         self.shared.world().answered_ms.get(&service).copied()
     }

@@ -134,7 +134,7 @@ pub(super) struct World {
     pub outages: BTreeMap<Option<Service>, Fault>,
     /// Whose answers are held back.
     pub held: Option<Service>,
-    /// When each service's last answer was sent.
+    /// When each service's last answer was sent; nothing while one is made.
     pub answered_ms: BTreeMap<Service, i64>,
     pub date: DateHeader,
     /// Fields that are other than they should be in the good answers to an action.

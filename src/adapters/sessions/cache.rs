@@ -29,8 +29,38 @@ pub(super) enum Lock {
     Held(File),
     /// There are no locks here.
     None,
-    /// Another process has held it for longer than was waited; its id, where it is known.
-    Busy(Option<String>),
+    /// Another process has held it for longer than was waited.
+    Busy(Holder),
+}
+
+/// Who holds a lock.
+pub(super) struct Holder {
+    /// Its process id, where it is known.
+    id: Option<String>,
+    /// It is an evercred of this machine that was stopped with a signal.
+    is_paused: bool,
+}
+
+impl Holder {
+    fn of(id: Option<String>) -> Self {
+        let of_process = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", id.as_deref()?)).ok();
+        let is_ours = of_process("comm").is_some_and(|name| name.starts_with("evercred"));
+        // Behind the name in parentheses stands the state (proc(5)).
+        let state = of_process("stat").and_then(|stat| stat.rsplit_once(") ")?.1.chars().next());
+        let is_paused = is_ours && matches!(state, Some('T' | 't'));
+        Self { id, is_paused }
+    }
+
+    /// The holder for a sentence.
+    pub(super) fn described(&self) -> String {
+        let paused = if self.is_paused { ", which is paused," } else { "" };
+        self.id.as_ref().map_or_else(|| "another process".to_owned(), |id| format!("the process {id}{paused}"))
+    }
+
+    /// The command that lets it go on.
+    pub(super) fn fix(&self) -> Option<String> {
+        self.id.as_ref().filter(|_| self.is_paused).map(|id| format!("kill -CONT {id}"))
+    }
 }
 
 /// The folders.
@@ -91,7 +121,7 @@ impl Cache {
                     let _ = lock.rewind().and_then(|()| (&lock).take(16).read_to_string(&mut holder));
                     let holder = holder.trim();
                     let is_id = !holder.is_empty() && holder.chars().all(|c| c.is_ascii_digit());
-                    return Lock::Busy(is_id.then(|| holder.to_owned()));
+                    return Lock::Busy(Holder::of(is_id.then(|| holder.to_owned())));
                 }
                 Err(TryLockError::WouldBlock) => {}
             }
@@ -149,7 +179,10 @@ impl Cache {
         let shown = path.display().to_string();
         let removed = pooled(move || {
             exchange::remove_beside(&path);
-            std::fs::remove_file(path)
+            // Behind a symbolic link it is the file that holds the token.
+            let target = exchange::resolved(&path);
+            let removed = std::fs::remove_file(&target);
+            if target != path { removed.and_then(|()| std::fs::remove_file(path)) } else { removed }
         });
         match removed.await {
             Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => {

@@ -22,6 +22,14 @@ const ROOM: u64 = 8 * 1024;
 /// How often an exchange is repeated that others write into.
 const MOST_EXCHANGES: usize = 8;
 
+/// Behind the cache file's name: what could not be read and was replaced by a sign-in; further ones have a number.
+const KEPT: &str = ".evercred-kept";
+/// So many are kept at most: then the last one gives way.
+const MOST_KEPT: u32 = 100;
+
+/// Larger ones are not compared.
+const COMPARED: u64 = 1024 * 1024;
+
 /// What became of a replacement.
 pub(super) enum Replaced {
     /// The file has the new text.
@@ -176,7 +184,7 @@ impl<'a> Replacement<'a> {
                 if displaced != *self.over {
                     return Some(put_back(&self.beside, &self.target, self.text, displaced));
                 }
-                if !self.set_aside || std::fs::rename(&self.beside, aside(&self.target)).is_err() {
+                if !self.set_aside || keep(&self.beside, &self.target).is_err() {
                     let _ = std::fs::remove_file(&self.beside);
                 }
                 Some(done(&self.target))
@@ -196,7 +204,7 @@ impl<'a> Replacement<'a> {
             let _ = std::fs::remove_file(&self.beside);
             return if now == Found::Missing { Replaced::Gone } else { Replaced::Changed(now) };
         }
-        let kept = if self.set_aside { std::fs::rename(&self.target, aside(&self.target)) } else { Ok(()) };
+        let kept = if self.set_aside { keep(&self.target, &self.target) } else { Ok(()) };
         match kept.and_then(|()| std::fs::rename(&self.beside, &self.target)) {
             Ok(()) => done(&self.target),
             Err(error) => self.failed(&error),
@@ -206,6 +214,10 @@ impl<'a> Replacement<'a> {
 
 /// The files that a stopped evercred left beside a cache file, each with the end of its name.
 pub(super) fn left_overs(path: &Path) -> Vec<(PathBuf, String)> {
+    beside(path, is_left_over)
+}
+
+fn beside(path: &Path, wanted: impl Fn(&str) -> bool) -> Vec<(PathBuf, String)> {
     let target = resolved(path);
     let (Some(directory), Some(name)) = (target.parent(), target.file_name().and_then(|name| name.to_str())) else {
         return Vec::new();
@@ -213,7 +225,7 @@ pub(super) fn left_overs(path: &Path) -> Vec<(PathBuf, String)> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let suffix_of = |entry: &std::fs::DirEntry| entry.file_name().to_str()?.strip_prefix(name).map(str::to_owned);
     let left = entries.filter_map(|entry| Some((entry.path(), suffix_of(&entry)?)));
-    left.filter(|(_, suffix)| is_left_over(suffix)).collect()
+    left.filter(|(_, suffix)| wanted(suffix)).collect()
 }
 
 /// Brings in order what a stopped evercred left: a newer token goes into its file, and nothing stays beside it. Under the
@@ -224,7 +236,7 @@ pub(super) fn recover(path: &Path, session: &Session) {
         let (found, file) = (read(&left), read(&target));
         let ended = match judge_left_over(session, &suffix, &found, &file) {
             LeftOverIs::Newer => put_in_place(&left, &target, &file),
-            LeftOverIs::Kept => std::fs::rename(&left, aside(&target)),
+            LeftOverIs::Kept => keep(&left, &target),
             LeftOverIs::Useless => std::fs::remove_file(&left),
         };
         match ended {
@@ -254,12 +266,35 @@ fn put_in_place(left: &Path, target: &Path, file: &Found) -> io::Result<()> {
     sync_directory(target)
 }
 
-/// Removes what is beside a cache file: left-overs, and the copy that was kept.
+/// Removes what is beside a cache file: left-overs, and the copies that were kept.
 pub(super) fn remove_beside(path: &Path) {
-    let target = resolved(path);
-    for file in left_overs(path).into_iter().map(|(left, _)| left).chain([aside(&target)]) {
+    for (file, _) in beside(path, |suffix| is_left_over(suffix) || suffix.starts_with(KEPT)) {
         let _ = std::fs::remove_file(file);
     }
+}
+
+/// Keeps a file under the first free name beside the cache file. One with the same bytes is enough.
+fn keep(file: &Path, target: &Path) -> io::Result<()> {
+    let is_small = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= COMPARED);
+    let bytes = |path: &Path| is_small(path).then(|| std::fs::read(path).ok())?;
+    for number in 1..MOST_KEPT {
+        let aside = aside(target, number);
+        match renameat_with(CWD, file, CWD, &aside, RenameFlags::NOREPLACE) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::EXIST) if bytes(file).is_some_and(|ours| bytes(&aside) == Some(ours)) => {
+                // Where a new file comes into its place, the cache file itself may stay.
+                return if file == target { Ok(()) } else { std::fs::remove_file(file) };
+            }
+            Err(rustix::io::Errno::EXIST) => {}
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::INVAL | rustix::io::Errno::NOTSUP) => {
+                if aside.symlink_metadata().is_err() {
+                    return std::fs::rename(file, aside);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    std::fs::rename(file, aside(target, MOST_KEPT))
 }
 
 /// Owner, group and mode for a file.
@@ -365,8 +400,8 @@ fn done(target: &Path) -> Replaced {
     }
 }
 
-pub(super) fn aside(target: &Path) -> PathBuf {
-    with_suffix(target, ".evercred-kept")
+pub(super) fn aside(target: &Path, number: u32) -> PathBuf {
+    with_suffix(target, &if number == 1 { KEPT.to_owned() } else { format!("{KEPT}-{number}") })
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

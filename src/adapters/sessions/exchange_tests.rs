@@ -80,7 +80,7 @@ fn what_could_not_be_read_is_kept_beside_it() {
     let old = put(&path, "{\"acc");
     assert!(matches!(replace(&path, "new", &old, true), Replaced::Done));
     assert_eq!(names(folder.path()), ["token.json", "token.json.evercred-kept"]);
-    assert_eq!(std::fs::read_to_string(aside(&path)).unwrap(), "{\"acc");
+    assert_eq!(std::fs::read_to_string(aside(&path, 1)).unwrap(), "{\"acc");
 }
 
 #[test]
@@ -229,7 +229,23 @@ fn a_sign_in_keeps_whatever_it_replaces_and_could_not_read() {
         let (_folder, path) = folder();
         write_beside(&path, &bytes, &Like::of(&path)).unwrap();
         write(&path, "new", &|found| matches!(found, Found::Unreadable(_))).unwrap();
-        assert_eq!(std::fs::read(aside(&path)).unwrap(), bytes);
+        assert_eq!(std::fs::read(aside(&path, 1)).unwrap(), bytes);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
     }
+}
+
+#[test]
+fn what_was_kept_is_never_overwritten_and_logout_removes_all_of_it() {
+    let (folder, path) = folder();
+    let kept = |found: &Found| !matches!(found, Found::Missing);
+    for (text, number) in [("first", 1), ("second", 2), ("first", 2), ("third", 3)] {
+        put(&path, text);
+        write(&path, "new", &kept).unwrap();
+        assert_eq!(names(folder.path()).len(), 1 + number, "{text}");
+    }
+    for (number, text) in [(1, "first"), (2, "second"), (3, "third")] {
+        assert_eq!(std::fs::read_to_string(aside(&path, number)).unwrap(), text);
+    }
+    remove_beside(&path);
+    assert_eq!(names(folder.path()), ["token.json"]);
 }

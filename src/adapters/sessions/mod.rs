@@ -116,11 +116,11 @@ impl Sessions {
         // Held until this function ends, so that no two evercreds refresh the same session at once.
         let lock = self.cache.lock(&file, LONGEST_LOCKED).await;
         if let Lock::Busy(holder) = &lock {
-            let who = holder.as_ref().map_or_else(|| "another process".to_owned(), |id| format!("the process {id}"));
-            let path = self.cache.path(&file);
+            let (who, path) = (holder.described(), self.cache.path(&file));
             let why =
                 format!("{who} holds the lock {}.evercred-lock, and has not finished its refresh", path.display());
-            return Err(aws_error::fault(&what, None, Some("CacheFailed"), Some(&why)));
+            let fault = aws_error::fault(&what, None, Some("CacheFailed"), Some(&why));
+            return Err(Fault { fix: holder.fix(), ..fault });
         }
         if matches!(lock, Lock::Held(_)) {
             self.cache.recover(session).await;
@@ -250,19 +250,22 @@ impl Sessions {
             }
             _ => Ok(()),
         };
+        // AWS has no call that ends a session of `aws login`.
+        let is_ended = told.is_ok() && token.is_some() && matches!(session, Session::Sso(_));
         let not_told = told.err().map(|fault| fault.message);
         if let Some(why) = &not_told {
             tracing::warn!("{what}: {why}");
         }
-        if let Err(why) = removed {
+        if let Err(why) = &removed
+            && !is_ended
+        {
             let why = not_told.map_or_else(|| why.clone(), |not_told| format!("{why}; {not_told}"));
             return (Outcome::Failed(aws_error::fault(&what, None, Some("CacheFailed"), Some(&why))), samples);
         }
-        // AWS has no call that ends a session of `aws login`.
         let works_on = not_told.is_some() || matches!(session, Session::Login(_));
         let works_until = token.filter(|_| works_on).map(|token| token.expires());
         let works_until = works_until.filter(|at| *at > clock::read().wall);
-        (Outcome::SignedOut(SignOutEnd { not_told, works_until }), samples)
+        (Outcome::SignedOut(SignOutEnd { not_told, not_removed: removed.err(), works_until }), samples)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::core::doctor::{
 use crate::core::inputs::{AwsInputs, Reading};
 use crate::core::location::{AwsPaths, CachePaths, PathStyle};
 use crate::core::plan::{self, PlanContext};
-use crate::core::profile::{Profiles, SourceFile};
+use crate::core::profile::{Profiles, Section, SourceFile};
 use crate::core::session::{CacheFile, CacheFolder, CacheProblem};
 use crate::core::time::WallTime;
 use crate::core::web_identity::token_expiry;
@@ -234,12 +234,19 @@ fn token_files(environment: &Environment, profiles: &Profiles) -> Vec<TokenFile>
 fn caches(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, CacheProblem> {
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     let Some(paths) = CachePaths::resolve(&variable, PathStyle::Unix) else { return BTreeMap::new() };
-    let plans = plan::resolve_all(profiles, &PlanContext::from_environment(&variable, zone::local_offset()));
-    let sessions = plans.values().filter_map(|plan| plan.as_ref().ok()).flat_map(|plan| &plan.steps);
-    let sessions: BTreeMap<String, CacheFile> = sessions
-        .filter_map(|step| step.source.session())
-        .map(|session| (session.label().to_owned(), session.cache_file()))
-        .collect();
+    // The settings alone name the file: plans of thousands of profiles would take their time.
+    let named = |section: &Section| {
+        let setting = |key: &str| {
+            let setting = section.get(key).or_else(|| section.get(&format!("evercred_{key}")));
+            setting.map(|setting| setting.text.clone()).filter(|text| !text.is_empty())
+        };
+        let sso = setting("sso_session").or_else(|| setting("sso_start_url"));
+        let login = setting("login_session");
+        let sso = sso.map(|label| (CacheFile::of_sso(&label), label));
+        [sso, login.map(|label| (CacheFile::of_login(&label), label))]
+    };
+    let sessions = profiles.profiles.values().flat_map(named).flatten();
+    let sessions: BTreeMap<String, CacheFile> = sessions.map(|(file, label)| (label, file)).collect();
     let problem = |(label, file): (String, CacheFile)| {
         let directory = match file.folder {
             CacheFolder::Sso => &paths.sso,

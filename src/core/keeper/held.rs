@@ -114,12 +114,12 @@ impl Held {
     /// Whether they can sign a child's call.
     pub(super) fn can_sign(&self, clock: &Clock, now: Now) -> bool {
         let Some(End { expires_at, .. }) = self.end else { return true };
-        let enough = expires_at - PARENT_REST.min((expires_at - self.minted_at) / 4);
-        match clock.judge(enough, now) {
-            Expiry::Valid => true,
-            Expiry::Expired => false,
-            Expiry::Unknown => !clock.is_known() && clock.until(enough, now) > TimeDelta::zero(),
-        }
+        is_before(expires_at - PARENT_REST.min((expires_at - self.minted_at) / 4), clock, now)
+    }
+
+    /// Whether they can sign a child's call where nothing better will come: until they expire.
+    pub(super) fn can_sign_to_the_end(&self, clock: &Clock, now: Now) -> bool {
+        self.end.is_none_or(|end| is_before(end.expires_at, clock, now))
     }
 
     /// Whether they are handed out: what has not expired, and while AWS's time is not known what may not have. Where it is
@@ -130,5 +130,14 @@ impl Held {
             Expiry::Expired => false,
             Expiry::Unknown => clock.uncertainty(now) > KNOWN_WELL,
         }
+    }
+}
+
+/// Whether it is certainly not yet so late; before AWS was heard, by the best guess.
+fn is_before(at: AwsTime, clock: &Clock, now: Now) -> bool {
+    match clock.judge(at, now) {
+        Expiry::Valid => true,
+        Expiry::Expired => false,
+        Expiry::Unknown => !clock.is_known() && clock.until(at, now) > TimeDelta::zero(),
     }
 }

@@ -124,14 +124,19 @@ impl Node {
     pub(super) fn can_sign(&self, clock: &Clock, now: Now) -> bool {
         match (&self.step.source, &self.held) {
             (Source::Static(_), _) => self.identified,
-            (_, Some(held)) => self.forced.is_none_or(|forced| forced == Forced::ClockSet) && held.can_sign(clock, now),
+            (_, Some(held)) => {
+                let stays = self.session.as_ref().is_some_and(SessionState::cannot_renew);
+                let is_good = held.can_sign(clock, now) || (stays && held.can_sign_to_the_end(clock, now));
+                self.forced.is_none_or(|forced| forced == Forced::ClockSet) && is_good
+            }
             _ => false,
         }
     }
 
     /// Whether it can sign a child's call although it should be renewed first, and can't be.
     pub(super) fn can_still_sign(&self, clock: &Clock, now: Now) -> bool {
-        self.forced != Some(Forced::Refused) && self.held.as_ref().is_some_and(|held| held.can_sign(clock, now))
+        self.forced != Some(Forced::Refused)
+            && self.held.as_ref().is_some_and(|held| held.can_sign_to_the_end(clock, now))
     }
 
     /// What is handed out.

@@ -112,6 +112,8 @@ pub struct SignOutOrder {
 pub struct SignOutEnd {
     /// Why AWS was not told to end the session.
     pub not_told: Option<String>,
+    /// Why the token is still in its file, although AWS has ended the session.
+    pub not_removed: Option<String>,
     /// `expiresAt` of the token: until then it works for whoever has a copy. `None` where AWS has ended it, or it has expired.
     pub works_until: Option<WallTime>,
 }

@@ -120,6 +120,11 @@ impl SessionState {
         self.unwritable.as_ref().is_some_and(spares)
     }
 
+    /// Whether no better token will come by itself: nothing refreshes it, or its successor could not be written.
+    pub(super) fn cannot_renew(&self) -> bool {
+        self.spares(true) || self.token.as_ref().is_some_and(|token| token.refresh_token().is_none())
+    }
+
     /// Whether somebody has signed out.
     pub(super) fn is_absent(&self) -> bool {
         self.view == View::Absent

@@ -15,6 +15,8 @@ pub struct CacheAccess {
     pub directory: String,
     /// The directory's owner.
     pub directory_owner: u32,
+    /// The owner's name, where the user has one.
+    pub directory_owner_name: Option<String>,
     /// The directory's permission bits.
     pub directory_mode: u32,
     /// Whether this process may create files in the directory.
@@ -45,6 +47,8 @@ pub enum Access {
 pub struct CacheFileFacts {
     /// Its owner.
     pub owner: u32,
+    /// The owner's name, where the user has one.
+    pub owner_name: Option<String>,
     /// Its permission bits.
     pub mode: u32,
     /// How many names (hard links) it has.
@@ -66,6 +70,8 @@ pub struct CacheProblem {
     pub directory: String,
     /// The owner of what stands in the way.
     pub owner: Option<u32>,
+    /// The owner's name, where the user has one.
+    pub owner_name: Option<String>,
     /// The permission bits of what stands in the way.
     pub mode: Option<u32>,
     /// Why, as a clause without a subject of its own: "the directory … belongs to uid 0".
@@ -91,6 +97,7 @@ impl CacheAccess {
         let (path, argument) = (&self.path, word(&self.path));
         let problem = |why: String, fix: Option<String>| CacheProblem {
             owner: Some(file.owner),
+            owner_name: file.owner_name.clone(),
             mode: Some(file.mode),
             ..self.because(why, fix)
         };
@@ -111,8 +118,8 @@ impl CacheAccess {
             return Some(problem(why, Some(format!("cp -p {argument} {copy} && mv {copy} {argument}"))));
         }
         if self.uid != 0 && file.owner != self.uid {
-            let why =
-                format!("{path} belongs to uid {} (mode {:03o}), and this is uid {}", file.owner, file.mode, self.uid);
+            let owner = user(file.owner, file.owner_name.as_deref());
+            let why = format!("{path} belongs to {owner} (mode {:03o}), and this is uid {}", file.mode, self.uid);
             return Some(problem(why, Some(self.chown())));
         }
         if file.immutable {
@@ -136,14 +143,16 @@ impl CacheAccess {
                 (why, Some(format!("chmod u+rwx {}", word(directory))))
             }
             Access::Denied => {
+                let owner = user(*owner, self.directory_owner_name.as_deref());
                 let why = format!(
-                    "the directory {directory} belongs to uid {owner} (mode {mode:03o}), and this is uid {}",
+                    "the directory {directory} belongs to {owner} (mode {mode:03o}), and this is uid {}",
                     self.uid
                 );
                 (why, Some(self.chown()))
             }
         };
-        Some(CacheProblem { owner: Some(*owner), mode: Some(*mode), ..self.because(why, fix) })
+        let owner_name = self.directory_owner_name.clone();
+        Some(CacheProblem { owner: Some(*owner), owner_name, mode: Some(*mode), ..self.because(why, fix) })
     }
 
     /// Both are given back in one command: `sudo aws` makes the directories and the file.
@@ -157,6 +166,7 @@ impl CacheAccess {
             path: self.path.clone(),
             directory: self.directory.clone(),
             owner: None,
+            owner_name: None,
             mode: None,
             why,
             fix,
@@ -165,6 +175,11 @@ impl CacheAccess {
             is_not_regular: false,
         }
     }
+}
+
+/// A user for a sentence: "root (uid 0)".
+pub fn user(uid: u32, name: Option<&str>) -> String {
+    name.map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"))
 }
 
 #[cfg(test)]
@@ -176,10 +191,12 @@ mod tests {
             path: "/h/.aws/sso/cache/x.json".to_owned(),
             directory: "/h/.aws/sso/cache".to_owned(),
             directory_owner: 1000,
+            directory_owner_name: None,
             directory_mode: 0o700,
             directory_access: Access::Granted,
             file: Some(CacheFileFacts {
                 owner: 1000,
+                owner_name: None,
                 mode: 0o600,
                 links: 1,
                 not_regular: None,
@@ -230,6 +247,8 @@ mod tests {
         };
         let of_root = denied(0).problem().unwrap();
         assert_eq!((of_root.owner, of_root.mode), (Some(0), Some(0o755)));
+        let named = CacheAccess { directory_owner_name: Some("root".to_owned()), ..denied(0) }.problem().unwrap();
+        assert!(named.why.contains("root (uid 0)") && of_root.why.contains("belongs to uid 0"), "{}", named.why);
         assert_eq!(of_root.fix.as_deref(), Some("sudo chown -R 1000:1000 /h/.aws/sso/cache"));
         assert_eq!(denied(1000).problem().unwrap().fix.as_deref(), Some("chmod u+rwx /h/.aws/sso/cache"));
         let read_only = CacheAccess { directory_access: Access::ReadOnly, ..access() };

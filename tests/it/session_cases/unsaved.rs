@@ -139,3 +139,39 @@ fn the_last_writes_of_a_daemon_that_ends_count() {
     }
     assert_eq!((in_file(&bench, &corp()), bench.unsaved.len()), (newest, 0));
 }
+
+#[test]
+fn a_token_that_cannot_be_renewed_is_used_to_its_last_second() {
+    let problem = CacheProblem {
+        path: "/c/x.json".to_owned(),
+        directory: "/c".to_owned(),
+        owner: Some(0),
+        owner_name: None,
+        mode: Some(0o755),
+        why: "of root".to_owned(),
+        fix: None,
+        is_full: false,
+        is_tried: false,
+        is_not_regular: false,
+    };
+    let locked = || evercred::core::aws_error::fault("a refresh", None, Some("CacheFailed"), Some("it is locked"));
+    for is_locked in [false, true] {
+        let mut bench = Bench::new();
+        bench.put(&corp(), 1, 40 * SECOND);
+        if is_locked {
+            bench.oidc_says = Some(locked);
+        }
+        let names: Vec<String> = (0..8).map(|number| format!("p{number}")).collect();
+        bench.plans(&names.iter().map(|name| sso(&corp(), name)).collect::<Vec<_>>());
+        if !is_locked {
+            let problem = Some(Box::new(problem.clone()));
+            bench.handle(Event::CacheChecked { file: corp().cache_file(), problem });
+        }
+        for name in &names[..7] {
+            assert!(bench.get(name).is_ok(), "{is_locked}: {name}");
+            bench.run(5 * SECOND);
+        }
+        bench.run(6 * SECOND);
+        assert!(bench.get(&names[7]).is_err(), "{is_locked}");
+    }
+}

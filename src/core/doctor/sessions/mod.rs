@@ -15,7 +15,7 @@ use crate::core::fix::{Fix, evercred, name_of_argument, word};
 use crate::core::keeper::State;
 use crate::core::plan::Source;
 use crate::core::printable::printable;
-use crate::core::session::{Session, SsoSession};
+use crate::core::session::{Session, SsoSession, user};
 
 /// A session that the profile's credentials come from.
 struct SignIn {
@@ -87,19 +87,23 @@ fn unwritable_caches(case: &Case<'_>, findings: &mut Findings) {
             continue;
         }
         let title = format!("the token of the session \"{}\" can't be refreshed in its cache file", printable(name));
-        let seen = match (problem.owner, problem.mode) {
-            (Some(owner), Some(mode)) => format!(
-                "{} (owner uid {owner}, mode {mode:03o}): {}",
-                printable(&problem.path),
-                printable(&problem.why)
-            ),
-            _ => format!("{}: {}", printable(&problem.path), printable(&problem.why)),
+        let facts = match (problem.owner, problem.mode) {
+            (Some(owner), Some(mode)) => {
+                format!(" (owner {}, mode {mode:03o})", user(owner, problem.owner_name.as_deref()))
+            }
+            _ => String::new(),
         };
+        let seen = format!("{}{}", printable(&problem.path), printable(&facts));
         let fix = match &problem.fix {
             Some(command) => Fix::command("Make the cache writable for its user.", command.clone()),
             None => Fix::advice(format!("Mount {} writable.", printable(&problem.directory))),
         };
-        findings.add(Finding::new(Id::SsoCacheUnwritable, severity, title).evidence(seen).fix(fix));
+        findings.add(
+            Finding::new(Id::SsoCacheUnwritable, severity, title)
+                .evidence(printable(&problem.why))
+                .evidence(seen)
+                .fix(fix),
+        );
     }
 }
 
