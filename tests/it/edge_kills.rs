@@ -16,7 +16,7 @@ use crate::{edge_login, edge_sso};
 
 const SHORT: usize = 12;
 /// An answer that AWS gave so long ago has arrived, on however busy a machine.
-const ARRIVED_MS: i64 = 250;
+const ARRIVED_MS: i64 = 1_000;
 /// After so many kills it is seen whether everything works.
 const LOOK_EVERY: usize = 20;
 /// Files of others in the cache directory.
@@ -139,7 +139,7 @@ fn kill_again_and_again(kind: &Kind, kills: usize, seed: u64) -> Tally {
         machine.begin();
         let (spread, waits) = match random.below(10) {
             0 | 1 => (150, false),
-            2 | 3 => (600, true),
+            2 | 3 => (1_500, true),
             _ => (60, true),
         };
         if waits {

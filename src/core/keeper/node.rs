@@ -125,7 +125,7 @@ impl Node {
         match (&self.step.source, &self.held) {
             (Source::Static(_), _) => self.identified,
             (_, Some(held)) => {
-                let stays = self.session.as_ref().is_some_and(SessionState::cannot_renew);
+                let stays = self.session.as_ref().is_some_and(|session| session.cannot_renew());
                 let is_good = held.can_sign(clock, now) || (stays && held.can_sign_to_the_end(clock, now));
                 self.forced.is_none_or(|forced| forced == Forced::ClockSet) && is_good
             }

@@ -141,9 +141,20 @@ impl Keeper {
             error.fix = Some(fix);
             return Some(error);
         }
-        if let Some(problem) = state.unwritable().filter(|_| state.view == View::Present) {
-            let message = format!("{what} is not refreshed, as its cache file can't be written: {}", problem.why);
-            let (code, class) = ("SsoCacheUnwritable".to_owned(), ErrorClass::Retryable);
+        // What stands in the way comes first: a sign-in could not be written either.
+        let in_the_way = state.unwritable().and_then(|problem| match &state.view {
+            View::Present => {
+                let message = format!("{what} is not refreshed, as its cache file can't be written: {}", problem.why);
+                Some((problem, "SsoCacheUnwritable", message))
+            }
+            View::Unusable(why) if problem.fix.is_some() => {
+                let message = format!("{what} can't be used: {} {why}", described(&state.session.cache_file()));
+                Some((problem, "SsoCacheUnusable", message))
+            }
+            View::Unusable(_) | View::Absent | View::Unread => None,
+        });
+        if let Some((problem, code, message)) = in_the_way {
+            let (code, class) = (code.to_owned(), ErrorClass::Retryable);
             return Some(ErrorStatus {
                 at: self.planned_at,
                 code,

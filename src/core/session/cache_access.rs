@@ -119,7 +119,7 @@ impl CacheAccess {
         }
         if self.uid != 0 && file.owner != self.uid {
             let owner = user(file.owner, file.owner_name.as_deref());
-            let why = format!("{path} belongs to {owner} (mode {:03o}), and this is uid {}", file.mode, self.uid);
+            let why = format!("{path} belongs to {owner}, mode {:03o}, and this is uid {}", file.mode, self.uid);
             return Some(problem(why, Some(self.chown())));
         }
         if file.immutable {
@@ -145,7 +145,7 @@ impl CacheAccess {
             Access::Denied => {
                 let owner = user(*owner, self.directory_owner_name.as_deref());
                 let why = format!(
-                    "the directory {directory} belongs to {owner} (mode {mode:03o}), and this is uid {}",
+                    "the directory {directory} belongs to {owner}, mode {mode:03o}, and this is uid {}",
                     self.uid
                 );
                 (why, Some(self.chown()))

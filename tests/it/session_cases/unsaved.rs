@@ -140,20 +140,42 @@ fn the_last_writes_of_a_daemon_that_ends_count() {
     assert_eq!((in_file(&bench, &corp()), bench.unsaved.len()), (newest, 0));
 }
 
-#[test]
-fn a_token_that_cannot_be_renewed_is_used_to_its_last_second() {
-    let problem = CacheProblem {
+fn of_root() -> CacheProblem {
+    CacheProblem {
         path: "/c/x.json".to_owned(),
         directory: "/c".to_owned(),
         owner: Some(0),
         owner_name: None,
         mode: Some(0o755),
         why: "of root".to_owned(),
-        fix: None,
+        fix: Some("sudo chown me /c".to_owned()),
         is_full: false,
         is_tried: false,
         is_not_regular: false,
-    };
+    }
+}
+
+#[test]
+fn a_file_that_can_be_neither_read_nor_replaced_is_no_case_for_a_sign_in_but_for_its_owner() {
+    let mut bench = Bench::new();
+    bench.put(&corp(), 1, HOUR);
+    bench.plans(&[sso(&corp(), "dev")]);
+    let file = corp().cache_file();
+    bench.handle(Event::CacheChecked { file: file.clone(), problem: Some(Box::new(of_root())) });
+    bench.handle(Event::SessionFile { file, found: Found::Unreadable("permission denied".to_owned()) });
+    assert!(bench.get("dev").is_ok(), "the token that is known goes on");
+    let mut bench = bench.restarted();
+    bench.disk_is_slow = true;
+    bench.plans(&[sso(&corp(), "dev")]);
+    let file = corp().cache_file();
+    bench.handle(Event::CacheChecked { file: file.clone(), problem: Some(Box::new(of_root())) });
+    bench.handle(Event::SessionFile { file, found: Found::Unreadable("permission denied".to_owned()) });
+    let refusal = bench.got("dev", Wants::Renewal).unwrap_err();
+    assert_eq!((refusal.kind, refusal.fix.as_deref()), (RefusalKind::Failed, Some("sudo chown me /c")));
+}
+
+#[test]
+fn a_token_that_cannot_be_renewed_is_used_to_its_last_second() {
     let locked = || evercred::core::aws_error::fault("a refresh", None, Some("CacheFailed"), Some("it is locked"));
     for is_locked in [false, true] {
         let mut bench = Bench::new();
@@ -164,7 +186,7 @@ fn a_token_that_cannot_be_renewed_is_used_to_its_last_second() {
         let names: Vec<String> = (0..8).map(|number| format!("p{number}")).collect();
         bench.plans(&names.iter().map(|name| sso(&corp(), name)).collect::<Vec<_>>());
         if !is_locked {
-            let problem = Some(Box::new(problem.clone()));
+            let problem = Some(Box::new(of_root()));
             bench.handle(Event::CacheChecked { file: corp().cache_file(), problem });
         }
         for name in &names[..7] {

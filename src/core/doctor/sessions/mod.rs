@@ -89,11 +89,11 @@ fn unwritable_caches(case: &Case<'_>, findings: &mut Findings) {
         let title = format!("the token of the session \"{}\" can't be refreshed in its cache file", printable(name));
         let facts = match (problem.owner, problem.mode) {
             (Some(owner), Some(mode)) => {
-                format!(" (owner {}, mode {mode:03o})", user(owner, problem.owner_name.as_deref()))
+                format!("owner {}, mode {mode:03o}", user(owner, problem.owner_name.as_deref()))
             }
-            _ => String::new(),
+            _ => "its cache file".to_owned(),
         };
-        let seen = format!("{}{}", printable(&problem.path), printable(&facts));
+        let seen = format!("{}: {}", printable(&problem.path), printable(&facts));
         let fix = match &problem.fix {
             Some(command) => Fix::command("Make the cache writable for its user.", command.clone()),
             None => Fix::advice(format!("Mount {} writable.", printable(&problem.directory))),
