@@ -120,6 +120,7 @@ fn torn(machine: &Machine, kind: &Kind, before: &BTreeMap<String, String>) -> Op
     (document["later"] != json!({"kept": true}) || mode != MODE).then(|| format!("{mode:o} {}", document["later"]))
 }
 
+#[expect(clippy::print_stdout, reason = "the figures of the long run are what it is made for")]
 fn kill_again_and_again(kind: &Kind, kills: usize, seed: u64) -> Tally {
     let (mut tally, mut random) = (Tally::default(), Random(seed));
     let mut machine = (kind.machine)();
