@@ -4,9 +4,16 @@
 ///
 /// The program is known by its name, not by its path: an upgrade moves the one and not the other.
 pub fn helper_profile(command: &str) -> Option<String> {
-    let mut words = words(command)?;
-    let program = words.first()?.rsplit('/').next()?;
-    let ours = program == "evercred" && words.get(1).is_some_and(|command| command == "credential-process");
+    let mut words = without_wrapper(words(command)?);
+    if let [shell, option, inner] = words.as_slice()
+        && matches!(file_name(shell), "sh" | "bash" | "dash" | "zsh")
+        && option == "-c"
+        && for_a_shell(inner).is_empty()
+    {
+        return helper_profile(inner);
+    }
+    let ours = words.first().is_some_and(|program| file_name(program) == "evercred")
+        && words.get(1).is_some_and(|command| command == "credential-process");
     match words.len() {
         // The daemon passes AWS_PROFILE on to no program.
         2 if ours => Some("default".to_owned()),
@@ -15,9 +22,50 @@ pub fn helper_profile(command: &str) -> Option<String> {
     }
 }
 
+/// The profile whose credentials the AWS CLI is to print: `aws configure export-credentials --profile PROFILE`.
+pub(super) fn exported_profile(command: &str) -> Option<String> {
+    let words = without_wrapper(words(command)?);
+    let (program, arguments) = words.split_first()?;
+    let is_export = arguments.windows(2).any(|pair| pair == ["configure", "export-credentials"]);
+    if file_name(program) != "aws" || !is_export {
+        return None;
+    }
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--profile" {
+            return arguments.next().cloned();
+        }
+        if let Some(profile) = argument.strip_prefix("--profile=") {
+            return Some(profile.to_owned());
+        }
+    }
+    // The daemon passes AWS_PROFILE on to no program.
+    Some("default".to_owned())
+}
+
 /// The program of a `credential_process` line, as it stands there; `None` for a line that has none.
 pub fn program_of(command: &str) -> Option<String> {
-    words(command)?.into_iter().next()
+    without_wrapper(words(command)?).into_iter().next()
+}
+
+/// A command without `exec`, `env`, and variables that are set before it.
+fn without_wrapper(mut words: Vec<String>) -> Vec<String> {
+    let is_wrapper = |word: &String| {
+        let is_variable = |(name, _): (&str, &str)| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        word == "exec" || file_name(word) == "env" || word.split_once('=').is_some_and(is_variable)
+    };
+    let wrappers = words.iter().take_while(|word| is_wrapper(word)).count();
+    // Where nothing follows, the wrapper is the program.
+    if wrappers < words.len() {
+        words.drain(..wrappers);
+    }
+    words
+}
+
+fn file_name(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
 }
 
 /// What to know of a `credential_process` line that programs run in different ways.
@@ -105,6 +153,10 @@ mod tests {
             "\"/opt/with space/evercred\" credential-process \"dev\"",
             "'/usr/bin/evercred' credential-process dev",
             "evercred   credential-process\tdev",
+            "exec evercred credential-process dev",
+            "env LANG=C PATH=/usr/bin /opt/evercred credential-process dev",
+            "HTTPS_PROXY=http://proxy:8080 evercred credential-process dev",
+            "sh -c 'exec /usr/bin/evercred credential-process dev'",
         ] {
             assert_eq!(helper_profile(line).as_deref(), Some("dev"), "{line}");
         }
@@ -134,10 +186,30 @@ mod tests {
     }
 
     #[test]
+    fn the_profile_that_the_aws_cli_exports_is_known() {
+        for (line, profile) in [
+            ("aws configure export-credentials --profile dev --format process", Some("dev")),
+            ("/usr/local/bin/aws --profile=dev configure export-credentials", Some("dev")),
+            ("env AWS_PAGER= aws configure export-credentials", Some("default")),
+            ("aws sts get-session-token --profile dev", None),
+            ("aws-vault export --format=process dev", None),
+            ("aws configure export-credentials --profile", None),
+        ] {
+            assert_eq!(exported_profile(line).as_deref(), profile, "{line}");
+        }
+    }
+
+    #[test]
     fn other_programs_are_not_ours() {
-        for line in
-            ["", "aws-vault exec dev", "/bin/evercredd credential-process dev", "evercred status dev", "'evercred"]
-        {
+        for line in [
+            "",
+            "aws-vault exec dev",
+            "/bin/evercredd credential-process dev",
+            "evercred status dev",
+            "'evercred",
+            "env",
+            "A=1",
+        ] {
             assert_eq!(helper_profile(line), None, "{line}");
         }
     }

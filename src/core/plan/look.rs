@@ -172,6 +172,9 @@ impl<'a> Look<'a> {
         if let Some(process) = view.get("credential_process") {
             return Ok(match helper_profile(&process.text) {
                 Some(asked) => Found::Helper { asked, line: process },
+                None if helper_line::exported_profile(&process.text).as_deref() == Some(view.name()) => {
+                    return Err(own_export(view, process));
+                }
                 None => {
                     notes.append(&mut helper_line::notes(view.name(), &process.text));
                     base(Source::Process { command: process.text.clone() })
@@ -339,6 +342,15 @@ fn credential_source(view: View<'_>, value: &Value) -> Result<Source, PlanError>
             Err(error(PlanErrorCode::UnknownSource, message, value.origin))
         }
     }
+}
+
+/// The AWS CLI would run the line again to find the profile's credentials, without end.
+fn own_export(view: View<'_>, process: &Value) -> PlanError {
+    let message = format!(
+        "the credential_process of profile \"{0}\" asks the AWS CLI for the credentials of profile \"{0}\" itself",
+        view.name()
+    );
+    error(PlanErrorCode::ProfileLoop, message, process.origin)
 }
 
 fn half_a_key(view: View<'_>) -> Result<(), PlanError> {
