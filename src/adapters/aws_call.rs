@@ -125,7 +125,7 @@ impl<'a> Call<'a> {
                     }
                 }
             },
-            SdkError::ResponseError(answer) => self.unusable(Some(answer.raw()), "what is no answer of AWS"),
+            SdkError::ResponseError(answer) => self.unusable(Some(answer.raw()), "an answer that is not from AWS"),
             // Nothing was sent: settings that exclude each other, such as FIPS and an endpoint of one's own.
             _ => {
                 let why = chain(error).map(ToString::to_string).last().unwrap_or_default();

@@ -121,7 +121,7 @@ fn read(call: &Call<'_>, answer: &HttpResponse) -> Result<Caller, Fault> {
     let status = answer.status().as_u16();
     if answer.status().is_success() {
         let text = std::str::from_utf8(body).ok().filter(|text| text.contains("<GetUserResponse"));
-        let text = text.ok_or_else(|| call.unusable(Some(answer), "what is no answer of AWS"))?;
+        let text = text.ok_or_else(|| call.unusable(Some(answer), "an answer that is not from AWS"))?;
         return Ok(caller_of(text));
     }
     match error_behind("<Error>", body) {

@@ -61,7 +61,7 @@ async fn taken(
     failed: impl Fn(&str) -> Fault,
 ) -> Result<Credentials, Fault> {
     let Ok(result) = tokio::time::timeout(limit, provider.provide_credentials()).await else {
-        return Err(failed(&format!("no whole answer came within {} s", limit.as_secs())));
+        return Err(failed(&format!("the answer was not complete within {} s", limit.as_secs())));
     };
     let set = result.map_err(|error| {
         let error: &(dyn Error + 'static) = &error;
@@ -73,7 +73,7 @@ async fn taken(
         Some(at) => {
             let millis = at.duration_since(UNIX_EPOCH).ok().and_then(|at| i64::try_from(at.as_millis()).ok());
             let at = millis.and_then(AwsTime::checked_from_millis);
-            Some(at.ok_or_else(|| failed("the answer has an Expiration that is no time before the year 10000"))?)
+            Some(at.ok_or_else(|| failed("the Expiration in the answer is not a time before the year 10000"))?)
         }
     };
     Ok(Credentials {

@@ -45,8 +45,8 @@ impl Minter {
         let (outcome, samples) = self.carry_out(order).await;
         let checked = |credentials: Credentials| {
             credentials.checked().ok_or_else(|| {
-                let what = format!("getting credentials for profile \"{profile}\"");
-                let why = "the credentials that came have characters that no key has: they were not taken";
+                let what = format!("fetching credentials for profile \"{profile}\"");
+                let why = "the returned credentials contain characters that no key has, so evercred does not use them";
                 aws_error::fault(&what, None, Some(code), Some(why))
             })
         };

@@ -211,8 +211,8 @@ impl Ended {
         let (before, last) = whole.trim_end().rsplit_once('\n').unwrap_or(("", whole));
         let text = if last.trim_start().starts_with("fix:") && !before.trim().is_empty() { before } else { whole };
         match redact::last_line_of_program(text) {
-            None if self.is_cut => "its last line on stderr is too long to be shown".to_owned(),
-            None => "it said nothing on stderr".to_owned(),
+            None if self.is_cut => "its last stderr line is too long to show".to_owned(),
+            None => "it wrote nothing to stderr".to_owned(),
             Some(line) => printable(&line),
         }
     }
@@ -245,7 +245,7 @@ mod tests {
         assert!(fault.message.ends_with("the vault is locked"), "{fault:?}");
         assert!(said("kill -9 $$").await.message.contains("signal 9"));
         let quiet = said("exit 1").await;
-        assert!(quiet.message.contains("said nothing"), "{quiet:?}");
+        assert!(quiet.message.contains("wrote nothing"), "{quiet:?}");
     }
 
     #[tokio::test]

@@ -429,7 +429,7 @@ impl Eyes {
                     if !file_events::reports_every_change(&folder) {
                         let folder = folder.display();
                         self.complain(&format!(
-                            "{folder} is on a file system that does not report what other machines change"
+                            "{folder} is on a file system that does not report changes from other machines"
                         ));
                     }
                     self.armed.insert(folder, identity);

@@ -52,7 +52,7 @@ const COMMANDS: [(&str, &str, &str); 14] = [
     (
         "status",
         "[PROFILE...] [--json] [--watch]",
-        "the profiles (names may be globs): cached credentials, their expiry, and what went wrong",
+        "shows the profiles (names may be globs): cached credentials, expiry, and errors",
     ),
     ("credential-process", "PROFILE", "prints the SDKs' credential_process document for PROFILE"),
     ("exec", "PROFILE --static -- COMMAND...", "runs COMMAND with PROFILE's keys in its environment"),
@@ -61,11 +61,7 @@ const COMMANDS: [(&str, &str, &str); 14] = [
         "PROFILE --static [--shell sh|bash|zsh|fish|powershell|json|dotenv]",
         "prints what exec would set and unset",
     ),
-    (
-        "renew",
-        "[PROFILE...|--all]",
-        "renews now, waits, and says how it went; without PROFILE all auto-renewed profiles",
-    ),
+    ("renew", "[PROFILE...|--all]", "renews now and reports the result; without PROFILE all auto-renewed profiles"),
     (
         "login",
         "[PROFILE|SSO_SESSION] [--no-browser] [--force]",
@@ -94,9 +90,9 @@ const COMMANDS: [(&str, &str, &str); 14] = [
     (
         "explain",
         "[TEXT|-] [--profile NAME] [--json] [--offline] [--verbose]",
-        "explains an AWS error message, or those of a log on standard input: the causes that were found on this machine, the ones that \
-         are ruled out, and the fix of each. It checks the profile NAME, else the one of this shell (AWS_PROFILE). It shows at most three \
-         causes of an error; --verbose shows all. It ends with 1 where the text has no error about AWS credentials",
+        "explains an AWS error message, or the errors in a log on standard input: causes found on this machine, causes ruled out, and the \
+         fix of each. It checks profile NAME, or else the shell's (AWS_PROFILE). It shows up to three causes per error; --verbose shows \
+         all. It exits 1 if the text has no error about AWS credentials",
     ),
     (
         "service",

@@ -24,7 +24,7 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(35);
 const LONGEST_WORK: Duration = Duration::from_secs(120);
 /// The status comes from memory. The doctor, who asks for it too, has ten seconds for everything.
 const LONGEST_STATUS: Duration = Duration::from_secs(5);
-const FORWARD: &str = "start what provides the socket that EVERCRED_SOCKET names, or unset EVERCRED_SOCKET";
+const FORWARD: &str = "start the program that provides the socket in EVERCRED_SOCKET, or unset EVERCRED_SOCKET";
 const START: &str = "start the daemon: evercred service install starts it, now and at each login; or run evercredd";
 pub(super) const RESTART: &str = "restart the daemon: systemctl --user restart evercredd";
 
@@ -306,7 +306,8 @@ fn runtime(directories: &Directories<'_>) -> Result<PathBuf, Failure> {
             Ok(()) => Ok(path),
             Err(why) => {
                 let path = path.display();
-                Err(failed(format!("the daemon can't be reached: the directory {path} is not used: {why}")).fix(START))
+                Err(failed(format!("the daemon can't be reached: the directory {path} can't be used: {why}"))
+                    .fix(START))
             }
         };
     }
@@ -324,7 +325,7 @@ fn runtime(directories: &Directories<'_>) -> Result<PathBuf, Failure> {
             state.map_err(undetermined)?;
             let tried: Vec<String> = candidates.iter().map(|path| path.display().to_string()).collect();
             let tried = tried.join(", ");
-            Err(failed(format!("the daemon is not running: none of {tried} is there and yours alone")).fix(START))
+            Err(failed(format!("the daemon is not running: no private directory of yours among {tried}")).fix(START))
         }
     }
 }

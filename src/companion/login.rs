@@ -102,9 +102,9 @@ fn begin(environment: &Environment, name: Option<&str>, flow: Flow, force: bool)
 /// Until when a user who is signed in already stays so.
 fn already(answer: &Value) -> String {
     match (text(answer, "ends_at"), text(answer, "expires_at")) {
-        (Some(at), _) => format!("signed in already, until about {at}"),
-        (None, Some(at)) => format!("signed in already, until {at} at least"),
-        (None, None) => "signed in already".to_owned(),
+        (Some(at), _) => format!("already signed in, until about {at}"),
+        (None, Some(at)) => format!("already signed in, until {at} or later"),
+        (None, None) => "already signed in".to_owned(),
     }
 }
 
@@ -159,11 +159,8 @@ fn paste_code(environment: &Environment, needed: &Value) -> Result<ExitCode, Fai
     let end = match heard.recv() {
         Ok(Heard::Code(code)) => match code?.filter(|code| !code.is_empty()) {
             Some(code) => ended(environment, sign_in, Some(code)),
-            None => Err(Failure::new(
-                LOGIN,
-                format!("nobody was signed in to {session}: there is no code on standard input"),
-            )
-            .fix("run the same command in a terminal, or with the code on standard input")),
+            None => Err(Failure::new(LOGIN, format!("could not sign in to {session}: no code on standard input"))
+                .fix("run the command in a terminal, or pass the code on standard input")),
         },
         Ok(Heard::End(end)) => end,
         Err(_) => Err(not_understood()),
@@ -226,7 +223,7 @@ fn type_code(environment: &Environment, profile: &str, device: &str) -> Result<E
     }
     Err(last.unwrap_or_else(|| {
         Failure::new(LOGIN, format!("{what}: there is no code on standard input, and no terminal to ask for it"))
-            .fix(format!("{} in a terminal, or with the code on standard input", evercred("login", profile)))
+            .fix(format!("{} in a terminal, or pass the code on standard input", evercred("login", profile)))
     }))
 }
 

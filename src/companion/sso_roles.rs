@@ -33,8 +33,8 @@ pub(super) fn list(environment: &Environment, session: &str, json: bool) -> Resu
     let sections = sections(&answer, &roles, &profiles)?;
     let ends_with = if refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(ATTENTION) };
     for Role { account_id, name, .. } in refused {
-        let what = format!("role \"{}\" of account \"{}\" is left out", line(&name), line(&account_id));
-        output::error(&Failure::new(ATTENTION, format!("{what}: AWS gives no account or role such a name")));
+        let what = format!("skipped role \"{}\" of account \"{}\"", line(&name), line(&account_id));
+        output::error(&Failure::new(ATTENTION, format!("{what}: not a valid account id or role name")));
     }
     if json {
         let list: Vec<Value> = roles
@@ -124,8 +124,11 @@ fn sections(answer: &Value, roles: &[Role], profiles: &Profiles) -> Result<Strin
                 text.push_str(&format!("sso_start_url = {url}\nsso_region = {region}\n"))
             }
             _ => {
-                return Err(Failure::new(ATTENTION, "the daemon names no SSO session that a config file can hold")
-                    .fix(client::RESTART));
+                return Err(Failure::new(
+                    ATTENTION,
+                    "the daemon's answer has no SSO session that a config file can contain",
+                )
+                .fix(client::RESTART));
             }
         }
         text.push_str(&format!("sso_account_id = {account_id}\nsso_role_name = {name}\n"));

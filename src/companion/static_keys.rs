@@ -90,7 +90,8 @@ fn variables(environment: &Environment, profile: &str) -> Result<Variables, Fail
     }
     set.push(("EVERCRED_PROFILE".to_owned(), profile.to_owned()));
     if let Some((name, _)) = set.iter().find(|(_, value)| has_harmful(value)) {
-        let why = format!("the value for {name} has control or invisible characters, and is not put into a shell");
+        let why =
+            format!("the value of {name} contains control or invisible characters, so evercred does not export it");
         return Err(Failure::new(ATTENTION, why));
     }
     let families = environment

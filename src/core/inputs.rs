@@ -127,7 +127,7 @@ impl Slot {
     fn refuse(&mut self, file: SourceFile, Unreadable { why, fix }: Unreadable, first: bool) -> Change {
         let message = format!("the {} can't be read: {why}", name(file));
         let lost = Lost::Sections;
-        let fix = fix.or_else(|| Some(format!("name a regular file in {}", variable(file))));
+        let fix = fix.or_else(|| Some(format!("set {} to a regular file", variable(file))));
         let problem = Problem { fix, ..Problem::fatal(Origin::whole(file), message, lost, RefusedBy::Nobody) };
         if self.unreadable.as_ref() == Some(&problem) {
             return Change::None;

@@ -34,16 +34,16 @@ pub fn read_output(output: &[u8]) -> Result<Credentials, String> {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_str())),
-        Some(_) => Err(format!("printed a {field} that is no text")),
+        Some(_) => Err(format!("printed a {field} that is not a string")),
     };
     let needed = |field: &str| text(field)?.ok_or_else(|| format!("printed no {field}"));
     let expires_at = match document.get("Expiration") {
         None | Some(Value::Null) => None,
         // An empty one is an error to botocore, and to us: nobody knows when these credentials expire.
         Some(Value::String(time)) => {
-            Some(utc_time(time).ok_or("printed an Expiration that is no time (RFC 3339: 2026-11-24T12:00:00Z)")?)
+            Some(utc_time(time).ok_or("printed an Expiration that is not a time (RFC 3339: 2026-11-24T12:00:00Z)")?)
         }
-        Some(_) => return Err("printed an Expiration that is no text".to_owned()),
+        Some(_) => return Err("printed an Expiration that is not a string".to_owned()),
     };
     Ok(Credentials {
         access_key_id: needed("AccessKeyId")?.to_owned(),
@@ -85,14 +85,17 @@ mod tests {
             (r#"{"Version":"1","AccessKeyId":"hunter2"}"#, "no number"),
             (r#"{"Version":1,"SecretAccessKey":"hunter2"}"#, "no AccessKeyId"),
             (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":""}"#, "no SecretAccessKey"),
-            (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":["hunter2"]}"#, "SecretAccessKey that is no text"),
-            (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":"soon"}"#, "no time"),
-            (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":""}"#, "no time"),
+            (
+                r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":["hunter2"]}"#,
+                "SecretAccessKey that is not a string",
+            ),
+            (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":"soon"}"#, "not a time"),
+            (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":""}"#, "not a time"),
             (
                 r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":"1796000000000000000"}"#,
-                "no time",
+                "not a time",
             ),
-            (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":1796000000}"#, "no text"),
+            (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":1796000000}"#, "not a string"),
         ] {
             let said = read_output(output.as_bytes()).unwrap_err();
             assert!(said.contains(says) && !said.contains("hunter2"), "{output}: {said}");

@@ -39,7 +39,7 @@ pub fn decode_memory(text: &str) -> Result<Memory, Unusable> {
     let MemoryFile { memory, .. } = decode(text, |file: &MemoryFile| &file.schema, MEMORY_SCHEMA)?;
     let mut lengths = memory.sessions.values().filter_map(|session| session.length_ms);
     if lengths.any(|length| !(0..=LONGEST_SESSION_MS).contains(&length)) {
-        return Err("says that a session lasted longer than any can".to_owned());
+        return Err("has a session that is longer than possible".to_owned());
     }
     Ok(memory)
 }
@@ -94,7 +94,7 @@ pub fn decode_clock(text: &str, boot_id: Option<&str>) -> Result<Option<SavedClo
     let SavedClock { lowest_ms, highest_ms, suspended_ms, .. } = file.clock;
     let is_offset = |millis: i64| AwsTime::checked_from_millis(millis).is_some();
     if !is_offset(lowest_ms) || !is_offset(highest_ms) || lowest_ms > highest_ms || suspended_ms < 0 {
-        return Err("says of AWS's time what can't be".to_owned());
+        return Err("has an impossible AWS time".to_owned());
     }
     Ok((Some(file.boot_id.as_str()) == boot_id).then_some(file.clock))
 }

@@ -109,7 +109,7 @@ pub struct OutOfRange;
 
 impl fmt::Display for OutOfRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the number is no time between the years 1 and 9999")
+        f.write_str("the number is not a time between the years 1 and 9999")
     }
 }
 

@@ -93,9 +93,9 @@ fn aws(keeper: &Keeper, now: Now) -> Value {
 fn outranked(endpoint: &Endpoint, sample: Sample, clock: &Clock, now: Now) -> Value {
     let (offset, uncertainty) = clock.by_sample(sample, now);
     let why = match clock.rank().filter(|rank| *rank > sample.trust) {
-        Some(Trust::Authenticated) => "AWS's time, which was heard over TLS, contradicts it",
-        Some(_) => "an endpoint that was heard over TLS contradicts it",
-        None => "another endpoint contradicts it, which was heard first",
+        Some(Trust::Authenticated) => "it contradicts AWS time from a TLS connection",
+        Some(_) => "it contradicts an endpoint with TLS",
+        None => "it contradicts an endpoint that answered earlier",
     };
     json!({
         "name": endpoint.url.as_deref().unwrap_or(&endpoint.region),

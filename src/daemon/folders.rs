@@ -71,7 +71,7 @@ fn foreign_home(state: &Path, home: Option<&Path>) -> Option<String> {
     let mut owners = places.filter_map(|place| Some((place, place.metadata().ok()?.uid())));
     let (place, owner) = owners.find(|(_, owner)| *owner != own_uid() && *owner != 0)?;
     Some(format!(
-        "the state directory {} would be made below {}, which belongs to uid {owner}, and this is uid {}",
+        "the state directory {} would be created below {}, which belongs to uid {owner}, but evercredd runs as uid {}",
         state.display(),
         place.display(),
         own_uid()
@@ -81,7 +81,7 @@ fn foreign_home(state: &Path, home: Option<&Path>) -> Option<String> {
 fn not_ours(folder: &Path) -> Option<String> {
     match folder.metadata() {
         Err(error) => Some(format!("can't be used: {error}")),
-        Ok(found) if !found.is_dir() => Some("is not a folder".to_owned()),
+        Ok(found) if !found.is_dir() => Some("is not a directory".to_owned()),
         Ok(found) if found.uid() != own_uid() => Some(format!("belongs to user id {}", found.uid())),
         Ok(_) => None,
     }

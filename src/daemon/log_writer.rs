@@ -79,7 +79,7 @@ impl Backlog {
             // A reader that is gone is no error of ours, and there is no other place to report it.
             let _ = to.write_all(&text);
             if dropped > 0 {
-                tracing::warn!("{dropped} log lines were dropped, because the reader of the log was too slow");
+                tracing::warn!("dropped {dropped} log lines: the log reader is too slow");
             }
         }
     }

@@ -113,13 +113,13 @@ impl Refused {
     /// Another daemon is there.
     fn other_daemon(message: String) -> Self {
         let fix =
-            "stop the other daemon, or give this one directories of its own (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)";
+            "stop the other daemon, or set other directories for this one (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)";
         Self { message, fix }
     }
 
     /// A directory or a file can't be used.
     fn folder(message: String) -> Self {
-        let fix = "correct what is named, or name other directories (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)";
+        let fix = "correct the directory or file, or set other directories (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)";
         Self { message, fix }
     }
 }
@@ -233,7 +233,7 @@ fn read_settings(folders: &Folders) -> Result<Settings, Refused> {
     let path = folders.settings_file.display();
     let failed = |why: &str| Refused {
         message: format!("the settings file {path} can't be read: {why}"),
-        fix: "correct the file, or name another with --config or EVERCRED_CONFIG",
+        fix: "correct the file, or select another with --config or EVERCRED_CONFIG",
     };
     let bytes = match person_file::read(&folders.settings_file, LARGEST_FILE) {
         Ok(None) if folders.settings_file_is_named => return Err(failed("there is no such file")),

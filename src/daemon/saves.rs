@@ -99,7 +99,9 @@ impl Saves {
         let why = self.failing.values().next()?;
         Some(ProblemEntry {
             id: "state-unsaved".to_owned(),
-            message: format!("{why}; a restart of the daemon loses its cached credentials and what is in use"),
+            message: format!(
+                "{why}; a restart of the daemon loses its cached credentials and the list of used profiles"
+            ),
             file: None,
             line: None,
             fix: None,
@@ -128,7 +130,7 @@ impl Saves {
         match self.problem() {
             // One disk fails all of its files: the first one is news, the others are not.
             Some(problem) if !was_failing => tracing::warn!("{}", problem.message),
-            None if was_failing => tracing::info!("the state of the daemon can be saved again"),
+            None if was_failing => tracing::info!("the daemon can save its state again"),
             _ => {}
         }
     }

@@ -71,7 +71,7 @@ impl Socket {
         let Some(path) = &self.own else { return false };
         match control_socket::bind(&self.runtime) {
             Ok(listener) => {
-                tracing::warn!("{} was removed, and is made again", path.display());
+                tracing::warn!("{} was removed; evercredd has created it again", path.display());
                 self.server.abort();
                 let (requests, left) = (self.requests.clone(), Arc::clone(&self.left));
                 self.server = tokio::spawn(control_socket::serve(listener, requests, left, self.places));
@@ -80,7 +80,7 @@ impl Socket {
             }
             Err(ListenError::Taken(why) | ListenError::Unusable(why)) => {
                 if !std::mem::replace(&mut self.is_logged, true) {
-                    tracing::warn!("{} was removed, and no program reaches this daemon: {why}", path.display());
+                    tracing::warn!("{} was removed, so programs can't reach this daemon: {why}", path.display());
                 }
                 self.retry_at = Some(now + RETRY);
                 false

@@ -261,9 +261,7 @@ fn claim(state: &Path) -> Result<File, Unavailable> {
                 format!("evercredd with process id {pid}")
             };
             let path = path.display();
-            return Err(Unavailable::Taken(format!(
-                "{who} is already running on the state directory (it holds {path})"
-            )));
+            return Err(Unavailable::Taken(format!("{who} already uses the state directory (lock: {path})")));
         }
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }

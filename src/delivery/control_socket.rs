@@ -91,7 +91,7 @@ pub fn listen(runtime: &Path, handed_over: Vec<std::os::unix::net::UnixListener>
 pub fn bind(runtime: &Path) -> Result<UnixListener, ListenError> {
     private_file::ensure_private_dir(runtime).map_err(|error| ListenError::Unusable(error.to_string()))?;
     let path = runtime.join(NAME);
-    let sentence = |why: &dyn std::fmt::Display| format!("the socket {} can't be made: {why}", path.display());
+    let sentence = |why: &dyn std::fmt::Display| format!("the socket {} can't be created: {why}", path.display());
     let failed = |why: &dyn std::fmt::Display| ListenError::Unusable(sentence(why));
     let mut left_over = false;
     match path.symlink_metadata() {

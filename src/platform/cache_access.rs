@@ -63,7 +63,7 @@ fn file_facts(path: &Path, metadata: &Metadata) -> CacheFileFacts {
         () if kind.is_dir() => Some("a directory"),
         () if kind.is_fifo() => Some("a FIFO"),
         () if kind.is_socket() => Some("a socket"),
-        () if kind.is_symlink() => Some("a symbolic link that leads nowhere"),
+        () if kind.is_symlink() => Some("a broken symbolic link"),
         () => Some("a device"),
     };
     let (mounted, immutable) = attributes(path);

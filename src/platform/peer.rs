@@ -55,7 +55,7 @@ impl ShortPath {
         }
         let too_long = || {
             let why = format!(
-                "the path has {length} bytes, and the path of a socket has {LONGEST_PATH} at most: set EVERCRED_RUNTIME_DIR \
+                "the path has {length} bytes, more than the {LONGEST_PATH} of a socket path: set EVERCRED_RUNTIME_DIR \
                  to a shorter directory"
             );
             io::Error::new(io::ErrorKind::InvalidFilename, why)

@@ -87,7 +87,7 @@ fn a_daemon_starts_on_a_full_disk_and_saves_again_when_there_is_room() {
         !is_unsaved(&machine.status()) && machine.read("state/memory.json").contains("app")
     });
     assert_eq!(logged(&machine, "No space left on device"), 1, "{}", machine.read("log"));
-    assert_eq!(logged(&machine, "can be saved again"), 1);
+    assert_eq!(logged(&machine, "can save its state again"), 1);
     assert_eq!(machine.stop(), Some(0));
 }
 
@@ -345,7 +345,7 @@ fn a_socket_or_runtime_directory_that_was_removed_is_made_again() {
     // Where it can't be made, the daemon goes on and tries again.
     std::fs::remove_dir_all(machine.path("run")).unwrap();
     std::fs::write(machine.path("run"), "in the way").unwrap();
-    machine.eventually("the attempt failed", |machine| logged(machine, "no program reaches this daemon") == 1);
+    machine.eventually("the attempt failed", |machine| logged(machine, "programs can't reach this daemon") == 1);
     std::fs::remove_file(machine.path("run")).unwrap();
     machine.eventually("the socket is there once more", |machine| machine.credentials("app").is_ok());
     assert_eq!(machine.stop(), Some(0));

@@ -112,7 +112,7 @@ fn a_wrong_code_is_awss_refusal_and_a_used_one_is_not_sent_again() {
     let calls = machine.aws.count("GetSessionToken");
     let already = login(&machine, "p1", "123456\n");
     assert!(already.status.success(), "{}", stderr(&already));
-    assert!(String::from_utf8_lossy(&already.stdout).starts_with("p1: signed in already, until "), "{already:?}");
+    assert!(String::from_utf8_lossy(&already.stdout).starts_with("p1: already signed in, until "), "{already:?}");
     let used = login_with(&machine, &["p1", "--force"], "123456\n");
     assert_eq!(used.status.code(), Some(5));
     assert!(stderr(&used).contains("used already"), "{}", stderr(&used));

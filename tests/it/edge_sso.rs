@@ -234,7 +234,7 @@ fn who_is_signed_in_already_is_told_until_when_and_signs_in_anew_with_force() {
     for name in ["corp", "admin"] {
         let output = machine.run(&["login", name, "--no-browser"]);
         let said = String::from_utf8(output.stdout.clone()).unwrap();
-        assert!(output.status.success() && said.starts_with("corp: signed in already, until "), "{said}");
+        assert!(output.status.success() && said.starts_with("corp: already signed in, until "), "{said}");
         assert!(output.stderr.is_empty(), "{}", stderr(&output));
     }
     assert_eq!((machine.aws.calls().len(), machine.read(&token_file())), (calls, before));

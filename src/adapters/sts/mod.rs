@@ -40,7 +40,7 @@ impl StsCaller<'_> {
                 (what, None)
             }
             _ => {
-                let what = format!("getting credentials for profile \"{profile}\"");
+                let what = format!("fetching credentials for profile \"{profile}\"");
                 return failed(aws_error::fault(&what, None, Some("NotSupported"), None));
             }
         };
@@ -128,7 +128,7 @@ impl StsCaller<'_> {
             Err(fault) => Outcome::Failed(fault),
             // A captive portal, say: what it takes for the time is nobody's business.
             Ok(answer) if samples.is_empty() && !is_aws && answer.headers().get("date").is_some() => {
-                Outcome::Failed(call.unusable(Some(&answer), "what is no answer of AWS"))
+                Outcome::Failed(call.unusable(Some(&answer), "an answer that is not from AWS"))
             }
             Ok(_) => Outcome::Probed,
         };

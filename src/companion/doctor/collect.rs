@@ -86,7 +86,7 @@ fn not_read(environment: &Environment) -> Vec<(Id, String)> {
     }
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     if CachePaths::resolve(&variable, PathStyle::Unix).is_none() {
-        gaps.push((Id::SsoCacheUnwritable, "HOME is not set, so the cache files are not found".to_owned()));
+        gaps.push((Id::SsoCacheUnwritable, "HOME is not set, so doctor can't find the cache files".to_owned()));
     }
     gaps
 }

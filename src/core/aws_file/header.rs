@@ -87,7 +87,7 @@ fn of_config(text: &str) -> Header {
     if text == "DEFAULT" {
         return Header::Defaults;
     }
-    let Some(words) = words(text) else { return ignored(text, "a quote in it is not closed") };
+    let Some(words) = words(text) else { return ignored(text, "it has an unclosed quote") };
     let kinds = [("profile", Kind::Profile), ("sso-session", Kind::SsoSession), ("services", Kind::Services)];
     // By the beginning alone, as botocore does.
     let kind = kinds.into_iter().find(|(prefix, _)| text.starts_with(prefix));
@@ -112,7 +112,7 @@ fn of_config(text: &str) -> Header {
         (None, [prefix, ..]) => {
             let meant = KINDS.into_iter().find(|kind| prefix.text.to_lowercase().replace('_', "-") == *kind);
             let meant = meant.map(|kind| format!(": write \"{kind}\"")).unwrap_or_default();
-            ignored(text, &format!("no program knows sections of the kind \"{}\"{meant}", prefix.text))
+            ignored(text, &format!("unknown section type \"{}\"{meant}", prefix.text))
         }
     }
 }
@@ -129,7 +129,7 @@ fn of_one_word(word: &str, is_quoted: bool) -> String {
     }
     match word.split_once(is_blank) {
         Some((kind, name)) if KINDS.contains(&kind) => {
-            format!("the quotes belong around the name alone: [{kind} {}]", in_quotes(name.trim_matches(is_blank)))
+            format!("put only the name in quotes: [{kind} {}]", in_quotes(name.trim_matches(is_blank)))
         }
         _ if is_quoted => format!("in the config file a profile is written [profile {}]", in_quotes(word)),
         _ => format!("in the config file a profile is written [profile {word}]"),
@@ -156,7 +156,7 @@ fn of_credentials(text: &str) -> Header {
                 ignored(
                     text,
                     &format!(
-                        "a name in the credentials file has no blanks. boto3 and the AWS CLI alone read it; for other programs \
+                        "only boto3 and the AWS CLI read names with blanks in the credentials file. For other programs \
                          rename it, or move the settings to [profile {name}] in the config file"
                     ),
                 )

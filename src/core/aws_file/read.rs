@@ -83,7 +83,7 @@ impl FileSections {
                     let name = document.slice(name);
                     if *below_value {
                         let message = format!(
-                            "[{name}] is indented: boto3 and the AWS CLI take it for a part of the value above it"
+                            "[{name}] is indented: boto3 and the AWS CLI read it as part of the value above it"
                         );
                         reader.warn(origin, message);
                     }
@@ -156,7 +156,7 @@ impl Reader {
     /// Both stand there, and botocore refuses the whole file for the second.
     fn twice(&mut self, what: &str, first: u32, counts: &str, origin: Origin) {
         let message = format!(
-            "{what} is here for the second time (first in line {first}): {counts}; boto3 and the AWS CLI refuse the whole file"
+            "{what} appears twice (first in line {first}): {counts}; boto3 and the AWS CLI refuse the whole file"
         );
         self.out.problems.push(Problem::fatal(origin, message, Lost::Nothing, RefusedBy::Botocore));
     }
@@ -201,7 +201,7 @@ impl Reader {
         let first = self.keys.insert(key.clone(), origin.line);
         if self.settings().is_none() {
             if let Some(first) = first.filter(|_| is_identifier(&key)) {
-                self.twice(&key, first, "nothing in this section counts", origin);
+                self.twice(&key, first, "this section is ignored", origin);
             }
             return;
         }
@@ -224,8 +224,7 @@ impl Reader {
                 self.out.problems.push(problem);
             }
             (None, Written::BelowValue) => {
-                let message =
-                    format!("{key} is indented: boto3 and the AWS CLI take it for a part of the value above it");
+                let message = format!("{key} is indented: boto3 and the AWS CLI read it as part of the value above it");
                 self.warn(origin, message);
             }
             (None, Written::Equals) => {}
@@ -318,7 +317,7 @@ impl Fault {
             Self::LooseContinuation => "this indented line has no \"=\" and no setting above it, and is ignored",
             Self::NestedNoEquals => "this nested line has no \"=\" and is ignored",
             Self::NestedNoName => "this nested line has no name before \"=\" and is ignored",
-            Self::NotUtf8 => "this line is not UTF-8 text and is ignored: write it anew, or save the file as UTF-8",
+            Self::NotUtf8 => "this line is not UTF-8 text and is ignored: rewrite it, or save the file as UTF-8",
             Self::HeaderNotUtf8 => {
                 "this section header is not UTF-8 text, and the lines below it are ignored: save the file as UTF-8"
             }

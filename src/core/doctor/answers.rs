@@ -106,7 +106,7 @@ fn accepted(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
             let why = if aws_error::is_unreached_code(&refusal.code) {
                 format!("IAM gave no answer ({})", refusal.code)
             } else {
-                format!("IAM answered {} and said nothing of the session", refusal.code)
+                format!("IAM answered {}, which says nothing about the session", refusal.code)
             };
             findings.not_looked_for(Id::SessionTokenWithoutMfa, why);
         }
@@ -331,7 +331,7 @@ fn no_answer_elsewhere(case: &Case<'_>, url: &str, refusal: &Refusal) -> Finding
     let finding = Finding::new(
         Id::NetworkUnreachable,
         Severity::Error,
-        format!("nothing usable answers at the address that {place} names: {}", printable(to.authority)),
+        format!("no AWS service answers at the address in {place}: {}", printable(to.authority)),
     )
     .evidence(printable(&refusal.message))
     .evidence("AWS itself was not asked, as calls don't go there")

@@ -144,7 +144,7 @@ ids! {
     /// The helper line does not work.
     AdoptionBroken = "adoption-broken", "the lines that name evercred as credential_process work";
     /// Others may read secrets or change a file, or the user may not read it.
-    FilePermissions = "file-permissions", "nobody else may write the AWS files or a directory on the way to them, or read the credentials file";
+    FilePermissions = "file-permissions", "only you can write the AWS files and their parent directories, or read the credentials file";
     /// The AWS files are not where one would look.
     FilesElsewhere = "files-elsewhere", "the AWS files are where every program looks for them";
     /// AWS can't be reached.

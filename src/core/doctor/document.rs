@@ -39,7 +39,7 @@ impl Report {
             text.push_str(&format!("programs here use {}\n", first.said()));
         }
         if let Some(identity) = &self.identity {
-            text.push_str(&format!("AWS says that they are those of {}\n", identity.arn));
+            text.push_str(&format!("AWS identifies them as {}\n", identity.arn));
         }
         for finding in &self.findings {
             text.push_str(&format!("\n{} {}: {}\n", label(finding.severity), finding.id, finding.title));

@@ -12,7 +12,8 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     roles_that_were_not_reached(case, findings);
     no_credentials(case, findings);
     if let Daemon::Silent { why, other_files: false } = &case.evidence.daemon {
-        findings.not_looked_for(Id::DaemonEnvironmentDiffers, format!("no daemon answers: {}", printable(why)));
+        findings
+            .not_looked_for(Id::DaemonEnvironmentDiffers, format!("the daemon does not answer: {}", printable(why)));
     }
     for (id, why) in &case.evidence.not_read {
         findings.not_looked_for(*id, printable(why));
@@ -57,9 +58,9 @@ fn no_plan(case: &Case<'_>, findings: &mut Findings) {
     ];
     match &case.plan {
         Some(Err(error)) if error.code == PlanErrorCode::MissingProfile => {}
-        Some(Err(_)) => not_checked(findings, &[OF_STEPS], "the profile's settings have to be corrected first"),
+        Some(Err(_)) => not_checked(findings, &[OF_STEPS], "correct the profile's settings first"),
         Some(Ok(plan)) if plan.steps.iter().any(|step| step.source.device().is_some()) => {
-            findings.not_looked_for(Id::MfaCodeRefused, "the doctor sends no MFA code");
+            findings.not_looked_for(Id::MfaCodeRefused, "doctor sends no MFA code");
         }
         Some(Ok(_)) | None => {}
     }
@@ -88,7 +89,7 @@ fn roles_that_were_not_reached(case: &Case<'_>, findings: &mut Findings) {
     let asked = case.answers.chain().iter().filter(|step| matches!(step.kind.as_str(), "assume-role" | "web-identity"));
     if asked.count() < roles.count() {
         let ids = [Id::AssumeRoleDenied, Id::DurationTooLong];
-        not_checked(findings, &[&ids], "a step before the role failed, so the role was not asked for");
+        not_checked(findings, &[&ids], "an earlier step failed, so doctor did not request the role");
     }
 }
 
@@ -97,7 +98,7 @@ fn no_credentials(case: &Case<'_>, findings: &mut Findings) {
     let has_key = case.subjects.iter().any(|key| key.access_key_id.is_some() && key.secret_access_key.is_some());
     if !has_key && !matches!(case.plan, Some(Ok(_))) {
         let ids: Vec<Id> = Id::OF_KEYS.iter().copied().filter(|id| id.is_by_answer()).collect();
-        not_checked(findings, &[&ids], "there are no credentials to ask AWS with");
+        not_checked(findings, &[&ids], "there are no credentials to check with AWS");
     }
 }
 

@@ -34,7 +34,7 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
     changeable(case, file, findings);
     let (what, path) = (file.role.called(), printable(&file.path));
     let is_secret = file.role == FileRole::Credentials;
-    let whose = |uid, mode| format!("it belongs to uid {uid} (mode {mode:03o}), and this is uid {}", case.evidence.uid);
+    let whose = |uid, mode| format!("it belongs to uid {uid} (mode {mode:03o}), and you are uid {}", case.evidence.uid);
     match &file.state {
         FileState::Unreadable { why, denied, owner_and_mode } => {
             let finding = Finding::new(Id::FilePermissions, Severity::Error, format!("{what} can't be read"))
@@ -48,16 +48,14 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
                     finding.evidence(whose(*owner, *mode)).fix(make_yours(file))
                 }
                 Some(_) => finding.fix(on_file("Let its owner read it.", "chmod 600", file)),
-                None => {
-                    finding.fix(Fix::advice("Have the owner of the directories on the way to it let you enter them."))
-                }
+                None => finding.fix(Fix::advice("Ask the owner of its parent directories for access.")),
             });
         }
         FileState::Present { uid, mode, group }
             if is_secret && file.state.of_others().is_some_and(|bits| bits & 0o4 != 0) =>
         {
             findings.add(
-                Finding::new(Id::FilePermissions, Severity::Warning, format!("other users may read {what}"))
+                Finding::new(Id::FilePermissions, Severity::Warning, format!("other users can read {what}"))
                     .evidence(format!("{path} has mode {mode:03o} (owner uid {uid}{})", of_group(*mode, 0o040, group)))
                     .fix(only_owner(file, group, "chmod 600")),
             );
@@ -88,10 +86,10 @@ fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
         // The bits of a group say nothing of who is in it.
         let is_sure = mode & 0o002 != 0 || matches!(group, Group::Shared(_));
         findings.add(
-            Finding::new(Id::FilePermissions, Severity::Error, format!("other users may change {what}"))
+            Finding::new(Id::FilePermissions, Severity::Error, format!("other users can change {what}"))
                 .certainty(if is_sure { Certainty::Confirmed } else { Certainty::Likely })
                 .evidence(format!("{path} has mode {mode:03o} (owner uid {uid}{})", of_group(*mode, 0o020, group)))
-                .evidence("a credential_process that they write there runs as you, in every AWS program")
+                .evidence("a credential_process that they write there runs as you in every AWS program")
                 .fix(only_owner(file, group, "chmod go-w")),
         );
     }
@@ -100,7 +98,7 @@ fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
     if is_of_another && !is_protected && !(file.role == FileRole::Ancestor && *uid == OVERFLOW) {
         findings.add(
             Finding::new(Id::FilePermissions, Severity::Error, format!("another user owns {what}"))
-                .evidence(format!("{path} belongs to uid {uid} (mode {mode:03o}), and this is uid {me}"))
+                .evidence(format!("{path} belongs to uid {uid} (mode {mode:03o}), and you are uid {me}"))
                 .fix(make_yours(file)),
         );
     }
@@ -113,7 +111,7 @@ fn of_group(mode: u32, bit: u32, group: &Group) -> String {
         Group::Private => String::new(),
         Group::Shared(name) => format!(", group {}", printable(name)),
         Group::AccessList => ", with an access control list".to_owned(),
-        Group::Unknown(gid) => format!(", gid {gid}, whose members the user database does not know"),
+        Group::Unknown(gid) => format!(", gid {gid}, whose members are unknown"),
     }
 }
 
@@ -123,7 +121,7 @@ fn only_owner(file: &FileFacts, group: &Group, command: &str) -> Fix {
         Group::AccessList => format!("setfacl -b {} && {command}", word(&file.path)),
         _ => command.to_owned(),
     };
-    on_file("Leave it to its owner alone.", &command, file)
+    on_file("Restrict it to its owner.", &command, file)
 }
 
 fn make_yours(file: &FileFacts) -> Fix {
@@ -229,7 +227,7 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
                 RefusedBy::Botocore => {
                     "boto3 and the AWS CLI refuse the whole file for it; evercred reads the other lines"
                 }
-                RefusedBy::Nobody => "evercred can't read it, and reads the other file",
+                RefusedBy::Nobody => "evercred can't read it, and uses the other file",
             })
             .fix(match &problem.fix {
                 Some(fix) => Fix::advice(fix.clone()),
@@ -322,7 +320,7 @@ fn ignored_section(case: &Case<'_>, profile: &str) -> Option<(String, Fix)> {
             ))
         }
         _ => Fix::advice(format!(
-            "Give the profile at {place} a name without blanks, which every program reads: boto3 and the AWS CLI alone read this one."
+            "Rename the profile at {place} without blanks: only boto3 and the AWS CLI read this name."
         )),
     };
     Some((format!("{place}: {}", printable(&problem.message)), fix))

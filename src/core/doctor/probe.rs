@@ -200,7 +200,7 @@ impl Refusal {
             return Some(self.no_answer());
         }
         (self.skewed || self.class == ErrorClass::Retryable)
-            .then(|| format!("AWS answered {}, which decides nothing", self.code))
+            .then(|| format!("AWS answered {}, which is not conclusive", self.code))
     }
 
     /// That no answer of AWS came, as the end of a sentence.

@@ -216,7 +216,7 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
                 format!("the web identity token of profile \"{profile}\" has expired"),
             )
             .evidence(said)
-            .fix(Fix::advice("Have the token file (web_identity_token_file) written again by the program that writes it.")),
+            .fix(Fix::advice("Run the program that writes the token file (web_identity_token_file) again.")),
         ),
         ("InvalidIdentityToken" | "IDPRejectedClaim", "web-identity") => findings.add(
             Finding::new(
@@ -226,13 +226,13 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
             )
             .evidence(said)
             .fix(Fix::advice(
-                "Have an administrator of the role's account check the IAM identity provider: its URL and audience must be the token's issuer (iss) and audience (aud).",
+                "Ask an administrator of the role's account to check the IAM identity provider: its URL and audience must match the token's iss and aud.",
             )),
         ),
         ("OptInRequired" | "SubscriptionRequiredException" | "SubscriptionRequired", _) => findings.add(
             Finding::new(Id::AccountNotSignedUp, Severity::Error, "the account is not signed up for the service")
                 .evidence(said)
-                .fix(Fix::advice("Have the account's owner finish signing up: payment method and phone number, then up to a day.")),
+                .fix(Fix::advice("Ask the account's owner to finish signing up (payment method and phone number); activation takes up to a day.")),
         ),
         // `region` tells of it.
         ("RegionDisabledException", _) => {}

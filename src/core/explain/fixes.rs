@@ -16,7 +16,7 @@ pub(super) fn of(id: Id, here: &Here) -> Fix {
     let unset = |text: &str, names: &[&str]| Fix::command(text, fix::unset(here.uses_fish, names));
     match id {
         Id::CredentialsExpired => Fix::advice(
-            "Get new temporary credentials where these came from, and replace access key id, secret access key and session token together.",
+            "Get new temporary credentials from the same source, and replace access key id, secret access key and session token together.",
         ),
         Id::CredentialsMissing => {
             Fix::command("See which profiles have credentials, and name one (AWS_PROFILE).", "evercred profiles")
@@ -28,38 +28,38 @@ pub(super) fn of(id: Id, here: &Here) -> Fix {
             "Compare the secret access key with the one that AWS showed: 40 characters, without quotes or blanks.",
         ),
         Id::AccessKeyUnknown => Fix::advice(
-            "Look for the access key id in the IAM console: if it is inactive or not listed, replace it by a key that is active.",
+            "Look for the access key id in the IAM console: if it is inactive or not listed, replace it with an active key.",
         ),
         Id::SecretKeyWrong => Fix::advice(
-            "Compare the secret access key with the one that AWS showed for this access key id; AWS shows it once, so make a new key if it is lost.",
+            "Compare the secret access key with the one that AWS showed for this access key id. If it is lost, create a new key.",
         ),
         Id::SessionTokenMissing => Fix::advice(
             "Set the session token that belongs to the temporary key: AWS_SESSION_TOKEN, or aws_session_token in the profile.",
         ),
         Id::SessionTokenStale => unset(
-            "Remove the session token that was left over; in a file, delete aws_session_token.",
+            "Remove the leftover session token; in a file, delete aws_session_token.",
             &["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"],
         ),
         Id::SessionTokenMalformed | Id::SessionTokenForeign => Fix::advice(
-            "Copy access key id, secret access key and session token anew, all three from one answer of AWS.",
+            "Copy access key id, secret access key and session token again, all three from the same AWS response.",
         ),
-        Id::SessionRevoked => of_profile("Sign in anew, or get new temporary credentials.", "login"),
+        Id::SessionRevoked => of_profile("Sign in again, or get new temporary credentials.", "login"),
         Id::EnvironmentShadowsProfile => unset(
-            "Remove the keys from this shell, so that the profile counts.",
+            "Remove the keys from this shell, so that programs use the profile.",
             &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"],
         ),
         Id::StaticKeysIgnored | Id::ClientsDisagree => {
-            of_profile("See where each program takes its credentials from, and leave one source only.", "doctor")
+            of_profile("See where each program gets its credentials, and keep one source.", "doctor")
         }
         Id::RegionMissing => Fix::advice("Set a region: AWS_REGION and AWS_DEFAULT_REGION, or region in the profile."),
         Id::RegionInvalid => {
             Fix::advice("Correct the region's name: AWS_REGION and AWS_DEFAULT_REGION, or region in the profile.")
         }
         Id::RegionNotEnabled => Fix::advice(
-            "Use a region that every account has (us-east-1 for one), or have an administrator enable this one in the account's settings.",
+            "Use a default region such as us-east-1, or ask an administrator to enable this one for the account.",
         ),
         Id::RegionTokenV1 => unset(
-            "Have STS asked in the region: remove sts_regional_endpoints = legacy and endpoints that name sts.amazonaws.com.",
+            "Use the regional STS endpoint: remove sts_regional_endpoints = legacy and endpoints that name sts.amazonaws.com.",
             &["AWS_STS_REGIONAL_ENDPOINTS", "AWS_ENDPOINT_URL_STS"],
         ),
         Id::RegionInconsistent => Fix::advice(
@@ -69,20 +69,20 @@ pub(super) fn of(id: Id, here: &Here) -> Fix {
             Fix::advice("Use keys, role ARNs and a region of one partition: aws, aws-cn or aws-us-gov.")
         }
         Id::ClockSkewed | Id::ClockZone | Id::ClockUnsynchronised => {
-            Fix::command("See how far this machine's clock is off, and the command that sets it.", "evercred clock")
+            Fix::command("See the clock skew of this machine, and the command that corrects it.", "evercred clock")
         }
         Id::AssumeRoleDenied => Fix::advice(
-            "Have an administrator of the role's account check that the role exists, and that its trust policy and the caller's policies allow sts:AssumeRole.",
+            "Ask an administrator of the role's account to check that the role exists, and that its trust policy and the caller's policies allow sts:AssumeRole.",
         ),
-        Id::MfaRequired => of_profile("Enter a code of the MFA device that mfa_serial of the profile names.", "login"),
-        Id::MfaCodeRefused => of_profile("Enter the code that the device shows next: each is good once.", "login"),
+        Id::MfaRequired => of_profile("Enter a code from the MFA device in the profile's mfa_serial.", "login"),
+        Id::MfaCodeRefused => of_profile("Enter the next code that the device shows: each code works once.", "login"),
         Id::SessionTokenWithoutMfa => Fix::advice(
             "Get the session with an MFA code (mfa_serial in the profile), or call IAM with the user's own key.",
         ),
         Id::DurationTooLong => Fix::advice("Lower duration_seconds in the profile: 3600 is allowed for every role."),
         Id::SsoLoginNeeded => of_profile("Sign in.", "login"),
         Id::SsoRoleDenied => Fix::advice(
-            "Compare sso_account_id and sso_role_name with the access portal, or have an administrator assign the role.",
+            "Compare sso_account_id and sso_role_name with the access portal, or ask an administrator to assign the role.",
         ),
         Id::SsoCacheUnwritable => {
             of_profile("See which cache file can't be written, and the command that corrects it.", "doctor")
@@ -106,17 +106,15 @@ pub(super) fn of(id: Id, here: &Here) -> Fix {
             "Remove the setting that sends calls elsewhere; in a file, delete endpoint_url.",
             &["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"],
         ),
-        Id::ConsumerCannotReload => {
-            Fix::advice("Restart the program: it read its keys when it started, and keeps them.")
-        }
+        Id::ConsumerCannotReload => Fix::advice("Restart the program: it reads its keys only at the start."),
         Id::ToolCachedCredentials => Fix::advice(
-            "Have the tool drop its own cache: rm -r ~/.aws/cli/cache for the AWS CLI, terraform init -reconfigure for Terraform.",
+            "Delete the tool's own cache: rm -r ~/.aws/cli/cache for the AWS CLI, terraform init -reconfigure for Terraform.",
         ),
         Id::AccountNotSignedUp => Fix::advice(
-            "Have the account's owner finish signing up: payment method and phone number, then up to a day.",
+            "Ask the account's owner to finish signing up (payment method and phone number); activation takes up to a day.",
         ),
         Id::AccountMismatch => {
-            of_profile("See whose credentials these are, and use those of the account that is meant.", "doctor")
+            of_profile("See whose credentials these are, and use those of the intended account.", "doctor")
         }
         Id::DaemonEnvironmentDiffers => {
             Fix::command("See how the daemon's environment differs from this shell's.", "evercred service status")

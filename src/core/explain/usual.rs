@@ -246,7 +246,7 @@ pub(super) fn why(id: Id) -> &'static str {
         Id::AccountMismatch => "the credentials may be of another account than meant",
         Id::MfaRequired => "a policy may want a session with MFA",
         Id::StaticKeysIgnored => "keys in the profile may not be those that were used",
-        Id::SsoCacheUnwritable => "the token of the sign-in session can't be refreshed in its cache file",
+        Id::SsoCacheUnwritable => "evercred may be unable to replace the cache file of the sign-in session",
         Id::SsoRoleDenied => "the person who is signed in may not have the role in this account",
         Id::DurationTooLong => "a session that is longer than the role allows is refused",
         Id::ProfileBroken => "the files may not say how the profile's credentials are got",

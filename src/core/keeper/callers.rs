@@ -174,7 +174,7 @@ impl Keeper {
             return None;
         }
         let message = format!("the renewal of profile \"{name}\" has not ended within {} s", waited.num_seconds());
-        refuse(RefusalKind::Failed, message, Some(format!("try again, and look at: {}", evercred("status", name))))
+        refuse(RefusalKind::Failed, message, Some(format!("try again, or see: {}", evercred("status", name))))
     }
 
     /// Whether a request for a profile would be refused for what the files said when they were last read: it has no plan, its keys

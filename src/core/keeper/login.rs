@@ -60,7 +60,7 @@ impl Keeper {
                     0 => refusal,
                     _ => {
                         let names: Vec<&str> = sessions.iter().map(|(label, _)| *label).collect();
-                        let message = format!("there are several sessions, name one of them: {}", names.join(", "));
+                        let message = format!("there are several sessions; name one: {}", names.join(", "));
                         Refusal { kind: RefusalKind::Failed, message, fix: None }
                     }
                 }),

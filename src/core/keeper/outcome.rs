@@ -174,7 +174,7 @@ impl Keeper {
         // or it would be fetched again at once, for ever.
         let is_over_there = expires_at.zip(server_time).is_some_and(|(expires_at, time)| expires_at <= time);
         if is_over_there || !held.is_servable(&self.clock, now) {
-            let what = format!("getting credentials for profile \"{profile}\"");
+            let what = format!("fetching credentials for profile \"{profile}\"");
             let code = source.bad_answer_code();
             let why = "the credentials that came had already expired: they were not taken";
             let mut fault = crate::core::aws_error::fault(&what, None, Some(code), Some(why));

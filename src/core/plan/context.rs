@@ -84,7 +84,7 @@ impl PlanContext {
                 format!("AWS_CA_BUNDLE is used instead of ca_bundle of profile \"{name}\" (line {})", value.origin.line)
             } else {
                 format!(
-                    "the calls of profile \"{name}\" trust the certificates of its ca_bundle alone (line {})",
+                    "calls for profile \"{name}\" trust only the certificates in its ca_bundle (line {})",
                     value.origin.line
                 )
             });

@@ -86,8 +86,8 @@ pub(super) fn notes(profile: &str, command: &str) -> Vec<String> {
     let special = for_a_shell(command);
     if !special.is_empty() {
         notes.push(format!(
-            "boto3 and the AWS CLI run the credential_process of profile \"{profile}\" without a shell, and hand {special} to the \
-             program as written; evercred and other SDKs run it in a shell: put a part that is meant literally in single quotes"
+            "boto3 and the AWS CLI run the credential_process of profile \"{profile}\" without a shell, and pass {special} on \
+             unchanged; evercred and other SDKs run it in a shell: put literal parts in single quotes"
         ));
     }
     notes

@@ -117,7 +117,7 @@ fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext, limits
     let base = walk.down(section)?;
     let (steps, mut notes) = walk.up(base)?;
     if steps.len() > LONGEST_CHAIN + 2 {
-        notes.push(format!("the daemon serves chains of at most {LONGEST_CHAIN} profiles: it refuses this one"));
+        notes.push(format!("the daemon serves chains of at most {LONGEST_CHAIN} profiles and refuses this one"));
     }
     let renew = match section.get("renew").filter(|value| value.origin.file == SourceFile::Settings) {
         Some(value) if value.text == "on-demand" => Some(RenewAs::OnDemand),
@@ -422,8 +422,8 @@ fn session_token(link: &Link<'_>, serial: &Value, seconds: u32) -> Step {
 
 fn too_long(first: &Section, named_by: Option<&Value>) -> PlanError {
     let message = format!(
-        "the chain of source profiles of profile \"{}\" does not end within {LONGEST_CHAIN} profiles: shorten it, or look for \
-         profiles that name each other in a circle",
+        "the chain of source profiles of profile \"{}\" has more than {LONGEST_CHAIN} profiles: shorten it, or remove \
+         a loop",
         first.name
     );
     error(PlanErrorCode::ProfileLoop, message, named_by.map_or(first.origin, |value| value.origin))

@@ -142,7 +142,7 @@ fn sentence(message: &str) -> String {
         }
         Some((unknown, known)) if message.starts_with("unknown field") => {
             if let Some(name) = renamed(unknown, known) {
-                return format!("there is no setting \"{unknown}\" here: it is {name}");
+                return format!("there is no setting \"{unknown}\" here: it is now {name}");
             }
             let hint = did_you_mean(unknown, known.iter().copied());
             format!("there is no setting \"{unknown}\" here{hint}")
@@ -151,7 +151,7 @@ fn sentence(message: &str) -> String {
             if message.starts_with("unknown variant") && RENAMED_RENEW.iter().any(|(old, _)| old == unknown) =>
         {
             let new = RENAMED_RENEW.iter().find(|(old, _)| old == unknown).map_or("auto", |(_, new)| new);
-            format!("\"{unknown}\" is not a value of this setting: it is \"{new}\"")
+            format!("\"{unknown}\" is not a value of this setting: it is now \"{new}\"")
         }
         Some((missing, _)) if message.starts_with("missing field") => format!("\"{missing}\" is missing here"),
         _ if message.starts_with("invalid type: map, expected a sequence") => {

@@ -46,7 +46,7 @@ impl Settings {
             }
         }
         let not_text = |(span, byte): &(Range<usize>, u8)| {
-            Mistake::of_value(&text, span.clone(), format!("the byte 0x{byte:02X} is not UTF-8 text"))
+            Mistake::of_value(&text, span.clone(), format!("the byte 0x{byte:02X} is not valid UTF-8"))
         };
         let mut mistakes: Vec<Mistake> = bad.iter().take(MOST).map(not_text).collect();
         let others = look(&text).1;
@@ -174,7 +174,7 @@ fn contradictions(text: &str, table: &DeTable<'_>) -> Vec<Mistake> {
             let Some((key, value)) = profile.get_key_value("name") else { continue };
             let DeValue::String(name) = value.get_ref() else { continue };
             if names.contains(&name.as_ref()) && !is_unreadable(value) {
-                let message = format!("there is a [[profile]] \"{name}\" already");
+                let message = format!("there is already a [[profile]] \"{name}\"");
                 mistakes.push(Mistake::at(text, key.span(), message));
             }
             names.push(name);
@@ -185,8 +185,7 @@ fn contradictions(text: &str, table: &DeTable<'_>) -> Vec<Mistake> {
             let has_nul = matches!(value.get_ref(), DeValue::String(value) if value.contains('\0'));
             if name.get_ref().is_empty() || name.get_ref().contains(['=', '\0']) || has_nul {
                 // No process could be started with it.
-                let message =
-                    "the name of a variable is not empty and has no \"=\", and its value has no NUL character";
+                let message = "a variable needs a name without \"=\" and a value without NUL characters";
                 mistakes.push(Mistake::at(text, name.span(), message.to_owned()).without_the_line());
             }
         }

@@ -229,7 +229,7 @@ impl Walk<'_> {
 /// Why a step is none to try; `None` where it is one.
 fn untried(source: &Source) -> Option<String> {
     if let Some(device) = source.device() {
-        return Some(format!("it wants a code of the MFA device {}", printable(device)));
+        return Some(format!("it needs a code from the MFA device {}", printable(device)));
     }
     let why = match source {
         Source::Process { .. } => "it runs another program (credential_process), which the doctor does not",

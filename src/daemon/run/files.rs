@@ -135,7 +135,7 @@ impl Daemon {
             self.make_plans();
             self.look_for_mistakes(true);
         } else if changes.contains(&Change::Rejected) {
-            tracing::warn!("{} can't be read any more; its profiles stay as they were", path.display());
+            tracing::warn!("{} can't be read; its earlier profiles stay in use", path.display());
             self.make_plans();
         }
     }

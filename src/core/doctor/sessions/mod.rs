@@ -86,7 +86,7 @@ fn unwritable_caches(case: &Case<'_>, findings: &mut Findings) {
         if is_other || (sign_in.is_none() && case.profile.is_some()) {
             continue;
         }
-        let title = format!("the token of the session \"{}\" can't be refreshed in its cache file", printable(name));
+        let title = format!("evercred can't replace the cache file of the session \"{}\"", printable(name));
         let facts = match (problem.owner, problem.mode) {
             (Some(owner), Some(mode)) => {
                 format!("owner {}, mode {mode:03o}", user(owner, problem.owner_name.as_deref()))
@@ -95,7 +95,7 @@ fn unwritable_caches(case: &Case<'_>, findings: &mut Findings) {
         };
         let seen = format!("{}: {}", printable(&problem.path), printable(&facts));
         let fix = match &problem.fix {
-            Some(command) => Fix::command("Make the cache writable for its user.", command.clone()),
+            Some(command) => Fix::command("Make the cache file writable.", command.clone()),
             None => Fix::advice(format!("Mount {} writable.", printable(&problem.directory))),
         };
         findings.add(
@@ -178,7 +178,7 @@ fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn unknown(case: &Case<'_>, findings: &mut Findings) {
-    let why = if case.evidence.offline { OFFLINE } else { "the sign-in could not be tried" };
+    let why = if case.evidence.offline { OFFLINE } else { "doctor could not test the sign-in" };
     for id in [Id::SsoLoginNeeded, Id::SsoRoleDenied, Id::SessionRevoked] {
         findings.not_looked_for(id, why);
     }
