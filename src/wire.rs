@@ -32,13 +32,13 @@ pub struct Request {
     /// The profile, for requests about one; for `login`, `logout` and `sso-roles` it may be a session's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// The code that the user typed, for `login` (without it the answer says what has to be typed), or pasted, for `login-wait`.
+    /// The code that the user typed for `login` (without it the answer says which code is needed), or pasted for `login-wait`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Zeroizing<String>>,
     /// How to sign in, for `login`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<Flow>,
-    /// For `login`: sign in anew although somebody is signed in.
+    /// For `login`: sign in again even if the user is signed in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
     /// The sign-in that is waited for, for `login-wait`.
@@ -47,7 +47,7 @@ pub struct Request {
     /// The last profile that the caller has, for the next page of `status`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// The AWS config file as the companion resolves it. Without both files the daemon's own are meant: the caller may be on
+    /// The AWS config file as the companion resolves it. A request without both files means the daemon's own: the caller may be on
     /// another machine.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub config_file: String,
@@ -88,7 +88,7 @@ pub struct WireError {
 pub enum ErrorKind {
     /// The profile is in no file.
     MissingProfile,
-    /// A file, or a line of it, can't be read, and what is asked for may be there.
+    /// A file, or a line of it, can't be read; the requested profile may be in it.
     UnreadableFile,
     /// A person must log in.
     NeedsLogin,
@@ -205,7 +205,7 @@ pub fn parse_answer(text: &[u8]) -> Result<Value, WireError> {
         error: Option<WireError>,
     }
     match serde_json::from_slice::<Envelope>(text) {
-        // On one line each: the answer may be another program's, and must not begin a line of its own on stderr.
+        // On one line each: the answer may be another program's, and must not add lines to stderr.
         Ok(Envelope { version: VERSION, error: Some(WireError { kind, message, fix }), .. }) => {
             Err(WireError { kind, message: line(&message), fix: fix.map(|fix| line(&fix)) })
         }
@@ -287,7 +287,7 @@ pub struct StatusDocument {
     pub mfa_sessions: Vec<MfaEntry>,
     /// What a person should know.
     pub problems: Vec<ProblemEntry>,
-    /// The last profile of this page, where there are more: what the next request says in `after`. The joined document has none.
+    /// The last profile of this page, if more follow; the next request sends it as `after`. The joined document has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -348,7 +348,7 @@ pub struct ProfileEntry {
     pub auto_renew: bool,
     /// How it stands.
     pub state: State,
-    /// Whether a program that asks now gets credentials without the user.
+    /// Whether a request now gets credentials without the user.
     pub usable: bool,
     /// The account, where it is known.
     pub account_id: Option<String>,
@@ -400,7 +400,7 @@ pub struct SessionEntry {
 pub struct MfaEntry {
     /// The device.
     pub device: String,
-    /// The profile whose key it is of.
+    /// The profile with the key of the session.
     pub profile: String,
     /// When it expires.
     pub expires_at: Option<String>,

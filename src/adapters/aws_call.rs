@@ -34,7 +34,7 @@ impl<'a> Call<'a> {
         Self::to(network, what, url, endpoint).await
     }
 
-    /// A call to a URL that is known already.
+    /// A call to a known URL.
     pub(super) async fn to(network: &Network, what: &'a str, url: String, endpoint: &Endpoint) -> Result<Self, Fault> {
         let https = scheme_and_host(&url).ok_or_else(|| invalid_endpoint(what, &url))?.0 == "https";
         let connector = network
@@ -47,7 +47,7 @@ impl<'a> Call<'a> {
         Ok(Self { what, url, hint, recorder: Recorder::new(connector, trust) })
     }
 
-    /// What the answers said about the time, where the call ended so: an error that is none of AWS came from somebody else.
+    /// The time samples of the answers. An error that is not AWS's may come from another server.
     pub(super) fn samples<T>(&self, result: &Result<T, Fault>) -> Vec<Sample> {
         self.recorder.samples(result.as_ref().err().is_none_or(|fault| !aws_error::is_unreached(fault)))
     }

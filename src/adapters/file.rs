@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::platform::unreadable;
 
-/// Reads a regular file of at most `limit` bytes, through symbolic links. `Ok(None)` where there is none, or `/dev/null`.
+/// Reads a regular file of at most `limit` bytes, through symbolic links. `Ok(None)` if there is no file, or for `/dev/null`.
 ///
 /// # Errors
 /// As the end of a sentence that begins with the file's name.
@@ -18,7 +18,7 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     read_with(path, limit, OFlags::empty())
 }
 
-/// Reads a regular file of at most `limit` bytes. `Ok(None)` where there is none, or `/dev/null`.
+/// Reads a regular file of at most `limit` bytes. `Ok(None)` if there is no file, or for `/dev/null`.
 ///
 /// # Errors
 /// It is there and can't be read: not a regular file, too large, changing this very moment (`ErrorKind::ResourceBusy`), or

@@ -46,7 +46,7 @@ pub(super) async fn container(profile: &str) -> Result<Credentials, Fault> {
 }
 
 fn provider_config() -> ProviderConfig {
-    // On a foreign network anybody may answer here: nothing that is said about the time counts, and each body is bounded.
+    // On a foreign network any host may answer here: its time is ignored, and each body is bounded.
     let connector = SharedHttpConnector::new(Recorder::new(direct(), Trust::Unauthenticated));
     ProviderConfig::without_region()
         // Never through a proxy: it would answer for another place.
@@ -54,7 +54,7 @@ fn provider_config() -> ProviderConfig {
         .with_sleep_impl(TokioSleep::new())
 }
 
-/// What the provider gives within a time for all of its requests together.
+/// The provider's credentials; `limit` is the time for all of its requests together.
 async fn taken(
     provider: &impl ProvideCredentials,
     limit: Duration,
@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// An endpoint that sends `piece` again and again below an announced length, with pauses, and never ends.
+    /// An endpoint that announces a length and sends `piece` forever, with pauses.
     async fn endless(piece: &'static [u8], pause: Duration) -> (String, tokio::task::JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());

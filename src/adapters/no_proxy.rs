@@ -1,17 +1,17 @@
-//! NO_PROXY, as botocore reads it: by Python's `urllib.request.proxy_bypass_environment`. The networks that other SDKs read there
-//! (`10.0.0.0/8`) count beside that.
+//! NO_PROXY, as botocore reads it (Python's `urllib.request.proxy_bypass_environment`), and the networks that other SDKs accept
+//! (`10.0.0.0/8`).
 
 use std::net::IpAddr;
 
 use crate::core::url_host::target;
 
-/// Whether a list says that a URL is reached without a proxy.
+/// Whether a list exempts a URL from the proxy.
 pub(super) fn matches(list: &str, url: &str) -> bool {
     let target = target(url);
     let (authority, host) = (target.authority.to_ascii_lowercase(), target.host.to_ascii_lowercase());
     list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
         let entry = entry.to_ascii_lowercase();
-        // The list as a whole for botocore; the other SDKs read it as an entry too.
+        // botocore accepts this only as the whole list; other SDKs also as an entry.
         if entry == "*" || is_in_network(&entry, &host) {
             return true;
         }
@@ -44,7 +44,7 @@ fn is_in_network(entry: &str, host: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The lists, and whether they take `https://sts.eu-west-1.amazonaws.com` and the like out.
+    /// Lists, and whether they exempt `https://sts.eu-west-1.amazonaws.com` and similar URLs.
     const CASES: &str = include_str!("../../tests/data/no_proxy.txt");
 
     #[test]

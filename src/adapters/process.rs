@@ -206,7 +206,7 @@ impl Ended {
     /// The last line that it wrote to stderr, and the one before where that is only our own companion's advice.
     fn complaint(&self) -> String {
         let text = String::from_utf8_lossy(&self.stderr);
-        // What has lost its beginning has lost the names that tell its secrets.
+        // A cut text may have lost the names before its secrets.
         let whole = if self.is_cut { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
         let (before, last) = whole.trim_end().rsplit_once('\n').unwrap_or(("", whole));
         let text = if last.trim_start().starts_with("fix:") && !before.trim().is_empty() { before } else { whole };

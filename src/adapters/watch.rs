@@ -29,7 +29,7 @@ const SETTLE: Duration = Duration::from_millis(150);
 const SETTLE_AT_MOST: Duration = Duration::from_millis(600);
 /// A file that lost its content is probably being written: truncated first, or removed to be made again.
 const EMPTY: Duration = Duration::from_millis(700);
-/// Before a file that was empty in passing is read again.
+/// The delay before an empty file is read again.
 const AGAIN: Duration = Duration::from_millis(20);
 /// For a writer that has written and not closed the file, after its last write.
 const WRITER: Duration = Duration::from_secs(2);
@@ -267,7 +267,7 @@ fn is_reading(kind: EventKind) -> bool {
 struct Watched {
     reported: Option<Fingerprint>,
     unrest: Option<Unrest>,
-    /// The next reading is reported also where nothing has changed.
+    /// Reports the next reading even if nothing has changed.
     again: bool,
 }
 
@@ -326,7 +326,7 @@ impl Watched {
         };
         let found = Fingerprint::of(&reading);
         let emptied = found.is_empty() && self.reported.as_ref().is_some_and(|reported| !reported.is_empty());
-        // A writer that never stops truncates the file each time: while there are events, emptiness is looked at again.
+        // A writer that never stops truncates the file each time: while there are events, an empty file is read again.
         let is_written = now < unrest.last + SETTLE && now < unrest.first + WRITER_AT_MOST;
         if emptied && (now < unrest.first + EMPTY || is_written) {
             unrest.not_before = Some((unrest.first + EMPTY).max(now + AGAIN));

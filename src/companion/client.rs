@@ -22,7 +22,7 @@ use crate::wire::{self, Request, WireError};
 const LONGEST_ANSWER: Duration = Duration::from_secs(35);
 /// Several calls to AWS, one after the other, for a person who waits for them.
 const LONGEST_WORK: Duration = Duration::from_secs(120);
-/// The status comes from memory. The doctor, who asks for it too, has ten seconds for everything.
+/// The daemon answers from memory. `doctor`, which also asks for it, has ten seconds in total.
 const LONGEST_STATUS: Duration = Duration::from_secs(5);
 const FORWARD: &str = "start the program that provides the socket in EVERCRED_SOCKET, or unset EVERCRED_SOCKET";
 const START: &str = "start the daemon: evercred service install starts it, now and at each login; or run evercredd";
@@ -39,7 +39,7 @@ pub(super) struct Question<'a> {
     pub(super) code: Option<Zeroizing<String>>,
     /// How to sign in.
     pub(super) flow: Option<Flow>,
-    /// Sign in anew although the user is signed in.
+    /// Sign in again even if the user is signed in.
     pub(super) force: bool,
     /// The sign-in that is waited for.
     pub(super) sign_in: Option<u64>,
@@ -65,7 +65,7 @@ pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Res
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         (text(paths.config), text(paths.credentials))
     };
-    // For everything together: connecting, asking again after a restart, and the whole answer.
+    // In total: for connecting, retrying after a restart, and the whole answer.
     let deadline = Deadline::after(match question.request {
         "status" | "clock" => LONGEST_STATUS,
         "login" | "sso-roles" | "logout" => LONGEST_WORK,
@@ -107,7 +107,7 @@ fn join_pages(
         next = take_next(&mut page).filter(|next| *next > after);
         let more = page.get_mut("profiles").map(Value::take);
         if let (Some(Value::Array(profiles)), Some(Value::Array(more))) = (document.get_mut("profiles"), more) {
-            // A daemon without pages, started in between, sends the first profiles again.
+            // A daemon without pages that started in between sends the first profiles again.
             let is_new =
                 |entry: &Value| entry.get("name").and_then(Value::as_str).is_some_and(|name| name > after.as_str());
             profiles.extend(more.into_iter().filter(is_new));
@@ -123,7 +123,7 @@ fn take_next(page: &mut Value) -> Option<String> {
     }
 }
 
-/// Sends one request and reads its answer, again while the daemon is being restarted.
+/// Sends one request and reads its answer. Retries while the daemon restarts.
 fn ask_until(place: &Place, request: &Request, deadline: Deadline) -> Result<Result<Value, WireError>, Failure> {
     let text = serde_json::to_vec(request).map_err(|error| Failure::new(ATTENTION, error.to_string()))?;
     let text = Zeroizing::new(text);
@@ -219,7 +219,7 @@ impl Patience {
     }
 }
 
-/// When everything has to be over, by the clock that stands still while the machine sleeps.
+/// The deadline, on the monotonic clock, which stops while the machine sleeps.
 #[derive(Clone, Copy)]
 struct Deadline(Duration);
 
@@ -228,15 +228,15 @@ impl Deadline {
         Self(clock::awake() + time)
     }
 
-    /// What is left, never zero.
+    /// The remaining time, never zero.
     fn left(self) -> io::Result<Duration> {
         let left = self.0.saturating_sub(clock::awake());
         if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
     }
 }
 
-/// A stream whose single reads and writes add up to one deadline: a daemon that sends a byte now and then is not waited for
-/// longer than one that sends nothing.
+/// A stream with one deadline for all reads and writes, so that a daemon that sends single bytes can't delay the tool longer
+/// than a silent one.
 struct Timed<'a> {
     stream: &'a UnixStream,
     deadline: Deadline,
@@ -270,10 +270,10 @@ fn is_socket(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
-/// Where the daemon is asked.
+/// The daemon's socket.
 struct Place {
     path: PathBuf,
-    /// EVERCRED_SOCKET names it: the daemon may run on another machine, with files of its own.
+    /// Set by EVERCRED_SOCKET: the daemon may run on another machine, with other files.
     forwarded: bool,
 }
 
@@ -295,8 +295,8 @@ fn place(environment: &Environment) -> Result<Place, Failure> {
     Ok(Place { path: runtime.join(SOCKET), forwarded: false })
 }
 
-/// The daemon's runtime directory: the one that is named, or the first usable one. One without a socket is left over from an
-/// earlier daemon, where another one has a socket.
+/// The daemon's runtime directory: the one from the environment, or else the first usable one, preferably with a socket. A
+/// directory without a socket may be left over from an earlier daemon.
 fn runtime(directories: &Directories<'_>) -> Result<PathBuf, Failure> {
     let failed = |why: String| Failure::new(UNREACHABLE, why);
     let undetermined =
@@ -436,7 +436,7 @@ mod tests {
         assert_eq!(joined(page(&["c"], Some("c")), last.clone()), (whole.clone(), "bc".to_owned()));
         // A daemon without pages.
         assert_eq!(joined(whole.clone(), last.clone()), (whole, "b".to_owned()));
-        // Pages that lead nowhere end.
+        // Pages without progress end the loop.
         assert_eq!(joined(page(&["c"], Some("b")), last).1, "b");
         let error = WireError { kind: wire::ErrorKind::Failed, message: "m".into(), fix: None };
         assert_eq!(join_pages(page(&["a"], Some("a")), |_| Ok(Err(error.clone()))), Ok(Err(error)));
@@ -449,7 +449,7 @@ mod tests {
             wire::read_message(&mut theirs).unwrap();
             theirs.set_read_timeout(Some(Duration::from_millis(150))).unwrap();
             theirs.write_all(&[0, 0, 1]).unwrap();
-            // Each byte comes sooner than a time-out of a single read would end; nothing is read until the caller is gone.
+            // Each byte arrives before a single read would time out; the server reads nothing until the caller disconnects.
             while theirs.read(&mut [0]).is_err() && theirs.write_all(b"0").is_ok() {}
         });
         let before = clock::awake();

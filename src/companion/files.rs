@@ -37,7 +37,7 @@ pub(super) fn read_aws(paths: &AwsPaths) -> AwsInputs {
     inputs
 }
 
-/// What is at one file's path.
+/// The file at a path.
 pub(super) fn reading(path: &Path) -> Reading {
     match read(path) {
         Ok(Some(bytes)) => Reading::Bytes(bytes),
@@ -56,7 +56,7 @@ pub(super) fn path_of(paths: &AwsPaths, settings: &Path, file: SourceFile) -> St
     path.display().to_string()
 }
 
-/// A file's bytes; `None` where there is none, or `/dev/null`.
+/// A file's bytes; `None` if there is no file, or for `/dev/null`.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
     // Without NONBLOCK opening a FIFO waits for its writer, for ever.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;

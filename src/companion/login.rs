@@ -70,7 +70,7 @@ pub(super) fn login(
     }
 }
 
-/// A page that the daemon names; whatever else stands there is neither shown nor opened.
+/// The URL of a page from the daemon's answer; any other text is neither shown nor opened.
 fn page<'a>(needed: &'a Value, field: &str) -> Option<&'a str> {
     text(needed, field).filter(|url| is_page(url))
 }
@@ -99,7 +99,7 @@ fn begin(environment: &Environment, name: Option<&str>, flow: Flow, force: bool)
     client::ask_with(environment, question)?.map_err(|error| Failure::from_daemon("nobody was signed in", error))
 }
 
-/// Until when a user who is signed in already stays so.
+/// How long a user who is already signed in stays signed in.
 fn already(answer: &Value) -> String {
     match (text(answer, "ends_at"), text(answer, "expires_at")) {
         (Some(at), _) => format!("already signed in, until about {at}"),
@@ -137,13 +137,13 @@ fn pastes_code(needed: &Value) -> bool {
     needed.get("pastes_code").and_then(Value::as_bool) == Some(true)
 }
 
-/// What happens first: the user pastes the code, or the sign-in ends without one.
+/// The first event: the user pastes the code, or the sign-in ends without it.
 enum Heard {
     Code(Result<Option<Zeroizing<String>>, Failure>),
     End(Result<String, Failure>),
 }
 
-/// Shows the page that shows a code, and waits for the code.
+/// Shows the URL of the page with the code, and waits for the code.
 fn paste_code(environment: &Environment, needed: &Value) -> Result<ExitCode, Failure> {
     let sign_in = needed.get("sign_in").and_then(Value::as_u64).ok_or_else(not_understood)?;
     let url = page(needed, "url").ok_or_else(not_understood)?;
@@ -152,7 +152,7 @@ fn paste_code(environment: &Environment, needed: &Value) -> Result<ExitCode, Fai
         "To sign in to {session}, open this page in any browser:\n\n    {url}\n\nand paste the code that it shows here.\n"
     ));
     let (sender, heard) = mpsc::channel();
-    // The daemon gives up a sign-in that nobody waits for. Both threads end with the program.
+    // The daemon cancels a sign-in when its last caller disconnects. Both threads end with the program.
     let (waiting, environment_there) = (sender.clone(), environment.clone());
     std::thread::spawn(move || waiting.send(Heard::End(ended(&environment_there, sign_in, None))));
     std::thread::spawn(move || sender.send(Heard::Code(read_code("Code: "))));
@@ -168,7 +168,7 @@ fn paste_code(environment: &Environment, needed: &Value) -> Result<ExitCode, Fai
     output::print(&end?)
 }
 
-/// Waits for the end of a sign-in; `code` is what the user has pasted for it.
+/// Waits for the end of a sign-in; `code` is the pasted code.
 fn ended(environment: &Environment, sign_in: u64, mut code: Option<Zeroizing<String>>) -> Result<String, Failure> {
     let mut warned = String::new();
     loop {
@@ -245,7 +245,7 @@ fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", printable::lines(text));
 }
 
-/// One line of standard input without its blanks; `None` at its end. A user at a terminal is asked for it.
+/// One trimmed line of standard input, with a prompt on a terminal; `None` at the end of input.
 fn read_code(prompt: &str) -> Result<Option<Zeroizing<String>>, Failure> {
     let mut stdin = io::stdin().lock();
     if stdin.is_terminal() {

@@ -66,7 +66,7 @@ pub(super) fn settings(environment: &Environment) -> Result<Settings, String> {
     let (path, named) = settings_path(environment).map_err(|failure| failure.message)?;
     let bytes = read_settings(&path, named).map_err(|failure| failure.message)?;
     Settings::parse_bytes(&bytes).map_err(|error| {
-        // What follows the first line shows the line of the file, and the other mistakes.
+        // The lines after the first show the line of the file, and the other mistakes.
         error.render(&path.display().to_string()).lines().next().unwrap_or_default().to_owned()
     })
 }

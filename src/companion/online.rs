@@ -188,7 +188,7 @@ fn filtered(mut raw: Value, profiles: &[String]) -> Value {
     raw
 }
 
-/// Whether a profile is one of those that were named, by their names or by globs.
+/// Whether a profile matches one of the names or globs.
 fn is_meant(names: &[String], profile: &str) -> bool {
     names.iter().any(|name| name == profile || is_glob(name) && glob::matches(name, profile))
 }
@@ -197,7 +197,7 @@ fn is_glob(name: &str) -> bool {
     name.contains(['*', '?'])
 }
 
-/// A problem behind its file and line.
+/// A problem, after its file and line.
 fn problem_with_place(problem: &ProblemEntry) -> String {
     match (&problem.file, problem.line) {
         (Some(file), Some(line)) => format!("{file}:{line}: {}", problem.message),
@@ -206,7 +206,7 @@ fn problem_with_place(problem: &ProblemEntry) -> String {
     }
 }
 
-/// Whether a problem is shown: of a profile, the clock, or anything else. What is valid and retried is none.
+/// Whether a profile, the clock or anything else needs attention. Valid credentials whose renewal evercred retries don't.
 fn needs_attention(document: &StatusDocument) -> bool {
     use crate::core::keeper::State;
     document.profiles.iter().any(|profile| match profile.state {

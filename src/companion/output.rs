@@ -7,17 +7,17 @@ use super::failure::{ATTENTION, Failure};
 use crate::core::printable;
 use crate::platform::environment::Environment;
 
-/// Prints text for the user to stdout: whatever it quotes does nothing to the terminal.
+/// Prints text for the user to stdout, without characters that control the terminal.
 pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
     print_exact(&printable::lines(text))
 }
 
-/// Prints to stdout as it is: text for programs, and text whose parts are clean and whose colours are our own.
+/// Prints to stdout unchanged: text for programs, and clean text with our own colours.
 pub(super) fn print_exact(text: &str) -> Result<ExitCode, Failure> {
     write(text).map(|_| ExitCode::SUCCESS)
 }
 
-/// Prints to stdout as it is; says whether anybody still reads it.
+/// Prints to stdout unchanged; returns whether the reader is still there.
 pub(super) fn write(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

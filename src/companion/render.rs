@@ -43,7 +43,7 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
     text
 }
 
-/// Errors of profiles that no program can use through the daemon: a note in the table is enough.
+/// Errors of profiles that no program can use through the daemon; the table only notes them.
 const QUIET: [&str; 2] = ["NotSupported", "no-credentials"];
 
 /// The error that is shown below the table.

@@ -72,7 +72,7 @@ fn text(roles: &[Role], sections: &str) -> String {
 }
 
 impl Role {
-    /// Whether account and role have a form that AWS gives them (`CreateRole`: up to 64 of `[\w+=,.@-]`): nothing else may stand in
+    /// Whether account id and role name are valid at AWS (`CreateRole`: up to 64 of `[\w+=,.@-]`). No other text is written to
     /// the user's config file.
     fn is_of_aws(&self) -> bool {
         let of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);

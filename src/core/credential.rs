@@ -18,12 +18,12 @@ pub struct Credentials {
     pub account_id: Option<String>,
 }
 
-/// Far longer than any session token: as large as what a program may print.
+/// The longest accepted token: the output limit of a program. AWS's tokens are far shorter.
 const LONGEST_TOKEN: usize = 64 * 1024;
 
 impl Credentials {
-    /// Whether requests can be signed with these: what a header can't hold is in no key of AWS, and is not handed on to programs,
-    /// shells and files. What is no account id is dropped.
+    /// These credentials, if requests can be signed with them. Keys with characters that a header can't contain are never AWS's,
+    /// and must not reach programs, shells and files. An invalid account id is dropped.
     #[must_use]
     pub fn checked(mut self) -> Option<Self> {
         let of_key =

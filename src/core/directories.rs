@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The file that the tool and the daemon meet at, in the runtime directory.
+/// The name of the control socket in the runtime directory.
 pub const SOCKET: &str = "evercred.sock";
 
 /// The settings file.
@@ -14,7 +14,7 @@ pub struct SettingsFile {
     pub named: bool,
 }
 
-/// Why there is no telling where a file is. `Display` is the sentence for the user.
+/// Why a path can't be determined. `Display` is the sentence for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undetermined(String);
 
@@ -35,7 +35,7 @@ impl<'a> Directories<'a> {
         Self { variable }
     }
 
-    /// EVERCRED_CONFIG, else `evercred/evercred.toml` in the user's configuration directory.
+    /// EVERCRED_CONFIG, or else `evercred/evercred.toml` in the user's configuration directory.
     ///
     /// # Errors
     /// There is no usable HOME, or a relative EVERCRED_CONFIG: to the daemon and the tool it would be another file.
@@ -50,7 +50,7 @@ impl<'a> Directories<'a> {
         Ok(SettingsFile { path: directory.join("evercred/evercred.toml"), named: false })
     }
 
-    /// The directory of what survives a restart.
+    /// The state directory, for data that survives a restart.
     ///
     /// # Errors
     /// There is no usable HOME, or a relative EVERCRED_STATE_DIR.
@@ -88,7 +88,7 @@ impl<'a> Directories<'a> {
     /// The home directory.
     ///
     /// # Errors
-    /// There is none, or a relative HOME: directories would be made wherever the program was started.
+    /// There is none, or HOME is relative: directories would be created in the current directory.
     pub fn home(&self) -> Result<PathBuf, Undetermined> {
         match self.absolute("HOME")? {
             Some(home) => Ok(home),

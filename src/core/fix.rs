@@ -45,13 +45,13 @@ pub fn word(text: &str) -> String {
     }
 }
 
-/// A name as an argument of a command of ours; one that begins with a dash would be taken for an option.
+/// A name as an argument of an evercred command. `--` keeps a leading dash from being an option.
 pub fn argument(name: &str) -> String {
     let before = if name.starts_with('-') { "-- " } else { "" };
     format!("{before}{}", word(name))
 }
 
-/// The name that [`argument`] wrote; `None` for any other text.
+/// The reverse of [`argument`]; `None` for any other text.
 pub fn name_of_argument(text: &str) -> Option<String> {
     let bare = text.strip_prefix("-- ").unwrap_or(text);
     let quoted = bare.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
@@ -59,12 +59,12 @@ pub fn name_of_argument(text: &str) -> Option<String> {
     (argument(&name) == text).then_some(name)
 }
 
-/// Takes variables out of the shell.
+/// The command that unsets variables in the shell.
 pub fn unset(is_fish: bool, names: &[&str]) -> String {
     format!("{} {}", if is_fish { "set -e" } else { "unset" }, names.join(" "))
 }
 
-/// A command of ours about a profile or a session, as it is typed.
+/// An evercred command for a profile or a session.
 pub fn evercred(command: &str, name: &str) -> String {
     format!("evercred {command} {}", argument(name))
 }

@@ -1,10 +1,9 @@
-//! What the daemon has read of the AWS files.
+//! The AWS files as the daemon has read them.
 //!
-//! A new text is taken at once, and a line of which nothing can be made costs that line alone. Three things are kept from earlier
-//! readings, so that a slip of the editor takes nothing away from a daemon that runs: a section that has lost a line stays as it was
-//! in the last reading in which it had lost none; a section that may be hidden by a broken header stays; and a file that can't be
-//! read any more stays as a whole. The problem is said until it is corrected. Where there is nothing to keep, the file counts as
-//! absent, and what it may say is reported as unreadable, not as missing.
+//! A change takes effect at once, and an unreadable line is ignored. To protect a running daemon from editing mistakes, three
+//! things are kept from earlier readings: a section with an unreadable line keeps its last good version; a section that a broken
+//! header may hide stays; and so does a whole file that can't be read any more. The problem is reported until it is corrected. If
+//! there is no earlier reading, the file counts as absent, and its profiles are reported as unreadable, not as missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,14 +18,14 @@ pub enum Reading {
     Missing,
     /// Its bytes.
     Bytes(Zeroizing<Vec<u8>>),
-    /// It is there and can't be read.
+    /// It exists, but can't be read.
     Unreadable(Unreadable),
 }
 
 /// Why a file can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// The end of a sentence that begins with its name.
+    /// The end of a sentence that begins with the file's name.
     pub why: String,
     /// The command that fixes it.
     pub fix: Option<String>,
@@ -60,11 +59,11 @@ pub struct AwsInputs {
 #[derive(Default)]
 struct Slot {
     read: bool,
-    /// What counts.
+    /// The current sections.
     file: FileSections,
     /// The sections as they were when they were last read without a lost line.
     intact: BTreeMap<(SectionKind, String), Section>,
-    /// Why the file as it is now can't be read.
+    /// Why the current file can't be read.
     unreadable: Option<Problem>,
 }
 
@@ -82,7 +81,7 @@ impl AwsInputs {
         change
     }
 
-    /// The profiles, and what is wrong with the files as they are now.
+    /// The profiles, and the problems of the current files.
     pub fn profiles(&self) -> &Profiles {
         &self.profiles
     }
@@ -123,7 +122,7 @@ impl Slot {
         Change::Profiles
     }
 
-    /// Keeps what counted, if anything did.
+    /// Keeps the earlier reading, if any.
     fn refuse(&mut self, file: SourceFile, Unreadable { why, fix }: Unreadable, first: bool) -> Change {
         let message = format!("the {} can't be read: {why}", name(file));
         let lost = Lost::Sections;
@@ -136,7 +135,7 @@ impl Slot {
         if first { Change::Profiles } else { Change::Rejected }
     }
 
-    /// A new reading, with the sections of the old ones that it has lost.
+    /// A new reading, completed with lost sections of the old one.
     fn complete(&mut self, mut read: FileSections) -> FileSections {
         let mut torn = BTreeSet::new();
         let mut hides = false;

@@ -60,8 +60,8 @@ impl AwsPaths {
     }
 }
 
-/// A path as botocore takes it: variables first, then the tilde. The "variable" `~bob` is the home directory of that user. `None`
-/// where the path needs a home directory and none is known.
+/// Expands a path as botocore does: variables first, then the tilde. The "variable" `~bob` is the home directory of that user.
+/// `None` if the path needs an unknown home directory.
 pub(super) fn expand(path: String, variable: &dyn Fn(&str) -> Option<String>, style: PathStyle) -> Option<PathBuf> {
     let path = expand_variables(&path, variable);
     match path.strip_prefix('~') {
@@ -80,7 +80,7 @@ pub(super) fn expand(path: String, variable: &dyn Fn(&str) -> Option<String>, st
     }
 }
 
-/// `$NAME` and `${NAME}`, as Python's `os.path.expandvars`: what is not set stays as it is.
+/// `$NAME` and `${NAME}`, as Python's `os.path.expandvars`: unset variables stay as they are.
 fn expand_variables(path: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
     let mut expanded = String::new();
     let mut rest = path;

@@ -12,7 +12,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             let letters: Vec<char> = candidate.to_lowercase().chars().collect();
             let (shortest, longest) = (wanted.len().min(letters.len()), wanted.len().max(letters.len()));
             let most = (longest / 3).max(1);
-            // The lengths alone tell most names apart, at a fraction of the cost.
+            // Comparing lengths first excludes most names at low cost.
             let comparable = longest <= LONGEST && longest - shortest <= most;
             let distance = comparable.then(|| distance(&wanted, &letters))?;
             (distance <= most).then_some((distance, candidate))

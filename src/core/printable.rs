@@ -1,19 +1,19 @@
-//! Text of a server, a program or a file, made fit for a terminal, a log, an error or a file of the user's. The one home of this:
-//! such text is cleaned where it enters the program, and the output functions clean it once more.
+//! Makes text from servers, programs and files safe for terminals, logs, errors and the user's files. Such text is cleaned
+//! where it enters the program, and the output functions clean it again.
 
 /// The longest line that is shown of a text.
 const LONGEST_LINE: usize = 4_000;
 /// The longest text that becomes a part of a sentence.
 const LONGEST: usize = 500;
 
-/// One line of visible characters, of a length that a terminal and a message bear.
+/// One line of visible characters, cut to a length for terminals and messages.
 pub fn printable(text: &str) -> String {
     let words: Vec<&str> =
         text.split(|c: char| c.is_whitespace() || is_harmful(c)).filter(|word| !word.is_empty()).collect();
     cut(&words.join(" "), LONGEST)
 }
 
-/// Text of several lines: what could act on a terminal is shown as its code point, and longer lines are cut.
+/// Text of several lines: characters that control a terminal are shown as code points, and long lines are cut.
 pub fn lines(text: &str) -> String {
     let visible = |c: char| if is_harmful(c) && c != '\t' { c.escape_unicode().to_string() } else { c.to_string() };
     let line = |line: &str| -> String { cut(line, LONGEST_LINE).chars().map(visible).collect() };
@@ -25,8 +25,8 @@ pub fn line(text: &str) -> String {
     lines(&text.replace(['\n', '\t'], " "))
 }
 
-/// JSON text in which every character that could act on a terminal is written as `\u`. `serde_json` escapes those below U+0020
-/// only, and outside of strings none of them occurs.
+/// JSON text with every character that could control a terminal written as `\u`. `serde_json` escapes only those below
+/// U+0020; they occur only in strings.
 pub fn json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -40,7 +40,7 @@ pub fn json(text: &str) -> String {
     escaped
 }
 
-/// Whether a text has a character that could act on a terminal, or that is not seen there.
+/// Whether a text has a character that could control a terminal, or is invisible there.
 pub fn has_harmful(text: &str) -> bool {
     text.contains(is_harmful)
 }
@@ -51,7 +51,7 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Control characters (C0, DEL and C1), line and paragraph separators, and what is invisible.
+/// Control characters (C0, DEL and C1), line and paragraph separators, and invisible characters.
 fn is_harmful(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_invisible(c)
 }
@@ -67,7 +67,7 @@ fn cut(text: &str, longest: usize) -> String {
 mod tests {
     use super::*;
 
-    /// One of each kind that acts on a terminal or hides on it.
+    /// One character of each harmful kind.
     const HARMFUL: &str = "\u{0}\u{7}\u{1b}\u{7f}\u{85}\u{9b}\u{ad}\u{202e}\u{2028}\u{2029}\u{2066}\u{feff}\u{e0041}";
 
     #[test]

@@ -39,7 +39,7 @@ pub fn read_output(output: &[u8]) -> Result<Credentials, String> {
     let needed = |field: &str| text(field)?.ok_or_else(|| format!("printed no {field}"));
     let expires_at = match document.get("Expiration") {
         None | Some(Value::Null) => None,
-        // An empty one is an error to botocore, and to us: nobody knows when these credentials expire.
+        // An empty one is an error in botocore and here: the expiry of these credentials is unknown.
         Some(Value::String(time)) => {
             Some(utc_time(time).ok_or("printed an Expiration that is not a time (RFC 3339: 2026-11-24T12:00:00Z)")?)
         }

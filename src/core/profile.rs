@@ -17,7 +17,7 @@ pub enum SourceFile {
     Settings,
 }
 
-/// A place in one of the files: enough to tell the user where to look.
+/// A position in one of the files, for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
     /// The file.
@@ -92,7 +92,7 @@ pub enum SectionKind {
     Services,
 }
 
-/// Something about the files that the user should know.
+/// A problem in the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Where.
@@ -101,9 +101,9 @@ pub struct Problem {
     pub message: String,
     /// A file, or a line, that can't be read here, or for which some programs refuse the whole file. Everything else is read.
     pub fatal: bool,
-    /// What could not be read for it.
+    /// The part of the file that could not be read.
     pub lost: Lost,
-    /// Who refuses the whole file for it.
+    /// The programs that refuse the whole file for it.
     pub refused_by: RefusedBy,
     /// A command that fixes it; without one the line is to be corrected.
     pub fix: Option<String>,
@@ -136,7 +136,7 @@ pub enum RefusedBy {
 }
 
 impl Problem {
-    /// Something to know, and nothing is lost.
+    /// A warning: every setting was read.
     pub fn warning(origin: Origin, message: impl Into<String>) -> Self {
         let (lost, refused_by) = (Lost::Nothing, RefusedBy::Nobody);
         Self { origin, message: message.into(), fatal: false, lost, refused_by, fix: None }
@@ -166,12 +166,12 @@ pub struct Profiles {
     pub sso_sessions: BTreeMap<String, Section>,
     /// The `[services x]` sections by name.
     pub services: BTreeMap<String, Section>,
-    /// What the user should know of the files.
+    /// The problems of the files.
     pub problems: Vec<Problem>,
 }
 
 impl Profiles {
-    /// Why a section that is not here may be in the files all the same.
+    /// Why a missing section may still be in the files.
     pub fn hiding(&self) -> Option<&Problem> {
         self.problems.iter().find(|problem| problem.lost == Lost::Sections)
     }

@@ -1,8 +1,8 @@
-//! Secrets in somebody else's text, known by their form and by the names before them.
+//! Finds secrets in text from other programs, by their form and by the names before them.
 
 use crate::core::printable::is_invisible;
 
-/// Whether it has the form of an access key id: AWS itself logs those (CloudTrail), and a person finds the key by it.
+/// Whether it has the form of an access key id. AWS itself logs those (CloudTrail), and users identify a key by it.
 pub fn is_access_key_id(word: &str) -> bool {
     (word.starts_with("AKIA") || word.starts_with("ASIA"))
         && (16..=32).contains(&word.len())
@@ -15,13 +15,13 @@ const HIDDEN: &str = "(hidden)";
 const NAMES: [&str; 9] =
     ["secret", "token", "password", "authorization", "signature", "credential", "stringtosign", "cookie", "bearer"];
 
-/// A line that a program wrote on its way to an error, a log or a status: a helper that fails may have printed its whole document,
-/// its environment or a request. Rather too much is hidden than a secret shown.
+/// Redacts a line of a program's output for an error, a log or a status: a failing helper may print its whole document,
+/// its environment or a request. It hides too much rather than too little.
 pub fn of_program(line: &str) -> String {
     of_line(line, Value::None).0
 }
 
-/// The last line of what a program wrote. A secret may have begun on a line before it: behind its name, or broken by a terminal.
+/// The last line of a program's output. A secret may begin on an earlier line: after its name, or wrapped by a terminal.
 pub fn last_line_of_program(text: &str) -> Option<String> {
     let (mut last, mut next, mut is_broken, mut in_key) = (None, Value::None, false, false);
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -69,20 +69,20 @@ fn of_line(line: &str, mut next: Value) -> (String, Value) {
     (without_secrets(clean.trim_end()).trim_end().to_owned(), next)
 }
 
-/// What is known of the words that follow.
+/// Whether the next words are secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Value {
-    /// Nothing.
+    /// No.
     None,
-    /// The next one is a secret.
+    /// The next one is.
     Next,
-    /// The next one is a secret, unless it is a word of a sentence.
+    /// The next one is, unless it is a word of a sentence.
     Perhaps,
-    /// All up to this quotation mark are.
+    /// All words up to this quotation mark are.
     Quoted(char),
 }
 
-/// A word as it is shown, where it can't be shown as it is, and what follows from it.
+/// The replacement of a word, if it can't be shown as it is, and its effect on the next words.
 fn hidden(bare: &str) -> (Option<String>, Value) {
     let lower = bare.to_ascii_lowercase();
     let is_arn = lower.trim_start_matches(['"', '\'', '(']).starts_with("arn:");
@@ -110,7 +110,7 @@ fn hidden(bare: &str) -> (Option<String>, Value) {
         let name = if holds_any_secret(name) || name.contains('@') { HIDDEN } else { name };
         return (Some(format!("{name}{HIDDEN}")), opened(value).only_quoted());
     }
-    // Whatever stands in one word with an access key id may be the secret of it.
+    // The rest of a word with an access key id may be its secret.
     let is_pair = || bare.split(|c: char| !c.is_ascii_alphanumeric()).any(is_access_key_id);
     if !is_arn && (holds_any_secret(bare) || (!is_access_key_id(bare.trim_matches(PUNCTUATION)) && is_pair())) {
         return (Some(HIDDEN.to_owned()), Value::None);
@@ -118,7 +118,7 @@ fn hidden(bare: &str) -> (Option<String>, Value) {
     (None, begun(bare))
 }
 
-/// What follows from a word that is shown.
+/// The effect of a visible word on the next words.
 fn begun(bare: &str) -> Value {
     let word = bare.trim_matches(PUNCTUATION);
     let is_name = ["password", "passphrase", "secret", "token", "key", "bearer", "basic"]
@@ -136,7 +136,7 @@ impl Value {
     }
 }
 
-/// What follows from a value: the rest of it, where it has blanks between quotation marks.
+/// The effect of a value on the next words: a quoted value may contain blanks.
 fn opened(value: &str) -> Value {
     let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else { return Value::None };
     if closes(value.get(1..).unwrap_or_default(), quote) { Value::None } else { Value::Quoted(quote) }
@@ -172,7 +172,7 @@ fn holds_any_secret(word: &str) -> bool {
     word.split(|c: char| !is_of_secret(c)).any(|run| is_long(run) || is_token(run) || looks_secret(run))
 }
 
-/// Escape sequences of terminals would part a name from its value, and a secret from its own rest.
+/// Removes terminal escape sequences, which would separate a name from its value or split a secret.
 fn without_escapes(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -190,10 +190,10 @@ fn without_escapes(text: &str) -> String {
     clean
 }
 
-/// The text without what has the form or the name of a secret.
+/// The text without secrets, by their form or name.
 pub fn without_secrets(text: &str) -> String {
-    // The message of IncompleteSignature repeats the header and a piece of it in front, and with them whatever stands where the
-    // key id should be, which may be a part of the secret.
+    // The message of IncompleteSignature repeats the header and a piece of it, with the text in place of the
+    // key id, which may be part of the secret.
     if text.contains("not a valid key=value pair") {
         return format!("{HIDDEN} not a valid key=value pair in the Authorization header");
     }
@@ -239,7 +239,7 @@ pub fn without_secrets(text: &str) -> String {
             clean.push(' ');
         } else if let Some(at) = assigned.filter(|_| !is_arn && !is_action(bare)) {
             let before = bare.get(..at).unwrap_or_default();
-            // What stands in front of the name may hold another secret: `?AWSAccessKeyId=…&X-Amz-Security-Token=…`.
+            // The text before the name may contain another secret: `?AWSAccessKeyId=…&X-Amz-Security-Token=…`.
             clean.push_str(if holds_secret(before, false) || before.contains('@') { HIDDEN } else { before });
             if bare.get(at..).is_some_and(|value| value.trim_matches(['"', '\'', ',']).is_empty()) {
                 if !word.ends_with('\n') && is_assignment(bare, &lower) {
@@ -274,7 +274,7 @@ fn is_action(word: &str) -> bool {
     })
 }
 
-/// What becomes of the next word.
+/// The treatment of the next word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     Shown,
@@ -293,7 +293,7 @@ fn is_setting(lower: &str) -> bool {
         && ["secret", "token", "password"].iter().any(|part| name.contains(part))
 }
 
-/// A URL without who is named in it (RFC 3986, section 3.2.1).
+/// A URL without its user information (RFC 3986, section 3.2.1).
 fn without_password(word: &str) -> String {
     let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

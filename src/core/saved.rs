@@ -1,5 +1,5 @@
-//! What survives a restart, as text: what was asked for, the minted sets, tokens that are in no cache file yet, the estimate
-//! of AWS's time.
+//! Encodes the state that survives a restart: requested profiles, cached credentials, unsaved tokens, and the estimate
+//! of AWS time.
 //!
 //! A state file is a hint, never an order: what can't be read in full is refused as a whole, and the caller sets it
 //! aside. The files carry the boot id they were written under, as the boot-time clock means nothing in another boot.
@@ -170,7 +170,7 @@ struct UnsavedFile {
     tokens: Vec<StoredToken>,
 }
 
-/// A token with its secrets in the open: exists only between the keeper and the state file.
+/// A token with plain secrets; exists only between the keeper and the state file.
 #[derive(Serialize, Deserialize)]
 struct StoredToken {
     cache: StoredFolder,

@@ -56,7 +56,7 @@ fn read(text: &str, local_offset: TimeDelta) -> Option<StatedExpiry> {
     epoch_time(text).map(StatedExpiry::At)
 }
 
-/// Seconds or milliseconds since 1970. Microseconds and nanoseconds are no time before the year 10000: nobody reads them.
+/// Seconds or milliseconds since 1970. Microseconds and nanoseconds would be after the year 9999, and are refused.
 fn epoch_time(text: &str) -> Option<AwsTime> {
     let number: i64 = text.parse().ok()?;
     // Seconds reach 11 digits in the year 5138, milliseconds had 12 in 1973.

@@ -103,7 +103,7 @@ point_in_time! {
     BootTime, -LONGEST_SPAN_MS, LONGEST_SPAN_MS
 }
 
-/// A number that is no point in time of a clock: beyond year 9999, say.
+/// A number outside of a clock's range, for example beyond the year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfRange;
 
@@ -141,7 +141,7 @@ pub const fn span_from_seconds(seconds: i64) -> TimeDelta {
     span_from_millis(seconds.saturating_mul(1_000))
 }
 
-/// A span from seconds that somebody states; of nonsense ten thousand years, either way, and nothing of what is no number.
+/// A span from external seconds: at most ten thousand years either way, and zero for NaN.
 #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and makes zero of what is no number")]
 pub fn span_of(seconds: f64) -> TimeDelta {
     span_from_millis((seconds * 1_000.0) as i64)
@@ -162,7 +162,7 @@ impl WallTime {
 }
 
 fn rfc3339(millis: i64) -> String {
-    // Both types hold nothing that a calendar does not have.
+    // Both types contain only valid calendar dates.
     DateTime::from_timestamp(millis.div_euclid(1_000), 0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 

@@ -1,11 +1,11 @@
-//! Times as programs write them: ISO 8601 in its usual forms, RFC 1123, and what else Python's `dateutil` reads, as boto3 and
-//! the AWS CLI read every expiry with it.
+//! Parses times in the forms that programs write: ISO 8601, RFC 1123, and the other forms of Python's `dateutil`, with which
+//! boto3 and the AWS CLI read every expiry.
 
 use chrono::{NaiveDate, NaiveDateTime};
 
 use crate::core::time::AwsTime;
 
-/// A time, and how far it is ahead of UTC by its own account.
+/// A time, and its stated offset from UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrittenTime {
     local_millis: i64,
@@ -25,7 +25,7 @@ impl WrittenTime {
     }
 }
 
-/// Reads a date with a time of day. `None` where it is neither, and for dates that no calendar has.
+/// Reads a date with a time of day. `None` for other text and impossible dates.
 pub fn parse(text: &str) -> Option<WrittenTime> {
     // No program writes a longer one.
     if text.len() > 64 {
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
                 self.date.extend([&digits[..4], &digits[4..6], &digits[6..8]].map(Part::Number));
                 if digits.len() > 8 { self.compact_time(&digits[8..]) } else { Some(()) }
             }
-            // A time of day without colons stands behind the whole date.
+            // A time of day without colons follows the whole date.
             2 | 4 | 6 if self.date.len() == 3 && self.time.is_none() => self.compact_time(digits),
             _ if self.date.len() < 3 => {
                 self.date.push(Part::Number(digits));
@@ -250,7 +250,7 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// Which of the names it is, whole or its first three letters; the first one is 1.
+/// The number of a name, complete or its first three letters, from 1.
 fn name_of(word: &str, names: &[&str]) -> Option<u32> {
     let at = names.iter().position(|name| *name == word || name.get(..3) == Some(word))?;
     u32::try_from(at + 1).ok()
@@ -260,8 +260,8 @@ fn is_half_of_day(word: &str) -> bool {
     word.eq_ignore_ascii_case("am") || word.eq_ignore_ascii_case("pm")
 }
 
-/// Which number is the year, the month and the day: a name is the month, and three digits or a number above 31 are the year.
-/// Of what is left open, American order counts, as far as it makes a date.
+/// Decides which number is year, month and day: a name is the month, and three digits or a number above 31 are the year.
+/// The rest is in American order, if that makes a valid date.
 fn date_of(parts: &[Part<'_>]) -> Option<NaiveDate> {
     let [first, second, third] = <[Part<'_>; 3]>::try_from(parts).ok()?;
     let value = |part: Part<'_>| match part {

@@ -36,17 +36,17 @@ pub fn target(url: &str) -> Target<'_> {
     Target { scheme, authority, host: host.trim_end_matches('.') }
 }
 
-/// Longer ones are no page that a person opens.
+/// Longer URLs are not pages for users.
 const LONGEST_PAGE: usize = 4_096;
 
-/// Whether a URL that somebody else sent may be shown to a user as a page to open, or handed to a browser.
+/// Whether a received URL may be shown to the user as a page to open, or passed to a browser.
 pub fn is_page(url: &str) -> bool {
     url.len() <= LONGEST_PAGE && url.bytes().all(|byte| byte.is_ascii_graphic()) && target(url).is_http()
 }
 
 /// Whether it may be shown as a page to sign in at.
 pub fn is_sign_in_page(url: &str) -> bool {
-    // A name before the host is there to be taken for the host.
+    // User information before the host could be mistaken for the host.
     let authority = url.split('/').nth(2).unwrap_or_default();
     is_page(url) && target(url).is_private() && !authority.contains('@')
 }
@@ -58,7 +58,7 @@ impl Target<'_> {
             && self.host.bytes().any(|byte| byte.is_ascii_alphanumeric() || byte == b':')
     }
 
-    /// Whether a page there can be trusted with a sign-in as far as the way to it goes: https, or this machine.
+    /// Whether the connection is safe for a sign-in: https, or this machine.
     fn is_private(&self) -> bool {
         self.is_http() && (self.scheme == "https" || is_on_this_machine(&self.host.to_ascii_lowercase()))
     }

@@ -89,7 +89,7 @@ fn aws(keeper: &Keeper, now: Now) -> Value {
     })
 }
 
-/// What an endpoint said that is not believed.
+/// An endpoint's time that is not believed.
 fn outranked(endpoint: &Endpoint, sample: Sample, clock: &Clock, now: Now) -> Value {
     let (offset, uncertainty) = clock.by_sample(sample, now);
     let why = match clock.rank().filter(|rank| *rank > sample.trust) {

@@ -18,7 +18,7 @@ pub(super) struct Folders {
     pub(super) runtime: PathBuf,
     /// The folder of what survives a restart.
     pub(super) state: PathBuf,
-    /// Whose home the state would be made in, where that is neither this user's nor asked for by name.
+    /// Why the state directory would be created in another user's home, unless EVERCRED_STATE_DIR is set.
     pub(super) foreign_home: Option<String>,
     /// Why the session's own folder (`XDG_RUNTIME_DIR`) is not used, where one is named.
     pub(super) no_session: Option<String>,
@@ -29,7 +29,7 @@ impl Folders {
     /// login manager's business: one that is missing, or somebody else's (as after `su` and `sudo`), is none.
     ///
     /// # Errors
-    /// Where there is no usable HOME to start from, or a relative path is named.
+    /// There is no usable HOME, or a path is relative.
     pub(super) fn resolve(environment: &Environment, settings_file: Option<PathBuf>) -> Result<Self, Undetermined> {
         let variable = |name: &str| environment.get(name).map(str::to_owned);
         let directories = Directories::of(&variable);
@@ -62,8 +62,8 @@ impl Folders {
     }
 }
 
-/// A daemon of root with a user's HOME (`sudo -E`, a container with a mounted home) would take the directories on the way to its
-/// state away from that user.
+/// A daemon of root with a user's HOME (`sudo -E`, a container with a mounted home) would create directories there that the
+/// user can't write.
 fn foreign_home(state: &Path, home: Option<&Path>) -> Option<String> {
     let nearest = state.ancestors().find(|directory| directory.exists());
     let in_home = home.filter(|home| state.starts_with(home));

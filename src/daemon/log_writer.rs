@@ -1,4 +1,4 @@
-//! Writes the log on a thread of its own, so that a reader of stderr that stops reading never stops the daemon.
+//! Writes the log on a separate thread, so that a stderr reader that stops never blocks the daemon.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,14 +9,14 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The lines that wait for a slow reader; what comes after them is dropped.
+/// The backlog for a slow reader, in bytes; further lines are dropped.
 const LONGEST_BACKLOG: usize = 256 * 1024;
-/// How long the last lines are waited for at the end.
+/// How long the daemon waits at exit for the last lines.
 const LONGEST_FLUSH: Duration = Duration::from_secs(1);
 /// The thread only copies bytes and formats one event.
 const STACK: usize = 128 * 1024;
 
-/// Takes whole lines from any thread, and never waits.
+/// Accepts whole lines from any thread without blocking.
 #[derive(Clone)]
 pub(super) struct LogWriter {
     backlog: Arc<Backlog>,
@@ -31,16 +31,16 @@ struct Backlog {
 #[derive(Default)]
 struct Lines {
     waiting: Vec<u8>,
-    /// Lines that found no room since the last one that did.
+    /// Lines dropped since the last accepted one.
     dropped: u64,
-    /// The thread is writing what it took.
+    /// The thread is writing.
     writing: bool,
 }
 
 impl LogWriter {
-    /// Starts the thread that writes to standard error. `None` where a limit of descriptors or threads forbids it.
+    /// Starts the thread that writes to standard error. `None` if a limit of descriptors or threads prevents it.
     pub(super) fn start() -> Option<Self> {
-        // A descriptor of its own: a write that hangs must not hold the lock of the standard library's handle.
+        // A separate descriptor: a blocked write must not hold the lock of the standard library's handle.
         let stderr = io::stderr().as_fd().try_clone_to_owned().ok()?;
         Self::start_with(Stderr(File::from(stderr)))
     }
@@ -76,7 +76,7 @@ impl Backlog {
             lines.writing = true;
             let (text, dropped) = (std::mem::take(&mut lines.waiting), std::mem::take(&mut lines.dropped));
             drop(lines);
-            // A reader that is gone is no error of ours, and there is no other place to report it.
+            // A closed reader can't be reported anywhere.
             let _ = to.write_all(&text);
             if dropped > 0 {
                 tracing::warn!("dropped {dropped} log lines: the log reader is too slow");
@@ -138,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    /// A reader that takes nothing until it is told to go on.
+    /// A reader that blocks until it is released.
     struct Stopped {
         reached: Sender<()>,
         go_on: Receiver<()>,
@@ -170,7 +170,7 @@ mod tests {
         }
         assert!(log.backlog.lock().waiting.len() <= LONGEST_BACKLOG);
         assert!(log.backlog.lock().dropped >= 9_000);
-        // It ends, although nobody reads.
+        // It ends although the reader is blocked.
         log.finish();
         drop(go_on);
         log.finish();

@@ -37,8 +37,7 @@ where
     }
 }
 
-/// A field of an event, whoever wrote it: one bounded line, so that no text of a server, a program or a file begins a line of its
-/// own in the log.
+/// Formats a field of an event as one bounded line, so that text of a server, a program or a file can't begin a new log line.
 fn write_field(
     writer: &mut tracing_subscriber::fmt::format::Writer<'_>,
     field: &Field,

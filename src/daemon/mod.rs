@@ -40,7 +40,7 @@ use crate::platform::{harden, inherited, limits, signals, unreadable, zone};
 
 /// No AWS file is larger; a thousand profiles need a fraction of it.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
-/// Files and name look-ups: enough for some that hang, and few enough for their stacks to stay small together.
+/// Threads for files and name look-ups: enough if some hang, and few enough to limit the memory of their stacks.
 const BLOCKING_THREADS: usize = 64;
 
 /// The program.
@@ -90,7 +90,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Writes a text behind the log, and waits a moment for a slow reader.
+/// Writes a text after the log, and waits briefly for a slow reader.
 fn last_words(log: Option<&LogWriter>, text: &str) {
     match log {
         Some(log) => {
@@ -110,7 +110,7 @@ struct Refused {
 }
 
 impl Refused {
-    /// Another daemon is there.
+    /// Another daemon is running.
     fn other_daemon(message: String) -> Self {
         let fix =
             "stop the other daemon, or set other directories for this one (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)";
@@ -118,7 +118,7 @@ impl Refused {
     }
 
     /// A directory or a file can't be used.
-    fn folder(message: String) -> Self {
+    fn directory(message: String) -> Self {
         let fix = "correct the directory or file, or set other directories (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)";
         Self { message, fix }
     }
@@ -158,7 +158,7 @@ impl Start {
             .enable_all()
             .max_blocking_threads(BLOCKING_THREADS)
             .build()
-            .map_err(|error| Refused::folder(format!("the daemon can't start: {error}")))?;
+            .map_err(|error| Refused::directory(format!("the daemon can't start: {error}")))?;
         let result = runtime.block_on(run::run(self));
         // What is still in the pool (a name look-up) is not waited for.
         runtime.shutdown_background();
@@ -271,7 +271,7 @@ fn plan_context(environment: &Environment) -> PlanContext {
     PlanContext::from_environment(&variable, zone::local_offset())
 }
 
-/// What is at one file's path.
+/// The file at a path.
 fn reading(path: &Path) -> Reading {
     match person_file::read(path, LARGEST_FILE) {
         Ok(None) => Reading::Missing,
@@ -280,7 +280,7 @@ fn reading(path: &Path) -> Reading {
     }
 }
 
-/// What is at one file's path, unless it is empty or being written: a writer that is at work is waited for by the watcher.
+/// The file at a path, unless it is empty or being written; the watcher waits for a writer.
 fn settled_reading(path: &Path) -> Option<Reading> {
     match person_file::read(path, LARGEST_FILE) {
         Ok(bytes) => bytes.filter(|bytes| !bytes.is_empty()).map(Reading::Bytes),

@@ -19,16 +19,16 @@ pub(super) enum Asked {
     Keeper(String, Wants),
     /// A code that somebody typed for a profile.
     Code(String, Secret),
-    /// What the user must do for a profile or a session; without a name for the only one.
+    /// The required sign-in of a profile or a session; without a name of the only one.
     Login {
         /// The profile or session.
         name: Option<String>,
         /// How to sign in.
         flow: Flow,
-        /// Also where the user is signed in already.
+        /// Even if the user is already signed in.
         force: bool,
     },
-    /// The end of a sign-in, perhaps with the code that the user has pasted for it.
+    /// Waits for the end of a sign-in; optionally with the pasted code.
     AwaitSignIn(Ticket, Option<Secret>),
     /// What was typed, or signed in for, is to be forgotten.
     Logout(Option<String>),
@@ -172,8 +172,8 @@ pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
     }
 }
 
-/// Whether the caller means the files that the daemon keeps, by their names alone. A caller that names none (it came by
-/// EVERCRED_SOCKET) means them.
+/// Whether the caller's paths are the daemon's own, compared by name. A caller that sends none (with EVERCRED_SOCKET)
+/// means the daemon's files.
 pub(super) fn same_files(request: &Request, paths: &AwsPaths) -> bool {
     if request.config_file.is_empty() && request.credentials_file.is_empty() {
         return true;

@@ -46,10 +46,10 @@ use crate::wire::{self, ProblemEntry, ProgramStatus};
 /// Requests that wait for the loop; more wait in their connections.
 const QUEUE: usize = 64;
 
-/// Changes of files that wait for the loop, and are taken in together.
+/// The capacity of the queue of changed files, which the loop processes together.
 const CHANGES: usize = 4096;
 
-/// So many cache files are taken in together, while more are being read.
+/// The number of cache files that are processed together while more are being read.
 const TOGETHER: usize = 1024;
 
 /// For what is under way at the end: a call and what is behind it. Service managers wait for longer.
@@ -71,7 +71,7 @@ struct Daemon {
     minter: Minter,
     calls: JoinSet<Ended>,
     sessions: SessionWork,
-    /// What looks at cache files have found, while many more are being read.
+    /// Results of reading cache files, while many more are being read.
     looked_at: Vec<Event>,
     callers: Callers,
     /// Requests whose files are looked at on the disk.
@@ -90,7 +90,7 @@ struct Daemon {
     started_at: AwsTime,
 }
 
-/// What was found on the disk for a request.
+/// The state of the disk for a request.
 enum Look {
     /// Whether the caller's paths lead to the files that this daemon watches.
     Whose(Incoming, bool),
@@ -107,7 +107,7 @@ type Ended = (Ticket, Outcome, Vec<Sample>);
 /// Why it can't start.
 pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
     let environment = daemon_environment(&start.own, &start.settings);
-    let paths = aws_paths(&environment).map_err(Refused::folder)?;
+    let paths = aws_paths(&environment).map_err(Refused::directory)?;
     if let Some(why) = &start.folders.no_session {
         tracing::warn!("{why}; the socket is in {}", start.folders.runtime.display());
     }
@@ -115,10 +115,10 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
         StateFiles::open(&start.folders.state, &start.folders.runtime, clock::boot_id()).map_err(|unavailable| {
             match unavailable {
                 Unavailable::Taken(why) => Refused::other_daemon(why),
-                Unavailable::Disk(why) | Unavailable::Misplaced(why) => Refused::folder(why),
+                Unavailable::Disk(why) | Unavailable::Misplaced(why) => Refused::directory(why),
             }
         })?;
-    let failed = |what: &'static str| move |error: std::io::Error| Refused::folder(format!("{what}: {error}"));
+    let failed = |what: &'static str| move |error: std::io::Error| Refused::directory(format!("{what}: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("signals can't be waited for"))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("signals can't be waited for"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(failed("signals can't be waited for"))?;
@@ -127,7 +127,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
     let is_handed_over = !handed_over.is_empty();
     let listener = control_socket::listen(&start.folders.runtime, handed_over).map_err(|error| match error {
         ListenError::Taken(why) => Refused::other_daemon(why),
-        ListenError::Unusable(why) => Refused::folder(why),
+        ListenError::Unusable(why) => Refused::directory(why),
     })?;
 
     let (requests, mut incoming) = mpsc::channel(QUEUE);
@@ -137,7 +137,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
 
     let (keeper, state_problems) = keeper(&start, &state);
     let started_at = keeper.clock().best(now());
-    let minter = Minter::new(environment.clone(), cache_paths(&environment).map_err(Refused::folder)?);
+    let minter = Minter::new(environment.clone(), cache_paths(&environment).map_err(Refused::directory)?);
     let mut daemon = Daemon {
         environment,
         paths,
@@ -366,7 +366,7 @@ impl Daemon {
         }
     }
 
-    /// Takes an event with all that came at the same time: thousands of cache files are read together.
+    /// Handles an event together with all pending ones: there may be thousands of cache files.
     fn session_event(&mut self, event: Event) {
         self.looked_at.push(event);
         self.looked_at.extend(std::iter::from_fn(|| self.sessions.next_ready()));
@@ -407,7 +407,7 @@ impl Daemon {
         }
     }
 
-    /// Serves a request, after one more look at the files where their news would change the answer: events may be late, and some
+    /// Serves a request. If newer files could change the answer, it first reads them again: events may be late, and some
     /// file systems have none.
     fn begin(&mut self, incoming: Incoming) {
         let needs_look = match requests::understand(&incoming.request) {

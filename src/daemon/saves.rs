@@ -13,7 +13,7 @@ use crate::core::settings::Persist;
 use crate::core::time::BootTime;
 use crate::wire::ProblemEntry;
 
-/// How soon a write that failed is repeated.
+/// The delay before a failed write is retried.
 const RETRY: TimeDelta = TimeDelta::seconds(10);
 
 /// Writes the state files off the loop, one write at a time; what changes meanwhile is written after it.
@@ -26,7 +26,7 @@ pub(super) struct Saves {
     /// The tokens that are in no cache file yet have changed.
     pub(super) unsaved: bool,
     under_way: JoinSet<Results>,
-    /// The parts that can't be written now, and why.
+    /// The parts that can't be written, and why.
     failing: BTreeMap<Part, String>,
     retry_at: Option<BootTime>,
 }
@@ -60,7 +60,7 @@ impl Saves {
 
     pub(super) fn begin(&mut self, keeper: &Keeper, persist: Persist) {
         let waits = self.retry_at.is_some_and(|at| now().boot < at);
-        // A token that came just now does not wait for the disk that failed for something else.
+        // A new token does not wait for the retry of another write.
         let is_urgent = self.unsaved && !self.failing.contains_key(&Part::Unsaved);
         if !self.under_way.is_empty() || !(self.unsaved || self.memory || self.minted) {
             return;
@@ -73,7 +73,7 @@ impl Saves {
         let unsaved = std::mem::take(&mut self.unsaved).then(|| keeper.unsaved());
         let (state, clock) = (self.state.clone(), keeper.clock().save(now()));
         self.under_way.spawn_blocking(move || {
-            // First what can't be fetched again.
+            // First the data that can't be fetched again.
             let unsaved = unsaved.map(|tokens| (Part::Unsaved, state.save_unsaved(&tokens, persist)));
             let memory = memory.map(|memory| (Part::Memory, state.save_memory(&memory)));
             let minted = minted.map(|minted| (Part::Minted, state.save_minted(&minted, persist)));
@@ -89,12 +89,12 @@ impl Saves {
         Some(())
     }
 
-    /// When a write that failed is to be repeated.
+    /// When to retry a failed write.
     pub(super) fn next_timeout(&self) -> Option<BootTime> {
         self.retry_at.filter(|_| self.under_way.is_empty())
     }
 
-    /// What the user should know while the state can't be saved.
+    /// The problem in `status` while the state can't be saved.
     pub(super) fn problem(&self) -> Option<ProblemEntry> {
         let why = self.failing.values().next()?;
         Some(ProblemEntry {
@@ -128,7 +128,7 @@ impl Saves {
         }
         self.retry_at = (!self.failing.is_empty()).then(|| now().boot + RETRY);
         match self.problem() {
-            // One disk fails all of its files: the first one is news, the others are not.
+            // All files of a disk fail together: only the first one is logged.
             Some(problem) if !was_failing => tracing::warn!("{}", problem.message),
             None if was_failing => tracing::info!("the daemon can save its state again"),
             _ => {}

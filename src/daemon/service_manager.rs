@@ -10,7 +10,7 @@ use crate::core::time::BootTime;
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
 
-/// A manager that does not read is not waited for.
+/// The timeout for a manager that does not read.
 const LONGEST_SEND: Duration = Duration::from_millis(500);
 
 /// The service manager's socket, if there is one.

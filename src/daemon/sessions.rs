@@ -15,10 +15,10 @@ use crate::core::session::{CacheFile, Found, Session};
 /// Prompts that wait for the loop; there is one for each sign-in.
 const QUEUE: usize = 8;
 
-/// So many cache files are many.
+/// The number from which cache files count as many.
 const MANY: usize = 64;
 
-/// Whether it is what a look at a cache file has found.
+/// Whether it is the result of reading a cache file.
 pub(super) fn is_look(event: &Event) -> bool {
     matches!(event, Event::SessionFile { .. } | Event::CacheChecked { .. })
 }
@@ -39,7 +39,7 @@ pub(super) struct SessionWork {
 /// A sign-in that is under way.
 struct SignInTask {
     task: AbortHandle,
-    /// Takes the code that the user pastes, once.
+    /// Receives the code that the user pastes, once.
     pasted: Option<oneshot::Sender<Secret>>,
 }
 
@@ -67,7 +67,7 @@ impl SessionWork {
         }
     }
 
-    /// The next thing that has happened already.
+    /// The next pending event.
     pub(super) fn next_ready(&mut self) -> Option<Event> {
         loop {
             // In this order: a sign-in begins before it ends.
@@ -108,7 +108,7 @@ impl SessionWork {
         None
     }
 
-    /// Whether so many cache files are being read that what comes of the first ones can wait for more.
+    /// Whether so many cache files are being read that the first results can wait for more.
     pub(super) fn is_reading_many(&self) -> bool {
         self.looks >= MANY
     }
@@ -159,7 +159,7 @@ impl SessionWork {
         self.sign_ins.insert(ticket, SignInTask { task, pasted: Some(sender) });
     }
 
-    /// Hands a pasted code to the sign-in that waits for it. What comes of it is the end of the sign-in.
+    /// Passes a pasted code to its sign-in. The end of the sign-in is the result.
     pub(super) fn paste(&mut self, ticket: Ticket, code: Secret) {
         if let Some(pasted) = self.sign_ins.get_mut(&ticket).and_then(|sign_in| sign_in.pasted.take()) {
             // A sign-in that has just ended needs no code.

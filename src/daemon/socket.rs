@@ -1,4 +1,4 @@
-//! The control socket while the daemon runs: a cleaner of temporary files, or a user, may remove it, and then it is made again.
+//! The control socket of a running daemon. If a user or a cleaner of temporary files removes it, the daemon creates it again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const RETRY: TimeDelta = TimeDelta::seconds(10);
 /// The server of the control socket.
 pub(super) struct Socket {
     runtime: PathBuf,
-    /// Where the socket is, if this daemon has made it: the service manager's is the service manager's to repair.
+    /// The path of the socket, if this daemon has created it; the service manager repairs its own.
     own: Option<PathBuf>,
     requests: mpsc::Sender<Incoming>,
     left: Arc<Notify>,
@@ -26,12 +26,12 @@ pub(super) struct Socket {
     places: usize,
     server: JoinHandle<()>,
     retry_at: Option<BootTime>,
-    /// An attempt failed, and that was logged.
+    /// A failed attempt was already logged.
     is_logged: bool,
 }
 
 impl Socket {
-    /// Serves requests on a listener. `handed_over`: the service manager has made it.
+    /// Serves requests on a listener. `handed_over`: the service manager has created it.
     pub(super) fn serve(
         listener: UnixListener,
         handed_over: bool,
@@ -45,7 +45,7 @@ impl Socket {
         Self { runtime: runtime.to_owned(), own, requests, left, places, server, retry_at: None, is_logged: false }
     }
 
-    /// Tells that a caller hung up before its answer.
+    /// Signals that a caller disconnected before its answer.
     pub(super) fn left(&self) -> Arc<Notify> {
         Arc::clone(&self.left)
     }
@@ -55,7 +55,7 @@ impl Socket {
         self.own.as_ref()
     }
 
-    /// Serves no more. The socket's file stays: by it the tool knows that a daemon was here, and waits for the next one.
+    /// Stops serving. The socket's file stays: it tells the tool that a daemon was running, and the tool waits for the next one.
     pub(super) fn stop(&self) {
         self.server.abort();
     }
@@ -65,7 +65,7 @@ impl Socket {
         self.retry_at
     }
 
-    /// Makes the socket again where a look showed that it is gone, or an earlier attempt failed. Returns whether there is a new
+    /// Creates the socket again if it is gone or an earlier attempt failed. Returns whether there is a new
     /// socket.
     pub(super) fn make_again(&mut self, now: BootTime) -> bool {
         let Some(path) = &self.own else { return false };

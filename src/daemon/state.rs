@@ -19,7 +19,7 @@ pub(super) struct StateFiles {
     state: PathBuf,
     runtime: PathBuf,
     boot_id: Option<String>,
-    /// `None` while the disk does not allow to take it.
+    /// `None` while the disk prevents taking it.
     lock: Mutex<Option<File>>,
 }
 
@@ -39,11 +39,11 @@ pub(super) struct Recovered {
 }
 
 impl StateFiles {
-    /// Opens the state directory and takes its lock. The second value says why the state can't be saved now: a disk that is
-    /// full, read-only or broken is no reason not to start.
+    /// Opens the state directory and takes its lock. The second value says why the state can't be saved now: the daemon also
+    /// starts on a full, read-only or broken disk.
     ///
     /// # Errors
-    /// A sentence: the directory is not private, or another daemon holds it (and which).
+    /// A sentence: the directory is not private, or another daemon has locked it (and which).
     pub(super) fn open(
         state: &Path,
         runtime: &Path,
@@ -54,7 +54,7 @@ impl StateFiles {
             result => Ok(result?),
         };
         match private_file::ensure_private_dir(runtime) {
-            // The socket may be handed over by the service manager, and says what is wrong otherwise.
+            // The service manager may pass the socket; otherwise creating it reports the error.
             Err(UnfitFolder::Unusable(_, error)) if is_the_disks(&error) => {}
             result => result.map_err(|error| Unavailable::Misplaced(error.to_string()))?,
         }
@@ -66,7 +66,7 @@ impl StateFiles {
         Ok((this, problem))
     }
 
-    /// Takes the lock where the disk did not allow it before: without it nothing is written.
+    /// Takes the lock if the disk prevented it before: without it nothing is written.
     fn claim(&self) -> Result<(), String> {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if lock.is_none() {
@@ -162,7 +162,7 @@ impl StateFiles {
         }
     }
 
-    /// The runtime directory is held by its socket.
+    /// The socket acts as the lock of the runtime directory.
     fn claim_for(&self, persist: Persist) -> Result<(), String> {
         if persist == Persist::Disk { self.claim() } else { Ok(()) }
     }
@@ -183,11 +183,11 @@ fn remove_all<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), String
 
 /// Why the state directory can't be used.
 pub(super) enum Unavailable {
-    /// The disk is full, read-only or broken, or does not let us write there.
+    /// The disk is full, read-only or broken, or not writable for us.
     Disk(String),
-    /// Another daemon holds it.
+    /// Another daemon has locked it.
     Taken(String),
-    /// It is not a private directory of ours.
+    /// It is not our private directory.
     Misplaced(String),
 }
 
@@ -199,7 +199,7 @@ impl Unavailable {
     }
 }
 
-/// Whether an error is one of the disk, which may pass: no room, no quota, read-only, defective, not permitted, or the limit
+/// Whether a disk error may be temporary: full, over quota, read-only, defective, not permitted, or the limit
 /// of `ulimit -f`.
 fn is_the_disks(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
@@ -230,8 +230,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     private_file::write(path, bytes).map_err(|error| format!("{} can't be written: {error}", path.display()))
 }
 
-/// Makes the state directory and takes its lock. The lock goes with the process, however it ends, so a lock file that is left
-/// behind means nothing.
+/// Creates the state directory and takes its lock. The lock ends with the process, so a leftover lock file
+/// has no meaning.
 fn claim(state: &Path) -> Result<File, Unavailable> {
     private_file::ensure_private_dir(state).map_err(|error| match &error {
         UnfitFolder::Unusable(_, why) if is_the_disks(why) => Unavailable::Disk(error.to_string()),
@@ -265,7 +265,7 @@ fn claim(state: &Path) -> Result<File, Unavailable> {
         }
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-    // The process id is a note for people.
+    // The process id is for messages only.
     let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }

@@ -77,7 +77,7 @@ fn bound_lists(document: &mut StatusDocument) {
     }
 }
 
-/// Keeps as many problems as there is room for: some of each id, however many there are of another id.
+/// Keeps as many problems as fit: some of each id, even if another id has many.
 fn keep_problems(problems: &mut Vec<ProblemEntry>) {
     let mut of_id: BTreeMap<&str, usize> = BTreeMap::new();
     let mut ranked: Vec<(usize, usize)> = Vec::new();
@@ -107,7 +107,7 @@ fn count(id: &str, message: String, fix: Option<&str>) -> ProblemEntry {
     ProblemEntry { id: id.to_owned(), message, file: None, line: None, fix: fix.map(str::to_owned) }
 }
 
-/// Whether there is room for an entry, which is taken then. The first entry that does not fit ends the list.
+/// Takes the space for an entry, if there is enough. The first entry that does not fit ends the list.
 fn takes(room: &mut usize, entry: &impl Serialize) -> bool {
     let left = room.checked_sub(size(entry));
     *room = left.unwrap_or(0);
@@ -181,7 +181,7 @@ mod tests {
         }
     }
 
-    /// With `count` profiles, each with an error that says `text` everywhere.
+    /// A document with `count` profiles, each with an error with `text` in every field.
     fn document(count: usize, text: &str) -> StatusDocument {
         StatusDocument {
             schema: "evercred.status/1".into(),

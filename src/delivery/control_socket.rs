@@ -25,9 +25,9 @@ const AT_ONCE: usize = 256;
 const DESCRIPTORS_IN_USE: u64 = 16;
 /// A program that connects has its request ready.
 const LONGEST_REQUEST: Duration = Duration::from_secs(5);
-/// The same while more than half of the places are taken: idle callers must not hold up those that ask.
+/// The same while more than half of the connections are in use: idle callers must not delay requests.
 const LONGEST_REQUEST_WHEN_BUSY: Duration = Duration::from_millis(500);
-/// How long it is not logged again that no connection can be accepted.
+/// The interval between log lines about connections that can't be accepted.
 const QUIET: Duration = Duration::from_secs(600);
 /// An answer fits into the socket's buffer; a reader that does not read is not waited for.
 const LONGEST_ANSWER: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 const SOMEBODY: &str =
     "another daemon listens there, or the service manager in its place (then: systemctl --user start evercredd)";
 
-/// Why there is no socket to listen on: sentences.
+/// Why the daemon can't listen on its socket, as a sentence.
 #[derive(Debug)]
 pub enum ListenError {
     /// Another daemon listens.
@@ -44,8 +44,8 @@ pub enum ListenError {
     Unusable(String),
 }
 
-/// How many connections may be served at once with a limit of open descriptors: half of what is left is for calls to AWS and
-/// for files.
+/// How many connections may be served at once, by the limit of open descriptors: half of the others are for calls to AWS and
+/// files.
 pub fn places(descriptors: u64) -> usize {
     let half = descriptors.saturating_sub(DESCRIPTORS_IN_USE) / 2;
     usize::try_from(half).unwrap_or(AT_ONCE).clamp(1, AT_ONCE)
@@ -62,7 +62,7 @@ pub struct Incoming {
 /// The socket that programs connect to: the one that the service manager has made, where it has, or our own.
 ///
 /// # Errors
-/// There is none.
+/// The socket can't be used.
 pub fn listen(runtime: &Path, handed_over: Vec<std::os::unix::net::UnixListener>) -> Result<UnixListener, ListenError> {
     let mut handed_over = handed_over.into_iter();
     let Some(listener) = handed_over.next() else { return bind(runtime) };
@@ -115,7 +115,7 @@ pub fn bind(runtime: &Path) -> Result<UnixListener, ListenError> {
         .map_err(|error| failed(&error))
 }
 
-/// Where the disk has no room for one more name: in the place of the socket that is left over. The umask makes it 0600.
+/// Replaces a leftover socket in place, for a disk without room for another name. The umask makes it 0600.
 fn replace(path: &Path) -> io::Result<UnixListener> {
     std::fs::remove_file(path)?;
     let listener = UnixListener::bind(ShortPath::of(path)?.path())?;
@@ -137,8 +137,8 @@ fn make(runtime: &Path, path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves up to `most` connections at once, until the receiver of `requests` is gone. `left` tells that a caller hung up before
-/// its answer.
+/// Serves up to `most` connections at once, until the receiver of `requests` is gone. `left` signals that a caller
+/// disconnected before its answer.
 pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Incoming>, left: Arc<Notify>, most: usize) {
     let places = Arc::new(Semaphore::new(most));
     let mut logged: Option<Instant> = None;

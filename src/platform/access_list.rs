@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Whether a file has an access control list: its permission bits of the group are then the most that anybody on the list has.
+/// Whether a file has an access control list: its group bits are then the upper limit for all entries of the list.
 pub fn has_one(path: &Path) -> bool {
     #[cfg(target_os = "linux")]
     {

@@ -1,4 +1,4 @@
-//! Collects what decides whether a cache file can be replaced.
+//! Collects the facts that decide whether a cache file can be replaced.
 
 use std::fs::Metadata;
 use std::io;
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::user_database::user_name;
 use crate::core::session::{Access, CacheAccess, CacheFileFacts};
 
-/// Looks at a cache file and its directory. Nothing is changed or created.
+/// Reads the metadata of a cache file and its directory. It changes nothing.
 pub fn look(path: &Path) -> CacheAccess {
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let (directory, metadata) = nearest_directory(&path);

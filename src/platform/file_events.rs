@@ -19,8 +19,7 @@ pub fn reports_every_change(directory: &std::path::Path) -> bool {
     })
 }
 
-/// FSEvents says nothing of what other machines do either, and macOS has no numbers for its file systems that could be
-/// trusted.
+/// FSEvents does not report changes of other machines either, and macOS has no reliable numbers for its file systems.
 #[cfg(not(target_os = "linux"))]
 pub fn reports_every_change(_: &std::path::Path) -> bool {
     true

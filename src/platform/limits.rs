@@ -1,14 +1,14 @@
-//! How many descriptors this process may have open.
+//! The limit of open file descriptors.
 
 use std::io;
 use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Enough for every connection and call at once. More would only make programs slow that close every descriptor.
+/// Enough for every connection and call at once. A higher limit slows programs that close every descriptor.
 const WANTED: u64 = 4096;
 
-/// The limit that this process was started with, where it was raised.
+/// The original limit of this process, if it was raised.
 static INHERITED: OnceLock<Rlimit> = OnceLock::new();
 
 /// Raises the soft limit of open descriptors towards the hard one, and returns the limit in force.
@@ -28,7 +28,7 @@ pub fn raise_descriptors() -> u64 {
     }
 }
 
-/// Lets a program that is about to start have the limit that this process was started with: some programs can't use
+/// Restores this process's original limit for a child process: some programs can't use
 /// descriptors above 1023 (`select`).
 #[expect(unsafe_code, reason = "what a child process does before it becomes another program is unsafe to say")]
 pub fn restore_in_child(command: &mut tokio::process::Command) {

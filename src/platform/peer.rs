@@ -36,15 +36,15 @@ pub fn peer_uid(socket: impl AsFd) -> io::Result<u32> {
 /// The longest path of a socket, in bytes: the field of `sockaddr_un` has one more for the final zero.
 const LONGEST_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// A path by which a socket can be made or reached: on Linux a longer one leads through a descriptor of its directory. It is
-/// good for as long as this value lives.
+/// A path to create or connect to a socket. On Linux a long path goes through a descriptor of its directory, so it is
+/// valid as long as this value lives.
 pub struct ShortPath {
     path: PathBuf,
     _directory: Option<OwnedFd>,
 }
 
 impl ShortPath {
-    /// A way to this path.
+    /// A short form of this path.
     ///
     /// # Errors
     /// The directory can't be opened; or, as `InvalidFilename`, the path is too long for this system.

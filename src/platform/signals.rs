@@ -1,8 +1,8 @@
-//! Signals that are not a request to stop, and what a parent process may have left behind.
+//! Signals that are not a request to stop, and signal state inherited from the parent process.
 
 use std::io;
 
-/// Signals whose default action ends a process and that ask for nothing. SIGIO comes from a broken lease, SIGXFSZ from
+/// Signals that end a process by default, but request nothing. SIGIO comes from a broken lease, SIGXFSZ from
 /// `ulimit -f` (the write then fails with EFBIG), SIGALRM, SIGVTALRM and SIGPROF from a timer that survived `exec`, SIGHUP from
 /// a reload that comes before the daemon waits for it, the others from a mistyped `kill`.
 const NOT_A_REQUEST_TO_STOP: &[libc::c_int] = &[

@@ -1,8 +1,8 @@
-//! Who connects to a port of this machine's own addresses.
+//! The users who connect to a port of this machine.
 
 use std::collections::BTreeMap;
 
-/// The uid at the other end of each connection to `port`, by the other end's port. Empty where the system does not tell.
+/// The uid at the other end of each connection to `port`, by the other end's port. Empty if the system does not provide it.
 /// Reads files: it takes milliseconds where there are many connections.
 #[cfg(target_os = "linux")]
 pub fn owners(port: u16) -> BTreeMap<u16, u32> {
@@ -21,7 +21,7 @@ pub fn owners(port: u16) -> BTreeMap<u16, u32> {
     owners
 }
 
-/// The uid at the other end of each connection to `port`: this system does not tell.
+/// The uid at the other end of each connection to `port`: not available on this system.
 #[cfg(not(target_os = "linux"))]
 pub fn owners(_port: u16) -> BTreeMap<u16, u32> {
     BTreeMap::new()

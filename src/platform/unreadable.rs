@@ -1,4 +1,4 @@
-//! Files of the user that can't be read: what they are, and the command that makes them readable.
+//! The user's unreadable files: why, and the command that makes them readable.
 
 use std::fs::Metadata;
 use std::io;
@@ -10,13 +10,13 @@ use rustix::fs::Access;
 use super::peer::own_uid;
 use crate::core::fix::word;
 
-/// Whether this is `/dev/null`, which stands for no file: `AWS_CONFIG_FILE=/dev/null` is a common idiom.
+/// Whether this is `/dev/null`, which means no file: `AWS_CONFIG_FILE=/dev/null` is common.
 pub fn is_null_device(metadata: &Metadata) -> bool {
     let is_same = |null: Metadata| null.file_type().is_char_device() && null.rdev() == metadata.rdev();
     metadata.file_type().is_char_device() && std::fs::metadata("/dev/null").is_ok_and(is_same)
 }
 
-/// Why something that is no regular file can't be read: the end of a sentence that begins with its name.
+/// Why a path that is not a regular file can't be read: the end of a sentence that begins with its name.
 pub fn what_it_is(metadata: &Metadata) -> &'static str {
     if metadata.is_dir() { "it is a directory" } else { "it is not a regular file" }
 }
@@ -43,7 +43,7 @@ pub fn fix(path: &Path) -> Option<String> {
         }
         Ok(metadata) if metadata.is_file() => is_denied(path, Access::READ_OK).then(|| give(path, &metadata, "u+r")),
         Ok(_) => None,
-        // A directory on the way can't be entered.
+        // A parent directory can't be entered.
         Err(_) => {
             let mut ways: Vec<&Path> = path.ancestors().skip(1).collect();
             ways.reverse();

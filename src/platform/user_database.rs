@@ -1,18 +1,18 @@
-//! What the user database has: home directories, and who is in a group.
+//! The user database: home directories and group members.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// An entry of the user database is far shorter; one that is longer is given up.
+/// The largest buffer; entries of the user database are far shorter.
 const LARGEST_ENTRY: usize = 1024 * 1024;
-/// So many members of a group are looked at: one other is enough.
+/// The number of group members that are checked: one other is enough.
 const MOST_MEMBERS: usize = 16;
 
-/// Who is in a group besides its owner and root.
+/// The members of a group besides its owner and root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Members {
-    /// Nobody: it is the owner's own group.
+    /// None: it is the owner's own group.
     None,
     /// Others; the group's name.
     Some(String),
@@ -54,8 +54,8 @@ fn home(ask: impl Fn(*mut libc::passwd, &mut [u8], *mut *mut libc::passwd) -> li
     home.map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// Who is in a group besides its owner and root. A group is the owner's own where it has the owner's name or number, and no other
-/// members: that is how the systems that give each user a group do it.
+/// The members of a group besides its owner and root. A group is the owner's own if it has the owner's name or number and no
+/// other members, as on systems that create a group for each user.
 #[expect(unsafe_code, reason = "neither std nor rustix reads the group database")]
 pub fn members_besides(gid: u32, owner: u32) -> Members {
     let name = name_of(owner);
@@ -89,7 +89,7 @@ fn by_uid(uid: u32) -> impl Fn(*mut libc::passwd, &mut [u8], *mut *mut libc::pas
     }
 }
 
-/// Asks for an entry with a buffer that is large enough, and gives what `read` makes of it; `None` where there is none.
+/// Looks up an entry with a large enough buffer, and returns `read` of it; `None` if there is none.
 #[expect(unsafe_code, reason = "the entries are C structs")]
 fn look_up<E: Entry, T>(
     ask: impl Fn(*mut E, &mut [u8], *mut *mut E) -> libc::c_int,

@@ -126,7 +126,7 @@ impl StsCaller<'_> {
         let samples = call.recorder.samples(is_aws);
         let outcome = match result {
             Err(fault) => Outcome::Failed(fault),
-            // A captive portal, say: what it takes for the time is nobody's business.
+            // For example a captive portal: its time is ignored.
             Ok(answer) if samples.is_empty() && !is_aws && answer.headers().get("date").is_some() => {
                 Outcome::Failed(call.unusable(Some(&answer), "an answer that is not from AWS"))
             }

@@ -28,7 +28,7 @@ use crate::platform::user_database::{self, Members};
 use crate::platform::{access_list, cache_access, clock, program, zone};
 use crate::wire::{ErrorEntry, ErrorKind, StatusDocument};
 
-/// What Terraform writes down of its backend, in the current directory.
+/// The file in which Terraform records its backend, in the current directory.
 const TERRAFORM: &str = ".terraform/terraform.tfstate";
 /// Where Windows keeps the homes, as WSL shows them.
 const WINDOWS_HOMES: &str = "/mnt/c/Users";
@@ -78,7 +78,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
     }
 }
 
-/// What the doctor would look at and can't find or read.
+/// Files that doctor can't find or read.
 fn not_read(environment: &Environment) -> Vec<(Id, String)> {
     let mut gaps = Vec::new();
     if let Err(why) = files::read(Path::new(TERRAFORM)) {
@@ -128,16 +128,16 @@ fn directories(paths: &AwsPaths) -> Vec<FileFacts> {
     let files: Vec<PathBuf> =
         [&paths.config, &paths.credentials].into_iter().flat_map(|path| with_links(path)).collect();
     files.iter().filter_map(|path| path.parent()).for_each(|directory| add(FileRole::Directory, directory));
-    // A link is replaced by whoever can write the directory that it stands in.
+    // A user who can write a link's directory can replace the link.
     let on_the_way: BTreeSet<&Path> = files.iter().flat_map(|path| path.ancestors().skip(1)).collect();
     let with_their_links: BTreeSet<PathBuf> = on_the_way.into_iter().flat_map(with_links).collect();
     with_their_links.iter().flat_map(|path| path.ancestors()).for_each(|directory| add(FileRole::Ancestor, directory));
     facts
 }
 
-/// A path, and where its symbolic links lead, one after the other.
+/// A path, and the target of each symbolic link in turn.
 fn with_links(path: &Path) -> Vec<PathBuf> {
-    /// As many as the kernel follows.
+    /// The kernel's limit.
     const MOST: usize = 40;
     let mut paths = vec![path.to_owned()];
     while let Some(last) = paths.last().filter(|_| paths.len() < MOST)

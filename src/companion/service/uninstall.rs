@@ -24,7 +24,7 @@ const RUNTIME: [&str; 3] = ["minted.json", "unsaved.json", "evercred.sock"];
 /// `service uninstall`.
 pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode, Failure> {
     let record = read_record(&host.state.join(RECORD));
-    // The settings that name them may go.
+    // The settings that name them may be removed.
     let caches = cache_directories(host);
     let mut said = Vec::new();
     let manager = match Manager::find(host, kind) {
@@ -73,7 +73,7 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
         for file in RUNTIME.into_iter().flat_map(variants) {
             remove_file(&host.runtime.join(file), &mut left, &mut said);
         }
-        // A token is no state: it goes without --purge too.
+        // Tokens are not state: they are removed without --purge too.
         for file in variants("unsaved.json") {
             remove_file(&host.state.join(file), &mut left, &mut said);
         }
@@ -111,7 +111,7 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
         .fix("see to what is named, then evercred service uninstall"))
 }
 
-/// A file of the daemon's state, one that it was writing, and one that it could not read.
+/// A state file, its temporary file, and its copy that could not be read.
 fn variants(name: &'static str) -> [String; 3] {
     [name.to_owned(), format!("{name}.new"), format!("{name}.broken")]
 }
@@ -128,7 +128,7 @@ fn cache_directories(host: &Host) -> BTreeSet<PathBuf> {
     found.flat_map(|paths| [paths.sso, paths.login]).filter(|path| path.is_absolute()).collect()
 }
 
-/// What a daemon that was killed left beside the cache files: tokens that no program uses.
+/// Files that a killed daemon left beside the cache files: tokens that no program uses.
 fn remove_left_overs(caches: &BTreeSet<PathBuf>, left: &mut Vec<String>, said: &mut Vec<String>) {
     for directory in caches {
         let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();

@@ -11,7 +11,7 @@ use super::printable::printable;
 
 /// Our code for a `credential_process` whose program is nowhere on the daemon's PATH.
 pub const PROCESS_NOT_FOUND: &str = "ProcessNotFound";
-/// Our own code for a program that gave no credentials.
+/// evercred's error code for a program that returned no credentials.
 pub const PROCESS_FAILED: &str = "ProcessFailed";
 
 /// What a failure means for the next try.
@@ -126,7 +126,7 @@ pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Optio
 }
 
 impl Fault {
-    /// The call was for a role: whoever is denied one asks others than who is denied something else.
+    /// The call was for a role: another administrator is responsible for it than for other denied calls.
     #[must_use]
     pub fn of_role(self) -> Self {
         match self.code.as_str() {
@@ -138,7 +138,7 @@ impl Fault {
     }
 }
 
-/// Whether it has the form of an error code: what a server sends in its place is neither shown nor kept.
+/// Whether it has the form of an error code. Other text in its place is neither shown nor stored.
 fn is_code(code: &str) -> bool {
     let of_code = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b':' | b'_' | b'-');
     (1..=128).contains(&code.len()) && code.bytes().all(of_code)

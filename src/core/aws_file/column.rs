@@ -1,10 +1,10 @@
-//! Where in a line to look.
+//! The column of a problem in a line.
 
 use super::{Document, is_blank};
 
 impl Document<'_> {
-    /// The column of what a line says, from 1, in characters: that of its first bytes that are no text, or else of its first
-    /// character that is no blank.
+    /// The column of a line's content, from 1, in characters: its first invalid UTF-8 byte, or else its first
+    /// character that is not a blank.
     pub fn column(&self, line: u32) -> usize {
         let at = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
         let Some(bytes) = self.lines().get(at).and_then(|line| self.bytes().get(line.bytes.clone())) else { return 1 };

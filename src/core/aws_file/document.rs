@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::settings::is_setting;
 use super::{is_blank, words};
 
-/// A parsed file: every byte belongs to exactly one line, so that whoever edits one value can leave all the others as they are.
-/// It borrows the bytes and keeps no copy of them, as they hold secrets.
+/// A parsed file: every byte belongs to exactly one line, so that an edit of one value leaves the other bytes unchanged.
+/// It borrows the bytes and keeps no copy, as they contain secrets.
 pub struct Document<'a> {
     bytes: &'a [u8],
     lines: Vec<Line>,
@@ -21,18 +21,18 @@ pub struct Line {
     pub kind: LineKind,
 }
 
-/// What a line is. Ranges are byte ranges of the whole file.
+/// The kind of a line. Ranges are byte ranges of the whole file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LineKind {
     /// White space only.
     Blank,
     /// Begins with `#` or `;`, at any indentation.
     Comment,
-    /// `[…]`, whatever is behind it.
+    /// `[…]`, with any text behind it.
     Section {
         /// The text between the brackets, not trimmed.
         name: Range<usize>,
-        /// It is indented below a property: part of that property's value to some programs.
+        /// It is indented below a property; some programs read it as part of that property's value.
         below_value: bool,
     },
     /// `key = value`.
@@ -58,7 +58,7 @@ pub enum LineKind {
         /// The value.
         value: Range<usize>,
     },
-    /// Nothing can be made of this line.
+    /// An unreadable line.
     Broken(Fault),
 }
 
@@ -73,18 +73,18 @@ pub enum Written {
     BelowValue,
 }
 
-/// Why nothing can be made of a line.
+/// Why a line is unreadable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It is above the first section header.
     NoSection,
-    /// `[` without `]`: the name of the section is not known, and whose the lines below are.
+    /// `[` without `]`: the section of the lines below is unknown.
     HeaderWithoutEnd,
     /// `profile x]`: the same.
     HeaderWithoutStart,
     /// No equals sign and no colon.
     NoEquals,
-    /// The same, and a colon behind what is no name of a setting.
+    /// The same, with a colon behind text that is not a setting's name.
     NoEqualsButColon,
     /// Nothing before the equals sign.
     NoName,
@@ -94,11 +94,11 @@ pub enum Fault {
     NestedNoEquals,
     /// A nested setting with nothing before the equals sign.
     NestedNoName,
-    /// Its bytes are no UTF-8.
+    /// It is not valid UTF-8.
     NotUtf8,
     /// The same, in a section header.
     HeaderNotUtf8,
-    /// The same, in a comment: nothing is lost.
+    /// The same, in a comment: no setting is lost.
     CommentNotUtf8,
     /// `[]`.
     HeaderEmpty,
@@ -112,7 +112,7 @@ impl Fault {
 }
 
 impl<'a> Document<'a> {
-    /// Reads a file. Nothing is lost and nothing fails: a line of which nothing can be made becomes [`LineKind::Broken`].
+    /// Parses a file. It never fails: an unreadable line becomes [`LineKind::Broken`].
     pub fn parse(bytes: &'a [u8]) -> Self {
         let mut context = Context { in_section: false, property: None, indent: 0 };
         let mut lines = Vec::new();
@@ -154,7 +154,7 @@ impl<'a> Document<'a> {
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The end of the line that begins at `start`, and its content. `\n`, `\r\n`, `\r\r\n` (a text file that was converted twice) and
-/// a `\r` alone end a line. `lone_until` remembers how far carriage returns were looked at.
+/// a `\r` alone end a line. `lone_until` is the position up to which carriage returns were checked.
 fn line_at(bytes: &[u8], start: usize, lone_until: &mut usize) -> (usize, Range<usize>) {
     let Some(found) = bytes[start..].iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
         return (bytes.len(), start..bytes.len());
@@ -170,8 +170,8 @@ fn line_at(bytes: &[u8], start: usize, lone_until: &mut usize) -> (usize, Range<
     (at + 1, start..at)
 }
 
-/// What a line is read after. The rules of indentation are those of Python's `configparser`: a line that is indented deeper than
-/// the property above it belongs to that property's value, wherever the property itself begins.
+/// The state after the lines above. The rules of indentation are those of Python's `configparser`: a line that is indented deeper
+/// than the property above it belongs to that property's value, at any indentation of the property.
 struct Context {
     in_section: bool,
     property: Option<Open>,
@@ -181,7 +181,7 @@ struct Context {
 /// The property that an indented line would belong to.
 #[derive(Clone, Copy)]
 struct Open {
-    /// It has no value of its own: what is below it is nested.
+    /// It has no value: the lines below it are nested settings.
     nested: bool,
 }
 
@@ -250,7 +250,7 @@ impl Context {
         self.indent = indent;
     }
 
-    /// A header that can't be read ends the section before it all the same.
+    /// An unreadable header also ends the section before it.
     fn lost_header(&mut self, fault: Fault) -> LineKind {
         *self = Self { in_section: true, property: None, indent: 0 };
         LineKind::Broken(fault)
@@ -276,8 +276,8 @@ impl Text<'_> {
     }
 }
 
-/// The range between the brackets of a line that begins with `[`. botocore takes everything up to the last `]`; a comment, and any
-/// other text behind the header, is left out where a header of at most two words is left then.
+/// The range between the brackets of a line that begins with `[`. botocore reads up to the last `]`; a comment or
+/// other text behind the header is ignored if a header of at most two words remains.
 fn header(line: &str) -> Option<Range<usize>> {
     let without_comment = &line[..comment(line, false, true).unwrap_or(line.len())];
     for text in [without_comment, line] {
@@ -290,7 +290,7 @@ fn header(line: &str) -> Option<Range<usize>> {
     None
 }
 
-/// A header whose first bracket was lost.
+/// A header without its first bracket.
 fn is_header_without_start(line: &str) -> bool {
     line.ends_with(']') && ["profile", "sso-session", "services", "default"].iter().any(|word| line.starts_with(word))
 }
@@ -308,10 +308,10 @@ fn property(text: &Text<'_>, line: &Range<usize>) -> Result<Parts, Fault> {
     }
     let written = if content[..cut].contains('=') { Written::Equals } else { Written::Colon };
     let after = delimiter + 1;
-    // What is in quotes is for the program.
+    // Quoted text belongs to the command.
     let is_command = text.content[key.clone()].to_ascii_lowercase().ends_with("credential_process");
     let end = if is_command {
-        // With what is before the value: a comment needs a blank before it.
+        // With the text before the value: a comment needs a blank before it.
         comment(&content[delimiter..], true, true).map_or(content.len(), |at| delimiter + at)
     } else {
         cut
@@ -319,7 +319,7 @@ fn property(text: &Text<'_>, line: &Range<usize>) -> Result<Parts, Fault> {
     Ok((key, text.trim(line.start + after..line.start + end.max(after)), written))
 }
 
-/// A nested setting, in which a colon is nothing special.
+/// A nested setting, in which a colon has no meaning.
 fn nested(text: &Text<'_>, line: &Range<usize>) -> LineKind {
     let content = &text.content[line.clone()];
     let cut = comment(content, true, false).unwrap_or(content.len());

@@ -1,4 +1,4 @@
-//! What a section header names.
+//! Section headers: kind and name.
 
 use super::is_blank;
 use super::read::Kind;
@@ -9,7 +9,7 @@ use crate::core::profile::SourceFile;
 pub(super) struct Word {
     /// Without its quotes.
     pub(super) text: String,
-    /// Some of it stood in quotes.
+    /// It was at least partly quoted.
     quoted: bool,
 }
 
@@ -56,18 +56,18 @@ pub(super) fn words(text: &str) -> Option<Vec<Word>> {
     Some(words)
 }
 
-/// What a header opens.
+/// The meaning of a header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Header {
     /// A section of a kind and a name.
     Section(Kind, String),
     /// `[DEFAULT]`: Python's `configparser` adds its settings to every section of the file.
     Defaults,
-    /// Nothing that is read, and why, as a sentence; `None` where nothing has to be said.
+    /// An ignored section, and why, as a sentence; `None` if the user need not know.
     Ignored(Option<String>),
 }
 
-/// What the text between the brackets means in a file.
+/// Reads the text between the brackets of a header.
 pub(super) fn header(file: SourceFile, text: &str) -> Header {
     let text = text.trim_matches(is_blank);
     match file {
@@ -119,7 +119,7 @@ fn of_config(text: &str) -> Header {
 
 const KINDS: [&str; 3] = ["profile", "sso-session", "services"];
 
-/// Why a header of the config file with a single word is ignored.
+/// Why a one-word header of the config file is ignored.
 fn of_one_word(word: &str, is_quoted: bool) -> String {
     if KINDS.contains(&word) {
         return format!("the name is missing: [{word} NAME]");
@@ -136,7 +136,7 @@ fn of_one_word(word: &str, is_quoted: bool) -> String {
     }
 }
 
-/// A name as a header has it: in quotes where it needs them.
+/// A name as in a header: quoted if necessary.
 fn in_quotes(name: &str) -> String {
     let quote = if name.contains('\'') { '"' } else { '\'' };
     let is_plain = !name.is_empty() && !name.contains(|c: char| is_blank(c) || "'\"\\!".contains(c));

@@ -1,9 +1,9 @@
 //! The AWS config and credentials files, read so that every profile that works in the AWS tools works here.
 //!
-//! [`Document`] is one file as a table of lines over its original bytes, [`FileSections`] what its sections say, and [`merge`]
-//! puts both files together. The SDKs' shared specification is the base, and its test cases, which the crate aws-runtime ships,
-//! all hold (`tests/it/aws_file_cases.rs`); where they are silent, botocore's reading counts. A line of which nothing can be made
-//! costs that line alone. `docs/reading-aws-files.md` lists where other programs read a file differently.
+//! [`Document`] is one file as a table of lines over its original bytes, [`FileSections`] has its sections, and [`merge`]
+//! combines both files. The SDKs' shared specification is the base, and its test cases, which the crate aws-runtime ships,
+//! all hold (`tests/it/aws_file_cases.rs`); where they are silent, botocore's reading counts. An unreadable line
+//! is ignored. `docs/reading-aws-files.md` lists where other programs read a file differently.
 
 mod column;
 mod document;
@@ -21,7 +21,7 @@ fn is_blank(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// Settings have names of these characters; others are ignored.
+/// The characters of setting names; settings with other names are ignored.
 fn is_identifier(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-/.%@:+".contains(c))
 }

@@ -1,4 +1,4 @@
-//! What the sections of the files say: which of them count, and which value wins.
+//! The sections of the files: which of them count, and which value wins.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use crate::core::profile::{Lost, Origin, Problem, Profiles, RefusedBy, Section, 
 
 pub use crate::core::profile::SectionKind as Kind;
 
-/// What the sections of one file say.
+/// The sections of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileSections {
     /// The sections by kind and name.
     pub sections: BTreeMap<(SectionKind, String), Section>,
-    /// What is wrong with the file.
+    /// The file's problems.
     pub problems: Vec<Problem>,
 }
 
@@ -24,7 +24,7 @@ pub fn load(config: Option<&str>, credentials: Option<&str>) -> Profiles {
     merge([read(SourceFile::Config, config), read(SourceFile::Credentials, credentials)])
 }
 
-/// Puts the config file and the credentials file together: what the latter says wins, setting by setting, as in botocore and the
+/// Merges the config file and the credentials file: the latter's settings win, one by one, as in botocore and the
 /// Rust SDK.
 pub fn merge(files: [FileSections; 2]) -> Profiles {
     let mut merged = Profiles::default();
@@ -104,7 +104,7 @@ impl FileSections {
     }
 }
 
-/// Where the lines now belong.
+/// The section of the current lines.
 #[derive(Clone)]
 enum Place {
     Section(SectionKind, String),
@@ -119,10 +119,10 @@ struct Reader {
     defaults: BTreeMap<String, Value>,
     /// The headers by their text, and their first lines.
     headers: BTreeMap<String, u32>,
-    /// The keys below the header in question, and their lines.
+    /// The keys below the current header, and their lines.
     keys: BTreeMap<String, u32>,
     current: Place,
-    /// The property that continuations belong to.
+    /// The property of continuation lines.
     property: Option<String>,
 }
 
@@ -153,7 +153,7 @@ impl Reader {
         }
     }
 
-    /// Both stand there, and botocore refuses the whole file for the second.
+    /// Reports a duplicate, for which botocore refuses the whole file.
     fn twice(&mut self, what: &str, first: u32, counts: &str, origin: Origin) {
         let message = format!(
             "{what} appears twice (first in line {first}): {counts}; boto3 and the AWS CLI refuse the whole file"
@@ -165,7 +165,7 @@ impl Reader {
         (self.property, self.current) = (None, Place::Ignored);
         self.keys.clear();
         let opened = header(self.file, text);
-        // Python's `configparser` knows a section by the exact text of its header, and opens [DEFAULT] as often as one likes.
+        // Python's `configparser` identifies a section by the exact text of its header, and accepts [DEFAULT] any number of times.
         match self.headers.get(text) {
             Some(first) if opened != Header::Defaults => {
                 self.twice(&format!("[{text}]"), *first, "the settings of both count", origin);
@@ -197,7 +197,7 @@ impl Reader {
     fn property(&mut self, key: &str, value: &str, written: Written, origin: Origin) {
         self.property = None;
         let key = key.to_ascii_lowercase();
-        // botocore minds it in sections that nobody reads too.
+        // botocore checks this in ignored sections too.
         let first = self.keys.insert(key.clone(), origin.line);
         if self.settings().is_none() {
             if let Some(first) = first.filter(|_| is_identifier(&key)) {
@@ -252,7 +252,7 @@ impl Reader {
             (Fault::NoSection, _) => (Lost::Sections, RefusedBy::Both),
             (Fault::CommentNotUtf8, _) => (Lost::Nothing, RefusedBy::Botocore),
             (Fault::HeaderNotUtf8, _) => (Lost::Sections, RefusedBy::Botocore),
-            // A section without a name is nobody's.
+            // A section without a name is ignored.
             (Fault::HeaderEmpty, _) => (Lost::Nothing, RefusedBy::Botocore),
             (fault, _) if fault.is_header() => (Lost::Sections, RefusedBy::Both),
             (Fault::NestedNoName | Fault::NoEqualsButColon, Place::Section(kind, name)) => {
@@ -263,7 +263,7 @@ impl Reader {
                 (Lost::Line(*kind, name.clone()), refused_by)
             }
             (_, Place::Defaults) => (Lost::Sections, RefusedBy::Both),
-            // In a section that nobody reads.
+            // In an ignored section.
             (_, Place::Ignored) => (Lost::Nothing, RefusedBy::Both),
         };
         let message = match fault.specification() {
@@ -283,7 +283,7 @@ impl Reader {
     }
 
     fn finish(mut self) -> FileSections {
-        // What costs a line here comes before what another program alone minds.
+        // Lines that evercred ignores come before problems of other programs only.
         self.out
             .problems
             .sort_by_key(|problem| problem.lost == Lost::Nothing && problem.refused_by == RefusedBy::Botocore);
@@ -306,7 +306,7 @@ impl Reader {
 }
 
 impl Fault {
-    /// What is wrong, and what comes of it.
+    /// The problem and its consequence.
     fn meaning(self) -> &'static str {
         match self {
             Self::NoSection => "this line is above the first section header and is ignored",
@@ -328,7 +328,7 @@ impl Fault {
         }
     }
 
-    /// The words of the SDKs that refuse the whole file for it.
+    /// The error message of the SDKs that refuse the whole file.
     fn specification(self) -> &'static str {
         match self {
             Self::NoSection => "Expected a profile definition",

@@ -1,4 +1,4 @@
-//! The names of settings that programs know: what tells a setting with a blank too many from the continuation of a value.
+//! The known setting names, which tell an indented setting from the continuation of a value.
 
 const SETTINGS: [&str; 40] = [
     "account_id_endpoint_mode",

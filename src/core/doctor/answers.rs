@@ -99,7 +99,7 @@ fn accepted(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
                 )),
             );
         }
-        // IAM has looked at the session before it says these.
+        // IAM checks the session before it returns these.
         Answer::Refused(refusal)
             if matches!(refusal.code.as_str(), "AccessDenied" | "ValidationError" | "NoSuchEntity") => {}
         Answer::Refused(refusal) => {

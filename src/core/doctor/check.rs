@@ -44,7 +44,7 @@ impl Id {
         Self::SsoCacheUnwritable,
         Self::AdoptionBroken,
     ];
-    /// Whether an answer of AWS alone decides it for a set of keys.
+    /// Whether only an answer of AWS decides it for a set of keys.
     pub(super) fn is_by_answer(self) -> bool {
         matches!(
             self,

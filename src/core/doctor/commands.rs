@@ -31,7 +31,7 @@ pub(super) fn with_daemon(case: &Case<'_>, text: &str, command: &str) -> Fix {
     }
 }
 
-/// Takes variables out of the shell.
+/// The command that unsets variables in the shell.
 pub(super) fn unset(case: &Case<'_>, names: &[&str]) -> String {
     fix::unset(is_fish(case), names)
 }

@@ -65,7 +65,7 @@ pub struct Evidence {
     pub wall: WallTime,
     /// AWS's time minus the wall clock, and how far that may be off, in seconds, where the daemon knows it.
     pub aws_minus_wall: Option<(f64, f64)>,
-    /// What could not be collected, by the cause that is open for it; why, as the end of a sentence.
+    /// Evidence that could not be collected: the cause that stays unchecked, and why, as the end of a sentence.
     pub not_read: Vec<(Id, String)>,
     /// Nothing may leave the machine.
     pub offline: bool,
@@ -86,7 +86,7 @@ impl Variables {
         names.iter().find_map(|name| Some((*name, self.get(name)?)))
     }
 
-    /// Whether the user's shell is fish, which has words of its own for variables.
+    /// Whether the user's shell is fish, which has its own syntax for variables.
     pub fn uses_fish(&self) -> bool {
         self.get("SHELL").is_some_and(|shell| shell.ends_with("/fish"))
     }
@@ -204,12 +204,12 @@ pub enum FileState {
         uid: u32,
         /// The permission bits.
         mode: u32,
-        /// Who has the permissions of the group.
+        /// Who has the group's permissions.
         group: Group,
     },
 }
 
-/// Who has a file's permissions of the group.
+/// Who has the group's permissions of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Group {
     /// Its owner and root alone: the group of a user's own.

@@ -1,5 +1,5 @@
-//! What could not be checked, whatever the rules did: a file that can't be read, settings that lead to no credentials, and
-//! credentials that the doctor does not fetch. Without it a cause counts as ruled out that was never looked for.
+//! Causes that no rule can check: because of an unreadable file, settings without credentials, or credentials that
+//! doctor does not fetch. They would otherwise count as ruled out.
 
 use super::{Case, Daemon, FileRole, FileState, Findings, Id};
 use crate::core::plan::{PlanErrorCode, Source, Step};
@@ -24,7 +24,7 @@ fn not_checked(findings: &mut Findings, ids: &[&[Id]], why: &str) {
     ids.iter().copied().flatten().for_each(|id| findings.not_looked_for(*id, why));
 }
 
-/// A setting or a key may stand in a file that can't be read.
+/// A setting or a key may be in a file that can't be read.
 fn unreadable_files(case: &Case<'_>, findings: &mut Findings) {
     const OF_FILES: &[Id] = &[
         Id::ProfileBroken,
@@ -44,7 +44,7 @@ fn unreadable_files(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// Settings that do not say how the credentials are obtained: no step was made.
+/// Settings without a plan: no step was executed.
 fn no_plan(case: &Case<'_>, findings: &mut Findings) {
     const OF_STEPS: &[Id] = &[
         Id::AssumeRoleDenied,
@@ -66,7 +66,7 @@ fn no_plan(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// Credentials that another program or a service gives: the doctor has not seen them.
+/// Credentials of another program or a service, which doctor has not seen.
 fn credentials_of_the_plan(case: &Case<'_>, findings: &mut Findings) {
     let Some(Ok(plan)) = &case.plan else { return };
     let Some(first) = plan.steps.first() else { return };
@@ -82,7 +82,7 @@ fn credentials_of_the_plan(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// A step that failed keeps the steps behind it from being made.
+/// The steps after a failed step were not executed.
 fn roles_that_were_not_reached(case: &Case<'_>, findings: &mut Findings) {
     let Some(Ok(plan)) = &case.plan else { return };
     let roles = plan.steps.iter().filter(|step| matches!(step.source, Source::AssumeRole(_) | Source::WebIdentity(_)));
@@ -93,7 +93,7 @@ fn roles_that_were_not_reached(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// Nothing that could be shown to AWS.
+/// There are no credentials to check with AWS.
 fn no_credentials(case: &Case<'_>, findings: &mut Findings) {
     let has_key = case.subjects.iter().any(|key| key.access_key_id.is_some() && key.secret_access_key.is_some());
     if !has_key && !matches!(case.plan, Some(Ok(_))) {

@@ -88,7 +88,7 @@ pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
     redact::redact(&case, Report { identity, ..report })
 }
 
-/// Whose the credentials are that the AWS CLI and boto3 use here.
+/// The identity of the credentials that the AWS CLI and boto3 use here.
 fn identity(case: &Case<'_>, choices: &[(Client, Uses)]) -> Option<Identity> {
     let by_keys = |whose: Whose| match case.answers.as_is(&whose) {
         Some(Answer::Accepted { arn, .. }) => Some(arn.clone()),

@@ -27,7 +27,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
-    // The files that are not in use do no harm.
+    // Unused files are harmless.
     if !matches!(file.role, FileRole::Config | FileRole::Credentials) && !file.role.is_directory() {
         return;
     }
@@ -71,19 +71,19 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
     }
 }
 
-/// Who can write the config file can have every program of the user run a command of theirs (`credential_process`), and so can who
-/// can rename a directory on the way to it.
+/// A user who can write the config file can make every AWS program of its owner run a command (`credential_process`). So can a
+/// user who can rename one of its parent directories.
 fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
-    /// In a directory with it a file is replaced or removed by its owner alone.
+    /// In a directory with this bit only a file's owner can replace or remove it.
     const STICKY: u32 = 0o1000;
-    /// What a user namespace shows for an owner that it does not have: the root of the machine, for one.
+    /// The uid that a user namespace shows for owners outside of it, for example the machine's root.
     const OVERFLOW: u32 = 65_534;
     let FileState::Present { uid, mode, group } = &file.state else { return };
     let (what, path, me) = (file.role.called(), printable(&file.path), case.evidence.uid);
     let is_protected = file.role.is_directory() && mode & STICKY != 0;
     let bits = file.state.of_others().unwrap_or_default();
     if bits & 0o2 != 0 && !is_protected {
-        // The bits of a group say nothing of who is in it.
+        // The group's bits don't show its members.
         let is_sure = mode & 0o002 != 0 || matches!(group, Group::Shared(_));
         findings.add(
             Finding::new(Id::FilePermissions, Severity::Error, format!("other users can change {what}"))
@@ -93,7 +93,7 @@ fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
                 .fix(only_owner(file, group, "chmod go-w")),
         );
     }
-    // Root may change every file, and reads those of users on purpose (in containers, for one).
+    // Root can change every file, and reads those of users on purpose (for example in containers).
     let is_of_another = *uid != me && *uid != 0 && me != 0;
     if is_of_another && !is_protected && !(file.role == FileRole::Ancestor && *uid == OVERFLOW) {
         findings.add(
@@ -104,7 +104,7 @@ fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
     }
 }
 
-/// Who else has a permission by the group, as part of a sentence.
+/// The group that has a permission, as part of a sentence.
 fn of_group(mode: u32, bit: u32, group: &Group) -> String {
     match group {
         _ if mode & bit == 0 => String::new(),
@@ -115,7 +115,7 @@ fn of_group(mode: u32, bit: u32, group: &Group) -> String {
     }
 }
 
-/// A command that takes away what others may do.
+/// A command that removes the permissions of others.
 fn only_owner(file: &FileFacts, group: &Group, command: &str) -> Fix {
     let command = match group {
         Group::AccessList => format!("setfacl -b {} && {command}", word(&file.path)),
@@ -205,7 +205,7 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
         if is_unreadable {
             continue;
         }
-        // What botocore alone refuses, and nothing is lost for, is found by `file_texts`.
+        // `file_texts` reports problems that only botocore has.
         if problem.lost == Lost::Nothing && problem.refused_by == RefusedBy::Botocore {
             continue;
         }

@@ -194,7 +194,7 @@ impl Refusal {
         (!is_of_keys).then(|| format!("AWS answered {} and said nothing of the keys", self.code))
     }
 
-    /// Why this neither gives nor refuses what was asked for, as the end of a sentence; `None` where AWS refused it.
+    /// Why this error decides nothing, as the end of a sentence; `None` if AWS refused the request.
     pub fn why_undecided(&self) -> Option<String> {
         if aws_error::is_unreached_code(&self.code) {
             return Some(self.no_answer());
@@ -253,7 +253,7 @@ pub enum StepOutcome {
 }
 
 impl StepOutcome {
-    /// Whose the credentials are that it gave, where the answer says it.
+    /// The identity of the returned credentials, if the answer has it.
     pub fn arn(&self) -> Option<String> {
         match self {
             Self::Passed { arn, .. } => arn.clone(),

@@ -67,7 +67,7 @@ fn sign_in_is_asked(case: &Case<'_>) -> bool {
     steps.any(|step| step.source.session().is_some())
 }
 
-/// A plan that is more than keys in a file. That the daemon has cached credentials says nothing of what AWS answers now.
+/// A plan that is more than keys in a file. The daemon's cached credentials don't show what AWS answers now.
 fn chain_is_asked(case: &Case<'_>) -> bool {
     matches!(&case.plan, Some(Ok(plan)) if !plan.is_keys_alone())
 }
@@ -88,7 +88,7 @@ fn follow_ups(case: &Case<'_>) -> Vec<Question> {
     questions
 }
 
-/// Whether AWS says that the keys with a session token are a user's: a session of GetSessionToken.
+/// Whether AWS identifies the keys with a session token as a user's: a session of GetSessionToken.
 pub(super) fn may_be_without_mfa(case: &Case<'_>, subject: &Subject<'_>) -> bool {
     matches!(case.answers.as_is(&subject.whose), Some(Answer::Accepted { arn, .. })
         if subject.token().is_some() && is_of_user(arn))

@@ -191,7 +191,7 @@ fn rank(id: Id) -> u8 {
     }
 }
 
-/// Whose credentials are, as AWS says it.
+/// The identity of credentials, from AWS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Identity {
     /// The user or role.
@@ -207,7 +207,7 @@ pub struct Report {
     pub profile: Option<String>,
     /// Whether that profile is in no file.
     pub lacks_profile: bool,
-    /// Whose the credentials are that the AWS CLI uses here, where AWS has said it.
+    /// The identity of the credentials that the AWS CLI uses here, if AWS returned it.
     pub identity: Option<Identity>,
     /// What each kind of program would use here.
     pub choices: Vec<(Client, Uses)>,

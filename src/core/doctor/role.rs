@@ -234,7 +234,7 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
                 .evidence(said)
                 .fix(Fix::advice("Ask the account's owner to finish signing up (payment method and phone number); activation takes up to a day.")),
         ),
-        // `region` tells of it.
+        // `region` reports it.
         ("RegionDisabledException", _) => {}
         (_, "assume-role" | "web-identity" | "session-token") if refusal.why_undecided().is_none() => {
             findings.add(refused_otherwise(kind, profile, refusal));
@@ -243,7 +243,7 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
     }
 }
 
-/// The other refusals: a value that AWS does not accept, or credentials of the step before that it does not know here.
+/// Other refusals: an invalid value, or unknown credentials of the previous step.
 fn refused_otherwise(kind: &str, profile: &str, refusal: &Refusal) -> Finding {
     let operation = match kind {
         "web-identity" => "AssumeRoleWithWebIdentity",

@@ -1,10 +1,10 @@
-//! What to do about a cause that was not found on this machine: the message may be about another shell or an earlier moment.
+//! The fix of a cause that was not found on this machine: the message may be from another shell or an earlier time.
 
 use super::join::Here;
 use crate::core::doctor::Id;
 use crate::core::fix::{self, Fix, evercred};
 
-/// The fix of each cause, by its id alone. What the message or the doctor knows comes before it.
+/// The fix of each cause, by its id. Fixes from the message or doctor come before it.
 pub(super) fn of(id: Id, here: &Here) -> Fix {
     let of_profile = |text: &str, command: &str| {
         let typed = match &here.profile {

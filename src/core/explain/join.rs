@@ -55,7 +55,7 @@ pub struct Explained {
 /// All that a text holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// The profile that was looked at.
+    /// The checked profile.
     pub profile: Option<String>,
     /// The errors, what says most first.
     pub errors: Vec<Explained>,
@@ -72,7 +72,7 @@ pub struct Here {
     pub accounts: Vec<String>,
     /// Nothing here gives credentials: whose the error is about stand elsewhere.
     pub has_none: bool,
-    /// The profile that the doctor looked at.
+    /// The profile that doctor checked.
     pub profile: Option<String>,
     /// The user's shell is fish.
     pub uses_fish: bool,

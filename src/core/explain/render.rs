@@ -3,7 +3,7 @@
 use super::join::{Cause, Explained, Explanation, Likelihood};
 use crate::core::fix;
 
-/// So many causes of one error are shown unless all are asked for.
+/// The number of causes shown per error without `--verbose`.
 const MOST_CAUSES: usize = 3;
 
 /// As text.

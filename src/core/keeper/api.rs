@@ -38,7 +38,7 @@ pub enum Event {
         /// The `sso-session` sections, whether a profile names them or not.
         sso_sessions: BTreeMap<String, SsoSession>,
     },
-    /// Why a profile that has no plan may be in the files all the same: a file, or a section header, can't be read.
+    /// Why a profile without a plan may still be in the files: a file, or a section header, can't be read.
     UnreadableFiles(Option<PlanError>),
     /// The settings were read.
     Settings(KeeperSettings),
@@ -104,7 +104,7 @@ pub enum Event {
         /// What is there.
         found: Found,
     },
-    /// A session's cache file was checked for whether it can be replaced.
+    /// The result of checking whether a session's cache file can be replaced.
     CacheChecked {
         /// Which.
         file: CacheFile,
@@ -183,7 +183,7 @@ pub enum Outcome {
     Session(SessionEnd),
     /// The accounts and roles of who is signed in.
     Roles(Vec<Account>),
-    /// A session's token was removed here, and AWS was told, or not.
+    /// A session's token was removed, and AWS has ended the session, or not.
     SignedOut(SignOutEnd),
     /// A probe got its answer; what counts is in the samples.
     Probed,
@@ -226,7 +226,7 @@ pub enum Action {
     },
     /// Write what must survive a restart: [`crate::core::keeper::Keeper::memory`] has changed.
     Remember,
-    /// Make the plans again: what a program printed decides how they go on, see
+    /// Make the plans again: the output of a program changes them, see
     /// [`crate::core::plan::PlanContext::temporary_processes`].
     Replan,
     /// Write the minted sets: [`crate::core::keeper::Keeper::minted`] has changed.
@@ -327,7 +327,7 @@ pub enum Answer {
     SignedOut {
         /// The session's name, or the profile.
         name: String,
-        /// How that went at AWS.
+        /// The result at AWS.
         end: SignOutEnd,
     },
     /// The accounts and roles that were asked for, and the session that they are of.
@@ -356,7 +356,7 @@ pub struct Refusal {
 pub enum RefusalKind {
     /// There is no such profile.
     MissingProfile,
-    /// A file, or a line of it, can't be read, and what is asked for may be there.
+    /// A file, or a line of it, can't be read; the requested profile may be in it.
     UnreadableFile,
     /// A person must log in.
     NeedsLogin,
@@ -412,7 +412,7 @@ pub struct KeeperSettings {
 /// Which profiles are renewed automatically: `[renew] profiles`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AutoRenew {
-    /// Those that a program requested within `used_within`.
+    /// Profiles that a program requested within `used_within`.
     Used,
     /// All.
     All,
@@ -455,11 +455,11 @@ pub struct ProfileStatus {
     pub auto_renew: bool,
     /// The state.
     pub state: State,
-    /// Whether a program that asks now gets credentials without the user.
+    /// Whether a request now gets credentials without the user.
     pub usable: bool,
-    /// The account, where the files or AWS have said it.
+    /// The account, if known from the files or AWS.
     pub account_id: Option<String>,
-    /// The name of the role, where it is one.
+    /// The name of the role, if it is a role.
     pub role: Option<String>,
     /// The profile's region.
     pub region: Option<String>,
@@ -486,7 +486,7 @@ pub struct ProfileStatus {
 pub struct MfaStatus {
     /// The MFA device.
     pub device: String,
-    /// The profile whose key it is of.
+    /// The profile with the key of the session.
     pub profile: String,
     /// When it expires.
     pub expires_at: Option<AwsTime>,

@@ -17,7 +17,7 @@ const SETTLING: TimeDelta = TimeDelta::minutes(2);
 const BURST: TimeDelta = TimeDelta::seconds(30);
 /// So many changes in one streak make retries eager again; a network that only comes and goes makes them no more eager.
 const SETTLINGS: u32 = 2;
-/// After so long without a change, the next one counts as the first; so does a failure whose predecessor's retry is so late.
+/// After this time without a change, the next one counts as the first; so does a failure if the retry before it is this late.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(1);
 /// So many answers that only blame the time are followed by a try at once.
 const SKEWS: u32 = 4;
@@ -33,18 +33,18 @@ const LONGEST_RETRY_AFTER: TimeDelta = TimeDelta::hours(1);
 /// A streak of failures of one node; reset only by a success, or by a change of what failed.
 #[derive(Clone, Debug)]
 pub(super) struct Streak {
-    /// How many of the last ones were of the same class.
+    /// The number of latest failures of the same class.
     failures: u32,
     /// How many of the last ones said that only the time was wrong.
     skews: u32,
-    /// When the first of this class came.
+    /// The time of the first failure of this class.
     since: BootTime,
     last: BootTime,
     class: ErrorClass,
-    /// It is another program that failed, on this machine: the user may have unlocked its vault since.
+    /// Another program on this machine failed: the user may have unlocked its vault since.
     of_a_program: bool,
     next_try: Option<BootTime>,
-    /// The same as it was when it failed, whoever has asked since.
+    /// The same as set at the time of the failure: later requests don't change it.
     retry_due_at: Option<BootTime>,
     /// The server said: not before this.
     not_before: BootTime,
@@ -69,8 +69,8 @@ pub(super) struct Changed {
 impl Streak {
     /// The streak after one more failure.
     pub(super) fn after(earlier: Option<&Self>, fault: &Fault, changed: Changed, now: BootTime, rng: &mut Rng) -> Self {
-        // A failure of another class is another fault: hours of refusals are no reason to retry a bad answer rarely. Nor is a
-        // failure of days ago, whose retry was long due and needed by nobody.
+        // A failure of another class starts over: hours of refusals must not slow the retry of a bad answer. Neither must a
+        // failure of days ago whose retry was due, but not needed.
         let alike = earlier.filter(|streak| streak.class == fault.class && !streak.is_forgotten(now));
         let failures = alike.map_or(0, |streak| streak.failures).saturating_add(1);
         let skews = if fault.skewed { earlier.map_or(0, |streak| streak.skews) + 1 } else { 0 };
@@ -123,7 +123,7 @@ impl Streak {
         }
     }
 
-    /// Whether its retry was due long ago, and not made as nobody needed it.
+    /// Whether its retry was due long ago, and not needed.
     fn is_forgotten(&self, now: BootTime) -> bool {
         self.retry_due_at.is_some_and(|at| now - at >= FORGOTTEN)
     }
@@ -352,7 +352,7 @@ mod tests {
             let now = at(5 * 3_700_000);
             streak = Streak::after(Some(&streak), &bad_answer, plan(-1_000_000), now, &mut rng);
             assert!(streak.next_try().unwrap() - now <= TimeDelta::seconds(2), "seed {seed}");
-            // A server that takes turns is called twice an hour.
+            // A server that alternates is called twice an hour.
             let next = Streak::after(Some(&streak), &denied, plan(-1_000_000), now, &mut rng);
             assert!(next.next_try().unwrap() - now >= TimeDelta::hours(1), "seed {seed}");
         }
@@ -394,7 +394,7 @@ mod tests {
     fn a_program_is_run_again_for_who_asks_after_seconds_and_after_ten_minutes_once_a_minute() {
         let locked = fault("x", None, Some("ProcessFailed"), None);
         let mut rng = Rng::new(1);
-        // Many failures came before: that the vault was locked for long is no reason to wait once it is open.
+        // After many failures: once a long-locked vault is open, the retry must not wait.
         let mut streak = Streak::after(None, &locked, plan(-1_000_000), at(0), &mut rng);
         for second in 1..=9 {
             streak = Streak::after(Some(&streak), &locked, plan(-1_000_000), at(second * 1_000), &mut rng);

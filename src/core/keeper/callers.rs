@@ -163,7 +163,7 @@ impl Keeper {
         if let Some(error) = error {
             let kind =
                 if error.class == ErrorClass::NeedsLogin { RefusalKind::NeedsLogin } else { RefusalKind::Failed };
-            // The user may have to do something in between, such as unlocking a vault: the command runs the program at once.
+            // The user may have to act first, for example unlock a vault: the command runs the program at once.
             let fix = match error.code.as_str() {
                 PROCESS_FAILED if waiting.wants == Wants::Credentials => Some(evercred("renew", name)),
                 _ => error.fix.clone(),
@@ -177,8 +177,8 @@ impl Keeper {
         refuse(RefusalKind::Failed, message, Some(format!("try again, or see: {}", evercred("status", name))))
     }
 
-    /// Whether a request for a profile would be refused for what the files said when they were last read: it has no plan, its keys
-    /// have expired, or AWS refuses it for good.
+    /// Whether the last reading of the files makes evercred refuse a request for a profile: it has no plan, its keys
+    /// have expired, or AWS refuses it permanently.
     pub fn would_be_refused(&self, profile: &str, now: Now) -> bool {
         let Some(Ok(route)) = self.profiles.get(profile) else { return true };
         let mut nodes = route.keys.iter().filter_map(|key| self.nodes.get(key)).enumerate();
@@ -189,7 +189,7 @@ impl Keeper {
             })
     }
 
-    /// The refusal of a name that is not found: while a file can't be read it may be there.
+    /// The refusal of an unknown name: it may be in a file that can't be read.
     pub(super) fn not_found(&self, name: &str, message: String) -> Refusal {
         match &self.unreadable {
             Some(error) => {

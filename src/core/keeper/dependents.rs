@@ -1,4 +1,4 @@
-//! What depends on what, for plans with thousands of profiles: nothing here is searched for by going through all of them.
+//! An index of dependencies, for plans with thousands of profiles: no look-up goes through all of them.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use super::{Keeper, Route};
 use crate::core::plan::NodeKey;
 use crate::core::session::CacheFile;
 
-/// Made anew with the plans.
+/// Built with each set of plans.
 #[derive(Default)]
 pub(super) struct Dependents {
     /// The profiles, in the order of their names.
     names: Vec<String>,
-    /// Which of them use a credential.
+    /// The profiles that use each credential, by index.
     profiles: BTreeMap<NodeKey, Vec<u32>>,
     /// The credentials that are signed with another one.
     children: BTreeMap<NodeKey, Vec<NodeKey>>,
@@ -21,7 +21,7 @@ pub(super) struct Dependents {
 }
 
 impl Dependents {
-    /// What depends on what by these plans.
+    /// The dependencies of these plans.
     pub(super) fn of<'a>(
         routes: impl Iterator<Item = (&'a String, &'a Route)>,
         nodes: &BTreeMap<NodeKey, Node>,
@@ -72,7 +72,7 @@ impl Keeper {
         self.dependents.profiles(key)
     }
 
-    /// Does something with each credential that is signed with this one.
+    /// Calls a function with each credential that is signed with this one.
     pub(super) fn for_children(&mut self, key: &NodeKey, mut each: impl FnMut(&mut Node)) {
         for child in self.dependents.children(key) {
             if let Some(node) = self.nodes.get_mut(child) {

@@ -152,7 +152,7 @@ impl Keeper {
         self.waiting.values().any(|waiting| waiting.profile == profile)
     }
 
-    /// What brings one profile's chain further, if its last credential is due.
+    /// The next action for a profile's chain, if its last credential is due.
     fn next_step(&self, profile: &str, target: Option<&NodeKey>, demand: Demand, now: Now) -> Next {
         let Some(Ok(route)) = self.profiles.get(profile) else { return Next::Nothing };
         let end = target.and_then(|target| route.keys.iter().position(|key| key == target));
@@ -376,12 +376,12 @@ impl Keeper {
     }
 }
 
-/// For whom a chain is brought further.
+/// The reason to fetch a chain.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Demand {
-    /// For nobody yet.
+    /// Ahead of time.
     Ahead,
-    /// For nobody yet, and programs are run too.
+    /// Ahead of time; also runs programs.
     AheadWithPrograms,
     /// For a caller.
     Asked,

@@ -117,7 +117,7 @@ impl Held {
         is_before(expires_at - PARENT_REST.min((expires_at - self.minted_at) / 4), clock, now)
     }
 
-    /// Whether they can sign a child's call where nothing better will come: until they expire.
+    /// Whether they can sign a child's call if no newer ones will come: until they expire.
     pub(super) fn can_sign_to_the_end(&self, clock: &Clock, now: Now) -> bool {
         self.end.is_none_or(|end| is_before(end.expires_at, clock, now))
     }
@@ -133,7 +133,7 @@ impl Held {
     }
 }
 
-/// Whether it is certainly not yet so late; before AWS was heard, by the best guess.
+/// Whether the time has certainly not come; before the first answer of AWS, by the best guess.
 fn is_before(at: AwsTime, clock: &Clock, now: Now) -> bool {
     match clock.judge(at, now) {
         Expiry::Valid => true,

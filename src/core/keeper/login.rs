@@ -34,7 +34,7 @@ pub enum Login {
     SignIn(NodeKey),
 }
 
-/// A login for which nothing has to be done.
+/// A login that needs no action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedIn {
     /// The session's name, or the profile.
@@ -106,7 +106,7 @@ impl Keeper {
         }
     }
 
-    /// Until when nothing has to be done for a login; `None` where a sign-in or a code is needed now or soon.
+    /// How long a login needs no action; `None` if a sign-in or a code is needed now or soon.
     pub fn lasting_sign_in(&self, login: &Login, now: Now) -> Option<SignedIn> {
         let key = match login {
             Login::SignIn(key) => key,

@@ -68,7 +68,7 @@ pub struct Keeper {
     rng: Rng,
     memory: Memory,
     profiles: BTreeMap<String, Result<Route, PlanError>>,
-    /// Why a profile that is not among them may be in the files all the same.
+    /// Why a profile that is not among them may still be in the files.
     unreadable: Option<PlanError>,
     nodes: BTreeMap<NodeKey, Node>,
     dependents: Dependents,
@@ -83,7 +83,7 @@ pub struct Keeper {
     asked_now: Option<String>,
     flights: BTreeMap<Ticket, Flight>,
     sign_ins: SignIns,
-    /// The names of accounts, as the access portals said them.
+    /// The names of accounts, from the access portals.
     account_names: BTreeMap<String, String>,
     limits: RateLimits,
     time_check: TimeCheck,
@@ -92,7 +92,7 @@ pub struct Keeper {
     ntp: Vec<NtpWatch>,
     /// Sets of an earlier run, or of plans that were edited away, until their nodes are there and AWS's time is known.
     restored: Vec<Restored>,
-    /// Tokens that an earlier run could not write, until their sessions are there.
+    /// Tokens that an earlier run could not write, until their sessions are known.
     restored_tokens: Vec<UnsavedToken>,
     actions: VecDeque<Action>,
     wake: Option<BootTime>,

@@ -49,7 +49,7 @@ pub(super) struct Node {
     pub(super) mints: u64,
     /// How many calls have ended, well or badly.
     pub(super) ended: u64,
-    /// How many calls have failed, those that only led to a renewal of its parent not counted.
+    /// The number of failed calls, without those that only led to a renewal of its parent.
     pub(super) failed: u64,
     /// When this credential, as it is configured now, was first seen.
     pub(super) changed_at: BootTime,

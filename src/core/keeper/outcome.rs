@@ -48,12 +48,12 @@ impl Keeper {
                         None,
                         "an answer contradicts what is known of AWS's time: a second one is asked for".to_owned(),
                     );
-                    // Who was believed last, and so has the highest rank, tells whether the time has changed.
+                    // Ask the endpoint with the highest rank, which was believed last, whether the time has changed.
                     let endpoint = self.most_trusted(&flight.endpoint).clone();
                     self.time_check.confirm_at(endpoint);
                 }
                 Verdict::Outranked | Verdict::Held => self.disbelieve(&flight.endpoint, *sample),
-                // An endpoint of a lower rank that contradicts nothing any more.
+                // An endpoint of a lower rank that no longer contradicts the estimate.
                 Verdict::Ignored if sample.trust > Trust::Unauthenticated => {
                     self.clock_watch.contradicts_no_more(&flight.endpoint)
                 }
@@ -75,7 +75,7 @@ impl Keeper {
                 self.clock_watch.look_ended(self.clock.heard_at(), outcome);
             }
             Work::Mint(mint) => {
-                // What the server itself took for the time when it answered.
+                // The server's own time of the answer.
                 let last = samples.iter().rfind(|sample| sample.trust > Trust::Unauthenticated);
                 let server_time = last.map(|sample| sample.date);
                 self.mint_ended(&mint, &flight.endpoint, ticket, outcome, server_time, now);
@@ -170,15 +170,15 @@ impl Keeper {
         let is_old_one = node.held.as_ref().and_then(Held::keys) == Some(&credentials);
         let (expires_at, is_temporary) = (credentials.expires_at, credentials.session_token.is_some());
         let mut held = self.hold(Grant::Keys(credentials), expires_at, minted_at, Some(now.boot));
-        // What the server takes for expired is so whatever is known of the time; and what can't be handed out is no success,
-        // or it would be fetched again at once, for ever.
+        // By the server's own time they have expired, with any estimate of AWS time. Unusable credentials are no success,
+        // or they would be fetched in an endless loop.
         let is_over_there = expires_at.zip(server_time).is_some_and(|(expires_at, time)| expires_at <= time);
         if is_over_there || !held.is_servable(&self.clock, now) {
             let what = format!("fetching credentials for profile \"{profile}\"");
             let code = source.bad_answer_code();
-            let why = "the credentials that came had already expired: they were not taken";
+            let why = "the returned credentials had already expired, so evercred does not use them";
             let mut fault = crate::core::aws_error::fault(&what, None, Some(code), Some(why));
-            // Only the answer's times are wrong, or what is known of the time: it is looked at, and the retry comes at once.
+            // Either the answer's times or the estimate are wrong: AWS time is probed, and the retry follows at once.
             fault.skewed = by_aws;
             return Err(fault);
         }

@@ -1,19 +1,19 @@
-//! How often one credential is fetched, whatever its server answers: credentials that live for seconds, and a server that
-//! alternates between answers and failures, make no loop of calls.
+//! The rate limit of one credential's fetches: neither credentials that live for seconds, nor a server that
+//! alternates between success and failure, cause a loop of calls.
 
 use chrono::TimeDelta;
 
 use crate::core::time::BootTime;
 
-/// Ahead of time: thirty at once, then one a minute. AWS's shortest credentials live for fifteen minutes; those of an emulator
-/// that live for seconds are renewed ahead of time for as long as a test takes.
+/// Ahead of time: thirty at once, then one a minute. AWS's shortest credentials live for fifteen minutes; an emulator's
+/// that live for seconds are renewed ahead of time for the duration of a test.
 const AHEAD: Limit = Limit { interval: TimeDelta::minutes(1), burst: 30 };
 /// For a caller: ten at once, then one a second.
 const ASKED: Limit = Limit { interval: TimeDelta::seconds(1), burst: 10 };
-/// Failures: as many as there are in the ten eager minutes of several outages, then twelve an hour.
+/// Failures: those of the first ten minutes of several outages, then twelve an hour.
 const FAILURES: Limit = Limit { interval: TimeDelta::minutes(5), burst: 60 };
 
-/// The pace of one credential.
+/// The rate limit of one credential.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
     ahead: Bucket,
@@ -22,7 +22,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// When the next call may be made; `asked`: for a caller, who also goes past earlier failures.
+    /// When the next call may be made; `asked`: for a caller, which ignores earlier failures.
     pub(super) fn next(&self, asked: bool) -> Option<BootTime> {
         if asked {
             return self.asked.next(ASKED);
@@ -30,7 +30,7 @@ impl Pace {
         self.ahead.next(AHEAD).max(self.failures.next(FAILURES))
     }
 
-    /// A call brought something.
+    /// A call succeeded.
     pub(super) fn succeeded(&mut self, now: BootTime) {
         self.ahead.take(AHEAD, now);
         self.asked.take(ASKED, now);
@@ -42,7 +42,7 @@ impl Pace {
     }
 }
 
-/// So many at once, then one after each interval.
+/// A burst, then one after each interval.
 #[derive(Clone, Copy)]
 struct Limit {
     interval: TimeDelta,
@@ -67,7 +67,7 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    /// How many calls are made in so many seconds where each may be made as soon as possible.
+    /// The number of calls in a number of seconds, each made as soon as possible.
     fn calls(seconds: i64, asked: bool, fails: fn(i64) -> bool) -> i64 {
         let (mut pace, mut now, mut calls) = (Pace::default(), BootTime::from_millis(0), 0);
         let end = now + TimeDelta::seconds(seconds);

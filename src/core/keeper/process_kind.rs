@@ -1,8 +1,8 @@
-//! What a `credential_process` prints: a user's long-term key, or temporary credentials.
+//! The output of a `credential_process`: a user's long-term key, or temporary credentials.
 //!
-//! The files don't say it, and an MFA code goes to another call for each: GetSessionToken takes a long-term key only. Plans
-//! are made for a long-term key until a run shows otherwise; then they are made again, and a code that was not sent yet
-//! moves to the step that needs it now.
+//! The files don't say which. It decides which call sends an MFA code, as GetSessionToken accepts only a long-term key. Plans
+//! assume a long-term key until a run shows otherwise. Then they are made again, and an unsent code moves to the step that
+//! now needs it.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use super::node::Node;
 use crate::core::plan::{NodeKey, Source, Step};
 
 impl Node {
-    /// Whether its call would be refused with its parent's credentials, so that new plans are on their way: GetSessionToken
-    /// can't be called with temporary credentials.
+    /// Whether AWS would refuse its call with its parent's credentials, as GetSessionToken needs a long-term key. Then new plans
+    /// follow.
     pub(super) fn waits_for_plan(&self, parent: &Self) -> bool {
         let is_temporary = || parent.signer().is_some_and(|signer| signer.session_token.is_some());
         matches!(self.step.source, Source::SessionToken(_)) && is_temporary()
@@ -21,7 +21,7 @@ impl Node {
 }
 
 impl Keeper {
-    /// Remembers what the program of a step printed, and has the plans made again where they depend on it.
+    /// Remembers the output of a step's program, and requests new plans if they depend on it.
     pub(super) fn learn_process_kind(&mut self, key: &NodeKey, is_temporary: bool) {
         let kinds = &mut self.memory.temporary_processes;
         let is_news = if is_temporary { kinds.insert(key.clone()) } else { kinds.remove(key) };
@@ -38,7 +38,7 @@ impl Keeper {
         }
     }
 
-    /// After new plans: who typed a code for a step that is gone waits for the step that asks for the same device now.
+    /// After new plans: a code for a removed step moves to the step that now needs the same device.
     pub(super) fn move_codes(&mut self, old_nodes: &mut BTreeMap<NodeKey, Node>) {
         for waiting in self.waiting.values_mut() {
             let Some(old) = waiting.target.as_ref().filter(|target| !self.nodes.contains_key(target)) else { continue };

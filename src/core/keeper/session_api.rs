@@ -14,7 +14,7 @@ use crate::core::time::{AwsTime, WallTime};
 pub enum Flow {
     /// In a browser on this machine, that comes back to us.
     Browser,
-    /// In any browser, with a code to type there, or for `aws login` with a code that it shows to be pasted here.
+    /// In any browser: the user types a code there, or for `aws login` pastes the code that the page shows.
     DeviceCode,
 }
 
@@ -49,7 +49,7 @@ pub enum SessionEnd {
     Found(CachedToken),
     /// Somebody has signed out.
     SignedOut,
-    /// The file can't be replaced: nothing was asked of AWS.
+    /// The file can't be replaced: no request was sent to AWS.
     Unwritable(Box<CacheProblem>),
 }
 
@@ -107,14 +107,14 @@ pub struct SignOutOrder {
     pub token: Option<CachedToken>,
 }
 
-/// What a sign-out left behind.
+/// The result of a sign-out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SignOutEnd {
-    /// Why AWS was not told to end the session.
+    /// Why AWS could not be told to end the session.
     pub not_told: Option<String>,
     /// Why the token is still in its file, although AWS has ended the session.
     pub not_removed: Option<String>,
-    /// `expiresAt` of the token: until then it works for whoever has a copy. `None` where AWS has ended it, or it has expired.
+    /// `expiresAt` of the token: until then a copy of it works. `None` if AWS has ended it, or it has expired.
     pub works_until: Option<WallTime>,
 }
 
@@ -140,7 +140,7 @@ pub struct SessionMemory {
     pub length_ms: Option<i64>,
 }
 
-/// The newest token of a session, that is in no cache file yet: what has to survive a restart.
+/// The newest token of a session, which is in no cache file yet and has to survive a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnsavedToken {
     /// The session's cache file.

@@ -141,7 +141,7 @@ impl Keeper {
             error.fix = Some(fix);
             return Some(error);
         }
-        // What stands in the way comes first: a sign-in could not be written either.
+        // An unwritable cache file comes first: a sign-in could not be written either.
         let in_the_way = state.unwritable().and_then(|problem| match &state.view {
             View::Present => {
                 let message = format!("{what} is not refreshed, as its cache file can't be written: {}", problem.why);
@@ -230,7 +230,7 @@ impl Keeper {
     }
 }
 
-/// What the user should know of a cache file that can't be replaced.
+/// The warning about a cache file that can't be replaced.
 fn unwritable(state: &SessionState) -> Option<Warning> {
     let what = state.session.described();
     let (message, fix) = match (state.unwritable(), state.unsaved()) {

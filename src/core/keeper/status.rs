@@ -11,7 +11,7 @@ use crate::core::plan::{self, PlanError, PlanErrorCode, Source};
 use crate::core::time::{AwsTime, Now};
 
 impl Keeper {
-    /// The name of an account, where an access portal has said it since the start.
+    /// The name of an account, if an access portal has returned it since the start.
     pub fn account_name(&self, account_id: &str) -> Option<&str> {
         self.account_names.get(account_id).map(String::as_str)
     }
@@ -114,7 +114,7 @@ impl Keeper {
                 || (needs_login.is_none() && last_error.is_none()));
         if let Some(need) = needs_login.filter(|_| auto_renew || state == State::Ready) {
             state = if need.class == ErrorClass::NeedsLogin { State::NeedsLogin } else { State::Retrying };
-            // No program has asked for the others yet.
+            // No program has requested the others yet.
             last_error = last_error.or(Some(need).filter(|_| auto_renew));
         }
         if let Some(source) =

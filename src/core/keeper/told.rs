@@ -158,7 +158,7 @@ impl Keeper {
                 Renewal::Open => {}
                 Renewal::OpenUntil(at) => self.wake_at(at),
                 Renewal::Doubtful { since } => self.look_once_since(since, now),
-                // It is told once, and the profiles behind it are counted then.
+                // One notice, with the number of profiles that depend on it.
                 Renewal::Lost(Loss { cause, .. }) if self.is_told(CREDENTIALS_LOST, &cause) => {}
                 Renewal::Lost(Loss { cause, message, fix }) => {
                     let Some(node) = self.nodes.get(&cause) else { continue };
@@ -238,7 +238,7 @@ impl Keeper {
         None
     }
 
-    /// A code that was needed with a key that was replaced, and is needed with the new key, was told already.
+    /// The notice about a code for a replaced key also covers the new key.
     fn carry_over_codes(&mut self, now: Now) {
         let gone: Vec<(NodeKey, String)> = self
             .told

@@ -24,7 +24,7 @@ pub struct PlanContext {
     pub dual_stack: Option<bool>,
     /// AWS_STS_REGIONAL_ENDPOINTS.
     pub sts_regional_endpoints: Option<String>,
-    /// Whether AWS_CA_BUNDLE is set: it beats every profile's `ca_bundle`.
+    /// Whether AWS_CA_BUNDLE is set: it overrides every profile's `ca_bundle`.
     pub has_ca_bundle: bool,
     /// HOME, for paths in the files.
     pub home: Option<String>,
@@ -92,8 +92,8 @@ impl PlanContext {
         (self.endpoint(Service::Sts, region, Some(profile), profiles), notes)
     }
 
-    /// The `ca_bundle` of a profile, as botocore takes it: the variable comes first, and `~` is expanded. A relative path begins at
-    /// the home directory, as the daemon has no other directory in common with a shell.
+    /// The `ca_bundle` of a profile, as botocore reads it: the variable overrides it, and `~` is expanded. A relative path is
+    /// relative to the home directory, as the daemon does not know the shell's working directory.
     fn ca_bundle(&self, profile: &Section) -> Option<String> {
         let text = profile
             .get("ca_bundle")

@@ -47,7 +47,7 @@ pub fn stated_kind(section: &Section) -> Option<&'static str> {
         return Some("session-token");
     }
     match section.get("credential_process") {
-        // A helper line for the profile itself marks an adopted one, whose own settings say the kind.
+        // A helper line for the profile itself marks an adopted profile, whose own settings determine the kind.
         Some(process) if helper_profile(&process.text).is_some_and(|name| name == section.name) => {
             Some(keys.map_or("process", |_| "static"))
         }

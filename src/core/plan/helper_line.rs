@@ -68,7 +68,7 @@ fn file_name(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or(program)
 }
 
-/// What to know of a `credential_process` line that programs run in different ways.
+/// Notes about a `credential_process` line that programs run in different ways.
 pub(super) fn notes(profile: &str, command: &str) -> Vec<String> {
     let mut notes = Vec::new();
     let mut before = ' ';
@@ -93,7 +93,7 @@ pub(super) fn notes(profile: &str, command: &str) -> Vec<String> {
     notes
 }
 
-/// The characters of a command line that mean something to a shell where they stand, each once.
+/// The unquoted characters of a command line that are special to a shell, each once.
 fn for_a_shell(command: &str) -> String {
     let mut found: Vec<char> = Vec::new();
     let (mut quote, mut is_escaped, mut before) = (None, false, ' ');

@@ -89,11 +89,11 @@ pub(super) struct Look<'a> {
     pub(super) limits: &'a Limits,
 }
 
-/// What keeps the work of resolving thousands of profiles from growing with the square of their number.
+/// Limits that keep the cost of resolving thousands of profiles linear.
 pub(super) struct Limits {
     /// The longest chain of source profiles.
     pub(super) chain: usize,
-    /// How many names may still be compared for a "did you mean".
+    /// How many more names may be compared for "did you mean".
     comparisons: Cell<usize>,
     /// The steps so far, by profile and endpoint: chains that end in the same steps share them.
     steps: RefCell<HashMap<u64, Vec<Arc<Step>>>>,
@@ -111,7 +111,7 @@ impl Limits {
         Self::new(usize::MAX, usize::MAX)
     }
 
-    /// A step, or its like where there was one.
+    /// The shared copy of a step.
     pub(super) fn shared(&self, step: Step) -> Arc<Step> {
         let hash = self.hashing.hash_one((&step.profile, step.source.endpoint()));
         let mut steps = self.steps.borrow_mut();

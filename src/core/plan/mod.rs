@@ -28,7 +28,7 @@ pub struct PlanError {
     pub message: String,
     /// Where it is wrong.
     pub origin: Option<Origin>,
-    /// The command that fixes it; without one the line is to be corrected.
+    /// The command that fixes it; without one the user corrects the line.
     pub fix: Option<String>,
     /// What kind of credentials the profile's settings point to, as far as they say.
     pub kind: Option<&'static str>,
@@ -52,6 +52,6 @@ pub enum PlanErrorCode {
     UnknownSource,
     /// Nothing in the profile says how to get credentials.
     NoCredentials,
-    /// A file, or a line of it, can't be read, and what is asked for may be there.
+    /// A file, or a line of it, can't be read; the requested profile may be in it.
     UnreadableFile,
 }

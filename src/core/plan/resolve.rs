@@ -11,8 +11,8 @@ use crate::core::nearest::did_you_mean;
 use crate::core::profile::{Problem, Profiles, Section, SectionKind, SourceFile, Value};
 use crate::core::session::SsoSession;
 
-/// The daemon serves no longer chain of source profiles: people have two or three roles in a row, and thousands of profiles
-/// in a row would make as many plans of as many steps, although the plans share them.
+/// The longest chain of source profiles that the daemon serves: usual chains have two or three roles, and thousands
+/// would make as many plans of as many steps, although the plans share them.
 pub const LONGEST_CHAIN: usize = 100;
 
 /// How many names are compared for "did you mean" when all profiles are resolved.
@@ -61,11 +61,11 @@ pub fn resolve(profiles: &Profiles, name: &str, context: &PlanContext) -> Result
 fn resolve_with(profiles: &Profiles, name: &str, context: &PlanContext, limits: &Limits) -> Result<Plan, PlanError> {
     let section = profiles.profiles.get(name).ok_or_else(|| missing_profile(profiles, name))?;
     plan_of(section, profiles, context, limits)
-        .map_err(|error| PlanError { kind: stated_kind(section), ..blamed(profiles, section, error) })
+        .map_err(|error| PlanError { kind: stated_kind(section), ..or_unreadable(profiles, section, error) })
 }
 
-/// An error that may come of a line or a file that can't be read is that one's: correcting it comes first.
-fn blamed(profiles: &Profiles, section: &Section, error: PlanError) -> PlanError {
+/// If an unreadable line or file may be the cause of an error, reports that instead: the user corrects it first.
+fn or_unreadable(profiles: &Profiles, section: &Section, error: PlanError) -> PlanError {
     let mut section = Some(section);
     let mut visited = HashSet::new();
     let mut problem = None;
@@ -87,12 +87,12 @@ fn blamed(profiles: &Profiles, section: &Section, error: PlanError) -> PlanError
     }
 }
 
-/// Why a section that is not found may be in the files all the same.
+/// Why a missing section may still be in the files.
 pub fn unreadable_files(profiles: &Profiles) -> Option<PlanError> {
     profiles.hiding().map(|problem| PlanError { message: problem.message.clone(), ..unreadable(problem, "") })
 }
 
-/// Something that is not found, or not whole, may be in what could not be read.
+/// A missing or incomplete section may be in an unreadable part of the files.
 fn unreadable(problem: &Problem, what: &str) -> PlanError {
     PlanError {
         code: PlanErrorCode::UnreadableFile,
@@ -131,7 +131,7 @@ fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext, limits
     Ok(Plan { profile: section.name.clone(), steps: shared, endpoint, region, renew, notes })
 }
 
-/// The error for a profile that is not found: while a file can't be read it may be there.
+/// The error for a missing profile: it may be in a file that can't be read.
 pub fn missing_profile(profiles: &Profiles, name: &str) -> PlanError {
     let hint = did_you_mean(name, profiles.profiles.keys().map(String::as_str));
     if let Some(problem) = profiles.hiding() {
@@ -318,9 +318,9 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What `mfa_serial` of a role means: on an IAM user's key, in a file or printed by a program, one session with the code,
-    /// shared by every role behind key and device; on a role an error, as roles have no device; else the code goes with the
-    /// role.
+    /// The meaning of `mfa_serial` of a role. Based on an IAM user's key, in a file or printed by a program: one session with the
+    /// code, shared by all roles with that key and device. Based on a role: an error, as roles have no device. Otherwise the
+    /// role's own call sends the code.
     fn mfa(&mut self, link: &Link<'_>, steps: &mut Vec<Step>) -> Result<Option<String>, PlanError> {
         let Some(serial) = link.view.get("mfa_serial") else { return Ok(None) };
         match last(steps) {

@@ -26,10 +26,10 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
-/// When a profile's credentials are renewed, where the settings say so.
+/// When evercred renews a profile's credentials, if the settings say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RenewAs {
-    /// Before they expire, also where that runs a program that may need the user.
+    /// Before they expire, even if that runs a program that may need the user.
     Auto,
     /// On request only.
     OnDemand,
@@ -173,7 +173,7 @@ pub struct Endpoint {
     pub fips: bool,
     /// `use_dualstack_endpoint`.
     pub dual_stack: bool,
-    /// The profile's `ca_bundle`, where no variable names one: the certificates that prove who answers.
+    /// The profile's `ca_bundle`, unless a variable overrides it: the trusted certificates.
     #[serde(default)]
     pub ca_bundle: Option<String>,
 }
@@ -286,7 +286,7 @@ impl Source {
         }
     }
 
-    /// The error code for an answer that can't be used, by who gave it.
+    /// The error code for an unusable answer of this source.
     pub fn bad_answer_code(&self) -> &'static str {
         match self {
             Self::Process { .. } => "ProcessFailed",

@@ -7,7 +7,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use super::places::Places;
 use crate::core::nearest::did_you_mean;
 
-/// What is wrong with a settings file: one mistake at least, in the order of the file.
+/// The mistakes of a settings file: at least one, in file order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsError {
     first: Mistake,
@@ -78,7 +78,7 @@ impl Mistake {
         if error.message.ends_with(MISPLACED) { error.without_the_line() } else { error }
     }
 
-    /// A mistake in a value, which may be a secret one.
+    /// A mistake in a value, which may be secret.
     pub(super) fn of_value(text: &str, span: Range<usize>, message: String) -> Self {
         let may_be_secret = Places::of(text).may_be_secret(text, &span);
         let mistake = Self::at(text, span, message);
@@ -161,7 +161,7 @@ fn sentence(message: &str) -> String {
     }
 }
 
-/// The present name of a setting that has had another one, for a table with these settings.
+/// The present name of a renamed setting, for a table with these settings.
 fn renamed(old: &str, known: &[&str]) -> Option<&'static str> {
     let is_top = known.contains(&"clock");
     let is_renew = known.contains(&"used_within");
@@ -176,7 +176,7 @@ fn renamed(old: &str, known: &[&str]) -> Option<&'static str> {
     }
 }
 
-/// The values of a profile's `renew` that have had other names.
+/// The renamed values of a profile's `renew`.
 const RENAMED_RENEW: [(&str, &str); 2] = [("ahead", "auto"), ("asked", "on-demand")];
 
 fn is_variable(name: &str) -> bool {

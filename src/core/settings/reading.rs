@@ -1,4 +1,4 @@
-//! Reading a settings file: every mistake in it, not the first one alone.
+//! Reads a settings file and reports every mistake in it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,16 +10,16 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::error::{Mistake, SettingsError};
 use super::{Settings, overlay};
 
-/// More mistakes than this are not listed.
+/// The number of mistakes that are listed.
 const MOST: usize = 50;
 
 impl Settings {
     /// Reads a settings file's text.
     ///
     /// # Errors
-    /// Every key that is not known, wrong type and impossible value, with its place.
+    /// Every unknown key, wrong type and impossible value, with its position.
     pub fn parse(text: &str) -> Result<Self, SettingsError> {
-        let (settings, mistakes) = look(text);
+        let (settings, mistakes) = parse_all(text);
         match (settings, SettingsError::of(mistakes)) {
             (_, Some(error)) => Err(error),
             (Some(settings), None) => Ok(settings),
@@ -35,7 +35,7 @@ impl Settings {
         if let Ok(text) = std::str::from_utf8(bytes) {
             return Self::parse(text);
         }
-        // With a mark in the place of each bad sequence the rest can be read, and columns stay as an editor shows them.
+        // A replacement character for each bad sequence keeps the rest readable and the columns as in an editor.
         let mut text = String::with_capacity(bytes.len());
         let mut bad = Vec::new();
         for chunk in bytes.utf8_chunks() {
@@ -49,7 +49,7 @@ impl Settings {
             Mistake::of_value(&text, span.clone(), format!("the byte 0x{byte:02X} is not valid UTF-8"))
         };
         let mut mistakes: Vec<Mistake> = bad.iter().take(MOST).map(not_text).collect();
-        let others = look(&text).1;
+        let others = parse_all(&text).1;
         let is_new = |other: &Mistake| !mistakes.iter().any(|mistake| mistake.line() == other.line());
         let others: Vec<Mistake> = others.into_iter().filter(is_new).collect();
         mistakes.extend(others);
@@ -57,7 +57,7 @@ impl Settings {
         Err(SettingsError::of(mistakes).unwrap_or_else(unreadable))
     }
 
-    /// The defaults with `[environment]` of a file that has mistakes, as far as that can be read: it says where other files are.
+    /// The defaults with the readable part of `[environment]` of a file with mistakes, which sets the paths of other files.
     pub fn of_environment(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let (table, _) = DeTable::parse_recoverable(&text);
@@ -79,12 +79,12 @@ fn environment(table: &DeTable<'_>) -> BTreeMap<String, String> {
     environment
 }
 
-/// The settings as far as they can be read, and what is wrong with them.
-fn look(text: &str) -> (Option<Settings>, Vec<Mistake>) {
+/// The readable settings, and the mistakes.
+fn parse_all(text: &str) -> (Option<Settings>, Vec<Mistake>) {
     let (mut table, syntax) = DeTable::parse_recoverable(text);
     let mut mistakes: Vec<Mistake> = syntax.iter().take(MOST).map(|error| Mistake::new(text, error)).collect();
     let mut settings = None;
-    // serde stops at the first mistake: it is noted and taken out, and the rest is read again.
+    // serde stops at the first mistake: record it, remove it, and read the rest again.
     while mistakes.len() < MOST {
         let error = match Settings::deserialize(toml::de::Deserializer::from(table.clone())) {
             Ok(read) => {
@@ -107,7 +107,7 @@ fn look(text: &str) -> (Option<Settings>, Vec<Mistake>) {
     (settings, mistakes)
 }
 
-/// What the TOML reader made of a line that it could not read says nothing.
+/// Adds a mistake, unless it is listed already or may follow from a syntax error in its line.
 fn note(mistakes: &mut Vec<Mistake>, new: Mistake, syntax: &[toml::de::Error]) {
     let is_known = |mistake: &Mistake| mistake.line() == new.line() && (!syntax.is_empty() || *mistake == new);
     if !mistakes.iter().any(is_known) {
@@ -115,14 +115,14 @@ fn note(mistakes: &mut Vec<Mistake>, new: Mistake, syntax: &[toml::de::Error]) {
     }
 }
 
-/// Takes the innermost key or list item out that a mistake is about; `false` where there is none.
+/// Removes the innermost key or list item of a mistake; `false` if there is none.
 fn remove(table: &mut DeTable<'_>, place: &Range<usize>) -> bool {
     if table.iter_mut().any(|(_, value)| remove_inside(value, place)) {
         return true;
     }
     let key = table.iter().find(|(key, value)| covers(&key.span(), place) || covers(&value.span(), place));
     match key.map(|(key, _)| key.clone()) {
-        // The one setting that must be there would be missing then.
+        // The one mandatory setting would then be missing.
         Some(key) if key.get_ref() == "name" && table.get(&key).is_some_and(|name| !is_unreadable(name)) => {
             table.get_mut(&key).map(|name| *name.get_mut() = unreadable()).is_some()
         }
@@ -135,7 +135,7 @@ fn is_unreadable(name: &Spanned<DeValue<'_>>) -> bool {
     matches!(name.get_ref(), DeValue::String(name) if name.as_ref() == UNREADABLE)
 }
 
-/// In the place of a name that can't be used.
+/// The replacement for an unusable name.
 const UNREADABLE: &str = "\u{fffd}";
 
 fn unreadable() -> DeValue<'static> {
@@ -164,7 +164,7 @@ fn covers(span: &Range<usize>, place: &Range<usize>) -> bool {
     span.start <= place.start && place.end <= span.end
 }
 
-/// What each value by itself can't show.
+/// Mistakes that the types of the values don't exclude.
 fn contradictions(text: &str, table: &DeTable<'_>) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     if let Some(DeValue::Array(profiles)) = table.get("profile").map(Spanned::get_ref) {
@@ -184,7 +184,7 @@ fn contradictions(text: &str, table: &DeTable<'_>) -> Vec<Mistake> {
         for (name, value) in variables.iter() {
             let has_nul = matches!(value.get_ref(), DeValue::String(value) if value.contains('\0'));
             if name.get_ref().is_empty() || name.get_ref().contains(['=', '\0']) || has_nul {
-                // No process could be started with it.
+                // With such a variable no process can start.
                 let message = "a variable needs a name without \"=\" and a value without NUL characters";
                 mistakes.push(Mistake::at(text, name.span(), message.to_owned()).without_the_line());
             }

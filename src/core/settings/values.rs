@@ -137,7 +137,7 @@ impl<'de> Deserialize<'de> for NtpServer {
     }
 }
 
-/// Every server, or an error about all that are none.
+/// Every server, or an error that lists all invalid ones.
 pub(super) fn ntp_servers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<NtpServer>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;
     let (servers, wrong): (Vec<String>, Vec<String>) =

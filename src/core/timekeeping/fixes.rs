@@ -26,7 +26,7 @@ pub fn fixes(facts: &TimeKeeping, offset: TimeDelta) -> Vec<Fix> {
     }
 }
 
-/// What makes this machine keep its clock right; not how it is set by hand, as nothing says that it is wrong.
+/// The fix that keeps this machine's clock synchronised; not how to set it, as it may be right.
 pub fn keeper_fixes(facts: &TimeKeeping) -> Vec<Fix> {
     match &facts.place {
         Place::Linux => by_keeper(facts),
@@ -35,7 +35,7 @@ pub fn keeper_fixes(facts: &TimeKeeping) -> Vec<Fix> {
             fixes.push(of_hypervisor(hypervisor, facts));
             fixes
         }
-        // Setting these clocks and keeping them is one.
+        // Setting these clocks also keeps them synchronised.
         _ => fixes(facts, TimeDelta::seconds(1)),
     }
 }

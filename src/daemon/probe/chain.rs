@@ -95,7 +95,7 @@ impl Walk<'_> {
         answers
     }
 
-    /// Asks AWS whose the credentials of the last step are: the answers of most steps don't say it.
+    /// Asks AWS for the identity of the last step's credentials, which most answers don't contain.
     async fn name_caller(&mut self, last: Option<&mut StepAnswer>) {
         let (Some(StepAnswer { outcome: StepOutcome::Passed { arn: arn @ None, .. }, .. }), Some(set), Some(step)) =
             (last, self.base.take(), self.plan.steps.last())

@@ -96,7 +96,7 @@ fn restore(prober: &Prober, (offset, uncertainty): (f64, f64)) -> bool {
         highest_ms: middle.saturating_add(uncertainty),
         as_of: at.boot,
         suspended_ms: at.suspended.num_milliseconds(),
-        // A number of the daemon's: any answer that is heard now may count for more.
+        // The daemon's number: a new answer may outrank it.
         trust: Trust::Configured,
     };
     prober.clock.lock().unwrap_or_else(PoisonError::into_inner).restore(saved, at);

@@ -51,7 +51,7 @@ impl Daemon {
         }
     }
 
-    /// An error with the file and the line in its message: who hears of it has not read the files.
+    /// Adds the file and the line to an error's message.
     fn placed(&self, error: PlanError) -> PlanError {
         let Some(origin) = error.origin else { return error };
         let path = path_of(&self.paths, &self.start.folders.settings_file, origin.file);
@@ -80,7 +80,7 @@ impl Daemon {
             .collect()
     }
 
-    /// Takes changes in, those of cache files together: there may be thousands.
+    /// Processes changes; those of cache files together, as there may be thousands.
     pub(super) fn files_changed(&mut self, changes: impl Iterator<Item = FileChange>) {
         let mut of_sessions = Vec::new();
         for change in changes {
@@ -140,7 +140,7 @@ impl Daemon {
         }
     }
 
-    /// Makes the socket that was removed. Whatever was beside it in its directory may be gone too.
+    /// Creates the removed socket again. Other files in its directory may be gone too, so they are written again.
     pub(super) fn make_socket_again(&mut self) {
         if self.socket.make_again(now().boot) {
             (self.saves.minted, self.saves.unsaved) = (true, true);
@@ -149,7 +149,7 @@ impl Daemon {
         }
     }
 
-    /// Takes in what a look at the files has found.
+    /// Processes new readings of the AWS files.
     pub(super) fn take_readings(&mut self, readings: Vec<(SourceFile, Reading)>) {
         let changes: Vec<Change> =
             readings.into_iter().map(|(file, reading)| self.inputs.take(file, reading)).collect();
@@ -157,7 +157,7 @@ impl Daemon {
             tracing::info!("an AWS file has changed");
             self.make_plans();
             self.look_for_mistakes(true);
-            // The watcher knows an older content: a return to that is a change too.
+            // The watcher remembers an older content: a return to that is a change too.
             self.watcher.report_again([self.paths.config.clone(), self.paths.credentials.clone()]);
         }
     }

@@ -68,7 +68,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         Some(StepOutcome::Untried { why }) => {
             IDS.iter().for_each(|id| findings.not_looked_for(*id, printable(why)));
         }
-        // Offline the walk ends at the token: it is in the cache, and has not expired.
+        // Offline only the token was checked: it is in the cache, and has not expired.
         None if case.evidence.offline && case.answers.get(&About::Chain).is_some_and(is_walked) => {
             [Id::SsoRoleDenied, Id::SessionRevoked].into_iter().for_each(|id| findings.not_looked_for(id, OFFLINE));
         }
@@ -76,7 +76,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// Cache files that can't be replaced: of the profile in question, or without one of all.
+/// Cache files that can't be replaced: the profile's, or without a profile all.
 fn unwritable_caches(case: &Case<'_>, findings: &mut Findings) {
     findings.looked_for(&[Id::SsoCacheUnwritable]);
     let sign_in = of_plan(case);
@@ -143,7 +143,7 @@ fn by_daemon(case: &Case<'_>, sign_in: &SignIn, findings: &mut Findings) {
             return;
         }
     }
-    // That the daemon has a token says nothing of what AWS answers now.
+    // The daemon's token doesn't show what AWS answers now.
     unknown(case, findings);
 }
 

@@ -128,7 +128,7 @@ fn where_nothing_was_tried_the_daemon_knows() {
     for open in [
         of(MODERN, silent(), None),
         of(MODERN, daemon("another", State::NeedsLogin, None), None),
-        // A cached token is no answer of AWS.
+        // A cached token is not an answer of AWS.
         of(MODERN, daemon("corp", State::Fresh, None), None),
     ] {
         assert!(open.findings.is_empty(), "{open:#?}");
