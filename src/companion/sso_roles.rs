@@ -1,5 +1,6 @@
 //! `profiles --sso SESSION`: what the person who is signed in may be, and config sections for what has none yet.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -81,30 +82,38 @@ impl Role {
 }
 
 fn roles(answer: &Value, profiles: &Profiles) -> Option<Vec<Role>> {
-    let session = &answer["session"];
+    let known = known_roles(&answer["session"], profiles);
     let mut roles = Vec::new();
     for account in answer["accounts"].as_array()? {
-        let account_id = account["id"].as_str()?.to_owned();
+        let account_id = account["id"].as_str()?;
         for name in account["roles"].as_array()?.iter().filter_map(Value::as_str) {
-            let of_role = |section: &&crate::core::profile::Section| {
-                let is = |key: &str, wanted: Option<&str>| {
-                    let text = section.get(key).or_else(|| section.get(&format!("evercred_{key}")));
-                    wanted.is_some() && text.map(|value| value.text.as_str()) == wanted
-                };
-                let same_session =
-                    is("sso_session", session["name"].as_str()) || is("sso_start_url", session["start_url"].as_str());
-                same_session && is("sso_account_id", Some(&account_id)) && is("sso_role_name", Some(name))
-            };
-            let known = profiles.profiles.values().filter(of_role).map(|section| section.name.clone());
             roles.push(Role {
-                account_id: account_id.clone(),
+                account_id: account_id.to_owned(),
                 account_name: account["name"].as_str().unwrap_or_default().to_owned(),
                 name: name.to_owned(),
-                profiles: known.collect(),
+                profiles: known.get(&(account_id, name)).cloned().unwrap_or_default(),
             });
         }
     }
     Some(roles)
+}
+
+/// The profiles of a session, by account and role.
+fn known_roles<'a>(session: &Value, profiles: &'a Profiles) -> BTreeMap<(&'a str, &'a str), Vec<String>> {
+    let mut known: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for section in profiles.profiles.values() {
+        let text = |key: &str| {
+            let value = section.get(key).or_else(|| section.get(&format!("evercred_{key}")));
+            value.map(|value| value.text.as_str())
+        };
+        let is = |key: &str, wanted: &Value| wanted.is_string() && text(key) == wanted.as_str();
+        if (is("sso_session", &session["name"]) || is("sso_start_url", &session["start_url"]))
+            && let (Some(account), Some(role)) = (text("sso_account_id"), text("sso_role_name"))
+        {
+            known.entry((account, role)).or_default().push(section.name.clone());
+        }
+    }
+    known
 }
 
 /// Sections for the roles that no profile means yet.

@@ -350,6 +350,20 @@ fn values() -> Values {
     values
 }
 
+/// What there is to see where these are the AWS files.
+pub(crate) fn with_files(config: &str, credentials: &str, profile: Option<&str>) -> Evidence {
+    let case =
+        Case { profile: profile.map(str::to_owned), offline: true, folder: "no-such-folder".into(), ..Case::default() };
+    let profiles = aws_file::load(Some(config), Some(credentials));
+    Evidence {
+        config_text: Some(Zeroizing::new(config.to_owned())),
+        credentials_text: Some(Zeroizing::new(credentials.to_owned())),
+        profiles_of_daemon: profiles.clone(),
+        profiles,
+        ..evidence(&case, &values())
+    }
+}
+
 fn evidence(case: &Case, values: &Values) -> Evidence {
     let mut variables = case.variables(values);
     variables.entry("HOME".to_owned()).or_insert_with(|| "/home/me".to_owned());

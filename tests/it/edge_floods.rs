@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -170,4 +172,78 @@ fn no_answer_without_an_end_holds_a_profile_or_fills_the_memory() {
     let running: Vec<_> = cases.map(|(server, flood)| thread::spawn(move || weather(server, flood))).collect();
     let wrong: Vec<String> = running.into_iter().filter_map(|case| case.join().unwrap().err()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pages {
+    /// Every page of accounts names the same page as the next one.
+    Same,
+    /// Every page of accounts names a next one.
+    More,
+    /// Every page of an account's roles names the same page as the next one.
+    SameOfRoles,
+    /// One account has more roles than anybody.
+    Roles,
+}
+
+impl Pages {
+    /// How often the portal may be asked until that is noticed.
+    fn most_requests(self) -> usize {
+        match self {
+            Self::Same | Self::Roles => 2,
+            Self::SameOfRoles => 3,
+            Self::More => 1_000,
+        }
+    }
+
+    fn page(self, path: &str, at: usize) -> Value {
+        let is_of_roles = path.starts_with("/assignment/roles");
+        let role = |at: usize| json!({"roleName": format!("Role{at}"), "accountId": "111122223333"});
+        let account = json!({"accountId": "111122223333", "accountName": "Prod"});
+        match self {
+            Self::Same => json!({"accountList": [], "nextToken": "again"}),
+            Self::More => json!({"accountList": [], "nextToken": format!("page{at}")}),
+            Self::SameOfRoles if is_of_roles => json!({"roleList": [role(1)], "nextToken": "again"}),
+            Self::Roles if is_of_roles => json!({"roleList": (0..20_000).map(role).collect::<Vec<_>>()}),
+            Self::SameOfRoles | Self::Roles => json!({"accountList": [account]}),
+        }
+    }
+
+    /// The address of a portal with such pages, and how often it was asked; it ends with the test.
+    fn serve(self) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&requests);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let mut request = [0; 8192];
+                let read = stream.read(&mut request).unwrap_or(0);
+                let head = String::from_utf8_lossy(&request[..read]).into_owned();
+                let path = head.split_whitespace().nth(1).unwrap_or_default();
+                if !path.starts_with("/assignment/") {
+                    continue;
+                }
+                let body = self.page(path, counted.fetch_add(1, Ordering::Relaxed)).to_string();
+                let kind = "Content-Type: application/json\r\nConnection: close";
+                let length = body.len();
+                let _ = write!(stream, "HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {length}\r\n\r\n{body}");
+            }
+        });
+        (url, requests)
+    }
+}
+
+#[test]
+fn a_portals_list_without_an_end_is_given_up_and_said_to_be_one() {
+    for pages in [Pages::Same, Pages::SameOfRoles, Pages::More, Pages::Roles] {
+        let (url, requests) = pages.serve();
+        let mut machine = Server::Portal.start(&url);
+        let (said, exit) = ends(machine.companion().args(["profiles", "--sso", "corp"]));
+        let (asked, most) = (requests.load(Ordering::Relaxed), pages.most_requests());
+        assert_eq!((asked, exit), (most, Some(1)), "{pages:?}: {said}");
+        let reason = if pages == Pages::Roles { "more accounts and roles" } else { "pages do not end" };
+        assert!(said.contains(reason) && said.contains("127.0.0.1"), "{pages:?}: {said}");
+        assert_eq!(machine.stop(), Some(0), "{pages:?}");
+    }
 }

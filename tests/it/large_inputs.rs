@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use evercred::core::aws_file;
 use evercred::core::clock::Clock;
-use evercred::core::doctor;
+use evercred::core::doctor::{self, Id};
 use evercred::core::keeper::*;
 use evercred::core::plan::*;
 use evercred::core::profile::Profiles;
 use evercred::core::session::Found;
+use evercred::core::settings::Settings;
 
+use crate::doctor_cases::with_files;
 use crate::keeper_cases::{Bench, keep_all};
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/R";
@@ -136,4 +138,67 @@ fn ten_thousand_cache_files_are_taken_in_without_going_through_all_sessions_for_
     keeper.handle_all(missing, now);
     let status = keeper.session_status(now);
     assert!(status.iter().all(|session| session.state == State::NeedsLogin && session.profiles == 1));
+}
+
+/// How many findings the doctor has, and how many of them are about something that stands twice.
+fn findings(config: &str, profile: Option<&str>) -> (usize, usize) {
+    let report = doctor::diagnose(&with_files(config, "", profile), &doctor::Answers::default());
+    let twice = report.findings.iter().filter(|finding| finding.id == Id::ProfileDuplicated).count();
+    (report.findings.len(), twice)
+}
+
+#[test]
+fn the_doctor_goes_through_a_section_of_half_a_million_settings_once() {
+    let settings: String = (0..500_000).map(|at| format!("key{at} = v\n")).collect();
+    let (of_short, none) = findings("[profile a]\nkey = v\n", Some("a"));
+    assert_eq!(none, 0);
+    assert_eq!(findings(&format!("[profile a]\n{settings}"), Some("a")), (of_short, 0));
+}
+
+#[test]
+fn the_doctor_goes_through_a_hundred_thousand_sections_once() {
+    let sections: String = (0..100_000).map(|at| format!("[profile p{at}]\nregion = eu-west-1\n")).collect();
+    let (of_short, none) = findings("[profile p7]\nregion = eu-west-1\n", Some("p7"));
+    assert_eq!(none, 0);
+    assert_eq!(findings(&sections, Some("p7")), (of_short, 0));
+}
+
+#[test]
+fn the_doctor_says_each_of_a_hundred_thousand_repeated_sections_once() {
+    let sections = |times: usize| (0..times).map(|at| format!("[profile p{}]\n", at % 50_000)).collect::<String>();
+    assert_eq!(findings(&sections(100_000), None).1, 50_000);
+    assert_eq!(findings(&sections(150_000), None).1, 50_000, "a third one is the same finding");
+}
+
+#[test]
+fn comments_behind_the_values_of_a_long_chain_are_all_told() {
+    let section =
+        |at: usize| format!("[profile p{at}]\nsource_profile = p{}\nrole_arn = {ROLE} # a comment {at}\n", at + 1);
+    let config: String = (0..10_000).map(section).collect();
+    let report = doctor::diagnose(&with_files(&config, "", Some("p0")), &doctor::Answers::default());
+    let is_told = |finding: &&doctor::Finding| finding.title.contains("comment behind role_arn");
+    assert_eq!(report.findings.iter().filter(is_told).count(), 10_000);
+}
+
+#[test]
+fn twenty_thousand_profiles_of_the_settings_have_the_lines_of_each_of_their_settings() {
+    let profile = |at: usize| format!("[[profile]]\nname = \"p{at}\"\nrole_arn = \"r\"\nsource_profile = \"base\"\n");
+    let text: String = (0..20_000).map(profile).collect();
+    let settings = Settings::parse(&text).unwrap();
+    let profiles = settings.over(&Profiles::default()).into_owned();
+    assert_eq!(profiles.profiles.len(), 20_000);
+    assert_eq!(profiles.profiles["p19999"].get("source_profile").unwrap().origin.line, 80_000);
+    let last = settings.list(&text).pop().unwrap();
+    assert_eq!((last.key.as_str(), last.line), ("profile[19999].source_profile", Some(80_000)));
+}
+
+#[test]
+fn of_thousands_of_mistakes_in_the_settings_the_first_ones_are_listed() {
+    let profiles = "[[profile]]\nname = \"same\"\n".repeat(20_000);
+    let variables: String = (0..20_000).map(|at| format!("\"A={at}\" = \"v\"\n")).collect();
+    let unknown: String = (0..20_000).map(|at| format!("unknown{at} = 1\n")).collect();
+    for text in [profiles, format!("[environment]\n{variables}"), unknown] {
+        let error = Settings::parse(&text).err().unwrap();
+        assert_eq!(error.mistakes().len(), 50);
+    }
 }

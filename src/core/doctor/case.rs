@@ -1,5 +1,7 @@
 //! What all rules start from: the profile in question, the keys in question, and the time.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::probe::{ClockFacts, StepOutcome};
@@ -166,9 +168,10 @@ impl<'a> Case<'a> {
     /// The profile in question and the profiles that its credentials come from.
     pub fn chain(&self) -> Vec<&'a Section> {
         let mut sections: Vec<&Section> = self.settings().into_iter().collect();
+        let mut names: BTreeSet<&str> = sections.iter().map(|section| section.name.as_str()).collect();
         while let Some(source) = sections.last().and_then(|section| section.get("source_profile")) {
             let Some(next) = self.evidence.profiles_of_daemon.profiles.get(&source.text) else { break };
-            if sections.iter().any(|section| section.name == next.name) {
+            if !names.insert(&next.name) {
                 break;
             }
             sections.push(next);

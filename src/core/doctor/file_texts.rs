@@ -1,6 +1,8 @@
 //! What only the text of the files shows: what botocore refuses or reads otherwise than the SDKs' specification says. It reads them
 //! with Python's `configparser` (`botocore/configloader.py`, `raw_config_parse`; all of this was tried with boto3 1.43).
 
+use std::collections::BTreeMap;
+
 use super::{Case, Finding, Findings, Id, Severity};
 use crate::core::aws_file::{Document, LineKind};
 use crate::core::fix::{Fix, word};
@@ -37,36 +39,27 @@ fn byte_order_mark(case: &Case<'_>, file: SourceFile, text: &str, findings: &mut
 /// A section that stands twice in one file, or a setting twice in one section. By the SDKs' specification the later ones win;
 /// `configparser` is strict (DuplicateSectionError, DuplicateOptionError), and boto3 shows both as "Unable to parse config file".
 fn duplicated(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings: &mut Findings) {
-    let mut sections: Vec<(&str, usize)> = Vec::new();
-    let mut settings: Vec<(String, usize)> = Vec::new();
+    let mut sections: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut settings: BTreeMap<String, usize> = BTreeMap::new();
     let mut section = "";
     for (at, line) in document.lines().iter().enumerate() {
         match &line.kind {
             LineKind::Section { name, .. } => {
                 section = document.slice(name);
                 settings.clear();
-                match sections.iter().find(|(other, _)| *other == section) {
-                    Some((_, first)) => {
-                        let fix = "Put the settings of both together, and delete the section";
-                        findings.add(twice(case, file, &format!("[{section}]"), (*first, at), fix));
-                    }
-                    None => sections.push((section, at)),
+                let first = *sections.entry(section).or_insert(at);
+                if first != at {
+                    let fix = "Put the settings of both together, and delete the section";
+                    findings.add(twice(case, file, &format!("[{section}]"), (first, at), fix));
                 }
             }
             LineKind::Property { key, .. } => {
                 let key = document.slice(key).to_ascii_lowercase();
-                match settings.iter().find(|(other, _)| *other == key) {
-                    Some((_, first)) => {
-                        let what = format!("{key} in [{section}]");
-                        findings.add(twice(
-                            case,
-                            file,
-                            &what,
-                            (*first, at),
-                            "Keep the right one of both, and delete the line",
-                        ));
-                    }
-                    None => settings.push((key, at)),
+                let what = format!("{key} in [{section}]");
+                let first = *settings.entry(key).or_insert(at);
+                if first != at {
+                    let fix = "Keep the right one of both, and delete the line";
+                    findings.add(twice(case, file, &what, (first, at), fix));
                 }
             }
             _ => {}
@@ -88,6 +81,7 @@ fn twice(case: &Case<'_>, file: SourceFile, what: &str, (first, second): (usize,
 /// A comment behind a value. The SDKs' specification takes it away; `configparser` has no comments there, so for boto3 and the AWS
 /// CLI it is part of the value.
 fn comments(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings: &mut Findings) {
+    let mut chain: Option<BTreeMap<(Origin, &str), &Section>> = None;
     for (at, line) in document.lines().iter().enumerate() {
         let LineKind::Property { key, value, .. } = &line.kind else { continue };
         let rest = document.slice(&(value.end..line.bytes.end)).trim();
@@ -96,7 +90,12 @@ fn comments(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings
         }
         let key = document.slice(key).to_ascii_lowercase();
         let origin = Origin { file, line: u32::try_from(at + 1).unwrap_or(u32::MAX) };
-        let Some((id, place)) = of_key(case, &key, origin).or_else(|| of_profile(case, &key, origin)) else { continue };
+        let Some((id, place)) = of_key(case, &key, origin).or_else(|| {
+            let chain = chain.get_or_insert_with(|| settings_by_place(case));
+            of_profile(chain, &key, origin)
+        }) else {
+            continue;
+        };
         findings.add(
             Finding::new(
                 id,
@@ -126,9 +125,16 @@ fn of_key(case: &Case<'_>, key: &str, origin: Origin) -> Option<(Id, String)> {
     Some((id, subject.called()))
 }
 
+/// The settings of the profile in question and of those that its credentials come from, by the lines that set them.
+fn settings_by_place<'a>(case: &Case<'a>) -> BTreeMap<(Origin, &'a str), &'a Section> {
+    let of_section =
+        |section: &'a Section| section.settings.iter().map(move |(key, value)| ((value.origin, key.as_str()), section));
+    case.chain().into_iter().flat_map(of_section).collect()
+}
+
 /// The same for the other settings that decide whether AWS accepts anything, of the profile in question and of those that its
 /// credentials come from.
-fn of_profile(case: &Case<'_>, key: &str, origin: Origin) -> Option<(Id, String)> {
+fn of_profile(chain: &BTreeMap<(Origin, &str), &Section>, key: &str, origin: Origin) -> Option<(Id, String)> {
     const SETTINGS: [&str; 15] = [
         "region",
         "role_arn",
@@ -149,8 +155,7 @@ fn of_profile(case: &Case<'_>, key: &str, origin: Origin) -> Option<(Id, String)
     if !SETTINGS.contains(&key) {
         return None;
     }
-    let is_here = |section: &&Section| section.get(key).is_some_and(|value| value.origin == origin);
-    let section = case.chain().into_iter().find(is_here)?;
+    let section = chain.get(&(origin, key))?;
     // The region of a profile on the way to another counts for that one alone.
     let id = if key == "region" { Id::RegionInvalid } else { Id::ProfileBroken };
     Some((id, format!("profile \"{}\"", section.name)))

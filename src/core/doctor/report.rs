@@ -1,6 +1,6 @@
 //! What was found, how sure that is, and what was looked for without finding anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -105,6 +105,8 @@ impl Finding {
 #[derive(Debug, Default)]
 pub struct Findings {
     found: Vec<Finding>,
+    /// The titles of what was found: a large file has many mistakes.
+    titles: BTreeSet<(Id, String)>,
     /// Looked for to the end: where nothing of the kind was found, there is nothing of the kind.
     settled: Vec<Id>,
     not_checked: BTreeMap<Id, String>,
@@ -113,7 +115,7 @@ pub struct Findings {
 impl Findings {
     /// Something was found. The same thing with the same title is found once.
     pub fn add(&mut self, finding: Finding) {
-        if !self.found.iter().any(|other| other.id == finding.id && other.title == finding.title) {
+        if self.titles.insert((finding.id, finding.title.clone())) {
             self.found.push(finding);
         }
     }
@@ -172,7 +174,7 @@ impl Findings {
         lacks_profile: bool,
         choices: Vec<(Client, Uses)>,
     ) -> Report {
-        let Self { mut found, settled, mut not_checked } = self;
+        let Self { mut found, titles: _, settled, mut not_checked } = self;
         found.sort_by_key(|finding| (finding.severity, rank(finding.id), finding.certainty));
         not_checked.retain(|id, _| !found.iter().any(|finding| finding.id == *id));
         let checked = Id::ALL.iter().copied().filter(|id| settled.contains(id) || found.iter().any(|f| f.id == *id));

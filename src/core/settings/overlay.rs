@@ -74,7 +74,7 @@ pub(super) fn lines(text: &str, profiles: &[Profile]) -> Vec<BTreeMap<String, u3
     let names =
         ["name", "role_arn", "source_profile", "credential_source", "role_session_name", "external_id", "mfa_serial"];
     let names = names.into_iter().chain(["region", "duration", "mfa_process", "renew"]);
-    let line = |at: usize, name: &str| places.line(text, &format!("profile[{at}].{name}"));
+    let line = |at: usize, name: &str| places.line(&format!("profile[{at}].{name}"));
     (0..profiles.len())
         .map(|at| {
             let lines = names.clone().filter_map(|name| Some((name.to_owned(), u32::try_from(line(at, name)?).ok()?)));

@@ -9,13 +9,16 @@ use toml::de::{DeTable, DeValue};
 /// The places of a text's settings, by their dotted names (`renew.before`, `profile[0].name`).
 pub(super) struct Places {
     keys: BTreeMap<String, Range<usize>>,
+    /// Where the lines behind the first one begin.
+    line_starts: Vec<usize>,
     /// The values of `[environment]`; `None` where the text is no TOML.
     secrets: Option<Vec<Range<usize>>>,
 }
 
 impl Places {
     pub(super) fn of(text: &str) -> Self {
-        let mut places = Self { keys: BTreeMap::new(), secrets: None };
+        let line_starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        let mut places = Self { keys: BTreeMap::new(), line_starts, secrets: None };
         if let Ok(table) = DeTable::parse(text) {
             places.note(table.get_ref(), "");
             let mut secrets = Vec::new();
@@ -28,21 +31,26 @@ impl Places {
     }
 
     /// The line on which a setting stands, from 1.
-    pub(super) fn line(&self, text: &str, key: &str) -> Option<usize> {
-        let before = self.keys.get(key)?.start.min(text.len());
-        Some(text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count() + 1)
+    pub(super) fn line(&self, key: &str) -> Option<usize> {
+        Some(self.line_of(self.keys.get(key)?.start) + 1)
     }
 
     /// Whether the lines of a span may hold a value of `[environment]`. In doubt they may.
     pub(super) fn may_be_secret(&self, text: &str, span: &Range<usize>) -> bool {
-        let lines = |span: &Range<usize>| line_of(text, span.start)..=line_of(text, span.end.max(span.start));
+        let lines = |span: &Range<usize>| self.line_of(span.start)..=self.line_of(span.end.max(span.start));
+        let shown = lines(span);
         match &self.secrets {
             Some(secrets) => secrets.iter().any(|secret| {
-                let (secret, shown) = (lines(secret), lines(span));
+                let secret = lines(secret);
                 secret.start() <= shown.end() && shown.start() <= secret.end()
             }),
-            None => after_environment(text, line_of(text, span.start)),
+            None => after_environment(text, *shown.start()),
         }
+    }
+
+    /// How many lines are before that of this place.
+    fn line_of(&self, at: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= at)
     }
 
     fn note(&mut self, table: &DeTable<'_>, prefix: &str) {
@@ -70,10 +78,6 @@ fn leaves(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
         DeValue::Array(items) => items.iter().for_each(|value| leaves(value, spans)),
         _ => spans.push(value.span()),
     }
-}
-
-fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
 }
 
 /// Whether a line of a text that is no TOML may belong to `[environment]`: from the first mention of it until the header

@@ -1,6 +1,6 @@
 //! Reads a settings file and reports every mistake in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde::Deserialize;
@@ -98,7 +98,8 @@ fn parse_all(text: &str) -> (Option<Settings>, Vec<Mistake>) {
             break;
         }
     }
-    for mistake in contradictions(text, table.get_ref()) {
+    let room = MOST.saturating_sub(mistakes.len());
+    for mistake in contradictions(text, table.get_ref(), room) {
         note(&mut mistakes, mistake, &syntax);
     }
     if let Some(settings) = &mut settings {
@@ -164,26 +165,31 @@ fn covers(span: &Range<usize>, place: &Range<usize>) -> bool {
     span.start <= place.start && place.end <= span.end
 }
 
-/// Mistakes that the types of the values don't exclude.
-fn contradictions(text: &str, table: &DeTable<'_>) -> Vec<Mistake> {
+/// Mistakes that the types of the values don't exclude: at most so many of each kind.
+fn contradictions(text: &str, table: &DeTable<'_>, most: usize) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     if let Some(DeValue::Array(profiles)) = table.get("profile").map(Spanned::get_ref) {
-        let mut names: Vec<&str> = Vec::new();
+        let mut names: BTreeSet<&str> = BTreeSet::new();
         for profile in profiles.iter() {
             let DeValue::Table(profile) = profile.get_ref() else { continue };
             let Some((key, value)) = profile.get_key_value("name") else { continue };
             let DeValue::String(name) = value.get_ref() else { continue };
-            if names.contains(&name.as_ref()) && !is_unreadable(value) {
+            let is_new = names.insert(name);
+            if !is_new && !is_unreadable(value) && mistakes.len() < most {
                 let message = format!("there is already a [[profile]] \"{name}\"");
                 mistakes.push(Mistake::at(text, key.span(), message));
             }
-            names.push(name);
         }
     }
     if let Some(DeValue::Table(variables)) = table.get("environment").map(Spanned::get_ref) {
+        let mut of_variables = 0;
         for (name, value) in variables.iter() {
             let has_nul = matches!(value.get_ref(), DeValue::String(value) if value.contains('\0'));
             if name.get_ref().is_empty() || name.get_ref().contains(['=', '\0']) || has_nul {
+                if of_variables == most {
+                    break;
+                }
+                of_variables += 1;
                 // With such a variable no process can start.
                 let message = "a variable needs a name without \"=\" and a value without NUL characters";
                 mistakes.push(Mistake::at(text, name.span(), message.to_owned()).without_the_line());

@@ -58,7 +58,7 @@ impl Settings {
         }
         let places = Places::of(text);
         let shown = |(key, value): (String, String)| {
-            let line = places.line(text, &key);
+            let line = places.line(&key);
             Shown { key, value, line }
         };
         rows.into_iter().map(shown).collect()
