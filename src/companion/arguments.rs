@@ -65,27 +65,27 @@ const COMMANDS: [(&str, &str, &str); 14] = [
     (
         "login",
         "[PROFILE|SSO_SESSION] [--no-browser] [--force]",
-        "does what only a person can do: the SSO sign-in (in the browser, or with a code on another device), or the code of an MFA \
-         device, on the terminal or standard input",
+        "signs in to an SSO or `aws login` session (in the browser, or with a code on another device), or reads the code of an MFA \
+         device from the terminal or standard input",
     ),
-    ("logout", "[PROFILE|SSO_SESSION]", "ends the SSO session, or forgets the code, and what stands behind it"),
-    ("plan", "[PROFILE] [--json]", "how PROFILE's credentials are got, from the files alone"),
+    ("logout", "[PROFILE|SSO_SESSION]", "ends the SSO or MFA session, and removes the credentials based on it"),
+    ("plan", "[PROFILE] [--json]", "shows how evercred obtains PROFILE's credentials, from the files alone"),
     (
         "profiles",
         "[--json] [--sso SESSION]",
-        "every profile of the AWS files, each setting with its file and line; with --sso the accounts and roles of who is \
-         signed in, and config sections for those that have none",
+        "every profile of the AWS files, each setting with its file and line; with --sso the accounts and roles of the \
+         signed-in user, and config sections for roles without a profile",
     ),
     (
         "clock",
         "[--json]",
-        "this machine's clock against AWS's, how that is known, what will happen when, and how to mend it",
+        "compares this machine's clock with AWS time: clock skew, evidence, its effects, and the fix",
     ),
     (
         "doctor",
         "[PROFILE] [--json] [--offline]",
-        "looks for every known cause of InvalidClientTokenId and its kin, on this machine and by asking AWS (nothing is changed; with \
-         --offline nothing is sent): what was found, the evidence, and how to mend it; ends with 1 where AWS refuses something or will at once",
+        "checks for every known cause of InvalidClientTokenId and similar errors, on this machine and at AWS (it changes nothing; with \
+         --offline it sends nothing): findings, evidence and fixes; exits 1 if AWS refuses something or soon will",
     ),
     (
         "explain",
@@ -97,9 +97,8 @@ const COMMANDS: [(&str, &str, &str); 14] = [
     (
         "service",
         "install [--force] [--environment NAME]...|uninstall [--purge]|status [--json]|print [--systemd|--launchd]",
-        "the daemon as a service of your own, by systemd or launchd: installs it and starts it now and at each login, carrying over \
-         what this shell has and a service has not (PATH, proxies, certificates); takes it away; says how it stands; prints what \
-         would be written",
+        "the daemon as your systemd or launchd service: install starts it now and at each login, with this shell's PATH, proxies \
+         and certificates; uninstall removes it; status shows its state; print shows the files that install would write",
     ),
     ("config", "path|show|check", "the settings in force and where each comes from"),
 ];
@@ -112,7 +111,7 @@ const JSON: [&str; 7] = ["status", "plan", "profiles", "clock", "doctor", "expla
 
 const EXIT_CODES: &str = "\
 exit codes: 0 done; 1 something needs attention; 2 wrong usage; 3 the daemon can't be reached; 4 no such profile;
-5 a person must log in
+5 sign-in needed
 ";
 
 /// Parses the arguments behind the program's name.

@@ -79,7 +79,7 @@ fn page<'a>(needed: &'a Value, field: &str) -> Option<&'a str> {
 pub(super) fn logout(environment: &Environment, name: Option<String>) -> Result<ExitCode, Failure> {
     let name = name.or_else(|| default_profile(environment));
     let answer = client::ask(environment, "logout", name.as_deref())?
-        .map_err(|error| Failure::from_daemon("nobody was signed out", error))?;
+        .map_err(|error| Failure::from_daemon("sign-out failed", error))?;
     let name = text(&answer, "profile").or(name.as_deref()).unwrap_or("default");
     let until = text(&answer, "works_until");
     if let Some(why) = text(&answer, "not_told") {
@@ -96,7 +96,7 @@ pub(super) fn logout(environment: &Environment, name: Option<String>) -> Result<
 
 fn begin(environment: &Environment, name: Option<&str>, flow: Flow, force: bool) -> Result<Value, Failure> {
     let question = Question { request: "login", profile: name, flow: Some(flow), force, ..Question::default() };
-    client::ask_with(environment, question)?.map_err(|error| Failure::from_daemon("nobody was signed in", error))
+    client::ask_with(environment, question)?.map_err(|error| Failure::from_daemon("sign-in failed", error))
 }
 
 /// How long a user who is already signed in stays signed in.
@@ -159,7 +159,7 @@ fn paste_code(environment: &Environment, needed: &Value) -> Result<ExitCode, Fai
     let end = match heard.recv() {
         Ok(Heard::Code(code)) => match code?.filter(|code| !code.is_empty()) {
             Some(code) => ended(environment, sign_in, Some(code)),
-            None => Err(Failure::new(LOGIN, format!("could not sign in to {session}: no code on standard input"))
+            None => Err(Failure::new(LOGIN, format!("sign-in failed for {session}: no code on standard input"))
                 .fix("run the command in a terminal, or pass the code on standard input")),
         },
         Ok(Heard::End(end)) => end,
@@ -174,8 +174,8 @@ fn ended(environment: &Environment, sign_in: u64, mut code: Option<Zeroizing<Str
     loop {
         let code = code.take();
         let question = Question { request: "login-wait", sign_in: Some(sign_in), code, ..Question::default() };
-        let answer = client::ask_with(environment, question)?
-            .map_err(|error| Failure::from_daemon("nobody was signed in", error))?;
+        let answer =
+            client::ask_with(environment, question)?.map_err(|error| Failure::from_daemon("sign-in failed", error))?;
         if answer.get("pending").is_some() {
             if let Some(why) = text(&answer, "warning").filter(|why| warned != *why) {
                 say(&format!("{why}."));
@@ -196,7 +196,7 @@ fn ended(environment: &Environment, sign_in: u64, mut code: Option<Zeroizing<Str
 
 /// Asks for the code of an MFA device, until AWS takes one.
 fn type_code(environment: &Environment, profile: &str, device: &str) -> Result<ExitCode, Failure> {
-    let what = format!("nobody was signed in for profile \"{profile}\"");
+    let what = format!("sign-in failed for profile \"{profile}\"");
     let mut last = None;
     for attempt in 1..=TRIES {
         let Some(code) = read_code(&format!("Code of the MFA device {device}: "))? else { break };
@@ -236,7 +236,7 @@ fn text<'a>(answer: &'a Value, field: &str) -> Option<&'a str> {
 }
 
 fn not_understood() -> Failure {
-    Failure::new(ATTENTION, "nobody was signed in: the daemon wants what this version can't ask for")
+    Failure::new(ATTENTION, "sign-in failed: the daemon needs input that this version can't ask for")
         .fix(client::RESTART)
 }
 

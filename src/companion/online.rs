@@ -30,7 +30,7 @@ pub(super) fn credential_process(environment: &Environment, profile: &str) -> Re
 pub(super) fn credentials(environment: &Environment, profile: &str) -> Result<Value, Failure> {
     let what = format!("there are no credentials for profile \"{profile}\"");
     if environment.get(ASKED_FOR) == Some(profile) {
-        let why = "its credential_process asks evercred for the same profile: that goes round in a circle";
+        let why = "its credential_process asks evercred for the same profile (a loop)";
         return Err(Failure::new(ATTENTION, format!("{what}: {why}")).fix(evercred("plan", profile)));
     }
     let answer = client::ask(environment, "credential-process", Some(profile))?.map_err(|error| {

@@ -70,7 +70,7 @@ impl StsCaller<'_> {
             Source::WebIdentity(role) => match token_file::read(&role.token_file).await {
                 Ok(token) => operations::web_identity(&client, &call, role, &token).await.map_err(|fault| {
                     let expired = fault.code.starts_with("ExpiredToken");
-                    let fix = format!("have the token file {} written anew by whoever writes it", role.token_file);
+                    let fix = format!("run the program that writes the token file {} again", role.token_file);
                     if expired { Fault { fix: Some(fix), ..fault } } else { fault.of_role() }
                 }),
                 Err(why) => Err(aws_error::fault(&what, None, Some("TokenFile"), Some(&why))),

@@ -32,9 +32,8 @@ const NEW_SESSION: &str = "get new temporary credentials from the tool that wrot
 const SIGN_UP: &str = "have the account's owner finish the sign-up, or use an account that has the service";
 const PERMISSION: &str = "ask an administrator for the permission that the message names";
 const LOG_IN: &str = "sign in again: evercred login";
-const WAIT: &str = "nothing: it is tried again by itself";
-const NETWORK: &str =
-    "check the network, and the proxy settings in [environment] of evercred.toml; it is tried again by itself";
+const WAIT: &str = "nothing: evercred retries";
+const NETWORK: &str = "check the network, and the proxy settings in [environment] of evercred.toml; evercred retries";
 
 pub(super) static TABLE: &[Entry] = &[
     unknown_key(
@@ -120,25 +119,25 @@ pub(super) static TABLE: &[Entry] = &[
         "InvalidResponse",
         ErrorClass::Retryable,
         "what came back is no answer of AWS",
-        "a proxy or a login page of the network may have answered instead; it is tried again by itself",
+        "a proxy or a login page of the network may have answered instead; evercred retries",
     ),
     entry(
         "InvalidIdentityToken",
         ErrorClass::Permanent,
         "AWS does not accept the web identity token: it is no JWT, or of an issuer that the account does not trust",
-        "have the token file written anew by whoever writes it, and check the account's identity provider",
+        "run the program that writes the token file again, and check the account's identity provider",
     ),
     entry(
         "IDPRejectedClaim",
         ErrorClass::Permanent,
         "the identity provider did not vouch for the web identity token",
-        "have the token file written anew by whoever writes it",
+        "run the program that writes the token file again",
     ),
     ours(
         "TokenFile",
         ErrorClass::Permanent,
         "the web identity token can't be read",
-        "have the token file written anew by whoever writes it, or correct web_identity_token_file",
+        "run the program that writes the token file again, or correct web_identity_token_file",
     ),
     ours("CodeUsed", ErrorClass::Retryable, "the device still shows the code that was used", WAIT),
     ours(
@@ -327,7 +326,7 @@ pub(super) static TABLE: &[Entry] = &[
         "WebIdentityExpired",
         ErrorClass::Permanent,
         "the web identity token has expired: it comes from an identity provider, by way of a file",
-        "have the token file (AWS_WEB_IDENTITY_TOKEN_FILE, web_identity_token_file) written anew by whoever writes it",
+        "run the program that writes the token file (AWS_WEB_IDENTITY_TOKEN_FILE, web_identity_token_file) again",
     ),
     ours(
         "MfaCodeMissing",

@@ -26,7 +26,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         findings.add(
             finding
                 .evidence(format!("{place} names the file"))
-                .fix(Fix::advice("Have the file written anew by whoever writes it, or name the right one.")),
+                .fix(Fix::advice("Run the program that writes the file again, or set the right path.")),
         );
     }
 }

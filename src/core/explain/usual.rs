@@ -253,7 +253,7 @@ pub(super) fn why(id: Id) -> &'static str {
         Id::FilesElsewhere => "the program may read other AWS files than meant",
         Id::FilePermissions => "the program may not be allowed to read the AWS files",
         Id::AdoptionBroken => "the line that names evercred as credential_process may not work",
-        Id::NetworkUnreachable => "AWS, or whoever had to answer, could not be reached",
+        Id::NetworkUnreachable => "AWS, or another required service, could not be reached",
         Id::MfaCodeRefused => "AWS did not accept the MFA code",
         Id::AssumeRoleDenied => "AWS did not let the caller assume the role",
         Id::RegionMissing => "no region was set where the program looks",

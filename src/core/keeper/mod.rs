@@ -308,7 +308,7 @@ impl Keeper {
         self.time_check.again();
         self.clock_watch.doubted(now);
         self.ask_ntp_again(TimeDelta::minutes(1), now);
-        self.log(LogLevel::Debug, None, format!("disturbed by {disturbance:?}: what failed is tried again"));
+        self.log(LogLevel::Debug, None, format!("after {disturbance:?}: retrying failed calls"));
         for node in self.nodes.values_mut() {
             node.failures.streaks().for_each(|streak| streak.cut_short(now.boot, &mut self.rng));
         }

@@ -322,8 +322,8 @@ impl Keeper {
         node.pace.failed(now.boot);
         let failure = node.failures.note(fault, endpoint, changed, now.boot, at, &mut self.rng);
         let next = failure.streak.next_try().map_or_else(
-            || "not tried again by itself".to_owned(),
-            |at| format!("tried again in {} s", (at - now.boot).num_seconds()),
+            || "no automatic retry".to_owned(),
+            |at| format!("retry in {} s", (at - now.boot).num_seconds()),
         );
         let (profile, message) = (node.step.profile.clone(), format!("{} ({next})", failure.error.message));
         let level = match first {

@@ -259,7 +259,7 @@ impl<'a> Walk<'a> {
         if names.len() > 12 {
             names.splice(6..names.len() - 5, ["…"]);
         }
-        let message = format!("the source profiles go round in a circle: {}", names.join(" → "));
+        let message = format!("the source profiles form a loop: {}", names.join(" → "));
         error(PlanErrorCode::ProfileLoop, message, named_by.map_or(section.origin, |value| value.origin))
     }
 
