@@ -177,6 +177,19 @@ mod tests {
     }
 
     #[test]
+    fn thousands_of_roles_find_their_profiles_among_thousands() {
+        let section = |at: usize| {
+            format!("[profile p{at}]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = Role{at}\n")
+        };
+        let profiles = aws_file::load(Some(&(0..20_000).map(section).collect::<String>()), None);
+        let names: Vec<String> = (0..20_000).map(|at| format!("Role{at}")).collect();
+        let roles =
+            roles(&answer(&json!([{"id": "111122223333", "name": "Prod", "roles": names}])), &profiles).unwrap();
+        assert!(roles.iter().all(|role| role.profiles.len() == 1) && roles.len() == 20_000);
+        assert_eq!(roles[7].profiles, ["p7"]);
+    }
+
+    #[test]
     fn what_a_portal_says_adds_nothing_of_its_own_to_the_config_file() {
         let evil = "\n[default]\ncredential_process = touch /tmp/x\n#";
         for bad in [
