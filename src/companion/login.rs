@@ -190,6 +190,13 @@ fn ended(environment: &Environment, sign_in: u64, mut code: Option<Zeroizing<Str
             _ => String::new(),
         };
         let until = text(&answer, "ends_at").map_or_else(String::new, |at| format!(" until about {at}"));
+        if let Some(why) = text(&answer, "unsaved") {
+            let message = format!(
+                "{session}: signed in{until}, but the token can't be written into its cache file, where other AWS tools look for \
+                 it: {why}"
+            );
+            return Err(Failure::new(ATTENTION, message));
+        }
         return Ok(format!("{session}: signed in{until}{profiles}\n"));
     }
 }

@@ -12,7 +12,9 @@ use crate::core::session::{Access, CacheAccess, CacheFileFacts};
 
 /// Reads the metadata of a cache file and its directory. It changes nothing.
 pub fn look(path: &Path) -> CacheAccess {
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // A link to a device is a fault of the link, and its target is to be left alone.
+    let target = std::fs::canonicalize(path).ok().filter(|target| target.is_file());
+    let path = target.unwrap_or_else(|| path.to_owned());
     let (directory, metadata) = nearest_directory(&path);
     let (directory_owner, directory_mode) =
         metadata.as_ref().map_or((0, 0), |metadata| (metadata.uid(), metadata.mode() & 0o7777));
@@ -63,7 +65,7 @@ fn file_facts(path: &Path, metadata: &Metadata) -> CacheFileFacts {
         () if kind.is_dir() => Some("a directory"),
         () if kind.is_fifo() => Some("a FIFO"),
         () if kind.is_socket() => Some("a socket"),
-        () if kind.is_symlink() => Some("a broken symbolic link"),
+        () if kind.is_symlink() => Some("a symbolic link that leads to no regular file"),
         () => Some("a device"),
     };
     let (mounted, immutable) = attributes(path);

@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use serde_json::{Value, json};
 
-use crate::edge_sso::{machine, sign_in, token, token_file};
+use crate::edge_sso::{end_of_sign_in, machine, sign_in, token, token_file};
 use crate::machine::{Machine, ends, role};
 use crate::standin::Rotation;
 
@@ -111,6 +111,31 @@ fn what_a_killed_daemon_left_is_adopted_or_removed_and_logout_removes_it() {
     machine.write(&format!("{}.evercred-4711-aa-bb", token_file()), &used.to_string());
     assert!(machine.run(&["logout", "corp"]).status.success());
     assert_eq!(names(&machine), [""; 0]);
+}
+
+#[test]
+fn a_logout_leaves_a_cache_file_alone_that_it_cannot_read() {
+    let mut machine = machine();
+    machine.start();
+    for bytes in [&b"\xff\xfe"[..], b"notes of mine", b"{\"accessToken\": \"half"] {
+        sign_in(&machine);
+        std::fs::write(machine.path(&token_file()), bytes).unwrap();
+        let output = machine.run(&["logout", "corp"]);
+        let said = crate::machine::stderr(&output);
+        assert!(output.status.code() == Some(1) && said.contains("stays"), "{said}");
+        assert_eq!(std::fs::read(machine.path(&token_file())).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn a_sign_in_whose_token_cannot_be_written_says_so() {
+    let mut machine = machine();
+    machine.start();
+    sign_in(&machine);
+    std::fs::hard_link(machine.path(&token_file()), machine.path("backup")).unwrap();
+    let (status, _, said) = end_of_sign_in(&machine, &["corp", "--no-browser", "--force"]);
+    assert!(status == Some(1) && said.contains("signed in"), "{said}");
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
 }
 
 #[test]

@@ -39,12 +39,17 @@ pub(crate) fn sign_in(machine: &Machine) {
 }
 
 pub(crate) fn sign_in_with(machine: &Machine, arguments: &[&str]) {
+    let (status, out, err) = end_of_sign_in(machine, arguments);
+    assert_eq!(status, Some(0), "{err}");
+    assert!(out.starts_with("corp: signed in"), "{out}");
+}
+
+/// How a sign-in ends that the user completes: exit code, stdout, stderr.
+pub(crate) fn end_of_sign_in(machine: &Machine, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut login = Login::start(machine.companion(), arguments);
     let code = login.line(|line| (line.len() == 9 && line.as_bytes()[4] == b'-').then(|| line.to_owned()));
     assert_eq!(machine.aws.approve(Some(&code)), 1);
-    let (status, out, err) = login.end();
-    assert_eq!(status, Some(0), "{err}");
-    assert!(out.starts_with("corp: signed in"), "{out}");
+    login.end()
 }
 
 #[test]
@@ -486,7 +491,8 @@ fn a_sign_in_that_cannot_be_written_is_in_use_and_is_written_at_the_end_at_the_l
     // Something stands where the folder should be.
     machine.write(".aws/sso", "in the way");
     machine.start();
-    sign_in(&machine);
+    let (status, _, said) = end_of_sign_in(&machine, &["corp", "--no-browser"]);
+    assert!(status == Some(1) && said.contains("signed in") && said.contains("can't be written"), "{said}");
     assert_eq!(machine.whose("admin"), Ok(role("Admin")));
     assert!(machine.read("log").contains("it is kept here"), "{}", machine.read("log"));
     std::fs::remove_file(machine.path(".aws/sso")).unwrap();

@@ -233,14 +233,22 @@ impl Sessions {
         let what = format!("signing out of {}", session.described());
         let lock = self.cache.lock(&file, LONGEST_LOCKED).await;
         // A refresh that was under way may have written another one.
-        let (newest, is_foreign) = match self.settled(&session).await {
+        let (newest, stays) = match self.settled(&session).await {
             Found::Text(text) => match session.read(text.expose()) {
-                Ok(token) => (Some(token), false),
-                Err(unusable) => (None, unusable.foreign),
+                Ok(token) => (Some(token), None),
+                Err(unusable) if unusable.foreign => (None, Some(Ok(()))),
+                Err(_) if text.expose().trim().is_empty() => (None, None),
+                Err(unusable) => (None, Some(Err(format!("it {}", unusable.why)))),
             },
-            Found::Missing | Found::Unreadable(_) => (None, false),
+            Found::Missing => (None, None),
+            Found::Unreadable(why) => (None, Some(Err(why))),
         };
-        let removed = if is_foreign { Ok(()) } else { self.cache.remove(&file).await };
+        let removed = match stays {
+            None => self.cache.remove(&file).await,
+            // It may be anything: its removal is the user's decision.
+            Some(Err(why)) => Err(format!("its cache file is no token that can be read, and stays: {why}")),
+            Some(Ok(())) => Ok(()),
+        };
         drop(lock);
         let mut samples = Vec::new();
         let token = newest.or(token);

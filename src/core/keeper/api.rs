@@ -322,6 +322,8 @@ pub enum Answer {
         ends_at: Option<AwsTime>,
         /// How many profiles stand behind it.
         profiles: usize,
+        /// Why the token could not be written into its cache file: then the AWS tools don't find it.
+        unsaved: Option<String>,
     },
     /// It is forgotten.
     SignedOut {

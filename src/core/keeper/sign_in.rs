@@ -222,7 +222,9 @@ impl Keeper {
     fn signed_in(&self, key: &NodeKey) -> Answer {
         let session = self.session_name(key).unwrap_or_default();
         let ends_at = self.session_end(key);
-        Answer::SignedIn { session, ends_at, profiles: self.count_behind(key) }
+        let state = self.nodes.get(key).and_then(|node| node.session.as_ref());
+        let unsaved = state.and_then(|state| state.unsaved()).map(str::to_owned);
+        Answer::SignedIn { session, ends_at, profiles: self.count_behind(key), unsaved }
     }
 
     /// Orders what is new, answers who has waited long, gives up what nobody waits for, forgets what nobody asks about.
