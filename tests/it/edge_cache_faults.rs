@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::edge_cache::problem;
 use crate::edge_soak::pause;
-use crate::edge_sso::{machine, sign_in, token, token_file};
+use crate::edge_sso::{end_of_sign_in, machine, sign_in, token, token_file};
 use crate::machine::{Machine, role, stderr};
 use crate::standin::{Rotation, Service};
 
@@ -101,7 +101,8 @@ fn on_a_read_only_mount_no_refresh_token_is_spent_and_the_token_serves_to_its_en
     assert!(output.status.code() == Some(1) && stderr(&output).contains("AWS has ended the session"), "{output:?}");
     assert_eq!((machine.aws.count("CreateToken:refresh_token"), machine.read(&token_file())), (0, text));
     // A sign-in is in use, and reaches the file once it can be written.
-    sign_in(&machine);
+    let (status, _, said) = end_of_sign_in(&machine, &["corp", "--no-browser"]);
+    assert!(status == Some(1) && said.contains("can't be written"), "{said}");
     assert_eq!(machine.whose("reader"), Ok(role("ReadOnly")));
     assert_eq!(machine.stop(), Some(0));
     drop(mount);
