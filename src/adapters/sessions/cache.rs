@@ -173,7 +173,7 @@ impl Cache {
         written.unwrap_or_else(|| Err("it was not written in time".to_owned()))
     }
 
-    /// Removes a file, and what was left or kept beside it; that there is none is as good.
+    /// Removes a file and the left-overs beside it. A missing file is no error.
     pub(super) async fn remove(&self, file: &CacheFile) -> Result<(), String> {
         let path = self.path(file);
         let shown = path.display().to_string();

@@ -266,9 +266,9 @@ fn put_in_place(left: &Path, target: &Path, file: &Found) -> io::Result<()> {
     sync_directory(target)
 }
 
-/// Removes what is beside a cache file: left-overs, and the copies that were kept.
+/// Removes the left-overs beside a cache file. The copies of files that could not be read are the user's.
 pub(super) fn remove_beside(path: &Path) {
-    for (file, _) in beside(path, |suffix| is_left_over(suffix) || suffix.starts_with(KEPT)) {
+    for (file, _) in beside(path, is_left_over) {
         let _ = std::fs::remove_file(file);
     }
 }
