@@ -218,6 +218,7 @@ mod tests {
     #[tokio::test]
     async fn a_desktop_that_hangs_is_given_up() {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        use rustix::io::retry_on_intr;
         use rustix::process::{Pid, PidfdFlags, pidfd_open};
         let folder = programs(&["notify-send"], "echo $$ > \"$0.pid\"; exec sleep 1000");
         let path = format!("{}:/usr/bin:/bin", folder.path().display());
@@ -227,7 +228,8 @@ mod tests {
         // Killed, though perhaps not yet gone.
         if let Ok(ends) = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) {
             let patience = Timespec { tv_sec: 20, tv_nsec: 0 };
-            assert_eq!(poll(&mut [PollFd::new(&ends, PollFlags::IN)], Some(&patience)).unwrap(), 1, "it lives");
+            let ended = retry_on_intr(|| poll(&mut [PollFd::new(&ends, PollFlags::IN)], Some(&patience)));
+            assert_eq!(ended, Ok(1), "it lives");
         }
     }
 }

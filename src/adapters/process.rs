@@ -279,6 +279,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_hangs_is_stopped_with_all_its_children() {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        use rustix::io::retry_on_intr;
         use rustix::process::{PidfdFlags, pidfd_open};
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pid");
@@ -289,8 +290,8 @@ mod tests {
         // Killed, though perhaps not yet gone.
         if let Ok(ends) = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) {
             let patience = Timespec { tv_sec: 20, tv_nsec: 0 };
-            let ended = poll(&mut [PollFd::new(&ends, PollFlags::IN)], Some(&patience)).unwrap();
-            assert_eq!(ended, 1, "it lives");
+            let ended = retry_on_intr(|| poll(&mut [PollFd::new(&ends, PollFlags::IN)], Some(&patience)));
+            assert_eq!(ended, Ok(1), "it lives");
         }
     }
 
