@@ -122,7 +122,7 @@ fn a_network_that_was_away_is_noticed_when_it_is_back_and_what_is_due_is_renewed
     assert!(begin.elapsed() < std::time::Duration::from_secs(10), "{:?}\n{}", begin.elapsed(), machine.read("log"));
     machine.eventually("it is fresh again", |machine| machine.profile("mid")["state"] == "fresh");
     let log = machine.read("log");
-    let back = log.rfind("disturbed by Network").expect("the kernel told of it");
+    let back = log.rfind("after Network").expect("the kernel told of it");
     let renewed = log.rfind("credentials of profile \"mid\" renewed").unwrap();
     assert!(back < renewed, "{log}");
 }
