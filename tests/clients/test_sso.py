@@ -581,7 +581,7 @@ def test_ctrl_c_ends_a_sign_in_at_once_and_nothing_asks_on(place):
         stderr=theirs,
         start_new_session=True,
         # Without a terminal of its own, Ctrl-C would be a character like another.
-        preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),
+        preexec_fn=lambda: (signal.signal(signal.SIGINT, signal.SIG_DFL), fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)),
     )
     try:
         said = b""
