@@ -821,6 +821,28 @@ fn ending(at: i64) -> Outcome {
 }
 
 #[test]
+fn expired_credentials_of_a_server_that_never_tells_its_time_are_not_served() {
+    for life in [-100 * SECOND, -1, 0] {
+        let mut bench = Bench::new();
+        bench.set_dated(false);
+        bench.plans(&[simple("a")]);
+        let (mut calls, ends) = (0, EPOCH + life);
+        let mut over = |order: &MintOrder| {
+            matches!(order.step.source, Source::AssumeRole(_)).then(|| {
+                calls += 1;
+                ending(ends)
+            })
+        };
+        assert!(bench.ask_and_wait("a", &mut over).is_err(), "{life}");
+        bench.run(HOUR, &mut over);
+        assert!(calls < 60, "{life}: {calls}");
+        // The local clock is right, and by it the next credentials are valid.
+        bench.run(10 * MINUTE, &mut |_| None);
+        assert!(bench.ask_and_wait("a", &mut |_| None).is_ok(), "{life}");
+    }
+}
+
+#[test]
 fn a_server_whose_time_jumps_and_whose_sets_are_over_is_not_called_for_ever() {
     for pattern in 0..4 {
         let mut bench = Bench::new();

@@ -171,8 +171,10 @@ impl Keeper {
         let (expires_at, is_temporary) = (credentials.expires_at, credentials.session_token.is_some());
         let mut held = self.hold(Grant::Keys(credentials), expires_at, minted_at, Some(now.boot));
         // By the server's own time they have expired, with any estimate of AWS time. Unusable credentials are no success,
-        // or they would be fetched in an endless loop.
-        let is_over_there = expires_at.zip(server_time).is_some_and(|(expires_at, time)| expires_at <= time);
+        // or they would be fetched in an endless loop. Where nobody has told AWS's time, the local clock decides: by it the
+        // SDKs refuse the credentials too.
+        let local_time = (by_aws && !self.clock.is_known()).then_some(minted_at);
+        let is_over_there = expires_at.zip(server_time.or(local_time)).is_some_and(|(expires_at, time)| expires_at <= time);
         if is_over_there || !held.is_servable(&self.clock, now) {
             let what = format!("fetching credentials for profile \"{profile}\"");
             let code = source.bad_answer_code();
