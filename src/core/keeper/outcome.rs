@@ -174,7 +174,8 @@ impl Keeper {
         // or they would be fetched in an endless loop. Where nobody has told AWS's time, the local clock decides: by it the
         // SDKs refuse the credentials too.
         let local_time = (by_aws && !self.clock.is_known()).then_some(minted_at);
-        let is_over_there = expires_at.zip(server_time.or(local_time)).is_some_and(|(expires_at, time)| expires_at <= time);
+        let is_over_there =
+            expires_at.zip(server_time.or(local_time)).is_some_and(|(expires_at, time)| expires_at <= time);
         if is_over_there || !held.is_servable(&self.clock, now) {
             let what = format!("fetching credentials for profile \"{profile}\"");
             let code = source.bad_answer_code();
