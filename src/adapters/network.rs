@@ -193,7 +193,7 @@ fn proxy(route: &Route, https: bool) -> Result<ProxyConfig, String> {
     config.map_err(|_| format!("{name} is not the URL of an http or https proxy"))
 }
 
-/// A connector for one call: notes what every answer says about the time, whatever its status, and bounds its body.
+/// A connector for one call: notes the `Date` of every answer, of any status, and bounds its body.
 #[derive(Clone, Debug)]
 pub(super) struct Recorder {
     inner: SharedHttpConnector,
@@ -206,7 +206,7 @@ pub(super) struct Recorder {
 struct Samples {
     /// Answers of AWS, oldest first.
     of_aws: Vec<Sample>,
-    /// Answers of whoever it was: they carry no request id, and nobody has read them as AWS's yet.
+    /// Answers of an unknown server: they have no request id, and were not parsed as AWS's.
     of_anybody: Vec<Sample>,
 }
 

@@ -103,7 +103,7 @@ impl Cache {
     }
 
     /// A lock that other evercreds respect, wherever they run with the same home. Where none can be had (no directory, a file
-    /// system without locks), there is nothing but the looks at the file itself. Nobody holds it for longer than a call takes.
+    /// system without locks), there is nothing but the looks at the file itself. Each holder keeps it for one call at most.
     pub(super) async fn lock(&self, file: &CacheFile, patience: Duration) -> Lock {
         let path = self.path(file);
         let Some(mut lock) = pooled(move || exchange::open_lock(&path)).await.flatten() else { return Lock::None };
@@ -161,7 +161,7 @@ impl Cache {
         replaced.unwrap_or_else(|| Replaced::Failed("it was not written in time".to_owned()))
     }
 
-    /// Writes a file, whatever is there; what `keep` wants is kept beside it.
+    /// Writes a file over any other. `keep` says whether a copy of the old one stays beside it.
     pub(super) async fn write(
         &self,
         file: &CacheFile,

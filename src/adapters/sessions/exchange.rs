@@ -80,7 +80,7 @@ pub(super) fn replace(path: &Path, text: &str, over: &Found, set_aside: bool) ->
     Replaced::Done
 }
 
-/// Writes a file, whatever is there. What was there is kept beside it where `keep` says so.
+/// Writes a file over any other. `keep` says whether a copy of the old one stays beside it.
 pub(super) fn write(path: &Path, text: &str, keep: &dyn Fn(&Found) -> bool) -> Result<(), String> {
     let failed = |error: io::Error| error.to_string();
     make_directory(path).map_err(failed)?;
@@ -322,7 +322,7 @@ impl Like {
         let now = file.metadata()?;
         let is_root = rustix::process::geteuid().is_root();
         let differs = (now.uid(), now.gid()) != (self.owner, self.group);
-        // A new file of one's own is one's own, whoever owns the directory; root makes files for others.
+        // A user owns the files that they create in any directory; root creates files for other users.
         let wanted = self.needed || (is_root && self.owner != 0);
         if differs && wanted {
             let given = fchown(file, Some(Uid::from_raw(self.owner)), Some(Gid::from_raw(self.group)));
@@ -350,7 +350,7 @@ pub(super) fn open_lock(path: &Path) -> Option<File> {
     };
     let is_new = !path.exists();
     let lock = match open() {
-        // Another user's lock, which that user's evercred left here, locks nobody but us out.
+        // A lock file that another user's evercred left here would lock out this one only.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             std::fs::remove_file(&path).and_then(|()| open()).ok()?
         }
@@ -363,7 +363,7 @@ pub(super) fn open_lock(path: &Path) -> Option<File> {
     Some(lock)
 }
 
-/// Waits until nobody writes a file any more, for a while.
+/// Waits, for a limited time, until no program writes the file.
 fn wait_for_writer(path: &Path) {
     for _ in 0..WRITER_LOOKS {
         match File::open(path) {
@@ -375,7 +375,7 @@ fn wait_for_writer(path: &Path) {
     }
 }
 
-/// What another program wrote in the last moment goes back to its place, and so does what was written meanwhile over ours.
+/// Puts back what another program wrote in the last moment, before or after the exchange.
 fn put_back(beside: &Path, target: &Path, ours: &str, mut theirs: Found) -> Replaced {
     for _ in 0..MOST_EXCHANGES {
         if renameat_with(CWD, beside, CWD, target, RenameFlags::EXCHANGE).is_err() {

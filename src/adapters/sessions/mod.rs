@@ -36,7 +36,7 @@ use crate::core::session::{
 };
 use crate::core::time::{WallTime, span_from_seconds};
 
-/// A refused refresh token is looked for in the file again at once, and after these: whoever used it writes the next one.
+/// A refused refresh token is looked for in the file again at once, and after these: the program that used it writes the next one.
 const LOOK_AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3)];
 /// How long another evercred's refresh of the same session is waited for. Afterwards the token that is cached is used while it
 /// is valid, and the lock is tried again with the next attempt.
@@ -70,7 +70,7 @@ impl Sessions {
     pub async fn look(&self, session: &Session) -> Found {
         let file = session.cache_file();
         if self.cache.has_left_overs(&file).await {
-            // Whoever holds the lock brings it in order.
+            // The holder of the lock handles the left-overs.
             if let Lock::Held(_lock) = self.cache.lock(&file, Duration::ZERO).await {
                 self.cache.recover(session).await;
             }
@@ -155,7 +155,7 @@ impl Sessions {
         }
     }
 
-    /// Writes what a refresh brought, unless somebody has signed out or written what is as good.
+    /// Writes a refreshed token, unless the user has signed out or another program has written a token that is as good.
     async fn take_answer(&self, look: &Look<'_>, answer: &TokenAnswer) -> Result<SessionEnd, String> {
         let (session, sent) = (look.session, look.known);
         let file = session.cache_file();
@@ -175,7 +175,7 @@ impl Sessions {
                 Replaced::Done => return Ok(SessionEnd::Renewed { token: newest, unsaved: None }),
                 Replaced::Gone => return Ok(SessionEnd::SignedOut),
                 Replaced::Failed(why) => return Ok(SessionEnd::Renewed { token: newest, unsaved: Some(why) }),
-                // Somebody wrote in the very moment: what they wrote decides.
+                // Another program wrote at the same moment: its text decides.
                 Replaced::Changed(theirs) => found = theirs,
             }
         }
@@ -295,7 +295,7 @@ impl Look<'_> {
         as_known(self.session, self.known, self.superseded, clock::read().wall, found)
     }
 
-    /// A refresh token was refused: somebody else may have used it, and be about to write what they got.
+    /// A refresh token was refused: another program may have used it, and may be about to write its successor.
     async fn doubt(&self, fault: Fault) -> Result<SessionEnd, Fault> {
         let mut pauses = LOOK_AGAIN.iter();
         loop {

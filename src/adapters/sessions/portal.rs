@@ -23,7 +23,7 @@ use crate::core::session::{SsoSession, role_expiry};
 const MOST_PAGES: usize = 1_000;
 /// Where the portal says that too many calls came, and not for how long.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Nobody waits for a list for longer than a few of these.
+/// A list takes a few of these at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const MOST_TRIES: u32 = 5;
 /// For all pages: the tool waits a little longer.

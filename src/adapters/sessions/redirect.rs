@@ -244,7 +244,7 @@ mod tests {
             let answer = get(port, request).await;
             assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
         }
-        // One that says nothing holds nobody up.
+        // A silent connection delays no other.
         let _silent = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let answer =
             get(port, &format!("GET /oauth/callback?code=good&state={state} HTTP/1.1\r\nHost: x\r\n\r\n")).await;

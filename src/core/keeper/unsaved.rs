@@ -70,7 +70,7 @@ impl Keeper {
         }
     }
 
-    /// What was kept for a cache file counts no more: somebody has signed in or out since.
+    /// Forgets the token of a cache file: the user has signed in or out since.
     pub(super) fn drop_restored_token(&mut self, file: &CacheFile) {
         let before = self.restored_tokens.len();
         self.restored_tokens.retain(|restored| restored.file != *file);

@@ -36,7 +36,7 @@ pub enum Redirect {
 }
 
 impl Authorization {
-    /// One for a listener on a port of 127.0.0.1. `random` is nobody else's.
+    /// One for a listener on a port of 127.0.0.1. `random` must be secret.
     pub fn new(random: [u8; 64], port: u16) -> Self {
         Self::to(random, format!("http://127.0.0.1:{port}{REDIRECT_PATH}"))
     }

@@ -67,7 +67,7 @@ pub fn judge_left_over(session: &Session, suffix: &str, left: &Found, file: &Fou
     match (names, theirs) {
         (Some((new, old)), _) if new == of_left && old == digest_of(file) => LeftOverIs::Newer,
         (Some((_, old)), _) if old == of_left => LeftOverIs::Useless,
-        // Somebody has signed out.
+        // The user has signed out.
         _ if *file == Found::Missing => LeftOverIs::Useless,
         (_, None) => LeftOverIs::Newer,
         (_, Some(theirs)) if theirs.is_same(&ours) => LeftOverIs::Useless,

@@ -16,7 +16,7 @@ use crate::core::web_identity::claim;
 pub struct LoginToken {
     /// The credentials; their expiry stands beside them.
     pub credentials: Credentials,
-    /// `expiresAt`, by the clock of whoever wrote it.
+    /// `expiresAt`, by the clock of the program that wrote it.
     pub expires: WallTime,
     /// What gets the next ones.
     pub refresh: Option<LoginRefresh>,

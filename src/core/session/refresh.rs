@@ -1,6 +1,6 @@
 //! How a token in a shared file is refreshed while others may read, refresh, replace or delete it.
 //!
-//! Whoever carries it out holds a lock that other evercreds respect and the AWS tools don't know, so the file is looked at
+//! The caller holds a lock that other evercreds respect and the AWS tools don't know, so the file is looked at
 //! before the call, after it, and once more in the moment of writing. What was found decides, here.
 
 use chrono::TimeDelta;
@@ -30,7 +30,7 @@ pub struct TokenAnswer {
 /// What was found at a cache file's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// No file: somebody has signed out, or nobody in.
+    /// No file: the user has signed out, or never signed in.
     Missing,
     /// It can't be read: the end of a sentence that begins with the file.
     Unreadable(String),
@@ -41,9 +41,9 @@ pub enum Found {
 /// What to do before the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Before {
-    /// Somebody else has refreshed it, or signed in: no call.
+    /// Another program has refreshed it, or the user has signed in: no call.
     Adopt(CachedToken),
-    /// Somebody has signed out: no call.
+    /// The user has signed out: no call.
     SignedOut,
     /// The file is not this session's: no call.
     Unusable(String),
@@ -63,9 +63,9 @@ pub enum After {
         /// What is there can't be read and is kept beside it.
         set_aside: bool,
     },
-    /// Somebody else has written what is as good: it stays.
+    /// Another program has written a token that is as good: it stays.
     Keep(CachedToken),
-    /// Somebody has signed out meanwhile: nothing is written.
+    /// The user has signed out meanwhile: nothing is written.
     SignedOut,
     /// Another session's file is there now: nothing is written.
     Unusable(String),
@@ -74,9 +74,9 @@ pub enum After {
 /// What a refused refresh token means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// Somebody else has used it and written the next one.
+    /// Another program has used it and written the next one.
     Adopt(CachedToken),
-    /// Somebody has signed out.
+    /// The user has signed out.
     SignedOut,
     /// The file still shows what was refused.
     Believed,
@@ -142,9 +142,9 @@ pub enum Save {
     Create(Secret),
     /// It is in the file.
     Done,
-    /// Somebody else has written another one since.
+    /// Another program has written another one since.
     Adopt(CachedToken),
-    /// Somebody has signed out.
+    /// The user has signed out.
     SignedOut,
 }
 
@@ -297,7 +297,7 @@ mod tests {
         let between = super::super::sso_token::wall_time("2026-11-24T12:30:00Z").unwrap();
         let seen = as_known(&session(), &known, None, between, copy.clone());
         assert_eq!(before_refresh(&session(), &known, &seen), Before::Call);
-        // While it has not expired it may be what somebody has just signed in to.
+        // An unexpired token may be the result of a sign-in a moment ago.
         let early = super::super::sso_token::wall_time("2026-11-24T11:30:00Z").unwrap();
         assert_eq!(as_known(&session(), &known, None, early, copy.clone()), copy);
     }

@@ -17,7 +17,7 @@ use crate::core::url_host::{Host, target};
 pub struct SsoToken {
     /// `accessToken`.
     pub access_token: Secret,
-    /// `expiresAt`, by the clock of whoever wrote it.
+    /// `expiresAt`, by the clock of the program that wrote it.
     pub expires: WallTime,
     /// `None` in the legacy form, and where a tool has left it out.
     pub refresh: Option<SsoRefresh>,
