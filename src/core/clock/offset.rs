@@ -38,7 +38,7 @@ pub enum Trust {
 }
 
 impl Trust {
-    /// The rank of an answer. Whoever answers plain http may be anybody, unless a person said that this endpoint is to be AWS.
+    /// The rank of an answer. Any server can answer plain http; the settings may name an endpoint as AWS.
     pub fn of(is_configured: bool, is_tls: bool, is_aws: bool) -> Self {
         match (is_tls, is_configured) {
             (true, _) if is_aws => Self::Authenticated,

@@ -171,8 +171,8 @@ impl Keeper {
         let (expires_at, is_temporary) = (credentials.expires_at, credentials.session_token.is_some());
         let mut held = self.hold(Grant::Keys(credentials), expires_at, minted_at, Some(now.boot));
         // By the server's own time they have expired, with any estimate of AWS time. Unusable credentials are no success,
-        // or they would be fetched in an endless loop. Where nobody has told AWS's time, the local clock decides: by it the
-        // SDKs refuse the credentials too.
+        // or they would be fetched in an endless loop. While AWS time is unknown, the local clock decides: the SDKs
+        // refuse the credentials by it too.
         let local_time = (by_aws && !self.clock.is_known()).then_some(minted_at);
         let is_over_there =
             expires_at.zip(server_time.or(local_time)).is_some_and(|(expires_at, time)| expires_at <= time);
