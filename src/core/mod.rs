@@ -4,6 +4,7 @@ pub mod access_denied;
 pub mod access_key;
 pub mod aws_error;
 pub mod aws_file;
+pub mod cause;
 pub mod clock;
 pub mod credential;
 pub mod directories;

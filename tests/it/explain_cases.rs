@@ -113,12 +113,7 @@ fn what_is_not_ours_is_left_alone() {
 
 #[test]
 fn every_code_of_aws_is_found_when_aws_sends_it() {
-    // Throttling and failures of the service are not about credentials.
-    const OF_SERVICES: &str = "Throttling ThrottlingException ThrottledException TooManyRequestsException RequestLimitExceeded \
-        SlowDown ServiceUnavailable InternalFailure InternalError SlowDownException InternalServerException server_error \
-        TooManyRequestsError";
-    let is_of_services = |code: &str| OF_SERVICES.split_whitespace().any(|other| other == code);
-    for entry in aws_error::entries().filter(|entry| !entry.ours && !is_of_services(entry.code)) {
+    for entry in aws_error::entries().filter(|entry| entry.is_about_credentials()) {
         let code = entry.code;
         for text in [
             format!("An error occurred ({code}) when calling the AssumeRole operation: no"),

@@ -7,6 +7,7 @@
 
 mod agent_cases;
 mod aws_file_cases;
+mod cause_document;
 mod clock_cases;
 mod doctor_case;
 mod doctor_cases;

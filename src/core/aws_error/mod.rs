@@ -1,12 +1,14 @@
-//! What goes wrong with AWS: one table of error codes with class, meaning and fix, read by keeper, status, doctor and explain.
+//! Errors of AWS: one table of codes with class, meaning, fix and usual causes, read by keeper, status, doctor and explain.
 
+mod local;
 mod table;
+mod usual;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use self::table::TABLE;
 use super::access_denied::{self, Because};
+use super::cause::{Cause, Likelihood};
 use super::printable::printable;
 
 /// Our code for a `credential_process` whose program is nowhere on the daemon's PATH.
@@ -52,12 +54,38 @@ pub struct Entry {
     pub class: ErrorClass,
     /// What it says of the credentials that signed the request.
     pub of_signer: OfSigner,
-    /// Whether it is a code of ours, which AWS never sends.
-    pub ours: bool,
+    /// Who uses the code.
+    pub origin: Origin,
     /// What it means, as a sentence.
     pub meaning: &'static str,
     /// What to do, as a sentence.
     pub fix: &'static str,
+    /// What usually causes it.
+    pub causes: Causes,
+}
+
+/// Who uses a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// AWS alone.
+    Aws,
+    /// AWS, and other services and programs.
+    Shared,
+    /// evercred, for a request that AWS did not answer.
+    Unanswered,
+    /// evercred, for an error of another program, an SDK or a file.
+    Local,
+}
+
+/// What usually causes an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Causes {
+    /// These, the one that is reported most first.
+    Usual(&'static [(Cause, Likelihood)]),
+    /// It is about credentials or settings, and no cause of the table is usual; why.
+    Unlisted(&'static str),
+    /// It is not about credentials: throttling, a failure of the service.
+    Unrelated,
 }
 
 /// What a code says of the credentials that signed.
@@ -76,6 +104,19 @@ pub enum OfSigner {
 }
 
 impl Entry {
+    /// The usual causes, the one that is reported most first.
+    pub fn usual_causes(&self) -> &'static [(Cause, Likelihood)] {
+        match self.causes {
+            Causes::Usual(causes) => causes,
+            Causes::Unlisted(_) | Causes::Unrelated => &[],
+        }
+    }
+
+    /// Whether AWS sends the code, and it is about credentials.
+    pub fn is_about_credentials(&self) -> bool {
+        matches!(self.origin, Origin::Aws | Origin::Shared) && self.causes != Causes::Unrelated
+    }
+
     /// Whether it is the signing credentials that were refused, rather than what was asked for.
     pub fn refuses_signer(&self) -> bool {
         matches!(self.of_signer, OfSigner::Unknown | OfSigner::Refused)
@@ -89,12 +130,12 @@ pub fn is_unknown_key(code: &str) -> bool {
 
 /// Every entry.
 pub fn entries() -> impl Iterator<Item = &'static Entry> {
-    TABLE.iter()
+    table::TABLE.iter().chain(local::TABLE)
 }
 
 /// The entry of a code.
 pub fn lookup(code: &str) -> Option<&'static Entry> {
-    TABLE.iter().find(|entry| entry.code == code)
+    entries().find(|entry| entry.code == code)
 }
 
 /// A fault from what came back. `what` says what was asked: `AssumeRole of arn:… for profile "dev"`.
@@ -161,7 +202,7 @@ pub fn is_of_a_program(fault: &Fault) -> bool {
 
 /// Whether a code is one of ours for a call that AWS did not answer.
 pub fn is_unreached_code(code: &str) -> bool {
-    matches!(code, "Timeout" | "Network" | "Tls" | "TlsClock" | "InvalidResponse")
+    lookup(code).is_some_and(|entry| entry.origin == Origin::Unanswered)
 }
 
 fn class(status: Option<u16>, entry: Option<&Entry>) -> ErrorClass {
@@ -196,9 +237,29 @@ mod tests {
 
     #[test]
     fn every_entry_says_what_it_means_and_what_to_do() {
-        for entry in TABLE {
+        for entry in entries() {
             assert!(entry.meaning.len() > 10 && entry.fix.len() > 3, "{}", entry.code);
-            assert_eq!(TABLE.iter().filter(|other| other.code == entry.code).count(), 1, "{}", entry.code);
+            assert_eq!(entries().filter(|other| other.code == entry.code).count(), 1, "{}", entry.code);
+        }
+    }
+
+    #[test]
+    fn a_code_has_usual_causes_or_says_why_not() {
+        for entry in entries() {
+            match entry.causes {
+                Causes::Usual(causes) => {
+                    let mut seen = std::collections::BTreeSet::new();
+                    assert!(!causes.is_empty() && causes.iter().all(|(cause, _)| seen.insert(cause)), "{}", entry.code);
+                    assert!(causes.iter().all(|(_, likelihood)| *likelihood != Likelihood::RuledOut), "{}", entry.code);
+                }
+                Causes::Unlisted(why) => assert!(why.len() > 10, "{}", entry.code),
+                // Only a service's own failures are about no credentials.
+                Causes::Unrelated => assert!(
+                    entry.class == ErrorClass::Retryable && entry.origin == Origin::Aws,
+                    "{} says nothing of its causes",
+                    entry.code
+                ),
+            }
         }
     }
 

@@ -58,7 +58,7 @@ impl Report {
         }
         text.push_str(&format!("\nlooked for and not found ({}):\n", good.len()));
         for id in good {
-            text.push_str(&format!("    ok {id}: {}\n", id.good()));
+            text.push_str(&format!("    ok {id}: {}\n", id.ruled_out()));
         }
         if !self.not_checked.is_empty() {
             text.push_str("\nnot looked at:\n");

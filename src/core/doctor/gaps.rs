@@ -2,6 +2,7 @@
 //! doctor does not fetch. They would otherwise count as ruled out.
 
 use super::{Case, Daemon, FileRole, FileState, Findings, Id};
+use crate::core::cause::Needs;
 use crate::core::plan::{PlanErrorCode, Source, Step};
 use crate::core::printable::printable;
 
@@ -20,33 +21,24 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-fn not_checked(findings: &mut Findings, ids: &[&[Id]], why: &str) {
-    ids.iter().copied().flatten().for_each(|id| findings.not_looked_for(*id, why));
+fn not_checked(findings: &mut Findings, ids: impl IntoIterator<Item = Id>, why: &str) {
+    ids.into_iter().for_each(|id| findings.not_looked_for(id, why));
 }
 
 /// A setting or a key may be in a file that can't be read.
 fn unreadable_files(case: &Case<'_>, findings: &mut Findings) {
-    const OF_FILES: &[Id] = &[
-        Id::ProfileBroken,
-        Id::ProfileDuplicated,
-        Id::CredentialsMissing,
-        Id::ConsumerCannotReload,
-        Id::EndpointOverridden,
-        Id::RegionTokenV1,
-        Id::RegionNotEnabled,
-    ];
     for file in &case.evidence.files {
         let is_used = matches!(file.role, FileRole::Config | FileRole::Credentials);
         if is_used && matches!(file.state, FileState::Unreadable { .. }) {
             let why = format!("{} can't be read", file.role.called());
-            not_checked(findings, &[Id::OF_A_PROFILE, Id::OF_KEYS, OF_FILES], &why);
+            not_checked(findings, Id::that_need(Needs::Files), &why);
         }
     }
 }
 
 /// Settings without a plan: no step was executed.
 fn no_plan(case: &Case<'_>, findings: &mut Findings) {
-    const OF_STEPS: &[Id] = &[
+    const OF_STEPS: [Id; 8] = [
         Id::AssumeRoleDenied,
         Id::MfaRequired,
         Id::MfaCodeRefused,
@@ -58,7 +50,7 @@ fn no_plan(case: &Case<'_>, findings: &mut Findings) {
     ];
     match &case.plan {
         Some(Err(error)) if error.code == PlanErrorCode::MissingProfile => {}
-        Some(Err(_)) => not_checked(findings, &[OF_STEPS], "correct the profile's settings first"),
+        Some(Err(_)) => not_checked(findings, OF_STEPS, "correct the profile's settings first"),
         Some(Ok(plan)) if plan.steps.iter().any(|step| step.source.device().is_some()) => {
             findings.not_looked_for(Id::MfaCodeRefused, "doctor sends no MFA code");
         }
@@ -78,7 +70,7 @@ fn credentials_of_the_plan(case: &Case<'_>, findings: &mut Findings) {
     if !stands_here(first)
         && let Some(why) = case.plan_unanswered()
     {
-        not_checked(findings, &[Id::OF_KEYS], &printable(&why));
+        not_checked(findings, Id::that_need(Needs::Keys), &printable(&why));
     }
 }
 
@@ -89,7 +81,7 @@ fn roles_that_were_not_reached(case: &Case<'_>, findings: &mut Findings) {
     let asked = case.answers.chain().iter().filter(|step| matches!(step.kind.as_str(), "assume-role" | "web-identity"));
     if asked.count() < roles.count() {
         let ids = [Id::AssumeRoleDenied, Id::DurationTooLong];
-        not_checked(findings, &[&ids], "an earlier step failed, so doctor did not request the role");
+        not_checked(findings, ids, "an earlier step failed, so doctor did not request the role");
     }
 }
 
@@ -97,8 +89,8 @@ fn roles_that_were_not_reached(case: &Case<'_>, findings: &mut Findings) {
 fn no_credentials(case: &Case<'_>, findings: &mut Findings) {
     let has_key = case.subjects.iter().any(|key| key.access_key_id.is_some() && key.secret_access_key.is_some());
     if !has_key && !matches!(case.plan, Some(Ok(_))) {
-        let ids: Vec<Id> = Id::OF_KEYS.iter().copied().filter(|id| id.is_by_answer()).collect();
-        not_checked(findings, &[&ids], "there are no credentials to check with AWS");
+        let ids = Id::that_need(Needs::Keys).filter(|id| id.needs().contains(&Needs::Identity));
+        not_checked(findings, ids, "there are no credentials to check with AWS");
     }
 }
 
@@ -174,8 +166,8 @@ mod tests {
             diagnose(&evidence(&config, "", &[], "dev"), &steps(&[("process", why)]))
         };
         let report = with("credential_process = /bin/true");
-        for id in Id::OF_KEYS {
-            assert!(open(&report, *id), "{id}: {report:#?}");
+        for id in Id::that_need(Needs::Keys) {
+            assert!(open(&report, id), "{id}: {report:#?}");
         }
     }
 
@@ -187,9 +179,9 @@ mod tests {
                 FileState::Unreadable { why: "it is a directory".to_owned(), denied: false, owner_and_mode: None };
             evidence.files = vec![FileFacts { role, path: "/h/.aws/x".to_owned(), state }];
             let report = diagnose(&evidence, &Answers::default());
-            for id in Id::OF_A_PROFILE.iter().chain(Id::OF_KEYS).chain(&[Id::ProfileDuplicated, Id::ClientsDisagree]) {
+            for id in Id::that_need(Needs::Files) {
                 assert!(
-                    !report.checked.contains(id) || report.findings.iter().any(|f| f.id == *id),
+                    !report.checked.contains(&id) || report.findings.iter().any(|f| f.id == id),
                     "{id}: {report:#?}"
                 );
             }

@@ -8,7 +8,6 @@ mod account;
 mod adoption;
 mod answers;
 mod case;
-mod check;
 mod choice;
 mod clock;
 mod commands;
@@ -34,7 +33,6 @@ mod testing;
 mod token_file;
 
 pub use self::case::{Case, Located, Subject};
-pub use self::check::Id;
 pub use self::choice::{Client, Uses};
 pub use self::evidence::{
     Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, Group, LastError,
@@ -45,6 +43,8 @@ pub use self::question::questions;
 pub use self::remarks::{CREDENTIALS_MALFORMED, FileRemarks, Remark, remarks};
 pub use self::report::{Certainty, Finding, Findings, Identity, Report, Severity};
 use crate::core::access_key::is_account;
+pub use crate::core::cause::Cause as Id;
+use crate::core::cause::Needs;
 use crate::core::plan::PlanErrorCode;
 use crate::core::printable::printable;
 
@@ -77,9 +77,9 @@ pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
     let lacks_profile = matches!(&case.plan, Some(Err(error)) if error.code == PlanErrorCode::MissingProfile);
     if lacks_profile {
         // Without a section there is nothing that could have been looked at.
-        let of_keys = if case.subjects.is_empty() { Id::OF_KEYS } else { &[] };
-        for id in Id::OF_A_PROFILE.iter().chain(of_keys) {
-            findings.not_looked_for(*id, "there is no such profile");
+        let of_keys = Id::that_need(Needs::Keys).filter(|_| case.subjects.is_empty());
+        for id in Id::that_need(Needs::Profile).chain(of_keys) {
+            findings.not_looked_for(id, "there is no such profile");
         }
     }
     let choices = choice::choices(&case);

@@ -2,7 +2,6 @@
 
 use super::extract::Mention;
 use super::join::Likelihood::{self, Confirmed, Likely, Possible};
-use super::usual;
 use crate::core::access_denied::{self, Because, Denied, Policy};
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::doctor::Id;
@@ -23,7 +22,7 @@ pub(super) fn candidates(mention: &Mention) -> Vec<Candidate> {
     let mut all = by_message(mention);
     // The time alone was wrong with the signature then, not the secret.
     let is_about_time = is_about_time(mention);
-    let of_code = if is_about_time { &OF_A_CLOCK[..] } else { usual::of(mention) };
+    let of_code = if is_about_time { &OF_A_CLOCK[..] } else { usual(mention) };
     // A wrong zone is off by half hours or whole ones.
     let is_of_a_zone = mention.skew_seconds.is_none_or(|skew| {
         let rest = skew.unsigned_abs() % 1_800;
@@ -31,10 +30,20 @@ pub(super) fn candidates(mention: &Mention) -> Vec<Candidate> {
     });
     for (id, likelihood) in of_code.iter().filter(|(id, _)| is_of_a_zone || *id != Id::ClockZone) {
         if !all.iter().any(|known| known.id == *id) {
-            all.push(Candidate { id: *id, likelihood: *likelihood, evidence: vec![usual::why(*id).to_owned()] });
+            all.push(Candidate { id: *id, likelihood: *likelihood, evidence: vec![id.is().to_owned()] });
         }
     }
     all
+}
+
+/// The usual causes of the code, the one that is reported most first. The sign-in services use ExpiredTokenException for their own
+/// tokens and codes.
+fn usual(mention: &Mention) -> &'static [(Id, Likelihood)] {
+    let is_expired = ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"].contains(&mention.means);
+    let is_sign_in = matches!(mention.service.as_deref(), Some("SSO" | "SSO OIDC" | "Signin"))
+        || mention.message.contains("SSO session");
+    let code = if is_expired && is_sign_in { "SsoSessionExpired" } else { mention.means };
+    aws_error::lookup(code).map_or(&[], aws_error::Entry::usual_causes)
 }
 
 /// Whether the message says that the time of the request was off, whatever its code.

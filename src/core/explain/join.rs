@@ -6,23 +6,10 @@ use serde_json::{Value, json};
 use super::extract::Mention;
 use super::{advice, causes, fixes};
 use crate::core::access_key::is_account;
+pub use crate::core::cause::Likelihood;
 use crate::core::doctor::{Answer, Answers, Certainty, Finding, Id, Report, Severity};
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
-
-/// How likely something is behind an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Likelihood {
-    /// Seen here, or said by the message.
-    Confirmed,
-    /// A usual cause.
-    Likely,
-    /// Not to be ruled out.
-    Possible,
-    /// Looked for, and not so here.
-    RuledOut,
-}
 
 /// One thing that may be behind an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -254,7 +241,7 @@ fn as_found(cause: &mut Cause, found: &[&Finding], elsewhere: Option<&str>) {
 }
 
 fn not_found(cause: &mut Cause, report: &Report, elsewhere: Option<&str>) {
-    let good = cause.id.good();
+    let good = cause.id.ruled_out();
     if let Some(why) = report.not_checked.get(&cause.id) {
         cause.evidence.push(format!("it could not be looked for here: {why}"));
     } else if !report.checked.contains(&cause.id) {

@@ -10,7 +10,6 @@ mod join;
 mod patterns;
 mod reading;
 mod render;
-mod usual;
 
 pub use self::extract::{Mention, Scanner, scan};
 pub use self::join::{Cause, Explained, Explanation, Here, Likelihood, explain};

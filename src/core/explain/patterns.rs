@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::core::aws_error::{self, ErrorClass};
+use crate::core::aws_error::{self, Origin};
 
 /// What a place in a text turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,35 +34,6 @@ pub(super) enum Kind {
     /// A sentence that only says that nothing was found or that something failed.
     General,
 }
-
-/// The codes of the table that others than AWS use, or that are plain words.
-const COMMON: [&str; 25] = [
-    "AccessDenied",
-    "AccessDeniedException",
-    "AuthFailure",
-    "UnauthorizedException",
-    "ForbiddenException",
-    "ResourceNotFoundException",
-    "NotAuthorized",
-    "NotAuthorizedException",
-    "AuthorizationError",
-    "UnauthorizedOperation",
-    "InvalidToken",
-    "InvalidSecurity",
-    "ExpiredToken",
-    "TokenRefreshRequired",
-    "RequestExpired",
-    "ValidationError",
-    "NoSuchEntity",
-    "InvalidRequestException",
-    "InvalidClientException",
-    "UnauthorizedClientException",
-    "InvalidScopeException",
-    "TOKEN_EXPIRED",
-    "INVALID_REQUEST",
-    "INSUFFICIENT_PERMISSIONS",
-    "InvalidIdentityToken",
-];
 
 const fn message(text: &'static str, code: &'static str) -> Pattern {
     Pattern { text, code, means: code, kind: Kind::Message }
@@ -304,8 +275,8 @@ fn letters(word: &str) -> Option<usize> {
 }
 
 fn codes() -> impl Iterator<Item = Pattern> {
-    aws_error::entries().filter(|entry| is_of_aws(entry)).map(|entry| {
-        let kind = if COMMON.contains(&entry.code) { Kind::CommonCode } else { Kind::Code };
+    aws_error::entries().filter(|entry| entry.is_about_credentials()).map(|entry| {
+        let kind = if entry.origin == Origin::Shared { Kind::CommonCode } else { Kind::Code };
         Pattern { text: entry.code, code: entry.code, means: entry.code, kind }
     })
 }
@@ -313,18 +284,4 @@ fn codes() -> impl Iterator<Item = Pattern> {
 /// What words are made of.
 pub(super) fn is_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
-}
-
-/// Whether AWS sends it, and it is about credentials: not our own codes, throttling or a service that failed.
-fn is_of_aws(entry: &aws_error::Entry) -> bool {
-    let about_credentials = entry.class != ErrorClass::Retryable
-        || matches!(
-            entry.code,
-            "RequestExpired"
-                | "RequestInTheFuture"
-                | "RequestTimeTooSkewed"
-                | "IDPCommunicationError"
-                | "AuthorizationPendingException"
-        );
-    about_credentials && !entry.ours
 }

@@ -1,0 +1,307 @@
+//! The table of evercred's own codes: requests that AWS did not answer, and errors of other programs, SDKs and files.
+
+use super::Causes::{Unlisted, Usual};
+use super::table::{LOG_IN, WAIT, entry};
+use super::usual::{OF_A_HELPER, SIGNED_OUT, UNREACHED};
+use super::{Causes, Entry, ErrorClass, Origin, PROCESS_NOT_FOUND};
+use crate::core::cause::Cause;
+use crate::core::cause::Likelihood::{Confirmed, Likely, Possible};
+
+/// A code that AWS never sends: another program, an SDK or a file of this machine.
+const fn ours(
+    code: &'static str,
+    class: ErrorClass,
+    meaning: &'static str,
+    fix: &'static str,
+    causes: Causes,
+) -> Entry {
+    Entry { origin: Origin::Local, ..entry(code, class, meaning, fix, causes) }
+}
+
+/// A request that AWS did not answer.
+const fn unanswered(code: &'static str, meaning: &'static str, fix: &'static str, causes: Causes) -> Entry {
+    Entry { origin: Origin::Unanswered, ..entry(code, ErrorClass::Retryable, meaning, fix, causes) }
+}
+
+const NETWORK: &str = "check the network, and the proxy settings in [environment] of evercred.toml; evercred retries";
+
+pub(super) static TABLE: &[Entry] = &[
+    unanswered("Timeout", "no answer came in time", NETWORK, UNREACHED),
+    unanswered(
+        "Network",
+        "the connection could not be made, or broke",
+        NETWORK,
+        Usual(&[
+            (Cause::NetworkUnreachable, Likely),
+            (Cause::RegionInvalid, Possible),
+            (Cause::EndpointOverridden, Possible),
+        ]),
+    ),
+    unanswered(
+        "Tls",
+        "the server's certificate was not accepted",
+        "behind a proxy that opens TLS, set AWS_CA_BUNDLE in [environment] of evercred.toml to its certificate",
+        UNREACHED,
+    ),
+    unanswered(
+        "TlsClock",
+        "the server's certificate is not valid at the time that this machine's clock shows",
+        "set this machine's clock right",
+        Usual(&[(Cause::ClockSkewed, Likely), (Cause::ClockZone, Possible), (Cause::ClockUnsynchronised, Possible)]),
+    ),
+    unanswered(
+        "InvalidResponse",
+        "what came back is no answer of AWS",
+        "a proxy or a login page of the network may have answered instead; evercred retries",
+        UNREACHED,
+    ),
+    ours(
+        "TokenFile",
+        ErrorClass::Permanent,
+        "the web identity token can't be read",
+        "run the program that writes the token file again, or correct web_identity_token_file",
+        Usual(&[(Cause::CredentialsMissing, Likely), (Cause::CredentialsExpired, Possible)]),
+    ),
+    ours(
+        "CodeUsed",
+        ErrorClass::Retryable,
+        "the device still shows the code that was used",
+        WAIT,
+        Usual(&[(Cause::MfaRequired, Likely)]),
+    ),
+    ours(
+        "MetadataUnavailable",
+        ErrorClass::Retryable,
+        "the place where the daemon runs gives no credentials",
+        "credential_source = Ec2InstanceMetadata and EcsContainer work on an EC2 instance or in a container, with a role given to \
+         it: elsewhere name a source_profile",
+        Usual(&[(Cause::CredentialsMissing, Likely), (Cause::NetworkUnreachable, Possible)]),
+    ),
+    ours(
+        "ProcessFailed",
+        ErrorClass::Permanent,
+        "another program's credential_process gave no credentials",
+        "run the profile's credential_process in a terminal, and do what it wants",
+        Usual(&[
+            (Cause::AdoptionBroken, Possible),
+            (Cause::ProfileBroken, Possible),
+            (Cause::SsoLoginNeeded, Possible),
+            (Cause::NetworkUnreachable, Possible),
+        ]),
+    ),
+    ours(
+        PROCESS_NOT_FOUND,
+        ErrorClass::Permanent,
+        "the program of a credential_process was not found",
+        "name it with its whole path, or set PATH in [environment] of evercred.toml",
+        Usual(&[(Cause::ProfileBroken, Likely), (Cause::AdoptionBroken, Possible)]),
+    ),
+    ours(
+        "SignInExpired",
+        ErrorClass::NeedsLogin,
+        "nobody has signed in before the code expired",
+        LOG_IN,
+        Usual(&[(Cause::SsoLoginNeeded, Confirmed)]),
+    ),
+    ours(
+        "SignInRefused",
+        ErrorClass::NeedsLogin,
+        "the person, or AWS, said no",
+        "sign in again, and allow it on the page",
+        Usual(&[(Cause::SsoLoginNeeded, Confirmed)]),
+    ),
+    ours(
+        "StartUrlUnknown",
+        ErrorClass::Permanent,
+        "AWS knows no such start URL in this region",
+        "check sso_start_url (the address of the access portal) and sso_region (where IAM Identity Center was set up)",
+        Usual(&[(Cause::ProfileBroken, Likely), (Cause::RegionInconsistent, Possible)]),
+    ),
+    ours(
+        "NotSupported",
+        ErrorClass::Permanent,
+        "a daemon can't get credentials of this kind",
+        "name a source_profile",
+        Unlisted("the daemon has no way to these credentials"),
+    ),
+    ours(
+        "CacheFailed",
+        ErrorClass::Retryable,
+        "the cache of the AWS tools can't be used",
+        "check the owner and the permissions of ~/.aws/sso/cache and ~/.aws/login/cache",
+        Usual(&[(Cause::SsoCacheUnwritable, Likely)]),
+    ),
+    ours(
+        "SsoCacheUnusable",
+        ErrorClass::NeedsLogin,
+        "the session's file in the cache of the AWS tools is not one of this session",
+        LOG_IN,
+        Usual(&[(Cause::SsoLoginNeeded, Likely)]),
+    ),
+    // Sentences of SDKs and tools, from before any request: names of ours.
+    ours(
+        "NoCredentials",
+        ErrorClass::Permanent,
+        "the program found no credentials in any of the places where it looks",
+        "name a profile that has credentials (AWS_PROFILE), or run the program with evercred exec PROFILE --static -- COMMAND",
+        Usual(&[
+            (Cause::CredentialsMissing, Likely),
+            (Cause::ProfileBroken, Likely),
+            (Cause::FilesElsewhere, Possible),
+            (Cause::SsoLoginNeeded, Possible),
+            (Cause::AdoptionBroken, Possible),
+            (Cause::ClientsDisagree, Possible),
+            (Cause::FilePermissions, Possible),
+            (Cause::CredentialsExpired, Possible),
+        ]),
+    ),
+    ours(
+        "PartialCredentials",
+        ErrorClass::Permanent,
+        "the program found one half of a key: the access key id or the secret access key is missing beside it",
+        "set both, or remove the one that is left",
+        Usual(&[(Cause::CredentialsMissing, Confirmed), (Cause::EnvironmentShadowsProfile, Possible)]),
+    ),
+    ours(
+        "ProfileNotFound",
+        ErrorClass::Permanent,
+        "the profile is in none of the AWS files that the program reads",
+        "check the profile's name, AWS_PROFILE, AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE: evercred profiles lists what there is",
+        Usual(&[
+            (Cause::ProfileBroken, Likely),
+            (Cause::FilesElsewhere, Likely),
+            (Cause::EnvironmentShadowsProfile, Possible),
+        ]),
+    ),
+    ours(
+        "HeadRefused",
+        ErrorClass::Permanent,
+        "S3 refuses, and does not say why: the answer to a HEAD request has no body and no code",
+        "ask so that S3 says why: aws s3api list-objects-v2 --max-items 1 --bucket BUCKET",
+        Usual(&[
+            (Cause::CredentialsExpired, Possible),
+            (Cause::SessionTokenMissing, Possible),
+            (Cause::SessionTokenStale, Possible),
+            (Cause::AccessKeyUnknown, Possible),
+            (Cause::SecretKeyWrong, Possible),
+            (Cause::RegionInconsistent, Possible),
+            (Cause::RegionTokenV1, Possible),
+            (Cause::EnvironmentShadowsProfile, Possible),
+            (Cause::AccountMismatch, Possible),
+            (Cause::ClockSkewed, Possible),
+        ]),
+    ),
+    ours(
+        "SmtpRefused",
+        ErrorClass::Permanent,
+        "the SMTP interface of SES does not accept the user name and password: they are made from a key for one region, and are \
+         not the key itself",
+        "make SMTP credentials for this region in the console of SES, and use them instead of a key",
+        Usual(&[(Cause::AccessKeyUnknown, Possible), (Cause::RegionInconsistent, Possible)]),
+    ),
+    ours(
+        "WebIdentityExpired",
+        ErrorClass::Permanent,
+        "the web identity token has expired: it comes from an identity provider, by way of a file",
+        "run the program that writes the token file (AWS_WEB_IDENTITY_TOKEN_FILE, web_identity_token_file) again",
+        Usual(&[(Cause::CredentialsExpired, Likely), (Cause::ClockSkewed, Possible)]),
+    ),
+    ours(
+        "MfaCodeMissing",
+        ErrorClass::NeedsLogin,
+        "the profile wants the code of an MFA device (mfa_serial), and the program can't ask for it",
+        "have evercred ask once and keep the session: evercred login PROFILE",
+        Usual(&[(Cause::MfaRequired, Confirmed)]),
+    ),
+    ours(
+        "KeyUnprintable",
+        ErrorClass::Permanent,
+        "the access key id or the session token has a line break or another character in it that no request can carry",
+        "set the values again, without what stands before or behind them: secrets of CI systems often end with a line break",
+        Usual(&[
+            (Cause::AccessKeyMalformed, Likely),
+            (Cause::SessionTokenMalformed, Likely),
+            (Cause::SecretKeyMalformed, Possible),
+        ]),
+    ),
+    ours(
+        "ExecPluginFailed",
+        ErrorClass::Permanent,
+        "the program that kubectl runs for its credentials gave none",
+        "run the command that stands under user.exec of the kubeconfig in a terminal: it says why",
+        Usual(&[
+            (Cause::CredentialsExpired, Possible),
+            (Cause::SsoLoginNeeded, Possible),
+            (Cause::CredentialsMissing, Possible),
+            (Cause::ProfileBroken, Possible),
+            (Cause::NetworkUnreachable, Possible),
+        ]),
+    ),
+    ours(
+        "AccountMismatch",
+        ErrorClass::Permanent,
+        "the credentials are of another account than the program was told to work in",
+        "use the profile of the account that the message names first (AWS_PROFILE, or --profile)",
+        Usual(&[
+            (Cause::AccountMismatch, Confirmed),
+            (Cause::EnvironmentShadowsProfile, Possible),
+            (Cause::ClientsDisagree, Possible),
+        ]),
+    ),
+    ours(
+        "LoginExpired",
+        ErrorClass::NeedsLogin,
+        "the session of aws login is over, or the person's credentials have changed",
+        LOG_IN,
+        SIGNED_OUT,
+    ),
+    ours(
+        "ProfileUnreadable",
+        ErrorClass::Permanent,
+        "the program could make no sense of what the AWS files say of the profile",
+        "correct the line: evercred profiles and evercred plan name it",
+        Usual(&[(Cause::ProfileBroken, Likely)]),
+    ),
+    ours(
+        "SsoSessionExpired",
+        ErrorClass::NeedsLogin,
+        "nobody is signed in to IAM Identity Center for this profile, or the sign-in session is over",
+        LOG_IN,
+        SIGNED_OUT,
+    ),
+    ours(
+        "NoRegion",
+        ErrorClass::Permanent,
+        "the program does not know which region to ask",
+        "set region in the profile, or AWS_REGION and AWS_DEFAULT_REGION: boto3 reads only the latter, other SDKs the former",
+        Usual(&[(Cause::RegionMissing, Confirmed)]),
+    ),
+    ours(
+        "InvalidRegion",
+        ErrorClass::Permanent,
+        "the region cannot be one",
+        "correct the region that is set",
+        Usual(&[(Cause::RegionInvalid, Confirmed)]),
+    ),
+    ours(
+        "RegistryTokenExpired",
+        ErrorClass::NeedsLogin,
+        "the registry's token, which lives 12 hours, has expired; the AWS credentials may be fine",
+        "log in to the registry again: aws ecr get-login-password, piped to docker login",
+        Unlisted("the registry's token has expired, which is no AWS credential"),
+    ),
+    ours(
+        "RegistryNotLoggedIn",
+        ErrorClass::NeedsLogin,
+        "docker has no login for this registry",
+        "log in to the registry: aws ecr get-login-password, piped to docker login",
+        OF_A_HELPER,
+    ),
+    ours(
+        "CodeCommitRefused",
+        ErrorClass::Permanent,
+        "CodeCommit did not accept what git's credential helper gave",
+        "check the profile that the helper in the git configuration names, and that no other helper keeps an older answer",
+        OF_A_HELPER,
+    ),
+];

@@ -1,0 +1,437 @@
+//! The causes that make AWS refuse: one row each. The doctor, `explain` and the documents read this table.
+
+use serde::{Serialize, Serializer};
+
+/// How likely a cause is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Likelihood {
+    /// Found on this machine, or stated by the message.
+    Confirmed,
+    /// A usual cause.
+    Likely,
+    /// A cause that is not ruled out.
+    Possible,
+    /// Checked on this machine, and not the case.
+    RuledOut,
+}
+
+/// The fix of a cause that was not found on this machine: the error may be from another shell or an earlier time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsualFix {
+    /// No command does it.
+    Advice(&'static str),
+    /// A command does it.
+    Command(&'static str, &'static str),
+    /// A command of evercred does it, followed by the profile.
+    OfProfile(&'static str, &'static str),
+    /// These variables are unset.
+    Unset(&'static str, &'static [&'static str]),
+}
+
+/// What the doctor has to know before it can rule a cause out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// The directory of the AWS files.
+    Home,
+    /// The contents of both AWS files.
+    Files,
+    /// The profile's section.
+    Profile,
+    /// The credentials in question: those of the variables, of the files, and of the plan's first step.
+    Keys,
+    /// When temporary credentials expire.
+    Expiry,
+    /// AWS's answer to GetCallerIdentity with the credentials in question.
+    Identity,
+    /// IAM's answer to a session of GetSessionToken.
+    Iam,
+    /// Settings that are a plan.
+    Plan,
+    /// AWS's answers to the steps of the plan.
+    Steps,
+    /// The sign-in session's cache file, and AWS's answer to it.
+    SignIn,
+    /// The answer to an MFA code.
+    MfaCode,
+    /// An answer of AWS to any request.
+    Connection,
+    /// AWS time.
+    Time,
+    /// What keeps this machine's clock right.
+    Timekeeper,
+    /// The daemon's status.
+    Daemon,
+}
+
+use Needs::{
+    Connection, Daemon, Expiry, Files, Home, Iam, Identity, Keys, MfaCode, Plan, Profile, SignIn, Steps, Time,
+    Timekeeper,
+};
+use UsualFix::{Advice, Command, OfProfile, Unset};
+
+macro_rules! causes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal {
+        is: $is:literal,
+        ruled_out: $ruled_out:literal,
+        needs: [$($needs:expr),*],
+        fix: $fix:expr,
+    })*) => {
+        /// A cause. The names are part of the interface.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Cause { $($(#[$doc])* $variant,)* }
+
+        impl Cause {
+            /// Every cause, in the order in which they are listed.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name in JSON and on the screen.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Why AWS or a program fails because of it.
+            pub fn is(self) -> &'static str {
+                match self { $(Self::$variant => $is,)* }
+            }
+
+            /// What is true once it is ruled out.
+            pub fn ruled_out(self) -> &'static str {
+                match self { $(Self::$variant => $ruled_out,)* }
+            }
+
+            /// What has to be known before it can be ruled out.
+            pub fn needs(self) -> &'static [Needs] {
+                match self { $(Self::$variant => &[$($needs),*],)* }
+            }
+
+            /// The usual fix.
+            pub fn usual_fix(self) -> UsualFix {
+                match self { $(Self::$variant => $fix,)* }
+            }
+        }
+    };
+}
+
+impl Cause {
+    /// The causes that have this need.
+    pub fn that_need(need: Needs) -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(move |cause| cause.needs().contains(&need))
+    }
+}
+
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+causes! {
+    /// Temporary credentials are past their end.
+    CredentialsExpired = "credentials-expired" {
+        is: "temporary credentials are refused after their end",
+        ruled_out: "no credentials that would be used have expired",
+        needs: [Files, Keys, Expiry],
+        fix: Advice("Get new temporary credentials from the same source, and replace access key id, secret access key and session token together."),
+    }
+    /// Nothing gives credentials.
+    CredentialsMissing = "credentials-missing" {
+        is: "the program had no whole set of credentials to sign with",
+        ruled_out: "nothing lacks credentials, or half of a key",
+        needs: [Files],
+        fix: Command("See which profiles have credentials, and name one (AWS_PROFILE).", "evercred profiles"),
+    }
+    /// An access key id that cannot be one.
+    AccessKeyMalformed = "access-key-malformed" {
+        is: "quotes, blanks or a swapped id and secret make a key that AWS does not know",
+        ruled_out: "no access key id is mistyped, cut, quoted or swapped, as far as its form shows",
+        needs: [Files, Keys],
+        fix: Advice("Compare the access key id with the one in IAM: 20 capital letters and digits, without quotes or blanks."),
+    }
+    /// A secret access key that cannot be one.
+    SecretKeyMalformed = "secret-key-malformed" {
+        is: "a secret access key that was cut or broken while it was copied makes another signature",
+        ruled_out: "no secret access key is cut, quoted or swapped, as far as its form shows",
+        needs: [Files, Keys],
+        fix: Advice("Compare the secret access key with the one that AWS showed: 40 characters, without quotes or blanks."),
+    }
+    /// AWS does not know the access key id.
+    AccessKeyUnknown = "access-key-unknown" {
+        is: "a key that is mistyped, deleted, inactive or not known everywhere yet is refused",
+        ruled_out: "no access key is unknown to AWS",
+        needs: [Files, Keys, Identity],
+        fix: Advice("Look for the access key id in the IAM console: if it is inactive or not listed, replace it with an active key."),
+    }
+    /// The secret is not that of the access key id.
+    SecretKeyWrong = "secret-key-wrong" {
+        is: "the signature is made with the secret access key: another secret makes another signature",
+        ruled_out: "no secret access key is another key's",
+        needs: [Files, Keys, Identity],
+        fix: Advice("Compare the secret access key with the one that AWS showed for this access key id. If it is lost, create a new key."),
+    }
+    /// Temporary credentials without their token.
+    SessionTokenMissing = "session-token-missing" {
+        is: "AWS answers so to a temporary key (ASIA…) that is sent without its session token",
+        ruled_out: "no temporary key lacks its session token",
+        needs: [Files, Keys],
+        fix: Advice("Set the session token that belongs to the temporary key: AWS_SESSION_TOKEN, or aws_session_token in the profile."),
+    }
+    /// A token beside a long-term key, or an older token that is preferred.
+    SessionTokenStale = "session-token-stale" {
+        is: "AWS answers so to a key that is sent with a session token left over from other credentials",
+        ruled_out: "no session token is left over",
+        needs: [Files, Keys],
+        fix: Unset("Remove the leftover session token; in a file, delete aws_session_token.", &["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"]),
+    }
+    /// A token that cannot be one.
+    SessionTokenMalformed = "session-token-malformed" {
+        is: "a session token that was cut or broken while it was copied is refused",
+        ruled_out: "no session token is cut or broken, as far as its form shows",
+        needs: [Files, Keys],
+        fix: Advice("Copy access key id, secret access key and session token again, all three from the same AWS response."),
+    }
+    /// The token of another session.
+    SessionTokenForeign = "session-token-foreign" {
+        is: "key and session token have to be of one session",
+        ruled_out: "no session token is another session's",
+        needs: [Files, Keys, Identity],
+        fix: Advice("Copy access key id, secret access key and session token again, all three from the same AWS response."),
+    }
+    /// A session that was ended before its time.
+    SessionRevoked = "session-revoked" {
+        is: "a session can be ended before its time",
+        ruled_out: "no session was ended before its time",
+        needs: [Files, Keys, Identity, Plan, SignIn],
+        fix: OfProfile("Sign in again, or get new temporary credentials.", "login"),
+    }
+    /// Variables decide, and not the profile that is meant.
+    EnvironmentShadowsProfile = "environment-shadows-profile" {
+        is: "variables take precedence over the profile in most SDKs: other keys than meant may be used",
+        ruled_out: "no variable takes precedence over the profile",
+        needs: [Files, Profile],
+        fix: Unset("Remove the keys from this shell, so that programs use the profile.", &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]),
+    }
+    /// Static keys that no program uses.
+    StaticKeysIgnored = "static-keys-ignored" {
+        is: "keys in the profile may not be those that were used",
+        ruled_out: "no keys stand where they are ignored",
+        needs: [Files, Profile],
+        fix: OfProfile("See where each program gets its credentials, and keep one source.", "doctor"),
+    }
+    /// Not every program would use the same credentials.
+    ClientsDisagree = "clients-disagree" {
+        is: "SDKs do not all choose the same credentials from the same settings",
+        ruled_out: "boto3, JavaScript, Go, Java and Rust programs choose the same credentials",
+        needs: [Files, Profile],
+        fix: OfProfile("See where each program gets its credentials, and keep one source.", "doctor"),
+    }
+    /// No region.
+    RegionMissing = "region-missing" {
+        is: "no region was set where the program looks",
+        ruled_out: "no region is missing",
+        needs: [Files, Profile],
+        fix: Advice("Set a region: AWS_REGION and AWS_DEFAULT_REGION, or region in the profile."),
+    }
+    /// A region that cannot be one.
+    RegionInvalid = "region-invalid" {
+        is: "a region's name is part of host name and signature",
+        ruled_out: "no region is misspelt",
+        needs: [Files, Profile],
+        fix: Advice("Correct the region's name: AWS_REGION and AWS_DEFAULT_REGION, or region in the profile."),
+    }
+    /// The account has not enabled the region.
+    RegionNotEnabled = "region-not-enabled" {
+        is: "a region that the account has not enabled refuses credentials that are good elsewhere",
+        ruled_out: "no region refuses what another accepts",
+        needs: [Files, Identity, Steps],
+        fix: Advice("Use a default region such as us-east-1, or ask an administrator to enable this one for the account."),
+    }
+    /// A token of the global endpoint in a region that does not take it.
+    RegionTokenV1 = "region-token-v1" {
+        is: "tokens of STS's global endpoint are refused by regions that have to be enabled first",
+        ruled_out: "nothing asks STS's global endpoint for tokens",
+        needs: [Files, Identity],
+        fix: Unset("Use the regional STS endpoint: remove sts_regional_endpoints = legacy and endpoints that name sts.amazonaws.com.", &["AWS_STS_REGIONAL_ENDPOINTS", "AWS_ENDPOINT_URL_STS"]),
+    }
+    /// Variables, files, services and endpoint name different regions.
+    RegionInconsistent = "region-inconsistent" {
+        is: "the region that is signed for has to be the region that is asked",
+        ruled_out: "no two places name different regions",
+        needs: [Files, Profile],
+        fix: Advice("Use one region everywhere: AWS_REGION, AWS_DEFAULT_REGION, region in the profile, and the region of the bucket or endpoint."),
+    }
+    /// ARNs, regions or keys of different partitions.
+    PartitionMismatch = "partition-mismatch" {
+        is: "keys of one partition (aws, aws-cn, aws-us-gov) are unknown in the others",
+        ruled_out: "nothing is of another partition",
+        needs: [Files, Profile, Identity],
+        fix: Advice("Use keys, role ARNs and a region of one partition: aws, aws-cn or aws-us-gov."),
+    }
+    /// This machine's clock differs from AWS's.
+    ClockSkewed = "clock-skewed" {
+        is: "a clock that is far off is reported to bring this error, too",
+        ruled_out: "this machine's clock agrees with AWS's",
+        needs: [Time],
+        fix: Command("See the clock skew of this machine, and the command that corrects it.", "evercred clock"),
+    }
+    /// Nothing keeps this machine's clock right.
+    ClockUnsynchronised = "clock-unsynchronised" {
+        is: "nothing may be keeping the clock right",
+        ruled_out: "something keeps this machine's clock right",
+        needs: [Timekeeper],
+        fix: Command("See the clock skew of this machine, and the command that corrects it.", "evercred clock"),
+    }
+    /// The clock is off by a time zone.
+    ClockZone = "clock-zone" {
+        is: "a clock set to local time as if it were UTC is off by whole hours",
+        ruled_out: "the clock is not off by a time zone",
+        needs: [Time],
+        fix: Command("See the clock skew of this machine, and the command that corrects it.", "evercred clock"),
+    }
+    /// AWS does not let the caller assume the role.
+    AssumeRoleDenied = "assume-role-denied" {
+        is: "AWS did not let the caller assume the role",
+        ruled_out: "no role was refused",
+        needs: [Files, Profile, Plan, Steps],
+        fix: Advice("Ask an administrator of the role's account to check that the role exists, and that its trust policy and the caller's policies allow sts:AssumeRole."),
+    }
+    /// A code of an MFA device is needed.
+    MfaRequired = "mfa-required" {
+        is: "a policy may want a session with MFA",
+        ruled_out: "no MFA code is waited for",
+        needs: [Files, Profile, Plan],
+        fix: OfProfile("Enter a code from the MFA device in the profile's mfa_serial.", "login"),
+    }
+    /// The code was wrong or used.
+    MfaCodeRefused = "mfa-code-refused" {
+        is: "AWS did not accept the MFA code",
+        ruled_out: "no MFA code was refused",
+        needs: [Plan, MfaCode],
+        fix: OfProfile("Enter the next code that the device shows: each code works once.", "login"),
+    }
+    /// Credentials of GetSessionToken without MFA.
+    SessionTokenWithoutMfa = "session-token-without-mfa" {
+        is: "credentials of GetSessionToken without MFA are refused by IAM",
+        ruled_out: "no session was made without the MFA code that IAM wants",
+        needs: [Files, Keys, Identity, Iam],
+        fix: Advice("Get the session with an MFA code (mfa_serial in the profile), or call IAM with the user's own key."),
+    }
+    /// A session is asked for that is longer than AWS allows.
+    DurationTooLong = "duration-too-long" {
+        is: "a session that is longer than the role allows is refused",
+        ruled_out: "no session is asked for that is too long",
+        needs: [Files, Profile, Plan, Steps],
+        fix: Advice("Lower duration_seconds in the profile: 3600 is allowed for every role."),
+    }
+    /// Nobody is signed in.
+    SsoLoginNeeded = "sso-login-needed" {
+        is: "the sign-in session may be over",
+        ruled_out: "no sign-in is waited for",
+        needs: [Files, Profile, Plan, SignIn],
+        fix: OfProfile("Sign in.", "login"),
+    }
+    /// The person does not have the role.
+    SsoRoleDenied = "sso-role-denied" {
+        is: "the person who is signed in may not have the role in this account",
+        ruled_out: "no role of IAM Identity Center was refused",
+        needs: [Files, Profile, Plan, SignIn],
+        fix: Advice("Compare sso_account_id and sso_role_name with the access portal, or ask an administrator to assign the role."),
+    }
+    /// A session's cache file can't be replaced, so its token is not refreshed.
+    SsoCacheUnwritable = "sso-cache-unwritable" {
+        is: "evercred may be unable to replace the cache file of the sign-in session",
+        ruled_out: "the cache files of the sign-in sessions can be written",
+        needs: [Files, Profile],
+        fix: OfProfile("See which cache file can't be written, and the command that corrects it.", "doctor"),
+    }
+    /// The files don't say how the profile's credentials are got.
+    ProfileBroken = "profile-broken" {
+        is: "the files may not say how the profile's credentials are got",
+        ruled_out: "the files can be read, and say how the credentials are got",
+        needs: [Home, Files],
+        fix: OfProfile("See which setting is wrong, with its file and line.", "plan"),
+    }
+    /// Sections that stand twice.
+    ProfileDuplicated = "profile-duplicated" {
+        is: "a section may stand twice",
+        ruled_out: "no section stands twice",
+        needs: [Home, Files],
+        fix: Command("See the file and line of each problem of the AWS files.", "evercred profiles"),
+    }
+    /// The helper line does not work.
+    AdoptionBroken = "adoption-broken" {
+        is: "the line that names evercred as credential_process may not work",
+        ruled_out: "the lines that name evercred as credential_process work",
+        needs: [Files, Profile],
+        fix: OfProfile("See what is wrong with the credential_process line.", "doctor"),
+    }
+    /// Others may read secrets or change a file, or the user may not read it.
+    FilePermissions = "file-permissions" {
+        is: "the program may not be allowed to read the AWS files",
+        ruled_out: "only you can write the AWS files and their parent directories, or read the credentials file",
+        needs: [Home],
+        fix: OfProfile("See which file or directory has the wrong owner or mode, and the command for it.", "doctor"),
+    }
+    /// The AWS files are not where one would look.
+    FilesElsewhere = "files-elsewhere" {
+        is: "the program may read other AWS files than meant",
+        ruled_out: "the AWS files are where every program looks for them",
+        needs: [Home],
+        fix: Unset("Remove the variables that name other AWS files.", &["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"]),
+    }
+    /// AWS can't be reached.
+    NetworkUnreachable = "network-unreachable" {
+        is: "AWS, or another required service, could not be reached",
+        ruled_out: "nothing keeps calls from reaching AWS",
+        needs: [Connection],
+        fix: Command("See whether AWS answers, and why not.", "curl -sSI https://sts.amazonaws.com"),
+    }
+    /// Calls go somewhere else than to AWS.
+    EndpointOverridden = "endpoint-overridden" {
+        is: "an emulator or another endpoint knows other keys, or other paths, than AWS",
+        ruled_out: "no setting sends calls anywhere but to AWS",
+        needs: [Files],
+        fix: Unset("Remove the setting that sends calls elsewhere; in a file, delete endpoint_url.", &["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"]),
+    }
+    /// Programs that keep what they were started with.
+    ConsumerCannotReload = "consumer-cannot-reload" {
+        is: "a program that read temporary keys once goes on using them after their end",
+        ruled_out: "no temporary keys stand where programs read them once",
+        needs: [Files],
+        fix: Advice("Restart the program: it reads its keys only at the start."),
+    }
+    /// A tool keeps keys of its own.
+    ToolCachedCredentials = "tool-cached-credentials" {
+        is: "a tool may have kept older keys of its own",
+        ruled_out: "no tool keeps keys of its own here",
+        needs: [],
+        fix: Advice("Delete the tool's own cache: rm -r ~/.aws/cli/cache for the AWS CLI, terraform init -reconfigure for Terraform."),
+    }
+    /// The account has not signed up for the service.
+    AccountNotSignedUp = "account-not-signed-up" {
+        is: "the account has not signed up for the service, or is not active yet",
+        ruled_out: "no account was refused for not being signed up",
+        needs: [Files, Keys, Identity, Plan, Steps],
+        fix: Advice("Ask the account's owner to finish signing up (payment method and phone number); activation takes up to a day."),
+    }
+    /// A key of another account than the settings name.
+    AccountMismatch = "account-mismatch" {
+        is: "the credentials may be of another account than meant",
+        ruled_out: "no key is of another account than the settings name",
+        needs: [Files, Profile, Identity],
+        fix: OfProfile("See whose credentials these are, and use those of the intended account.", "doctor"),
+    }
+    /// The daemon goes another way to AWS than this shell.
+    DaemonEnvironmentDiffers = "daemon-environment-differs" {
+        is: "the daemon may go another way to AWS than this shell",
+        ruled_out: "no daemon that runs goes another way to AWS than this shell",
+        needs: [Daemon],
+        fix: Command("See how the daemon's environment differs from this shell's.", "evercred service status"),
+    }
+}
