@@ -18,6 +18,8 @@ SERVICES = ("STS", "SSO", "SSO_OIDC", "SIGNIN")
 
 
 def pytest_sessionstart(session):
+    if hasattr(session.config, "workerinput"):
+        return  # One process of the tests': the one that started it has built the programs.
     subprocess.run(["cargo", "build", "--quiet", "--bins", "--example", "aws-stand-in"], cwd=ROOT, check=True)
 
 

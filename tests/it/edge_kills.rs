@@ -186,9 +186,10 @@ fn kill_again_and_again(kind: &Kind, kills: usize, seed: u64) -> Tally {
     machine.eventually("it is served", |machine| machine.credentials(kind.profile).is_ok());
     let ours = |name: &String| name.contains(".json.evercred-");
     machine.eventually("nothing is left over", |machine| !files(machine, kind).keys().any(ours));
-    tally.left_over = files(&machine, kind).into_keys().filter(ours).collect();
     tally.refreshes = machine.aws.count(kind.action);
     assert_eq!(machine.stop(), Some(0));
+    // A daemon that runs may be in the middle of a write.
+    tally.left_over = files(&machine, kind).into_keys().filter(ours).collect();
     println!("{kills} kills of {} (seed {seed}): {tally:?}", kind.action);
     tally
 }
