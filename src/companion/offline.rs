@@ -203,15 +203,15 @@ fn said(error: &PlanError, path: &dyn Fn(crate::core::profile::SourceFile) -> St
 /// The settings of one section, each with its line; nested ones are set in further.
 fn settings_of(section: &Section) -> String {
     let mut text = String::new();
-    for (key, value) in &section.settings {
+    for (key, value) in section.settings.iter() {
         let line = value.origin.line;
-        if value.nested.is_empty() {
+        if value.nested().is_empty() {
             let shown = if is_hidden(key, &value.text) { "redacted" } else { &value.text };
             let one_line: Vec<&str> = shown.lines().map(str::trim).collect();
             text.push_str(&format!("    {key} = {}  (line {line})\n", one_line.join(" ")));
         } else {
             text.push_str(&format!("    {key} =  (line {line})\n"));
-            for (key, value) in &value.nested {
+            for (key, value) in value.nested().iter() {
                 text.push_str(&format!("        {key} = {}  (line {})\n", value.text, value.origin.line));
             }
         }

@@ -5,7 +5,7 @@
 //! header may hide stays; and so does a whole file that can't be read any more. The problem is reported until it is corrected. If
 //! there is no earlier reading, the file counts as absent, and its profiles are reported as unreadable, not as missing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use zeroize::Zeroizing;
 
@@ -61,8 +61,8 @@ struct Slot {
     read: bool,
     /// The current sections.
     file: FileSections,
-    /// The sections as they were when they were last read without a lost line.
-    intact: BTreeMap<(SectionKind, String), Section>,
+    /// Those of them that lost a line and have no earlier version.
+    torn: BTreeSet<(SectionKind, String)>,
     /// Why the current file can't be read.
     unreadable: Option<Problem>,
 }
@@ -148,13 +148,14 @@ impl Slot {
                 Lost::Sections => hides = true,
             }
         }
-        for (key, section) in &self.intact {
-            if torn.remove(key) || (hides && !read.sections.contains_key(key)) {
-                read.sections.insert(key.clone(), section.clone());
-            }
-        }
-        self.intact = read.sections.clone();
-        self.intact.retain(|key, _| !torn.contains(key));
+        let mut is_kept = |kind: SectionKind, section: &Section| {
+            let name = (kind, section.name.clone());
+            !self.torn.contains(&name) && (torn.remove(&name) || (hides && !read.contains(kind, &section.name)))
+        };
+        let kept: Vec<_> =
+            self.file.sections.iter().filter(|(kind, section)| is_kept(*kind, section)).cloned().collect();
+        read.replace(kept);
+        self.torn = torn;
         read
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,13 +54,99 @@ pub struct Value {
     pub text: String,
     /// Where it stands.
     pub origin: Origin,
+    /// Few values have nested settings.
+    nested: Option<Box<SettingMap>>,
+}
+
+impl Value {
+    /// A value without nested settings.
+    pub fn new(text: impl Into<String>, origin: Origin) -> Self {
+        Self { text: text.into(), origin, nested: None }
+    }
+
     /// Nested settings (`s3 =` followed by indented lines); empty for a plain value.
-    pub nested: BTreeMap<String, Value>,
+    pub fn nested(&self) -> &SettingMap {
+        const EMPTY: &SettingMap = &SettingMap(Vec::new());
+        self.nested.as_deref().unwrap_or(EMPTY)
+    }
+
+    /// Replaces the nested settings.
+    pub fn set_nested(&mut self, nested: SettingMap) {
+        self.nested = (!nested.is_empty()).then(|| Box::new(nested));
+    }
 }
 
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Value").field("origin", &self.origin).field("nested", &self.nested).finish_non_exhaustive()
+        f.debug_struct("Value").field("origin", &self.origin).field("nested", self.nested()).finish_non_exhaustive()
+    }
+}
+
+/// Settings by their lower-case names, sorted. There may be thousands of sections with the same few names, so a name is shared
+/// and a section has no more room than it needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingMap(Vec<(Arc<str>, Value)>);
+
+impl SettingMap {
+    /// The value of a setting.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(self.find(name).ok()?).map(|(_, value)| value)
+    }
+
+    /// Whether there is a setting with this name.
+    pub fn contains_key(&self, name: &str) -> bool {
+        self.find(name).is_ok()
+    }
+
+    /// Whether there are no settings.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The settings in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (&**name, value))
+    }
+
+    /// The values in the order of their names.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        self.0.iter().map(|(_, value)| value)
+    }
+
+    /// Sets one value.
+    pub fn insert(&mut self, name: &str, value: Value) {
+        match self.find(name) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (name.into(), value)),
+        }
+    }
+
+    /// These settings with other ones laid over them.
+    #[must_use]
+    pub fn overlaid(&self, over: &Self) -> Self {
+        self.0.iter().chain(&over.0).cloned().collect()
+    }
+
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| (**known).cmp(name))
+    }
+}
+
+/// Of several settings with one name the last one counts.
+impl FromIterator<(Arc<str>, Value)> for SettingMap {
+    fn from_iter<I: IntoIterator<Item = (Arc<str>, Value)>>(settings: I) -> Self {
+        let mut settings: Vec<_> = settings.into_iter().collect();
+        // Stable, so that the later one of two is the one behind.
+        settings.sort_by(|(a, _), (b, _)| a.cmp(b));
+        settings.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            if is_same {
+                std::mem::swap(later, earlier);
+            }
+            is_same
+        });
+        settings.shrink_to_fit();
+        Self(settings)
     }
 }
 
@@ -70,8 +157,8 @@ pub struct Section {
     pub name: String,
     /// Where its first header stands.
     pub origin: Origin,
-    /// The settings by their lower-case names.
-    pub settings: BTreeMap<String, Value>,
+    /// The settings.
+    pub settings: SettingMap,
 }
 
 impl Section {
@@ -161,11 +248,11 @@ impl Problem {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profiles {
     /// The profiles by name.
-    pub profiles: BTreeMap<String, Section>,
+    pub profiles: BTreeMap<String, Arc<Section>>,
     /// The `[sso-session x]` sections by name.
-    pub sso_sessions: BTreeMap<String, Section>,
+    pub sso_sessions: BTreeMap<String, Arc<Section>>,
     /// The `[services x]` sections by name.
-    pub services: BTreeMap<String, Section>,
+    pub services: BTreeMap<String, Arc<Section>>,
     /// The problems of the files.
     pub problems: Vec<Problem>,
 }

@@ -1,12 +1,13 @@
 //! What the AWS files define, as `profiles --json` shows it: every setting with its place, secrets left out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
 use crate::core::access_key::may_be_secret;
 use crate::core::plan::stated_kind;
-use crate::core::profile::{Profiles, Section, SourceFile, Value};
+use crate::core::profile::{Profiles, Section, SettingMap, SourceFile};
 
 /// The settings whose values are not shown.
 const SECRETS: [&str; 3] = ["aws_secret_access_key", "aws_session_token", "aws_security_token"];
@@ -18,7 +19,7 @@ pub fn is_hidden(key: &str, value: &str) -> bool {
 
 /// The document `evercred.profiles/1`.
 pub fn profiles_document(profiles: &Profiles, path: &dyn Fn(SourceFile) -> String) -> Json {
-    let sections = |map: &BTreeMap<String, Section>| -> Vec<Json> {
+    let sections = |map: &BTreeMap<String, Arc<Section>>| -> Vec<Json> {
         map.values()
             .map(|section| json!({"name": section.name, "settings": settings(&section.settings, path)}))
             .collect()
@@ -43,18 +44,18 @@ pub fn profiles_document(profiles: &Profiles, path: &dyn Fn(SourceFile) -> Strin
     })
 }
 
-fn settings(values: &BTreeMap<String, Value>, path: &dyn Fn(SourceFile) -> String) -> Map<String, Json> {
+fn settings(values: &SettingMap, path: &dyn Fn(SourceFile) -> String) -> Map<String, Json> {
     values
         .iter()
         .map(|(key, value)| {
             let shown = if is_hidden(key, &value.text) {
                 json!("redacted")
-            } else if value.nested.is_empty() {
+            } else if value.nested().is_empty() {
                 json!(value.text)
             } else {
-                Json::Object(settings(&value.nested, path))
+                Json::Object(settings(value.nested(), path))
             };
-            (key.clone(), json!({"value": shown, "file": path(value.origin.file), "line": value.origin.line}))
+            (key.to_owned(), json!({"value": shown, "file": path(value.origin.file), "line": value.origin.line}))
         })
         .collect()
 }

@@ -26,12 +26,12 @@ fn all_65_parser_cases_of_the_sdks_pass() {
         let is_twice =
             name.as_str().is_some_and(|name| name.starts_with("Duplicate") || name.contains("mixed prefixes"));
         assert!(fatal.is_none() || is_twice, "{name}: {fatal:?}");
-        let sections = |map: &std::collections::BTreeMap<String, Section>| -> Value {
+        let sections = |map: &std::collections::BTreeMap<String, std::sync::Arc<Section>>| -> Value {
             let plain = |section: &Section| -> Value {
                 section
                     .settings
                     .iter()
-                    .map(|(key, value)| (key.clone(), json!(value.text)))
+                    .map(|(key, value)| (key.to_owned(), json!(value.text)))
                     .collect::<Map<_, _>>()
                     .into()
             };

@@ -245,7 +245,7 @@ fn caches(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, Ca
         let sso = sso.map(|label| (CacheFile::of_sso(&label), label));
         [sso, login.map(|label| (CacheFile::of_login(&label), label))]
     };
-    let sessions = profiles.profiles.values().flat_map(named).flatten();
+    let sessions = profiles.profiles.values().flat_map(|section| named(section)).flatten();
     let sessions: BTreeMap<String, CacheFile> = sessions.map(|(file, label)| (label, file)).collect();
     let problem = |(label, file): (String, CacheFile)| {
         let directory = match file.folder {

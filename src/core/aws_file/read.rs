@@ -1,18 +1,21 @@
 //! The sections of the files: which of them count, and which value wins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::header::{Header, header};
 use super::{Document, Fault, LineKind, Written, is_blank, is_identifier};
-use crate::core::profile::{Lost, Origin, Problem, Profiles, RefusedBy, Section, SectionKind, SourceFile, Value};
+use crate::core::profile::{
+    Lost, Origin, Problem, Profiles, RefusedBy, Section, SectionKind, SettingMap, SourceFile, Value,
+};
 
 pub use crate::core::profile::SectionKind as Kind;
 
 /// The sections of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileSections {
-    /// The sections by kind and name.
-    pub sections: BTreeMap<(SectionKind, String), Section>,
+    /// The sections, sorted by kind and name; the merged profiles share them.
+    pub sections: Vec<(SectionKind, Arc<Section>)>,
     /// The file's problems.
     pub problems: Vec<Problem>,
 }
@@ -30,16 +33,19 @@ pub fn merge(files: [FileSections; 2]) -> Profiles {
     let mut merged = Profiles::default();
     for file in files {
         merged.problems.extend(file.problems);
-        for ((kind, name), section) in file.sections {
+        for (kind, section) in file.sections {
             let target = match kind {
                 SectionKind::Profile => &mut merged.profiles,
                 SectionKind::SsoSession => &mut merged.sso_sessions,
                 SectionKind::Services => &mut merged.services,
             };
-            match target.get_mut(&name) {
-                Some(existing) => existing.settings.extend(section.settings),
+            match target.get_mut(&section.name) {
+                Some(existing) => {
+                    let settings = existing.settings.overlaid(&section.settings);
+                    *existing = Arc::new(Section { name: section.name.clone(), origin: existing.origin, settings });
+                }
                 None => {
-                    target.insert(name, section);
+                    target.insert(section.name.clone(), section);
                 }
             }
         }
@@ -63,17 +69,19 @@ impl FileSections {
             });
         let mut reader = Reader {
             file,
-            out: Self::default(),
-            defaults: BTreeMap::new(),
+            sections: BTreeMap::new(),
+            problems: Vec::new(),
+            defaults: Vec::new(),
+            names: BTreeSet::new(),
             headers: BTreeMap::new(),
             keys: BTreeMap::new(),
             current: Place::Ignored,
-            property: None,
+            nested: None,
         };
         if document.has_byte_order_mark() {
             let message = "the file begins with a byte order mark: boto3 and the AWS CLI refuse the whole file for it";
             let problem = Problem::fatal(reader.origin(0), message, Lost::Nothing, RefusedBy::Botocore);
-            reader.out.problems.push(problem);
+            reader.problems.push(problem);
         }
         for (index, line) in document.lines().iter().enumerate() {
             let origin = reader.origin(index);
@@ -102,7 +110,27 @@ impl FileSections {
         }
         reader.finish()
     }
+
+    /// Whether there is a section of this kind and name.
+    pub fn contains(&self, kind: SectionKind, name: &str) -> bool {
+        self.sections.binary_search_by(|(of, section)| (*of, section.name.as_str()).cmp(&(kind, name))).is_ok()
+    }
+
+    /// Takes these sections, in place of those with the same kind and name.
+    pub fn replace(&mut self, mut sections: Vec<(SectionKind, Arc<Section>)>) {
+        fn key((kind, section): &(SectionKind, Arc<Section>)) -> (SectionKind, &str) {
+            (*kind, &section.name)
+        }
+        sections.append(&mut self.sections);
+        // Stable, so that the one to take is the first of two.
+        sections.sort_by(|a, b| key(a).cmp(&key(b)));
+        sections.dedup_by(|b, a| key(a) == key(b));
+        self.sections = sections;
+    }
 }
+
+/// The settings of a section in the order of their lines.
+type Settings = Vec<(Arc<str>, Value)>;
 
 /// The section of the current lines.
 #[derive(Clone)]
@@ -114,16 +142,20 @@ enum Place {
 
 struct Reader {
     file: SourceFile,
-    out: FileSections,
+    /// The sections, and the lines of their first headers.
+    sections: BTreeMap<(SectionKind, String), (Origin, Settings)>,
+    problems: Vec<Problem>,
     /// `[DEFAULT]`.
-    defaults: BTreeMap<String, Value>,
+    defaults: Settings,
+    /// The names of all settings.
+    names: BTreeSet<Arc<str>>,
     /// The headers by their text, and their first lines.
     headers: BTreeMap<String, u32>,
     /// The keys below the current header, and their lines.
     keys: BTreeMap<String, u32>,
     current: Place,
-    /// The property of continuation lines.
-    property: Option<String>,
+    /// The nested settings of the property that continuation lines belong to: the last one of the current section.
+    nested: Option<Settings>,
 }
 
 impl Reader {
@@ -132,17 +164,40 @@ impl Reader {
     }
 
     fn warn(&mut self, origin: Origin, message: String) {
-        self.out.problems.push(Problem::warning(origin, message));
+        self.problems.push(Problem::warning(origin, message));
     }
 
-    fn settings(&mut self) -> Option<&mut BTreeMap<String, Value>> {
+    fn settings(&mut self) -> Option<&mut Settings> {
         match &self.current {
-            Place::Section(kind, name) => {
-                self.out.sections.get_mut(&(*kind, name.clone())).map(|section| &mut section.settings)
-            }
+            Place::Section(kind, name) => self.sections.get_mut(&(*kind, name.clone())).map(|(_, settings)| settings),
             Place::Defaults => Some(&mut self.defaults),
             Place::Ignored => None,
         }
+    }
+
+    /// The shared text of a setting's name.
+    fn name(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.names.insert(Arc::clone(&name));
+        name
+    }
+
+    /// Ends the property that continuation lines belong to.
+    fn end_property(&mut self) {
+        let Some(nested) = self.nested.take() else { return };
+        if let Some((_, value)) = self.settings().and_then(|settings| settings.last_mut()) {
+            value.set_nested(nested.into_iter().collect());
+        }
+    }
+
+    /// Ends the current section.
+    fn end_section(&mut self) {
+        self.end_property();
+        self.current = Place::Ignored;
+        self.keys.clear();
     }
 
     fn shown(&self) -> &str {
@@ -158,12 +213,11 @@ impl Reader {
         let message = format!(
             "{what} appears twice (first in line {first}): {counts}; boto3 and the AWS CLI refuse the whole file"
         );
-        self.out.problems.push(Problem::fatal(origin, message, Lost::Nothing, RefusedBy::Botocore));
+        self.problems.push(Problem::fatal(origin, message, Lost::Nothing, RefusedBy::Botocore));
     }
 
     fn section(&mut self, text: &str, prefixed_default: bool, origin: Origin) {
-        (self.property, self.current) = (None, Place::Ignored);
-        self.keys.clear();
+        self.end_section();
         let opened = header(self.file, text);
         // Python's `configparser` identifies a section by the exact text of its header, and accepts [DEFAULT] any number of times.
         match self.headers.get(text) {
@@ -181,21 +235,20 @@ impl Reader {
                 self.warn(origin, "[default] is ignored, as there is a [profile default] too".to_owned());
             }
             Header::Section(kind, name) => {
-                let section = || Section { name: name.clone(), origin, settings: BTreeMap::new() };
-                self.out.sections.entry((kind, name.clone())).or_insert_with(section);
+                self.sections.entry((kind, name.clone())).or_insert_with(|| (origin, Settings::new()));
                 self.current = Place::Section(kind, name);
             }
             Header::Defaults => self.current = Place::Defaults,
             Header::Ignored(Some(message)) => {
                 let lost = Lost::Header(text.trim_matches(is_blank).to_owned());
-                self.out.problems.push(Problem { lost, ..Problem::warning(origin, message) });
+                self.problems.push(Problem { lost, ..Problem::warning(origin, message) });
             }
             Header::Ignored(None) => {}
         }
     }
 
     fn property(&mut self, key: &str, value: &str, written: Written, origin: Origin) {
-        self.property = None;
+        self.end_property();
         let key = key.to_ascii_lowercase();
         // botocore checks this in ignored sections too.
         let first = self.keys.insert(key.clone(), origin.line);
@@ -221,7 +274,7 @@ impl Reader {
                     Fault::NoEquals.specification()
                 );
                 let problem = Problem::fatal(origin, message, Lost::Nothing, RefusedBy::Specification);
-                self.out.problems.push(problem);
+                self.problems.push(problem);
             }
             (None, Written::BelowValue) => {
                 let message = format!("{key} is indented: boto3 and the AWS CLI read it as part of the value above it");
@@ -229,21 +282,24 @@ impl Reader {
             }
             (None, Written::Equals) => {}
         }
-        let value = Value { text: value.to_owned(), origin, nested: BTreeMap::new() };
+        let name = self.name(&key);
         if let Some(settings) = self.settings() {
-            settings.insert(key.clone(), value);
+            settings.push((name, Value::new(value, origin)));
+            self.nested = Some(Settings::new());
         }
-        self.property = Some(key);
     }
 
     fn continuation(&mut self, text: &str, nested: Option<(&str, &str)>, origin: Origin) {
-        let Some(key) = self.property.clone() else { return };
-        let Some(setting) = self.settings().and_then(|settings| settings.get_mut(&key)) else { return };
-        setting.text.push('\n');
-        setting.text.push_str(text);
+        if self.nested.is_none() {
+            return;
+        }
+        if let Some((_, value)) = self.settings().and_then(|settings| settings.last_mut()) {
+            value.text.push('\n');
+            value.text.push_str(text);
+        }
         if let Some((key, value)) = nested {
-            let nested = Value { text: value.to_owned(), origin, nested: BTreeMap::new() };
-            setting.nested.insert(key.to_ascii_lowercase(), nested);
+            let name = self.name(&key.to_ascii_lowercase());
+            self.nested.get_or_insert_default().push((name, Value::new(value, origin)));
         }
     }
 
@@ -270,38 +326,34 @@ impl Reader {
             "" => fault.meaning().to_owned(),
             specification => format!("{} (SDKs: \"{specification}\")", fault.meaning()),
         };
-        let before = self.out.problems.last();
+        let before = self.problems.last();
         // A text without any header is one problem, not one for each line.
         let is_same = fault == Fault::NoSection && before.is_some_and(|problem| problem.message == message);
         if !is_same {
-            self.out.problems.push(Problem::fatal(origin, message, lost, refused_by));
+            self.problems.push(Problem::fatal(origin, message, lost, refused_by));
         }
         if fault.is_header() {
-            (self.property, self.current) = (None, Place::Ignored);
-            self.keys.clear();
+            self.end_section();
         }
     }
 
     fn finish(mut self) -> FileSections {
+        self.end_section();
         // Lines that evercred ignores come before problems of other programs only.
-        self.out
-            .problems
-            .sort_by_key(|problem| problem.lost == Lost::Nothing && problem.refused_by == RefusedBy::Botocore);
-        for section in self.out.sections.values_mut() {
-            for (key, value) in &self.defaults {
-                section.settings.entry(key.clone()).or_insert_with(|| value.clone());
-            }
-        }
+        self.problems.sort_by_key(|problem| problem.lost == Lost::Nothing && problem.refused_by == RefusedBy::Botocore);
+        let defaults: SettingMap = self.defaults.into_iter().collect();
         // To the SDKs it is a profile of that name.
         if self.file == SourceFile::Credentials
             && let Some(first) = self.headers.get("DEFAULT")
         {
-            let name = "DEFAULT".to_owned();
             let origin = Origin { file: self.file, line: *first };
-            let section = Section { name: name.clone(), origin, settings: self.defaults };
-            self.out.sections.insert((SectionKind::Profile, name), section);
+            self.sections.insert((SectionKind::Profile, "DEFAULT".to_owned()), (origin, Settings::new()));
         }
-        self.out
+        let section = |((kind, name), (origin, settings)): (_, (_, Settings))| {
+            let settings = defaults.overlaid(&settings.into_iter().collect());
+            (kind, Arc::new(Section { name, origin, settings }))
+        };
+        FileSections { sections: self.sections.into_iter().map(section).collect(), problems: self.problems }
     }
 }
 
@@ -355,14 +407,17 @@ mod tests {
     fn every_value_knows_its_file_and_line() {
         let profiles = load(Some("# c\n[profile a]\nregion = x\n"), Some("[a]\n\naws_access_key_id = K\n"));
         let a = &profiles.profiles["a"];
-        assert_eq!(a.settings["region"].origin, Origin { file: SourceFile::Config, line: 3 });
-        assert_eq!(a.settings["aws_access_key_id"].origin, Origin { file: SourceFile::Credentials, line: 3 });
+        assert_eq!(a.settings.get("region").unwrap().origin, Origin { file: SourceFile::Config, line: 3 });
+        assert_eq!(
+            a.settings.get("aws_access_key_id").unwrap().origin,
+            Origin { file: SourceFile::Credentials, line: 3 }
+        );
     }
 
     #[test]
     fn nested_settings_are_read_with_their_own_lines() {
         let profiles = load(Some("[services s]\nsts =\n  endpoint_url = http://127.0.0.1:1\n"), None);
-        let nested = &profiles.services["s"].settings["sts"].nested["endpoint_url"];
+        let nested = profiles.services["s"].settings.get("sts").unwrap().nested().get("endpoint_url").unwrap();
         assert_eq!((nested.text.as_str(), nested.origin.line), ("http://127.0.0.1:1", 3));
     }
 
@@ -374,15 +429,15 @@ mod tests {
         assert_eq!(profiles.problems[0].origin.line, 2);
         assert!(!profiles.problems[0].message.contains("planted"));
         assert_eq!(profiles.problems[0].lost, Lost::Line(SectionKind::Profile, "a".to_owned()));
-        assert_eq!(profiles.profiles["a"].settings["region"].text, "x");
-        assert_eq!(profiles.profiles["b"].settings["region"].text, "y");
+        assert_eq!(profiles.profiles["a"].settings.get("region").unwrap().text, "x");
+        assert_eq!(profiles.profiles["b"].settings.get("region").unwrap().text, "y");
     }
 
     #[test]
     fn the_lines_below_a_broken_header_are_no_other_sections() {
         for header in ["[profile b", "profile b]", "[profile b\n  "] {
             let profiles = load(Some(&format!("[profile a]\nregion = x\n{header}\nregion = y\n[profile c]\n")), None);
-            assert_eq!(profiles.profiles["a"].settings["region"].text, "x");
+            assert_eq!(profiles.profiles["a"].settings.get("region").unwrap().text, "x");
             assert_eq!((profiles.problems.len(), &profiles.problems[0].lost), (1, &Lost::Sections), "{header}");
             assert!(profiles.profiles.contains_key("c"));
         }
@@ -392,7 +447,10 @@ mod tests {
     fn of_duplicates_the_later_one_counts_and_botocore_is_named() {
         let profiles = load(Some("[profile a]\nregion = x\nRegion = y\n[profile a]\noutput = z\n"), None);
         let a = &profiles.profiles["a"];
-        assert_eq!((a.settings["region"].text.as_str(), a.settings["output"].text.as_str()), ("y", "z"));
+        assert_eq!(
+            (a.settings.get("region").unwrap().text.as_str(), a.settings.get("output").unwrap().text.as_str()),
+            ("y", "z")
+        );
         let lines: Vec<_> = profiles.problems.iter().map(|problem| (problem.origin.line, problem.fatal)).collect();
         assert_eq!(lines, [(3, true), (4, true)]);
         assert!(profiles.problems.iter().all(|problem| problem.refused_by == RefusedBy::Botocore));
@@ -408,7 +466,7 @@ mod tests {
     fn the_sides_of_a_merge_are_both_read() {
         let text = "<<<<<<< HEAD\n[profile a]\nregion = x\n=======\nregion = y\n>>>>>>> b\n[profile c]\n";
         let profiles = load(Some(text), None);
-        assert_eq!(profiles.profiles["a"].settings["region"].text, "y");
+        assert_eq!(profiles.profiles["a"].settings.get("region").unwrap().text, "y");
         assert!(profiles.profiles.contains_key("c"));
         assert_eq!(profiles.problems.iter().filter(|problem| problem.fatal).count(), 4);
     }
@@ -416,14 +474,14 @@ mod tests {
     #[test]
     fn every_section_has_the_settings_of_the_section_default_in_capitals() {
         let profiles = load(Some("[DEFAULT]\nregion = x\n[profile a]\n[profile b]\nregion = y\n"), None);
-        assert_eq!(profiles.profiles["a"].settings["region"].origin.line, 2);
-        assert_eq!(profiles.profiles["b"].settings["region"].text, "y");
+        assert_eq!(profiles.profiles["a"].settings.get("region").unwrap().origin.line, 2);
+        assert_eq!(profiles.profiles["b"].settings.get("region").unwrap().text, "y");
     }
 
     #[test]
     fn in_the_credentials_file_the_section_default_in_capitals_is_a_profile_too() {
         let profiles = load(None, Some("[a]\nregion = y\n[DEFAULT]\nregion = x\noutput = z\n"));
-        let text = |profile: &str, key: &str| profiles.profiles[profile].settings[key].text.clone();
+        let text = |profile: &str, key: &str| profiles.profiles[profile].settings.get(key).unwrap().text.clone();
         assert_eq!((text("DEFAULT", "region"), text("DEFAULT", "output")), ("x".to_owned(), "z".to_owned()));
         assert_eq!((text("a", "region"), text("a", "output")), ("y".to_owned(), "z".to_owned()));
     }
@@ -435,7 +493,7 @@ mod tests {
         let problems: Vec<_> = read.problems.iter().map(|problem| (problem.origin.line, problem.fatal)).collect();
         assert_eq!(problems, [(1, true), (3, true)]);
         assert!(read.problems.iter().all(|problem| problem.lost == Lost::Nothing));
-        assert_eq!(read.sections[&(SectionKind::Profile, "a".to_owned())].settings["region"].text, "x");
+        assert_eq!(read.sections[0].1.settings.get("region").unwrap().text, "x");
     }
 
     #[test]
@@ -453,8 +511,8 @@ mod tests {
     #[test]
     fn a_setting_with_a_colon_is_read_and_reported() {
         let profiles = load(Some("[profile a]\ncli_pager:\nrole_arn: arn:aws:iam::1:role/a=b\n"), None);
-        assert_eq!(profiles.profiles["a"].settings["cli_pager"].text, "");
-        assert_eq!(profiles.profiles["a"].settings["role_arn"].text, "arn:aws:iam::1:role/a=b");
+        assert_eq!(profiles.profiles["a"].settings.get("cli_pager").unwrap().text, "");
+        assert_eq!(profiles.profiles["a"].settings.get("role_arn").unwrap().text, "arn:aws:iam::1:role/a=b");
         assert_eq!(profiles.problems.len(), 1);
         assert_eq!(profiles.problems[0].refused_by, RefusedBy::Specification);
     }

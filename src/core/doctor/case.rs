@@ -157,12 +157,13 @@ impl<'a> Case<'a> {
 
     /// The section of the profile in question in the AWS files.
     pub fn section(&self) -> Option<&'a Section> {
-        self.evidence.profiles.profiles.get(self.profile.as_deref()?)
+        self.evidence.profiles.profiles.get(self.profile.as_deref()?).map(AsRef::as_ref)
     }
 
     /// The settings of the profile in question, also where it stands in `evercred.toml` alone.
     pub fn settings(&self) -> Option<&'a Section> {
-        self.section().or_else(|| self.evidence.profiles_of_daemon.profiles.get(self.profile.as_deref()?))
+        let of_daemon = || self.evidence.profiles_of_daemon.profiles.get(self.profile.as_deref()?).map(AsRef::as_ref);
+        self.section().or_else(of_daemon)
     }
 
     /// The profile in question and the profiles that its credentials come from.

@@ -128,7 +128,7 @@ fn of_key(case: &Case<'_>, key: &str, origin: Origin) -> Option<(Id, String)> {
 /// The settings of the profile in question and of those that its credentials come from, by the lines that set them.
 fn settings_by_place<'a>(case: &Case<'a>) -> BTreeMap<(Origin, &'a str), &'a Section> {
     let of_section =
-        |section: &'a Section| section.settings.iter().map(move |(key, value)| ((value.origin, key.as_str()), section));
+        |section: &'a Section| section.settings.iter().map(move |(key, value)| ((value.origin, key), section));
     case.chain().into_iter().flat_map(of_section).collect()
 }
 

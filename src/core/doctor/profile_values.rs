@@ -19,7 +19,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
             }
         }
         let session = section.get("sso_session").and_then(|name| case.evidence.profiles.sso_sessions.get(&name.text));
-        for holder in [Some(section), session].into_iter().flatten() {
+        for holder in [Some(section), session.map(AsRef::as_ref)].into_iter().flatten() {
             if let Some(value) = holder.get("sso_start_url") {
                 tell(case, section, "sso_start_url", value, start_url(&value.text), findings);
             }

@@ -111,7 +111,7 @@ impl PlanContext {
 
     /// STS for nobody in particular: what the default profile would use, if there is one.
     pub fn home_endpoint(&self, profiles: &Profiles) -> Endpoint {
-        let section = profiles.profiles.get("default");
+        let section = profiles.profiles.get("default").map(AsRef::as_ref);
         let region = section.and_then(|section| self.region(section)).or_else(|| self.region.clone());
         self.endpoint(Service::Sts, region.unwrap_or_else(|| "us-east-1".to_owned()), section, profiles)
     }
@@ -134,7 +134,7 @@ impl PlanContext {
         let switch = |key: &str| text(key).is_some_and(|text| is_true(&text));
         let from_services = || {
             let services = profiles.services.get(&text("services")?)?;
-            services.settings.get(settings_name(service))?.nested.get("endpoint_url").map(|value| value.text.clone())
+            services.settings.get(settings_name(service))?.nested().get("endpoint_url").map(|value| value.text.clone())
         };
         let ignored = self.ignore_configured_endpoint_urls || switch("ignore_configured_endpoint_urls");
         let configured = || {

@@ -246,7 +246,7 @@ impl<'a> Look<'a> {
     }
 
     fn sso_section(self, view: View<'_>, name: &Value) -> Result<&'a Section, PlanError> {
-        self.profiles.sso_sessions.get(&name.text).ok_or_else(|| {
+        self.profiles.sso_sessions.get(&name.text).map(AsRef::as_ref).ok_or_else(|| {
             let message = format!(
                 "profile \"{}\" names the sso-session \"{}\", which is in no AWS file{}",
                 view.name(),

@@ -74,7 +74,7 @@ fn or_unreadable(profiles: &Profiles, section: &Section, error: PlanError) -> Pl
     {
         let session = here.get("sso_session").and_then(|name| profiles.torn(SectionKind::SsoSession, &name.text));
         problem = profiles.torn(SectionKind::Profile, &here.name).or(session);
-        section = here.get("source_profile").and_then(|name| profiles.profiles.get(&name.text));
+        section = here.get("source_profile").and_then(|name| profiles.profiles.get(&name.text)).map(AsRef::as_ref);
     }
     let lacks_something = matches!(
         error.code,
@@ -241,7 +241,7 @@ impl<'a> Walk<'a> {
     }
 
     fn source(&self, view: View<'_>, setting: &str, value: &Value, name: &str) -> Result<&'a Section, PlanError> {
-        self.look.profiles.profiles.get(name).ok_or_else(|| {
+        self.look.profiles.profiles.get(name).map(AsRef::as_ref).ok_or_else(|| {
             let hint = self.look.limits.did_you_mean(name, self.look.profiles.profiles.keys());
             let message = format!(
                 "profile \"{}\" takes its credentials from profile \"{name}\" ({setting}), which is in no AWS file{hint}",

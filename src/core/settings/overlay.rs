@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::places::Places;
 use super::{Profile, RenewWhen, Settings};
-use crate::core::profile::{Origin, Profiles, Section, SourceFile, Value};
+use crate::core::profile::{Origin, Profiles, Section, SettingMap, SourceFile, Value};
 
 impl Settings {
     /// The profiles of the AWS files with those of the settings laid over them.
@@ -17,14 +18,16 @@ impl Settings {
         for (profile, lines) in self.profile.iter().zip(&self.profile_lines) {
             let origin =
                 |setting: &str| Origin { file: SourceFile::Settings, line: lines.get(setting).copied().unwrap_or(1) };
-            let section = profiles.profiles.entry(profile.name.clone()).or_insert_with(|| Section {
-                name: profile.name.clone(),
-                origin: origin("name"),
-                settings: BTreeMap::new(),
+            let section = profiles.profiles.entry(profile.name.clone()).or_insert_with(|| {
+                Arc::new(Section {
+                    name: profile.name.clone(),
+                    origin: origin("name"),
+                    settings: SettingMap::default(),
+                })
             });
+            let section = Arc::make_mut(section);
             for (ours, aws, text) in values(profile) {
-                let value = Value { text, origin: origin(ours), nested: BTreeMap::new() };
-                section.settings.insert(aws.to_owned(), value);
+                section.settings.insert(aws, Value::new(text, origin(ours)));
             }
         }
         Cow::Owned(profiles)

@@ -41,7 +41,7 @@ impl<'a> Place<'a> {
             Client::Java | Client::Rust => named.or_else(|| raw("AWS_PROFILE")),
         };
         let name = profile.unwrap_or("default");
-        let section = profiles.profiles.get(name);
+        let section = profiles.profiles.get(name).map(AsRef::as_ref);
         Self { client, variables, profiles, profile: name, is_named: profile.is_some(), section }
     }
 
@@ -131,7 +131,7 @@ impl<'a> Place<'a> {
     }
 
     fn session(&self) -> Option<&'a Section> {
-        self.profiles.sso_sessions.get(&self.section?.get("sso_session")?.text)
+        self.profiles.sso_sessions.get(&self.section?.get("sso_session")?.text).map(AsRef::as_ref)
     }
 
     /// Whether the profile names a session that is in no file.

@@ -256,8 +256,8 @@ pub(super) fn near_miss(case: &Case<'_>, subject: &Subject<'_>) -> Option<(Strin
     match &subject.whose {
         Whose::Profile(name) => {
             let section: &Section = case.evidence.profiles.profiles.get(name)?;
-            let unknown = |(key, _): &(&String, &Value)| {
-                !SETTINGS.contains(&key.as_str()) && !KNOWN.contains(&key.as_str()) && !key.starts_with("evercred_")
+            let unknown = |(key, _): &(&str, &Value)| {
+                !SETTINGS.contains(key) && !KNOWN.contains(key) && !key.starts_with("evercred_")
             };
             section
                 .settings

@@ -30,8 +30,8 @@ pub(super) fn overrides<'a>(case: &Case<'a>) -> Vec<Override<'a>> {
     }
     let Some(section) = case.settings() else { return found };
     let services = section.get("services").and_then(|name| case.evidence.profiles_of_daemon.services.get(&name.text));
-    for (service, settings) in services.iter().flat_map(|services| &services.settings) {
-        if let Some(url) = settings.nested.get("endpoint_url").filter(|url| !url.text.is_empty()) {
+    for (service, settings) in services.iter().flat_map(|services| services.settings.iter()) {
+        if let Some(url) = settings.nested().get("endpoint_url").filter(|url| !url.text.is_empty()) {
             let located = Located { text: &url.text, name: "endpoint_url", origin: Some(url.origin) };
             found.push(Override { service: Some(service), url: located });
         }

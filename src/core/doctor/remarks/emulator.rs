@@ -1,12 +1,14 @@
 //! Keys for an emulator of AWS: LocalStack, MinIO, DynamoDB Local and others take any.
 
+use std::sync::Arc;
+
 use crate::core::plan::PlanContext;
 use crate::core::profile::{Profiles, Section};
 use crate::core::url_host::{Host, target};
 
 /// Whether calls with a profile's keys go to an emulator: by its own settings, or by those of a profile that it is the source of.
 pub(super) fn is_for_one(section: &Section, profiles: &Profiles, context: &PlanContext) -> bool {
-    let takes_keys_of_it = |other: &&Section| {
+    let takes_keys_of_it = |other: &&Arc<Section>| {
         let source = other.get("source_profile").or_else(|| other.get("evercred_source_profile"));
         source.is_some_and(|source| source.text == section.name)
     };
@@ -21,7 +23,7 @@ fn calls_one(section: &Section, profiles: &Profiles, context: &PlanContext) -> b
         services
             .settings
             .values()
-            .find(|service| service.nested.get("endpoint_url").is_some_and(|url| is_emulator(&url.text)))
+            .find(|service| service.nested().get("endpoint_url").is_some_and(|url| is_emulator(&url.text)))
     };
     let own = section.get("endpoint_url").is_some_and(|url| is_emulator(&url.text));
     let sts = context.sts_endpoint(section, profiles).0.url;

@@ -4,6 +4,8 @@
 mod emulator;
 mod telling;
 
+use std::sync::Arc;
+
 pub use self::telling::{CREDENTIALS_MALFORMED, FileRemarks};
 
 use super::choice::{KEYS, is_adopted, way};
@@ -35,7 +37,7 @@ pub struct Remark {
 /// What is certainly wrong with the keys of the profiles: parts that can't be what they stand for, tokens that are missing or
 /// left over, and keys that hide another way to credentials. Nothing is said of keys for an emulator on this machine.
 pub fn remarks(profiles: &Profiles, context: &PlanContext) -> Vec<Remark> {
-    let of_section = |section| {
+    let of_section = |section: &Arc<Section>| {
         let found = of_section(section, profiles);
         // Few have any, so that the look at all the others is seldom taken.
         if found.is_empty() || emulator::is_for_one(section, profiles, context) { Vec::new() } else { found }
