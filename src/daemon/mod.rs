@@ -7,6 +7,7 @@ mod folders;
 mod log_writer;
 mod logging;
 mod notices;
+mod planner;
 mod probe;
 mod requests;
 mod run;

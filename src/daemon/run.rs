@@ -13,25 +13,23 @@ use tokio::task::JoinSet;
 
 use super::clock_facts::{ClockFacts, For};
 use super::notices::{self, PersonNotices};
+use super::planner::Planner;
 use super::requests::{self, Asked, Callers};
 use super::saves::Saves;
 use super::service_manager::{ServiceManager, how_to_restart};
 use super::sessions::{SessionWork, is_look};
 use super::state::{Recovered, StateFiles, Unavailable};
-use super::{
-    Refused, Start, aws_paths, cache_paths, daemon_environment, now, path_of, settled_reading, status, status_pages,
-};
+use super::{Refused, Start, aws_paths, cache_paths, daemon_environment, now, path_of, status, status_pages};
 use crate::adapters::mint::Minter;
 use crate::adapters::watch::FileWatcher;
 use crate::adapters::{clock, ntp};
 use crate::core::clock::{Clock, Sample};
 use crate::core::doctor::FileRemarks;
-use crate::core::inputs::{AwsInputs, Reading};
 use crate::core::keeper::{
     Action, Disturbance, Event, Keeper, LogLevel, LogLine, Login, NtpOrder, Outcome, Ticket, Wants,
 };
 use crate::core::location::AwsPaths;
-use crate::core::profile::SourceFile;
+use crate::core::profile::Problem;
 use crate::core::service::environment;
 use crate::core::time::AwsTime;
 use crate::core::timekeeping::TimeKeeping;
@@ -60,7 +58,10 @@ struct Daemon {
     start: Start,
     environment: Environment,
     paths: AwsPaths,
-    inputs: AwsInputs,
+    /// Reads the AWS files, and makes the plans.
+    planner: Planner,
+    /// The problems of the AWS files.
+    file_problems: Vec<Problem>,
     /// What is wrong with the keys in the files, and what was told of it.
     remarks: FileRemarks,
     /// Why the settings file as it is now is not in force.
@@ -74,8 +75,8 @@ struct Daemon {
     /// Results of reading cache files, while many more are being read.
     looked_at: Vec<Event>,
     callers: Callers,
-    /// Requests whose files are looked at on the disk.
-    looks: JoinSet<Look>,
+    /// Requests, and whether the caller's paths lead to the files that this daemon watches.
+    looks: JoinSet<(Incoming, bool)>,
     ntp: JoinSet<Event>,
     clock_facts: ClockFacts,
     notices: PersonNotices,
@@ -88,14 +89,6 @@ struct Daemon {
     manager: ServiceManager,
     program: Option<ProgramStatus>,
     started_at: AwsTime,
-}
-
-/// The state of the disk for a request.
-enum Look {
-    /// Whether the caller's paths lead to the files that this daemon watches.
-    Whose(Incoming, bool),
-    /// The files as they are now.
-    Files(Incoming, AwsPaths, Vec<(SourceFile, Reading)>),
 }
 
 /// An order that has ended.
@@ -141,7 +134,8 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
     let mut daemon = Daemon {
         environment,
         paths,
-        inputs: AwsInputs::default(),
+        planner: Planner::default(),
+        file_problems: Vec::new(),
         remarks: FileRemarks::default(),
         settings_problem: None,
         state_problems,
@@ -165,9 +159,12 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
         started_at,
         start,
     };
-    daemon.read_aws_files();
-    daemon.make_plans();
-    daemon.look_for_mistakes(false);
+    // Before the first plans every profile would be missing.
+    daemon.planner.read_others();
+    daemon.begin_planning();
+    if let Some(planned) = daemon.planner.planned().await {
+        daemon.planned(planned);
+    }
     daemon.watcher.set_paths(daemon.watched());
     let left = daemon.socket.left();
     let watching = tokio::spawn(daemon.watcher.clone().run());
@@ -180,7 +177,8 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
         daemon.carry_out();
         tokio::select! {
             Some(request) = incoming.recv() => daemon.take_request(request),
-            Some(Ok(look)) = daemon.looks.join_next() => daemon.looked(look),
+            Some(Ok((request, are_same))) = daemon.looks.join_next() => daemon.looked(request, are_same),
+            Some(planned) = daemon.planner.planned() => daemon.planned(planned),
             Some(found) = daemon.clock_facts.found() => daemon.clock_looked_at(found),
             Some(Ok(event)) = daemon.ntp.join_next() => daemon.keeper.handle(event, now()),
             Some(ended) = daemon.calls.join_next() => daemon.ended(ended),
@@ -310,7 +308,7 @@ impl Daemon {
                     });
                 }
                 Action::Remember => self.saves.memory = true,
-                Action::Replan => self.make_plans(),
+                Action::Replan => self.planner.replan(),
                 Action::KeepMinted => self.saves.minted = true,
                 Action::KeepUnsaved => self.saves.unsaved = true,
                 Action::Log(line) => log(&line),
@@ -323,6 +321,7 @@ impl Daemon {
         while let Some(notice) = self.remarks.poll_notice() {
             self.notices.tell(notice, now);
         }
+        self.begin_planning();
         self.saves.begin(&self.keeper, self.start.settings.state.persist);
         // Only a loop that came so far says that it is alive.
         let alive = self.manager.alive(now.boot);
@@ -388,23 +387,18 @@ impl Daemon {
             return self.begin(incoming);
         }
         let (request, paths) = (incoming.request.clone(), self.paths.clone());
-        self.looks.spawn_blocking(move || Look::Whose(incoming, requests::same_files_on_disk(&request, &paths)));
+        self.looks.spawn_blocking(move || {
+            let are_same = requests::same_files_on_disk(&request, &paths);
+            (incoming, are_same)
+        });
     }
 
-    fn looked(&mut self, look: Look) {
-        match look {
-            Look::Whose(incoming, true) => self.begin(incoming),
-            Look::Whose(incoming, false) => {
-                let error = requests::wrong_files(&incoming.request, &self.paths);
-                let _ = incoming.reply.send(wire::answer_error(&error));
-            }
-            Look::Files(incoming, paths, readings) => {
-                if paths == self.paths {
-                    self.take_readings(readings);
-                }
-                self.serve(incoming);
-            }
+    fn looked(&mut self, incoming: Incoming, are_same: bool) {
+        if are_same {
+            return self.begin(incoming);
         }
+        let error = requests::wrong_files(&incoming.request, &self.paths);
+        let _ = incoming.reply.send(wire::answer_error(&error));
     }
 
     /// Serves a request. If newer files could change the answer, it first reads them again: events may be late, and some
@@ -417,15 +411,7 @@ impl Daemon {
             }
             _ => false,
         };
-        if !needs_look {
-            return self.serve(incoming);
-        }
-        let paths = self.paths.clone();
-        self.looks.spawn_blocking(move || {
-            let files = [(SourceFile::Config, &paths.config), (SourceFile::Credentials, &paths.credentials)];
-            let readings = files.into_iter().filter_map(|(file, path)| Some((file, settled_reading(path)?))).collect();
-            Look::Files(incoming, paths, readings)
-        });
+        if needs_look { self.planner.look_for(incoming) } else { self.serve(incoming) }
     }
 
     fn serve(&mut self, Incoming { request, reply }: Incoming) {
@@ -526,7 +512,7 @@ impl Daemon {
             environment: environment::shown(&|name| self.environment.get(name).map(str::to_owned)),
             warn: self.start.settings.clock.warn.get(),
             clock_fix,
-            file_problems: self.inputs.problems(),
+            file_problems: self.file_problems.clone(),
             remarks: self.remarks.remarks(),
             path: &path,
             problems: self

@@ -1,73 +1,74 @@
 //! What the files say, and what comes of it when they change: plans and settings.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Daemon;
 use crate::adapters::watch::{FileChange, FileContent};
-use crate::core::doctor;
-use crate::core::inputs::{AwsInputs, Change, Reading};
+use crate::core::inputs::{Change, Reading};
 use crate::core::keeper::Event;
-use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode, Source, Step};
 use crate::core::profile::SourceFile;
 use crate::core::settings::Settings;
-use crate::daemon::{
-    aws_paths, cache_paths, daemon_environment, now, path_of, plan_context, reading, unreadable_reading,
-};
+use crate::daemon::planner::{Basis, Planned, Plans};
+use crate::daemon::{aws_paths, cache_paths, daemon_environment, now, path_of, unreadable_reading};
 use crate::wire::ProblemEntry;
 
 impl Daemon {
-    pub(super) fn read_aws_files(&mut self) {
-        for (file, path) in
-            [(SourceFile::Config, &self.paths.config), (SourceFile::Credentials, &self.paths.credentials)]
-        {
-            let _ = self.inputs.take(file, reading(path));
+    /// Begins to read the files or to make plans, if that is requested and not running yet.
+    pub(super) fn begin_planning(&mut self) {
+        let (paths, settings, environment, keeper) =
+            (&self.paths, &self.start.settings, &self.environment, &self.keeper);
+        self.planner.begin(|| Basis {
+            paths: paths.clone(),
+            settings_file: self.start.folders.settings_file.clone(),
+            settings: settings.clone(),
+            environment: environment.clone(),
+            temporary_processes: keeper.memory().temporary_processes.clone(),
+        });
+    }
+
+    /// Takes the result of a job, and serves the requests that waited for it.
+    pub(super) fn planned(&mut self, planned: Planned) {
+        let Planned { changes, disk_changed, plans, waiting } = planned;
+        for (file, change) in &changes {
+            let path = path_of(&self.paths, &self.start.folders.settings_file, *file);
+            match change {
+                Change::None => {}
+                Change::Profiles => tracing::info!("{path} has changed"),
+                Change::Rejected => tracing::warn!("{path} can't be read; its earlier profiles stay in use"),
+            }
+        }
+        if disk_changed {
+            tracing::info!("an AWS file has changed");
+            // The watcher remembers an older content: a return to that is a change too.
+            self.watcher.report_again([self.paths.config.clone(), self.paths.credentials.clone()]);
+        }
+        if let Some(plans) = plans {
+            let by_change = disk_changed || changes.iter().any(|(_, change)| *change == Change::Profiles);
+            self.take_plans(plans, by_change);
+        }
+        for request in waiting {
+            self.serve(request);
         }
     }
 
-    pub(super) fn make_plans(&mut self) {
-        for problem in self.inputs.problems() {
+    /// `by_change`: the user has just changed a file.
+    fn take_plans(&mut self, plans: Plans, by_change: bool) {
+        let Plans { profiles, sso_sessions, unreadable, home, token_files, problems, remarks } = plans;
+        for problem in &problems {
             let place = path_of(&self.paths, &self.start.folders.settings_file, problem.origin.file);
             tracing::warn!("{}: {}", problem.origin.at(&place), problem.message);
         }
-        let all = self.start.settings.over(self.inputs.profiles());
-        let context = PlanContext {
-            temporary_processes: self.keeper.memory().temporary_processes.clone(),
-            ..plan_context(&self.environment)
-        };
-        let (profiles, sso_sessions) = (plan::resolve_all(&all, &context), plan::resolve_sso_sessions(&all, &context));
-        let profiles = profiles.into_iter().map(|(name, plan)| (name, plan.map_err(|error| self.placed(error))));
-        let profiles = profiles.collect();
-        let token_files = token_files(&profiles);
-        let unreadable = plan::unreadable_files(&all).map(|error| self.placed(error));
+        self.file_problems = problems;
+        self.remarks.set(remarks, by_change, now().boot);
         self.keeper.handle(Event::UnreadableFiles(unreadable), now());
         self.keeper.handle(Event::Plans { profiles, sso_sessions }, now());
-        self.keeper.handle(Event::Home(context.home_endpoint(&all)), now());
+        self.keeper.handle(Event::Home(home), now());
         let files = self.keeper.session_files();
         let sessions_changed = self.sessions.watch(&self.minter.sessions, files);
         if token_files != self.token_files || sessions_changed {
             self.token_files = token_files;
             self.watcher.set_paths(self.watched());
         }
-    }
-
-    /// Adds the file and the line to an error's message.
-    fn placed(&self, error: PlanError) -> PlanError {
-        let Some(origin) = error.origin else { return error };
-        let path = path_of(&self.paths, &self.start.folders.settings_file, origin.file);
-        let fix = match error.code {
-            PlanErrorCode::UnreadableFile => {
-                error.fix.or_else(|| Some(format!("correct {path}, line {}", origin.line)))
-            }
-            _ => error.fix,
-        };
-        PlanError { message: format!("{}: {}", origin.at(&path), error.message), fix, ..error }
-    }
-
-    /// Looks at the keys in the files. `by_change`: a person has just changed one of them.
-    pub(super) fn look_for_mistakes(&mut self, by_change: bool) {
-        let remarks = doctor::remarks(self.inputs.profiles(), &plan_context(&self.environment));
-        self.remarks.set(remarks, by_change, now().boot);
     }
 
     pub(super) fn watched(&self) -> Vec<PathBuf> {
@@ -121,22 +122,12 @@ impl Daemon {
         if path == self.start.folders.settings_file {
             return self.settings_changed(found);
         }
-        let mut changes = Vec::new();
         if path == self.paths.config && path == self.paths.credentials {
-            self.read_aws_files();
-            changes.push(Change::Profiles);
+            self.planner.read_again();
         } else if path == self.paths.config {
-            changes.push(self.inputs.take(SourceFile::Config, found));
+            self.planner.take(SourceFile::Config, found);
         } else if path == self.paths.credentials {
-            changes.push(self.inputs.take(SourceFile::Credentials, found));
-        }
-        if changes.contains(&Change::Profiles) {
-            tracing::info!("{} has changed", path.display());
-            self.make_plans();
-            self.look_for_mistakes(true);
-        } else if changes.contains(&Change::Rejected) {
-            tracing::warn!("{} can't be read; its earlier profiles stay in use", path.display());
-            self.make_plans();
+            self.planner.take(SourceFile::Credentials, found);
         }
     }
 
@@ -146,19 +137,6 @@ impl Daemon {
             (self.saves.minted, self.saves.unsaved) = (true, true);
             // It may be removed again before the watcher has seen it.
             self.watcher.report_again(self.socket.path().cloned());
-        }
-    }
-
-    /// Processes new readings of the AWS files.
-    pub(super) fn take_readings(&mut self, readings: Vec<(SourceFile, Reading)>) {
-        let changes: Vec<Change> =
-            readings.into_iter().map(|(file, reading)| self.inputs.take(file, reading)).collect();
-        if changes.iter().any(|change| *change != Change::None) {
-            tracing::info!("an AWS file has changed");
-            self.make_plans();
-            self.look_for_mistakes(true);
-            // The watcher remembers an older content: a return to that is a change too.
-            self.watcher.report_again([self.paths.config.clone(), self.paths.credentials.clone()]);
         }
     }
 
@@ -210,28 +188,12 @@ impl Daemon {
             Ok(paths) if paths != self.paths => {
                 self.paths = paths;
                 self.watcher.set_paths(self.watched());
-                self.inputs = AwsInputs::default();
-                self.read_aws_files();
+                self.planner.read_others();
             }
             Ok(_) => {}
             Err(why) => tracing::warn!("{why}"),
         }
         // Region and endpoint variables may have changed too.
-        self.make_plans();
-        self.look_for_mistakes(false);
+        self.planner.replan();
     }
-}
-
-/// The web identity token files, and how the plans name them.
-fn token_files(plans: &BTreeMap<String, Result<Plan, PlanError>>) -> BTreeMap<PathBuf, String> {
-    let steps = plans.values().filter_map(|plan| plan.as_ref().ok()).flat_map(|plan| &plan.steps);
-    let token_file = |step: &Step| match &step.source {
-        Source::WebIdentity(role) => Some((absolute(&role.token_file), role.token_file.clone())),
-        _ => None,
-    };
-    steps.filter_map(|step| token_file(step)).collect()
-}
-
-fn absolute(path: &str) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
 }
