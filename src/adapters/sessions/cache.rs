@@ -3,10 +3,12 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::exchange::{self, Replaced};
-use crate::adapters::file;
+use super::left_over_index::LeftOverIndex;
+use crate::adapters::{clock, file};
 use crate::core::location::CachePaths;
 use crate::core::secret::Secret;
 use crate::core::session::{CacheFile, CacheFolder, CacheProblem, Found, Session};
@@ -67,11 +69,12 @@ impl Holder {
 #[derive(Clone)]
 pub(super) struct Cache {
     paths: CachePaths,
+    left_overs: Arc<LeftOverIndex>,
 }
 
 impl Cache {
     pub(super) fn new(paths: CachePaths) -> Self {
-        Self { paths }
+        Self { paths, left_overs: Arc::default() }
     }
 
     pub(super) fn path(&self, file: &CacheFile) -> PathBuf {
@@ -144,8 +147,8 @@ impl Cache {
 
     /// Whether an evercred that was stopped left something beside a file.
     pub(super) async fn has_left_overs(&self, file: &CacheFile) -> bool {
-        let path = self.path(file);
-        pooled(move || !exchange::left_overs(&path).is_empty()).await.unwrap_or(false)
+        let (path, index) = (self.path(file), Arc::clone(&self.left_overs));
+        pooled(move || index.has_left_overs(&path, clock::read().wall)).await.unwrap_or(false)
     }
 
     /// Brings in order what an evercred that was stopped left beside a file. Under the session's lock.

@@ -213,7 +213,7 @@ impl<'a> Replacement<'a> {
 }
 
 /// The files that a stopped evercred left beside a cache file, each with the end of its name.
-pub(super) fn left_overs(path: &Path) -> Vec<(PathBuf, String)> {
+fn left_overs(path: &Path) -> Vec<(PathBuf, String)> {
     beside(path, is_left_over)
 }
 

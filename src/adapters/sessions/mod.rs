@@ -5,6 +5,7 @@
 mod cache;
 mod dpop;
 mod exchange;
+mod left_over_index;
 mod oidc;
 mod portal;
 mod redirect;
