@@ -224,6 +224,9 @@ fn absolute(path: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::Write;
+
     use serde_json::json;
     use zeroize::Zeroizing;
 
@@ -241,6 +244,10 @@ mod tests {
 
         fn config(&self) -> PathBuf {
             self.folder.path().join("config")
+        }
+
+        fn put(&self, name: &str) {
+            File::create(self.config()).unwrap().write_all(section(name).as_bytes()).unwrap();
         }
 
         fn begin(&mut self) {
@@ -299,7 +306,7 @@ mod tests {
         let mut bench = Bench::new();
         bench.planner.read_others();
         bench.begin();
-        std::fs::write(bench.config(), section("new")).unwrap();
+        bench.put("new");
         bench.planner.look_for(request());
         bench.planner.look_for(request());
         bench.begin();
@@ -319,7 +326,7 @@ mod tests {
         bench.planner.read_others();
         bench.begin();
         assert!(!bench.planned().await.disk_changed, "the first reading is no change");
-        std::fs::write(bench.config(), section("new")).unwrap();
+        bench.put("new");
         bench.planner.replan();
         bench.planner.look_for(request());
         bench.begin();

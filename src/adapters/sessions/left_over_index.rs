@@ -95,13 +95,19 @@ fn names(directory: &Path) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
+
+    fn put(path: &Path) {
+        File::create(path).unwrap();
+    }
 
     /// A directory, its cache file, and a time at which every change so far is long past.
     fn directory() -> (tempfile::TempDir, PathBuf, WallTime) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.json");
-        std::fs::write(&path, "{}").unwrap();
+        put(&path);
         let later = WallTime::from_millis(i64::MAX);
         (directory, path, later)
     }
@@ -123,7 +129,7 @@ mod tests {
         assert!(index.has_left_overs(&path, later));
         // So that the directory's time stamps differ.
         while Version::of(directory.path()).unwrap() == listed.lock().unwrap().as_ref().unwrap().version {
-            std::fs::write(directory.path().join("other"), "").unwrap();
+            put(&directory.path().join("other"));
             std::fs::remove_file(directory.path().join("other")).unwrap();
         }
         assert!(!index.has_left_overs(&path, later), "the directory was listed again");
@@ -137,7 +143,7 @@ mod tests {
         for now in [changed, changed + 2_999, changed - 60_000] {
             assert!(!index.has_left_overs(&path, WallTime::from_millis(now)));
             assert!(!reads_listing(&index, directory.path()), "{now}");
-            std::fs::write(directory.path().join("a.json.evercred-7-ab-cd"), "").unwrap();
+            put(&directory.path().join("a.json.evercred-7-ab-cd"));
             assert!(index.has_left_overs(&path, WallTime::from_millis(now)), "{now}");
             std::fs::remove_file(directory.path().join("a.json.evercred-7-ab-cd")).unwrap();
         }
@@ -148,7 +154,7 @@ mod tests {
         let (directory, path, later) = directory();
         let index = LeftOverIndex::default();
         for name in ["a.json.evercred-lock", "a.json.evercred-kept", "aa.json.evercred-7", "b.json.evercred-7"] {
-            std::fs::write(directory.path().join(name), "").unwrap();
+            put(&directory.path().join(name));
         }
         assert!(!index.has_left_overs(&path, later));
         assert!(index.has_left_overs(&directory.path().join("b.json"), later), "also without the file itself");
@@ -161,7 +167,7 @@ mod tests {
         let links = tempfile::tempdir().unwrap();
         let link = links.path().join("link.json");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        std::fs::write(directory.path().join("a.json.evercred-7-ab-cd"), "").unwrap();
+        put(&directory.path().join("a.json.evercred-7-ab-cd"));
         assert!(LeftOverIndex::default().has_left_overs(&link, later));
     }
 }
