@@ -82,12 +82,20 @@ pub(super) fn logout(environment: &Environment, name: Option<String>) -> Result<
         .map_err(|error| Failure::from_daemon("sign-out failed", error))?;
     let name = text(&answer, "profile").or(name.as_deref()).unwrap_or("default");
     let until = text(&answer, "works_until");
-    if let Some(why) = text(&answer, "not_told") {
-        let until = until.map_or_else(String::new, |at| format!(". Its token works until {at}"));
-        return Err(Failure::new(ATTENTION, format!("{name}: signed out on this machine only: {why}{until}")));
-    }
-    if let Some(why) = text(&answer, "not_removed") {
-        return Err(Failure::new(ATTENTION, format!("{name}: AWS has ended the session, but {why}")));
+    let works = until.map_or_else(String::new, |at| format!(". Its token works until {at}"));
+    let message = match (text(&answer, "not_told"), text(&answer, "not_removed")) {
+        (Some(untold), None) => format!("signed out on this machine only: {untold}{works}"),
+        (Some(untold), Some(why)) => {
+            format!("evercred does not use the session any more, but {why}; {untold}{works}")
+        }
+        (None, Some(why)) if until.is_some() => {
+            format!("evercred does not use the session any more, but {why}{works}")
+        }
+        (None, Some(why)) => format!("AWS has ended the session, but {why}"),
+        (None, None) => String::new(),
+    };
+    if !message.is_empty() {
+        return Err(Failure::new(ATTENTION, format!("{name}: {message}")));
     }
     let note = until
         .map_or_else(String::new, |at| format!("; programs that have loaded its credentials can use them until {at}"));

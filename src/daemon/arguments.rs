@@ -18,6 +18,13 @@ pub(super) enum Arguments {
         /// `--config FILE`.
         settings_file: Option<PathBuf>,
     },
+    /// `--recover DIRECTORY…`: save the tokens that a killed daemon left in cache directories.
+    Recover {
+        /// `--config FILE`.
+        settings_file: Option<PathBuf>,
+        /// The cache directories.
+        directories: Vec<PathBuf>,
+    },
     /// `--help`.
     Help,
     /// `--version`.
@@ -32,7 +39,9 @@ usage: evercredd [--config FILE] [--check]
 
   --config FILE   the settings file (default: EVERCRED_CONFIG, then ~/.config/evercred/evercred.toml)
   --check         read the settings and the AWS files, print every problem, end with 0 or 1
-  --probe         answers the companion's doctor; not for people
+  --probe         answers the questions of `evercred doctor`; not for users
+  --recover DIRECTORY
+                  saves tokens that a killed daemon left, for `evercred service uninstall`; not for users
   -h, --help      this
   -V, --version   the version
 
@@ -46,16 +55,23 @@ SIGHUP: read every file again. SIGTERM, SIGINT: stop.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, String> {
     use lexopt::prelude::{Long, Short};
     let mut parser = lexopt::Parser::from_args(arguments);
-    let (mut settings_file, mut check, mut probe) = (None, false, false);
+    let (mut settings_file, mut check, mut probe, mut directories) = (None, false, false, Vec::new());
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
             Long("config") => settings_file = Some(PathBuf::from(parser.value().map_err(|error| error.to_string())?)),
+            Long("recover") => directories.push(PathBuf::from(parser.value().map_err(|error| error.to_string())?)),
             Long("check") => check = true,
             Long("probe") => probe = true,
             Short('h') | Long("help") => return Ok(Arguments::Help),
             Short('V') | Long("version") => return Ok(Arguments::Version),
             other => return Err(other.unexpected().to_string()),
         }
+    }
+    if !directories.is_empty() {
+        return match (probe, check) {
+            (false, false) => Ok(Arguments::Recover { settings_file, directories }),
+            _ => Err("--recover excludes --probe and --check".to_owned()),
+        };
     }
     Ok(match (probe, check) {
         (true, true) => return Err("--probe and --check exclude each other".to_owned()),
@@ -80,6 +96,9 @@ mod tests {
         assert_eq!(parsed(&[]), run(None, false));
         assert_eq!(parsed(&["--config", "x.toml", "--check"]), run(Some("x.toml"), true));
         assert_eq!(parsed(&["--probe"]), Ok(Arguments::Probe { settings_file: None }));
+        let directories = vec![PathBuf::from("a"), PathBuf::from("b")];
+        let recover = Arguments::Recover { settings_file: None, directories };
+        assert_eq!(parsed(&["--recover", "a", "--recover", "b"]), Ok(recover));
         assert_eq!(parsed(&["-V"]), Ok(Arguments::Version));
         assert_eq!(parsed(&["--help"]), Ok(Arguments::Help));
     }
@@ -89,6 +108,7 @@ mod tests {
         assert!(parsed(&["--frob"]).unwrap_err().contains("--frob"));
         assert!(parsed(&["stray"]).unwrap_err().contains("stray"));
         assert!(parsed(&["--config"]).is_err());
+        assert!(parsed(&["--recover", "a", "--check"]).unwrap_err().contains("exclude"));
         assert!(parsed(&["--probe", "--check"]).unwrap_err().contains("exclude"));
     }
 }

@@ -9,6 +9,7 @@ mod logging;
 mod notices;
 mod planner;
 mod probe;
+mod recover;
 mod requests;
 mod run;
 mod saves;
@@ -51,8 +52,9 @@ pub fn main() -> ExitCode {
     let descriptors = limits::raise_descriptors();
     let environment = Environment::of_process();
     let listeners = inherited::listeners(&environment);
-    let (settings_file, check) = match arguments::parse(std::env::args_os().skip(1)) {
-        Ok(Arguments::Run { settings_file, check }) => (settings_file, check),
+    let (settings_file, check, directories) = match arguments::parse(std::env::args_os().skip(1)) {
+        Ok(Arguments::Run { settings_file, check }) => (settings_file, check, Vec::new()),
+        Ok(Arguments::Recover { settings_file, directories }) => (settings_file, false, directories),
         Ok(Arguments::Probe { settings_file }) => return probe::main(environment, settings_file),
         Ok(Arguments::Help) => return print(arguments::HELP),
         Ok(Arguments::Version) => return print(concat!("evercredd ", env!("CARGO_PKG_VERSION"), "\n")),
@@ -73,7 +75,9 @@ pub fn main() -> ExitCode {
     if let Err(error) = prepared {
         tracing::warn!("some signals keep their default action: {error}");
     }
-    let result = if check {
+    let result = if !directories.is_empty() {
+        recover::recover(&environment, settings_file, &directories)
+    } else if check {
         check_files(&environment, settings_file)
     } else {
         Start::read(environment, listeners, settings_file, descriptors)

@@ -185,3 +185,58 @@ fn uninstall_removes_left_overs_and_kept_tokens_from_every_cache_directory_and_l
         assert_eq!(entries.filter(|entry| entry.as_ref().is_ok()).count(), 0, "{directory}");
     }
 }
+
+/// The text of the token file with a token that AWS has rotated away.
+fn used(machine: &Machine) -> String {
+    let mut used = token(machine);
+    for field in ["accessToken", "refreshToken"] {
+        used[field] = json!(format!("used-{field}"));
+    }
+    used["expiresAt"] = json!("2020-01-01T00:00:00Z");
+    used.to_string()
+}
+
+#[test]
+fn uninstall_saves_the_newer_token_of_a_left_over_before_it_removes_left_overs() {
+    for (is_configured, good_is_left) in [(true, true), (false, true), (true, false)] {
+        let mut machine = machine();
+        machine.aws.set_rotation(Rotation::RevokeFamily);
+        machine.start();
+        sign_in(&machine);
+        machine.crash();
+        let (good, used) = (machine.read(&token_file()), used(&machine));
+        let (file, left) = if good_is_left { (&used, &good) } else { (&good, &used) };
+        machine.write(&token_file(), file);
+        machine.write(&format!("{}.evercred-4711", token_file()), left);
+        if !is_configured {
+            machine.write(".aws/config", "");
+        }
+        let output = machine.run(&["service", "uninstall"]);
+        assert!(output.status.success(), "{}", crate::machine::stderr(&output));
+        assert_eq!(machine.read(&token_file()), good, "configured: {is_configured}, good is left: {good_is_left}");
+        assert_eq!(names(&machine).len(), 1, "{:?}", names(&machine));
+    }
+}
+
+#[test]
+fn uninstall_writes_a_token_that_is_in_no_cache_file_and_keeps_it_where_that_is_not_possible() {
+    let mut machine = machine();
+    machine.aws.set_rotation(Rotation::RevokeFamily);
+    machine.start();
+    sign_in(&machine);
+    std::fs::hard_link(machine.path(&token_file()), machine.path("backup")).unwrap();
+    let (status, _, _) = end_of_sign_in(&machine, &["corp", "--no-browser", "--force"]);
+    assert_eq!(status, Some(1));
+    machine.eventually("it is kept", |machine| machine.path("run/unsaved.json").exists());
+    machine.crash();
+    let output = machine.run(&["service", "uninstall"]);
+    let said = crate::machine::stderr(&output);
+    assert!(output.status.code() == Some(1) && said.contains("run/unsaved.json stays"), "{said}");
+    std::fs::remove_file(machine.path("backup")).unwrap();
+    let output = machine.run(&["service", "uninstall"]);
+    assert!(output.status.success(), "{}", crate::machine::stderr(&output));
+    assert!(!machine.path("run/unsaved.json").exists());
+    assert!(token(&machine)["accessToken"].as_str().is_some_and(|token| machine.aws.is_signed_in(token)));
+    machine.start();
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+}

@@ -100,8 +100,8 @@ fn on_a_read_only_mount_no_refresh_token_is_spent_and_the_token_serves_to_its_en
     let output = machine.run(&["logout", "corp"]);
     assert!(output.status.code() == Some(1) && stderr(&output).contains("AWS has ended the session"), "{output:?}");
     assert_eq!((machine.aws.count("CreateToken:refresh_token"), machine.read(&token_file())), (0, text));
-    // A sign-in is in use, and reaches the file once it can be written. The old token is still there, and looks valid.
-    let (status, _, said) = end_of_sign_in(&machine, &["corp", "--no-browser", "--force"]);
+    // A sign-in is in use, and reaches the file once it can be written.
+    let (status, _, said) = end_of_sign_in(&machine, &["corp", "--no-browser"]);
     assert!(status == Some(1) && said.contains("can't be written"), "{said}");
     assert_eq!(machine.whose("reader"), Ok(role("ReadOnly")));
     assert_eq!(machine.stop(), Some(0));

@@ -59,7 +59,7 @@ fn one_sign_in_serves_every_profile_and_stands_in_the_aws_tools_cache() {
     let before = machine.run(&["credential-process", "admin"]);
     assert_eq!(before.status.code(), Some(5));
     let said = stderr(&before);
-    assert!(said.contains("nobody is signed in to the SSO session \"corp\""), "{said}");
+    assert!(said.contains("you are not signed in to the SSO session \"corp\""), "{said}");
     assert!(said.contains("fix: evercred login corp"), "{said}");
     sign_in(&machine);
     assert_eq!(machine.whose("admin"), Ok(role("Admin")));

@@ -23,6 +23,8 @@ pub(crate) struct Machine {
     folder: tempfile::TempDir,
     /// The directory of the socket, below the home.
     runtime: String,
+    /// The user id of the programs, if it is not the test's.
+    user: Option<u32>,
     daemon: Option<Child>,
 }
 
@@ -33,7 +35,8 @@ impl Machine {
         let base = aws.add_user(ACCOUNT, "someone");
         aws.set_role(&role("Mid"), Role::trusting(&[&format!("arn:aws:iam::{ACCOUNT}:user/someone")]));
         aws.set_role(&role("App"), Role::trusting(&[&role("Mid")]));
-        let machine = Self { aws, base, folder: tempfile::tempdir().unwrap(), runtime: "run".to_owned(), daemon: None };
+        let folder = tempfile::tempdir().unwrap();
+        let machine = Self { aws, base, folder, runtime: "run".to_owned(), user: None, daemon: None };
         std::fs::create_dir_all(machine.home().join(".aws")).unwrap();
         machine.write(
             ".aws/config",
@@ -51,6 +54,18 @@ impl Machine {
     /// Lets the socket be in another directory.
     pub(crate) fn set_runtime(&mut self, directory: &str) {
         directory.clone_into(&mut self.runtime);
+    }
+
+    /// Gives the home to another user, as whom the programs run from now on. Needs root.
+    pub(crate) fn set_user(&mut self, user: u32) {
+        self.user = Some(user);
+        self.give(".", user);
+    }
+
+    /// Gives a file, or a directory with all that is in it, to a user.
+    pub(crate) fn give(&self, name: &str, user: u32) {
+        let status = Command::new("chown").args(["-Rh", &format!("{user}:{user}")]).arg(self.path(name)).status();
+        assert!(status.unwrap().success());
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -87,7 +102,14 @@ impl Machine {
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = match self.user.map(|user| user.to_string()) {
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid", &user, "--regid", &user, "--clear-groups", program]);
+                command
+            }
+            None => Command::new(program),
+        };
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")

@@ -38,6 +38,8 @@ mod edge_cache_faults;
 #[cfg(feature = "daemon")]
 mod edge_clock;
 #[cfg(feature = "daemon")]
+mod edge_directories;
+#[cfg(feature = "daemon")]
 mod edge_doctor;
 #[cfg(feature = "daemon")]
 mod edge_doctor_bad_input;
@@ -58,9 +60,13 @@ mod edge_main_job;
 #[cfg(feature = "daemon")]
 mod edge_mfa;
 #[cfg(feature = "daemon")]
+mod edge_mfa_siblings;
+#[cfg(feature = "daemon")]
 mod edge_network;
 #[cfg(feature = "daemon")]
 mod edge_notify;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+mod edge_owners;
 #[cfg(feature = "daemon")]
 mod edge_probe;
 #[cfg(feature = "daemon")]

@@ -8,6 +8,7 @@ mod exchange;
 mod left_over_index;
 mod oidc;
 mod portal;
+mod recovery;
 mod redirect;
 mod sign_in;
 mod signin;
@@ -21,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::cache::{Cache, Lock};
 use self::exchange::Replaced;
+pub use self::recovery::recover;
 use super::clock;
 use super::sdk::Sdk;
 use crate::core::aws_error::{self, Fault};
@@ -233,6 +235,9 @@ impl Sessions {
         let file = session.cache_file();
         let what = format!("signing out of {}", session.described());
         let lock = self.cache.lock(&file, LONGEST_LOCKED).await;
+        if matches!(lock, Lock::Held(_)) {
+            self.cache.recover(&session).await;
+        }
         // A refresh that was under way may have written another one.
         let (newest, stays) = match self.settled(&session).await {
             Found::Text(text) => match session.read(text.expose()) {
@@ -252,29 +257,29 @@ impl Sessions {
         };
         drop(lock);
         let mut samples = Vec::new();
-        let token = newest.or(token);
+        let left = newest.clone().or_else(|| token.clone()).filter(|_| removed.is_err());
+        // A file that could not be replaced shows an older token.
+        let token = newest.into_iter().chain(token).max_by_key(CachedToken::expires);
         let told = match (&session, &token) {
             (Session::Sso(session), Some(CachedToken::Sso(token))) => {
                 portal::log_out(&self.sdk, session, &token.access_token, &mut samples).await
             }
             _ => Ok(()),
         };
-        // AWS has no call that ends a session of `aws login`.
-        let is_ended = told.is_ok() && token.is_some() && matches!(session, Session::Sso(_));
         let not_told = told.err().map(|fault| fault.message);
         if let Some(why) = &not_told {
             tracing::warn!("{what}: {why}");
         }
         if let Err(why) = &removed
-            && !is_ended
+            && token.is_none()
         {
-            let why = not_told.map_or_else(|| why.clone(), |not_told| format!("{why}; {not_told}"));
-            return (Outcome::Failed(aws_error::fault(&what, None, Some("CacheFailed"), Some(&why))), samples);
+            return (Outcome::Failed(aws_error::fault(&what, None, Some("CacheFailed"), Some(why))), samples);
         }
+        // AWS has no call that ends a session of `aws login`.
         let works_on = not_told.is_some() || matches!(session, Session::Login(_));
         let works_until = token.filter(|_| works_on).map(|token| token.expires());
         let works_until = works_until.filter(|at| *at > clock::read().wall);
-        (Outcome::SignedOut(SignOutEnd { not_told, not_removed: removed.err(), works_until }), samples)
+        (Outcome::SignedOut(SignOutEnd { not_told, not_removed: removed.err(), left, works_until }), samples)
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
+
+use zeroize::Zeroizing;
 
 use super::changes::Changes;
 use super::host::Host;
@@ -12,14 +14,17 @@ use super::manager::{Kind, Manager};
 use crate::companion::failure::{ATTENTION, Failure};
 use crate::companion::output;
 use crate::core::location::{CachePaths, PathStyle};
+use crate::core::printable;
 use crate::core::service::{Record, agent, digest, remove, unit};
 use crate::core::session::{MARK, is_left_over};
 use crate::core::settings::Settings;
 
 /// What a daemon leaves in its state folder.
-const STATE: [&str; 5] = ["memory.json", "clock.json", "minted.json", "unsaved.json", "lock"];
+const STATE: [&str; 4] = ["memory.json", "clock.json", "minted.json", "lock"];
 /// What it leaves in its runtime folder.
-const RUNTIME: [&str; 3] = ["minted.json", "unsaved.json", "evercred.sock"];
+const RUNTIME: [&str; 2] = ["minted.json", "evercred.sock"];
+/// The tokens that are in no cache file yet, in either of the two.
+const UNSAVED: &str = "unsaved.json";
 
 /// `service uninstall`.
 pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode, Failure> {
@@ -70,14 +75,24 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
         ));
     }
     if runs.is_none() {
+        // First the tokens are saved, then what is left is removed.
+        let recovered = recover(host, &caches);
         for file in RUNTIME.into_iter().flat_map(variants) {
             remove_file(&host.runtime.join(file), &mut left, &mut said);
         }
         // Tokens are not state: they are removed without --purge too.
-        for file in variants("unsaved.json") {
-            remove_file(&host.state.join(file), &mut left, &mut said);
+        for path in [&host.runtime, &host.state].map(|folder| folder.join(UNSAVED)) {
+            let is_kept = !purge && holds_tokens(&path);
+            match &recovered {
+                Err(why) if is_kept => left.push(unsaved(&path, why)),
+                Ok(()) if is_kept => left.push(unsaved(&path, "its cache file can't be written")),
+                _ => remove_file(&path, &mut left, &mut said),
+            }
+            for variant in variants(UNSAVED).into_iter().skip(1) {
+                remove_file(&path.with_file_name(variant), &mut left, &mut said);
+            }
         }
-        remove_left_overs(&caches, &mut left, &mut said);
+        remove_left_overs(&caches, &recovered, &mut left, &mut said);
     }
     if purge && runs.is_none() {
         if kind == Kind::Launchd {
@@ -128,15 +143,72 @@ fn cache_directories(host: &Host) -> BTreeSet<PathBuf> {
     found.flat_map(|paths| [paths.sso, paths.login]).filter(|path| path.is_absolute()).collect()
 }
 
-/// Files that a killed daemon left beside the cache files: tokens that no program uses.
-fn remove_left_overs(caches: &BTreeSet<PathBuf>, left: &mut Vec<String>, said: &mut Vec<String>) {
+/// Has the daemon's program save the tokens that a killed daemon left, where there are any.
+///
+/// # Errors
+/// Why they were not saved.
+fn recover(host: &Host, caches: &BTreeSet<PathBuf>) -> Result<(), String> {
+    let is_unsaved = [&host.runtime, &host.state].into_iter().any(|folder| folder.join(UNSAVED).exists());
+    if !is_unsaved && caches.iter().all(|directory| left_overs(directory).is_empty()) {
+        return Ok(());
+    }
+    let program = host.daemon().map_err(|failure| failure.message)?;
+    let mut command = Command::new(&program);
+    command.env_clear().envs(host.environment.variables()).env("HOME", &host.home);
+    command.env("EVERCRED_STATE_DIR", &host.state).env("EVERCRED_RUNTIME_DIR", &host.runtime);
     for directory in caches {
-        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-        for path in entries.map(|entry| entry.path()) {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.split_once(MARK).is_some_and(|(_, rest)| is_left_over(&format!("{MARK}{rest}"))) {
-                remove_file(&path, left, said);
-            }
+        command.arg("--recover").arg(directory);
+    }
+    let lock = host.state.join("lock");
+    let had_lock = lock.exists();
+    let output = command.stdin(Stdio::null()).stdout(Stdio::null()).output();
+    if !had_lock {
+        let _ = std::fs::remove_file(lock);
+    }
+    let failed = |why: String| format!("{} --recover failed: {why}", program.display());
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(failed(printable::line(said.lines().rev().find(|line| !line.starts_with("fix:")).unwrap_or_default())))
+        }
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+/// Whether a state file or a left-over holds a refresh token.
+fn holds_tokens(path: &Path) -> bool {
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).unwrap_or_default();
+    serde_json::from_str::<serde_json::Value>(&text).is_ok() && text.contains("refreshToken")
+}
+
+fn unsaved(path: &Path, why: &str) -> String {
+    format!("{} stays, as it holds a token that is in no cache file: {why}", path.display())
+}
+
+/// The files that a killed daemon left beside the cache files.
+fn left_overs(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_one = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.split_once(MARK).is_some_and(|(_, rest)| is_left_over(&format!("{MARK}{rest}")))
+    };
+    entries.map(|entry| entry.path()).filter(is_one).collect()
+}
+
+/// Removes the left-overs. Those that should have been saved, and could not be, stay.
+fn remove_left_overs(
+    caches: &BTreeSet<PathBuf>,
+    recovered: &Result<(), String>,
+    left: &mut Vec<String>,
+    said: &mut Vec<String>,
+) {
+    for path in caches.iter().flat_map(|directory| left_overs(directory)) {
+        let why = recovered.as_ref().err().map_or("its cache file can't be written", String::as_str);
+        if holds_tokens(&path) {
+            left.push(unsaved(&path, why));
+        } else {
+            remove_file(&path, left, said);
         }
     }
 }

@@ -112,8 +112,10 @@ pub struct SignOutOrder {
 pub struct SignOutEnd {
     /// Why AWS could not be told to end the session.
     pub not_told: Option<String>,
-    /// Why the token is still in its file, although AWS has ended the session.
+    /// Why the cache file could not be removed.
     pub not_removed: Option<String>,
+    /// The token in the file that could not be removed; if the file can't be read, the one that was last read.
+    pub left: Option<CachedToken>,
     /// `expiresAt` of the token: until then a copy of it works. `None` if AWS has ended it, or it has expired.
     pub works_until: Option<WallTime>,
 }
@@ -138,6 +140,9 @@ pub struct SessionMemory {
     /// How long the last one lasted that we saw from its beginning to its end, in milliseconds.
     #[serde(default)]
     pub length_ms: Option<i64>,
+    /// [`CachedToken::digest`] of the token that the user has signed out of, and that could not be removed from its cache file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_out: Option<String>,
 }
 
 /// The newest token of a session, which is in no cache file yet and has to survive a restart.

@@ -40,7 +40,7 @@ impl Keeper {
         if state.token.as_ref()?.refresh_token().is_none() {
             return Some(expires_at);
         }
-        let SessionMemory { signed_in_at, length_ms } =
+        let SessionMemory { signed_in_at, length_ms, .. } =
             self.memory.sessions.get(state.session.label()).cloned().unwrap_or_default();
         let learned = signed_in_at.zip(length_ms).map(|(began, length)| began + span_from_millis(length));
         // A refresh that has gone well since proves what was learned wrong.
@@ -184,7 +184,7 @@ impl Keeper {
                 }
                 ("SsoSessionExpired", format!("{what} has expired, and there is no refresh token to renew it with"))
             }
-            View::Absent | View::Unread => ("SsoLoginNeeded", format!("nobody is signed in to {what}")),
+            View::Absent | View::Unread => ("SsoLoginNeeded", format!("you are not signed in to {what}")),
         };
         let at = self.planned_at;
         let class = ErrorClass::NeedsLogin;
@@ -197,6 +197,7 @@ impl Keeper {
         let mut all: Vec<SessionStatus> = sessions
             .map(|(key, node, state)| {
                 let lacks = node.lacks(&self.clock, now) == Some(Lack::SignIn);
+                let need = lacks.then(|| self.session_need(key, now)).flatten();
                 let failure = node.failures.last().map(|failure| failure.error.clone());
                 let ends_at = self.session_end(key);
                 let soon = ends_at.filter(|at| self.clock.until(*at, now) <= TOLD_BEFORE && !lacks);
@@ -205,7 +206,7 @@ impl Keeper {
                     kind: if matches!(state.session, Session::Sso(_)) { "sso" } else { "login" },
                     state: match &failure {
                         _ if node.flight.is_some() => State::Renewing,
-                        _ if lacks && state.unwritable().is_some() => State::Retrying,
+                        _ if need.as_ref().is_some_and(|need| need.class == ErrorClass::Retryable) => State::Retrying,
                         _ if lacks => State::NeedsLogin,
                         Some(error) if error.class == ErrorClass::Retryable => State::Retrying,
                         Some(_) if node.held.is_none() => State::Retrying,
@@ -215,7 +216,7 @@ impl Keeper {
                     expires_at: node.held.as_ref().and_then(|held| held.end).map(|end| end.expires_at),
                     ends_at,
                     profiles: self.count_behind(key),
-                    error: if lacks { self.session_need(key, now) } else { failure },
+                    error: if lacks { need } else { failure },
                     unwritable: unwritable(state),
                     warning: soon.map(|at| Warning {
                         id: SSO_SESSION_ENDS,
@@ -250,7 +251,7 @@ fn unwritable(state: &SessionState) -> Option<Warning> {
 }
 
 fn will_end(session: &Session, at: AwsTime) -> String {
-    format!("{} will end at about {at}, and then somebody has to sign in again", session.described())
+    format!("{} ends at about {at}: then you have to sign in again", session.described())
 }
 
 /// How long a session lasts that was alive after one time and over after another. Administrators set whole hours.

@@ -48,6 +48,8 @@ pub(super) struct SessionState {
     pub(super) guessed: bool,
     /// How far this machine's clock was off when the token was taken: so far is the end that its file names.
     pub(super) clock_was_off: TimeDelta,
+    /// The token in the cache file, of which the user has signed out.
+    pub(super) signed_out: Option<CachedToken>,
     /// A sign-out is under way: what the file shows meanwhile does not count.
     pub(super) leaving: bool,
 }
@@ -89,6 +91,7 @@ impl SessionState {
             told_of_need: false,
             guessed: false,
             clock_was_off: TimeDelta::zero(),
+            signed_out: None,
             leaving: false,
         }
     }
@@ -192,6 +195,7 @@ impl Keeper {
     /// Takes in what stands in a cache file now.
     pub(super) fn session_file(&mut self, file: &CacheFile, found: &Found, now: Now) {
         for key in self.dependents.sessions(file).to_vec() {
+            let is_signed_out = self.digest_of_signed_out(&key).is_some();
             let needed_one = self.nodes.get(&key).is_some_and(|node| node.lacks(&self.clock, now).is_some());
             let Some(state) = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut()) else { continue };
             if state.leaving {
@@ -205,6 +209,12 @@ impl Keeper {
                     continue;
                 }
                 Found::Missing => {
+                    self.forget_session(&key);
+                    self.note_signed_out(&key, None);
+                    continue;
+                }
+                // It may be the token that could not be removed; it is read again once that is possible.
+                Found::Unreadable(_) if is_signed_out && state.token.is_none() => {
                     self.forget_session(&key);
                     continue;
                 }
@@ -222,6 +232,17 @@ impl Keeper {
                 Ok(token) => {
                     let same = |other: &Option<CachedToken>| other.as_ref().is_some_and(|other| other.is_same(&token));
                     let (known, stale) = (same(&state.token), same(&state.superseded));
+                    if !stale && self.has_signed_out_of(&key, &token) {
+                        if !self.outranks_signed_out(&key, &token) {
+                            self.forget_session(&key);
+                        }
+                        self.note_signed_out(&key, Some(token));
+                        continue;
+                    }
+                    if !stale {
+                        self.note_signed_out(&key, None);
+                    }
+                    let Some(state) = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut()) else { continue };
                     let older = state.token.as_ref().is_some_and(|known| is_older(&token, known, now.wall));
                     let first = std::mem::replace(&mut state.view, View::Present) == View::Unread;
                     if !known && !stale && !older {
@@ -247,6 +268,12 @@ impl Keeper {
     /// # Errors
     /// The new token has expired already. It is kept all the same: what refreshes the next one came with it.
     pub(super) fn refreshed(&mut self, key: &NodeKey, end: SessionEnd, now: Now) -> Result<(), Fault> {
+        if let SessionEnd::Found(token) = &end
+            && self.has_signed_out_of(key, token)
+            && self.outranks_signed_out(key, token)
+        {
+            return Ok(());
+        }
         let Some(node) = self.nodes.get_mut(key) else { return Ok(()) };
         let Some(state) = &node.session else { return Ok(()) };
         match end {
@@ -372,7 +399,8 @@ impl Keeper {
             let before = state.token.replace(token);
             // What was never written is in no file.
             if state.unsaved.take().is_none() {
-                state.superseded = before;
+                // A token of which the user has signed out is older than any other.
+                state.superseded = before.or(state.signed_out.take());
             } else {
                 self.actions.push_back(Action::KeepUnsaved);
             }
@@ -411,7 +439,7 @@ impl Keeper {
             self.log(
                 LogLevel::Info,
                 None,
-                format!("nobody is signed in to {what} any more: what stood behind it is forgotten"),
+                format!("signed out of {what}: the credentials of its profiles are removed from memory"),
             );
             let name = self.session_name(key);
             if let Some(memory) = name.and_then(|name| self.memory.sessions.get_mut(&name)) {
@@ -554,9 +582,44 @@ impl Keeper {
         self.actions.push_back(Action::SignOut(Box::new(SignOutOrder { ticket, session, token })));
     }
 
+    /// Whether the user has signed out of a session whose cache file could not be removed, and shows that token.
+    fn has_signed_out_of(&self, key: &NodeKey, token: &CachedToken) -> bool {
+        self.digest_of_signed_out(key).is_some_and(|digest| *digest == token.digest())
+    }
+
+    /// Whether a newer sign-in, which could not be written yet, replaces the token in the file, of which the user has signed out.
+    fn outranks_signed_out(&mut self, key: &NodeKey, token: &CachedToken) -> bool {
+        let state = self.nodes.get_mut(key).and_then(|node| node.session.as_mut());
+        let Some(state) = state.filter(|state| state.unsaved.is_some()) else { return false };
+        (state.superseded, state.view) = (Some(token.clone()), View::Present);
+        true
+    }
+
+    /// The digest of the token of which the user has signed out, while it is in the cache file.
+    fn digest_of_signed_out(&self, key: &NodeKey) -> Option<&String> {
+        let name = self.nodes.get(key)?.session.as_ref()?.session.label();
+        self.memory.sessions.get(name)?.signed_out.as_ref()
+    }
+
+    /// Remembers, over restarts too, the token of which the user has signed out and that is still in the cache file.
+    fn note_signed_out(&mut self, key: &NodeKey, token: Option<CachedToken>) {
+        let Some(name) = self.session_name(key) else { return };
+        let digest = token.as_ref().map(CachedToken::digest);
+        if let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) {
+            state.signed_out = token;
+        }
+        if self.digest_of_signed_out(key) != digest.as_ref() {
+            self.memory.sessions.entry(name).or_default().signed_out = digest;
+            self.actions.push_back(Action::Remember);
+        }
+    }
+
     /// A sign-out has ended. What the file shows then counts again.
     pub(super) fn signed_out(&mut self, caller: CallerId, key: &NodeKey, outcome: Outcome) {
         let name = self.session_name(key).unwrap_or_default();
+        if let Outcome::SignedOut(end) = &outcome {
+            self.note_signed_out(key, end.left.clone());
+        }
         if let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) {
             state.leaving = false;
             let file = state.session.cache_file();

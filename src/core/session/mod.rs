@@ -26,6 +26,8 @@ pub use refresh::{
 pub use server_answer::{DeviceAuthorization, registration_expiry, role_expiry};
 pub use sso_token::{Registration, SsoRefresh, SsoToken, is_vanity, region_of_start_url};
 
+use sha2::{Digest, Sha256};
+
 use crate::core::credential::Grant;
 use crate::core::plan::Endpoint;
 use crate::core::secret::Secret;
@@ -124,6 +126,20 @@ impl Session {
         }
     }
 
+    /// The session that a cache file's text names, without the AWS files: enough to read its tokens.
+    pub fn of_token(text: &str) -> Option<Self> {
+        let document: serde_json::Value = serde_json::from_str(text).ok()?;
+        let field = |name: &str| document.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let region = field("region").unwrap_or_default();
+        let endpoint = Endpoint { region: region.clone(), url: None, fips: false, dual_stack: false, ca_bundle: None };
+        if document.get("accessToken")?.is_object() {
+            let login_session = field("loginSession").unwrap_or_default();
+            return Some(Self::Login(LoginSession { login_session, endpoint }));
+        }
+        let (start_url, scopes) = (field("startUrl")?, Vec::new());
+        Some(Self::Sso(SsoSession { name: None, start_url, region, scopes, oidc: endpoint.clone(), portal: endpoint }))
+    }
+
     /// Where its tokens come from.
     pub fn endpoint(&self) -> &Endpoint {
         match self {
@@ -189,12 +205,24 @@ impl CachedToken {
         }
     }
 
+    /// SHA-256 of its secrets, in hexadecimal: recognises the token without storing it.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.secret().expose());
+        hash.update([0]);
+        hash.update(self.refresh_token().map_or("", Secret::expose));
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn secret(&self) -> &Secret {
+        match self {
+            Self::Sso(token) => &token.access_token,
+            Self::Login(token) => &token.credentials.secret_access_key,
+        }
+    }
+
     /// Whether both are one and the same token.
     pub fn is_same(&self, other: &Self) -> bool {
-        let secret = |token: &Self| match token {
-            Self::Sso(token) => token.access_token.clone(),
-            Self::Login(token) => token.credentials.secret_access_key.clone(),
-        };
-        secret(self) == secret(other) && self.refresh_token() == other.refresh_token()
+        self.secret() == other.secret() && self.refresh_token() == other.refresh_token()
     }
 }

@@ -218,3 +218,78 @@ fn a_logout_of_one_session_leaves_the_others() {
     bench.delete(&corp());
     assert!(bench.get("dev").is_err() && bench.get("elsewhere").is_ok());
 }
+
+/// Signs out while the cache file can't be removed.
+fn sign_out_leaving_the_file(bench: &mut Bench) -> Answer {
+    let caller = bench.caller();
+    let login = bench.keeper.login_for(Some("corp")).unwrap();
+    bench.handle(Event::Logout { caller, login });
+    let order = bench.sign_outs.pop().unwrap();
+    let left = match bench.found(&corp().cache_file()) {
+        Found::Text(text) => corp().read(text.expose()).ok(),
+        Found::Missing | Found::Unreadable(_) => None,
+    };
+    let not_removed = Some("Permission denied".to_owned());
+    let end = SignOutEnd { not_told: None, not_removed, left, works_until: None };
+    bench.end(order.ticket, Outcome::SignedOut(end));
+    bench.answers.remove(&caller).unwrap()
+}
+
+fn is_signed_in(bench: &Bench) -> bool {
+    let login = bench.keeper.login_for(Some("corp")).unwrap();
+    bench.keeper.lasting_sign_in(&login, bench.now()).is_some()
+}
+
+#[test]
+fn a_token_that_could_not_be_removed_stays_signed_out_of_until_the_file_has_another() {
+    for restart in [false, true] {
+        let mut bench = in_use(&["dev"]);
+        assert!(is_signed_in(&bench));
+        assert!(matches!(sign_out_leaving_the_file(&mut bench), Answer::SignedOut { .. }));
+        assert!(!is_signed_in(&bench));
+        if restart {
+            bench = bench.restarted();
+            bench.plans(&[sso(&corp(), "dev")]);
+        }
+        bench.look(&corp().cache_file());
+        bench.run(2 * MINUTE);
+        assert!(!is_signed_in(&bench) && bench.disk.contains_key(&corp().cache_file()), "restart: {restart}");
+        let status = bench.session_status();
+        assert_eq!((status.state, status.error.unwrap().code.as_str()), (State::NeedsLogin, "SsoLoginNeeded"));
+        assert_eq!(bench.get("dev").unwrap_err().kind, RefusalKind::NeedsLogin);
+        assert_eq!(bench.calls(), [""; 0]);
+        bench.write(&corp(), 2, HOUR);
+        assert!(is_signed_in(&bench));
+        assert!(bench.get("dev").is_ok());
+        // Nothing of the sign-out is remembered: the same text counts again.
+        assert!(bench.keeper.memory().sessions.values().all(|session| session.signed_out.is_none()));
+    }
+}
+
+#[test]
+fn a_sign_in_that_cannot_be_written_either_outranks_the_token_that_was_left() {
+    let mut bench = in_use(&["dev"]);
+    sign_out_leaving_the_file(&mut bench);
+    bench.disk_is_full = true;
+    let caller = bench.caller();
+    let Ok(Login::SignIn(session)) = bench.keeper.login_for(Some("corp")) else { panic!("no session") };
+    bench.handle(Event::SignIn { caller, session, flow: Flow::DeviceCode });
+    bench.run(SECOND);
+    let order = bench.sign_ins.pop_front().unwrap();
+    let text = text_of(&corp(), 7, evercred::core::time::WallTime::from_millis(bench.wall + HOUR));
+    let token = corp().read(&text).unwrap();
+    bench.end(order.ticket, Outcome::Session(SessionEnd::Renewed { token, unsaved: Some("full".to_owned()) }));
+    for restart in [false, true] {
+        if restart {
+            bench = bench.restarted();
+            bench.disk_is_full = true;
+            bench.plans(&[sso(&corp(), "dev")]);
+        }
+        bench.look(&corp().cache_file());
+        bench.run(2 * MINUTE);
+        assert!(is_signed_in(&bench) && bench.get("dev").is_ok(), "restart: {restart}");
+    }
+    bench.disk_is_full = false;
+    bench.run(2 * MINUTE);
+    assert!(bench.disk[&corp().cache_file()].contains("a7"), "{:?}", bench.disk);
+}

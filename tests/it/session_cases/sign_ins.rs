@@ -285,7 +285,7 @@ fn sessions_are_shown_with_their_state_their_end_and_how_many_stand_behind_them(
     let status = bench.session_status();
     assert_eq!((status.name.as_str(), status.kind, status.profiles), ("corp", "sso", 2));
     assert_eq!((status.state, status.expires_at), (State::NeedsLogin, None));
-    assert_eq!(status.error.unwrap().message, "nobody is signed in to the SSO session \"corp\"");
+    assert_eq!(status.error.unwrap().message, "you are not signed in to the SSO session \"corp\"");
     bench.write(&corp(), 1, HOUR);
     bench.run(SECOND);
     let status = bench.session_status();

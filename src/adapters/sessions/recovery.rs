@@ -1,0 +1,45 @@
+//! Brings cache directories in order after a killed daemon, without a running one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::cache::{Cache, Lock, read};
+use super::{LONGEST_LOCKED, exchange};
+use crate::core::location::CachePaths;
+use crate::core::session::{CacheFile, CacheFolder, Found, MARK, Session, is_left_over};
+
+/// Puts newer tokens that a killed daemon left beside cache files into these, and removes the other left-overs. `known` has the
+/// sessions of the AWS files by the names of their cache files; the session of any other is read from its token. Left-overs
+/// stay if another process holds the lock, or the file can't be replaced.
+pub async fn recover(directory: &Path, known: &BTreeMap<String, Session>) {
+    let cache = Cache::new(CachePaths { sso: directory.to_owned(), login: directory.to_owned() });
+    for (name, left) in left_overs(directory) {
+        let file = CacheFile { folder: CacheFolder::Sso, name };
+        let session = known.get(&file.name).cloned().or_else(|| {
+            let texts = left.iter().map(|path| read(path)).chain([read(&directory.join(&file.name))]);
+            texts.into_iter().find_map(|found| match found {
+                Found::Text(text) => Session::of_token(text.expose()),
+                Found::Missing | Found::Unreadable(_) => None,
+            })
+        });
+        let Some(session) = session else { continue };
+        // A file system without locks has no other evercred to wait for.
+        if !matches!(cache.lock(&file, LONGEST_LOCKED).await, Lock::Busy(_)) {
+            let path = exchange::resolved(&directory.join(&file.name));
+            let _ = tokio::task::spawn_blocking(move || exchange::recover(&path, &session)).await;
+        }
+    }
+}
+
+/// The names of the cache files that have left-overs, each with these.
+fn left_overs(directory: &Path) -> BTreeMap<String, Vec<PathBuf>> {
+    let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some((file, rest)) = name.to_str().and_then(|name| name.split_once(MARK)) else { continue };
+        if is_left_over(&format!("{MARK}{rest}")) {
+            found.entry(file.to_owned()).or_default().push(entry.path());
+        }
+    }
+    found
+}
