@@ -374,7 +374,7 @@ causes! {
     /// Others may read secrets or change a file, or the user may not read it.
     FilePermissions = "file-permissions" {
         is: "the program may not be allowed to read the AWS files",
-        ruled_out: "only you can write the AWS files and their parent directories, or read the credentials file",
+        ruled_out: "only you can write the AWS files, the caches and their parent directories, or read the credentials file and cached tokens",
         needs: [Home],
         fix: OfProfile("See which file or directory has the wrong owner or mode, and the command for it.", "doctor"),
     }

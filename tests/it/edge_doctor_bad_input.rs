@@ -152,6 +152,77 @@ fn files_and_directories_that_others_can_write_are_an_error() {
 }
 
 #[test]
+fn the_caches_of_the_aws_tools_are_checked_with_their_directories_and_files() {
+    let caches = [".aws/sso/cache", ".aws/cli/cache", ".aws/login/cache", "login"];
+    for (directory, (path, mode, severity, command)) in caches.into_iter().flat_map(|directory| {
+        let cases = [
+            ("", 0o777, "error", "chmod go-w "),
+            ("", 0o773, "error", "chmod go-w "),
+            ("a.json", 0o644, "warning", "chmod 600 "),
+            ("a.json", 0o604, "warning", "chmod 600 "),
+            ("a.json.evercred-4711", 0o666, "error", "chmod 600 "),
+            ("a.json", 0o602, "error", "chmod 600 "),
+        ];
+        cases.map(|case| (directory, case))
+    }) {
+        let machine = Machine::new();
+        let open = |path: &str, mode| {
+            std::fs::set_permissions(machine.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for file in ["a.json", "a.json.evercred-4711"] {
+            machine.write(&format!("{directory}/{file}"), "{}");
+            open(&format!("{directory}/{file}"), 0o600);
+        }
+        for (path, mode) in [(".aws/config", 0o600), (".aws/credentials", 0o600), (directory, 0o755)] {
+            open(path, mode);
+        }
+        let look = || {
+            let mut doctor = machine.companion();
+            if directory == "login" {
+                doctor.env("AWS_LOGIN_CACHE_DIRECTORY", machine.path(directory));
+            }
+            let document = document(&doctor.args(["doctor", "mid", "--json", "--offline"]).output().unwrap());
+            let found = document["findings"].as_array().unwrap().iter();
+            found.filter(|finding| finding["id"] == "file-permissions").cloned().collect::<Vec<Value>>()
+        };
+        assert_eq!(look(), [] as [Value; 0], "{directory}");
+        let path = format!("{directory}/{path}");
+        let path = path.trim_end_matches('/');
+        open(path, mode);
+        let found = look();
+        assert_eq!(found.len(), 1, "{path} {mode:o}: {found:?}");
+        let whole = machine.path(path).display().to_string();
+        assert_eq!((&found[0]["severity"], &found[0]["certainty"]), (&severity.into(), &"confirmed".into()), "{path}");
+        let evidence = found[0]["evidence"][0].as_str().unwrap();
+        assert!(evidence.contains(&whole) && evidence.contains(&format!("{mode:o}")), "{evidence}");
+        assert_eq!(found[0]["fix"][0]["command"], format!("{command}{whole}"));
+    }
+}
+
+#[test]
+fn many_readable_cache_files_are_one_finding() {
+    let machine = Machine::new();
+    for file in [".aws/config", ".aws/credentials"] {
+        std::fs::set_permissions(machine.path(file), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    for number in 0..40 {
+        machine.write(&format!(".aws/cli/cache/{number}.json"), "{}");
+        let path = machine.path(&format!(".aws/cli/cache/{number}.json"));
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let document = document(&machine.run(&["doctor", "mid", "--json", "--offline"]));
+    let found: Vec<&Value> =
+        document["findings"].as_array().unwrap().iter().filter(|found| found["id"] == "file-permissions").collect();
+    assert_eq!(found.len(), 1, "{document:#}");
+    let command = format!("chmod 600 {}/*", machine.path(".aws/cli/cache").display());
+    assert_eq!(found[0]["fix"][0]["command"], command);
+    let status = std::process::Command::new("sh").args(["-c", &command]).status().unwrap();
+    assert!(status.success());
+    let again = machine.run(&["doctor", "mid", "--json", "--offline"]);
+    assert!(!ids(&self::document(&again)).contains(&"file-permissions"));
+}
+
+#[test]
 fn what_a_group_may_write_depends_on_who_is_in_it() {
     // Nobody but root can give a file to another group; CI is root.
     if is_told_without("SETPRIV") {

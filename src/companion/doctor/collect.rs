@@ -94,7 +94,9 @@ fn not_read(environment: &Environment) -> Vec<(Id, String)> {
 /// The AWS files, those where one would look for them, and under WSL those of Windows.
 fn file_facts(environment: &Environment, paths: &AwsPaths) -> Vec<FileFacts> {
     let mut facts = vec![look_at(FileRole::Config, &paths.config), look_at(FileRole::Credentials, &paths.credentials)];
-    facts.extend(directories(paths));
+    let caches = cache_directories(environment);
+    facts.extend(directories(paths, &caches));
+    facts.extend(caches.iter().flat_map(|directory| cache_files(directory)));
     if let Some(home) = environment.get("HOME").filter(|home| !home.is_empty()) {
         let usual = Path::new(home).join(".aws");
         for (role, path, used) in [
@@ -114,9 +116,37 @@ fn file_facts(environment: &Environment, paths: &AwsPaths) -> Vec<FileFacts> {
     facts
 }
 
-/// The directories of the AWS files and all above them: of the paths, of the files that symbolic links lead to, and of the links
+/// The directories in which the AWS tools cache tokens and credentials.
+fn cache_directories(environment: &Environment) -> Vec<PathBuf> {
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let Some(CachePaths { sso, login }) = CachePaths::resolve(&variable, PathStyle::Unix) else { return Vec::new() };
+    // The caches of the AWS CLI and of botocore are beside that of SSO.
+    let aws = sso.ancestors().nth(2).unwrap_or(&sso).to_owned();
+    let mut directories = vec![sso, login, aws.join("cli/cache"), aws.join("boto/cache")];
+    directories.retain(|directory| directory.is_absolute());
+    directories
+}
+
+/// The files of a cache directory that another user may have permissions for, at most so many.
+fn cache_files(directory: &Path) -> Vec<FileFacts> {
+    /// Enough to show that there are some.
+    const MOST: usize = 1000;
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let facts = entries.filter_map(|entry| {
+        let path = entry.path();
+        let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        let is_private = metadata.mode() & 0o077 == 0 && metadata.uid() == own_uid();
+        let state = (!is_private).then(|| present(&path, &metadata))?;
+        Some(FileFacts { role: FileRole::CacheFile, path: path.display().to_string(), state })
+    });
+    let mut facts: Vec<FileFacts> = facts.take(MOST).collect();
+    facts.sort_by(|a, b| a.path.cmp(&b.path));
+    facts
+}
+
+/// The directories of the AWS files and of the caches, and all above them: of the paths, of the files that symbolic links lead to, and of the links
 /// on the way.
-fn directories(paths: &AwsPaths) -> Vec<FileFacts> {
+fn directories(paths: &AwsPaths, caches: &[PathBuf]) -> Vec<FileFacts> {
     let mut seen = BTreeSet::new();
     let mut facts = Vec::new();
     let mut add = |role: FileRole, path: &Path| {
@@ -132,6 +162,12 @@ fn directories(paths: &AwsPaths) -> Vec<FileFacts> {
     let on_the_way: BTreeSet<&Path> = files.iter().flat_map(|path| path.ancestors().skip(1)).collect();
     let with_their_links: BTreeSet<PathBuf> = on_the_way.into_iter().flat_map(with_links).collect();
     with_their_links.iter().flat_map(|path| path.ancestors()).for_each(|directory| add(FileRole::Ancestor, directory));
+    let caches: Vec<PathBuf> = caches.iter().flat_map(|path| with_links(path)).collect();
+    caches.iter().for_each(|directory| add(FileRole::CacheDirectory, directory));
+    let above: BTreeSet<&Path> = caches.iter().flat_map(|path| path.ancestors().skip(1)).collect();
+    let with_their_links: BTreeSet<PathBuf> = above.into_iter().flat_map(with_links).collect();
+    let above = with_their_links.iter().flat_map(|path| path.ancestors());
+    above.for_each(|directory| add(FileRole::CacheAncestor, directory));
     facts
 }
 

@@ -162,12 +162,23 @@ pub enum FileRole {
     Directory,
     /// A directory above one of those.
     Ancestor,
+    /// A directory in which the AWS tools cache tokens or credentials.
+    CacheDirectory,
+    /// A directory above one of those.
+    CacheAncestor,
+    /// A file in one of the cache directories.
+    CacheFile,
 }
 
 impl FileRole {
-    /// Whether it is a directory on the way to the AWS files.
+    /// Whether it is a directory on the way to the AWS files or the caches.
     pub(super) fn is_directory(self) -> bool {
-        matches!(self, Self::Directory | Self::Ancestor)
+        matches!(self, Self::Directory | Self::Ancestor) || self.is_directory_of_caches()
+    }
+
+    /// Whether it is a directory on the way to the caches alone.
+    pub(super) fn is_directory_of_caches(self) -> bool {
+        matches!(self, Self::CacheDirectory | Self::CacheAncestor)
     }
 
     /// What people call it.
@@ -180,6 +191,9 @@ impl FileRole {
             Self::Windows => "a Windows AWS file",
             Self::Directory => "the directory of the AWS files",
             Self::Ancestor => "a directory above the AWS files",
+            Self::CacheDirectory => "a cache directory of the AWS tools",
+            Self::CacheAncestor => "a directory above the caches of the AWS tools",
+            Self::CacheFile => "a cache file of the AWS tools",
         }
     }
 }

@@ -7,6 +7,7 @@
 mod account;
 mod adoption;
 mod answers;
+mod cache_files;
 mod case;
 mod choice;
 mod clock;

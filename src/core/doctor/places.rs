@@ -1,7 +1,9 @@
 //! The files themselves: whether they are where programs look, can be read by whom they should, and say something.
 
 use super::commands::{argument, export, unset};
-use super::{Case, Certainty, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Group, Id, Severity};
+use super::{
+    Case, Certainty, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Group, Id, Severity, cache_files,
+};
 use crate::core::fix::{Fix, word};
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::PlanErrorCode;
@@ -20,6 +22,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     for file in &case.evidence.files {
         permissions(case, file, findings);
     }
+    cache_files::look(case, findings);
     elsewhere(case, findings);
     ignored_part(case, findings);
     broken(case, findings);
@@ -89,13 +92,20 @@ fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
             Finding::new(Id::FilePermissions, Severity::Error, format!("other users can change {what}"))
                 .certainty(if is_sure { Certainty::Confirmed } else { Certainty::Likely })
                 .evidence(format!("{path} has mode {mode:03o} (owner uid {uid}{})", of_group(*mode, 0o020, group)))
-                .evidence("a credential_process that they write there runs as you in every AWS program")
+                .evidence(if file.role.is_directory_of_caches() {
+                    "they can replace the tokens and credentials that AWS programs cache there"
+                } else {
+                    "a credential_process that they write there runs as you in every AWS program"
+                })
                 .fix(only_owner(file, group, "chmod go-w")),
         );
     }
     // Root can change every file, and reads those of users on purpose (for example in containers).
     let is_of_another = *uid != me && *uid != 0 && me != 0;
-    if is_of_another && !is_protected && !(file.role == FileRole::Ancestor && *uid == OVERFLOW) {
+    if is_of_another
+        && !is_protected
+        && !(matches!(file.role, FileRole::Ancestor | FileRole::CacheAncestor) && *uid == OVERFLOW)
+    {
         findings.add(
             Finding::new(Id::FilePermissions, Severity::Error, format!("another user owns {what}"))
                 .evidence(format!("{path} belongs to uid {uid} (mode {mode:03o}), and you are uid {me}"))
@@ -105,7 +115,7 @@ fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
 }
 
 /// The group that has a permission, as part of a sentence.
-fn of_group(mode: u32, bit: u32, group: &Group) -> String {
+pub(super) fn of_group(mode: u32, bit: u32, group: &Group) -> String {
     match group {
         _ if mode & bit == 0 => String::new(),
         Group::Private => String::new(),
@@ -139,6 +149,8 @@ fn on_file(text: &str, command: &str, file: &FileFacts) -> Fix {
 /// Files that are named and not there, and files that one would think are read.
 fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
     let variables = &case.evidence.variables;
+    let of_role = |role| case.evidence.files.iter().find(|facts| facts.role == role);
+    let is_there = |facts: &&FileFacts| matches!(facts.state, FileState::Present { .. });
     for (variable, file) in
         [("AWS_CONFIG_FILE", SourceFile::Config), ("AWS_SHARED_CREDENTIALS_FILE", SourceFile::Credentials)]
     {
@@ -147,7 +159,6 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
             SourceFile::Config => (FileRole::Config, FileRole::UsualConfig),
             _ => (FileRole::Credentials, FileRole::UsualCredentials),
         };
-        let of_role = |role| case.evidence.files.iter().find(|facts| facts.role == role);
         if of_role(role).is_some_and(|facts| facts.state == FileState::Missing) {
             findings.add(
                 Finding::new(Id::FilesElsewhere, Severity::Error, format!("{variable} names a file that is not there"))
@@ -155,7 +166,6 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
                     .fix(Fix::command("Read the usual file.", unset(case, &[variable]))),
             );
         }
-        let is_there = |facts: &&FileFacts| matches!(facts.state, FileState::Present { .. });
         if let Some(usual) = of_role(usual).filter(is_there) {
             findings.add(
                 Finding::new(Id::FilesElsewhere, Severity::Info, format!("{} is not read", printable(&usual.path)))
@@ -182,7 +192,7 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
     // Another person's files: HOME is that of root, and the person is somebody else.
     if case.evidence.uid == 0
         && let Some(person) = variables.get("SUDO_USER").filter(|person| *person != "root")
-        && case.evidence.files.iter().all(|facts| !matches!(facts.state, FileState::Present { .. }))
+        && [FileRole::Config, FileRole::Credentials].into_iter().filter_map(of_role).all(|facts| !is_there(&facts))
     {
         findings.add(
             Finding::new(Id::FilesElsewhere, Severity::Warning, "this runs as root, who has no AWS files")
