@@ -8,7 +8,7 @@ use crate::standin::Role;
 
 const ROLES: usize = 20;
 
-fn device() -> String {
+pub(crate) fn device() -> String {
     format!("arn:aws:iam::{ACCOUNT}:mfa/me")
 }
 
@@ -29,11 +29,11 @@ fn machine() -> Machine {
     machine
 }
 
-fn login(machine: &Machine, profile: &str, typed: &str) -> Output {
+pub(crate) fn login(machine: &Machine, profile: &str, typed: &str) -> Output {
     login_with(machine, &[profile], typed)
 }
 
-fn login_with(machine: &Machine, arguments: &[&str], typed: &str) -> Output {
+pub(crate) fn login_with(machine: &Machine, arguments: &[&str], typed: &str) -> Output {
     let mut companion = machine.companion();
     companion.arg("login").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = companion.spawn().unwrap();

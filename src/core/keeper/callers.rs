@@ -82,7 +82,13 @@ impl Keeper {
         let answers: Vec<(CallerId, Answer)> =
             self.waiting.iter().filter_map(|(caller, waiting)| Some((*caller, self.answer(waiting, now)?))).collect();
         for (caller, answer) in answers {
-            self.waiting.remove(&caller);
+            let waiting = self.waiting.remove(&caller);
+            // The login has failed: no later call sends its code.
+            if let (Answer::Refused(_), Some(key)) = (&answer, waiting.and_then(|waiting| waiting.target))
+                && let Some(node) = self.nodes.get_mut(&key)
+            {
+                node.code = None;
+            }
             self.actions.push_back(Action::Answer { caller, answer });
         }
         if let Some(deadline) = self.waiting.values().map(|waiting| waiting.asked_at + LONGEST_WAIT).min() {

@@ -238,6 +238,9 @@ impl Keeper {
             return;
         }
         let (attempt, parent, mfa_code) = (node.ended + 1, node.parent.clone(), node.code.take());
+        if let (Some(device), Some(code)) = (node.step.source.device(), &mfa_code) {
+            self.used_codes.insert(device.to_owned(), code.clone());
+        }
         let parent = parent.and_then(|parent| self.nodes.get(&parent));
         let (base, parent_mints) = (parent.and_then(Node::signer), parent.map_or(0, |parent| parent.mints));
         let token = parent.and_then(|parent| parent.held.as_ref()?.token().cloned());

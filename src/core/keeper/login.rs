@@ -181,7 +181,6 @@ impl Keeper {
                 self.actions.push_back(Action::Answer { caller, answer: Answer::Refused(refusal) });
                 return;
             }
-            self.used_codes.insert(device, code.clone());
             node.code = Some(code);
             if node.held.is_some() {
                 node.forced = Some(Forced::Asked);
@@ -203,8 +202,7 @@ impl Keeper {
             node.ended += 1;
             return self.blame(key, endpoint, fault, now);
         }
-        node.code = Some(code.clone());
-        self.used_codes.insert(device, code);
+        node.code = Some(code);
     }
 
     /// Forgets what a person typed a code or signed in for, and what stands on it.

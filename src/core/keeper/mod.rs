@@ -48,7 +48,7 @@ use self::clock_watch::ClockWatch;
 use self::dependents::Dependents;
 use self::drive::TimeCheck;
 use self::held::Held;
-use self::node::{Forced, Node, static_expired};
+use self::node::{Forced, Lack, Node, static_expired};
 use self::ntp_watch::NtpWatch;
 use self::rate::RateLimits;
 use self::rng::Rng;
@@ -56,7 +56,7 @@ use self::sign_in::SignIns;
 use self::told::Told;
 use crate::core::clock::Clock;
 use crate::core::credential::Grant;
-use crate::core::plan::{Endpoint, NodeKey, Plan, PlanError, RenewAs, Source, StaticKeys, Step};
+use crate::core::plan::{AssumeRole, Endpoint, NodeKey, Plan, PlanError, RenewAs, Source, StaticKeys, Step};
 use crate::core::secret::Secret;
 use crate::core::session::SsoSession;
 use crate::core::time::{AwsTime, BootTime, Now};
@@ -355,7 +355,9 @@ impl Keeper {
                     let node = new.keys.last().and_then(|key| self.nodes.get_mut(key));
                     if let Some(node) = node.filter(|node| node.held.is_none()) {
                         node.held = Some(held);
-                        node.forced = Some(Forced::PlanChanged);
+                        // Without a code there is no renewal: the cached credentials stay in use until they expire.
+                        let lacks_code = matches!(node.lacks(&self.clock, now), Some(Lack::Code(_)));
+                        node.forced = (!lacks_code).then_some(Forced::PlanChanged);
                     }
                 }
                 _ => lost = true,
@@ -394,6 +396,14 @@ impl Keeper {
             }
             if let Some(node) = self.nodes.get_mut(key) {
                 node.code_program = node.code_program.take().or(code_program);
+                // The calls of a shared session trust the certificates of the profile that names some.
+                if let (Some(state), Some(session)) = (&mut node.session, step.source.session())
+                    && state.session.endpoint().ca_bundle.is_none()
+                    && session.endpoint().ca_bundle.is_some()
+                {
+                    state.session = session;
+                    node.step = Arc::clone(step);
+                }
             } else {
                 let mut node = self.node_of(key, step, parent.clone(), old, now);
                 node.code_program = code_program;
@@ -496,7 +506,11 @@ fn session_of<'a>(key: &NodeKey, node: impl Fn(&NodeKey) -> Option<&'a Node>) ->
 
 fn same_last_step(new: &Plan, old: &Plan) -> bool {
     match (new.steps.last().map(|step| &step.source), old.steps.last().map(|step| &step.source)) {
-        (Some(Source::AssumeRole(new)), Some(Source::AssumeRole(old))) => new == old,
+        (Some(Source::AssumeRole(new)), Some(Source::AssumeRole(old))) => {
+            // A code shows who asks for the role, and changes nothing about its credentials.
+            let (mfa_serial, mfa_process) = (new.mfa_serial.clone(), new.mfa_process.clone());
+            *new == AssumeRole { mfa_serial, mfa_process, ..old.clone() }
+        }
         _ => false,
     }
 }

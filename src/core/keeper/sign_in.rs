@@ -257,7 +257,11 @@ impl Keeper {
             self.answer_with(caller, Answer::NotYet { warning });
         }
         for (ticket, is_alone) in over {
-            let why = if is_alone { "nobody waited for the sign-in any more" } else { "nobody has signed in in time" };
+            let why = if is_alone {
+                "no command waited for the sign-in any more"
+            } else {
+                "the sign-in was not completed in time"
+            };
             self.log(LogLevel::Info, None, format!("a sign-in was given up: {why}"));
             self.end_sign_in(ticket, Err(refusal(RefusalKind::NeedsLogin, why)), now);
             self.actions.push_back(Action::CancelSignIn(ticket));

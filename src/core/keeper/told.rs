@@ -270,7 +270,7 @@ impl Keeper {
                 continue;
             }
             let message = match id {
-                SSO_LOGIN_NEEDED => format!("nobody has to sign in to {subject} any more"),
+                SSO_LOGIN_NEEDED => format!("no sign-in to {subject} is needed any more"),
                 SSO_SESSION_ENDS => format!("the end of the session {subject} is no longer ahead"),
                 MFA_REQUIRED => format!("no code of the MFA device {subject} is needed any more"),
                 _ => format!("what kept credentials from being renewed at profile \"{subject}\" is over"),
