@@ -9,13 +9,17 @@ use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use serde_json::Value;
 
 use super::network::{CALL_TIMEOUT, Recorder, chain, direct};
 use crate::core::aws_error::{self, Fault};
 use crate::core::clock::Trust;
 use crate::core::credential::Credentials;
 use crate::core::secret::Secret;
+use crate::core::stated_expiry::utc_time;
 use crate::core::time::AwsTime;
 use crate::platform::environment::Environment;
 
@@ -47,11 +51,38 @@ pub(super) async fn container(profile: &str) -> Result<Credentials, Fault> {
 
 fn provider_config() -> ProviderConfig {
     // On a foreign network any host may answer here: its time is ignored, and each body is bounded.
-    let connector = SharedHttpConnector::new(Recorder::new(direct(), Trust::Unauthenticated));
+    let connector = SharedHttpConnector::new(OneForm(Recorder::new(direct(), Trust::Unauthenticated)));
     ProviderConfig::without_region()
         // Never through a proxy: it would answer for another place.
         .with_http_client(http_client_fn(move |_, _| connector.clone()))
         .with_sleep_impl(TokioSleep::new())
+}
+
+/// Rewrites the Expiration in an answer to the only form that the SDK reads. Endpoints of tools write others, which boto3 reads.
+#[derive(Clone, Debug)]
+struct OneForm(Recorder);
+
+impl HttpConnector for OneForm {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let inner = self.0.clone();
+        HttpConnectorFuture::new(async move {
+            let mut response = inner.call(request).await?;
+            if let Some(text) = response.body().bytes().and_then(with_readable_expiration) {
+                *response.body_mut() = SdkBody::from(text);
+                response.headers_mut().remove("content-length");
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// The document with its Expiration in RFC 3339; `None` where there is nothing to change.
+fn with_readable_expiration(body: &[u8]) -> Option<String> {
+    let mut document: serde_json::Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let expiration = document.get_mut("Expiration")?;
+    let at = utc_time(expiration.as_str()?)?;
+    *expiration = Value::String(at.to_rfc3339());
+    serde_json::to_string(&document).ok()
 }
 
 /// The provider's credentials; `limit` is the time for all of its requests together.
@@ -127,6 +158,61 @@ mod tests {
     async fn refused(address: &str, limit: Duration) -> Fault {
         let failed = |why: &str| aws_error::fault("x", None, Some("MetadataUnavailable"), Some(why));
         taken(&instance_at(address), limit, failed).await.unwrap_err()
+    }
+
+    /// An instance whose role has a credentials document with this Expiration.
+    async fn instance_with(expiration: Option<&'static str>) -> Result<Credentials, Fault> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let read = stream.read(&mut request).await.unwrap_or(0);
+                let request = String::from_utf8_lossy(&request[..read]).into_owned();
+                let path = request.split(' ').nth(1).unwrap_or_default().trim_end_matches('/');
+                let expiration = expiration.map_or_else(String::new, |text| format!(r#","Expiration":{text}"#));
+                let body = match path {
+                    _ if path.ends_with("/security-credentials") => "the-role".to_owned(),
+                    _ if path.ends_with("/the-role") => format!(
+                        r#"{{"Code":"Success","Type":"AWS-HMAC","LastUpdated":"2026-01-01T00:00:00Z","AccessKeyId":"ASIA","SecretAccessKey":"k","Token":"t"{expiration}}}"#
+                    ),
+                    _ => "token".to_owned(),
+                };
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nx-aws-ec2-metadata-token-ttl-seconds: 21600\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all((head + &body).as_bytes()).await;
+            }
+        });
+        let failed = |why: &str| aws_error::fault("x", None, Some("MetadataUnavailable"), Some(why));
+        let result = taken(&instance_at(&address), CALL_TIMEOUT, failed).await;
+        server.abort();
+        result
+    }
+
+    #[tokio::test]
+    async fn an_expiration_is_read_in_every_form_that_boto3_reads() {
+        for form in [
+            "\"2126-11-30T03:52:55Z\"",
+            "\"2126-11-30T03:52:55+00:00\"",
+            "\"2126-11-30T05:52:55+0200\"",
+            "\"2126-11-30T03:52:55.123456789Z\"",
+            "\"2126-11-30t03:52:55z\"",
+            "\"21261130T035255Z\"",
+            "\"2126-11-30 03:52:55 UTC\"",
+            "\"Sat, 30 Nov 2126 03:52:55 GMT\"",
+        ] {
+            let credentials = instance_with(Some(form)).await;
+            let at = credentials.map(|credentials| credentials.expires_at.map(AwsTime::to_rfc3339));
+            assert_eq!(at, Ok(Some("2126-11-30T03:52:55Z".to_owned())), "{form}");
+        }
+        for form in
+            [None, Some("\"\""), Some("\"soon\""), Some("\"2126-W48-6\""), Some("1796000000"), Some("null"), Some("[]")]
+        {
+            let fault = instance_with(form).await.unwrap_err();
+            assert_eq!(fault.code, "MetadataUnavailable", "{form:?}");
+        }
     }
 
     #[tokio::test]

@@ -36,6 +36,10 @@ class Place(http.server.BaseHTTPRequestHandler):
             "Token": "t",
             "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
+        if self.server.expiration is not None:
+            document["Expiration"] = self.server.expiration
+        if document["Expiration"] == "left out":
+            del document["Expiration"]
         if self.path.rstrip("/").endswith("security-credentials") or self.path.rstrip("/").endswith("security-credentials-extended"):
             self.answer("the-role")
         else:
@@ -48,7 +52,7 @@ class Place(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def place(aws):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Place)
-    server.asked, server.key = [], aws.tell("user", name="someone")
+    server.asked, server.expiration, server.key = [], None, aws.tell("user", name="someone")
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -82,6 +86,50 @@ def test_a_containers_role_is_that_of_the_daemons_own_process(aws, machine, plac
     answer = machine.evercred("credential-process", "plain")
     assert answer.returncode == 0, answer.stderr
     assert place.asked[0] == ("/creds", None, "let-me-in")
+
+
+LATER = "2126-11-30"
+EXPIRATIONS = [
+    f"{LATER}T03:52:55Z", f"{LATER}T03:52:55+00:00", f"{LATER}T05:52:55+02:00", f"{LATER}T05:52:55+0200", f"{LATER}T03:52:55+00",
+    f"{LATER}t03:52:55z", f"{LATER}T03:52:55.123Z", f"{LATER}T03:52:55.123456789Z", f"{LATER}T03:52Z", "21261130T035255Z",
+    f"{LATER} 03:52:55 UTC", "Sat, 30 Nov 2126 03:52:55 GMT", "", "soon", f"{LATER[:4]}-W48-6T03:52:55Z", "left out", 4952145175, [], {},
+]
+
+
+def boto3s_container(monkeypatch, url):
+    """The time that botocore's own provider reads, or None where it fails."""
+    from botocore.credentials import ContainerProvider
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    environment = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url}
+    try:
+        credentials = ContainerProvider(environ=environment).load()
+        credentials.get_frozen_credentials()
+        return credentials._expiry_time.astimezone(datetime.timezone.utc).replace(microsecond=0)
+    except Exception:  # It has no error of its own for a time that it can't read.
+        return None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("expiration", EXPIRATIONS, ids=str)
+def test_an_expiration_is_read_as_boto3_reads_it(aws, machine, place, monkeypatch, expiration):
+    place.expiration = expiration
+    theirs = boto3s_container(monkeypatch, f"{place.url}/creds")
+    (machine.home / ".aws" / "config").write_text(
+        "[profile container]\ncredential_source = EcsContainer\nregion = eu-west-1\n"
+        "[profile instance]\ncredential_source = Ec2InstanceMetadata\nregion = eu-west-1\n"
+    )
+    machine.start(
+        AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{place.url}/creds",
+        AWS_EC2_METADATA_DISABLED="false",
+        AWS_EC2_METADATA_SERVICE_ENDPOINT=place.url,
+    )
+    for profile in ("container", "instance"):
+        answer = machine.evercred("credential-process", profile)
+        if theirs is None:
+            assert answer.returncode == 1 and "Expiration" in answer.stderr, (profile, answer.stderr)
+        else:
+            assert answer.returncode == 0, (profile, answer.stderr)
+            assert json.loads(answer.stdout)["Expiration"] == theirs.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @pytest.mark.parametrize("source", ["Ec2InstanceMetadata", "EcsContainer"])
