@@ -38,7 +38,7 @@ impl<'a> Call<'a> {
     pub(super) async fn to(network: &Network, what: &'a str, url: String, endpoint: &Endpoint) -> Result<Self, Fault> {
         let https = scheme_and_host(&url).ok_or_else(|| invalid_endpoint(what, &url))?.0 == "https";
         let connector = network
-            .connector(&url, endpoint.ca_bundle.as_deref())
+            .connector(&url, endpoint.ca_bundle.as_ref())
             .await
             .map_err(|why| aws_error::fault(what, None, Some("Tls"), Some(&why)))?;
         let is_aws = endpoint.url.is_none() || url_host::target(&url).whose() == Host::Aws;

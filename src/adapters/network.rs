@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use super::{ca_bundle, clock, no_proxy};
 use crate::core::clock::{Sample, Trust};
 use crate::core::http_date;
+use crate::core::plan::CaBundle;
 use crate::core::time::BootTime;
 use crate::core::url_host::target;
 use crate::platform::environment::Environment;
@@ -79,7 +80,7 @@ struct Way {
     https: bool,
     proxied: bool,
     /// A profile's own certificates, for https.
-    ca_bundle: Option<PathBuf>,
+    ca_bundle: Option<CaBundle>,
 }
 
 /// The connectors, made when first needed: the system's root certificates are half a megabyte, and an emulator on plain http
@@ -100,10 +101,13 @@ impl Network {
 
     /// The connector for a URL, with the certificates that a profile names for it. A failure is not remembered: the file may be
     /// there the next time.
-    pub(super) async fn connector(&self, url: &str, ca_bundle: Option<&str>) -> Result<SharedHttpConnector, String> {
+    pub(super) async fn connector(
+        &self,
+        url: &str,
+        ca_bundle: Option<&CaBundle>,
+    ) -> Result<SharedHttpConnector, String> {
         let https = target(url).scheme == "https";
-        let way =
-            Way { https, proxied: self.is_proxied(url), ca_bundle: ca_bundle.filter(|_| https).map(PathBuf::from) };
+        let way = Way { https, proxied: self.is_proxied(url), ca_bundle: ca_bundle.filter(|_| https).cloned() };
         let known = self.connectors.lock().unwrap_or_else(PoisonError::into_inner).get(&way).cloned();
         let (route, wanted) = (self.route.clone(), way.clone());
         // Root certificates and the bundle are files: not on the loop. A bundle that has changed since is read again.
@@ -142,9 +146,10 @@ impl Network {
 }
 
 /// The bundle that counts, and who names it. As in botocore: the variable comes first.
-fn bundle<'a>(route: &'a Route, way: &'a Way) -> Option<(&'a PathBuf, &'static str)> {
-    let of_variable = route.ca_bundle.as_ref().map(|path| (path, "AWS_CA_BUNDLE"));
-    of_variable.or(way.ca_bundle.as_ref().map(|path| (path, "the profile's ca_bundle"))).filter(|_| way.https)
+fn bundle<'a>(route: &'a Route, way: &'a Way) -> Option<(&'a Path, &'a str)> {
+    let of_variable = route.ca_bundle.as_ref().map(|path| (path.as_path(), "AWS_CA_BUNDLE"));
+    let of_profile = way.ca_bundle.as_ref().map(|bundle| (Path::new(&bundle.path), bundle.named_by.as_str()));
+    of_variable.or(of_profile).filter(|_| way.https)
 }
 
 fn build(route: &Route, way: &Way) -> Result<SharedHttpConnector, String> {

@@ -1,6 +1,7 @@
 """The way to AWS: TLS with a CA of one's own, and a proxy that only tunnels."""
 
 import base64
+import concurrent.futures
 import contextlib
 import datetime
 import pathlib
@@ -173,6 +174,32 @@ def test_the_ca_bundle_of_a_profile_is_trusted_for_its_calls_and_for_no_others(a
         assert answer.returncode == 0, answer.stderr
         plan = machine.evercred("plan", "app", "--json")
         assert f'"ca_bundle": "{machine.home}/ca.pem"' in plan.stdout, plan.stdout
+
+
+@pytest.mark.parametrize("form", ["session", "inline"])
+def test_the_ca_bundle_of_a_profile_counts_for_sign_in_and_roles_of_sso(aws, machine, ca, form):
+    aws.tell("assign", account_id="111122223333", account_name="Prod", role_name="Admin")
+    with tls_front(aws, ca) as url:
+        machine.endpoint = url
+        place = "sso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n"
+        named = f"[sso-session corp]\n{place}" if form == "session" else ""
+        role = "sso_account_id = 111122223333\nsso_role_name = Admin\n" + ("sso_session = corp\n" if named else place)
+        (machine.home / ".aws/config").write_text(
+            # The first profile of the session names no certificates.
+            f"[profile a]\n{role}region = eu-west-1\n[profile b]\n{role}region = eu-west-1\nca_bundle = {machine.home}/ca.pem\n{named}"
+        )
+        machine.start()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            login = pool.submit(machine.evercred, "login", "b", "--no-browser")
+            eventually("the page waits", lambda: login.done() or aws.tell("approve")["answered"] == 1)
+            assert login.result().returncode == 0, login.result().stderr
+        answer = machine.evercred("credential-process", "b")
+        assert answer.returncode == 0, answer.stderr
+        answer = machine.evercred("renew", "a")
+        assert answer.returncode == 1 and "certificate" in answer.stderr, answer.stderr
+        (machine.home / "ca.pem").rename(machine.home / "moved.pem")
+        answer = machine.evercred("renew", "b")
+        assert answer.returncode == 1 and "ca.pem" in answer.stderr and "ca_bundle" in answer.stderr, answer.stderr
 
 
 def test_settings_for_the_daemon_alone_count_like_its_environment(aws, machine, ca):

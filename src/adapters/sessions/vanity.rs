@@ -59,7 +59,7 @@ pub(super) async fn resolve(sdk: &Sdk, session: &SsoSession, what: &str) -> Resu
 async fn redirect_of(sdk: &Sdk, session: &SsoSession) -> Result<String, String> {
     let url = &session.start_url;
     let (_, host) = scheme_and_host(url).ok_or("it is no URL")?;
-    let connector = sdk.network.connector(url, session.oidc.ca_bundle.as_deref()).await?;
+    let connector = sdk.network.connector(url, session.oidc.ca_bundle.as_ref()).await?;
     // This server is not AWS: its time is not AWS's.
     let recorder = Recorder::new(connector, Trust::Unauthenticated);
     let request = HttpRequest::get(url).map_err(|_| "it is no URL")?;

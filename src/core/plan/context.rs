@@ -5,9 +5,9 @@ use std::path::Path;
 
 use chrono::TimeDelta;
 
-use super::{Endpoint, NodeKey, Service};
+use super::{CaBundle, Endpoint, NodeKey, Service};
 use crate::core::location::{PathStyle, expand};
-use crate::core::profile::{Profiles, Section};
+use crate::core::profile::{Profiles, Section, SourceFile};
 
 /// What plans take from outside the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,11 +94,9 @@ impl PlanContext {
 
     /// The `ca_bundle` of a profile, as botocore reads it: the variable overrides it, and `~` is expanded. A relative path is
     /// relative to the home directory, as the daemon does not know the shell's working directory.
-    fn ca_bundle(&self, profile: &Section) -> Option<String> {
-        let text = profile
-            .get("ca_bundle")
-            .map(|value| value.text.trim())
-            .filter(|text| !text.is_empty() && !self.has_ca_bundle)?;
+    fn ca_bundle(&self, profile: &Section) -> Option<CaBundle> {
+        let value = profile.get("ca_bundle").filter(|_| !self.has_ca_bundle)?;
+        let text = Some(value.text.trim()).filter(|text| !text.is_empty())?;
         let home = |name: &str| self.home.clone().filter(|_| name == "HOME");
         let path = expand(text.to_owned(), &home, PathStyle::Unix).unwrap_or_else(|| text.into());
         let path = if path.is_relative() {
@@ -106,7 +104,13 @@ impl PlanContext {
         } else {
             path
         };
-        Some(path.to_string_lossy().into_owned())
+        let file = match value.origin.file {
+            SourceFile::Config => "the AWS config file",
+            SourceFile::Credentials => "the AWS credentials file",
+            SourceFile::Settings => "evercred.toml",
+        };
+        let named_by = format!("ca_bundle of profile \"{}\", line {} of {file}", profile.name, value.origin.line);
+        Some(CaBundle { path: path.to_string_lossy().into_owned(), named_by })
     }
 
     /// STS for nobody in particular: what the default profile would use, if there is one.
@@ -177,7 +181,10 @@ mod tests {
         let context = PlanContext::from_environment(&variable, TimeDelta::zero());
         let (endpoint, notes) = context.sts_endpoint(&profiles.profiles["a"], &profiles);
         assert_eq!(notes.len(), usize::from(setting.contains("/")), "{notes:?}");
-        endpoint.ca_bundle
+        if let Some(bundle) = &endpoint.ca_bundle {
+            assert_eq!(bundle.named_by, "ca_bundle of profile \"a\", line 3 of the AWS config file");
+        }
+        endpoint.ca_bundle.map(|bundle| bundle.path)
     }
 
     #[test]

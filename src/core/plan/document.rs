@@ -121,7 +121,7 @@ fn step_document(step: &Step) -> Value {
         put("endpoint_url", json!(url));
         put("use_fips_endpoint", json!(fips.then_some(true)));
         put("use_dualstack_endpoint", json!(dual_stack.then_some(true)));
-        put("ca_bundle", json!(ca_bundle));
+        put("ca_bundle", json!(ca_bundle.as_ref().map(|bundle| &bundle.path)));
     }
     Value::Object(fields)
 }

@@ -13,8 +13,8 @@ pub use document::{kind, plan_document, stated_kind, step_type};
 pub use helper_line::{helper_profile, program_of};
 pub use resolve::{LONGEST_CHAIN, missing_profile, resolve, resolve_all, resolve_sso_sessions, unreadable_files};
 pub use step::{
-    AssumeRole, Endpoint, NodeKey, Plan, RenewAs, Service, SessionToken, Source, SsoRole, StatedExpiry, StaticKeys,
-    Step, WebIdentity,
+    AssumeRole, CaBundle, Endpoint, NodeKey, Plan, RenewAs, Service, SessionToken, Source, SsoRole, StatedExpiry,
+    StaticKeys, Step, WebIdentity,
 };
 
 use crate::core::profile::Origin;

@@ -454,7 +454,7 @@ fn no_credentials(view: View<'_>) -> PlanError {
         )
     } else {
         format!(
-            "profile \"{name}\" has no setting that says how its credentials are got (role_arn, sso_session, keys, …)"
+            "profile \"{name}\" has no setting that says how to obtain its credentials (role_arn, sso_session, keys, …)"
         )
     };
     error(PlanErrorCode::NoCredentials, message, view.section.origin)

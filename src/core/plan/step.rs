@@ -1,5 +1,6 @@
 //! The steps of a plan: each says exactly what has to be done, with everything it needs, and nothing else.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -175,7 +176,30 @@ pub struct Endpoint {
     pub dual_stack: bool,
     /// The profile's `ca_bundle`, unless a variable overrides it: the trusted certificates.
     #[serde(default)]
-    pub ca_bundle: Option<String>,
+    pub ca_bundle: Option<CaBundle>,
+}
+
+/// A file with the certificates that calls trust. Two with one path are the same, whoever names them.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct CaBundle {
+    /// Its path.
+    pub path: String,
+    /// The setting that names it, for a sentence: which profile, which line.
+    pub named_by: String,
+}
+
+impl PartialEq for CaBundle {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for CaBundle {}
+
+impl Hash for CaBundle {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.path.hash(state);
+    }
 }
 
 /// The services of AWS that are called.
