@@ -94,6 +94,13 @@ fn one_command_installs_the_service_and_one_takes_it_away_to_the_byte() {
     assert_eq!(person.manager.property("UnitFileState"), "enabled");
     assert_eq!(person.whose("mid"), Ok(role("Mid")));
     let status = person.evercred(&["service", "status", "--json"]);
+    let form = serde_json::json!({
+        "schema": "evercred.service-status/1", "installed": "flag", "unit": "text", "enabled": "text", "active": "text",
+        "since": "text", "says": "text", "pid": "number", "hardening": "text", "version": "text",
+        "environment": [{"name": "text", "shell": "text?", "daemon": "text?"}],
+        "problems": [{"message": "text", "fix": "text"}], "notes": ["text"],
+    });
+    crate::json_documents::holds(&form, &status);
     let document: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!((status.status.code(), &document["problems"]), (Some(0), &Value::Array(Vec::new())));
     assert_eq!((document["enabled"].as_str(), document["active"].as_str()), (Some("enabled"), Some("active")));
@@ -321,7 +328,7 @@ fn what_is_in_the_way_is_named_before_anything_is_changed() {
         "no systemd here",
     );
     refused("a relative home", &mut env(&["HOME=home"]), "HOME is \"home\"");
-    refused("a home that is not there", &mut env(&["HOME=/nowhere"]), "is not there");
+    refused("a home that is not there", &mut env(&["HOME=/nowhere"]), "does not exist");
     refused("a home that is somebody else's", &mut env(&["HOME=/etc"]), "can't be written");
     person.manager.write(".config/evercred/evercred.toml", "renew = 3\n");
     refused("settings with a mistake", &mut env(&[]), "evercred.toml:1:9");

@@ -40,7 +40,7 @@ fn complaints(form: &Value, document: &Value, path: &str) -> Vec<String> {
     }
 }
 
-fn holds(form: &Value, output: &std::process::Output) -> Value {
+pub(crate) fn holds(form: &Value, output: &std::process::Output) -> Value {
     let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(output)));
     let wrong = complaints(form, &document, "");
     assert!(wrong.is_empty(), "{}\n{document:#}", wrong.join("\n"));
@@ -308,6 +308,96 @@ fn the_doctor_and_explain_have_every_field() {
     );
     assert_eq!(document["profile"], "app");
     assert_eq!(machine.run(&["explain", "all is well", "--json"]).status.code(), Some(1));
+}
+
+#[test]
+fn the_clock_has_every_field_with_and_without_a_daemon() {
+    let mut machine = machine();
+    let form = json!({
+        "schema": "evercred.clock/1", "state": "ok|notice|warning|critical|unknown", "offset_seconds": "number?",
+        "uncertainty_seconds": "number?", "source": "text?", "measured_at": "time?", "now": "time", "drift_ppm": "number?",
+        "drift_uncertainty_ppm": "number?", "crosses_limit_in_seconds": "number?", "predictions": ["text"],
+        "limits": [{"seconds": "number", "who": "text"}],
+        "sources": [{
+            "name": "text", "kind": "aws|endpoint|ntp|kernel", "said": "text", "offset_seconds": "number?",
+            "uncertainty_seconds": "number?", "believed": "flag", "why": "text?", "at": "time?",
+        }],
+        "synchronisation": "object", "zone": "object", "fix": [{"text": "text", "command": "text?"}],
+        "history": [{"at": "time", "offset_seconds": "number", "uncertainty_seconds": "number"}],
+    });
+    assert_eq!(machine.run(&["clock", "--json"]).status.code(), Some(3), "the clock is the daemon's to know");
+    machine.start();
+    holds(&form, &machine.run(&["clock", "--json"]));
+    machine.credentials("app").unwrap();
+    let document = holds(&form, &machine.run(&["clock", "--json"]));
+    // The same fields as in the status.
+    let status = machine.status();
+    for field in ["state", "source", "crosses_limit_in_seconds"] {
+        assert_eq!(document[field], status["clock"][field], "{field}");
+    }
+    assert!(document["measured_at"].is_string() && document["offset_seconds"].is_number(), "{document:#}");
+}
+
+#[test]
+fn the_roles_of_a_session_have_every_field() {
+    let mut machine = crate::edge_sso::machine();
+    machine.start();
+    let form = json!({
+        "schema": "evercred.sso-roles/1", "session": {"name": "text?", "start_url": "text", "region": "text"},
+        "roles": [{"account_id": "text", "account_name": "text", "role_name": "text", "profiles": ["text"]}],
+        "sections": "text",
+    });
+    let before = machine.run(&["profiles", "--sso", "corp", "--json"]);
+    assert_eq!((before.status.code(), before.stdout.len()), (Some(5), 0), "{}", stderr(&before));
+    assert_eq!(machine.run(&["profiles", "--sso", "unknown", "--json"]).status.code(), Some(4));
+    crate::edge_sso::sign_in(&machine);
+    let document = holds(&form, &machine.run(&["profiles", "--sso", "corp", "--json"]));
+    assert_eq!(document["roles"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn every_setting_in_force_is_shown_with_its_value_and_where_it_comes_from() {
+    let machine = machine();
+    machine.write(".config/evercred/evercred.toml", "[renew]\nbefore = \"10m\"\n[clock]\nntp = []\n");
+    let output = machine.run(&["config", "show"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let file = machine.path(".config/evercred/evercred.toml");
+    for (key, value, from) in [
+        ("renew.profiles", "\"used\"", "default".to_owned()),
+        ("renew.used_within", "\"12h\"", "default".to_owned()),
+        ("renew.before", "\"10m\"", format!("{}:2", file.display())),
+        ("renew.jitter", "\"5m\"", "default".to_owned()),
+        ("clock.warn", "\"1m\"", "default".to_owned()),
+        ("clock.ntp", "[]", format!("{}:4", file.display())),
+        ("clock.probe", "true", "default".to_owned()),
+        ("caches.sso", "true", "default".to_owned()),
+        ("caches.login", "true", "default".to_owned()),
+        ("notify.desktop", "true", "default".to_owned()),
+        ("notify.quiet", "\"22:00-07:00\"", "default".to_owned()),
+        ("state.persist", "\"runtime\"", "default".to_owned()),
+    ] {
+        let line = shown.lines().find(|line| line.split_whitespace().next() == Some(key));
+        let line = line.unwrap_or_else(|| panic!("{key} is missing:\n{shown}"));
+        let words: Vec<&str> = line.splitn(3, char::is_whitespace).collect();
+        assert!(line.contains(&format!("= {value} ")) && line.ends_with(&from), "{words:?}");
+    }
+    // Each is a line of a settings file: with its section it means the same.
+    let key = |line: &str| line.split_whitespace().next().map(str::to_owned).unwrap();
+    let text: String = shown
+        .lines()
+        .map(|line| {
+            let (key, value) = (key(line), line.split_once("= ").unwrap().1);
+            let value = value.rsplit_once("  ").map_or(value, |(value, _)| value.trim());
+            format!("{key} = {value}\n")
+        })
+        .collect();
+    machine.write(".config/evercred/evercred.toml", &text);
+    let check = machine.run(&["config", "check"]);
+    assert!(check.status.success(), "{text}{}", stderr(&check));
+    for what in ["path", "check"] {
+        assert!(machine.run(&["config", what]).status.success());
+    }
 }
 
 #[test]
