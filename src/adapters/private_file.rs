@@ -27,20 +27,17 @@ pub enum UnfitFolder {
 impl std::fmt::Display for UnfitFolder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unusable(path, error) => write!(f, "the folder {} can't be used: {error}", path.display()),
+            Self::Unusable(path, error) => write!(f, "the directory {} can't be used: {error}", path.display()),
             Self::NotAFolder(path) => {
                 let path = path.display();
-                write!(
-                    f,
-                    "{path} is not a folder (a symbolic link is not taken for one here): remove it or name another folder"
-                )
+                write!(f, "{path} is not a directory, or is a symbolic link: remove it, or set another directory")
             }
             Self::Foreign(path, owner) => {
-                write!(f, "the folder {} belongs to user id {owner}, not to us: name another folder", path.display())
+                write!(f, "the directory {} belongs to uid {owner}: set another directory", path.display())
             }
             Self::Open(path, mode) => {
                 let path = path.display();
-                write!(f, "the folder {path} is open to other users (mode {mode:03o}): run `chmod 700 {path}`")
+                write!(f, "the directory {path} is open to other users (mode {mode:03o}): run `chmod 700 {path}`")
             }
         }
     }

@@ -337,7 +337,7 @@ fn private(path: &Path) -> Result<(), String> {
         _ => error.to_string(),
     })?;
     if !metadata.is_dir() {
-        Err("it is not a folder".to_owned())
+        Err("it is not a directory".to_owned())
     } else if metadata.uid() != own_uid() {
         Err(format!("it belongs to uid {}", metadata.uid()))
     } else if metadata.mode() & 0o077 != 0 {

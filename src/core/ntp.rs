@@ -101,7 +101,7 @@ impl fmt::Display for NtpProblem {
         match self {
             Self::Short => f.write_str("sent a packet that is too short for an answer"),
             Self::WrongMode => f.write_str("sent a packet that is no answer of an NTP server"),
-            Self::Forged => f.write_str("did not answer, but somebody sent an answer to another question in its name"),
+            Self::Forged => f.write_str("did not answer, but an answer to another request arrived from its address"),
             Self::Unsynchronised => f.write_str("says that its own clock is not synchronised"),
             Self::KissOfDeath { code, never_again: true } => write!(f, "does not want to be asked any more ({code})"),
             Self::KissOfDeath { code, never_again: false } if code == "RATE" => {

@@ -166,7 +166,7 @@ fn kernel(facts: &TimeKeeping, clock: &Clock, warn: TimeDelta, now: Now) -> Valu
                 is_wrong.then(|| format!("{} say otherwise", source(clock).unwrap_or("others"))),
             )
         }
-        KernelClock::Unsynchronised => ("nobody keeps this clock right".to_owned(), None),
+        KernelClock::Unsynchronised => ("no time service synchronises this clock".to_owned(), None),
         KernelClock::Unknown(why) => ("nothing".to_owned(), Some(why.clone())),
     };
     json!({

@@ -28,7 +28,7 @@ impl Changes {
             DirBuilder::new().mode(mode).create(folder).map_err(|error| cannot("made", folder, &error))?;
             self.undo.push(Undo::RemoveFolder(folder.to_owned()));
         }
-        if path.is_dir() { Ok(()) } else { Err(format!("{} is not a folder", path.display())) }
+        if path.is_dir() { Ok(()) } else { Err(format!("{} is not a directory", path.display())) }
     }
 
     /// Writes a file whole: a new one with `mode`, one that is there with the mode that it has, also behind a link.
@@ -137,7 +137,7 @@ fn still(path: &Path, wrote: Option<&[u8]>) -> Result<(), String> {
     if std::fs::read(path).ok().as_deref() == wrote {
         return Ok(());
     }
-    Err(format!("{} was written by somebody else meanwhile, and stays", path.display()))
+    Err(format!("{} was changed by another program in the meantime, and stays", path.display()))
 }
 
 /// A name for the new text of a file.

@@ -35,8 +35,8 @@ impl Host {
         let variable = |name: &str| environment.get(name).map(str::to_owned);
         let home = Directories::of(&variable).home().map_err(failed)?;
         if !home.is_dir() {
-            let message = format!("the home folder {} is not there", home.display());
-            return Err(Failure::new(ATTENTION, message).fix("set HOME to a folder of yours"));
+            let message = format!("the home directory {} does not exist", home.display());
+            return Err(Failure::new(ATTENTION, message).fix("set HOME to your home directory"));
         }
         let environment = with_session(environment);
         let variable = |name: &str| environment.get(name).map(str::to_owned);

@@ -148,7 +148,7 @@ pub(super) fn runs_programs(host: &Host) -> bool {
 fn of_a_package(systemd: &Systemd, host: &Host) -> Result<Option<String>, Failure> {
     let found = systemd.show(unit::NAME);
     if found.load == "masked" {
-        let message = "the service is masked: somebody has decided that it must not run";
+        let message = "the service is masked, so it must not run";
         return Err(Failure::new(ATTENTION, message).fix(format!("systemctl --user unmask {}", unit::NAME)));
     }
     let is_own = found.file.is_empty() || Path::new(&found.file).starts_with(systemd.folder(host));

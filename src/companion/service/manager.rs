@@ -31,7 +31,7 @@ impl Kind {
         folder: Option<PathBuf>,
     ) -> Result<Vec<ServiceFile>, Failure> {
         let wrong =
-            |why: String| Failure::new(ATTENTION, why).fix("install evercred, and name its folders, by other paths");
+            |why: String| Failure::new(ATTENTION, why).fix("use other paths for the program and its directories");
         match self {
             Self::Systemd => {
                 let folder = folder.unwrap_or_else(|| host.home.join(".config/systemd/user"));

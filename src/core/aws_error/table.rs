@@ -250,7 +250,7 @@ pub(super) static TABLE: &[Entry] = &[
     entry(
         "InvalidGrantException",
         ErrorClass::NeedsLogin,
-        "the refresh token or code is not accepted: the session is over, was ended, or the token was used by somebody else",
+        "the refresh token or code is not accepted: the session has expired or was ended, or another program has used the token",
         LOG_IN,
         SIGNED_OUT,
     ),
@@ -346,7 +346,7 @@ pub(super) static TABLE: &[Entry] = &[
     entry(
         "AuthorizationPendingException",
         ErrorClass::Retryable,
-        "nobody has finished the sign-in in the browser yet",
+        "the sign-in in the browser is not completed yet",
         WAIT,
         SIGNED_OUT,
     ),

@@ -131,7 +131,7 @@ impl TimeKeeping {
             KernelClock::Synchronised { max_error } => {
                 format!("the kernel says that the clock is right within {} ms", max_error.num_milliseconds())
             }
-            KernelClock::Unsynchronised => "the kernel says that nobody keeps the clock right".to_owned(),
+            KernelClock::Unsynchronised => "the kernel reports that no time service synchronises the clock".to_owned(),
             KernelClock::Unknown(why) => format!("the kernel's word is missing ({})", clean(why)),
         };
         let zone = match &self.zone {

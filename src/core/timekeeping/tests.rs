@@ -235,7 +235,7 @@ fn the_facts_are_one_sentence() {
     let facts = laptop(TimeKeeper::SystemdTimesyncd, true);
     assert_eq!(
         facts.said(),
-        "on Linux, systemd-timesyncd runs; the kernel says that nobody keeps the clock right; \
+        "on Linux, systemd-timesyncd runs; the kernel reports that no time service synchronises the clock; \
          the time zone is Europe/Berlin (UTC+02:00)"
     );
     assert_eq!(length(TimeDelta::seconds(90_061)), "1 day 1 hour");
