@@ -178,15 +178,17 @@ def test_the_ca_bundle_of_a_profile_is_trusted_for_its_calls_and_for_no_others(a
 
 @pytest.mark.parametrize("form", ["session", "inline"])
 def test_the_ca_bundle_of_a_profile_counts_for_sign_in_and_roles_of_sso(aws, machine, ca, form):
-    aws.tell("assign", account_id="111122223333", account_name="Prod", role_name="Admin")
+    for name in ("Admin", "ReadOnly"):
+        aws.tell("assign", account_id="111122223333", account_name="Prod", role_name=name)
     with tls_front(aws, ca) as url:
         machine.endpoint = url
-        place = "sso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n"
+        place = "sso_start_url = https://d-9067012345.awsapps.com/start\nsso_region = eu-west-1\n"
         named = f"[sso-session corp]\n{place}" if form == "session" else ""
-        role = "sso_account_id = 111122223333\nsso_role_name = Admin\n" + ("sso_session = corp\n" if named else place)
+        session = "sso_account_id = 111122223333\nregion = eu-west-1\n" + ("sso_session = corp\n" if named else place)
         (machine.home / ".aws/config").write_text(
             # The first profile of the session names no certificates.
-            f"[profile a]\n{role}region = eu-west-1\n[profile b]\n{role}region = eu-west-1\nca_bundle = {machine.home}/ca.pem\n{named}"
+            f"[profile a]\n{session}sso_role_name = ReadOnly\n"
+            f"[profile b]\n{session}sso_role_name = Admin\nca_bundle = {machine.home}/ca.pem\n{named}"
         )
         machine.start()
         with concurrent.futures.ThreadPoolExecutor() as pool:
