@@ -163,6 +163,8 @@ fn uninstall_removes_left_overs_and_kept_tokens_from_every_cache_directory_and_l
         for end in ["4711", "4711-aa-bb", "lock", "kept"] {
             machine.write(&format!("{directory}/a.json.evercred-{end}"), "{}");
         }
+        // No program can use it: it says neither whose it is nor until when.
+        machine.write(&format!("{directory}/a.json.evercred-4712"), r#"{"accessToken": "x", "refreshToken": "y"}"#);
     }
     for name in ["run/unsaved.json", "run/unsaved.json.new", "state/unsaved.json", "state/unsaved.json.broken"] {
         machine.write(name, "{}");

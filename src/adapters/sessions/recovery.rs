@@ -17,10 +17,11 @@ pub async fn recover(directory: &Path, known: &BTreeMap<String, Session>) {
         let file = CacheFile { folder: CacheFolder::Sso, name };
         let session = known.get(&file.name).cloned().or_else(|| {
             let texts = left.iter().map(|path| read(path)).chain([read(&directory.join(&file.name))]);
-            texts.into_iter().find_map(|found| match found {
+            let sessions = texts.into_iter().filter_map(|found| match found {
                 Found::Text(text) => Session::of_token(text.expose()),
                 Found::Missing | Found::Unreadable(_) => None,
-            })
+            });
+            sessions.max_by_key(|session| !session.label().is_empty())
         });
         let Some(session) = session else { continue };
         // A file system without locks has no other evercred to wait for.

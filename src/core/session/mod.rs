@@ -136,7 +136,7 @@ impl Session {
             let login_session = field("loginSession").unwrap_or_default();
             return Some(Self::Login(LoginSession { login_session, endpoint }));
         }
-        let (start_url, scopes) = (field("startUrl")?, Vec::new());
+        let (start_url, scopes) = (field("startUrl").unwrap_or_default(), Vec::new());
         Some(Self::Sso(SsoSession { name: None, start_url, region, scopes, oidc: endpoint.clone(), portal: endpoint }))
     }
 
