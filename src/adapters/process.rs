@@ -71,7 +71,7 @@ async fn output_of(
         shell.current_dir(home);
     }
     let ended = end_of(shell, limit).await.map_err(|why| failed("ProcessFailed", &why))?;
-    let complaint = ended.complaint();
+    let complaint = ended.complaint(&redact::given(command, environment.variables()));
     if ended.status.code() == Some(127) {
         let path = environment.get("PATH").unwrap_or("not set");
         return Err(failed(PROCESS_NOT_FOUND, &format!("{complaint}; the daemon's PATH is {path}")));
@@ -88,7 +88,11 @@ async fn output_of(
 /// It did not do it: a sentence about "it".
 pub(super) async fn run_to_end(command: Command, limit: Duration) -> Result<(), String> {
     let ended = end_of(command, limit).await?;
-    if ended.status.success() { Ok(()) } else { Err(format!("{}: {}", how(ended.status), ended.complaint())) }
+    if ended.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{}: {}", how(ended.status), ended.complaint(&redact::Values::default())))
+    }
 }
 
 /// The end of a program that runs without input, in a process group of its own.
@@ -204,13 +208,13 @@ async fn read(pipe: &mut Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) -> 
 
 impl Ended {
     /// The last line that it wrote to stderr, and the one before where that is only our own companion's advice.
-    fn complaint(&self) -> String {
+    fn complaint(&self, given: &redact::Values) -> String {
         let text = String::from_utf8_lossy(&self.stderr);
         // A cut text may have lost the names before its secrets.
         let whole = if self.is_cut { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
         let (before, last) = whole.trim_end().rsplit_once('\n').unwrap_or(("", whole));
         let text = if last.trim_start().starts_with("fix:") && !before.trim().is_empty() { before } else { whole };
-        match redact::last_line_of_program(text) {
+        match redact::last_line_of_program(text, given) {
             None if self.is_cut => "its last stderr line is too long to show".to_owned(),
             None => "it wrote nothing to stderr".to_owned(),
             Some(line) => printable(&line),

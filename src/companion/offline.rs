@@ -12,7 +12,7 @@ use crate::core::directories::Directories;
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode, Source};
 use crate::core::profile::{Profiles, Section};
-use crate::core::profiles_document::{is_hidden, profiles_document};
+use crate::core::profiles_document::{profiles_document, shown_value};
 use crate::core::settings::Settings;
 use crate::platform::environment::Environment;
 use crate::platform::zone;
@@ -206,13 +206,14 @@ fn settings_of(section: &Section) -> String {
     for (key, value) in section.settings.iter() {
         let line = value.origin.line;
         if value.nested().is_empty() {
-            let shown = if is_hidden(key, &value.text) { "redacted" } else { &value.text };
+            let shown = shown_value(key, &value.text);
             let one_line: Vec<&str> = shown.lines().map(str::trim).collect();
             text.push_str(&format!("    {key} = {}  (line {line})\n", one_line.join(" ")));
         } else {
             text.push_str(&format!("    {key} =  (line {line})\n"));
             for (key, value) in value.nested().iter() {
-                text.push_str(&format!("        {key} = {}  (line {})\n", value.text, value.origin.line));
+                let shown = shown_value(key, &value.text);
+                text.push_str(&format!("        {key} = {shown}  (line {})\n", value.origin.line));
             }
         }
     }

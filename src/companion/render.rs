@@ -1,8 +1,10 @@
 //! Documents as people read them. Pure: text in, text out.
 
+use std::collections::BTreeMap;
+
 use crate::core::keeper::State;
 use crate::core::printable::line;
-use crate::wire::{ClockStatus, ErrorEntry, ProfileEntry, SessionEntry, StatusDocument};
+use crate::wire::{ClockStatus, ErrorEntry, ProblemEntry, ProfileEntry, SessionEntry, StatusDocument};
 
 /// The table of `status`.
 pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
@@ -21,7 +23,8 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
         }));
     }
     text.push_str(&format!("\n{}\n", clock(&document.clock)));
-    for problem in &document.problems {
+    let (problems, left_out) = listed(&document.problems);
+    for problem in problems {
         let place = match (&problem.file, problem.line) {
             (Some(file), Some(line)) => format!("{file}:{line}: "),
             (Some(file), None) => format!("{file}: "),
@@ -32,6 +35,9 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
             text.push_str(&format!("    fix: {}\n", line(fix)));
         }
     }
+    if left_out > 0 {
+        text.push_str(&format!("problem: {left_out} more problems\n    see: evercred status --json\n"));
+    }
     for profile in &document.profiles {
         if let Some(error) = shown_error(profile) {
             text.push_str(&format!("{}: {}\n", line(&profile.name), line(&error.message)));
@@ -41,6 +47,24 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
         }
     }
     text
+}
+
+/// The number of problems of one kind that are shown.
+const LISTED: usize = 20;
+
+/// The problems that are shown, and how many are left out: the first ones of each kind.
+fn listed(problems: &[ProblemEntry]) -> (Vec<&ProblemEntry>, usize) {
+    let mut of_id: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut listed = Vec::new();
+    for problem in problems {
+        let count = of_id.entry(&problem.id).or_default();
+        *count += 1;
+        if *count <= LISTED {
+            listed.push(problem);
+        }
+    }
+    let left_out = problems.len() - listed.len();
+    (listed, left_out)
 }
 
 /// Errors of profiles that no program can use through the daemon; the table only notes them.
@@ -260,6 +284,17 @@ mod tests {
         let text = status(&document, false);
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
         assert!(text.contains("a\\u{1b}[2Jb c  assume-role"), "{text}");
+    }
+
+    #[test]
+    fn many_problems_of_one_kind_are_counted_and_hide_no_other() {
+        let mut document = document();
+        let problem = document.problems.remove(0);
+        document.problems = vec![problem.clone(); 1_000];
+        document.problems.push(ProblemEntry { id: "y".into(), message: "another".into(), ..problem });
+        let text = status(&document, false);
+        assert_eq!(text.matches("problem: /c:3: broken").count(), LISTED);
+        assert!(text.contains("problem: /c:3: another") && text.contains("problem: 980 more problems"), "{text}");
     }
 
     #[test]

@@ -8,13 +8,18 @@ use serde_json::{Map, Value as Json, json};
 use crate::core::access_key::may_be_secret;
 use crate::core::plan::stated_kind;
 use crate::core::profile::{Profiles, Section, SettingMap, SourceFile};
+use crate::core::redact;
 
 /// The settings whose values are not shown.
 const SECRETS: [&str; 3] = ["aws_secret_access_key", "aws_session_token", "aws_security_token"];
 
-/// Whether the value of a setting is not to be shown: a secret, also one that stands in the place of its id.
-pub fn is_hidden(key: &str, value: &str) -> bool {
-    SECRETS.contains(&key) || (key == "aws_access_key_id" && may_be_secret(value))
+/// The value of a setting as it is shown: without secrets, also one that stands in the place of its id or on a command line.
+pub fn shown_value(key: &str, value: &str) -> String {
+    let is_swapped = key == "aws_access_key_id" && may_be_secret(value);
+    if SECRETS.contains(&key) || is_swapped || redact::is_secret_name(key) {
+        return "redacted".to_owned();
+    }
+    redact::command(value)
 }
 
 /// The document `evercred.profiles/1`.
@@ -48,10 +53,8 @@ fn settings(values: &SettingMap, path: &dyn Fn(SourceFile) -> String) -> Map<Str
     values
         .iter()
         .map(|(key, value)| {
-            let shown = if is_hidden(key, &value.text) {
-                json!("redacted")
-            } else if value.nested().is_empty() {
-                json!(value.text)
+            let shown = if value.nested().is_empty() {
+                json!(shown_value(key, &value.text))
             } else {
                 Json::Object(settings(value.nested(), path))
             };
@@ -79,7 +82,19 @@ mod tests {
         assert_eq!(document["profiles"][1]["settings"]["aws_secret_access_key"]["value"], "redacted");
         assert!(!document.to_string().contains("planted"));
         for secret in ["wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "\"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMP"] {
-            assert!(is_hidden("aws_access_key_id", secret), "the two were swapped");
+            assert_eq!(shown_value("aws_access_key_id", secret), "redacted", "the two were swapped");
+        }
+        for (key, value, shown) in [
+            ("credential_process", "helper --password swordfish --x", "helper --password (hidden) --x"),
+            ("credential_process", "TOKEN=abc helper -u me:pw", "TOKEN=(hidden) helper -u me:(hidden)"),
+            ("mfa_process", "op item get aws --otp", "op item get aws --otp"),
+            ("endpoint_url", "https://me:pw@localhost:4566", "https://(hidden)@localhost:4566"),
+            ("vault_password", "swordfish", "redacted"),
+            ("client_secret", "swordfish", "redacted"),
+            ("web_identity_token_file", "/run/token", "/run/token"),
+            ("key", "value", "value"),
+        ] {
+            assert_eq!(shown_value(key, value), shown, "{key}");
         }
     }
 }

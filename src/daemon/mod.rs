@@ -9,6 +9,7 @@ mod logging;
 mod notices;
 mod planner;
 mod probe;
+mod problem_log;
 mod recover;
 mod requests;
 mod run;

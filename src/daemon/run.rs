@@ -33,6 +33,7 @@ use crate::core::profile::Problem;
 use crate::core::service::environment;
 use crate::core::time::AwsTime;
 use crate::core::timekeeping::TimeKeeping;
+use crate::daemon::problem_log::ProblemLog;
 use crate::daemon::socket::Socket;
 use crate::delivery::control_socket::{self, Incoming, ListenError};
 use crate::platform::environment::Environment;
@@ -64,6 +65,7 @@ struct Daemon {
     file_problems: Vec<Problem>,
     /// What is wrong with the keys in the files, and what was told of it.
     remarks: FileRemarks,
+    problem_log: ProblemLog,
     /// Why the settings file as it is now is not in force.
     settings_problem: Option<ProblemEntry>,
     /// State files that were set aside at the start.
@@ -137,6 +139,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
         planner: Planner::default(),
         file_problems: Vec::new(),
         remarks: FileRemarks::default(),
+        problem_log: ProblemLog::default(),
         settings_problem: None,
         state_problems,
         keeper,

@@ -52,6 +52,8 @@ mod edge_files;
 #[cfg(all(feature = "daemon", target_os = "linux"))]
 mod edge_floods;
 #[cfg(feature = "daemon")]
+mod edge_foreign_text;
+#[cfg(feature = "daemon")]
 mod edge_kills;
 #[cfg(feature = "daemon")]
 mod edge_login;

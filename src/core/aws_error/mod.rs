@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::access_denied::{self, Because};
 use super::cause::{Cause, Likelihood};
 use super::printable::printable;
+use super::redact::without_secrets;
 
 /// Our code for a `credential_process` whose program is nowhere on the daemon's PATH.
 pub const PROCESS_NOT_FOUND: &str = "ProcessNotFound";
@@ -140,7 +141,9 @@ pub fn lookup(code: &str) -> Option<&'static Entry> {
 
 /// A fault from what came back. `what` says what was asked: `AssumeRole of arn:… for profile "dev"`.
 pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Option<&str>) -> Fault {
-    let (what, message) = (printable(what), message.map(printable).filter(|message| !message.is_empty()));
+    // A server, a proxy or a program may repeat what it was sent.
+    let message = message.map(|message| printable(&without_secrets(message))).filter(|message| !message.is_empty());
+    let what = printable(what);
     let code = code.filter(|code| is_code(code)).unwrap_or("InvalidResponse");
     let skewed = is_skew(code, message.as_deref());
     let entry = lookup(code);

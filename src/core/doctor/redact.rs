@@ -2,6 +2,7 @@
 
 use super::{Case, Finding, Report, Uses};
 use crate::core::access_key::{SECRET_LENGTH, is_secret, may_be_secret};
+use crate::core::redact::Values;
 
 /// Shorter values are words that stand in sentences by chance.
 const SHORTEST: usize = 16;
@@ -23,12 +24,9 @@ pub(super) fn redact(case: &Case<'_>, report: Report) -> Report {
         case.chain().into_iter().flat_map(|section| section.settings.values().map(|value| value.text.as_str()));
     let variables = case.evidence.variables.iter().filter(|(name, _)| name.starts_with("AWS_")).map(|(_, value)| value);
     let misplaced = settings.chain(variables).flat_map(str::split_whitespace).filter_map(misplaced);
-    let mut secrets: Vec<&str> = values.map(|value| value.text).chain(names).chain(misplaced).map(str::trim).collect();
-    secrets.retain(|secret| secret.len() >= SHORTEST);
-    // The longest first: one may be a part of another.
-    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
-    secrets.dedup();
-    let clean = |text: String| secrets.iter().fold(text, |text, secret| text.replace(secret, HIDDEN));
+    let secrets = values.map(|value| value.text).chain(names).chain(misplaced).map(str::to_owned);
+    let secrets = Values::new(secrets, SHORTEST);
+    let clean = |text: String| secrets.hide(&text, HIDDEN);
     let findings = report.findings.into_iter().map(|mut finding| {
         finding.title = clean(finding.title);
         finding.evidence = finding.evidence.into_iter().map(clean).collect();

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Endpoint, Plan, PlanError, SessionToken, Source, SsoRole, Step, WebIdentity, helper_profile};
 use crate::core::access_key::shown;
 use crate::core::profile::{Section, SourceFile};
+use crate::core::redact;
 
 /// The document `evercred.plan/1`. `path` gives the path of a file.
 pub fn plan_document(name: &str, plan: &Result<Plan, PlanError>, path: &dyn Fn(SourceFile) -> String) -> Value {
@@ -87,11 +88,11 @@ fn step_document(step: &Step) -> Value {
     match &step.source {
         Source::Static(keys) => put("access_key_id", json!(shown(&keys.access_key_id))),
         Source::Environment | Source::Container | Source::InstanceMetadata => {}
-        Source::Process { command } => put("command", json!(command)),
+        Source::Process { command } => put("command", json!(redact::command(command))),
         Source::SsoToken(_) => {}
         Source::Sso(SsoRole { session, account_id, role_name }) => {
             put("sso_session", json!(session.name));
-            put("sso_start_url", json!(session.start_url));
+            put("sso_start_url", json!(redact::command(&session.start_url)));
             put("sso_region", json!(session.region));
             put("sso_account_id", json!(account_id));
             put("sso_role_name", json!(role_name));
@@ -118,7 +119,7 @@ fn step_document(step: &Step) -> Value {
     if let Some(Endpoint { region, url, fips, dual_stack, ca_bundle }) = step.source.endpoint() {
         // That of SSO is `sso_region`.
         put("region", json!((!matches!(step.source, Source::Sso(_) | Source::Login(_))).then_some(region)));
-        put("endpoint_url", json!(url));
+        put("endpoint_url", json!(url.as_deref().map(redact::command)));
         put("use_fips_endpoint", json!(fips.then_some(true)));
         put("use_dualstack_endpoint", json!(dual_stack.then_some(true)));
         put("ca_bundle", json!(ca_bundle.as_ref().map(|bundle| &bundle.path)));

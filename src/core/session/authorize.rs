@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::cache_file::hex;
 use super::{CacheFile, CacheFolder, SsoSession};
 use crate::core::printable::printable;
+use crate::core::redact::without_secrets;
 use crate::core::secret::Secret;
 
 /// Where the browser comes back to; IAM Identity Center compares it without the port, as RFC 8252 asks.
@@ -108,7 +109,7 @@ pub fn read_redirect(target: &str, authorization: &Authorization) -> Redirect {
     match (parameter("error"), parameter("code")) {
         (Some(error), _) => {
             let why = parameter("error_description").map_or_else(String::new, |why| format!(" ({why})"));
-            Redirect::Denied(printable(&format!("{error}{why}")))
+            Redirect::Denied(printable(&without_secrets(&format!("{error}{why}"))))
         }
         (None, Some(code)) => Redirect::Code(Secret::new(code)),
         (None, None) => Redirect::Foreign,

@@ -54,9 +54,12 @@ impl Daemon {
     /// `by_change`: the user has just changed a file.
     fn take_plans(&mut self, plans: Plans, by_change: bool) {
         let Plans { profiles, sso_sessions, unreadable, home, token_files, problems, remarks } = plans;
-        for problem in &problems {
-            let place = path_of(&self.paths, &self.start.folders.settings_file, problem.origin.file);
-            tracing::warn!("{}: {}", problem.origin.at(&place), problem.message);
+        let place = |file| path_of(&self.paths, &self.start.folders.settings_file, file);
+        let said = problems.iter();
+        let said =
+            said.map(|problem| format!("{}: {}", problem.origin.at(&place(problem.origin.file)), problem.message));
+        for line in self.problem_log.lines(said) {
+            tracing::warn!("{line}");
         }
         self.file_problems = problems;
         self.remarks.set(remarks, by_change, now().boot);
