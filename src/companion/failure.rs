@@ -22,11 +22,18 @@ pub(super) struct Failure {
     pub(super) fix: Option<String>,
     /// The exit code.
     pub(super) exit: u8,
+    /// Whether the message has several lines.
+    pub(super) is_listing: bool,
 }
 
 impl Failure {
     pub(super) fn new(exit: u8, message: impl Into<String>) -> Self {
-        Self { message: message.into(), fix: None, exit }
+        Self { message: message.into(), fix: None, exit, is_listing: false }
+    }
+
+    /// A failure whose message has several lines: mistakes in a file, each with its line.
+    pub(super) fn listing(exit: u8, message: impl Into<String>) -> Self {
+        Self { is_listing: true, ..Self::new(exit, message) }
     }
 
     #[must_use]
@@ -46,6 +53,6 @@ impl Failure {
             | ErrorKind::Malformed
             | ErrorKind::Failed => ATTENTION,
         };
-        Self { message: format!("{what}: {}", error.message), fix: error.fix, exit }
+        Self { fix: error.fix, ..Self::new(exit, format!("{what}: {}", error.message)) }
     }
 }

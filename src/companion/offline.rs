@@ -138,7 +138,7 @@ pub(super) fn config(environment: &Environment, what: ConfigCommand) -> Result<E
     let bytes = read_settings(&path, named)?;
     let settings = Settings::parse_bytes(&bytes).map_err(|error| {
         let path = path.display().to_string();
-        Failure::new(ATTENTION, error.render(&path)).fix(format!("correct {path}, line {}", error.line()))
+        Failure::listing(ATTENTION, error.render(&path)).fix(format!("correct {path}, line {}", error.line()))
     })?;
     // What was parsed is text.
     let text = std::str::from_utf8(&bytes).unwrap_or_default();

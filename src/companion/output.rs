@@ -44,9 +44,11 @@ pub(super) fn error(failure: &Failure) {
 
 /// A failure as it is printed.
 pub(super) fn said(failure: &Failure) -> String {
-    let mut text = format!("evercred: {}\n", printable::lines(&failure.message));
+    // A name or an error may have a line end in it.
+    let message = if failure.is_listing { printable::lines } else { printable::line }(&failure.message);
+    let mut text = format!("evercred: {message}\n");
     if let Some(fix) = &failure.fix {
-        text.push_str(&format!("fix: {}\n", printable::lines(fix)));
+        text.push_str(&format!("fix: {}\n", printable::line(fix)));
     }
     text
 }

@@ -28,7 +28,6 @@ fn everything_said(machine: &mut Machine, profile: &str) -> Vec<(String, String)
         &["profiles", "--json"],
         &["doctor", profile, "--offline"],
         &["doctor", profile, "--offline", "--json"],
-        &["doctor", profile, "--json"],
         &["config", "show"],
         &["clock"],
     ];
@@ -68,14 +67,10 @@ fn secrets_on_a_programs_command_line_and_stderr_reach_nobody() {
     let mut daemon = machine.daemon();
     daemon.env("RUST_LOG", "trace");
     machine.start_as(daemon);
-    for stderr in [
-        format!("api_key {PLANTED}"),
-        format!("refresh_token \"a {PLANTED}\""),
-        format!("Cookie: a=1; sid={PLANTED}; t={PLANTED}"),
-        format!("passphrase is {PLANTED}"),
-        format!("{{\\\"SecretAccessKey\\\":\\\"{PLANTED}\\\"}}"),
-        format!("the argument {PLANTED} is not understood"),
-    ] {
+    // Each notation is a case of the scanner's own tests.
+    for stderr in
+        [format!("Cookie: a=1; sid={PLANTED}; t={PLANTED}"), format!("the argument {PLANTED} is not understood")]
+    {
         program(&machine, &format!("cat >&2 <<'END'\n{stderr}\nEND\nexit 3"));
         let _ = machine.run(&["renew", "tool"]);
         for (what, text) in everything_said(&mut machine, "tool") {
@@ -129,7 +124,7 @@ fn what_a_server_a_program_and_a_file_say_does_nothing_to_a_terminal() {
     let mut daemon = machine.daemon();
     daemon.env("RUST_LOG", "debug").env_remove("AWS_ENDPOINT_URL_STS");
     machine.start_as(daemon);
-    for profile in ["sts", "tool", "loop", &name, HARMFUL] {
+    for profile in ["sts", "tool", "loop", &name, HARMFUL, "a\nforged: x"] {
         for (what, text) in everything_said(&mut machine, profile) {
             let bare = text.replace(['\n', '\t'], "");
             assert!(!has_harmful(&bare), "{profile:?}: {what} says\n{text:?}");

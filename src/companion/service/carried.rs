@@ -42,7 +42,7 @@ impl Carried {
         let bytes = before.clone().unwrap_or_default();
         let present = Settings::parse_bytes(&bytes)
             .map_err(|error| {
-                Failure::new(ATTENTION, error.render(&path)).fix(format!("correct {path}, line {}", error.line()))
+                Failure::listing(ATTENTION, error.render(&path)).fix(format!("correct {path}, line {}", error.line()))
             })?
             .environment;
         let text = String::from_utf8(bytes).map_err(|_| unreadable(&path, "it is not UTF-8 text"))?;

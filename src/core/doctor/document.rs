@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Certainty, Id, Report, Severity};
 use crate::core::fix;
+use crate::core::printable::printable;
 
 impl Report {
     /// `evercred.doctor/1`.
@@ -30,7 +31,7 @@ impl Report {
     /// The report as text, what to deal with first on top.
     pub fn text(&self) -> String {
         let mut text = match &self.profile {
-            Some(profile) => format!("profile {profile}\n"),
+            Some(profile) => format!("profile {}\n", printable(profile)),
             None => "no profile: what the variables of this shell choose\n".to_owned(),
         };
         if let Some((_, first)) = self.choices.first()

@@ -5,6 +5,9 @@ use super::letters::Letter;
 use super::scan::{REACH, Scan};
 use super::words::{is_harmless, is_plain};
 
+/// No token is shorter.
+const SHORTEST: usize = 10;
+
 impl Scan<'_> {
     /// RFC 7468: "-----BEGIN PRIVATE KEY-----" up to the end of the line with its "-----END".
     pub(super) fn keys(&mut self) {
@@ -43,6 +46,11 @@ impl Scan<'_> {
                 continue;
             }
             let end = self.find(at, |letter| !is_of_run(letter.c));
+            if end - at < SHORTEST && self.c(end) != Some('.') {
+                self.user_of_url(end);
+                at = end;
+                continue;
+            }
             let run = self.text(at, end);
             let is_of_file =
                 self.before_of(at) == Some('/') || run.starts_with('/') && !looks_secret(run.trim_start_matches('/'));

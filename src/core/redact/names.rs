@@ -42,6 +42,11 @@ const PARTS: [&str; 17] = [
     "key", "keys", "pass", "pwd", "pw", "auth", "oauth", "sig", "sid", "jwt", "otp", "totp", "psk", "pin", "passin",
     "passout", "verifier",
 ];
+/// A secret name has one of these in it.
+const STEMS: [&str; 19] = [
+    "psk", "pin", "verif", "key", "token", "secret", "pass", "pwd", "pw", "auth", "cred", "sig", "cook", "bearer",
+    "sid", "sess", "jwt", "otp", "devi",
+];
 /// A name that ends with one of these is about the secret, and does not stand before it.
 const ABOUT: [&str; 49] = [
     "sock",
@@ -133,8 +138,14 @@ const SERVICES: [&str; 3] = ["secretsmanager", "sso-oauth", "sso_oauth"];
 
 /// What a name says of the value after it.
 pub(super) fn kind(word: &str) -> Kind {
+    // `me:pw@localhost:4566`
+    let word = word.rsplit('@').next().unwrap_or(word);
     let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     let lower = word.to_ascii_lowercase();
+    // Most words end here.
+    if !STEMS.iter().any(|stem| lower.contains(stem)) {
+        return Kind::None;
+    }
     if word.is_empty() || lower.contains("amazonaws") || SERVICES.contains(&lower.as_str()) {
         return Kind::None;
     }

@@ -242,7 +242,7 @@ mod tests {
             assert_eq!(read(target.clone()), Redirect::Foreign, "{target}");
         }
         let denied = read(format!("/oauth/callback?error=access_denied&error_description=No+%1b[31mway&state={state}"));
-        assert_eq!(denied, Redirect::Denied("access_denied (No [31mway)".into()));
+        assert_eq!(denied, Redirect::Denied("access_denied (No way)".into()));
     }
 
     #[test]

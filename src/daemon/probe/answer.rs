@@ -67,6 +67,7 @@ mod tests {
     fn a_server_that_echoes_the_secret_is_not_echoed() {
         let message = "the token session/token+1 and the key wJalrXUtnFEMI/K7";
         let refusal = told("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7", "AccessDenied", message);
-        assert!(refusal.message.ends_with("the token … and the key …"), "{}", refusal.message);
+        let gives_away = ["session/token", "wJalr"].iter().any(|secret| refusal.message.contains(secret));
+        assert!(refusal.message.contains("AccessDenied: the token ") && !gives_away, "{}", refusal.message);
     }
 }
