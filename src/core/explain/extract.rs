@@ -128,6 +128,18 @@ impl Scanner {
         if !counts(text, hit, hits) {
             return None;
         }
+        // Enough was read: the same code is the same error.
+        if self.seen.len() >= MOST_SEEN {
+            let known = self.mentions.iter().position(|mention| mention.code == hit.pattern.code);
+            if let Some(at) = known {
+                let kept = Kept { at, times: 1 };
+                self.count(kept);
+                return Some(kept);
+            }
+            if self.mentions.len() >= MOST {
+                return None;
+            }
+        }
         let mut mention = read(text, hit);
         let mut times = 1;
         let is_name = |general: &&Hit| general.pattern.text == general.pattern.code;
