@@ -132,7 +132,9 @@ impl Scanner {
         if self.seen.len() >= MOST_SEEN {
             let known = self.mentions.iter().position(|mention| mention.code == hit.pattern.code);
             if let Some(at) = known {
-                let kept = Kept { at, times: 1 };
+                // A sentence next to its code is the same error.
+                let is_next = before.is_some_and(|(at, _)| hit.at - at < SAME) && hit.pattern.text.contains(' ');
+                let kept = Kept { at, times: u64::from(!is_next) };
                 self.count(kept);
                 return Some(kept);
             }
