@@ -63,6 +63,16 @@ unsafe fn wipe(block: *mut u8, length: usize) {
     }
 }
 
+/// Returns freed memory to the system after a large piece of work; glibc would keep it, as freed blocks lie between others.
+pub fn return_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        #[expect(unsafe_code, reason = "a function of the C library")]
+        // SAFETY: it may be called at any time, by any thread, and moves no block that is in use.
+        let _ = unsafe { libc::malloc_trim(0) };
+    }
+}
+
 #[cfg(test)]
 #[expect(unsafe_code, reason = "drives an allocator by hand")]
 mod tests {

@@ -263,7 +263,7 @@ fn a_place_that_is_out_of_reach_is_not_the_only_one_that_is_asked() {
     let plan = evercred::core::plan::Plan {
         profile: "app".into(),
         steps: Vec::new(),
-        endpoint: emulator.clone(),
+        endpoint: emulator.clone().into(),
         region: None,
         renew: None,
         notes: Vec::new(),

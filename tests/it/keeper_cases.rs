@@ -306,7 +306,7 @@ pub(crate) fn role(name: &str, region: &str, duration_seconds: Option<u32>) -> S
         duration_seconds,
         mfa_serial: None,
         mfa_process: None,
-        endpoint: endpoint(region),
+        endpoint: endpoint(region).into(),
     };
     Step { profile: name.to_owned(), source: Source::AssumeRole(role) }
 }
@@ -315,7 +315,7 @@ pub(crate) fn plan(profile: &str, steps: Vec<Step>) -> Plan {
     Plan {
         profile: profile.to_owned(),
         steps: steps.into_iter().map(Arc::new).collect(),
-        endpoint: endpoint("eu-west-1"),
+        endpoint: endpoint("eu-west-1").into(),
         region: None,
         renew: None,
         notes: Vec::new(),

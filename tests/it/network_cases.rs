@@ -167,14 +167,14 @@ fn plan(name: &str) -> Plan {
         duration_seconds: None,
         mfa_serial: None,
         mfa_process: None,
-        endpoint: endpoint(),
+        endpoint: endpoint().into(),
     };
     let steps = vec![
         Step { profile: "base".to_owned(), source: Source::Static(keys) },
         Step { profile: name.to_owned(), source: Source::AssumeRole(role) },
     ];
     let steps = steps.into_iter().map(Arc::new).collect();
-    Plan { profile: name.to_owned(), steps, endpoint: endpoint(), region: None, renew: None, notes: Vec::new() }
+    Plan { profile: name.to_owned(), steps, endpoint: endpoint().into(), region: None, renew: None, notes: Vec::new() }
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn role(endpoint: Endpoint) -> MintOrder {
         duration_seconds: Some(900),
         mfa_serial: None,
         mfa_process: None,
-        endpoint: endpoint.clone(),
+        endpoint: endpoint.clone().into(),
     };
     order(Source::AssumeRole(role), endpoint)
 }

@@ -284,7 +284,7 @@ impl Keeper {
 
     /// Where AWS's time can be asked for: the endpoints of the profiles, used ones first, and the one for no profile at all.
     fn places(&self) -> Vec<&Endpoint> {
-        let of = |name: &String| Some(&self.profiles.get(name)?.as_ref().ok()?.plan.endpoint);
+        let of = |name: &String| Some(&*self.profiles.get(name)?.as_ref().ok()?.plan.endpoint);
         let (mut places, mut seen): (Vec<&Endpoint>, HashSet<&Endpoint>) = (Vec::new(), HashSet::new());
         let used = self.memory.last_asked.keys().filter_map(of).chain(&self.clock_watch.home);
         for endpoint in used.chain(self.profiles.keys().filter_map(of)) {

@@ -329,18 +329,21 @@ impl Keeper {
         for session in sso_sessions.into_values() {
             self.add_session(session, &mut old_nodes, now);
         }
-        for (name, plan) in plans {
+        // Collected, a map has no room left over.
+        let profiles = plans.into_iter().map(|(name, plan)| {
             let mut route = plan.map(|plan| Route { keys: plan.keys(), plan });
             if let Ok(route) = &mut route {
                 self.add_nodes(route, &mut old_nodes, now);
             }
-            self.profiles.insert(name, route);
-        }
+            (name, route)
+        });
+        let profiles = profiles.collect();
+        self.profiles = profiles;
         self.keep_unsaved_sessions(&mut old_nodes);
         let routes = self.profiles.iter().filter_map(|(name, route)| Some((name, route.as_ref().ok()?)));
         self.dependents = Dependents::of(routes, &self.nodes);
         self.move_codes(&mut old_nodes);
-        let mut orphans: BTreeMap<&str, Held> = BTreeMap::new();
+        let mut orphans: BTreeMap<&str, Box<Held>> = BTreeMap::new();
         for (name, route) in &old_profiles {
             if let Ok(Route { keys, .. }) = route
                 && let Some(held) = keys.last().and_then(|key| old_nodes.get_mut(key)).and_then(|node| node.held.take())
@@ -368,7 +371,8 @@ impl Keeper {
         // What no profile needs now may be needed again with the next edit, and cost a person a code.
         for ((key, node), session) in old_nodes.into_iter().zip(behind) {
             if node.session.is_none()
-                && let Some(Held { grant: Grant::Keys(credentials), minted_at, .. }) = node.held
+                && let Some(held) = node.held
+                && let Held { grant: Grant::Keys(credentials), minted_at, .. } = *held
             {
                 let set = MintedSet { key, credentials, minted_at };
                 self.restored.push(Restored { set, same_boot: true, session });

@@ -26,7 +26,7 @@ const ENDLESS_AGAIN: TimeDelta = TimeDelta::minutes(1);
 pub(super) struct Node {
     pub(super) step: Arc<Step>,
     pub(super) parent: Option<NodeKey>,
-    pub(super) held: Option<Held>,
+    pub(super) held: Option<Box<Held>>,
     /// Static keys only: AWS was asked who they are, and did not refuse them.
     pub(super) identified: bool,
     /// The account behind it, where AWS has said so.
@@ -34,7 +34,7 @@ pub(super) struct Node {
     pub(super) flight: Option<Ticket>,
     pub(super) failures: Failures,
     pub(super) pace: Pace,
-    pub(super) last_renewal: Option<RenewalStatus>,
+    pub(super) last_renewal: Option<Box<RenewalStatus>>,
     /// To be renewed although it is still good.
     pub(super) forced: Option<Forced>,
     /// When the web identity token behind it expires, where it says so.
@@ -211,7 +211,7 @@ impl Node {
     pub(super) fn signer(&self) -> Option<Credentials> {
         match (&self.step.source, &self.held) {
             (Source::Static(keys), _) => Some(static_credentials(keys)),
-            (_, held) => held.as_ref().and_then(Held::keys).cloned(),
+            (_, held) => held.as_deref().and_then(Held::keys).cloned(),
         }
     }
 }

@@ -142,7 +142,7 @@ impl Keeper {
         let renewal =
             RenewalStatus { at: best, ok: result.is_ok(), took: now.boot - *started, reason: (*reason).to_owned() };
         if let Some(node) = self.nodes.get_mut(key) {
-            node.last_renewal = Some(renewal);
+            node.last_renewal = Some(Box::new(renewal));
         }
         if let Err(fault) = result {
             self.failed(mint, endpoint, fault, now);
@@ -167,7 +167,7 @@ impl Keeper {
                 "AWS's answer has no expiry that a session can have: the credentials in it were not taken",
             ));
         }
-        let is_old_one = node.held.as_ref().and_then(Held::keys) == Some(&credentials);
+        let is_old_one = node.held.as_deref().and_then(Held::keys) == Some(&credentials);
         let (expires_at, is_temporary) = (credentials.expires_at, credentials.session_token.is_some());
         let mut held = self.hold(Grant::Keys(credentials), expires_at, minted_at, Some(now.boot));
         // By the server's own time they have expired, with any estimate of AWS time. Unusable credentials are no success,
@@ -225,11 +225,11 @@ impl Keeper {
         expires_at: Option<AwsTime>,
         minted_at: AwsTime,
         came_at: Option<BootTime>,
-    ) -> Held {
+    ) -> Box<Held> {
         let end = expires_at.map(|expires_at| End { expires_at, renew_at: expires_at });
         let mut held = Held { grant, minted_at, came_at, jitter: Jitter::draw(&mut self.rng), end };
         held.reschedule(&self.settings);
-        held
+        Box::new(held)
     }
 
     fn identified(&mut self, key: &NodeKey, account_id: Option<String>) {

@@ -165,7 +165,7 @@ impl Keeper {
     /// A session that may have no profile.
     pub(super) fn add_session(&mut self, session: SsoSession, old: &mut BTreeMap<NodeKey, Node>, now: Now) {
         let profile = session.name.clone().unwrap_or_default();
-        let step = Arc::new(Step { profile, source: Source::SsoToken(session) });
+        let step = Arc::new(Step { profile, source: Source::SsoToken(Arc::new(session)) });
         let key = step.key();
         if !self.nodes.contains_key(&key) {
             let node = self.node_of(&key, &step, None, old, now);

@@ -147,7 +147,7 @@ impl Keeper {
             expires_at,
             remaining: expires_at.map(|at| self.clock.until(at, now).max(chrono::TimeDelta::zero())),
             renew_at: end.filter(|_| auto_renew).map(|end| end.renew_at),
-            last_renewal: last.and_then(|node| node.last_renewal.clone()),
+            last_renewal: last.and_then(|node| node.last_renewal.as_deref().cloned()),
             last_error,
             warning: nodes.iter().find_map(|node| node.warning(&self.clock, now)),
         }

@@ -177,7 +177,7 @@ impl Keeper {
     /// pass by itself; or for one that does, while AWS can be reached and the end is near.
     fn renewal(&self, profile: &str, route: &Route, now: Now) -> Renewal {
         let nodes: Vec<&Node> = route.keys.iter().filter_map(|key| self.nodes.get(key)).collect();
-        let held = nodes.last().and_then(|last| last.held.as_ref());
+        let held = nodes.last().and_then(|last| last.held.as_deref());
         let is_due = |held: &&Held| held.due(&self.clock, now).is_some();
         let Some(ends_at) = held.filter(is_due).and_then(|held| held.end).map(|end| end.expires_at) else {
             return Renewal::Open;

@@ -90,7 +90,8 @@ fn step_document(step: &Step) -> Value {
         Source::Environment | Source::Container | Source::InstanceMetadata => {}
         Source::Process { command } => put("command", json!(redact::command(command))),
         Source::SsoToken(_) => {}
-        Source::Sso(SsoRole { session, account_id, role_name }) => {
+        Source::Sso(role) => {
+            let SsoRole { session, account_id, role_name } = &**role;
             put("sso_session", json!(session.name));
             put("sso_start_url", json!(redact::command(&session.start_url)));
             put("sso_region", json!(session.region));

@@ -1,7 +1,7 @@
 //! Which of the ways to credentials one profile names.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
@@ -98,17 +98,29 @@ pub(super) struct Limits {
     /// The steps so far, by profile and endpoint: chains that end in the same steps share them.
     steps: RefCell<HashMap<u64, Vec<Arc<Step>>>>,
     hashing: RandomState,
+    endpoints: RefCell<HashSet<Arc<Endpoint>>>,
 }
 
 impl Limits {
     pub(super) fn new(chain: usize, comparisons: usize) -> Self {
         let (steps, hashing) = (RefCell::default(), RandomState::new());
-        Self { chain, comparisons: Cell::new(comparisons), steps, hashing }
+        Self { chain, comparisons: Cell::new(comparisons), steps, hashing, endpoints: RefCell::default() }
     }
 
     /// For a single profile.
     pub(super) fn none() -> Self {
         Self::new(usize::MAX, usize::MAX)
+    }
+
+    /// The shared copy of an endpoint.
+    pub(super) fn shared_endpoint(&self, endpoint: Endpoint) -> Arc<Endpoint> {
+        let mut endpoints = self.endpoints.borrow_mut();
+        if let Some(known) = endpoints.get(&endpoint) {
+            return Arc::clone(known);
+        }
+        let endpoint = Arc::new(endpoint);
+        endpoints.insert(Arc::clone(&endpoint));
+        endpoint
     }
 
     /// The shared copy of a step.
@@ -238,11 +250,11 @@ impl<'a> Look<'a> {
             holder,
             |service, region| self.context.endpoint(service, region, Some(self.asked_for), self.profiles),
         );
-        Ok(Some(Source::Sso(SsoRole {
-            session,
+        Ok(Some(Source::Sso(Box::new(SsoRole {
+            session: Arc::new(session),
             account_id: account.ok_or_else(|| lack("sso_account_id", first.origin))?.text.clone(),
             role_name: role.ok_or_else(|| lack("sso_role_name", first.origin))?.text.clone(),
-        })))
+        }))))
     }
 
     fn sso_section(self, view: View<'_>, name: &Value) -> Result<&'a Section, PlanError> {

@@ -1,6 +1,7 @@
 //! From a profile's name to its steps: walks the chain of source profiles down to where credentials begin.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use super::context::PlanContext;
 use super::document::stated_kind;
@@ -105,6 +106,7 @@ fn unreadable(problem: &Problem, what: &str) -> PlanError {
 
 fn plan_of(section: &Section, profiles: &Profiles, context: &PlanContext, limits: &Limits) -> Result<Plan, PlanError> {
     let (endpoint, endpoint_notes) = context.sts_endpoint(section, profiles);
+    let endpoint = limits.shared_endpoint(endpoint);
     let mut walk = Walk {
         look: Look { profiles, context, asked_for: section, limits },
         endpoint: endpoint.clone(),
@@ -149,7 +151,7 @@ pub fn missing_profile(profiles: &Profiles, name: &str) -> PlanError {
 struct Walk<'a> {
     look: Look<'a>,
     /// Where the calls of the links that come next go.
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     /// What is to be said of it, once it is used.
     endpoint_notes: Vec<String>,
     notes: Vec<String>,
@@ -165,7 +167,7 @@ struct Link<'a> {
     view: View<'a>,
     /// `None`: a session-token profile.
     role_arn: Option<&'a Value>,
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
 }
 
 impl<'a> Walk<'a> {
@@ -206,7 +208,8 @@ impl<'a> Walk<'a> {
                     self.notes.push(format!("profile \"{}\" asks evercred for profile \"{asked}\"", section.name));
                     let next = self.source(view, "credential_process", line, &asked)?;
                     // What evercred is asked for is a request of its own, with that profile's region.
-                    (self.endpoint, self.endpoint_notes) = self.look.context.sts_endpoint(next, self.look.profiles);
+                    let (endpoint, notes) = self.look.context.sts_endpoint(next, self.look.profiles);
+                    (self.endpoint, self.endpoint_notes) = (self.look.limits.shared_endpoint(endpoint), notes);
                     self.look.asked_for = next;
                     (next, Some(line))
                 }
@@ -415,7 +418,7 @@ fn session_token(link: &Link<'_>, serial: &Value, seconds: u32) -> Step {
             mfa_serial: Some(serial.text.clone()),
             mfa_process: text(link.view, "mfa_process"),
             duration_seconds: Some(seconds),
-            endpoint: link.endpoint.clone(),
+            endpoint: Endpoint::clone(&link.endpoint),
         }),
     }
 }

@@ -17,8 +17,8 @@ pub struct Plan {
     /// The first step needs no credentials, each later one is signed with those of the step before. Plans that have a step in
     /// common share it.
     pub steps: Vec<Arc<Step>>,
-    /// Where the profile's own calls go; steps that call nobody ask there for the time.
-    pub endpoint: Endpoint,
+    /// Where the profile's own calls go; steps that call nobody ask there for the time. Plans share it.
+    pub endpoint: Arc<Endpoint>,
     /// The profile's setting `region`.
     pub region: Option<String>,
     /// What was said about when it is renewed.
@@ -63,9 +63,9 @@ pub enum Source {
     },
     /// The token of an IAM Identity Center session, from the AWS tools' cache: asks for role credentials, and is shared by
     /// every role behind the session. People see it and the role as one step.
-    SsoToken(SsoSession),
+    SsoToken(Arc<SsoSession>),
     /// Role credentials of IAM Identity Center.
-    Sso(SsoRole),
+    Sso(Box<SsoRole>),
     /// A session of `aws login`.
     Login(LoginSession),
     /// AssumeRoleWithWebIdentity.
@@ -121,7 +121,7 @@ pub struct AssumeRole {
     /// A program that prints the device's code: the way to it, no part of what identifies the credential.
     pub mfa_process: Option<String>,
     /// Where the call goes.
-    pub endpoint: Endpoint,
+    pub endpoint: Arc<Endpoint>,
 }
 
 /// The parameters of an AssumeRoleWithWebIdentity call.
@@ -143,7 +143,7 @@ pub struct WebIdentity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SsoRole {
     /// Whose token asks for it.
-    pub session: SsoSession,
+    pub session: Arc<SsoSession>,
     /// `sso_account_id`.
     pub account_id: String,
     /// `sso_role_name`.
@@ -286,7 +286,7 @@ impl Source {
     /// The sign-in session whose cache file holds what the step gives.
     pub fn session(&self) -> Option<Session> {
         match self {
-            Self::SsoToken(session) => Some(Session::Sso(session.clone())),
+            Self::SsoToken(session) => Some(Session::Sso(SsoSession::clone(session))),
             Self::Login(session) => Some(Session::Login(session.clone())),
             _ => None,
         }
@@ -363,13 +363,15 @@ fn digest(parent: &str, source: &Source) -> String {
             put(command);
         }
         // Not the endpoint: profiles that have another one share the cache file all the same.
-        Source::SsoToken(SsoSession { name, start_url, region, .. }) => {
+        Source::SsoToken(session) => {
+            let SsoSession { name, start_url, region, .. } = &**session;
             put("sso-token");
             for field in [opt(name.as_deref()), start_url, region] {
                 put(field);
             }
         }
-        Source::Sso(SsoRole { session, account_id, role_name }) => {
+        Source::Sso(role) => {
+            let SsoRole { session, account_id, role_name } = &**role;
             put("sso");
             for field in [account_id, role_name, opt(session.portal.url.as_deref())] {
                 put(field);

@@ -17,7 +17,7 @@ use crate::core::plan::{self, Endpoint, Plan, Service, Source, StatedExpiry, Sta
 use crate::core::printable::printable;
 use crate::core::profile::SourceFile;
 use crate::core::secret::Secret;
-use crate::core::session::{CachedToken, Found, Session};
+use crate::core::session::{CachedToken, Found, Session, SsoSession};
 use crate::core::time::AwsTime;
 use crate::daemon::folders::Folders;
 use crate::daemon::{aws_paths, cache_paths, daemon_environment, now, plan_context, read_settings, reading};
@@ -118,7 +118,7 @@ impl Walk<'_> {
         }
         match &step.source {
             Source::Static(keys) => Some(self.identify(step, keys, None).await),
-            Source::SsoToken(session) => match self.cached(&Session::Sso(session.clone())).await {
+            Source::SsoToken(session) => match self.cached(&Session::Sso(SsoSession::clone(session))).await {
                 Ok(CachedToken::Sso(token)) => {
                     self.token = Some(token.access_token);
                     None

@@ -10,6 +10,7 @@ use crate::core::profile::SourceFile;
 use crate::core::settings::Settings;
 use crate::daemon::planner::{Basis, Planned, Plans};
 use crate::daemon::{aws_paths, cache_paths, daemon_environment, now, path_of, unreadable_reading};
+use crate::platform::allocator;
 use crate::wire::ProblemEntry;
 
 impl Daemon {
@@ -72,6 +73,7 @@ impl Daemon {
             self.token_files = token_files;
             self.watcher.set_paths(self.watched());
         }
+        allocator::return_freed_memory();
     }
 
     pub(super) fn watched(&self) -> Vec<PathBuf> {

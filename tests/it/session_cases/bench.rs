@@ -506,9 +506,12 @@ pub(crate) fn login_session() -> Session {
 /// A profile whose role is called as it is.
 pub(crate) fn sso(session: &Session, profile: &str) -> Plan {
     let Session::Sso(session) = session else { panic!("of another kind") };
-    let role =
-        SsoRole { session: session.clone(), account_id: "111122223333".to_owned(), role_name: profile.to_owned() };
-    plan(profile, vec![Source::SsoToken(session.clone()), Source::Sso(role)])
+    let role = SsoRole {
+        session: session.clone().into(),
+        account_id: "111122223333".to_owned(),
+        role_name: profile.to_owned(),
+    };
+    plan(profile, vec![Source::SsoToken(session.clone().into()), Source::Sso(role.into())])
 }
 
 pub(crate) fn plan(profile: &str, sources: Vec<Source>) -> Plan {
@@ -516,7 +519,7 @@ pub(crate) fn plan(profile: &str, sources: Vec<Source>) -> Plan {
     Plan {
         profile: profile.to_owned(),
         steps: sources.into_iter().map(step).collect(),
-        endpoint: endpoint("eu-west-1"),
+        endpoint: endpoint("eu-west-1").into(),
         region: None,
         renew: None,
         notes: Vec::new(),

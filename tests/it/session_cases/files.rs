@@ -225,7 +225,7 @@ fn chained(profile: &str) -> Plan {
         duration_seconds: None,
         mfa_serial: None,
         mfa_process: None,
-        endpoint: endpoint("eu-west-1"),
+        endpoint: endpoint("eu-west-1").into(),
     };
     let mut plan = with_login(profile);
     plan.steps.push(Arc::new(Step { profile: profile.to_owned(), source: Source::AssumeRole(role) }));

@@ -128,7 +128,7 @@ fn role_behind(name: &str) -> Step {
         duration_seconds: None,
         mfa_serial: None,
         mfa_process: None,
-        endpoint: endpoint("eu-west-1"),
+        endpoint: endpoint("eu-west-1").into(),
     };
     Step { profile: "dev".to_owned(), source: Source::AssumeRole(role) }
 }

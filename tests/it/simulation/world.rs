@@ -251,7 +251,7 @@ impl World {
                 duration_seconds: seconds,
                 mfa_serial: None,
                 mfa_process: None,
-                endpoint: endpoint.clone(),
+                endpoint: endpoint.clone().into(),
             }),
         };
         let base = Step {
@@ -299,7 +299,14 @@ impl World {
             _ => vec![base, role(format!("mid-{}", profile / 10), "s", None), last],
         };
         let steps = steps.into_iter().map(Arc::new).collect();
-        Plan { profile: format!("app-{profile}"), steps, endpoint, region: None, renew: None, notes: Vec::new() }
+        Plan {
+            profile: format!("app-{profile}"),
+            steps,
+            endpoint: endpoint.into(),
+            region: None,
+            renew: None,
+            notes: Vec::new(),
+        }
     }
 
     pub(crate) fn keep_all(&mut self) {
