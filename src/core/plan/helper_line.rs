@@ -4,27 +4,43 @@
 ///
 /// The program is known by its name, not by its path: an upgrade moves the one and not the other.
 pub fn helper_profile(command: &str) -> Option<String> {
-    let mut words = without_wrapper(words(command)?);
+    asked_profile(command, None)
+}
+
+/// `inherited`: the profile of the variables that an outer command sets.
+fn asked_profile(command: &str, inherited: Option<String>) -> Option<String> {
+    let Unwrapped { mut words, profile } = without_wrapper(words(command)?);
+    let profile = profile.or(inherited);
     if let [shell, option, inner] = words.as_slice()
         && matches!(file_name(shell), "sh" | "bash" | "dash" | "zsh")
-        && option == "-c"
+        && is_command_option(option)
         && for_a_shell(inner).is_empty()
     {
-        return helper_profile(inner);
+        return asked_profile(inner, profile);
     }
     let ours = words.first().is_some_and(|program| file_name(program) == "evercred")
         && words.get(1).is_some_and(|command| command == "credential-process");
     match words.len() {
-        // The daemon passes AWS_PROFILE on to no program.
-        2 if ours => Some("default".to_owned()),
+        2 if ours => Some(profile.unwrap_or_else(no_profile)),
         3 if ours => Some(words.remove(2)),
         _ => None,
     }
 }
 
+/// What a command without a profile means: the daemon passes its own AWS_PROFILE on to no program.
+fn no_profile() -> String {
+    "default".to_owned()
+}
+
+/// A shell's `-c`, also together with options that do not change what the command is: `-lc`.
+fn is_command_option(option: &str) -> bool {
+    let letters = option.strip_prefix('-').and_then(|letters| letters.strip_suffix('c'));
+    letters.is_some_and(|letters| letters.bytes().all(|letter| b"elux".contains(&letter)))
+}
+
 /// The profile whose credentials the AWS CLI is to print: `aws configure export-credentials --profile PROFILE`.
 pub(super) fn exported_profile(command: &str) -> Option<String> {
-    let words = without_wrapper(words(command)?);
+    let Unwrapped { words, profile } = without_wrapper(words(command)?);
     let (program, arguments) = words.split_first()?;
     let is_export = arguments.windows(2).any(|pair| pair == ["configure", "export-credentials"]);
     if file_name(program) != "aws" || !is_export {
@@ -39,29 +55,44 @@ pub(super) fn exported_profile(command: &str) -> Option<String> {
             return Some(profile.to_owned());
         }
     }
-    // The daemon passes AWS_PROFILE on to no program.
-    Some("default".to_owned())
+    Some(profile.unwrap_or_else(no_profile))
 }
 
 /// The program of a `credential_process` line, as it stands there; `None` for a line that has none.
 pub fn program_of(command: &str) -> Option<String> {
-    without_wrapper(words(command)?).into_iter().next()
+    without_wrapper(words(command)?).words.into_iter().next()
 }
 
-/// A command without `exec`, `env`, and variables that are set before it.
-fn without_wrapper(mut words: Vec<String>) -> Vec<String> {
-    let is_wrapper = |word: &String| {
-        let is_variable = |(name, _): (&str, &str)| {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        };
-        word == "exec" || file_name(word) == "env" || word.split_once('=').is_some_and(is_variable)
-    };
-    let wrappers = words.iter().take_while(|word| is_wrapper(word)).count();
+/// A command and the profile that the variables before it name.
+struct Unwrapped {
+    words: Vec<String>,
+    profile: Option<String>,
+}
+
+/// A command without the programs that only run it (`env`, `timeout 30`), and without variables that are set before it.
+fn without_wrapper(mut words: Vec<String>) -> Unwrapped {
+    let mut set: [Option<String>; 2] = [None, None];
+    let mut wrappers = 0;
+    while let Some(word) = words.get(wrappers) {
+        let is_name =
+            |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let variable = word.split_once('=').filter(|(name, _)| is_name(name));
+        match (file_name(word), variable) {
+            (_, Some(("AWS_PROFILE", profile))) => set[0] = Some(profile.to_owned()),
+            (_, Some(("AWS_DEFAULT_PROFILE", profile))) => set[1] = Some(profile.to_owned()),
+            (_, Some(_)) | ("exec" | "env" | "command" | "nohup" | "nice", None) => {}
+            // Its first argument is the time.
+            ("timeout", None) => wrappers += 1,
+            _ => break,
+        }
+        wrappers += 1;
+    }
     // Where nothing follows, the wrapper is the program.
     if wrappers < words.len() {
         words.drain(..wrappers);
     }
-    words
+    let profile = set.into_iter().flatten().find(|profile| !profile.is_empty());
+    Unwrapped { words, profile }
 }
 
 fn file_name(program: &str) -> &str {
@@ -168,6 +199,25 @@ mod tests {
     }
 
     #[test]
+    fn variables_and_programs_before_our_line_are_seen_through() {
+        for line in [
+            "env AWS_PROFILE=dev evercred credential-process",
+            "AWS_DEFAULT_PROFILE=x AWS_PROFILE=dev evercred credential-process",
+            "AWS_PROFILE=x evercred credential-process dev",
+            "AWS_PROFILE=dev sh -c 'evercred credential-process'",
+            "bash -lc 'exec evercred credential-process dev'",
+            "timeout 30 nice nohup evercred credential-process dev",
+            "sh -c 'command evercred credential-process dev'",
+        ] {
+            assert_eq!(helper_profile(line).as_deref(), Some("dev"), "{line}");
+        }
+        assert_eq!(helper_profile("AWS_PROFILE= evercred credential-process").as_deref(), Some("default"));
+        assert_eq!(helper_profile("timeout evercred credential-process dev"), None);
+        assert_eq!(program_of("timeout 30 /bin/tool --now").as_deref(), Some("/bin/tool"));
+        assert_eq!(program_of("timeout 30").as_deref(), Some("timeout"));
+    }
+
+    #[test]
     fn a_line_that_programs_run_in_different_ways_is_noted() {
         for (command, cut, special) in [
             ("/bin/tool --profile 'my dev'", false, ""),
@@ -191,6 +241,7 @@ mod tests {
             ("aws configure export-credentials --profile dev --format process", Some("dev")),
             ("/usr/local/bin/aws --profile=dev configure export-credentials", Some("dev")),
             ("env AWS_PAGER= aws configure export-credentials", Some("default")),
+            ("AWS_PROFILE=dev aws configure export-credentials", Some("dev")),
             ("aws sts get-session-token --profile dev", None),
             ("aws-vault export --format=process dev", None),
             ("aws configure export-credentials --profile", None),
