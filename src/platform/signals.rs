@@ -3,17 +3,23 @@
 use std::io;
 
 /// Signals that end a process by default, but request nothing. SIGIO comes from a broken lease, SIGXFSZ from
-/// `ulimit -f` (the write then fails with EFBIG), SIGALRM, SIGVTALRM and SIGPROF from a timer that survived `exec`, SIGHUP from
-/// a reload that comes before the daemon waits for it, the others from a mistyped `kill`.
+/// `ulimit -f` (the write then fails with EFBIG), SIGXCPU from a soft `ulimit -t` (the kernel kills at the hard limit), SIGALRM,
+/// SIGVTALRM and SIGPROF from a timer that survived `exec`, SIGHUP from a reload that comes before the daemon waits for it,
+/// SIGPWR from a battery monitor, the others from a mistyped `kill`.
 const NOT_A_REQUEST_TO_STOP: &[libc::c_int] = &[
     libc::SIGHUP,
     libc::SIGIO,
     libc::SIGXFSZ,
+    libc::SIGXCPU,
     libc::SIGUSR1,
     libc::SIGUSR2,
     libc::SIGALRM,
     libc::SIGVTALRM,
     libc::SIGPROF,
+    #[cfg(target_os = "linux")]
+    libc::SIGPWR,
+    #[cfg(target_os = "linux")]
+    libc::SIGSTKFLT,
 ];
 
 /// Makes these signals harmless, unblocks every signal and lets child processes be waited for: a parent process may have

@@ -151,6 +151,11 @@ fn signals_that_ask_for_nothing_end_nothing() {
     let harmless = [
         Signal::IO,
         Signal::XFSZ,
+        Signal::XCPU,
+        #[cfg(target_os = "linux")]
+        Signal::POWER,
+        #[cfg(target_os = "linux")]
+        Signal::STKFLT,
         Signal::PIPE,
         Signal::USR1,
         Signal::USR2,
