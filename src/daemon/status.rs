@@ -61,7 +61,7 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
     let warnings: Vec<ProblemEntry> = profiles
         .iter()
         .filter_map(|profile| profile.warning.clone().filter(|_| profile.auto_renew))
-        .chain(sessions.iter().flat_map(|session| session.warning.iter().chain(&session.unwritable).cloned()))
+        .chain(sessions.iter().flat_map(|session| session.warning.iter().chain(&session.cache).cloned()))
         .chain(keeper.clock_warning(now).map(|warning| Warning { fix: context.clock_fix.or(warning.fix), ..warning }))
         .map(|Warning { id, message, fix }| ProblemEntry { id: id.to_owned(), message, file: None, line: None, fix })
         .collect();

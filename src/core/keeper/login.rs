@@ -122,6 +122,10 @@ impl Keeper {
         if !node.can_sign(&self.clock, now) || node.failures.needs_login() || ends_soon {
             return None;
         }
+        // A sign-in puts a cache file in place that every tool can read.
+        if node.session.as_ref().is_some_and(|state| state.is_unusable()) {
+            return None;
+        }
         if matches!(login, Login::Code { .. }) && node.warning(&self.clock, now).is_some() {
             return None;
         }

@@ -175,6 +175,6 @@ pub struct SessionStatus {
     pub error: Option<ErrorStatus>,
     /// What will go wrong if nobody does anything.
     pub warning: Option<Warning>,
-    /// Why its cache file can't be replaced.
-    pub unwritable: Option<Warning>,
+    /// Why its cache file can't be replaced, or can't be read.
+    pub cache: Option<Warning>,
 }

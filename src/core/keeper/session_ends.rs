@@ -19,6 +19,8 @@ pub(super) const TOLD_BEFORE: TimeDelta = TimeDelta::minutes(15);
 
 /// The id of the problem and the finding of a cache file that can't be replaced.
 pub const CACHE_UNWRITABLE: &str = "sso-cache-unwritable";
+/// The id of the warning about a cache file that can't be read.
+const CACHE_UNUSABLE: &str = "sso-cache-unusable";
 
 impl Keeper {
     /// A session has ended by itself: how long it lasted is worth knowing.
@@ -217,7 +219,7 @@ impl Keeper {
                     ends_at,
                     profiles: self.count_behind(key),
                     error: if lacks { need } else { failure },
-                    unwritable: unwritable(state),
+                    cache: unwritable(state).or_else(|| self.unusable(key, state).filter(|_| !lacks)),
                     warning: soon.map(|at| Warning {
                         id: SSO_SESSION_ENDS,
                         message: will_end(&state.session, at),
@@ -228,6 +230,16 @@ impl Keeper {
             .collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
+    }
+}
+
+impl Keeper {
+    /// The warning about a cache file that can't be read, while the token from before is in use.
+    fn unusable(&self, key: &NodeKey, state: &SessionState) -> Option<Warning> {
+        let View::Unusable(why) = &state.view else { return None };
+        let (what, file) = (state.session.described(), described(&state.session.cache_file()));
+        let message = format!("other AWS tools can't use {what}: {file} {why}");
+        Some(Warning { id: CACHE_UNUSABLE, message, fix: Some(self.how_to_sign_in(key)) })
     }
 }
 

@@ -137,6 +137,11 @@ impl SessionState {
         self.view == View::Unread
     }
 
+    /// Whether its file can't be read, or is another session's.
+    pub(super) fn is_unusable(&self) -> bool {
+        matches!(self.view, View::Unusable(_))
+    }
+
     /// Whether there is something to refresh the token with.
     pub(super) fn can_refresh(&self, clock: &Clock, now: Now) -> bool {
         self.token.as_ref().is_some_and(|token| token.refresh_token().is_some())

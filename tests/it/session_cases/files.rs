@@ -144,6 +144,31 @@ fn a_file_that_was_never_whole_or_is_anothers_is_said() {
 }
 
 #[test]
+fn a_file_that_other_tools_cannot_use_is_a_warning_and_needs_a_sign_in_while_the_token_is_in_use() {
+    let mut bench = Bench::new();
+    bench.put(&corp(), 1, HOUR);
+    bench.plans(&[sso(&corp(), "dev")]);
+    assert!(bench.get("dev").is_ok());
+    let whole = bench.disk[&corp().cache_file()].clone();
+    let login = bench.keeper.login_for(Some("corp")).unwrap();
+    assert!(bench.keeper.lasting_sign_in(&login, bench.now()).is_some());
+    for text in ["{\"accessTok".to_owned(), whole.replace("corp.awsapps", "other.awsapps")] {
+        bench.disk.insert(corp().cache_file(), text);
+        bench.look(&corp().cache_file());
+        let status = bench.session_status();
+        assert_eq!((status.state, status.error), (State::Fresh, None));
+        let warning = status.cache.unwrap();
+        assert_eq!((warning.id, warning.fix.as_deref()), ("sso-cache-unusable", Some("evercred login corp")));
+        assert!(bench.keeper.lasting_sign_in(&login, bench.now()).is_none());
+        assert!(bench.get("dev").is_ok());
+    }
+    bench.disk.insert(corp().cache_file(), whole);
+    bench.look(&corp().cache_file());
+    assert_eq!(bench.session_status().cache, None);
+    assert!(bench.keeper.lasting_sign_in(&login, bench.now()).is_some());
+}
+
+#[test]
 fn a_foreign_file_in_a_sessions_place_is_left_alone() {
     let mut bench = Bench::new();
     bench.put(&corp(), 1, HOUR);
