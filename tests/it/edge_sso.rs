@@ -389,6 +389,20 @@ fn what_a_sign_in_service_states_wrongly_is_refused_and_harms_nothing() {
 }
 
 #[test]
+fn an_answer_without_a_usable_token_ends_a_sign_in() {
+    let mut machine = machine();
+    machine.start();
+    for fields in [json!({"expiresIn": i64::MIN}), json!({"expiresIn": 0}), json!({"accessToken": 1})] {
+        machine.aws.lie("CreateToken", fields.clone());
+        let (status, _, said) = end_of_sign_in(&machine, &["corp", "--no-browser"]);
+        assert_eq!(status, Some(1), "{fields}: {said}");
+        assert!(!machine.path(&token_file()).exists(), "{fields}");
+    }
+    machine.aws.lie("CreateToken", json!({}));
+    sign_in(&machine);
+}
+
+#[test]
 fn a_device_code_is_polled_for_no_longer_than_it_lives() {
     let mut machine = machine();
     machine.aws.lie("StartDeviceAuthorization", json!({"interval": i32::MAX, "expiresIn": 2}));
@@ -416,6 +430,7 @@ fn files_that_are_none_of_the_session_are_said_and_kept() {
     machine.replace(&token_file(), &foreign);
     machine.eventually("the other region is said", |machine| machine.read("log").contains("another region"));
     assert!(machine.credentials("admin").is_ok(), "the last good goes on");
+    assert_eq!(machine.status()["problems"][0]["id"], "sso-cache-unusable");
     // The AWS CLI has signed in where the start URL leads now, and written the new region into the config file.
     let config = machine.read(".aws/config").replace("sso_region = eu-west-1", "sso_region = us-east-1");
     machine.replace(".aws/config", &config);

@@ -182,10 +182,25 @@ pub(super) async fn exchange(
         }
     };
     let answer = request.send().await;
+    // A proof is good once: after an answer of the service the next request would be refused.
+    let is_spent = match &answer {
+        Ok(_) => true,
+        Err(error) => error
+            .raw_response()
+            .is_some_and(|answer| answer.status().is_success() && is_document(answer.body().bytes())),
+    };
     let answer = answer.map_err(|error| call.json_fault(&error, Name::Exception));
     let token = answer.and_then(|answer| token_answer(&call, &answer));
     samples.extend(call.samples(&token));
-    token
+    token.map_err(|fault| match is_spent {
+        true => Fault { class: ErrorClass::Permanent, fix: None, ..fault },
+        false => fault,
+    })
+}
+
+/// Whether an answer is a JSON object: a captive portal's page is none.
+fn is_document(body: Option<&[u8]>) -> bool {
+    body.is_some_and(|body| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).is_ok())
 }
 
 /// Where a person is sent to: the service's own page.
