@@ -212,7 +212,9 @@ fn needs_attention(document: &StatusDocument) -> bool {
     document.profiles.iter().any(|profile| match profile.state {
         State::Failed | State::NeedsLogin => profile.auto_renew || render::shown_error(profile).is_some(),
         State::Retrying => profile.auto_renew && profile.valid != Some(true),
-        State::Fresh | State::Renewing | State::Ready | State::Static => false,
+        // Another attempt is under way.
+        State::Renewing => profile.auto_renew && profile.valid != Some(true) && render::shown_error(profile).is_some(),
+        State::Fresh | State::Ready | State::Static => false,
     }) || matches!(document.clock.state.as_str(), "notice" | "warning" | "critical")
         || !document.problems.is_empty()
 }

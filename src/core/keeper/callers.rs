@@ -179,8 +179,15 @@ impl Keeper {
         if waited < LONGEST_WAIT {
             return None;
         }
-        let message = format!("the renewal of profile \"{name}\" has not ended within {} s", waited.num_seconds());
-        refuse(RefusalKind::Failed, message, Some(format!("try again, or see: {}", evercred("status", name))))
+        let mut message = format!("the renewal of profile \"{name}\" has not ended within {} s", waited.num_seconds());
+        let mut nodes = route.keys.iter().filter_map(|key| self.nodes.get(key)).enumerate();
+        let before = nodes.find_map(|(at, node)| node.failures.at(route.endpoint(at)));
+        let see = || format!("try again, or see: {}", evercred("status", name));
+        let fix = before.and_then(|failure| failure.error.fix.clone()).unwrap_or_else(see);
+        if let Some(failure) = before {
+            message = format!("{message}; the attempt before: {}", failure.error.message);
+        }
+        refuse(RefusalKind::Failed, message, Some(fix))
     }
 
     /// Whether the last reading of the files makes evercred refuse a request for a profile: it has no plan, its keys

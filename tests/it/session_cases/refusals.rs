@@ -314,3 +314,18 @@ fn a_portal_whose_credentials_live_for_seconds_is_not_called_in_a_loop() {
         assert!(calls[0] < 60 && calls[1..].iter().all(|calls| *calls <= most), "{seconds} s: {calls:?}");
     }
 }
+
+#[test]
+fn who_waits_in_vain_for_another_attempt_is_told_why_the_one_before_failed() {
+    let mut bench = signed_in(&["dev"]);
+    bench.by_hand = true;
+    let caller = bench.ask("dev", Wants::Credentials);
+    bench.run(SECOND);
+    let order = bench.mints.pop_front().unwrap();
+    bench.run(15 * SECOND);
+    bench.end(order.ticket, Outcome::Failed(timeout()));
+    bench.run(20 * SECOND);
+    let Some(Answer::Refused(refusal)) = bench.answers.remove(&caller) else { panic!("not refused") };
+    assert!(refusal.message.contains(&timeout().message), "{}", refusal.message);
+    assert_eq!(refusal.fix, timeout().fix);
+}
