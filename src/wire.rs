@@ -75,6 +75,9 @@ pub const UNREADABLE_FILE: &str = "aws-file-unreadable";
 pub struct WireError {
     /// What kind of error it is.
     pub kind: ErrorKind,
+    /// The error code of what failed: AWS's, or one of evercred's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// A sentence.
     pub message: String,
     /// What to do.
@@ -111,7 +114,7 @@ impl From<Refusal> for WireError {
             RefusalKind::NeedsLogin => ErrorKind::NeedsLogin,
             RefusalKind::Failed => ErrorKind::Failed,
         };
-        Self { kind, message: refusal.message, fix: refusal.fix }
+        Self { kind, code: refusal.code, message: refusal.message, fix: refusal.fix }
     }
 }
 
@@ -184,6 +187,7 @@ pub fn parse_request(text: &[u8]) -> Result<Request, WireError> {
         Some(1) => serde_json::from_slice(text).map_err(|_| malformed()),
         Some(other) => Err(WireError {
             kind: ErrorKind::Unsupported,
+            code: None,
             message: format!("this daemon speaks version {VERSION} of its protocol, the request says {other}"),
             fix: Some("restart the daemon, so that both are of one version".to_owned()),
         }),
@@ -206,12 +210,16 @@ pub fn parse_answer(text: &[u8]) -> Result<Value, WireError> {
     }
     match serde_json::from_slice::<Envelope>(text) {
         // On one line each: the answer may be another program's, and must not add lines to stderr.
-        Ok(Envelope { version: VERSION, error: Some(WireError { kind, message, fix }), .. }) => {
-            Err(WireError { kind, message: line(&message), fix: fix.map(|fix| line(&fix)) })
-        }
+        Ok(Envelope { version: VERSION, error: Some(WireError { kind, code, message, fix }), .. }) => Err(WireError {
+            kind,
+            code: code.map(|code| line(&code)),
+            message: line(&message),
+            fix: fix.map(|fix| line(&fix)),
+        }),
         Ok(Envelope { version: VERSION, ok: Some(value), .. }) => Ok(value),
         Ok(_) | Err(_) => Err(WireError {
             kind: ErrorKind::Malformed,
+            code: None,
             message: "the daemon's answer makes no sense".to_owned(),
             fix: Some("restart the daemon: it may be of another version".to_owned()),
         }),
@@ -255,6 +263,7 @@ pub fn length(head: [u8; 4]) -> Option<usize> {
 fn malformed() -> WireError {
     WireError {
         kind: ErrorKind::Malformed,
+        code: None,
         message: "the request was not understood".to_owned(),
         fix: Some("use the evercred program of the same version as the daemon".to_owned()),
     }
@@ -381,6 +390,9 @@ pub struct ProfileEntry {
 pub struct SessionEntry {
     /// The `sso-session` section's name, the start URL in the legacy form, or who signed in with `aws login`.
     pub name: String,
+    /// What `evercred login` takes for it: the section's name, or a profile's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_name: Option<String>,
     /// `sso` or `login`.
     pub kind: String,
     /// How it stands.
@@ -426,6 +438,12 @@ pub struct RenewalEntry {
 pub struct ErrorEntry {
     /// When it came, in AWS time.
     pub at: String,
+    /// The name of the operation that failed (`AssumeRole`); absent if nothing was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// The words of AWS or of the program that failed; absent if nothing was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// AWS's code, or ours.
     pub code: String,
     /// What it means for the next try.
@@ -485,7 +503,7 @@ mod tests {
 
     #[test]
     fn every_answer_says_its_version_first() {
-        let error = WireError { kind: ErrorKind::WrongFiles, message: "m".into(), fix: None };
+        let error = WireError { kind: ErrorKind::WrongFiles, code: None, message: "m".into(), fix: None };
         for (text, wanted) in [
             (answer_ok(&Value::from(1)), r#"{"version":1,"ok":1}"#),
             (answer_error(&error), r#"{"version":1,"error":{"kind":"wrong-files","message":"m","fix":null}}"#),

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::iam;
 use super::sdk::Sdk;
 use super::sts::StsCaller;
-use crate::core::aws_error::Fault;
+use crate::core::aws_error::{Fault, Operation};
 use crate::core::clock::Sample;
 use crate::core::keeper::{Outcome, ProbeOrder};
 use crate::core::plan::{Endpoint, StaticKeys};
@@ -38,12 +38,12 @@ impl Asker {
     /// GetCallerIdentity, and what the answer says about the time.
     pub async fn identify(
         &self,
-        what: &str,
+        operation: &Operation,
         keys: &StaticKeys,
         endpoint: &Endpoint,
         aws_minus_boot: TimeDelta,
     ) -> (Result<Caller, Fault>, Vec<Sample>) {
-        let (outcome, samples) = StsCaller(&self.0).identify(what, keys, endpoint, aws_minus_boot).await;
+        let (outcome, samples) = StsCaller(&self.0).identify(operation, keys, endpoint, aws_minus_boot).await;
         let caller = match outcome {
             Outcome::Identified { account_id, arn } => Ok(Caller { account_id, arn }),
             Outcome::Failed(fault) => Err(fault),

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use serde_json::{Map, Value};
 
 use super::network::{CALL_TIMEOUT, Network, Recorder, chain, why_no_answer};
-use crate::core::aws_error::{self, Fault};
+use crate::core::aws_error::{self, Fault, Operation};
 use crate::core::clock::{Sample, Trust};
 use crate::core::http_date;
 use crate::core::plan::{Endpoint, Service};
@@ -17,7 +17,7 @@ use crate::core::url_host::{self, Host};
 
 /// One call: where it goes, and what is said when it fails.
 pub(super) struct Call<'a> {
-    pub(super) what: &'a str,
+    pub(super) operation: &'a Operation,
     pub(super) url: String,
     hint: &'static str,
     pub(super) recorder: Recorder,
@@ -26,25 +26,30 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     pub(super) async fn prepare(
         network: &Network,
-        what: &'a str,
+        operation: &'a Operation,
         service: Service,
         endpoint: &Endpoint,
     ) -> Result<Self, Fault> {
-        let url = resolve(what, service, endpoint).await?;
-        Self::to(network, what, url, endpoint).await
+        let url = resolve(operation, service, endpoint).await?;
+        Self::to(network, operation, url, endpoint).await
     }
 
     /// A call to a known URL.
-    pub(super) async fn to(network: &Network, what: &'a str, url: String, endpoint: &Endpoint) -> Result<Self, Fault> {
-        let https = scheme_and_host(&url).ok_or_else(|| invalid_endpoint(what, &url))?.0 == "https";
+    pub(super) async fn to(
+        network: &Network,
+        operation: &'a Operation,
+        url: String,
+        endpoint: &Endpoint,
+    ) -> Result<Self, Fault> {
+        let https = scheme_and_host(&url).ok_or_else(|| invalid_endpoint(operation, &url))?.0 == "https";
         let connector = network
             .connector(&url, endpoint.ca_bundle.as_ref())
             .await
-            .map_err(|why| aws_error::fault(what, None, Some("Tls"), Some(&why)))?;
+            .map_err(|why| aws_error::fault(operation, None, Some("Tls"), Some(&why)))?;
         let is_aws = endpoint.url.is_none() || url_host::target(&url).whose() == Host::Aws;
         let trust = Trust::of(endpoint.url.is_some(), https, is_aws);
         let hint = network.hint(&url);
-        Ok(Self { what, url, hint, recorder: Recorder::new(connector, trust) })
+        Ok(Self { operation, url, hint, recorder: Recorder::new(connector, trust) })
     }
 
     /// The time samples of the answers. An error that is not AWS's may come from another server.
@@ -58,12 +63,12 @@ impl<'a> Call<'a> {
 
     pub(super) fn unanswered(&self, error: &(dyn Error + 'static)) -> Fault {
         let (code, why) = why_no_answer(error, self.host());
-        aws_error::fault(self.what, None, Some(code), Some(&format!("{why}{}", self.hint)))
+        aws_error::fault(self.operation, None, Some(code), Some(&format!("{why}{}", self.hint)))
     }
 
     pub(super) fn timed_out(&self) -> Fault {
         let why = format!("{} did not answer within {} s{}", self.host(), CALL_TIMEOUT.as_secs(), self.hint);
-        aws_error::fault(self.what, None, Some("Timeout"), Some(&why))
+        aws_error::fault(self.operation, None, Some("Timeout"), Some(&why))
     }
 
     pub(super) fn unusable(&self, answer: Option<&HttpResponse>, why: &str) -> Fault {
@@ -73,7 +78,7 @@ impl<'a> Call<'a> {
             Some(status) => format!("{} sent {why} (HTTP status {status}, {kind}){}", self.host(), self.hint),
             None => format!("{} sent {why}{}", self.host(), self.hint),
         };
-        aws_error::fault(self.what, status, Some("InvalidResponse"), Some(&said))
+        aws_error::fault(self.operation, status, Some("InvalidResponse"), Some(&said))
     }
 
     /// The fault of a service that answers in JSON. `name` says which of the names in the answer is the error's.
@@ -94,7 +99,7 @@ impl<'a> Call<'a> {
             },
         };
         let message = ["error_description", "message", "Message"].iter().find_map(|field| text(field));
-        let mut fault = aws_error::fault(self.what, Some(answer.status().as_u16()), code, message);
+        let mut fault = aws_error::fault(self.operation, Some(answer.status().as_u16()), code, message);
         fault.retry_after = retry_after(answer.headers());
         fault
     }
@@ -112,14 +117,14 @@ impl<'a> Call<'a> {
             SdkError::ServiceError(refusal) => match refusal.err().code() {
                 Some(code) => {
                     let status = refusal.raw().status().as_u16();
-                    aws_error::fault(self.what, Some(status), Some(code), refusal.err().message())
+                    aws_error::fault(self.operation, Some(status), Some(code), refusal.err().message())
                 }
                 None => {
                     let answer = refusal.raw();
                     match answer.body().bytes().and_then(nested_error) {
                         Some((code, message)) => {
                             let status = answer.status().as_u16();
-                            aws_error::fault(self.what, Some(status), Some(&code), message.as_deref())
+                            aws_error::fault(self.operation, Some(status), Some(&code), message.as_deref())
                         }
                         None => self.unusable(Some(answer), "an error that is none of AWS"),
                     }
@@ -129,7 +134,7 @@ impl<'a> Call<'a> {
             // Nothing was sent: settings that exclude each other, such as FIPS and an endpoint of one's own.
             _ => {
                 let why = chain(error).map(ToString::to_string).last().unwrap_or_default();
-                aws_error::fault(self.what, None, Some("ValidationError"), Some(&why))
+                aws_error::fault(self.operation, None, Some("ValidationError"), Some(&why))
             }
         };
         // What a captive portal says of when to come again is not AWS's word.
@@ -169,15 +174,15 @@ pub(super) enum Name {
 }
 
 /// The URL that a call goes to, by the SDK's own rules, and checked: the SDK's signer panics on a URL without a host.
-pub(super) async fn resolve(what: &str, service: Service, endpoint: &Endpoint) -> Result<String, Fault> {
-    let bad = |why: &str| aws_error::fault(what, None, Some("ValidationError"), Some(why));
+pub(super) async fn resolve(operation: &Operation, service: Service, endpoint: &Endpoint) -> Result<String, Fault> {
+    let bad = |why: &str| aws_error::fault(operation, None, Some("ValidationError"), Some(why));
     let region = &endpoint.region;
     let is_label = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if region.is_empty() || region.len() > 63 || !is_label(region) {
         return Err(bad(&format!("{region:?} is not the name of a region")));
     }
     if let Some(url) = endpoint.url.as_ref().filter(|url| scheme_and_host(url).is_none()) {
-        return Err(invalid_endpoint(what, url));
+        return Err(invalid_endpoint(operation, url));
     }
     let resolved = match service {
         Service::Sts => sts_url(endpoint).await,
@@ -221,7 +226,7 @@ fn retry_after(headers: &Headers) -> Option<TimeDelta> {
     http_date::retry_after(headers.get("retry-after")?, headers.get("date"))
 }
 
-pub(super) fn invalid_endpoint(what: &str, url: &str) -> Fault {
+pub(super) fn invalid_endpoint(operation: &Operation, url: &str) -> Fault {
     let why = format!("the endpoint {url:?} is not an http or https URL with a host");
-    aws_error::fault(what, None, Some("ValidationError"), Some(&why))
+    aws_error::fault(operation, None, Some("ValidationError"), Some(&why))
 }

@@ -18,12 +18,12 @@ use super::network::CALL_TIMEOUT;
 use super::sdk::{AwsClock, Sdk};
 use super::sts::signer::Signer;
 use super::sts::unprintable;
-use crate::core::aws_error::{self, Fault};
+use crate::core::aws_error::{self, Fault, Operation};
 use crate::core::clock::Sample;
 use crate::core::partitions;
 use crate::core::plan::{Endpoint, StaticKeys};
 
-const WHAT: &str = "GetUser of IAM";
+static OPERATION: Operation = Operation::new("GetUser of IAM");
 const BODY: &str = "Action=GetUser&Version=2010-05-08";
 const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
 
@@ -36,21 +36,21 @@ pub(super) async fn get_user(
 ) -> (Result<Caller, Fault>, Vec<Sample>) {
     let signer = Signer::from(keys);
     if !signer.is_sendable() {
-        return (Err(unprintable(WHAT)), Vec::new());
+        return (Err(unprintable(&OPERATION)), Vec::new());
     }
     let Some(Place { url, region }) = place(endpoint) else {
         let why = format!("where IAM is for the region {:?} is not known", endpoint.region);
-        return (Err(aws_error::fault(WHAT, None, Some("ValidationError"), Some(&why))), Vec::new());
+        return (Err(aws_error::fault(&OPERATION, None, Some("ValidationError"), Some(&why))), Vec::new());
     };
     if scheme_and_host(&url).is_none() {
-        return (Err(invalid_endpoint(WHAT, &url)), Vec::new());
+        return (Err(invalid_endpoint(&OPERATION, &url)), Vec::new());
     }
-    let call = match Call::to(&sdk.network, WHAT, url, endpoint).await {
+    let call = match Call::to(&sdk.network, &OPERATION, url, endpoint).await {
         Ok(call) => call,
         Err(fault) => return (Err(fault), Vec::new()),
     };
     let Some(request) = signed(&call.url, region, &signer, &AwsClock { aws_minus_boot }) else {
-        return (Err(invalid_endpoint(WHAT, &call.url)), Vec::new());
+        return (Err(invalid_endpoint(&OPERATION, &call.url)), Vec::new());
     };
     // The connector bounds the parts, this bounds the whole.
     let caller = match tokio::time::timeout(CALL_TIMEOUT, call.recorder.call(request)).await {
@@ -127,7 +127,7 @@ fn read(call: &Call<'_>, answer: &HttpResponse) -> Result<Caller, Fault> {
     match error_behind("<Error>", body) {
         Some((code, message)) => {
             let message = message.map(|message| unescaped(&message));
-            Err(aws_error::fault(WHAT, Some(status), Some(&code), message.as_deref()))
+            Err(aws_error::fault(&OPERATION, Some(status), Some(&code), message.as_deref()))
         }
         None => Err(call.unusable(Some(answer), "an error that is none of AWS")),
     }

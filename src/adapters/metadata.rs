@@ -15,7 +15,7 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
 use super::network::{CALL_TIMEOUT, Recorder, chain, direct};
-use crate::core::aws_error::{self, Fault};
+use crate::core::aws_error::{self, Fault, Operation};
 use crate::core::clock::Trust;
 use crate::core::credential::Credentials;
 use crate::core::secret::Secret;
@@ -28,8 +28,8 @@ const INSTANCE: &str = "http://169.254.169.254";
 
 /// `credential_source = Ec2InstanceMetadata`.
 pub(super) async fn instance(profile: &str, environment: &Environment) -> Result<Credentials, Fault> {
-    let what = format!("getting the instance's role for profile \"{profile}\"");
-    let failed = |why: &str| aws_error::fault(&what, None, Some("MetadataUnavailable"), Some(why));
+    let operation = Operation::new("fetching the instance's role").profile(profile);
+    let failed = |why: &str| aws_error::fault(&operation, None, Some("MetadataUnavailable"), Some(why));
     if environment.get("AWS_EC2_METADATA_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true")) {
         return Err(failed("AWS_EC2_METADATA_DISABLED is set for the daemon"));
     }
@@ -43,8 +43,8 @@ pub(super) async fn instance(profile: &str, environment: &Environment) -> Result
 
 /// `credential_source = EcsContainer`: where the variables of the daemon's own process say.
 pub(super) async fn container(profile: &str) -> Result<Credentials, Fault> {
-    let what = format!("getting the container's role for profile \"{profile}\"");
-    let failed = |why: &str| aws_error::fault(&what, None, Some("MetadataUnavailable"), Some(why));
+    let operation = Operation::new("fetching the container's role").profile(profile);
+    let failed = |why: &str| aws_error::fault(&operation, None, Some("MetadataUnavailable"), Some(why));
     let provider = EcsCredentialsProvider::builder().configure(&provider_config()).build();
     taken(&provider, CALL_TIMEOUT, failed).await
 }
@@ -220,7 +220,7 @@ mod tests {
         let (address, server) = endless(&[b' '; 65_536], Duration::ZERO).await;
         let fault = refused(&address, CALL_TIMEOUT).await;
         assert_eq!(fault.code, "MetadataUnavailable");
-        assert!(fault.message.contains("larger than"), "{fault:?}");
+        assert!(fault.words.contains("larger than"), "{fault:?}");
         server.abort();
     }
 
@@ -229,7 +229,7 @@ mod tests {
         let (address, server) = endless(b" ", Duration::from_millis(50)).await;
         let fault = refused(&address, Duration::from_secs(2)).await;
         assert_eq!(fault.code, "MetadataUnavailable");
-        assert!(fault.message.contains("within 2 s"), "{fault:?}");
+        assert!(fault.words.contains("within 2 s"), "{fault:?}");
         server.abort();
     }
 }

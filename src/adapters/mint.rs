@@ -6,7 +6,7 @@ use super::sdk::Sdk;
 use super::sessions::Sessions;
 use super::sts::StsCaller;
 use super::{metadata, process};
-use crate::core::aws_error;
+use crate::core::aws_error::{self, Operation};
 use crate::core::clock::Sample;
 use crate::core::credential::Credentials;
 use crate::core::keeper::{CodeOrder, MintOrder, Outcome, ProbeOrder};
@@ -45,9 +45,8 @@ impl Minter {
         let (outcome, samples) = self.carry_out(order).await;
         let checked = |credentials: Credentials| {
             credentials.checked().ok_or_else(|| {
-                let what = format!("fetching credentials for profile \"{profile}\"");
                 let why = "the returned credentials contain characters that no key has, so evercred does not use them";
-                aws_error::fault(&what, None, Some(code), Some(why))
+                aws_error::fault(Operation::fetch(&profile), None, Some(code), Some(why))
             })
         };
         let outcome = match outcome {

@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout_at};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::core::aws_error::{self, Fault, PROCESS_NOT_FOUND};
+use crate::core::aws_error::{self, Fault, Operation, PROCESS_NOT_FOUND};
 use crate::core::credential::Credentials;
 use crate::core::printable::printable;
 use crate::core::process_output::read_output;
@@ -35,12 +35,12 @@ pub(super) async fn run(command: &str, profile: &str, environment: &Environment)
 
 /// Runs a program that prints the code of an MFA device: the last line with six digits and nothing else.
 pub(super) async fn read_code(command: &str, profile: &str, environment: &Environment) -> Result<Secret, Fault> {
-    let what = format!("mfa_process of profile \"{profile}\"");
-    let output = output_of(&what, command, profile, environment, LONGEST_RUN).await?;
+    let operation = Operation::new("mfa_process").profile(profile);
+    let output = output_of(&operation, command, profile, environment, LONGEST_RUN).await?;
     let text = String::from_utf8_lossy(&output);
     let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
     text.lines().map(str::trim).rfind(is_code).map(Secret::new).ok_or_else(|| {
-        aws_error::fault(&what, None, Some("ProcessFailed"), Some("it printed no line with a code of six digits"))
+        aws_error::fault(&operation, None, Some("ProcessFailed"), Some("it printed no line with a code of six digits"))
     })
 }
 
@@ -50,21 +50,21 @@ async fn run_within(
     environment: &Environment,
     limit: Duration,
 ) -> Result<Credentials, Fault> {
-    let what = format!("credential_process of profile \"{profile}\"");
-    let output = output_of(&what, command, profile, environment, limit).await?;
-    let unusable = |why: String| aws_error::fault(&what, None, Some("ProcessFailed"), Some(&format!("it {why}")));
+    let operation = Operation::new("credential_process").profile(profile);
+    let output = output_of(&operation, command, profile, environment, limit).await?;
+    let unusable = |why: String| aws_error::fault(&operation, None, Some("ProcessFailed"), Some(&format!("it {why}")));
     read_output(&output).map_err(unusable)
 }
 
 /// What a program prints.
 async fn output_of(
-    what: &str,
+    operation: &Operation,
     command: &str,
     profile: &str,
     environment: &Environment,
     limit: Duration,
 ) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let failed = |code: &str, why: &str| aws_error::fault(what, None, Some(code), Some(why));
+    let failed = |code: &str, why: &str| aws_error::fault(operation, None, Some(code), Some(why));
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(command).env_clear().envs(environment.variables()).env(ASKED_FOR, profile);
     if let Some(home) = environment.get("HOME") {
@@ -245,11 +245,11 @@ mod tests {
     #[tokio::test]
     async fn a_failure_is_told_by_the_last_line_of_stderr() {
         let fault = said("echo first >&2; echo 'the vault is locked' >&2; echo >&2; exit 3").await;
-        assert!(fault.message.contains("profile \"dev\"") && fault.message.contains("exit code 3"), "{fault:?}");
-        assert!(fault.message.ends_with("the vault is locked"), "{fault:?}");
-        assert!(said("kill -9 $$").await.message.contains("signal 9"));
+        assert!(fault.operation.profile.as_deref() == Some("dev") && fault.words.contains("exit code 3"), "{fault:?}");
+        assert!(fault.words.ends_with("the vault is locked"), "{fault:?}");
+        assert!(said("kill -9 $$").await.words.contains("signal 9"));
         let quiet = said("exit 1").await;
-        assert!(quiet.message.contains("wrote nothing"), "{quiet:?}");
+        assert!(quiet.words.contains("wrote nothing"), "{quiet:?}");
     }
 
     #[tokio::test]
@@ -259,9 +259,9 @@ mod tests {
         let unfinished = "printf '{\"SessionToken\":\"' >&2; for i in 1 2 3 4 5 6 7 8 9; do printf '%0999d,hunter2' 1; done >&2; exit 1";
         for command in [format!("echo '{document}' >&2; exit 1"), long, unfinished.to_owned()] {
             let fault = said(&command).await;
-            assert!(fault.code == "ProcessFailed" && !fault.message.contains("hunter2"), "{fault:?}");
+            assert!(fault.code == "ProcessFailed" && !fault.words.contains("hunter2"), "{fault:?}");
             let fault = read_code(&command, "dev", &environment()).await.unwrap_err();
-            assert!(!fault.message.contains("hunter2"), "{fault:?}");
+            assert!(!fault.words.contains("hunter2"), "{fault:?}");
         }
     }
 
@@ -269,14 +269,14 @@ mod tests {
     async fn a_program_that_is_nowhere_is_told_with_the_path_that_was_searched() {
         let fault = said("no-such-helper --json").await;
         assert_eq!(fault.code, PROCESS_NOT_FOUND);
-        assert!(fault.message.contains("no-such-helper") && fault.message.contains("/usr/bin:/bin"), "{fault:?}");
+        assert!(fault.words.contains("no-such-helper") && fault.words.contains("/usr/bin:/bin"), "{fault:?}");
     }
 
     #[tokio::test]
     async fn a_flood_is_stopped() {
-        assert!(said("yes").await.message.contains("more than"));
+        assert!(said("yes").await.words.contains("more than"));
         let noisy = said("yes >&2 & sleep 0.2; kill $!; echo end >&2; exit 1").await;
-        assert!(noisy.message.ends_with("end") || noisy.message.ends_with('y'), "{noisy:?}");
+        assert!(noisy.words.ends_with("end") || noisy.words.ends_with('y'), "{noisy:?}");
     }
 
     #[cfg(target_os = "linux")]
@@ -289,7 +289,7 @@ mod tests {
         let file = folder.path().join("pid");
         let command = format!("sleep 1000 & echo $! > {}; wait", file.display());
         let fault = run_within(&command, "dev", &environment(), Duration::from_millis(500)).await.unwrap_err();
-        assert!(fault.message.contains("had not ended"), "{fault:?}");
+        assert!(fault.words.contains("had not ended"), "{fault:?}");
         let pid: i32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
         // Killed, though perhaps not yet gone.
         if let Ok(ends) = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) {
@@ -309,6 +309,6 @@ mod tests {
     #[tokio::test]
     async fn garbage_is_told_and_not_shown() {
         let fault = said("echo hunter2").await;
-        assert!(fault.message.contains("no JSON") && !fault.message.contains("hunter2"), "{fault:?}");
+        assert!(fault.words.contains("no JSON") && !fault.words.contains("hunter2"), "{fault:?}");
     }
 }

@@ -438,7 +438,7 @@ mod tests {
         assert_eq!(joined(whole.clone(), last.clone()), (whole, "b".to_owned()));
         // Pages without progress end the loop.
         assert_eq!(joined(page(&["c"], Some("b")), last).1, "b");
-        let error = WireError { kind: wire::ErrorKind::Failed, message: "m".into(), fix: None };
+        let error = WireError { kind: wire::ErrorKind::Failed, code: None, message: "m".into(), fix: None };
         assert_eq!(join_pages(page(&["a"], Some("a")), |_| Ok(Err(error.clone()))), Ok(Err(error)));
     }
 

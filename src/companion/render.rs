@@ -209,6 +209,8 @@ mod tests {
             renew_at: Some("2026-11-24T12:40:00Z".into()),
             last_renewal: None,
             last_error: Some(ErrorEntry {
+                operation: None,
+                detail: None,
                 at: "2026-11-24T12:00:00Z".into(),
                 code: "Timeout".into(),
                 class: crate::core::aws_error::ErrorClass::Retryable,
@@ -241,6 +243,7 @@ mod tests {
             ],
             sso_sessions: vec![SessionEntry {
                 name: "corp".into(),
+                login_name: None,
                 kind: "sso".into(),
                 state: State::Fresh,
                 expires_at: Some("2026-11-24T13:00:00Z".into()),

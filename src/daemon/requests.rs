@@ -136,6 +136,7 @@ pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
     let profile = || {
         request.profile.clone().ok_or_else(|| WireError {
             kind: ErrorKind::Malformed,
+            code: None,
             message: format!("the request \"{}\" names no profile", request.request),
             fix: None,
         })
@@ -157,6 +158,7 @@ pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
             }
             None => Err(WireError {
                 kind: ErrorKind::Malformed,
+                code: None,
                 message: "the request \"login-wait\" names no sign-in".to_owned(),
                 fix: None,
             }),
@@ -167,6 +169,7 @@ pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
         "clock" => Ok(Asked::Clock),
         other => Err(WireError {
             kind: ErrorKind::Unsupported,
+            code: None,
             message: format!("this daemon does not know the request {:?}", other.chars().take(40).collect::<String>()),
             fix: Some("restart the daemon: it may be older than the program that asks".to_owned()),
         }),
@@ -198,6 +201,7 @@ pub(super) fn wrong_files(request: &Request, paths: &AwsPaths) -> WireError {
     };
     WireError {
         kind: ErrorKind::WrongFiles,
+        code: None,
         message: format!(
             "the daemon keeps {}, and this command was started with {theirs}: a profile of the same name may be another there",
             ours.display()

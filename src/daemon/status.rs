@@ -127,6 +127,7 @@ fn profile(keeper: &Keeper, status: ProfileStatus) -> ProfileEntry {
 fn session(status: SessionStatus) -> SessionEntry {
     SessionEntry {
         name: status.name,
+        login_name: Some(status.login_name),
         kind: status.kind.to_owned(),
         state: status.state,
         expires_at: status.expires_at.map(AwsTime::to_rfc3339),
@@ -148,6 +149,8 @@ fn mfa_session(status: MfaStatus) -> MfaEntry {
 fn error(error: ErrorStatus) -> ErrorEntry {
     ErrorEntry {
         at: error.at.to_rfc3339(),
+        operation: error.operation.map(String::from),
+        detail: error.detail,
         code: error.code,
         class: error.class,
         message: error.message,

@@ -131,6 +131,8 @@ fn shorten_profile(profile: &mut ProfileEntry) {
 fn shorten_error(error: &mut ErrorEntry) {
     shorten(&mut error.code);
     shorten(&mut error.message);
+    error.operation.as_mut().map(shorten);
+    error.detail.as_mut().map(shorten);
     error.fix.as_mut().map(shorten);
 }
 
@@ -156,7 +158,15 @@ mod tests {
     fn error(text: &str) -> ErrorEntry {
         let text = text.to_owned();
         let (at, class) = ("2026-11-24T12:00:00Z".to_owned(), ErrorClass::Permanent);
-        ErrorEntry { at, code: text.clone(), class, message: text.clone(), fix: Some(text) }
+        ErrorEntry {
+            at,
+            operation: None,
+            detail: Some(text.clone()),
+            code: text.clone(),
+            class,
+            message: text.clone(),
+            fix: Some(text),
+        }
     }
 
     fn profile(name: String, last_error: Option<ErrorEntry>) -> ProfileEntry {
@@ -266,6 +276,7 @@ mod tests {
         document.sso_sessions = (0..500)
             .map(|_| SessionEntry {
                 name: text.clone(),
+                login_name: None,
                 kind: "sso".into(),
                 state: State::NeedsLogin,
                 expires_at: None,

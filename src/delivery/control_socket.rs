@@ -198,7 +198,7 @@ async fn converse(
     let parsed = match text {
         Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(WireError { kind: ErrorKind::Malformed, message: error.to_string(), fix: None })
+            Err(WireError { kind: ErrorKind::Malformed, code: None, message: error.to_string(), fix: None })
         }
         Ok(text) => wire::parse_request(&text?),
     };
@@ -250,7 +250,7 @@ async fn write_answer(stream: &mut UnixStream, answer: &Answer) -> io::Result<()
         Some(head) => (head, answer.clone()),
         None => {
             let message = "the answer is too long for one message".to_owned();
-            let error = wire::answer_error(&WireError { kind: ErrorKind::Failed, message, fix: None });
+            let error = wire::answer_error(&WireError { kind: ErrorKind::Failed, code: None, message, fix: None });
             (wire::header(error.len()).unwrap_or_default(), error)
         }
     };

@@ -297,7 +297,7 @@ fn step(text: &str, case: &Case) -> StepAnswer {
 fn refusal(text: &str) -> Refusal {
     let (code, message) = text.split_once(": ").unwrap_or((text, ""));
     let fault = aws_error::fault("the call", Some(403), Some(code), Some(message));
-    Refusal { code: fault.code, message: fault.message, class: fault.class, fix: fault.fix, skewed: fault.skewed }
+    fault.into()
 }
 
 /// `offset SECONDS`, `unsynchronised`, `zone`, `unreached CODE: message`, joined by commas.

@@ -25,7 +25,7 @@ use self::exchange::Replaced;
 pub use self::recovery::recover;
 use super::clock;
 use super::sdk::Sdk;
-use crate::core::aws_error::{self, Fault};
+use crate::core::aws_error::{self, Fault, Operation};
 use crate::core::clock::Sample;
 use crate::core::keeper::{
     MintOrder, Outcome, Prompt, RefreshOrder, RolesOrder, SessionEnd, SignInOrder, SignOutEnd, SignOutOrder, Ticket,
@@ -89,9 +89,9 @@ impl Sessions {
     /// Gets the credentials of a role for the token of who is signed in.
     pub(super) async fn role_credentials(&self, order: &MintOrder) -> (Outcome, Vec<Sample>) {
         let (Source::Sso(role), Some(token)) = (&order.step.source, &order.token) else {
-            let what = format!("getting credentials for profile \"{}\"", order.step.profile);
+            let operation = Operation::fetch(&order.step.profile);
             let why = "there is no token to ask with";
-            let fault = aws_error::fault(&what, None, Some("UnauthorizedException"), Some(why));
+            let fault = aws_error::fault(&operation, None, Some("UnauthorizedException"), Some(why));
             return (Outcome::Failed(fault), Vec::new());
         };
         portal::role_credentials(&self.sdk, role, &order.endpoint, &order.step.profile, token).await
@@ -115,14 +115,14 @@ impl Sessions {
     async fn refreshed(&self, order: &RefreshOrder, samples: &mut Vec<Sample>) -> Result<SessionEnd, Fault> {
         let RefreshOrder { session, known, superseded, save, aws_minus_boot, is_needed, .. } = order;
         let file = session.cache_file();
-        let what = format!("refreshing {}", session.described());
+        let operation = Operation::new("refreshing").object(session.described());
         // Held until this function ends, so that no two evercreds refresh the same session at once.
         let lock = self.cache.lock(&file, LONGEST_LOCKED).await;
         if let Lock::Busy(holder) = &lock {
             let (who, path) = (holder.described(), self.cache.path(&file));
             let why =
                 format!("{who} holds the lock {}.evercred-lock, and has not finished its refresh", path.display());
-            let fault = aws_error::fault(&what, None, Some("CacheFailed"), Some(&why));
+            let fault = aws_error::fault(&operation, None, Some("CacheFailed"), Some(&why));
             return Err(Fault { fix: holder.fix(), ..fault });
         }
         if matches!(lock, Lock::Held(_)) {
@@ -136,7 +136,7 @@ impl Sessions {
             Before::Call => {}
             Before::Adopt(token) => return Ok(SessionEnd::Found(token)),
             Before::SignedOut => return Ok(SessionEnd::SignedOut),
-            Before::Unusable(why) => return Err(unusable(&what, &why)),
+            Before::Unusable(why) => return Err(unusable(&operation, &why)),
         }
         // A refresh token is spent only where the next one can be written. A full disk may have room again: there the token is
         // refreshed once the cached one can't be used any more, and kept until it can be written.
@@ -146,13 +146,13 @@ impl Sessions {
             return Ok(SessionEnd::Unwritable(problem));
         }
         let called = match known {
-            CachedToken::Sso(token) => oidc::refresh(&self.sdk, session, token, &what, samples).await,
+            CachedToken::Sso(token) => oidc::refresh(&self.sdk, session, token, &operation, samples).await,
             CachedToken::Login(token) => {
-                signin::refresh(&self.sdk, session, token, *aws_minus_boot, &what, samples).await
+                signin::refresh(&self.sdk, session, token, *aws_minus_boot, &operation, samples).await
             }
         };
         match called {
-            Ok(answer) => self.take_answer(&look, &answer).await.map_err(|why| unusable(&what, &why)),
+            Ok(answer) => self.take_answer(&look, &answer).await.map_err(|why| unusable(&operation, &why)),
             Err(fault) if is_refusal(&fault) => look.doubt(fault).await,
             Err(fault) => Err(fault),
         }
@@ -233,7 +233,7 @@ impl Sessions {
     pub async fn sign_out(&self, order: SignOutOrder) -> (Outcome, Vec<Sample>) {
         let SignOutOrder { session, token, .. } = order;
         let file = session.cache_file();
-        let what = format!("signing out of {}", session.described());
+        let operation = Operation::new("signing out").object(format!("of {}", session.described()));
         let lock = self.cache.lock(&file, LONGEST_LOCKED).await;
         if matches!(lock, Lock::Held(_)) {
             self.cache.recover(&session).await;
@@ -266,14 +266,14 @@ impl Sessions {
             }
             _ => Ok(()),
         };
-        let not_told = told.err().map(|fault| fault.message);
+        let not_told = told.err().map(|fault| fault.to_string());
         if let Some(why) = &not_told {
-            tracing::warn!("{what}: {why}");
+            tracing::warn!("{operation}: {why}");
         }
         if let Err(why) = &removed
             && token.is_none()
         {
-            return (Outcome::Failed(aws_error::fault(&what, None, Some("CacheFailed"), Some(why))), samples);
+            return (Outcome::Failed(aws_error::fault(&operation, None, Some("CacheFailed"), Some(why))), samples);
         }
         // AWS has no call that ends a session of `aws login`.
         let works_on = not_told.is_some() || matches!(session, Session::Login(_));
@@ -330,8 +330,8 @@ fn is_refusal(fault: &Fault) -> bool {
     matches!(fault.code.as_str(), "InvalidGrantException" | "TOKEN_EXPIRED" | "INVALID_REQUEST")
 }
 
-fn unusable(what: &str, why: &str) -> Fault {
-    aws_error::fault(what, None, Some("SsoCacheUnusable"), Some(&format!("its file in the cache {why}")))
+fn unusable(operation: &Operation, why: &str) -> Fault {
+    aws_error::fault(operation, None, Some("SsoCacheUnusable"), Some(&format!("its file in the cache {why}")))
 }
 
 /// Seconds as a service says them; nonsense counts as nothing.

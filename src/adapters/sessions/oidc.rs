@@ -8,7 +8,7 @@ use super::seconds;
 use crate::adapters::aws_call::{Call, Name};
 use crate::adapters::clock;
 use crate::adapters::sdk::{Sdk, client_config};
-use crate::core::aws_error::{ErrorClass, Fault};
+use crate::core::aws_error::{ErrorClass, Fault, Operation};
 use crate::core::clock::Sample;
 use crate::core::credential::Grant;
 use crate::core::keeper::Flow;
@@ -30,8 +30,8 @@ struct Ready<'a> {
     call: Call<'a>,
 }
 
-async fn ready<'a>(sdk: &Sdk, what: &'a str, endpoint: &Endpoint) -> Result<Ready<'a>, Fault> {
-    let call = Call::prepare(&sdk.network, what, Service::Oidc, endpoint).await?;
+async fn ready<'a>(sdk: &Sdk, operation: &'a Operation, endpoint: &Endpoint) -> Result<Ready<'a>, Fault> {
+    let call = Call::prepare(&sdk.network, operation, Service::Oidc, endpoint).await?;
     // Nothing here is signed: no time is needed.
     let config = client_config!(aws_sdk_ssooidc, &sdk.config, call, endpoint, TimeDelta::zero());
     Ok(Ready { client: Client::from_conf(config.build()), call })
@@ -42,10 +42,10 @@ pub(super) async fn refresh(
     sdk: &Sdk,
     session: &Session,
     token: &SsoToken,
-    what: &str,
+    operation: &Operation,
     samples: &mut Vec<Sample>,
 ) -> Result<TokenAnswer, Fault> {
-    let Ready { client, call } = ready(sdk, what, session.endpoint()).await?;
+    let Ready { client, call } = ready(sdk, operation, session.endpoint()).await?;
     let Some(SsoRefresh { refresh_token, client_id, client_secret, .. }) = &token.refresh else {
         return Err(call.unusable(None, "no refresh token"));
     };
@@ -83,10 +83,10 @@ pub(super) async fn register(
     session: &SsoSession,
     start_url: &str,
     flow: Flow,
-    what: &str,
+    operation: &Operation,
     samples: &mut Vec<Sample>,
 ) -> Result<Registration, Fault> {
-    let Ready { client, call } = ready(sdk, what, &session.oidc).await?;
+    let Ready { client, call } = ready(sdk, operation, &session.oidc).await?;
     let mut request = client.register_client().client_name(CLIENT_NAME).client_type("public");
     if !session.scopes.is_empty() {
         request = request.set_scopes(Some(session.scopes.clone()));
@@ -123,10 +123,10 @@ pub(super) async fn begin_device_code(
     session: &SsoSession,
     start_url: &str,
     registration: &Registration,
-    what: &str,
+    operation: &Operation,
     samples: &mut Vec<Sample>,
 ) -> Result<DeviceCode, Fault> {
-    let Ready { client, call } = ready(sdk, what, &session.oidc).await?;
+    let Ready { client, call } = ready(sdk, operation, &session.oidc).await?;
     let answer = client
         .start_device_authorization()
         .client_id(&registration.client_id)
@@ -165,10 +165,10 @@ pub(super) async fn exchange(
     session: &SsoSession,
     registration: &Registration,
     proof: Proof<'_>,
-    what: &str,
+    operation: &Operation,
     samples: &mut Vec<Sample>,
 ) -> Result<TokenAnswer, Fault> {
-    let Ready { client, call } = ready(sdk, what, &session.oidc).await?;
+    let Ready { client, call } = ready(sdk, operation, &session.oidc).await?;
     let request =
         client.create_token().client_id(&registration.client_id).client_secret(registration.client_secret.expose());
     let request = match proof {
@@ -204,8 +204,8 @@ fn is_document(body: Option<&[u8]>) -> bool {
 }
 
 /// Where a person is sent to: the service's own page.
-pub(super) async fn page(what: &str, session: &SsoSession) -> Result<String, Fault> {
-    crate::adapters::aws_call::resolve(what, Service::Oidc, &session.oidc).await
+pub(super) async fn page(operation: &Operation, session: &SsoSession) -> Result<String, Fault> {
+    crate::adapters::aws_call::resolve(operation, Service::Oidc, &session.oidc).await
 }
 
 fn token_answer(call: &Call<'_>, answer: &CreateTokenOutput) -> Result<TokenAnswer, Fault> {
@@ -228,7 +228,7 @@ fn unknown_start_url(fault: Fault, session: &SsoSession, call: &Call<'_>) -> Fau
     }
     let why = format!(
         "AWS knows no sign-in page for sso_start_url = {} in sso_region = {} ({})",
-        session.start_url, session.region, fault.message
+        session.start_url, session.region, fault
     );
-    crate::core::aws_error::fault(call.what, None, Some("StartUrlUnknown"), Some(&why))
+    crate::core::aws_error::fault(call.operation, None, Some("StartUrlUnknown"), Some(&why))
 }

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 
 use crate::adapters::aws_call::{Call, Name};
 use crate::adapters::sdk::{Sdk, client_config};
-use crate::core::aws_error::Fault;
+use crate::core::aws_error::{Fault, Operation};
 use crate::core::clock::Sample;
 use crate::core::credential::Credentials;
 use crate::core::keeper::{Account, Outcome};
@@ -36,8 +36,8 @@ struct Ready<'a> {
     call: Call<'a>,
 }
 
-async fn ready<'a>(sdk: &Sdk, what: &'a str, endpoint: &Endpoint) -> Result<Ready<'a>, Fault> {
-    let call = Call::prepare(&sdk.network, what, Service::Portal, endpoint).await?;
+async fn ready<'a>(sdk: &Sdk, operation: &'a Operation, endpoint: &Endpoint) -> Result<Ready<'a>, Fault> {
+    let call = Call::prepare(&sdk.network, operation, Service::Portal, endpoint).await?;
     // The token stands for a signature: no time is needed.
     let config = client_config!(aws_sdk_sso, &sdk.config, call, endpoint, TimeDelta::zero());
     Ok(Ready { client: Client::from_conf(config.build()), call })
@@ -52,8 +52,9 @@ pub(super) async fn role_credentials(
     token: &Secret,
 ) -> (Outcome, Vec<Sample>) {
     let SsoRole { account_id, role_name, .. } = role;
-    let what = format!("GetRoleCredentials of {role_name} in account {account_id} for profile \"{profile}\"");
-    let Ready { client, call } = match ready(sdk, &what, endpoint).await {
+    let role = format!("of {role_name} in account {account_id}");
+    let operation = Operation::new("GetRoleCredentials").object(role).profile(profile);
+    let Ready { client, call } = match ready(sdk, &operation, endpoint).await {
         Ok(ready) => ready,
         Err(fault) => return (Outcome::Failed(fault), Vec::new()),
     };
@@ -90,8 +91,8 @@ pub(super) async fn role_credentials(
 
 /// Lists every account and role of who is signed in.
 pub(super) async fn list_roles(sdk: &Sdk, session: &SsoSession, token: &Secret) -> (Outcome, Vec<Sample>) {
-    let what = "listing accounts and roles";
-    let Ready { client, call } = match ready(sdk, what, &session.portal).await {
+    let operation = &Operation::new("listing accounts and roles");
+    let Ready { client, call } = match ready(sdk, operation, &session.portal).await {
         Ok(ready) => ready,
         Err(fault) => return (Outcome::Failed(fault), Vec::new()),
     };
@@ -194,8 +195,8 @@ pub(super) async fn log_out(
     token: &Secret,
     samples: &mut Vec<Sample>,
 ) -> Result<(), Fault> {
-    let what = "ending the session at AWS";
-    let Ready { client, call } = ready(sdk, what, &session.portal).await?;
+    let operation = &Operation::new("ending the session at AWS");
+    let Ready { client, call } = ready(sdk, operation, &session.portal).await?;
     let answer = client.logout().access_token(token.expose()).send().await;
     // An answer without a body may be anybody's.
     samples.extend(call.recorder.samples(false));

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::redirect::{self, Back};
 use super::{Sessions, dpop, expiry, oidc, service_of, signin, vanity};
 use crate::adapters::{aws_call, clock};
-use crate::core::aws_error::{self, Fault};
+use crate::core::aws_error::{self, Fault, Operation};
 use crate::core::clock::Sample;
 use crate::core::credential::{Credentials, Grant};
 use crate::core::keeper::{Flow, Prompt, SessionEnd, SignInOrder, Ticket};
@@ -36,14 +36,14 @@ pub(super) async fn run(
     pasted: oneshot::Receiver<Secret>,
     samples: &mut Vec<Sample>,
 ) -> Result<SessionEnd, Fault> {
-    let what = format!("signing in to {}", order.session.described());
+    let operation = Operation::new("signing in").object(format!("to {}", order.session.described()));
     if let Some(problem) =
         sessions.cache.problem(&order.session.cache_file()).await.filter(|problem| problem.is_not_regular)
     {
-        let fault = aws_error::fault(&what, None, Some("SsoCacheUnusable"), Some(&problem.why));
+        let fault = aws_error::fault(&operation, None, Some("SsoCacheUnusable"), Some(&problem.why));
         return Err(Fault { fix: problem.fix, ..fault });
     }
-    let sign_in = SignIn { sessions, order, begun, what: &what };
+    let sign_in = SignIn { sessions, order, begun, operation: &operation };
     let (text, token) = match (&order.session, order.flow) {
         (Session::Sso(session), Flow::Browser) => sign_in.sso_in_browser(session, samples).await?,
         (Session::Sso(session), Flow::DeviceCode) => sign_in.sso_with_code(session, samples).await?,
@@ -72,7 +72,7 @@ struct SignIn<'a> {
     sessions: &'a Sessions,
     order: &'a SignInOrder,
     begun: &'a mpsc::Sender<(Ticket, Prompt)>,
-    what: &'a str,
+    operation: &'a Operation,
 }
 
 type Signed = (Secret, CachedToken);
@@ -80,27 +80,27 @@ type Signed = (Secret, CachedToken);
 impl SignIn<'_> {
     async fn sso_in_browser(&self, session: &SsoSession, samples: &mut Vec<Sample>) -> Result<Signed, Fault> {
         let sdk = &self.sessions.sdk;
-        let start_url = vanity::resolve(sdk, session, self.what).await?;
+        let start_url = vanity::resolve(sdk, session, self.operation).await?;
         let registration = self.registration(session, &start_url, samples).await?;
-        let base = oidc::page(self.what, session).await?;
+        let base = oidc::page(self.operation, session).await?;
         let (code, authorization) = self
             .ask_in_browser(|authorization| sso_url(&base, &registration.client_id, &session.scopes, authorization))
             .await?;
         let proof = oidc::Proof::Code(&code, &authorization);
-        let answer = oidc::exchange(sdk, session, &registration, proof, self.what, samples).await?;
+        let answer = oidc::exchange(sdk, session, &registration, proof, self.operation, samples).await?;
         self.signed_in(session, &registration, &answer).await
     }
 
     async fn sso_with_code(&self, session: &SsoSession, samples: &mut Vec<Sample>) -> Result<Signed, Fault> {
         let sdk = &self.sessions.sdk;
-        let start_url = vanity::resolve(sdk, session, self.what).await?;
+        let start_url = vanity::resolve(sdk, session, self.operation).await?;
         let mut registration = self.registration(session, &start_url, samples).await?;
-        let begun = oidc::begin_device_code(sdk, session, &start_url, &registration, self.what, samples).await;
+        let begun = oidc::begin_device_code(sdk, session, &start_url, &registration, self.operation, samples).await;
         let code = match begun {
             // A kept registration that AWS has forgotten; the next one is new.
             Err(fault) if matches!(fault.code.as_str(), "InvalidClientException" | "UnauthorizedClientException") => {
                 registration = self.registration(session, &start_url, samples).await?;
-                oidc::begin_device_code(sdk, session, &start_url, &registration, self.what, samples).await?
+                oidc::begin_device_code(sdk, session, &start_url, &registration, self.operation, samples).await?
             }
             begun => begun?,
         };
@@ -124,7 +124,7 @@ impl SignIn<'_> {
             )]
             tokio::time::sleep(pause).await;
             let proof = oidc::Proof::DeviceCode(&device_code);
-            match oidc::exchange(sdk, session, &registration, proof, self.what, samples).await {
+            match oidc::exchange(sdk, session, &registration, proof, self.operation, samples).await {
                 Ok(answer) => return self.signed_in(session, &registration, &answer).await,
                 Err(fault) => match fault.code.as_str() {
                     "AuthorizationPendingException" => {}
@@ -153,7 +153,7 @@ impl SignIn<'_> {
         let sdk = &self.sessions.sdk;
         let key = dpop::new_key().map_err(|why| self.fault("CacheFailed", &why))?;
         let service = service_of(&self.order.session);
-        let base = aws_call::resolve(self.what, service, &session.endpoint).await?;
+        let base = aws_call::resolve(self.operation, service, &session.endpoint).await?;
         let (client_id, (code, authorization)) = match self.order.flow {
             Flow::Browser => {
                 let url = |authorization: &Authorization| login_url(&base, signin::SAME_DEVICE, authorization);
@@ -163,7 +163,7 @@ impl SignIn<'_> {
         };
         let proof = signin::Proof::Code { client_id, code: &code, authorization: &authorization, key: &key };
         let answer =
-            signin::call(sdk, &self.order.session, proof, self.order.aws_minus_boot, self.what, samples).await?;
+            signin::call(sdk, &self.order.session, proof, self.order.aws_minus_boot, self.operation, samples).await?;
         let id_token = answer.id_token.clone().unwrap_or_else(|| Secret::new(""));
         let who = login_session_of(&id_token).unwrap_or_default();
         if who != session.login_session {
@@ -199,7 +199,7 @@ impl SignIn<'_> {
         let prompt = page_prompt(url);
         self.tell(prompt.clone()).await;
         let flooded = async |why: String| {
-            tracing::warn!("{}: {why}", self.what);
+            tracing::warn!("{}: {why}", self.operation);
             self.tell(Prompt { warning: Some(why), ..prompt }).await;
         };
         match redirect::wait(&listener, &authorization, flooded).await {
@@ -246,7 +246,7 @@ impl SignIn<'_> {
                 return Ok(kept);
             }
         }
-        oidc::register(&self.sessions.sdk, session, start_url, self.order.flow, self.what, samples).await
+        oidc::register(&self.sessions.sdk, session, start_url, self.order.flow, self.operation, samples).await
     }
 
     async fn keep_registration(&self, session: &SsoSession, registration: &Registration) {
@@ -277,6 +277,6 @@ impl SignIn<'_> {
     }
 
     fn fault(&self, code: &str, why: &str) -> Fault {
-        aws_error::fault(self.what, None, Some(code), Some(why))
+        aws_error::fault(self.operation, None, Some(code), Some(why))
     }
 }

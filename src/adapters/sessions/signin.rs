@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::{dpop, seconds};
 use crate::adapters::aws_call::{Call, Name};
 use crate::adapters::sdk::{AwsClock, Sdk, client_config};
-use crate::core::aws_error::Fault;
+use crate::core::aws_error::{Fault, Operation};
 use crate::core::clock::Sample;
 use crate::core::credential::{Credentials, Grant};
 use crate::core::plan::Service;
@@ -35,10 +35,10 @@ pub(super) async fn refresh(
     session: &Session,
     token: &LoginToken,
     aws_minus_boot: TimeDelta,
-    what: &str,
+    operation: &Operation,
     samples: &mut Vec<Sample>,
 ) -> Result<TokenAnswer, Fault> {
-    call(sdk, session, Proof::Refresh(token), aws_minus_boot, what, samples).await
+    call(sdk, session, Proof::Refresh(token), aws_minus_boot, operation, samples).await
 }
 
 /// Makes one call.
@@ -47,11 +47,11 @@ pub(super) async fn call(
     session: &Session,
     proof: Proof<'_>,
     aws_minus_boot: TimeDelta,
-    what: &str,
+    operation: &Operation,
     samples: &mut Vec<Sample>,
 ) -> Result<TokenAnswer, Fault> {
     let endpoint = session.endpoint();
-    let call = Call::prepare(&sdk.network, what, Service::Signin, endpoint).await?;
+    let call = Call::prepare(&sdk.network, operation, Service::Signin, endpoint).await?;
     let input = CreateOAuth2TokenRequestBody::builder();
     let (input, key) = match proof {
         Proof::Refresh(token) => {
@@ -72,7 +72,7 @@ pub(super) async fn call(
             (input, key)
         }
     };
-    let refused = |why: &str| super::unusable(what, why);
+    let refused = |why: &str| super::unusable(operation, why);
     let input = input.build().map_err(|error| refused(&error.to_string()))?;
     let url = format!("{}/v1/token", call.url.trim_end_matches('/'));
     let now = AwsClock { aws_minus_boot }.millis() / 1_000;

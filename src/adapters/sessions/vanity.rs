@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use crate::adapters::aws_call::scheme_and_host;
 use crate::adapters::network::{Recorder, why_no_answer};
 use crate::adapters::sdk::Sdk;
-use crate::core::aws_error::{self, Fault};
+use crate::core::aws_error::{self, Fault, Operation};
 use crate::core::clock::Trust;
 use crate::core::printable;
 use crate::core::session::{SsoSession, is_vanity, region_of_start_url};
@@ -20,12 +20,12 @@ const REDIRECT_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The URL is no page, or its redirect leads away from AWS or to another region.
-pub(super) async fn resolve(sdk: &Sdk, session: &SsoSession, what: &str) -> Result<String, Fault> {
+pub(super) async fn resolve(sdk: &Sdk, session: &SsoSession, operation: &Operation) -> Result<String, Fault> {
     let start_url = &session.start_url;
     if !is_vanity(start_url) {
         return Ok(start_url.clone());
     }
-    let bad = |why: &str| aws_error::fault(what, None, Some("StartUrlUnknown"), Some(why));
+    let bad = |why: &str| aws_error::fault(operation, None, Some("StartUrlUnknown"), Some(why));
     if !is_sign_in_page(start_url) {
         return Err(bad(&format!("sso_start_url = {start_url} is not an https URL")));
     }

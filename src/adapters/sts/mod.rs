@@ -14,7 +14,7 @@ use super::network::CALL_TIMEOUT;
 use super::sdk::{Sdk, client_config};
 use super::token_file;
 use crate::core::access_key::shown;
-use crate::core::aws_error::{self, Fault};
+use crate::core::aws_error::{self, Fault, Operation};
 use crate::core::clock::Sample;
 use crate::core::keeper::{MintOrder, Outcome, ProbeOrder};
 use crate::core::plan::{Endpoint, Service, Source, StaticKeys};
@@ -27,33 +27,29 @@ impl StsCaller<'_> {
     pub(super) async fn mint(&self, order: MintOrder) -> (Outcome, Vec<Sample>) {
         let profile = &order.step.profile;
         let base = order.base.as_ref().map(Signer::from);
-        let (what, signer) = match &order.step.source {
+        let (operation, signer) = match &order.step.source {
             Source::Static(keys) => {
-                let what =
-                    format!("GetCallerIdentity with the key {} of profile \"{profile}\"", shown(&keys.access_key_id));
-                (what, Some(Signer::from(keys)))
+                let key = format!("with the key {}", shown(&keys.access_key_id));
+                (Operation::new("GetCallerIdentity").object(key), Some(Signer::from(keys)))
             }
-            Source::AssumeRole(role) => (format!("AssumeRole of {} for profile \"{profile}\"", role.role_arn), base),
-            Source::SessionToken(_) => (format!("GetSessionToken for profile \"{profile}\""), base),
+            Source::AssumeRole(role) => (Operation::new("AssumeRole").object(format!("of {}", role.role_arn)), base),
+            Source::SessionToken(_) => (Operation::new("GetSessionToken"), base),
             Source::WebIdentity(role) => {
-                let what = format!("AssumeRoleWithWebIdentity of {} for profile \"{profile}\"", role.role_arn);
-                (what, None)
+                (Operation::new("AssumeRoleWithWebIdentity").object(format!("of {}", role.role_arn)), None)
             }
-            _ => {
-                let what = format!("fetching credentials for profile \"{profile}\"");
-                return failed(aws_error::fault(&what, None, Some("NotSupported"), None));
-            }
+            _ => return failed(aws_error::fault(Operation::fetch(profile), None, Some("NotSupported"), None)),
         };
-        let refused = |code, why| failed(aws_error::fault(&what, None, Some(code), Some(why)));
+        let operation = operation.profile(profile);
+        let refused = |code, why| failed(aws_error::fault(&operation, None, Some(code), Some(why)));
         let endpoint = &order.endpoint;
         match &signer {
-            Some(signer) if !signer.is_sendable() => return failed(unprintable(&what)),
+            Some(signer) if !signer.is_sendable() => return failed(unprintable(&operation)),
             None if !matches!(order.step.source, Source::WebIdentity(_)) => {
                 return refused("MissingAuthenticationToken", "there is nothing to sign the request with");
             }
             _ => {}
         }
-        let call = match Call::prepare(&self.0.network, &what, Service::Sts, endpoint).await {
+        let call = match Call::prepare(&self.0.network, &operation, Service::Sts, endpoint).await {
             Ok(call) => call,
             Err(fault) => return failed(fault),
         };
@@ -73,7 +69,7 @@ impl StsCaller<'_> {
                     let fix = format!("run the program that writes the token file {} again", role.token_file);
                     if expired { Fault { fix: Some(fix), ..fault } } else { fault.of_role() }
                 }),
-                Err(why) => Err(aws_error::fault(&what, None, Some("TokenFile"), Some(&why))),
+                Err(why) => Err(aws_error::fault(&operation, None, Some("TokenFile"), Some(&why))),
             },
             _ => operations::identify(&client, &call).await,
         };
@@ -84,16 +80,16 @@ impl StsCaller<'_> {
     /// GetCallerIdentity with keys as they are; `what` names them, as an id that is malformed may be a secret.
     pub(super) async fn identify(
         &self,
-        what: &str,
+        operation: &Operation,
         keys: &StaticKeys,
         endpoint: &Endpoint,
         aws_minus_boot: TimeDelta,
     ) -> (Outcome, Vec<Sample>) {
         let signer = Signer::from(keys);
         if !signer.is_sendable() {
-            return failed(unprintable(what));
+            return failed(unprintable(operation));
         }
-        let call = match Call::prepare(&self.0.network, what, Service::Sts, endpoint).await {
+        let call = match Call::prepare(&self.0.network, operation, Service::Sts, endpoint).await {
             Ok(call) => call,
             Err(fault) => return failed(fault),
         };
@@ -105,13 +101,13 @@ impl StsCaller<'_> {
 
     /// Asks an endpoint for nothing in particular, unsigned: what counts is the `Date` of the answer, whatever it says.
     pub(super) async fn probe(&self, order: ProbeOrder) -> (Outcome, Vec<Sample>) {
-        let what = "asking AWS for the time";
-        let call = match Call::prepare(&self.0.network, what, Service::Sts, &order.endpoint).await {
+        let operation = &Operation::new("asking AWS for the time");
+        let call = match Call::prepare(&self.0.network, operation, Service::Sts, &order.endpoint).await {
             Ok(call) => call,
             Err(fault) => return (Outcome::Failed(fault), Vec::new()),
         };
         let result = match HttpRequest::get(&call.url) {
-            Err(_) => Err(invalid_endpoint(what, &call.url)),
+            Err(_) => Err(invalid_endpoint(operation, &call.url)),
             // The connector bounds the parts, this bounds the whole.
             Ok(request) => match tokio::time::timeout(CALL_TIMEOUT, call.recorder.call(request)).await {
                 Ok(Ok(answer)) => Ok(answer),
@@ -148,9 +144,9 @@ impl StsCaller<'_> {
     }
 }
 
-pub(super) fn unprintable(what: &str) -> Fault {
+pub(super) fn unprintable(operation: &Operation) -> Fault {
     let why = "the signing key has characters that no key has, or its id may be a secret access key; nothing was sent";
-    aws_error::fault(what, None, Some("IncompleteSignature"), Some(why))
+    aws_error::fault(operation, None, Some("IncompleteSignature"), Some(why))
 }
 
 fn failed(fault: Fault) -> (Outcome, Vec<Sample>) {

@@ -186,7 +186,7 @@ async fn a_refusal_keeps_awss_code_and_words_and_its_date() {
     let (outcome, samples) = StsCaller(&sdk()).mint(role(endpoint(&url))).await;
     let fault = failed(outcome);
     assert_eq!((fault.code.as_str(), fault.class), ("AccessDenied", ErrorClass::Permanent));
-    assert!(fault.message.contains("arn:aws:iam::1:user/u") && fault.message.contains("profile \"dev\""));
+    assert!(fault.words.contains("arn:aws:iam::1:user/u") && fault.operation.profile.as_deref() == Some("dev"));
     assert_eq!(fault.retry_after, Some(TimeDelta::seconds(7)));
     assert_eq!(samples.len(), 1);
 }
@@ -221,7 +221,7 @@ async fn what_is_no_answer_of_aws_is_said_to_be_none() {
             "{bytes}: {fault:?}"
         );
         assert_eq!(fault.retry_after, None, "nobody but AWS sends us away: {bytes}");
-        assert!(!fault.message.contains("minted-"), "{}", fault.message);
+        assert!(!fault.words.contains("minted-"), "{}", fault.words);
     }
 }
 
@@ -241,7 +241,7 @@ async fn an_answer_without_end_is_cut_off() {
     });
     let fault = failed(StsCaller(&sdk()).mint(role(endpoint(&url))).await.0);
     assert_eq!(fault.code, "InvalidResponse");
-    assert!(fault.message.contains("larger"), "{}", fault.message);
+    assert!(fault.words.contains("larger"), "{}", fault.words);
     // What the two sockets buffer comes on top.
     assert!(sent.await.unwrap() < 64 * 1024 * 1024);
 }
@@ -254,14 +254,14 @@ async fn each_way_of_not_answering_has_its_name() {
     };
     let refused = failed(StsCaller(&sdk()).mint(role(endpoint(&closed))).await.0);
     assert_eq!(refused.code, "Network");
-    assert!(refused.message.contains("127.0.0.1 refused the connection"), "{}", refused.message);
+    assert!(refused.words.contains("127.0.0.1 refused the connection"), "{}", refused.words);
 
     let nothing = fault_from("").await;
     assert_eq!((nothing.code.as_str(), nothing.class), ("Network", ErrorClass::Retryable), "{nothing:?}");
 
     let unknown = failed(StsCaller(&sdk()).mint(role(endpoint("http://no-such-host.invalid:1"))).await.0);
     assert_eq!(unknown.code, "Network");
-    assert!(unknown.message.contains("no-such-host.invalid could not be resolved"), "{}", unknown.message);
+    assert!(unknown.words.contains("no-such-host.invalid could not be resolved"), "{}", unknown.words);
 
     let (url, _task) = plain_text_server().await;
     let tls = failed(StsCaller(&sdk()).mint(role(endpoint(&url.replace("http://", "https://")))).await.0);
@@ -304,7 +304,7 @@ async fn an_aged_answer_says_nothing_about_the_time() {
 async fn aws_own_endpoints_are_those_of_the_region_and_partition() {
     let url = async |region: &str, fips, dual_stack| {
         let endpoint = Endpoint { region: region.to_owned(), url: None, fips, dual_stack, ca_bundle: None };
-        resolve("x", Service::Sts, &endpoint).await.unwrap()
+        resolve(&"x".into(), Service::Sts, &endpoint).await.unwrap()
     };
     assert_eq!(url("eu-central-1", false, false).await, "https://sts.eu-central-1.amazonaws.com");
     assert_eq!(url("cn-north-1", false, false).await, "https://sts.cn-north-1.amazonaws.com.cn");
@@ -388,7 +388,7 @@ async fn https_goes_through_the_proxy_as_a_tunnel() {
     let sdk = Sdk::new(&environment(&[("https_proxy", &proxy)]));
     let fault = failed(StsCaller(&sdk).mint(role(endpoint("https://sts.example.invalid"))).await.0);
     assert_eq!(fault.code, "Network");
-    assert!(fault.message.contains("HTTPS_PROXY"), "{}", fault.message);
+    assert!(fault.words.contains("HTTPS_PROXY"), "{}", fault.words);
     assert!(task.await.unwrap().starts_with("CONNECT sts.example.invalid:443 "));
 }
 
@@ -397,7 +397,7 @@ async fn a_ca_bundle_that_is_missing_is_named() {
     let sdk = Sdk::new(&environment(&[("AWS_CA_BUNDLE", "/nonexistent/ca.pem")]));
     let fault = failed(StsCaller(&sdk).mint(role(endpoint("https://127.0.0.1:1"))).await.0);
     assert_eq!((fault.code.as_str(), fault.class), ("Tls", ErrorClass::Retryable));
-    assert!(fault.message.contains("/nonexistent/ca.pem"), "{}", fault.message);
+    assert!(fault.words.contains("/nonexistent/ca.pem"), "{}", fault.words);
 }
 
 #[tokio::test]
@@ -440,7 +440,7 @@ async fn a_web_identity_token_is_read_anew_and_stands_for_a_signature() {
         }
         let fault = failed(StsCaller(&sdk()).mint(order()).await.0);
         assert_eq!(fault.code, "TokenFile");
-        assert!(fault.message.contains(says), "{}", fault.message);
+        assert!(fault.words.contains(says), "{}", fault.words);
     }
     private_file::write(&token_file, b"aaa.bbb.ccc\n").unwrap();
     assert!(matches!(StsCaller(&sdk()).mint(order()).await.0, Outcome::Federated { token_expires_at: None, .. }));

@@ -338,6 +338,7 @@ fn facts_of(status: &StatusDocument) -> DaemonFacts {
             .iter()
             .map(|session| DaemonSession {
                 name: session.name.clone(),
+                login_name: session.login_name.clone().unwrap_or_else(|| session.name.clone()),
                 state: session.state,
                 last_error: session.last_error.as_ref().map(last_error),
             })
@@ -346,8 +347,8 @@ fn facts_of(status: &StatusDocument) -> DaemonFacts {
 }
 
 fn last_error(error: &ErrorEntry) -> LastError {
-    let ErrorEntry { code, class, message, fix, .. } = error.clone();
-    LastError { code, class, message, fix }
+    let ErrorEntry { operation, detail, code, class, message, fix, .. } = error.clone();
+    LastError { operation, detail, code, class, message, fix }
 }
 
 /// What Terraform keeps of its backend.

@@ -1,8 +1,11 @@
 //! Errors of AWS: one table of codes with class, meaning, fix and usual causes, read by keeper, status, doctor and explain.
 
 mod local;
+mod operation;
 mod table;
 mod usual;
+
+use std::fmt;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -11,6 +14,8 @@ use super::access_denied::{self, Because};
 use super::cause::{Cause, Likelihood};
 use super::printable::printable;
 use super::redact::without_secrets;
+
+pub use operation::Operation;
 
 /// Our code for a `credential_process` whose program is nowhere on the daemon's PATH.
 pub const PROCESS_NOT_FOUND: &str = "ProcessNotFound";
@@ -34,10 +39,12 @@ pub enum ErrorClass {
 pub struct Fault {
     /// What it means for the next try.
     pub class: ErrorClass,
+    /// What was asked for.
+    pub operation: Operation,
     /// AWS's error code as it came, or one of ours (`Timeout`, `Network`, `Tls`, `InvalidResponse`, …).
     pub code: String,
-    /// A sentence: what was asked of whom, and what came back.
-    pub message: String,
+    /// AWS's words, or those of the program that failed; where neither said anything, what the code means.
+    pub words: String,
     /// What to do about it.
     pub fix: Option<String>,
     /// The server asked not to be asked again before this (`Retry-After`).
@@ -139,11 +146,10 @@ pub fn lookup(code: &str) -> Option<&'static Entry> {
     entries().find(|entry| entry.code == code)
 }
 
-/// A fault from what came back. `what` says what was asked: `AssumeRole of arn:… for profile "dev"`.
-pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Option<&str>) -> Fault {
+/// A fault of an operation, from what came back.
+pub fn fault(operation: impl Into<Operation>, status: Option<u16>, code: Option<&str>, message: Option<&str>) -> Fault {
     // A server, a proxy or a program may repeat what it was sent.
     let message = message.map(|message| printable(&without_secrets(message))).filter(|message| !message.is_empty());
-    let what = printable(what);
     let code = code.filter(|code| is_code(code)).unwrap_or("InvalidResponse");
     let skewed = is_skew(code, message.as_deref());
     let entry = lookup(code);
@@ -161,12 +167,20 @@ pub fn fault(what: &str, status: Option<u16>, code: Option<&str>, message: Optio
     } else {
         entry.map(|entry| entry.fix.to_owned())
     };
-    let said = match (&message, entry) {
-        (Some(message), _) => format!("{code}: {message}"),
-        (None, Some(entry)) => format!("{code}: {}", entry.meaning),
-        (None, None) => status.map_or_else(|| code.to_owned(), |status| format!("{code} (HTTP status {status})")),
+    let words = match (message, entry) {
+        (Some(message), _) => message,
+        (None, Some(entry)) => entry.meaning.to_owned(),
+        (None, None) => status.map_or_else(|| "no message".to_owned(), |status| format!("HTTP status {status}")),
     };
-    Fault { class, code: code.to_owned(), message: format!("{what} failed: {said}"), fix, retry_after: None, skewed }
+    Fault { class, operation: operation.into(), code: code.to_owned(), words, fix, retry_after: None, skewed }
+}
+
+impl fmt::Display for Fault {
+    /// The sentence: what failed, with the code and AWS's words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, code, words, .. } = self;
+        write!(f, "{operation} failed: {code}: {words}")
+    }
 }
 
 impl Fault {
@@ -299,7 +313,7 @@ mod tests {
         ] {
             let fault = fault("x", Some(403), Some(code), Some("why"));
             assert_eq!(
-                (fault.code.as_str(), fault.message.as_str()),
+                (fault.code.as_str(), fault.to_string().as_str()),
                 ("InvalidResponse", "x failed: InvalidResponse: why")
             );
             assert_eq!(fault.class, ErrorClass::Retryable);
@@ -312,8 +326,9 @@ mod tests {
     #[test]
     fn a_faults_message_is_one_bounded_line() {
         let message = "a\u{1b}[2Jb\n\u{2028}evercred: all is well ".repeat(9_000);
-        let fault = fault(&message, Some(403), Some("AccessDenied"), Some(&message));
-        assert!(fault.message.chars().count() < 1_100 && !crate::core::printable::has_harmful(&fault.message));
+        let operation = Operation::new("AssumeRole").object(&message).profile(&message);
+        let text = fault(operation, Some(403), Some("AccessDenied"), Some(&message)).to_string();
+        assert!(text.chars().count() < 3_100 && !crate::core::printable::has_harmful(&text));
     }
 
     #[test]
@@ -321,7 +336,7 @@ mod tests {
         let denied =
             fault("AssumeRole of r for profile \"a\"", Some(403), Some("AccessDenied"), Some("User: arn is not …"))
                 .of_role();
-        assert!(denied.message.contains("User: arn"));
+        assert!(denied.words.contains("User: arn"));
         assert!(denied.fix.unwrap().contains("trust policy"));
     }
 }

@@ -311,7 +311,7 @@ fn unreachable(case: &Case<'_>, refusal: &Refusal, findings: &mut Findings) {
     };
     findings.add(
         Finding::new(Id::NetworkUnreachable, Severity::Error, title)
-            .evidence(printable(&refusal.message))
+            .evidence(printable(&refusal.to_string()))
             .fix(Fix::advice(fix))
             .fix(Fix::command(
                 "See with another program whether it is the network.",
@@ -333,7 +333,7 @@ fn no_answer_elsewhere(case: &Case<'_>, url: &str, refusal: &Refusal) -> Finding
         Severity::Error,
         format!("no AWS service answers at the address in {place}: {}", printable(to.authority)),
     )
-    .evidence(printable(&refusal.message))
+    .evidence(printable(&refusal.to_string()))
     .evidence("AWS itself was not asked, as calls don't go there")
     .fix(Fix::advice(start));
     match region::leave_out_endpoint(case, "sts") {

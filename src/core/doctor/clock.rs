@@ -112,7 +112,7 @@ fn by_refusal(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings)
             Severity::Error,
             "AWS refused a request because of the time that it was signed with",
         )
-        .evidence(printable(&refusal.message));
+        .evidence(printable(&refusal.to_string()));
         if offset.is_some_and(|offset| offset.seconds.abs() <= NOTICED && offset.uncertainty <= NOTICED) {
             finding = finding
                 .certainty(Certainty::Likely)
@@ -129,7 +129,7 @@ fn by_refusal(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings)
             "AWS's certificate is not valid at the time that this machine's clock shows: the clock is days off, or more",
         )
         .certainty(Certainty::Likely)
-        .evidence(printable(&refusal.message))
+        .evidence(printable(&refusal.to_string()))
         .evidence("something on the way that shows a certificate of its own may cause it too");
         findings.add(with_facts(case, finding));
     }
@@ -208,7 +208,7 @@ fn unsynchronised(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findi
 fn why_unknown(case: &Case<'_>) -> String {
     match case.answers.get(&About::Clock) {
         Some(Answer::Clock(ClockFacts { unreached: Some(refusal), .. })) => {
-            format!("AWS's time is not known: {}", printable(&refusal.message))
+            format!("AWS's time is not known: {}", printable(&refusal.to_string()))
         }
         Some(Answer::Untried { why }) => format!("the clock was not looked at: {}", printable(why)),
         _ if case.evidence.offline => "AWS was not asked for the time (--offline)".to_owned(),

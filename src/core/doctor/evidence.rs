@@ -288,6 +288,8 @@ pub struct DaemonProfile {
 pub struct DaemonSession {
     /// Its name.
     pub name: String,
+    /// What `evercred login` takes for it: the section's name, or a profile's.
+    pub login_name: String,
     /// How the daemon is getting on with it.
     pub state: State,
     /// What is wrong.
@@ -297,6 +299,10 @@ pub struct DaemonSession {
 /// An error that the daemon met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastError {
+    /// The name of the operation that failed; `None` if nothing was called.
+    pub operation: Option<String>,
+    /// The words of AWS or of the program that failed; `None` if nothing was called.
+    pub detail: Option<String>,
     /// AWS's code, or ours.
     pub code: String,
     /// What it means for the next try.

@@ -9,8 +9,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::evidence::LastError;
 use crate::core::access_key;
-use crate::core::aws_error::{self, ErrorClass};
+use crate::core::aws_error::{self, ErrorClass, Fault, Operation};
 use crate::core::fix::Fix;
 use crate::core::plan::Endpoint;
 use crate::core::printable::printable;
@@ -174,14 +175,38 @@ pub enum Answer {
 pub struct Refusal {
     /// AWS's code, or ours (see `core::aws_error`).
     pub code: String,
-    /// What AWS said, with what was asked.
-    pub message: String,
+    /// What was asked for.
+    pub operation: Operation,
+    /// AWS's words; where it said nothing, what the code means.
+    pub words: String,
     /// What it means for the next try.
     pub class: ErrorClass,
     /// What to do, by the table of error codes.
     pub fix: Option<String>,
     /// The answer says that the time of the request was off.
     pub skewed: bool,
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        let Fault { class, operation, code, words, fix, skewed, .. } = fault;
+        Self { code, operation, words, class, fix, skewed }
+    }
+}
+
+impl From<LastError> for Refusal {
+    fn from(error: LastError) -> Self {
+        let LastError { operation, detail, code, class, message, fix } = error;
+        let operation = operation.map_or_else(|| Operation::new("the renewal"), Operation::named);
+        Self { code, operation, words: detail.unwrap_or(message), class, fix, skewed: false }
+    }
+}
+
+impl fmt::Display for Refusal {
+    /// The sentence: what failed, with the code and AWS's words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed: {}: {}", self.operation, self.code, self.words)
+    }
 }
 
 impl Refusal {
@@ -210,7 +235,7 @@ impl Refusal {
 
     /// AWS's code and words, without what was asked.
     pub fn said(&self) -> String {
-        printable(self.message.split_once(" failed: ").map_or(self.message.as_str(), |(_, said)| said))
+        printable(&format!("{}: {}", self.code, self.words))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::commands::{self, argument};
 use super::probe::StepOutcome;
-use super::{Case, Certainty, Daemon, Finding, Findings, Id, LastError, Refusal, Severity};
+use super::{Case, Certainty, Daemon, Finding, Findings, Id, Refusal, Severity};
 use crate::core::access_denied::{self, Because, Denied};
 use crate::core::fix::{Fix, evercred};
 use crate::core::keeper::State;
@@ -31,9 +31,8 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         case.daemon_profile().and_then(|profile| Some((profile, profile.last_error.as_ref()?)))
         && case.answers.chain().is_empty()
     {
-        let kind = kind_of(&error.message).unwrap_or(&profile.kind);
-        let LastError { code, class, message, fix } = error.clone();
-        refused(case, kind, &profile.name, &Refusal { code, class, message, fix, skewed: false }, findings);
+        let kind = error.operation.as_deref().and_then(step_type).unwrap_or(&profile.kind);
+        refused(case, kind, &profile.name, &Refusal::from(error.clone()), findings);
     }
 }
 
@@ -60,18 +59,14 @@ fn open(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// Which operation a message of the daemon's is about.
-fn kind_of(message: &str) -> Option<&'static str> {
-    if message.starts_with("AssumeRoleWithWebIdentity") {
-        Some("web-identity")
-    } else if message.starts_with("AssumeRole") {
-        Some("assume-role")
-    } else if message.starts_with("GetSessionToken") {
-        Some("session-token")
-    } else if message.starts_with("GetCallerIdentity") {
-        Some("static")
-    } else {
-        None
+/// The type of the step that an operation carries out.
+fn step_type(operation: &str) -> Option<&'static str> {
+    match operation {
+        "AssumeRoleWithWebIdentity" => Some("web-identity"),
+        "AssumeRole" => Some("assume-role"),
+        "GetSessionToken" => Some("session-token"),
+        "GetCallerIdentity" => Some("static"),
+        _ => None,
     }
 }
 
@@ -174,7 +169,7 @@ fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
 
 /// A step was refused: what of it is about roles, codes, durations and accounts.
 fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findings: &mut Findings) {
-    let (code, message) = (refusal.code.as_str(), refusal.message.as_str());
+    let (code, message) = (refusal.code.as_str(), refusal.words.as_str());
     let denied = access_denied::read(message);
     let said = printable(message);
     match (code, kind) {
@@ -256,7 +251,7 @@ fn refused_otherwise(kind: &str, profile: &str, refusal: &Refusal) -> Finding {
         Severity::Error,
         format!("AWS refuses {operation} for profile \"{}\": {}", printable(profile), printable(&refusal.code)),
     )
-    .evidence(printable(&refusal.message))
+    .evidence(printable(&refusal.to_string()))
     .fix(Fix::command(printable(&fix), evercred("plan", profile)))
 }
 

@@ -73,7 +73,14 @@ pub(in crate::core::doctor) fn identity(whose: Whose, variant: Variant, region: 
 
 pub(in crate::core::doctor) fn refusal(code: &str) -> Refusal {
     let class = crate::core::aws_error::lookup(code).map_or(ErrorClass::Permanent, |entry| entry.class);
-    Refusal { code: code.to_owned(), message: format!("it failed: {code}"), class, fix: None, skewed: false }
+    Refusal {
+        code: code.to_owned(),
+        operation: "it".into(),
+        words: "no words".to_owned(),
+        class,
+        fix: None,
+        skewed: false,
+    }
 }
 
 pub(in crate::core::doctor) fn accepted() -> Answer {

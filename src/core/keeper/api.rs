@@ -1,5 +1,6 @@
 //! What goes into the keeper and what comes out of it: values, one sentence each.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
@@ -346,10 +347,34 @@ pub enum Answer {
 pub struct Refusal {
     /// What kind of refusal it is: decides the companion's exit code.
     pub kind: RefusalKind,
+    /// The error code of what failed: AWS's, or one of evercred's; `None` if no call failed.
+    pub code: Option<String>,
     /// A sentence: what failed, for which profile, why.
     pub message: String,
     /// What to do about it.
     pub fix: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal without a failed call.
+    pub(super) fn new(kind: RefusalKind, message: impl Into<String>, fix: Option<String>) -> Self {
+        Self { kind, code: None, message: message.into(), fix }
+    }
+
+    /// The refusal of a caller whose call failed.
+    pub(super) fn of_fault(fault: Fault) -> Self {
+        let message = fault.to_string();
+        Self { kind: kind_of(fault.class), code: Some(fault.code), message, fix: fault.fix }
+    }
+
+    /// The refusal of a caller whose profile has an error.
+    pub(super) fn of_error(error: ErrorStatus) -> Self {
+        Self { kind: kind_of(error.class), code: Some(error.code), message: error.message, fix: error.fix }
+    }
+}
+
+fn kind_of(class: ErrorClass) -> RefusalKind {
+    if class == ErrorClass::NeedsLogin { RefusalKind::NeedsLogin } else { RefusalKind::Failed }
 }
 
 /// The kinds of refusal.
@@ -545,6 +570,10 @@ pub struct RenewalStatus {
 pub struct ErrorStatus {
     /// AWS's time (best estimate) when it came.
     pub at: AwsTime,
+    /// The name of the operation that failed; `None` if nothing was called.
+    pub operation: Option<Cow<'static, str>>,
+    /// The words of AWS or of the program that failed; `None` if nothing was called.
+    pub detail: Option<String>,
     /// AWS's code, or ours.
     pub code: String,
     /// What kind of failure it is.

@@ -98,7 +98,7 @@ impl Keeper {
 
     fn answer(&self, waiting: &Waiting, now: Now) -> Option<Answer> {
         let name = &waiting.profile;
-        let refuse = |kind, message, fix| Some(Answer::Refused(Refusal { kind, message, fix }));
+        let refuse = |kind, message, fix| Some(Answer::Refused(Refusal::new(kind, message, fix)));
         let route = match self.profiles.get(name) {
             Some(Ok(route)) => route,
             Some(Err(error)) => {
@@ -163,18 +163,15 @@ impl Keeper {
         }
         if let Some(need) = self.needs_person(name, route, now).filter(|_| error.is_none() && waiting.target.is_none())
         {
-            let kind = if need.class == ErrorClass::NeedsLogin { RefusalKind::NeedsLogin } else { RefusalKind::Failed };
-            return refuse(kind, need.message, need.fix);
+            return Some(Answer::Refused(Refusal::of_error(need)));
         }
         if let Some(error) = error {
-            let kind =
-                if error.class == ErrorClass::NeedsLogin { RefusalKind::NeedsLogin } else { RefusalKind::Failed };
             // The user may have to act first, for example unlock a vault: the command runs the program at once.
             let fix = match error.code.as_str() {
                 PROCESS_FAILED if waiting.wants == Wants::Credentials => Some(evercred("renew", name)),
                 _ => error.fix.clone(),
             };
-            return refuse(kind, error.message.clone(), fix);
+            return Some(Answer::Refused(Refusal { fix, ..Refusal::of_error(error.clone()) }));
         }
         if waited < LONGEST_WAIT {
             return None;
@@ -207,9 +204,9 @@ impl Keeper {
         match &self.unreadable {
             Some(error) => {
                 let message = format!("{}; \"{name}\" was not found", error.message);
-                Refusal { kind: RefusalKind::UnreadableFile, message, fix: error.fix.clone() }
+                Refusal::new(RefusalKind::UnreadableFile, message, error.fix.clone())
             }
-            None => Refusal { kind: RefusalKind::MissingProfile, message, fix: Some("evercred profiles".to_owned()) },
+            None => Refusal::new(RefusalKind::MissingProfile, message, Some("evercred profiles".to_owned())),
         }
     }
 
@@ -253,7 +250,7 @@ pub(super) fn no_plan(name: &str, error: &PlanError) -> Refusal {
         _ => RefusalKind::Failed,
     };
     let fix = error.fix.clone().unwrap_or_else(|| evercred("plan", name));
-    Refusal { kind, message: error.message.clone(), fix: Some(fix) }
+    Refusal::new(kind, error.message.as_str(), Some(fix))
 }
 
 /// Why a source can't be used by a daemon, and what to do.

@@ -105,7 +105,7 @@ impl ClockWatch {
     pub(super) fn look_ended(&mut self, heard_at: Option<BootTime>, outcome: Outcome) {
         self.unreached = matches!(&outcome, Outcome::Failed(fault) if is_unreached(fault));
         self.why = match outcome {
-            Outcome::Failed(fault) => Some(fault.message),
+            Outcome::Failed(fault) => Some(fault.to_string()),
             _ => None,
         };
         if heard_at >= self.looks.back().copied() {

@@ -70,8 +70,10 @@ impl Failures {
             Some(_) => self.0.retain(|failure| failure.place.as_ref().is_some_and(|other| other != endpoint)),
             None => self.0.clear(),
         }
-        let Fault { class, code, message, fix, .. } = fault;
-        let error = ErrorStatus { at, code, class, message, fix, next_try: streak.next_try() };
+        let message = fault.to_string();
+        let Fault { class, operation, code, words, fix, .. } = fault;
+        let (operation, detail) = (Some(operation.name), Some(words));
+        let error = ErrorStatus { at, operation, detail, code, class, message, fix, next_try: streak.next_try() };
         let index = self.0.len();
         self.0.push(Failure { place, streak, error, came_at: now });
         &self.0[index]

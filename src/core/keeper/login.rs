@@ -10,7 +10,7 @@ use super::node::{Forced, Lack, Node};
 use super::session_api::SignOutEnd;
 use super::session_ends::TOLD_BEFORE;
 use super::{Keeper, Restored, Route};
-use crate::core::aws_error::{self, ErrorClass};
+use crate::core::aws_error::{self, ErrorClass, Operation};
 use crate::core::fix::evercred;
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::{Endpoint, NodeKey};
@@ -61,12 +61,12 @@ impl Keeper {
                     _ => {
                         let names: Vec<&str> = sessions.iter().map(|(label, _)| *label).collect();
                         let message = format!("there are several sessions; name one: {}", names.join(", "));
-                        Refusal { kind: RefusalKind::Failed, message, fix: None }
+                        Refusal::new(RefusalKind::Failed, message, None)
                     }
                 }),
             };
         };
-        let refuse = |kind, message, fix| Err(Refusal { kind, message, fix: Some(fix) });
+        let refuse = |kind, message, fix| Err(Refusal::new(kind, message, Some(fix)));
         let session = || self.sessions().into_iter().find(|(label, _)| *label == name).map(|(_, key)| key.clone());
         match self.profiles.get(name) {
             Some(Ok(route)) => {
@@ -156,7 +156,7 @@ impl Keeper {
             Ok(Login::Code { device, .. }) => device,
             Ok(Login::SignIn(_)) => {
                 let message = format!("profile \"{profile}\" needs a sign-in, and no code");
-                let refusal = Refusal { kind: RefusalKind::Failed, message, fix: Some(evercred("login", &profile)) };
+                let refusal = Refusal::new(RefusalKind::Failed, message, Some(evercred("login", &profile)));
                 return self.answer_with(caller, Answer::Refused(refusal));
             }
             Err(refusal) => return self.answer_with(caller, Answer::Refused(refusal)),
@@ -181,7 +181,7 @@ impl Keeper {
             if self.used_codes.get(&device) == Some(&code) {
                 let message = format!("the code of the MFA device {device} was used already");
                 let fix = Some("type the code that the device shows next: each is good once".to_owned());
-                let refusal = Refusal { kind: RefusalKind::NeedsLogin, message, fix };
+                let refusal = Refusal::new(RefusalKind::NeedsLogin, message, fix);
                 self.actions.push_back(Action::Answer { caller, answer: Answer::Refused(refusal) });
                 return;
             }
@@ -200,8 +200,8 @@ impl Keeper {
         let Some(node) = self.nodes.get_mut(key) else { return };
         let Some(device) = node.step.source.device().map(str::to_owned) else { return };
         if self.used_codes.get(&device) == Some(&code) {
-            let what = format!("the code of the MFA device {device}");
-            let mut fault = aws_error::fault(&what, None, Some("CodeUsed"), None);
+            let operation = Operation::new("the code").object(format!("of the MFA device {device}"));
+            let mut fault = aws_error::fault(operation, None, Some("CodeUsed"), None);
             fault.retry_after = Some(NEXT_CODE);
             node.ended += 1;
             return self.blame(key, endpoint, fault, now);
@@ -265,6 +265,8 @@ impl Keeper {
                     let message = format!("profile \"{profile}\" needs a code of the MFA device {device}");
                     return Some(ErrorStatus {
                         at: self.planned_at,
+                        operation: None,
+                        detail: None,
                         code: "MfaCodeNeeded".to_owned(),
                         class: ErrorClass::NeedsLogin,
                         message,

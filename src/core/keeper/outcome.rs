@@ -8,7 +8,7 @@ use super::held::{End, Held};
 use super::node::Forced;
 use super::schedule::Jitter;
 use super::{Keeper, Minting, Work};
-use crate::core::aws_error::{ErrorClass, Fault, refuses_signer};
+use crate::core::aws_error::{self, ErrorClass, Fault, Operation, refuses_signer};
 use crate::core::clock::{Sample, Trust, Verdict};
 use crate::core::credential::{Credentials, Grant};
 use crate::core::plan::{Endpoint, NodeKey, Source};
@@ -177,10 +177,9 @@ impl Keeper {
         let is_over_there =
             expires_at.zip(server_time.or(local_time)).is_some_and(|(expires_at, time)| expires_at <= time);
         if is_over_there || !held.is_servable(&self.clock, now) {
-            let what = format!("fetching credentials for profile \"{profile}\"");
             let code = source.bad_answer_code();
             let why = "the returned credentials had already expired, so evercred does not use them";
-            let mut fault = crate::core::aws_error::fault(&what, None, Some(code), Some(why));
+            let mut fault = aws_error::fault(Operation::fetch(profile), None, Some(code), Some(why));
             // Either the answer's times or the estimate are wrong: AWS time is probed, and the retry follows at once.
             fault.skewed = by_aws;
             return Err(fault);
@@ -343,5 +342,5 @@ fn unexpected() -> Fault {
 }
 
 fn invalid(why: &str) -> Fault {
-    crate::core::aws_error::fault("the renewal", None, Some("InvalidResponse"), Some(why))
+    aws_error::fault("the renewal", None, Some("InvalidResponse"), Some(why))
 }

@@ -161,6 +161,8 @@ pub struct UnsavedToken {
 pub struct SessionStatus {
     /// The section's name, the start URL in the legacy form, or who signed in with `aws login`.
     pub name: String,
+    /// What `evercred login` takes for it: the section's name, or a profile's.
+    pub login_name: String,
     /// `sso` or `login`.
     pub kind: &'static str,
     /// The state.

@@ -124,12 +124,15 @@ impl Keeper {
 
     /// The command that signs in: by the session's name where it has one, else by a profile's.
     pub(super) fn how_to_sign_in(&self, key: &NodeKey) -> String {
+        evercred("login", &self.name_to_sign_in(key))
+    }
+
+    fn name_to_sign_in(&self, key: &NodeKey) -> String {
         let state = self.nodes.get(key).and_then(|node| node.session.as_ref());
-        let name = match state.map(|state| &state.session) {
+        match state.map(|state| &state.session) {
             Some(Session::Sso(SsoSession { name: Some(name), .. })) => name.clone(),
             _ => self.profiles_behind(key).next().cloned().unwrap_or_default(),
-        };
-        evercred("login", &name)
+        }
     }
 
     /// Why a session needs a person.
@@ -159,6 +162,8 @@ impl Keeper {
             let (code, class) = (code.to_owned(), ErrorClass::Retryable);
             return Some(ErrorStatus {
                 at: self.planned_at,
+                operation: None,
+                detail: None,
                 code,
                 class,
                 message,
@@ -190,7 +195,16 @@ impl Keeper {
         };
         let at = self.planned_at;
         let class = ErrorClass::NeedsLogin;
-        Some(ErrorStatus { at, code: code.to_owned(), class, message, fix: Some(fix), next_try: None })
+        Some(ErrorStatus {
+            at,
+            operation: None,
+            detail: None,
+            code: code.to_owned(),
+            class,
+            message,
+            fix: Some(fix),
+            next_try: None,
+        })
     }
 
     /// How every sign-in session stands, in the order of their names.
@@ -205,6 +219,7 @@ impl Keeper {
                 let soon = ends_at.filter(|at| self.clock.until(*at, now) <= TOLD_BEFORE && !lacks);
                 SessionStatus {
                     name: state.session.label().to_owned(),
+                    login_name: self.name_to_sign_in(key),
                     kind: if matches!(state.session, Session::Sso(_)) { "sso" } else { "login" },
                     state: match &failure {
                         _ if node.flight.is_some() => State::Renewing,

@@ -12,7 +12,7 @@ use super::api::{Action, Answer, CallerId, LogLevel, Outcome, Refusal, RefusalKi
 use super::node::Node;
 use super::session_api::{RefreshOrder, SessionEnd, SignOutEnd, SignOutOrder};
 use super::{Flight, Keeper, Minting, Work};
-use crate::core::aws_error::{Fault, fault};
+use crate::core::aws_error::{Fault, Operation, fault};
 use crate::core::clock::{Clock, Expiry};
 use crate::core::credential::Grant;
 use crate::core::plan::{NodeKey, Source, Step};
@@ -308,7 +308,12 @@ impl Keeper {
                 }
                 if is_over {
                     let why = "the new token had already expired";
-                    return Err(fault(&format!("refreshing {what}"), None, Some("InvalidResponse"), Some(why)));
+                    return Err(fault(
+                        Operation::new("refreshing").object(what),
+                        None,
+                        Some("InvalidResponse"),
+                        Some(why),
+                    ));
                 }
                 if was_called {
                     node.pace.succeeded(now.boot);
@@ -631,8 +636,8 @@ impl Keeper {
             self.actions.push_back(Action::LookAtSession(file));
         }
         let answer = match outcome {
-            Outcome::Failed(Fault { message, fix, .. }) => {
-                Answer::Refused(Refusal { kind: RefusalKind::Failed, message, fix })
+            Outcome::Failed(fault) => {
+                Answer::Refused(Refusal { kind: RefusalKind::Failed, ..Refusal::of_fault(fault) })
             }
             Outcome::SignedOut(end) => Answer::SignedOut { name, end },
             _ => Answer::SignedOut { name, end: SignOutEnd::default() },

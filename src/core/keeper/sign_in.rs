@@ -8,7 +8,7 @@ use super::api::{Action, Answer, CallerId, LogLevel, Outcome, Refusal, RefusalKi
 use super::node::Forced;
 use super::session_api::{Account, Flow, Prompt, RolesOrder, SessionEnd, SignInOrder};
 use super::{Flight, Keeper, Work};
-use crate::core::aws_error::{ErrorClass, Fault, refuses_signer};
+use crate::core::aws_error::refuses_signer;
 use crate::core::plan::NodeKey;
 use crate::core::session::{Session, SsoSession};
 use crate::core::time::{BootTime, Now};
@@ -195,10 +195,9 @@ impl Keeper {
                 self.take_sign_in(&key, token, unsaved, now);
                 Ok(key)
             }
-            Outcome::Failed(Fault { class, message, fix, .. }) => {
-                let kind = if class == ErrorClass::NeedsLogin { RefusalKind::NeedsLogin } else { RefusalKind::Failed };
-                self.log(LogLevel::Info, None, format!("a sign-in failed: {message}"));
-                Err(Refusal { kind, message, fix })
+            Outcome::Failed(fault) => {
+                self.log(LogLevel::Info, None, format!("a sign-in failed: {fault}"));
+                Err(Refusal::of_fault(fault))
             }
             _ => Err(refusal(RefusalKind::Failed, "the answer is not of the kind that was asked for")),
         };
@@ -290,7 +289,7 @@ impl Keeper {
             let need = self.session_need(&key, now).filter(|_| node.lacks(&self.clock, now).is_some());
             let answer = need.map_or_else(
                 || refused(RefusalKind::Failed, "the session has no token yet: try again"),
-                |need| Answer::Refused(Refusal { kind: RefusalKind::NeedsLogin, message: need.message, fix: need.fix }),
+                |need| Answer::Refused(Refusal { kind: RefusalKind::NeedsLogin, ..Refusal::of_error(need) }),
             );
             return self.answer_with(caller, answer);
         };
@@ -317,10 +316,7 @@ impl Keeper {
         }
         let answer = match outcome {
             Outcome::Roles(accounts) => Answer::Roles { session, accounts: sorted(accounts) },
-            Outcome::Failed(Fault { class, message, fix, .. }) => {
-                let kind = if class == ErrorClass::NeedsLogin { RefusalKind::NeedsLogin } else { RefusalKind::Failed };
-                Answer::Refused(Refusal { kind, message, fix })
-            }
+            Outcome::Failed(fault) => Answer::Refused(Refusal::of_fault(fault)),
             _ => refused(RefusalKind::Failed, "the answer is not of the kind that was asked for"),
         };
         self.answer_with(caller, answer);
@@ -334,7 +330,7 @@ fn sorted(mut accounts: Vec<Account>) -> Vec<Account> {
 }
 
 fn refusal(kind: RefusalKind, why: &str) -> Refusal {
-    Refusal { kind, message: why.to_owned(), fix: None }
+    Refusal::new(kind, why, None)
 }
 
 fn refused(kind: RefusalKind, why: &str) -> Answer {

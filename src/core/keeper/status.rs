@@ -174,6 +174,8 @@ impl Keeper {
             warning: None,
             last_error: Some(ErrorStatus {
                 at: self.planned_at,
+                operation: None,
+                detail: None,
                 code: serde_json::to_value(error.code)
                     .ok()
                     .and_then(|code| Some(code.as_str()?.to_owned()))
@@ -245,5 +247,14 @@ fn expired_source(profile: &str, at: AwsTime) -> ErrorStatus {
 
 fn permanent(code: &str, message: String, fix: String, at: AwsTime) -> ErrorStatus {
     let class = ErrorClass::Permanent;
-    ErrorStatus { at, code: code.to_owned(), class, message, fix: Some(fix), next_try: None }
+    ErrorStatus {
+        at,
+        operation: None,
+        detail: None,
+        code: code.to_owned(),
+        class,
+        message,
+        fix: Some(fix),
+        next_try: None,
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Prober, answer};
 use crate::adapters::ask::{Asker, Caller};
 use crate::adapters::mint::Minter;
-use crate::core::aws_error;
+use crate::core::aws_error::{self, Operation};
 use crate::core::credential::Credentials;
 use crate::core::doctor::Answer;
 use crate::core::doctor::probe::{StepAnswer, StepOutcome};
@@ -149,10 +149,10 @@ impl Walk<'_> {
 
     /// Whose keys are, and takes them for the next step.
     async fn identify(&mut self, step: &Step, keys: &StaticKeys, expires_at: Option<String>) -> StepOutcome {
-        let what = format!("GetCallerIdentity with the keys of profile \"{}\"", step.profile);
+        let operation = Operation::new("GetCallerIdentity").object("with its keys").profile(&step.profile);
         let (asker, endpoint) = (self.asker.clone(), self.sts_endpoint().clone());
-        let call = |time| asker.identify(&what, keys, &endpoint, time);
-        match self.prober.signed(call, &what).await {
+        let call = |time| asker.identify(&operation, keys, &endpoint, time);
+        match self.prober.signed(call, &operation).await {
             Err(no_time) => StepOutcome::Untried { why: no_time.to_string() },
             Ok(Err(fault)) => StepOutcome::Refused(answer::refusal(fault, Some(keys))),
             Ok(Ok(Caller { arn, account_id })) => {
@@ -170,7 +170,7 @@ impl Walk<'_> {
 
     /// Makes the call of a step.
     async fn mint(&mut self, step: &Step) -> StepOutcome {
-        let what = format!("the {} step of profile \"{}\"", plan::step_type(&step.source), step.profile);
+        let operation = Operation::new(plan::step_type(&step.source)).object("step").profile(&step.profile);
         let order = MintOrder {
             ticket: Ticket(0),
             step: step.clone(),
@@ -184,10 +184,10 @@ impl Walk<'_> {
             match self.minter.mint(order).await {
                 (Outcome::Failed(fault), _) => Err(fault),
                 (Outcome::Minted(set) | Outcome::Federated { credentials: set, .. }, _) => Ok(set),
-                _ => Err(aws_error::fault(&what, None, Some("InvalidResponse"), None)),
+                _ => Err(aws_error::fault(&operation, None, Some("InvalidResponse"), None)),
             }
         };
-        match self.prober.in_time(&what, call).await {
+        match self.prober.in_time(&operation, call).await {
             Err(no_time) => StepOutcome::Untried { why: no_time.to_string() },
             Ok(Err(fault)) => StepOutcome::Refused(answer::refusal(fault, None)),
             Ok(Ok(set)) => {

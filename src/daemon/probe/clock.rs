@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Prober, answer, timed_out};
 use crate::adapters::{ntp, timekeeping};
-use crate::core::aws_error::{self, Fault};
+use crate::core::aws_error::{self, Fault, Operation};
 use crate::core::clock::{SavedClock, Trust};
 use crate::core::doctor::probe::ClockFacts;
 use crate::core::keeper::{Outcome, ProbeOrder, Ticket};
@@ -26,7 +26,7 @@ const NTP: Duration = Duration::from_millis(1_500);
 const MOST_SERVERS: usize = 2;
 /// For the look at AWS's time.
 const LONGEST_LOOK: Duration = Duration::from_secs(3);
-const WHAT: &str = "asking AWS for the time";
+static OPERATION: Operation = Operation::new("asking AWS for the time");
 
 /// Looks, and keeps what was found for the calls that follow.
 pub(super) async fn look(
@@ -73,14 +73,14 @@ async fn at_aws(prober: &Prober, endpoint: &Endpoint) -> Result<(), Fault> {
     };
     // The calls behind it need some time too.
     let longest = LONGEST_LOOK.min(prober.left() / 2);
-    let samples = tokio::time::timeout(longest, look).await.unwrap_or_else(|_| Err(timed_out(WHAT, longest)))?;
+    let samples = tokio::time::timeout(longest, look).await.unwrap_or_else(|_| Err(timed_out(&OPERATION, longest)))?;
     prober.observe(&samples);
     let heard = prober.clock.lock().unwrap_or_else(PoisonError::into_inner).is_known();
     if heard && !samples.is_empty() {
         return Ok(());
     }
     let why = "an answer came without a Date that could be believed";
-    Err(aws_error::fault(WHAT, None, Some("InvalidResponse"), Some(why)))
+    Err(aws_error::fault(&OPERATION, None, Some("InvalidResponse"), Some(why)))
 }
 
 /// Takes up what the daemon knows: this machine's clock minus AWS's time, and how far that may be off.

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::{fail, logging, now};
 use crate::adapters::ask::{Asker, Caller};
 use crate::adapters::clock as system_clock;
-use crate::core::aws_error::{self, Fault};
+use crate::core::aws_error::{self, Fault, Operation};
 use crate::core::clock::{Clock, Sample};
 use crate::core::doctor::probe::{AnswerLine, Questions};
 use crate::core::doctor::{Answer, Keys, Order};
@@ -156,13 +156,17 @@ impl Prober {
         match order {
             Order::Clock { .. } => Answer::Untried { why: "the clock was looked at already".to_owned() },
             Order::Identify { keys, endpoint } => {
-                let (what, keys) = ("GetCallerIdentity", static_keys(&keys));
-                answer_of(self.signed(|time| self.asker.identify(what, &keys, &endpoint, time), what).await, &keys)
+                let (operation, keys) = (&Operation::new("GetCallerIdentity"), static_keys(&keys));
+                answer_of(
+                    self.signed(|time| self.asker.identify(operation, &keys, &endpoint, time), operation).await,
+                    &keys,
+                )
             }
             Order::Iam { keys, endpoint } => {
                 let keys = static_keys(&keys);
                 answer_of(
-                    self.signed(|time| self.asker.get_user(&keys, &endpoint, time), "GetUser of IAM").await,
+                    self.signed(|time| self.asker.get_user(&keys, &endpoint, time), &Operation::new("GetUser of IAM"))
+                        .await,
                     &keys,
                 )
             }
@@ -171,7 +175,11 @@ impl Prober {
     }
 
     /// A call that is signed by AWS's time as it is known; once more where the answer tells a better one.
-    async fn signed<F>(&self, call: impl Fn(TimeDelta) -> F, what: &str) -> Result<Result<Caller, Fault>, NoTime>
+    async fn signed<F>(
+        &self,
+        call: impl Fn(TimeDelta) -> F,
+        operation: &Operation,
+    ) -> Result<Result<Caller, Fault>, NoTime>
     where
         F: Future<Output = (Result<Caller, Fault>, Vec<Sample>)>,
     {
@@ -184,20 +192,20 @@ impl Prober {
                 caller => caller,
             }
         };
-        self.in_time(what, both).await
+        self.in_time(operation, both).await
     }
 
     /// What a call gives.
     async fn in_time<T>(
         &self,
-        what: &str,
+        operation: &Operation,
         call: impl Future<Output = Result<T, Fault>>,
     ) -> Result<Result<T, Fault>, NoTime> {
         let given = self.left().min(LONGEST);
         match tokio::time::timeout(given, call).await {
             Ok(answer) => Ok(answer),
             Err(_) if given < ENOUGH => Err(NoTime(given)),
-            Err(_) => Ok(Err(timed_out(what, given))),
+            Err(_) => Ok(Err(timed_out(operation, given))),
         }
     }
 
@@ -232,9 +240,9 @@ impl fmt::Display for NoTime {
     }
 }
 
-fn timed_out(what: &str, longest: Duration) -> Fault {
+fn timed_out(operation: &Operation, longest: Duration) -> Fault {
     let why = format!("no answer came within {:.1} s", longest.as_secs_f64());
-    aws_error::fault(what, None, Some("Timeout"), Some(&why))
+    aws_error::fault(operation, None, Some("Timeout"), Some(&why))
 }
 
 fn answer_of(caller: Result<Result<Caller, Fault>, NoTime>, keys: &StaticKeys) -> Answer {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use evercred::core::aws_error::{self, Fault};
+use evercred::core::aws_error::{self, Fault, Operation};
 use evercred::core::credential::Credentials;
 use evercred::core::keeper::{MintOrder, Outcome};
 use evercred::core::plan::Source;
@@ -108,7 +108,12 @@ impl Aws {
         let name = what(order);
         if let Some((profile, program)) = Program::behind(order) {
             if !self.trusts(&format!("program-{profile}")) {
-                return Err(aws_error::fault(&name, None, Some("ProcessFailed"), Some("the vault is locked")));
+                return Err(aws_error::fault(
+                    Operation::named(name.clone()),
+                    None,
+                    Some("ProcessFailed"),
+                    Some("the vault is locked"),
+                ));
             }
             let expires = (program != Program::Endless).then(|| (truth + 3_600_000) / 1_000 * 1_000);
             return Ok(Outcome::Minted(
@@ -117,19 +122,24 @@ impl Aws {
         }
         if order.step.source == Source::InstanceMetadata {
             if !self.trusts("the instance") {
-                return Err(aws_error::fault(&name, None, Some("MetadataUnavailable"), None));
+                return Err(aws_error::fault(Operation::named(name.clone()), None, Some("MetadataUnavailable"), None));
             }
             // The instance's own set, the same for all, till shortly before it ends.
             let expires = (truth + 6 * 3_600_000) / 1_000 * 1_000;
             return Ok(Outcome::Minted(self.session("the instance", Some(expires))));
         }
         let refuse = |status: u16, code: &str, message: &str| {
-            Err(aws_error::fault(&format!("AssumeRole of {name}"), Some(status), Some(code), Some(message)))
+            Err(aws_error::fault(
+                Operation::new("AssumeRole").object(format!("of {name}")),
+                Some(status),
+                Some(code),
+                Some(message),
+            ))
         };
         match self.health {
             Health::Well => {}
             Health::Unreachable | Health::NoNetwork => {
-                return Err(aws_error::fault(&name, None, Some("Timeout"), None));
+                return Err(aws_error::fault(Operation::named(name.clone()), None, Some("Timeout"), None));
             }
             Health::Throttling => return refuse(400, "Throttling", "Rate exceeded"),
             Health::Failing => return refuse(500, "InternalFailure", "We encountered an internal error"),

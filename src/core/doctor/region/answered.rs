@@ -49,7 +49,7 @@ fn by_code(case: &Case<'_>, findings: &mut Findings) {
             "OptInRequired" if is_opt_in(&region) => Certainty::Likely,
             _ => continue,
         };
-        findings.add(not_enabled(case, &region, certainty).evidence(printable(&refusal.message)));
+        findings.add(not_enabled(case, &region, certainty).evidence(printable(&refusal.to_string())));
     }
 }
 
@@ -59,7 +59,7 @@ fn by_comparison(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings
     let Some(Answer::Accepted { arn, .. }) = case.answers.variant(&subject.whose, Variant::HomeRegion) else { return };
     let home = home_region(region);
     let seen = [
-        format!("{region} refused the keys of {}: {}", subject.called(), printable(&refusal.message)),
+        format!("{region} refused the keys of {}: {}", subject.called(), printable(&refusal.to_string())),
         format!("{home} accepted the same keys, as {}", printable(arn)),
     ];
     let with = |finding: Finding| seen.iter().fold(finding, |finding, said| finding.evidence(said));
@@ -106,7 +106,7 @@ fn by_chain(case: &Case<'_>, findings: &mut Findings) {
     if let Some(refusal) = refused {
         findings.add(
             not_enabled(case, region, Certainty::Possible)
-                .evidence(format!("it refused credentials: {}", printable(&refusal.message)))
+                .evidence(format!("it refused credentials: {}", printable(&refusal.to_string())))
                 .evidence("it is one of several causes: regions that have to be enabled refuse all keys until then"),
         );
     }

@@ -11,7 +11,7 @@ use super::probe::{StepAnswer, StepOutcome};
 use super::{About, Answer, Case, Certainty, Daemon, DaemonSession, Finding, Findings, Id, Severity};
 use crate::core::access_denied::{self, Because};
 use crate::core::aws_error::ErrorClass;
-use crate::core::fix::{Fix, evercred, name_of_argument, word};
+use crate::core::fix::{Fix, evercred, word};
 use crate::core::keeper::State;
 use crate::core::plan::Source;
 use crate::core::printable::printable;
@@ -45,9 +45,9 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     match step.map(|step| &step.outcome) {
         Some(StepOutcome::Passed { .. }) => {}
         Some(StepOutcome::Refused(refusal)) => {
-            let said = Said { code: &refusal.code, message: printable(&refusal.message), class: refusal.class };
+            let said = Said { code: &refusal.code, message: printable(&refusal.to_string()), class: refusal.class };
             if !judge(case, &sign_in, &said, true, findings) {
-                let why = format!("it could not be asked: {}", printable(&refusal.message));
+                let why = format!("it could not be asked: {}", printable(&refusal.to_string()));
                 IDS.iter().for_each(|id| findings.not_looked_for(*id, why.clone()));
             }
         }
@@ -169,11 +169,7 @@ fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
             Some(error) => finding.evidence(printable(&error.message)),
             None => finding.evidence("evercred's daemon waits for somebody to sign in"),
         };
-        // A session without a name of its own is signed in to by a profile's: the daemon's own words name it.
-        let of_daemon = session.last_error.as_ref().and_then(|error| error.fix.as_deref());
-        let named = of_daemon.and_then(|fix| name_of_argument(fix.strip_prefix("evercred login ")?));
-        let command = evercred("login", named.as_deref().unwrap_or(&session.name));
-        findings.add(finding.fix(Fix::command("Sign in.", command)));
+        findings.add(finding.fix(Fix::command("Sign in.", evercred("login", &session.login_name))));
     }
 }
 

@@ -12,7 +12,8 @@ const LOGIN: &str = "[profile dev]\nlogin_session = arn:aws:iam::111122223333:us
 const KEYS: &str = "[profile dev]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = x\n";
 
 fn daemon(session: &str, state: State, error: Option<LastError>) -> Daemon {
-    let sessions = vec![DaemonSession { name: session.to_owned(), state, last_error: error }];
+    let sessions =
+        vec![DaemonSession { name: session.to_owned(), login_name: session.to_owned(), state, last_error: error }];
     Daemon::Answers(Box::new(DaemonFacts { sessions, ..DaemonFacts::default() }))
 }
 
@@ -22,7 +23,14 @@ fn silent() -> Daemon {
 
 fn error(code: &str) -> LastError {
     let class = refusal(code).class;
-    LastError { code: code.to_owned(), class, message: format!("it failed: {code}"), fix: None }
+    LastError {
+        operation: None,
+        detail: None,
+        code: code.to_owned(),
+        class,
+        message: format!("it failed: {code}"),
+        fix: None,
+    }
 }
 
 fn of(config: &str, daemon: Daemon, outcome: Option<StepOutcome>) -> Report {
