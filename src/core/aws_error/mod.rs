@@ -40,7 +40,7 @@ pub struct Fault {
     /// What it means for the next try.
     pub class: ErrorClass,
     /// What was asked for.
-    pub operation: Operation,
+    pub operation: Box<Operation>,
     /// AWS's error code as it came, or one of ours (`Timeout`, `Network`, `Tls`, `InvalidResponse`, …).
     pub code: String,
     /// AWS's words, or those of the program that failed; where neither said anything, what the code means.
@@ -172,7 +172,7 @@ pub fn fault(operation: impl Into<Operation>, status: Option<u16>, code: Option<
         (None, Some(entry)) => entry.meaning.to_owned(),
         (None, None) => status.map_or_else(|| "no message".to_owned(), |status| format!("HTTP status {status}")),
     };
-    Fault { class, operation: operation.into(), code: code.to_owned(), words, fix, retry_after: None, skewed }
+    Fault { class, operation: Box::new(operation.into()), code: code.to_owned(), words, fix, retry_after: None, skewed }
 }
 
 impl fmt::Display for Fault {

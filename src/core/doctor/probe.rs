@@ -190,7 +190,7 @@ pub struct Refusal {
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         let Fault { class, operation, code, words, fix, skewed, .. } = fault;
-        Self { code, operation, words, class, fix, skewed }
+        Self { code, operation: *operation, words, class, fix, skewed }
     }
 }
 
