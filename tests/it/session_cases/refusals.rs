@@ -326,6 +326,6 @@ fn who_waits_in_vain_for_another_attempt_is_told_why_the_one_before_failed() {
     bench.end(order.ticket, Outcome::Failed(timeout()));
     bench.run(20 * SECOND);
     let Some(Answer::Refused(refusal)) = bench.answers.remove(&caller) else { panic!("not refused") };
-    assert!(refusal.message.contains(&timeout().message), "{}", refusal.message);
+    assert!(refusal.message.contains(&timeout().to_string()), "{}", refusal.message);
     assert_eq!(refusal.fix, timeout().fix);
 }
