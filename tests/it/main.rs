@@ -12,6 +12,7 @@ mod clock_cases;
 mod doctor_case;
 mod doctor_cases;
 mod explain_cases;
+mod explain_reported;
 mod extreme_cases;
 mod keeper_cases;
 mod large_inputs;

@@ -2,7 +2,7 @@
 
 use super::Causes::{Unlisted, Usual};
 use super::table::{LOG_IN, WAIT, entry};
-use super::usual::{OF_A_HELPER, SIGNED_OUT, UNREACHED};
+use super::usual::{OF_A_HELPER, REFUSED_WITHOUT_CODE, SIGNED_OUT, UNREACHED};
 use super::{Causes, Entry, ErrorClass, Origin, PROCESS_NOT_FOUND};
 use crate::core::cause::Cause;
 use crate::core::cause::Likelihood::{Confirmed, Likely, Possible};
@@ -41,7 +41,7 @@ pub(super) static TABLE: &[Entry] = &[
         "Tls",
         "the server's certificate was not accepted",
         "behind a proxy that opens TLS, set AWS_CA_BUNDLE in [environment] of evercred.toml to its certificate",
-        UNREACHED,
+        Usual(&[(Cause::NetworkUnreachable, Likely), (Cause::ClockSkewed, Possible)]),
     ),
     unanswered(
         "TlsClock",
@@ -174,22 +174,25 @@ pub(super) static TABLE: &[Entry] = &[
         ]),
     ),
     ours(
+        "RefusedWithoutCode",
+        ErrorClass::Permanent,
+        "AWS refused the request, and the program shows only the HTTP status",
+        "see what AWS says to the same credentials: aws sts get-caller-identity",
+        REFUSED_WITHOUT_CODE,
+    ),
+    ours(
+        "SdkModuleMissing",
+        ErrorClass::Permanent,
+        "the program lacks the SDK module that a profile of this kind needs",
+        "add the module that the message names to the program (sts, sso, ssooidc), or use another kind of profile",
+        Usual(&[(Cause::ClientsDisagree, Likely), (Cause::CredentialsMissing, Possible)]),
+    ),
+    ours(
         "HeadRefused",
         ErrorClass::Permanent,
         "S3 refuses, and does not say why: the answer to a HEAD request has no body and no code",
         "ask so that S3 says why: aws s3api list-objects-v2 --max-items 1 --bucket BUCKET",
-        Usual(&[
-            (Cause::CredentialsExpired, Possible),
-            (Cause::SessionTokenMissing, Possible),
-            (Cause::SessionTokenStale, Possible),
-            (Cause::AccessKeyUnknown, Possible),
-            (Cause::SecretKeyWrong, Possible),
-            (Cause::RegionInconsistent, Possible),
-            (Cause::RegionTokenV1, Possible),
-            (Cause::EnvironmentShadowsProfile, Possible),
-            (Cause::AccountMismatch, Possible),
-            (Cause::ClockSkewed, Possible),
-        ]),
+        REFUSED_WITHOUT_CODE,
     ),
     ours(
         "SmtpRefused",

@@ -28,7 +28,11 @@ pub(super) fn candidates(mention: &Mention) -> Vec<Candidate> {
         let rest = skew.unsigned_abs() % 1_800;
         skew.unsigned_abs() > 1_500 && !(300..=1_500).contains(&rest)
     });
-    for (id, likelihood) in of_code.iter().filter(|(id, _)| is_of_a_zone || *id != Id::ClockZone) {
+    let is_overruled = |id: Id| {
+        OVERRULED.iter().any(|(said, others)| others.contains(&id) && mention.message.contains(said))
+    };
+    let open = of_code.iter().filter(|(id, _)| (is_of_a_zone || *id != Id::ClockZone) && !is_overruled(*id));
+    for (id, likelihood) in open {
         if !all.iter().any(|known| known.id == *id) {
             all.push(Candidate { id: *id, likelihood: *likelihood, evidence: vec![id.is().to_owned()] });
         }
@@ -63,6 +67,11 @@ pub(super) fn says(mention: &Mention) -> Vec<String> {
         return Vec::new();
     }
     sentences(&denied)
+}
+
+/// Whether the message decides by itself what is behind it.
+pub(super) fn is_decided(mention: &Mention) -> bool {
+    !by_message(mention).is_empty()
 }
 
 /// What the message decides by itself.
@@ -109,6 +118,10 @@ fn by_message(mention: &Mention) -> Vec<Candidate> {
         return one(Id::SsoLoginNeeded, Confirmed, sentence);
     }
     if let Some(label) = not_a_region(mention) {
+        if is_nothing(&label) {
+            let sentence = format!("the host that was asked has {label} in the place of a region: the program had none");
+            return one(Id::RegionMissing, Confirmed, sentence);
+        }
         let sentence =
             format!("the host that was asked has {label} where a region stands, and there is none of that name");
         return one(Id::RegionInvalid, Confirmed, sentence);
@@ -146,7 +159,12 @@ fn not_a_region(mention: &Mention) -> Option<String> {
     // No region has a number of two digits.
     let is_new = || has_known_words(label) && label.rsplit('-').next().is_some_and(|number| number.len() == 1);
     let is_one = partition_of(label).is_some() && (known(label).is_some() || is_new());
-    (labels.next().is_some() && is_like_one && !is_one).then(|| label.to_owned())
+    (labels.next().is_some() && (is_like_one || is_nothing(label)) && !is_one).then(|| label.to_owned())
+}
+
+/// What programs write in the place of a value that they do not have.
+fn is_nothing(label: &str) -> bool {
+    ["none", "null", "nil", "undefined"].iter().any(|nothing| label.eq_ignore_ascii_case(nothing))
 }
 
 fn clock(mention: &Mention, skew: i64) -> Vec<Candidate> {
@@ -225,8 +243,23 @@ fn sentences(denied: &Denied) -> Vec<String> {
     evidence
 }
 
+/// Usual causes of a code that its message speaks against.
+const OVERRULED: [(&str, &[Id]); 3] = [
+    ("scoped to a valid region", &[Id::SecretKeyWrong, Id::SecretKeyMalformed, Id::ClockSkewed]),
+    ("scoped to correct service", &[Id::SecretKeyWrong, Id::SecretKeyMalformed, Id::ClockSkewed]),
+    ("non-empty Access Key", &[Id::RegionInconsistent]),
+];
+
 /// What some messages say by themselves, whatever their code (each is a case under `tests/data/explain`, with its source).
-const SAID: [(&str, (Id, Likelihood, &str)); 5] = [
+const SAID: [(&str, (Id, Likelihood, &str)); 7] = [
+    (
+        "non-empty Access Key",
+        (Id::CredentialsMissing, Likely, "the message says that the request was signed with an empty access key ID"),
+    ),
+    (
+        "No AWSAccessKey was presented",
+        (Id::CredentialsMissing, Likely, "the message says that the request was sent without an access key ID"),
+    ),
     (
         "is wrong; expecting",
         (

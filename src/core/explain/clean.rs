@@ -11,6 +11,8 @@ pub(super) struct Cleaner {
     escape: Escape,
     inside_line: bool,
     in_box: bool,
+    /// Blanks at the beginning of lines stay, and boxes too.
+    keeps_layout: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,6 +29,11 @@ enum Escape {
 const LONGEST_COMMAND: u16 = 2_000;
 
 impl Cleaner {
+    /// The text keeps the blanks and boxes at the beginning of its lines.
+    pub(super) fn with_layout() -> Self {
+        Self { keeps_layout: true, ..Self::default() }
+    }
+
     /// The next bytes; what is clean of them goes behind `out`.
     pub(super) fn feed(&mut self, bytes: &[u8], out: &mut String) {
         let mut all = std::mem::take(&mut self.pending);
@@ -92,6 +99,11 @@ impl Cleaner {
         match c {
             // Between every two letters where PowerShell has redirected the text (UTF-16).
             '\0' => {}
+            '\n' if self.keeps_layout => out.push('\n'),
+            c if self.keeps_layout && !is_invisible(c) => {
+                self.inside_line = true;
+                out.push(if c.is_whitespace() || c.is_control() { ' ' } else { c });
+            }
             '\n' => {
                 if !self.inside_line {
                     out.push('\n');

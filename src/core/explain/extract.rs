@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 
 use super::clean::Cleaner;
 use super::patterns::{self, Kind, Pattern, is_of_word};
 use super::reading::{around, read};
+use super::{causes, wrapped};
 
 /// One error that a text holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,16 +56,22 @@ const FIELDS: [&str; 8] =
 /// More different errors than this are not kept.
 const MOST: usize = 32;
 
+/// A text of up to so many bytes may come from a console, and is read with its lines joined, too.
+const PASTED: usize = 256 * 1024;
+
 /// Reads a text piece by piece.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scanner {
-    cleaner: Cleaner,
-    window: String,
-    mentions: Vec<Mention>,
-    /// How much of the window's beginning has been looked at.
-    looked_at: usize,
-    /// What became of hits by the words next to them: logs repeat themselves.
-    seen: HashMap<u64, Option<Kept>>,
+    reader: Reader,
+    layout: Cleaner,
+    /// The text with its layout, as long as it is short.
+    pasted: Option<String>,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self { reader: Reader::default(), layout: Cleaner::with_layout(), pasted: Some(String::new()) }
+    }
 }
 
 /// All of a text at once.
@@ -77,6 +85,67 @@ impl Scanner {
     /// The next piece, of any size.
     pub fn feed(&mut self, bytes: &[u8]) {
         for piece in bytes.chunks(PIECE) {
+            self.reader.feed(piece);
+            if let Some(text) = &mut self.pasted {
+                self.layout.feed(piece, text);
+            }
+            self.pasted.take_if(|text| text.len() > PASTED);
+        }
+    }
+
+    /// What was found: what says most first, and else as it stands in the text.
+    pub fn finish(self) -> Vec<Mention> {
+        let mut best = self.reader.finish();
+        let text = self.pasted.unwrap_or_default();
+        let mut readings: Vec<String> = Vec::new();
+        for text in wrapped::WAYS.iter().filter_map(|breaks| wrapped::joined(&text, *breaks)) {
+            if readings.contains(&text) {
+                continue;
+            }
+            let mut reader = Reader::default();
+            reader.feed(text.as_bytes());
+            let found = reader.finish();
+            if extent(&found) > extent(&best) {
+                best = found;
+            }
+            readings.push(text);
+        }
+        best
+    }
+}
+
+/// How much a reading says: of its first error, of all of them, and how much of the names it has.
+fn extent(mentions: &[Mention]) -> (usize, usize, usize) {
+    let of = |mention: &Mention| {
+        let facts = [mention.operation.is_some(), mention.service.is_some(), mention.skew_seconds.is_some()];
+        let known = facts.into_iter().filter(|is_known| *is_known && mention.by_aws).count();
+        1 + 4 * usize::from(!mention.general)
+            + 2 * known
+            + usize::from(mention.region.is_some())
+            + 2 * usize::from(causes::is_decided(mention))
+            + causes::says(mention).len()
+    };
+    let length = |name: &Option<String>| name.as_ref().map_or(0, String::len);
+    let names = |mention: &Mention| mention.code.len() + length(&mention.operation) + length(&mention.service);
+    let first = mentions.first();
+    (first.map_or(0, of), mentions.iter().map(of).sum(), first.map_or(0, names))
+}
+
+/// Reads a text as its lines are.
+#[derive(Debug, Default)]
+struct Reader {
+    cleaner: Cleaner,
+    window: String,
+    mentions: Vec<Mention>,
+    /// How much of the window's beginning has been looked at.
+    looked_at: usize,
+    /// What became of hits by the words next to them: logs repeat themselves.
+    seen: HashMap<u64, Option<Kept>>,
+}
+
+impl Reader {
+    fn feed(&mut self, bytes: &[u8]) {
+        for piece in bytes.chunks(PIECE) {
             self.cleaner.feed(piece, &mut self.window);
             if self.window.len() >= WINDOW {
                 self.look(false);
@@ -84,8 +153,7 @@ impl Scanner {
         }
     }
 
-    /// What was found: what says most first, and else as it stands in the text.
-    pub fn finish(mut self) -> Vec<Mention> {
+    fn finish(mut self) -> Vec<Mention> {
         self.look(true);
         self.mentions.sort_by_key(|mention| (mention.general, !mention.by_aws));
         self.mentions
@@ -142,7 +210,7 @@ impl Scanner {
                 return None;
             }
         }
-        let mut mention = read(text, hit);
+        let mut mention = read(text, hit, bounds(text, hit, hits));
         let mut times = 1;
         let is_name = |general: &&Hit| general.pattern.text == general.pattern.code;
         if let Some(general) = hits.iter().find(|general| is_name(general) && begins(text, **general, hit)) {
@@ -159,6 +227,11 @@ impl Scanner {
             if (is_sentence || is_field) && last.code == mention.code {
                 times = 0;
             } else if is_sentence && !last.by_aws && !mention.by_aws && last.means == mention.means {
+                let (at, last) = before.and_then(|(_, kept)| Some((kept, self.mentions.get_mut(kept.at)?)))?;
+                if last.general && !mention.general {
+                    *last = Mention { times: last.times, ..mention };
+                    return Some(at);
+                }
                 return None;
             }
         }
@@ -182,6 +255,12 @@ impl Scanner {
             return Some(Kept { at: self.mentions.len() - 1, times: 1 });
         };
         known.times = known.times.saturating_add(times);
+        // The words of one of them may say more exactly what the code means.
+        let is_exact = known.general && !mention.general || mention.means != mention.code && !mention.general;
+        if is_exact {
+            known.means = mention.means;
+            known.general = mention.general;
+        }
         known.service = known.service.take().or(mention.service);
         known.operation = known.operation.take().or(mention.operation);
         known.access_key_id = known.access_key_id.take().or(mention.access_key_id);
@@ -213,6 +292,19 @@ fn hash_around(text: &str, hit: Hit) -> u64 {
     hasher.finish()
 }
 
+/// From where to where the words around a hit may be about it: up to the lines of other answers of AWS.
+fn bounds(text: &str, hit: Hit, hits: &[Hit]) -> Range<usize> {
+    let at = hits.partition_point(|other| other.at < hit.at);
+    let is_other = |other: &&Hit| other.pattern.kind.is_of_aws() && other.pattern.code != hit.pattern.code;
+    let between = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+    let reach = |other: &&Hit| other.at.abs_diff(hit.at) < BEFORE;
+    let before = hits.get(..at).unwrap_or_default().iter().rev().take_while(reach).find(is_other);
+    let after = hits.get(at..).unwrap_or_default().iter().take_while(reach).find(is_other);
+    let start = before.and_then(|other| Some(other.end + between(other.end, hit.at).find('\n')?));
+    let end = after.and_then(|other| Some(hit.end + between(hit.end, other.at).rfind('\n')?));
+    start.unwrap_or(0)..end.unwrap_or(text.len())
+}
+
 /// A place where something is that is looked for.
 #[derive(Clone, Copy)]
 pub(super) struct Hit {
@@ -240,10 +332,20 @@ fn hits(text: &str) -> Vec<Hit> {
             let found = patterns::beginning_with(word).iter().find_map(|pattern| {
                 Some(Hit { at: begin, end: begin + matches(rest, pattern.text)?, pattern: *pattern })
             });
-            hits.extend(found);
+            hits.extend(found.or_else(|| respelt(rest, begin, word)));
         }
     }
     hits
+}
+
+/// A code of AWS's in small letters, with or without hyphens.
+fn respelt(rest: &str, at: usize, word: &str) -> Option<Hit> {
+    if !word.starts_with(|c: char| c.is_ascii_lowercase()) && !word.contains('_') {
+        return None;
+    }
+    let end = rest.find(|c: char| !is_of_word(c) && c != '-').unwrap_or(rest.len());
+    let [hyphened, bare] = [rest.get(..end)?, word].map(|word| (word, patterns::respelt(word)));
+    [bare, hyphened].into_iter().find_map(|(word, found)| Some(Hit { at, end: at + word.len(), pattern: found? }))
 }
 
 /// How much of `text` says `pattern`, white space being as good as any other.
@@ -267,6 +369,9 @@ fn matches(text: &str, pattern: &str) -> Option<usize> {
 fn without_prefix(line: &str) -> &str {
     const LONGEST: usize = 40;
     let beginning = line.get(..line.floor_char_boundary(LONGEST)).unwrap_or(line);
+    if let Some(rest) = line.strip_prefix(['|', '>']) {
+        return rest.trim_start();
+    }
     match beginning.split_once(" | ") {
         Some((prefix, _)) if !prefix.contains('\n') => line.get(prefix.len() + 3..).unwrap_or(line).trim_start(),
         _ => line,
@@ -274,7 +379,9 @@ fn without_prefix(line: &str) -> &str {
 }
 
 /// Words that only stand near errors of AWS.
-const SIGNS: [&str; 18] = [
+const SIGNS: [&str; 20] = [
+    "An error occurred (",
+    "smithy",
     "when calling the",
     "api error",
     "operation error",
@@ -304,12 +411,17 @@ fn counts(text: &str, hit: Hit, hits: &[Hit]) -> bool {
     if is_somebody_elses(text, hit) {
         return false;
     }
+    let beside = hit.pattern.beside;
+    if !beside.is_empty() && !has_sign(beside) {
+        return hit.pattern.kind == Kind::Common && is_all(text, hit);
+    }
     match hit.pattern.kind {
         Kind::General => !hits.iter().any(|other| begins(text, hit, *other)),
         Kind::Common if near(600, &is_code) && hit.pattern.means == "MissingAuthenticationTokenException" => false,
         Kind::Code | Kind::Exact => true,
         Kind::CommonCode => {
             text.trim() == hit.pattern.text
+                || leads_its_line(text, hit)
                 || has_sign(&SIGNS)
                 || near(300, &|other| other.pattern.kind == Kind::Message)
         }
@@ -326,6 +438,16 @@ fn begins(text: &str, general: Hit, exact: Hit) -> bool {
     let gap = text.get(general.end..exact.at);
     (general.pattern.kind, exact.pattern.kind) == (Kind::General, Kind::Exact)
         && gap.is_some_and(|gap| gap.len() < 120 && !gap.contains('\n'))
+}
+
+/// A line that begins with a code and AWS's way to go on: `ExpiredToken: …`, `Error: RequestExpired: …`.
+fn leads_its_line(text: &str, hit: Hit) -> bool {
+    const CODES: [&str; 5] = ["ExpiredToken", "RequestExpired", "AuthFailure", "TokenRefreshRequired", "InvalidIdentityToken"];
+    let line = around(text, hit, 40, 0).rsplit('\n').next().unwrap_or_default().to_ascii_lowercase();
+    let begins = line.is_empty() || ["error: ", "exception: ", "error ", "fatal: "].iter().any(|end| line.ends_with(end));
+    let near = around(text, hit, 200, 300).to_ascii_lowercase();
+    let is_of_others = ["jwt", "oauth", "bearer", "cookie", "graphql", "firebase"].iter().any(|word| near.contains(word));
+    CODES.contains(&hit.pattern.text) && begins && !is_of_others && text.get(hit.end..).is_some_and(|after| after.starts_with(": "))
 }
 
 /// Hardly anything but the sentence was pasted.
@@ -358,7 +480,13 @@ fn is_somebody_elses(text: &str, hit: Hit) -> bool {
         && !hit.pattern.text.contains(' ')
         && after.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
     let near = around(text, hit, 200, 300).to_ascii_lowercase();
-    has_second_part || (OTHERS.iter().any(|other| near.contains(other)) && !near.contains("amazonaws.com"))
+    // An app's end users in Cognito, and the tokens of tasks of Step Functions: AWS is asked, but not with credentials that fail.
+    let is_of_users = hit.pattern.text == "NotAuthorizedException"
+        && ["cognito", "password", "username", "login token", "refresh token", "user pool", "user is disabled", "user does not"]
+            .iter()
+            .any(|word| near.contains(word));
+    let is_of_tasks = hit.pattern.text == "InvalidToken" && near.contains("sendtask");
+    has_second_part || is_of_users || is_of_tasks || (OTHERS.iter().any(|other| near.contains(other)) && !near.contains("amazonaws.com"))
 }
 
 /// Codes that every second service has for things of its own: they are about credentials where they come from the services that

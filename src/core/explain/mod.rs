@@ -10,6 +10,9 @@ mod join;
 mod patterns;
 mod reading;
 mod render;
+mod sentences;
+mod service;
+mod wrapped;
 
 pub use self::extract::{Mention, Scanner, scan};
 pub use self::join::{Cause, Explained, Explanation, Here, Likelihood, explain};

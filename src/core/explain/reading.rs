@@ -1,41 +1,49 @@
 //! What stands around an error: who was asked for what, what was said, by whom, where, and when.
 
+use std::ops::Range;
+
 use chrono::NaiveDateTime;
 
 use super::clean::shown;
 use super::extract::{Hit, Mention};
 use super::patterns::{Kind, is_of_word};
-use crate::core::redact::{holds_secret, is_access_key_id};
+use super::service::{self, name};
+use crate::core::redact::is_access_key_id;
 
-pub(super) fn read(text: &str, hit: Hit) -> Mention {
-    let by_aws = matches!(hit.pattern.kind, Kind::Code | Kind::CommonCode | Kind::Message);
-    let before = around(text, hit, 400, 0);
+/// `bounds` are where the errors before and behind it end and begin.
+pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> Mention {
+    let by_aws = hit.pattern.kind.is_of_aws();
+    let before = around(text, hit, (hit.at - bounds.start).min(400), 0);
     // What an SDK says by itself is about no call of the lines before.
     let before = if by_aws { before } else { before.rsplit('\n').next().unwrap_or(before) };
     let line = line_of(text, hit);
-    let after = text.get(hit.end..byte_floor(text, hit.end + 1_500)).unwrap_or_default();
+    let after = text.get(hit.end..byte_floor(text, bounds.end.min(hit.end + 1_500))).unwrap_or_default();
     let paragraph = after.split("\n\n").next().unwrap_or(after);
     let message = message(text, hit, before, after);
     let near = around(text, hit, 600, 1_500);
+    let at = around(text, hit, 600, 0).len();
     // The answer to a HEAD has no code: the pattern ends in the middle of the operation's name.
     let of_head = || text.get(hit.end.checked_sub(4)?..).filter(|_| hit.pattern.means == "HeadRefused").and_then(name);
-    let operation = of_head().or_else(|| operation(before, paragraph));
+    let operation = of_head().or_else(|| service::operation(before, paragraph, if by_aws { after } else { paragraph }));
     let arn = between(near, "User: ", &[" ", "\n"]).filter(|arn| arn.starts_with("arn:")).or_else(|| first_arn(near));
-    Mention {
-        service: service(before, paragraph, if by_aws { near } else { line }, operation.as_deref()),
-        region: region(near, arn),
+    let mut mention = Mention {
+        service: service::service(before, paragraph, if by_aws { near } else { line }, operation.as_deref()),
+        region: region(near, at, arn),
         access_key_id: near.split(|c| !is_of_word(c)).find(|word| is_access_key_id(word)).map(str::to_owned),
         skew_seconds: skew(near),
         arn: arn.map(shown),
         code: hit.pattern.code.to_owned(),
         means: means(hit, operation.as_deref(), &message, after),
         host: host_of_aws(line),
-        general: hit.pattern.kind == Kind::General,
+        // What a certificate is refused for is said behind it.
+        general: hit.pattern.kind == Kind::General || hit.pattern.means == "Tls",
         by_aws,
         operation,
         message,
         times: 1,
-    }
+    };
+    service::by_words(&mut mention);
+    mention
 }
 
 /// The code that says what it means; some sentences mean other things by what stands behind them.
@@ -60,79 +68,6 @@ fn host_of_aws(line: &str) -> Option<String> {
     let hosts = line.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-')));
     let host = hosts.into_iter().find(|host| host.contains(".amazonaws.com"))?;
     (host.len() <= 128).then(|| shown(host))
-}
-
-fn name(text: &str) -> Option<String> {
-    let name: String = text.chars().take_while(|c| c.is_ascii_alphanumeric()).take(64).collect();
-    (name.len() > 2 && name.starts_with(|c: char| c.is_ascii_uppercase()) && !holds_secret(&name, false))
-        .then_some(name)
-}
-
-fn operation(before: &str, after: &str) -> Option<String> {
-    let line = before.rsplit("\n\n").next().unwrap_or(before);
-    after
-        .split_once("when calling the ")
-        .filter(|(gap, _)| gap.len() < 20)
-        .and_then(|(_, rest)| name(rest))
-        .or_else(|| line.rsplit_once("operation error ")?.1.split_once(": ").and_then(|(_, rest)| name(rest)))
-        .or_else(|| line.rsplit_once("error calling sts:").and_then(|(_, rest)| name(rest)))
-        .or_else(|| line.rsplit_once("Error executing \"").and_then(|(_, rest)| name(rest)))
-        .or_else(|| line.rsplit_once("when calling the ").and_then(|(_, rest)| name(rest)))
-}
-
-fn service(before: &str, after: &str, near: &str, operation: Option<&str>) -> Option<String> {
-    let line = before.rsplit("\n\n").next().unwrap_or(before);
-    let host = |text: &str| {
-        let hosts = text.split(&['/', '"', ' ', '\''][..]).filter(|word| word.contains(".amazonaws.com"));
-        let mut names = hosts.filter_map(|host| {
-            ["sts", "iam", "s3", "ec2", "oidc", "portal.sso", "ecr", "dynamodb"].into_iter().find(|name| {
-                // oidc.eks.REGION is the identity provider of a cluster.
-                host.strip_prefix(name).is_some_and(|rest| rest.starts_with('.') && !rest.starts_with(".eks."))
-            })
-        });
-        text.contains(".amazonaws.com").then(|| names.next()).flatten()
-    };
-    let named = line
-        .rsplit_once("operation error ")
-        .and_then(|(_, rest)| rest.split_once(": "))
-        .map(|(service, _)| service)
-        .or_else(|| between(after, "(Service: ", &[";", ","]))
-        .or_else(|| line.rsplit_once("(Service: ").and_then(|(_, rest)| rest.split([';', ',']).next()))
-        .or_else(|| line.rsplit_once("Aws::").and_then(|(_, rest)| rest.strip_suffix("::Errors::")))
-        .or_else(|| line.contains("AmazonSecurityToken").then_some("STS"))
-        .or_else(|| line.contains("error calling sts:").then_some("STS"))
-        // The parameter is STS's alone among the services that send this code.
-        .or_else(|| after.starts_with(": The requested DurationSeconds").then_some("STS"));
-    let of_operation = match operation {
-        Some("GetCallerIdentity" | "GetSessionToken" | "GetFederationToken" | "DecodeAuthorizationMessage") => {
-            Some("STS")
-        }
-        Some(name) if name.starts_with("AssumeRole") => Some("STS"),
-        Some("GetRoleCredentials" | "ListAccounts" | "ListAccountRoles") => Some("SSO"),
-        Some("CreateToken" | "RegisterClient" | "StartDeviceAuthorization") => Some("SSO OIDC"),
-        Some("CreateOAuth2Token") => Some("Signin"),
-        Some("DescribeInstances" | "DescribeRegions" | "DescribeVpcs" | "DescribeImages" | "RunInstances") => {
-            Some("EC2")
-        }
-        Some("ListBuckets" | "ListObjectsV2" | "GetObject" | "PutObject" | "HeadObject" | "HeadBucket") => Some("S3"),
-        Some("CreateBucket" | "CreateMultipartUpload" | "UploadPart") => Some("S3"),
-        Some("GetUser" | "ListUsers" | "ListRoles" | "GetRole" | "CreateRole") => Some("IAM"),
-        _ => None,
-    };
-    let service = named.or(of_operation).or_else(|| host(near))?;
-    let known = match service.trim() {
-        "Sts" | "AWSSecurityTokenService" | "sts" => "STS",
-        "Amazon S3" | "s3" => "S3",
-        "AmazonIdentityManagement" | "Iam" | "iam" => "IAM",
-        "AmazonEC2" | "Ec2" | "ec2" => "EC2",
-        "Sso" | "portal.sso" => "SSO",
-        "SsoOidc" | "oidc" => "SSO OIDC",
-        "AmazonECR" | "Ecr" | "ecr" => "ECR",
-        "AmazonDynamoDBv2" | "DynamoDb" | "dynamodb" => "DynamoDB",
-        other => other,
-    };
-    let known = shown(known);
-    (!known.is_empty() && known.len() <= 64).then_some(known)
 }
 
 /// What was said: behind the code, or before it where the SDKs for Java print it, or in the XML or JSON around it.
@@ -217,7 +152,8 @@ fn skew(near: &str) -> Option<i64> {
     Some(seconds(request)? - seconds(between(near, "<ServerTime>", &["<"])?)?)
 }
 
-fn region(near: &str, arn: Option<&str>) -> Option<String> {
+/// The region of a host, a signature, an ARN or of words that name one: the nearest to `at`.
+fn region(near: &str, at: usize, arn: Option<&str>) -> Option<String> {
     let is_region = |text: &&str| {
         let parts: Vec<&str> = text.split('-').collect();
         (3..=4).contains(&parts.len())
@@ -225,10 +161,29 @@ fn region(near: &str, arn: Option<&str>) -> Option<String> {
             && parts.last().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()))
             && parts.iter().all(|part| part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
     };
-    let of_host = near.match_indices(".amazonaws.com").find_map(|(at, _)| {
-        near.get(..at)?.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).next().filter(is_region)
-    });
-    of_host.or_else(|| arn?.split(':').nth(3).filter(is_region)).map(str::to_owned)
+    let is_of_label = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let mut found: Vec<(usize, &str)> = Vec::new();
+    // sts.eu-south-1.amazonaws.com, and b.s3.dualstack.eu-west-1.amazonaws.com
+    for (end, _) in near.match_indices(".amazonaws.com") {
+        let label = near.get(..end).and_then(|before| before.rsplit(|c| !is_of_label(c)).next());
+        found.extend(label.filter(is_region).map(|region| (end, region)));
+    }
+    // Credential=AKIA…/20261130/eu-south-1/sts/aws4_request
+    for (end, _) in near.match_indices("/aws4_request") {
+        let mut parts = near.get(..end).unwrap_or_default().rsplit('/').skip(1);
+        found.extend(parts.next().filter(is_region).map(|region| (end, region)));
+    }
+    // "--region eu-south-1", "AWS_REGION=eu-south-1", "region: 'eu-south-1'", "start region eu-south-1"
+    for word in ["region", "REGION", "Region"] {
+        for (begin, _) in near.match_indices(word) {
+            let rest = near.get(begin + word.len()..).unwrap_or_default();
+            let rest = rest.trim_start_matches([' ', ':', '=', '"', '\'', '`', '\\']);
+            let end = rest.find(|c| !is_of_label(c)).unwrap_or(rest.len());
+            found.extend(rest.get(..end).filter(is_region).map(|region| (begin, region)));
+        }
+    }
+    let nearest = found.into_iter().min_by_key(|(place, _)| place.abs_diff(at)).map(|(_, region)| region);
+    nearest.or_else(|| arn?.split(':').nth(3).filter(is_region)).map(str::to_owned)
 }
 
 fn first_arn(near: &str) -> Option<&str> {
@@ -238,7 +193,7 @@ fn first_arn(near: &str) -> Option<&str> {
     rest.get(..end.min(byte_floor(rest, 300)))
 }
 
-fn between<'a>(text: &'a str, start: &str, ends: &[&str]) -> Option<&'a str> {
+pub(super) fn between<'a>(text: &'a str, start: &str, ends: &[&str]) -> Option<&'a str> {
     let rest = text.split_once(start)?.1;
     let end = ends.iter().filter_map(|end| rest.find(end)).min()?;
     rest.get(..end)

@@ -1,0 +1,273 @@
+//! The sentences that are looked for: AWS's own, where an SDK leaves the code out, and those of SDKs and tools.
+
+use super::patterns::{Kind, Pattern};
+
+const fn message(text: &'static str, code: &'static str) -> Pattern {
+    Pattern { text, code, means: code, kind: Kind::Message, beside: &[] }
+}
+
+const fn exact(text: &'static str, code: &'static str, means: &'static str) -> Pattern {
+    Pattern { text, code, means, kind: Kind::Exact, beside: &[] }
+}
+
+const fn common(text: &'static str, code: &'static str, means: &'static str) -> Pattern {
+    Pattern { text, code, means, kind: Kind::Common, beside: &[] }
+}
+
+const fn general(text: &'static str, code: &'static str, means: &'static str) -> Pattern {
+    Pattern { text, code, means, kind: Kind::General, beside: &[] }
+}
+
+impl Pattern {
+    /// The pattern counts only where one of `words` stands near it.
+    const fn beside(self, words: &'static [&'static str]) -> Self {
+        Self { beside: words, ..self }
+    }
+}
+
+/// Hosts of AWS.
+const HOSTS: &[&str] = &["amazonaws.com", ".api.aws", ".awsapps.com", "signin.aws.amazon.com"];
+/// Packages of the SDKs for Java.
+const OF_JAVA: &[&str] = &["amazonaws", "awssdk"];
+/// How people and programs say that a call failed.
+const FAILED: &[&str] =
+    &["error", "Error", "ERROR", "timed out", "imeout", "refused", "nreachable", "failed", "Failed", "EHOST", "ETIMED"];
+
+/// Sentences, each as its SDK's or service's source or documentation has it.
+pub(super) static SENTENCES: &[Pattern] = &[
+    // AWS's messages: Java v2 prints them without the code.
+    message("The security token included in the request is invalid", "InvalidClientTokenId"),
+    message("The security token included in the request is expired", "ExpiredToken"),
+    message("The provided token has expired", "ExpiredToken"),
+    message("The provided token is malformed or otherwise invalid", "InvalidToken"),
+    message("The AWS Access Key Id you provided does not exist in our records", "InvalidAccessKeyId"),
+    message("The request signature we calculated does not match the signature you provided", "SignatureDoesNotMatch"),
+    message("Signature expired:", "SignatureDoesNotMatch"),
+    message("Signature not yet current:", "SignatureDoesNotMatch"),
+    message("AWS was not able to validate the provided access credentials", "AuthFailure"),
+    message("The difference between the request time and the current time is too large", "RequestTimeTooSkewed"),
+    common(
+        "Missing Authentication Token",
+        "MissingAuthenticationTokenException",
+        "MissingAuthenticationTokenException",
+    ),
+    message("Request is missing Authentication Token", "MissingAuthenticationToken"),
+    message("Credential should be scoped to", "SignatureDoesNotMatch"),
+    // These say it all, where the code beside them may be anybody's.
+    exact("MultiFactorAuthentication failed", "AccessDenied", "AccessDenied"),
+    exact("The requested DurationSeconds exceeds", "ValidationError", "ValidationError"),
+    exact("durationSeconds' failed to satisfy constraint", "ValidationError", "ValidationError"),
+    message("The AWS Access Key Id needs a subscription for the service", "OptInRequired"),
+    message("STS is not activated in this region for account", "RegionDisabledException"),
+    message("User: arn:aws", "AccessDenied"),
+    message("Not authorized to perform sts:", "AccessDenied"),
+    message("Roles may not be assumed by root accounts", "AccessDenied"),
+    exact("Session token not found or invalid", "UnauthorizedException", "UnauthorizedException"),
+    // botocore/exceptions.py
+    exact("NoCredentialsError", "NoCredentialsError", "NoCredentials"),
+    general("Unable to locate credentials", "NoCredentialsError", "NoCredentials"),
+    exact("PartialCredentialsError", "PartialCredentialsError", "PartialCredentials"),
+    exact("Partial credentials found in", "PartialCredentialsError", "PartialCredentials"),
+    common("ProfileNotFound", "ProfileNotFound", "ProfileNotFound"),
+    exact("The config profile (", "ProfileNotFound", "ProfileNotFound"),
+    exact("UnauthorizedSSOTokenError", "UnauthorizedSSOTokenError", "SsoSessionExpired"),
+    exact("The SSO session associated with this profile has expired", "UnauthorizedSSOTokenError", "SsoSessionExpired"),
+    exact("SSOTokenLoadError", "SSOTokenLoadError", "SsoSessionExpired"),
+    exact("Error loading SSO Token", "SSOTokenLoadError", "SsoSessionExpired"),
+    exact("TokenRetrievalError", "TokenRetrievalError", "SsoSessionExpired"),
+    exact("Error when retrieving token from sso", "TokenRetrievalError", "SsoSessionExpired"),
+    general("CredentialRetrievalError", "CredentialRetrievalError", "ProcessFailed"),
+    general("Error when retrieving credentials from", "CredentialRetrievalError", "ProcessFailed"),
+    general("EndpointConnectionError", "EndpointConnectionError", "Network"),
+    general("Could not connect to the endpoint URL", "EndpointConnectionError", "Network"),
+    exact("Token has expired and refresh failed", "TokenRetrievalError", "SsoSessionExpired"),
+    exact("Invalid endpoint: https://sts..amazonaws.com", "InvalidRegion", "InvalidRegion"),
+    exact("NoRegionError", "NoRegionError", "NoRegion"),
+    exact("You must specify a region", "NoRegionError", "NoRegion"),
+    exact("InvalidRegionError", "InvalidRegionError", "InvalidRegion"),
+    exact("Provided region_name '", "InvalidRegionError", "InvalidRegion"),
+    // botocore/credentials.py; each as aws-cli 1.45 prints it
+    exact("The source_profile \"", "InvalidConfigError", "ProfileNotFound"),
+    exact("The source profile \"", "InvalidConfigError", "NoCredentials"),
+    exact("Infinite loop in credential configuration detected", "InfiniteLoopConfigError", "ProfileUnreadable"),
+    exact("ConfigParseError: Unable to parse config file", "ConfigParseError", "ProfileUnreadable"),
+    exact("Unable to parse config file:", "ConfigParseError", "ProfileUnreadable"),
+    exact("is configured to use SSO but is missing required configuration", "InvalidConfigError", "ProfileUnreadable"),
+    exact("The credential source \"", "InvalidConfigError", "ProfileUnreadable"),
+    exact("Missing the following required SSO configuration values", "InvalidConfigError", "ProfileUnreadable"),
+    exact("The specified sso-session does not exist:", "InvalidConfigError", "ProfileUnreadable"),
+    exact("Please reauthenticate using 'aws login'", "LoginRefreshRequired", "LoginExpired"),
+    general("Connect timeout on endpoint URL", "ConnectTimeoutError", "Network"),
+    common("certificate is not yet valid", "SSLError", "TlsClock"),
+    // aws-cli: the answer to a HEAD has no body, and so no code.
+    exact("An error occurred (403) when calling the Head", "403", "HeadRefused"),
+    exact("An error occurred (400) when calling the Head", "400", "HeadRefused"),
+    // aws-sdk-go (v1) aws/credentials, aws-sdk-go-v2
+    general("NoCredentialProviders", "NoCredentialProviders", "NoCredentials"),
+    exact("MissingRegion: could not find region configuration", "MissingRegion", "NoRegion"),
+    exact("failed to get shared config profile", "SharedConfigProfileNotExist", "ProfileNotFound"),
+    general("no EC2 IMDS role found", "NoCredentialProviders", "NoCredentials"),
+    exact("refresh cached SSO token failed", "SsoSessionExpired", "SsoSessionExpired"),
+    exact("failed to read cached SSO token file", "SsoSessionExpired", "SsoSessionExpired"),
+    exact("SSOProviderInvalidToken", "SSOProviderInvalidToken", "SsoSessionExpired"),
+    exact("the SSO session has expired or is invalid", "SSOProviderInvalidToken", "SsoSessionExpired"),
+    exact(
+        "assume role with MFA enabled, but AssumeRoleTokenProvider",
+        "AssumeRoleTokenProviderNotSetError",
+        "MfaCodeMissing",
+    ),
+    common("no such host", "no such host", "Network"),
+    exact("Invalid Configuration: Missing Region", "Missing Region", "NoRegion"),
+    exact("static credentials are empty", "StaticCredentialsEmptyError", "NoCredentials"),
+    common("certificate has expired or is not yet valid", "x509", "TlsClock"),
+    exact("SharedConfigProfileNotExistsError", "SharedConfigProfileNotExistsError", "ProfileNotFound"),
+    general("ProcessProviderExecutionError", "ProcessProviderExecutionError", "ProcessFailed"),
+    // The SDKs for Java
+    exact("No AWS profile named", "IllegalArgumentException", "ProfileNotFound"),
+    general("Profile file contained no credentials for profile", "SdkClientException", "NoCredentials"),
+    general("Unable to load credentials from any of the providers in the chain", "SdkClientException", "NoCredentials"),
+    general("Unable to load AWS credentials from any provider in the chain", "SdkClientException", "NoCredentials"),
+    exact("Unable to load region from any of the providers in the chain", "SdkClientException", "NoRegion"),
+    exact("Unable to find a region via the region provider chain", "SdkClientException", "NoRegion"),
+    exact("Unable to load SSO token", "SdkClientException", "SsoSessionExpired"),
+    general("Failed to refresh process-based credentials", "ProcessFailed", "ProcessFailed"),
+    exact("Token expired - needs a refresh", "ExpiredToken", "ExpiredToken"),
+    // hadoop-aws, AWSCredentialProviderList
+    general("No AWS Credentials provided by", "NoAuthWithAWSException", "NoCredentials"),
+    // The SDKs for JavaScript
+    exact("could not be found or parsed in shared credentials file", "CredentialsProviderError", "ProfileNotFound"),
+    exact("Token is expired. To refresh this SSO session", "TokenProviderError", "SsoSessionExpired"),
+    exact("The SSO session token associated with", "CredentialsProviderError", "SsoSessionExpired"),
+    exact("The SSO session associated with", "CredentialsProviderError", "SsoSessionExpired"),
+    general("Could not resolve credentials using profile:", "CredentialsProviderError", "NoCredentials"),
+    general("Could not load credentials from any providers", "CredentialsProviderError", "NoCredentials"),
+    general("CredentialsProviderError", "CredentialsProviderError", "NoCredentials"),
+    general("CredentialsError: Missing credentials in config", "CredentialsError", "NoCredentials"),
+    exact("ConfigError: Missing region in config", "ConfigError", "NoRegion"),
+    common("Region is missing", "Region is missing", "NoRegion"),
+    exact(
+        "requires multi-factor authentication, but no MFA code callback",
+        "CredentialsProviderError",
+        "MfaCodeMissing",
+    ),
+    general("UnknownEndpoint: Inaccessible host:", "UnknownEndpoint", "Network"),
+    common("getaddrinfo ENOTFOUND", "ENOTFOUND", "Network"),
+    // The SDK for Rust
+    general("the credential provider was not enabled", "CredentialsNotLoaded", "NoCredentials"),
+    general("no providers in chain provided credentials", "CredentialsNotLoaded", "NoCredentials"),
+    exact("ProfileFile provider could not be built", "InvalidConfiguration", "ProfileNotFound"),
+    general("Couldn't find AWS credentials in environment", "CredentialsError", "NoCredentials"),
+    // .NET, PHP, Ruby
+    exact("No RegionEndpoint or ServiceURL configured", "AmazonClientException", "NoRegion"),
+    exact("No credentials specified or obtained from persisted", "InvalidOperationException", "NoCredentials"),
+    exact("The retrieved credentials have already expired", "AmazonClientException", "ExpiredToken"),
+    general(
+        "Failed to retrieve credentials from EC2 Instance Metadata Service",
+        "AmazonServiceException",
+        "NoCredentials",
+    ),
+    exact("not found in credentials file", "CredentialsException", "ProfileNotFound"),
+    general("Cannot read credentials from", "CredentialsException", "NoCredentials"),
+    exact("NoSuchProfileError", "NoSuchProfileError", "ProfileNotFound"),
+    general(
+        "Unable to get IAM security credentials from EC2 Instance Metadata Service",
+        "AmazonServiceException",
+        "NoCredentials",
+    ),
+    general("Failed to resolve AWS credentials", "AmazonClientException", "NoCredentials"),
+    general("MissingCredentialsError", "MissingCredentialsError", "NoCredentials"),
+    general("unable to sign request without credentials set", "MissingCredentialsError", "NoCredentials"),
+    general("Error retrieving credentials from the instance profile metadata", "CredentialsException", "NoCredentials"),
+    exact("Missing required client configuration options: region", "InvalidArgumentException", "NoRegion"),
+    exact("MissingRegionError", "MissingRegionError", "NoRegion"),
+    // Clients of HTTP, of a key with a line break or the like in it: Python, Go, Node
+    exact("Invalid header value b'AWS4-HMAC", "ValueError", "KeyUnprintable"),
+    exact("invalid header field value for \"Authorization\"", "net/http", "KeyUnprintable"),
+    exact("invalid header field value for \"X-Amz-Security-Token\"", "net/http", "KeyUnprintable"),
+    exact("Invalid character in header content [\"authorization\"]", "ERR_INVALID_CHAR", "KeyUnprintable"),
+    exact("Invalid character in header content [\"x-amz-security-token\"]", "ERR_INVALID_CHAR", "KeyUnprintable"),
+    // Terraform
+    general("no valid credential sources for", "No valid credential sources", "NoCredentials"),
+    exact("invalid AWS Region:", "InvalidRegion", "InvalidRegion"),
+    general("No valid credential sources", "No valid credential sources", "NoCredentials"),
+    // AWS CDK (github.com/aws/aws-cdk/issues/32357), the Serverless Framework (github.com/serverless/serverless/issues/10729)
+    general("Need to perform AWS calls for account", "NoCredentials", "NoCredentials"),
+    exact("but the current credentials are for", "AccountMismatch", "AccountMismatch"),
+    general("Unable to resolve AWS account to use", "NoCredentials", "NoCredentials"),
+    general("AWS provider credentials not found", "NoCredentials", "NoCredentials"),
+    // kubectl, of the helper in its configuration
+    general("executable aws failed with exit code", "ExecPluginFailed", "ExecPluginFailed"),
+    general("executable aws-iam-authenticator failed with exit code", "ExecPluginFailed", "ExecPluginFailed"),
+    // docker and ECR, git and CodeCommit
+    common("unexpected status from HEAD request to", "unexpected status", "RegistryNotLoggedIn"),
+    exact(
+        "Your authorization token has expired. Reauthenticate and try again",
+        "RegistryTokenExpired",
+        "RegistryTokenExpired",
+    ),
+    exact(
+        "Your Authorization Token has expired. Please run 'aws ecr get-login'",
+        "RegistryTokenExpired",
+        "RegistryTokenExpired",
+    ),
+    common("no basic auth credentials", "RegistryNotLoggedIn", "RegistryNotLoggedIn"),
+    general("unable to access 'https://git-codecommit", "CodeCommitRefused", "CodeCommitRefused"),
+    exact("Could not resolve host: git-codecommit", "Could not resolve host", "Network"),
+    // SES by SMTP (Amazon SES Developer Guide, "Troubleshooting Amazon SES SMTP issues"); MinIO
+    exact("535 Authentication Credentials Invalid", "535", "SmtpRefused"),
+    message("The Access Key Id you provided does not exist in our records", "InvalidAccessKeyId"),
+    // boto (v2), botocore: what the network or the certificate is
+    exact("NoAuthHandlerFound", "NoAuthHandlerFound", "NoCredentials"),
+    general("Read timeout on endpoint URL", "ReadTimeoutError", "Network"),
+    general("Failed to connect to proxy URL", "ProxyConnectionError", "Network"),
+    general("Connection was closed before we received a valid response from endpoint URL", "ConnectionClosedError", "Network"),
+    general("Max retries exceeded with url", "ConnectionError", "Network").beside(HOSTS),
+    general("SSL validation failed for", "SSLError", "Tls"),
+    general("CERTIFICATE_VERIFY_FAILED", "SSLError", "Tls").beside(HOSTS),
+    general("unable to get local issuer certificate", "TLS", "Tls").beside(HOSTS),
+    general("self signed certificate", "TLS", "Tls").beside(HOSTS),
+    general("SELF_SIGNED_CERT_IN_CHAIN", "TLS", "Tls").beside(HOSTS),
+    general("UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "TLS", "Tls").beside(HOSTS),
+    general("PKIX path building failed", "SSLHandshakeException", "Tls").beside(OF_JAVA),
+    general("invalid peer certificate: UnknownIssuer", "TLS", "Tls").beside(HOSTS),
+    common("x509: certificate signed by unknown authority", "x509", "Tls").beside(HOSTS),
+    // The SDKs for Go: what their own HTTP client says
+    general("dial tcp", "RequestError", "Network").beside(HOSTS),
+    general("request send failed", "RequestSendError", "Network").beside(&["https response error StatusCode: 0"]),
+    general("send request failed", "RequestError", "Network").beside(HOSTS),
+    exact("SharedConfigLoadError", "SharedConfigLoadError", "ProfileUnreadable"),
+    exact("INIParseError", "INIParseError", "ProfileUnreadable"),
+    exact("SharedConfigErr: only one credential type", "SharedConfigErr", "ProfileUnreadable"),
+    exact("only one credential type may be specified per profile", "SharedConfigErr", "ProfileUnreadable"),
+    exact("SharedConfigAssumeRoleError", "SharedConfigAssumeRoleError", "ProfileUnreadable"),
+    exact("source profile has no shared credentials", "SharedConfigAssumeRoleError", "ProfileUnreadable"),
+    // The SDKs for Java
+    general("Unable to execute HTTP request", "SdkClientException", "Network").beside(OF_JAVA),
+    general("sts' service module must be on the class path", "IllegalStateException", "SdkModuleMissing"),
+    general("sso' service module must be on the class path", "IllegalStateException", "SdkModuleMissing"),
+    general("ssooidc' service module must be on the class path", "IllegalStateException", "SdkModuleMissing"),
+    exact("Error Code: 403 Forbidden", "403 Forbidden", "HeadRefused"),
+    exact("Error Code: 400 Bad Request", "400 Bad Request", "HeadRefused"),
+    exact("software.amazon.awssdk.services.s3.model.S3Exception: null (Service: S3, Status Code: 403", "403", "HeadRefused"),
+    exact("software.amazon.awssdk.services.s3.model.S3Exception: null (Service: S3, Status Code: 400", "400", "HeadRefused"),
+    // The SDKs for JavaScript
+    exact("Credential is missing", "Credential is missing", "NoCredentials").beside(&["SignatureV4", "@aws-sdk", "smithy"]),
+    exact("Forbidden: null", "Forbidden", "HeadRefused").beside(&["aws-sdk", "extendedRequestId"]),
+    exact("BadRequest: null", "BadRequest", "HeadRefused").beside(&["aws-sdk", "extendedRequestId"]),
+    general("connect ECONNREFUSED 169.254.169.254", "ECONNREFUSED", "NoCredentials"),
+    general("connect EHOSTUNREACH 169.254.169.254", "EHOSTUNREACH", "NoCredentials"),
+    general("connect ETIMEDOUT 169.254.169.254", "ETIMEDOUT", "NoCredentials"),
+    // The metadata service of EC2, which answers nowhere else
+    general("169.254.169.254/latest/api/token", "InstanceMetadata", "NoCredentials").beside(FAILED),
+    general("169.254.169.254/latest/meta-data/iam", "InstanceMetadata", "NoCredentials").beside(FAILED),
+    // A token that is not there: Rust, Go, JavaScript
+    exact("aws/sso/cache/", "SsoTokenFile", "SsoSessionExpired").beside(&["No such file", "ENOENT", "cannot find the file"]),
+    // The common runtime (CRT)
+    exact("AWS_AUTH_SIGNING_NO_CREDENTIALS", "AWS_AUTH_SIGNING_NO_CREDENTIALS", "NoCredentials"),
+    general("Attempt to sign an http request without credentials", "AWS_AUTH_SIGNING_NO_CREDENTIALS", "NoCredentials"),
+    // s3fs, aws-iam-authenticator, k6-jslib-aws
+    exact("invalid credentials(host=", "invalid credentials", "AuthFailure").beside(HOSTS),
+    exact("error from AWS (expected 200, got 403)", "403", "RefusedWithoutCode"),
+    exact("error from AWS (expected 200, got 400)", "400", "RefusedWithoutCode"),
+    exact("invalid AWS access key ID", "invalid AWS access key ID", "KeyUnprintable"),
+];

@@ -1,0 +1,243 @@
+//! Which service was asked for what, as far as the words around an error say it.
+
+use super::clean::shown;
+use super::extract::Mention;
+use super::reading::between;
+use crate::core::access_denied;
+use crate::core::aws_error::{self, OfSigner};
+use crate::core::redact::holds_secret;
+
+/// Names by which SDKs, hosts, namespaces of XML and signatures call a service, and its usual name.
+const NAMES: [(&str, &[&str]); 30] = [
+    ("STS", &["sts", "awssecuritytokenservice", "securitytoken", "amazonsecuritytoken", "securitytokenservice"]),
+    ("IAM", &["iam", "amazonidentitymanagement", "identitymanagement", "identitymanagementservice"]),
+    ("S3", &["s3", "amazon s3", "amazons3"]),
+    ("EC2", &["ec2", "amazonec2"]),
+    ("SSO", &["sso", "portal.sso", "awssso"]),
+    ("SSO OIDC", &["ssooidc", "oidc", "sso-oidc", "awsssooidc"]),
+    ("Signin", &["signin"]),
+    ("ECR", &["ecr", "amazonecr", "api.ecr"]),
+    ("DynamoDB", &["dynamodb", "amazondynamodb", "amazondynamodbv2", "dynamodbv2"]),
+    ("SQS", &["sqs", "queue", "amazonsqs"]),
+    ("SNS", &["sns", "amazonsns"]),
+    ("KMS", &["kms", "awskms"]),
+    ("Lambda", &["lambda", "awslambda"]),
+    ("Bedrock", &["bedrock"]),
+    ("Bedrock Runtime", &["bedrock-runtime", "bedrockruntime"]),
+    ("CloudWatch", &["monitoring", "cloudwatch", "amazoncloudwatch"]),
+    ("CloudWatch Logs", &["logs", "cloudwatch-logs", "cloudwatchlogs"]),
+    ("CloudFormation", &["cloudformation", "amazoncloudformation"]),
+    ("SES", &["email", "ses", "amazonsimpleemailservice"]),
+    ("Secrets Manager", &["secretsmanager", "secrets-manager", "awssecretsmanager"]),
+    ("SSM", &["ssm", "simplesystemsmanagement"]),
+    ("Kinesis", &["kinesis", "amazonkinesis"]),
+    ("Route 53", &["route53", "amazonroute53"]),
+    ("ECS", &["ecs", "amazonecs"]),
+    ("EKS", &["eks", "amazoneks"]),
+    ("RDS", &["rds", "amazonrds"]),
+    ("Athena", &["athena", "amazonathena"]),
+    ("Glue", &["glue", "awsglue"]),
+    ("Organizations", &["organizations", "awsorganizations"]),
+    ("Auto Scaling", &["autoscaling", "auto-scaling"]),
+];
+
+/// Its usual name, where a service is called so.
+fn known(name: &str) -> Option<&'static str> {
+    let name = name.trim().to_ascii_lowercase();
+    NAMES.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(usual, _)| *usual)
+}
+
+/// The service: `before` and `after` are the words around the error, `near` those in which a host counts.
+pub(super) fn service(before: &str, after: &str, near: &str, operation: Option<&str>) -> Option<String> {
+    let line = before.rsplit("\n\n").next().unwrap_or(before);
+    let said = line
+        .rsplit_once("operation error ")
+        .and_then(|(_, rest)| rest.split_once(": "))
+        .map(|(service, _)| service)
+        .or_else(|| between(after, "(Service: ", &[";", ","]))
+        .or_else(|| line.rsplit_once("(Service: ").and_then(|(_, rest)| rest.split([';', ',']).next()))
+        .or_else(|| line.rsplit_once("Aws::").and_then(|(_, rest)| rest.strip_suffix("::Errors::")))
+        .map(str::trim)
+        .map(|name| known(name).map_or_else(|| shown(name), str::to_owned))
+        .filter(|name| !name.is_empty() && name.len() <= 64);
+    let by_name = || {
+        if line.contains("AmazonSecurityToken")
+            || line.contains("error calling sts:")
+            // The parameter is STS's alone among the services that send this code.
+            || after.starts_with(": The requested DurationSeconds")
+        {
+            return Some("STS");
+        }
+        of_operation(operation)
+            .or_else(|| named_in(line, true))
+            .or_else(|| named_in(after, false))
+            .or_else(|| by_verb(line.rsplit('\n').next().unwrap_or(line)))
+            .or_else(|| of_host(near))
+    };
+    said.or_else(|| by_name().map(str::to_owned))
+}
+
+/// What a code and AWS's own words for it say of the service, where nothing else names it.
+pub(super) fn by_words(mention: &mut Mention) {
+    // "User: … is not authorized to perform: s3:ListBucket"
+    let is_denied = aws_error::lookup(mention.means).is_some_and(|entry| entry.of_signer == OfSigner::Denied);
+    let action = is_denied.then(|| access_denied::read(&mention.message).action).flatten();
+    if let Some((service, operation)) = action.as_deref().and_then(|action| action.split_once(':'))
+        && !operation.contains('*')
+    {
+        if mention.operation.is_none() {
+            mention.operation = name(operation);
+        }
+        if mention.service.is_none() {
+            mention.service = known(service).map(str::to_owned);
+        }
+    }
+    let by_code = match mention.code.as_str() {
+        // EC2 has this code for itself, and S3 the others.
+        "AuthFailure" => Some("EC2"),
+        "AuthorizationHeaderMalformed" | "TokenRefreshRequired" => Some("S3"),
+        "ExpiredToken" if mention.message.starts_with("The provided token has expired") => Some("S3"),
+        _ => None,
+    };
+    if mention.service.is_none() && mention.by_aws {
+        mention.service = by_code.map(str::to_owned);
+    }
+    // Organizations has the operation too; the portal of IAM Identity Center is not asked with signed requests.
+    let of_signed = aws_error::lookup(mention.means).is_some_and(aws_error::Entry::refuses_signer);
+    if mention.operation.as_deref() == Some("ListAccounts") && mention.service.as_deref() == Some("SSO") && of_signed {
+        mention.service = Some("Organizations".to_owned());
+    }
+}
+
+fn of_operation(operation: Option<&str>) -> Option<&'static str> {
+    match operation? {
+        "GetCallerIdentity" | "GetSessionToken" | "GetFederationToken" | "DecodeAuthorizationMessage" => Some("STS"),
+        name if name.starts_with("AssumeRole") => Some("STS"),
+        "GetRoleCredentials" | "ListAccounts" | "ListAccountRoles" => Some("SSO"),
+        "CreateToken" | "RegisterClient" | "StartDeviceAuthorization" => Some("SSO OIDC"),
+        "CreateOAuth2Token" => Some("Signin"),
+        "DescribeInstances" | "DescribeRegions" | "DescribeVpcs" | "DescribeImages" | "RunInstances" => Some("EC2"),
+        "DescribeAvailabilityZones" | "DescribeKeyPairs" | "DescribeSubnets" | "DescribeSecurityGroups" => Some("EC2"),
+        "ListBuckets" | "ListObjects" | "ListObjectsV2" | "GetObject" | "PutObject" | "HeadObject" => Some("S3"),
+        "HeadBucket" | "CreateBucket" | "DeleteObject" | "CopyObject" | "CreateMultipartUpload" | "UploadPart" => {
+            Some("S3")
+        }
+        "GetUser" | "ListUsers" | "ListRoles" | "GetRole" | "CreateRole" => Some("IAM"),
+        _ => None,
+    }
+}
+
+/// What stands before the name of a service in stack traces, addresses of documentation, and signatures.
+const STARTS: [&str; 12] = [
+    "@aws-sdk/client-",
+    "aws-sdk-go-v2/service/",
+    "aws-sdk-go/service/",
+    "com.amazonaws.services.",
+    "software.amazon.awssdk.services.",
+    "aws-sdk/lib/services/",
+    "lib/services/",
+    "aws-sdk-client-",
+    "/aws-sdk-",
+    "Aws\\",
+    "xmlns=\"http://",
+    "xmlns=\"https://",
+];
+
+/// The service that a stack trace, the namespace of XML, or the scope of a signature names: the nearest one.
+fn named_in(text: &str, from_behind: bool) -> Option<&'static str> {
+    let mut found: Vec<(usize, &str)> = Vec::new();
+    for start in STARTS {
+        for (at, _) in text.match_indices(start) {
+            let rest = text.get(at + start.len()..).unwrap_or_default();
+            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).unwrap_or(rest.len());
+            let name = rest.get(..end).unwrap_or_default();
+            found.extend(known(name).map(|name| (at, name)));
+        }
+    }
+    // Credential=AKIA…/20261130/eu-west-1/sts/aws4_request
+    for (at, _) in text.match_indices("/aws4_request") {
+        let scope = text.get(..at).and_then(|scope| scope.rsplit('/').next());
+        found.extend(scope.and_then(known).map(|name| (at, name)));
+    }
+    // "Bedrock HTTP 403: …"
+    for (at, _) in text.match_indices(" HTTP 40") {
+        let word = text.get(..at).and_then(|text| text.rsplit(|c: char| !c.is_ascii_alphanumeric()).next());
+        found.extend(word.and_then(known).map(|name| (at, name)));
+    }
+    let nearest = if from_behind { found.into_iter().max() } else { found.into_iter().min() };
+    nearest.map(|(_, name)| name)
+}
+
+/// "creating IAM Role (x)", "reading S3 bucket", "received error code 403 from STS".
+fn by_verb(line: &str) -> Option<&'static str> {
+    const VERBS: [&str; 14] = [
+        "creating", "reading", "updating", "deleting", "listing", "describing", "getting", "putting", "retrieving",
+        "fetching", "validating", "from", "calling", "querying",
+    ];
+    let words: Vec<&str> = line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let pairs = words.windows(2).rev().filter_map(|pair| <[&str; 2]>::try_from(pair).ok());
+    pairs
+        .filter(|[verb, name]| {
+            VERBS.contains(&verb.to_ascii_lowercase().as_str()) && name.starts_with(|c: char| c.is_ascii_uppercase())
+        })
+        .find_map(|[_, name]| known(name))
+}
+
+/// The service whose host is named.
+fn of_host(text: &str) -> Option<&'static str> {
+    let hosts = text.split(&['/', '"', ' ', '\'', '\n'][..]).filter(|word| word.contains(".amazonaws.com"));
+    hosts
+        .filter_map(|host| {
+            let (first, rest) = host.split_once('.')?;
+            // oidc.eks.REGION is the identity provider of a cluster.
+            let is_portal = first == "portal" && rest.starts_with("sso.");
+            let is_provider = rest.starts_with("eks.");
+            if is_portal { Some("SSO") } else { known(first).filter(|_| !is_provider) }
+        })
+        .next()
+}
+
+/// The operation, by the words around the error, and by a stack trace behind it.
+pub(super) fn operation(before: &str, after: &str, trace: &str) -> Option<String> {
+    let line = before.rsplit("\n\n").next().unwrap_or(before);
+    after
+        .split_once("when calling the ")
+        .filter(|(gap, _)| gap.len() < 20)
+        .and_then(|(_, rest)| name(rest))
+        .or_else(|| line.rsplit_once("operation error ")?.1.split_once(": ").and_then(|(_, rest)| name(rest)))
+        .or_else(|| line.rsplit_once("error calling sts:").and_then(|(_, rest)| name(rest)))
+        .or_else(|| line.rsplit_once("Error executing \"").and_then(|(_, rest)| name(rest)))
+        .or_else(|| line.rsplit_once("when calling the ").and_then(|(_, rest)| name(rest)))
+        .or_else(|| of_frame(trace))
+}
+
+/// The operation that a stack trace names.
+fn of_frame(after: &str) -> Option<String> {
+    // JavaScript v3: "at de_GetObjectCommandError", "at deserializeAws_queryGetCallerIdentityCommandError".
+    let of_javascript = after.split_once("CommandError").and_then(|(frame, _)| {
+        let function = frame.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next()?;
+        let rest = function.strip_prefix("de_").or_else(|| function.split_once('_').map(|(_, rest)| rest))?;
+        rest.get(rest.find(|c: char| c.is_ascii_uppercase())?..).and_then(name)
+    });
+    of_javascript.or_else(|| {
+        // Java: "com.amazonaws.services.ec2.AmazonEC2Client.describeKeyPairs(AmazonEC2Client.java:7218)".
+        let frames = after.split('\n').filter(|line| {
+            line.contains("com.amazonaws.services.") || line.contains("software.amazon.awssdk.services.")
+        });
+        let methods = frames.filter_map(|line| line.split_once("Client.")?.1.split_once('(').map(|(method, _)| method));
+        let method = methods.into_iter().find(|method| {
+            let is_inner = ["doInvoke", "invoke", "execute", "anonymousInvoke", "lambda"];
+            method.chars().all(|c| c.is_ascii_alphanumeric()) && !is_inner.iter().any(|inner| method.starts_with(inner))
+        })?;
+        let mut letters = method.chars();
+        let first = letters.next()?.to_ascii_uppercase();
+        name(&std::iter::once(first).chain(letters).collect::<String>())
+    })
+}
+
+/// The name of an operation at the beginning of `text`.
+pub(super) fn name(text: &str) -> Option<String> {
+    let name: String = text.chars().take_while(|c| c.is_ascii_alphanumeric()).take(64).collect();
+    (name.len() > 2 && name.starts_with(|c: char| c.is_ascii_uppercase()) && !holds_secret(&name, false))
+        .then_some(name)
+}

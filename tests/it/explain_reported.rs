@@ -1,0 +1,131 @@
+//! Texts from public threads, held against a machine on which nothing is wrong, and the rate by kind.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use evercred::core::doctor::{Id, Report};
+use evercred::core::explain::{Explained, Here, Likelihood, explain, scan};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    id: String,
+    /// Where it was reported; names of accounts, people and hosts that say nothing about the error are replaced.
+    source: String,
+    kind: Kind,
+    text: String,
+    /// One of these codes; where none is named, any.
+    code: Vec<String>,
+    /// One of these is the first cause that is not ruled out, or the first one where all are.
+    first: Vec<String>,
+    /// These are neither confirmed nor likely.
+    #[serde(default)]
+    never: Vec<String>,
+    service: Option<String>,
+    operation: Option<String>,
+    never_service: Option<String>,
+    /// Only a part of it was in the thread: the rest was written as the program prints it.
+    #[serde(default)]
+    #[expect(dead_code, reason = "kept for readers of the file")]
+    rebuilt: bool,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    /// As it was reported.
+    Reported,
+    /// The same, broken by a console.
+    Wrapped,
+    /// It may be explained or not.
+    Either,
+    /// It is not about AWS credentials, and is not explained.
+    Foreign,
+}
+
+/// A report of a machine on which everything was checked and nothing was found.
+fn healthy() -> (Report, Here) {
+    let report = Report { checked: Id::ALL.to_vec(), ..Report::default() };
+    let here = Here {
+        access_key_ids: vec!["AKIAQHEALTHY00000000".to_owned()],
+        profiles: vec!["default".to_owned(), "dev".to_owned()],
+        accounts: vec!["999988887777".to_owned()],
+        profile: Some("default".to_owned()),
+        ..Here::default()
+    };
+    (report, here)
+}
+
+fn plain(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// What is wrong with the answer to a case.
+fn mistakes(case: &Case) -> Vec<String> {
+    let (report, here) = healthy();
+    let explanation = explain(&scan(&case.text), &report, &here);
+    let mut wrong = Vec::new();
+    match (explanation.errors.first(), case.kind) {
+        (Some(error), Kind::Foreign) => wrong.push(format!("it is explained: {}", error.mention.code)),
+        (None, Kind::Foreign | Kind::Either) => {}
+        (None, _) => wrong.push("it is not explained".to_owned()),
+        (Some(error), _) => judge(case, error, &mut wrong),
+    }
+    wrong
+}
+
+fn judge(case: &Case, error: &Explained, wrong: &mut Vec<String>) {
+    let mention = &error.mention;
+    if !case.code.is_empty() && !case.code.contains(&mention.code) {
+        wrong.push(format!("code {}, not one of {:?}", mention.code, case.code));
+    }
+    let differs = |wanted: &Option<String>, is: &Option<String>| {
+        wanted.as_ref().is_some_and(|wanted| Some(plain(wanted)) != is.as_deref().map(plain))
+    };
+    if differs(&case.service, &mention.service) {
+        wrong.push(format!("service {:?}, not {:?}", mention.service, case.service));
+    }
+    if case.never_service.is_some() && case.never_service == mention.service {
+        wrong.push(format!("service {:?}", mention.service));
+    }
+    if differs(&case.operation, &mention.operation) {
+        wrong.push(format!("operation {:?}, not {:?}", mention.operation, case.operation));
+    }
+    let open = error.causes.iter().find(|cause| cause.likelihood != Likelihood::RuledOut);
+    let first = open.or(error.causes.first()).map_or("nothing", |cause| cause.id.name());
+    if !case.first.is_empty() && !case.first.iter().any(|id| id == first) {
+        wrong.push(format!("{first} comes first, not one of {:?}", case.first));
+    }
+    for cause in error.causes.iter().filter(|cause| cause.likelihood <= Likelihood::Likely) {
+        if case.never.iter().any(|never| never == cause.id.name()) {
+            wrong.push(format!("{} is {:?}", cause.id, cause.likelihood));
+        }
+    }
+}
+
+fn cases(file: &str) -> Vec<Case> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/explain").join(file);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn all_right(file: &str) {
+    let (mut rates, mut wrong) = (BTreeMap::<Kind, (usize, usize)>::new(), Vec::new());
+    for case in cases(file) {
+        assert!(!case.source.is_empty(), "{}: no source", case.id);
+        let mistakes = mistakes(&case);
+        let (right, all) = rates.entry(case.kind).or_default();
+        *all += 1;
+        *right += usize::from(mistakes.is_empty());
+        wrong.extend(mistakes.into_iter().map(|mistake| format!("{}: {mistake}", case.id)));
+    }
+    let rates: Vec<String> =
+        rates.iter().map(|(kind, (right, all))| format!("{kind:?} {right} of {all}")).collect();
+    println!("{file}: {}", rates.join(", "));
+    assert!(wrong.is_empty(), "{}\n{}", rates.join(", "), wrong.join("\n"));
+}
+
+#[test]
+fn reported_texts_are_explained_and_foreign_ones_are_not() {
+    all_right("reported.json");
+}
