@@ -390,6 +390,7 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
     let text = |name: &str| case.file(name, values).filter(|_| is_readable(name)).map(Zeroizing::new);
     Evidence {
         named: case.profile.clone(),
+        region_named: None,
         files: file_facts(case, paths.as_ref()),
         token_files: token_files(case, &profiles_of_daemon, &variables),
         caches: case.unwritable_cache.iter().map(|session| (session.clone(), cache_of_root())).collect(),

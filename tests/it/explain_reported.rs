@@ -119,10 +119,15 @@ fn all_right(file: &str) {
         *right += usize::from(mistakes.is_empty());
         wrong.extend(mistakes.into_iter().map(|mistake| format!("{}: {mistake}", case.id)));
     }
-    let rates: Vec<String> =
-        rates.iter().map(|(kind, (right, all))| format!("{kind:?} {right} of {all}")).collect();
-    println!("{file}: {}", rates.join(", "));
+    let rates: Vec<String> = rates.iter().map(|(kind, (right, all))| format!("{kind:?} {right} of {all}")).collect();
+    // Shown where the test fails, and with --nocapture.
+    write_out(&format!("{file}: {}", rates.join(", ")));
     assert!(wrong.is_empty(), "{}\n{}", rates.join(", "), wrong.join("\n"));
+}
+
+fn write_out(line: &str) {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{line}").unwrap();
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod doctor_case;
 mod doctor_cases;
 mod explain_cases;
 mod explain_reported;
+mod explain_wrapped;
 mod extreme_cases;
 mod keeper_cases;
 mod large_inputs;

@@ -50,6 +50,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         status.as_ref().and_then(|status| Some((-status.clock.offset_seconds?, status.clock.uncertainty_seconds?)));
     Evidence {
         named,
+        region_named: None,
         variables: environment.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         files: paths.as_ref().map(|paths| file_facts(environment, paths)).unwrap_or_default(),
         token_files: token_files(environment, &profiles_of_daemon),

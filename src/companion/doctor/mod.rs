@@ -51,14 +51,23 @@ pub(super) fn explain(
     offline: bool,
 ) -> Result<ExitCode, Failure> {
     let mentions = text::read(text)?;
-    let Examined { evidence, answers } = examine(environment, profile, offline);
+    let begin = clock::boot();
+    let mut evidence = collect::collect(environment, profile, offline);
+    let named = explain::profile_of(&mentions, &evidence.profiles);
+    let is_given = evidence.named.is_some();
+    if !is_given && let Some(named) = named.as_ref().filter(|named| named.exists) {
+        evidence.named = Some(named.name.clone());
+    }
+    evidence.region_named = explain::region_of(&mentions);
+    let answers = ask(environment, &evidence, begin);
     let case = Case::new(&evidence, &answers);
     // What has another form may be a secret, and is no id that a text could name.
     let keys = case.subjects.iter().filter(|subject| subject.has_aws_id());
     let ids = keys.filter_map(|subject| Some(subject.access_key_id?.text.to_owned()));
     let report = doctor::diagnose(&evidence, &answers);
     let profiles = evidence.profiles.profiles.keys().cloned();
-    let here = Here::new(ids, profiles, evidence.variables.uses_fish(), &answers, &report);
+    let mut here = Here::new(ids, profiles, evidence.variables.uses_fish(), &answers, &report);
+    here.looked_at.named(named, is_given);
     let explanation = explain::explain(&mentions, &report, &here);
     if json {
         output::print_json(&explanation.document())

@@ -89,14 +89,14 @@ pub(super) const UNREACHED: Causes =
     Usual(&[(Cause::NetworkUnreachable, Likely), (Cause::EndpointOverridden, Possible)]);
 /// A refusal that has no code, or whose code is not shown.
 pub(super) const REFUSED_WITHOUT_CODE: Causes = Usual(&[
-            (Cause::CredentialsExpired, Possible),
-            (Cause::SessionTokenMissing, Possible),
-            (Cause::SessionTokenStale, Possible),
-            (Cause::AccessKeyUnknown, Possible),
-            (Cause::SecretKeyWrong, Possible),
-            (Cause::RegionInconsistent, Possible),
-            (Cause::RegionTokenV1, Possible),
-            (Cause::EnvironmentShadowsProfile, Possible),
-            (Cause::AccountMismatch, Possible),
-            (Cause::ClockSkewed, Possible),
-        ]);
+    (Cause::CredentialsExpired, Possible),
+    (Cause::SessionTokenMissing, Possible),
+    (Cause::SessionTokenStale, Possible),
+    (Cause::AccessKeyUnknown, Possible),
+    (Cause::SecretKeyWrong, Possible),
+    (Cause::RegionInconsistent, Possible),
+    (Cause::RegionTokenV1, Possible),
+    (Cause::EnvironmentShadowsProfile, Possible),
+    (Cause::AccountMismatch, Possible),
+    (Cause::ClockSkewed, Possible),
+]);

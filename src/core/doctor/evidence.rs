@@ -21,6 +21,8 @@ use crate::core::time::{AwsTime, WallTime, span_of};
 pub struct Evidence {
     /// The profile that the person named.
     pub named: Option<String>,
+    /// The region that an error message names, in which AWS is asked too.
+    pub region_named: Option<String>,
     /// The variables of the person's shell.
     pub variables: Variables,
     /// Where the AWS files are; `None` without a home folder.

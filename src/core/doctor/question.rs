@@ -171,6 +171,8 @@ pub(super) fn endpoint(case: &Case<'_>, region: Option<String>) -> Endpoint {
 /// stand in a host's name.
 fn regions(case: &Case<'_>) -> Vec<String> {
     let mut regions = vec![endpoint(case, None).region];
+    let named = &case.evidence.region_named;
+    regions.extend(named.clone());
     regions.extend(region::regions_in_force(case));
     let mut seen = Vec::new();
     for region in regions {
@@ -179,7 +181,7 @@ fn regions(case: &Case<'_>) -> Vec<String> {
             seen.push(region);
         }
     }
-    seen.truncate(2);
+    seen.truncate(if named.is_some() { 3 } else { 2 });
     seen
 }
 

@@ -23,6 +23,7 @@ pub(in crate::core::doctor) fn evidence(
     let context = PlanContext::from_environment(&|name| variables.get(name).map(str::to_owned), TimeDelta::zero());
     Evidence {
         named: Some(named.to_owned()).filter(|name| !name.is_empty()),
+        region_named: None,
         variables,
         paths: Some(AwsPaths { config: "/h/.aws/config".into(), credentials: "/h/.aws/credentials".into() }),
         profiles_of_daemon: profiles.clone(),

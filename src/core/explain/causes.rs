@@ -28,9 +28,8 @@ pub(super) fn candidates(mention: &Mention) -> Vec<Candidate> {
         let rest = skew.unsigned_abs() % 1_800;
         skew.unsigned_abs() > 1_500 && !(300..=1_500).contains(&rest)
     });
-    let is_overruled = |id: Id| {
-        OVERRULED.iter().any(|(said, others)| others.contains(&id) && mention.message.contains(said))
-    };
+    let is_overruled =
+        |id: Id| OVERRULED.iter().any(|(said, others)| others.contains(&id) && mention.message.contains(said));
     let open = of_code.iter().filter(|(id, _)| (is_of_a_zone || *id != Id::ClockZone) && !is_overruled(*id));
     for (id, likelihood) in open {
         if !all.iter().any(|known| known.id == *id) {
@@ -69,9 +68,9 @@ pub(super) fn says(mention: &Mention) -> Vec<String> {
     sentences(&denied)
 }
 
-/// Whether the message decides by itself what is behind it.
-pub(super) fn is_decided(mention: &Mention) -> bool {
-    !by_message(mention).is_empty()
+/// How much the message decides by itself of what is behind it.
+pub(super) fn decides(mention: &Mention) -> usize {
+    by_message(mention).first().map_or(0, |first| if first.likelihood == Confirmed { 3 } else { 2 })
 }
 
 /// What the message decides by itself.
@@ -119,7 +118,8 @@ fn by_message(mention: &Mention) -> Vec<Candidate> {
     }
     if let Some(label) = not_a_region(mention) {
         if is_nothing(&label) {
-            let sentence = format!("the host that was asked has {label} in the place of a region: the program had none");
+            let sentence =
+                format!("the host that was asked has {label} in the place of a region: the program had none");
             return one(Id::RegionMissing, Confirmed, sentence);
         }
         let sentence =
@@ -196,6 +196,8 @@ fn denied(text: &str) -> Vec<Candidate> {
         return vec![Candidate { id, likelihood: Confirmed, evidence: vec![sentence.to_owned()] }];
     }
     let (id, likelihood) = match denied.because {
+        // The sentence may go on behind its first words: "…, must provide both MFA serial number and one time pass code".
+        Because::WrongCode if !text.contains("invalid MFA one time pass code") => (Id::MfaCodeRefused, Likely),
         Because::WrongCode => (Id::MfaCodeRefused, Confirmed),
         _ if action.starts_with("sts:AssumeRole") || action == "sts:TagSession" || denied.because == Because::Root => {
             (Id::AssumeRoleDenied, Confirmed)

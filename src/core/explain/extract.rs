@@ -32,6 +32,10 @@ pub struct Mention {
     pub access_key_id: Option<String>,
     /// The ARN of who asked, else the first ARN near by.
     pub arn: Option<String>,
+    /// The profile that the error, or the command near by, names.
+    pub profile: Option<String>,
+    /// The ARN of the role that was asked for.
+    pub role: Option<String>,
     /// The region, by an ARN or a host name near by.
     pub region: Option<String>,
     /// This machine's time minus AWS's in seconds, where the text says both.
@@ -114,21 +118,21 @@ impl Scanner {
     }
 }
 
-/// How much a reading says: of its first error, of all of them, and how much of the names it has.
+/// How much a reading says: of its first error, of all of them, and how much of the first one's names it has.
 fn extent(mentions: &[Mention]) -> (usize, usize, usize) {
-    let of = |mention: &Mention| {
+    let of = |mention: &Mention, is_first: bool| {
         let facts = [mention.operation.is_some(), mention.service.is_some(), mention.skew_seconds.is_some()];
-        let known = facts.into_iter().filter(|is_known| *is_known && mention.by_aws).count();
+        let known = facts.into_iter().filter(|is_known| *is_known && (is_first || mention.by_aws)).count();
         1 + 4 * usize::from(!mention.general)
             + 2 * known
             + usize::from(mention.region.is_some())
-            + 2 * usize::from(causes::is_decided(mention))
+            + causes::decides(mention)
             + causes::says(mention).len()
     };
-    let length = |name: &Option<String>| name.as_ref().map_or(0, String::len);
-    let names = |mention: &Mention| mention.code.len() + length(&mention.operation) + length(&mention.service);
     let first = mentions.first();
-    (first.map_or(0, of), mentions.iter().map(of).sum(), first.map_or(0, names))
+    let length = |mention: &Mention| mention.code.len() + mention.operation.as_ref().map_or(0, String::len);
+    let all = mentions.iter().map(|mention| of(mention, false)).sum();
+    (first.map_or(0, |mention| of(mention, true)), all, first.map_or(0, length))
 }
 
 /// Reads a text as its lines are.
@@ -256,7 +260,7 @@ impl Reader {
         };
         known.times = known.times.saturating_add(times);
         // The words of one of them may say more exactly what the code means.
-        let is_exact = known.general && !mention.general || mention.means != mention.code && !mention.general;
+        let is_exact = !mention.general && (known.general || mention.means != mention.code);
         if is_exact {
             known.means = mention.means;
             known.general = mention.general;
@@ -266,6 +270,8 @@ impl Reader {
         known.access_key_id = known.access_key_id.take().or(mention.access_key_id);
         known.arn = known.arn.take().or(mention.arn);
         known.region = known.region.take().or(mention.region);
+        known.role = known.role.take().or(mention.role);
+        known.profile = known.profile.take().or(mention.profile);
         known.host = known.host.take().or(mention.host);
         known.skew_seconds = known.skew_seconds.or(mention.skew_seconds);
         if known.message.len() < mention.message.len() {
@@ -442,12 +448,18 @@ fn begins(text: &str, general: Hit, exact: Hit) -> bool {
 
 /// A line that begins with a code and AWS's way to go on: `ExpiredToken: …`, `Error: RequestExpired: …`.
 fn leads_its_line(text: &str, hit: Hit) -> bool {
-    const CODES: [&str; 5] = ["ExpiredToken", "RequestExpired", "AuthFailure", "TokenRefreshRequired", "InvalidIdentityToken"];
+    const CODES: [&str; 5] =
+        ["ExpiredToken", "RequestExpired", "AuthFailure", "TokenRefreshRequired", "InvalidIdentityToken"];
     let line = around(text, hit, 40, 0).rsplit('\n').next().unwrap_or_default().to_ascii_lowercase();
-    let begins = line.is_empty() || ["error: ", "exception: ", "error ", "fatal: "].iter().any(|end| line.ends_with(end));
+    let begins =
+        line.is_empty() || ["error: ", "exception: ", "error ", "fatal: "].iter().any(|end| line.ends_with(end));
     let near = around(text, hit, 200, 300).to_ascii_lowercase();
-    let is_of_others = ["jwt", "oauth", "bearer", "cookie", "graphql", "firebase"].iter().any(|word| near.contains(word));
-    CODES.contains(&hit.pattern.text) && begins && !is_of_others && text.get(hit.end..).is_some_and(|after| after.starts_with(": "))
+    let is_of_others =
+        ["jwt", "oauth", "bearer", "cookie", "graphql", "firebase"].iter().any(|word| near.contains(word));
+    CODES.contains(&hit.pattern.text)
+        && begins
+        && !is_of_others
+        && text.get(hit.end..).is_some_and(|after| after.starts_with(": "))
 }
 
 /// Hardly anything but the sentence was pasted.
@@ -471,22 +483,28 @@ fn is_somebody_elses(text: &str, hit: Hit) -> bool {
         "huaweicloud",
         "volces.com",
         "googleapis.com",
-        "google cloud storage",
+        "googlecloudstorage",
         "java.nio.file",
     ];
+    // An app's end users in Cognito: AWS is asked, but not with credentials.
+    const OF_USERS: [&str; 8] =
+        ["cognito", "password", "username", "logintoken", "refreshtoken", "userpool", "userisdisabled", "userdoesnot"];
     let after = text.get(hit.end..).unwrap_or_default();
     // `AuthFailure.SecretIdNotFound`; AWS's codes that are looked for have no second part.
     let has_second_part = hit.pattern.kind != Kind::General
         && !hit.pattern.text.contains(' ')
         && after.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
-    let near = around(text, hit, 200, 300).to_ascii_lowercase();
-    // An app's end users in Cognito, and the tokens of tasks of Step Functions: AWS is asked, but not with credentials that fail.
-    let is_of_users = hit.pattern.text == "NotAuthorizedException"
-        && ["cognito", "password", "username", "login token", "refresh token", "user pool", "user is disabled", "user does not"]
-            .iter()
-            .any(|word| near.contains(word));
+    // A console may have broken the words.
+    let near: String = around(text, hit, 200, 300)
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '.')
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    let has = |words: &[&str]| words.iter().any(|word| near.contains(word));
+    let is_of_users = hit.pattern.text == "NotAuthorizedException" && has(&OF_USERS);
+    // The tokens of tasks of Step Functions are no session tokens.
     let is_of_tasks = hit.pattern.text == "InvalidToken" && near.contains("sendtask");
-    has_second_part || is_of_users || is_of_tasks || (OTHERS.iter().any(|other| near.contains(other)) && !near.contains("amazonaws.com"))
+    has_second_part || is_of_users || is_of_tasks || (has(&OTHERS) && !near.contains("amazonaws.com"))
 }
 
 /// Codes that every second service has for things of its own: they are about credentials where they come from the services that

@@ -4,12 +4,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::extract::Mention;
+use super::target::{LookedAt, fix_of_profile, looked_at};
 use super::{advice, causes, fixes};
 use crate::core::access_key::is_account;
 pub use crate::core::cause::Likelihood;
-use crate::core::doctor::{Answer, Answers, Certainty, Finding, Id, Report, Severity};
+use crate::core::doctor::{About, Answer, Answers, Certainty, Finding, Id, Report, Severity};
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
+use crate::core::partitions::is_opt_in;
 
 /// One thing that may be behind an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +46,10 @@ pub struct Explained {
 pub struct Explanation {
     /// The checked profile.
     pub profile: Option<String>,
+    /// What was checked, as a sentence.
+    pub looked_at: String,
+    /// How to have another profile checked, where this one does not exist.
+    pub fix: Option<Fix>,
     /// The errors, what says most first.
     pub errors: Vec<Explained>,
 }
@@ -63,6 +69,10 @@ pub struct Here {
     pub profile: Option<String>,
     /// The user's shell is fish.
     pub uses_fish: bool,
+    /// The regions in which AWS was asked.
+    pub regions: Vec<String>,
+    /// The first line: what was checked.
+    pub looked_at: LookedAt,
 }
 
 impl Here {
@@ -86,6 +96,8 @@ impl Here {
             has_none,
             profile: report.profile.clone(),
             uses_fish,
+            regions: asked_regions(answers),
+            looked_at: LookedAt { is_missing: report.lacks_profile, ..LookedAt::default() },
         }
     }
 
@@ -111,6 +123,14 @@ impl Here {
     }
 }
 
+fn asked_regions(answers: &Answers) -> Vec<String> {
+    let regions = answers.iter().filter_map(|(about, answer)| match (about, answer) {
+        (About::Identity { region, .. }, Answer::Accepted { .. } | Answer::Refused(_)) => Some(region.clone()),
+        _ => None,
+    });
+    regions.collect()
+}
+
 /// At most so many errors of a text are explained.
 const MOST: usize = 10;
 
@@ -121,6 +141,7 @@ pub fn explain(mentions: &[Mention], report: &Report, here: &Here) -> Explanatio
         let is_said = |sentence: &String| causes.iter().any(|cause| cause.evidence.contains(sentence));
         let mut says = causes::says(mention);
         says.retain(|sentence| !is_said(sentence));
+        says.extend(here.elsewhere(mention));
         if is_of_another_moment(mention, &causes) {
             says.push(
                 "the usual cause is not so here and now: the text is of an earlier moment, or of another profile, shell or machine than this"
@@ -135,7 +156,12 @@ pub fn explain(mentions: &[Mention], report: &Report, here: &Here) -> Explanatio
             fix: advice::of_code(mention),
         }
     };
-    Explanation { profile: here.profile.clone(), errors: mentions.iter().take(MOST).map(one).collect() }
+    Explanation {
+        profile: here.profile.clone(),
+        looked_at: looked_at(here),
+        fix: fix_of_profile(here),
+        errors: mentions.iter().take(MOST).map(one).collect(),
+    }
 }
 
 /// What the message itself makes likely was looked for here, and is not so.
@@ -155,9 +181,10 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
         let mut cause =
             Cause { id: candidate.id, likelihood: candidate.likelihood, evidence: candidate.evidence, fix: Vec::new() };
         if found.is_empty() {
-            not_found(&mut cause, report, elsewhere.as_deref());
+            not_found(&mut cause, report, elsewhere.is_some());
+            not_asked(&mut cause, mention, here);
         } else {
-            as_found(&mut cause, &found, elsewhere.as_deref());
+            as_found(&mut cause, &found, elsewhere.is_some());
         }
         if cause.id == Id::ProfileBroken && cause.likelihood != Likelihood::Confirmed {
             by_name(&mut cause, mention, here);
@@ -166,7 +193,9 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
     }
     let others = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
     for finding in others {
-        if !causes.iter().any(|cause| cause.id == finding.id) {
+        // AWS answered to some credentials: it does not matter that there are none here.
+        let is_beside = here.has_none && mention.by_aws && finding.id == Id::CredentialsMissing;
+        if !is_beside && !causes.iter().any(|cause| cause.id == finding.id) {
             let mut evidence = vec![finding.title.clone()];
             evidence.extend(finding.evidence.iter().cloned());
             causes.push(Cause { id: finding.id, likelihood: Likelihood::Possible, evidence, fix: finding.fix.clone() });
@@ -196,15 +225,8 @@ fn by_name(cause: &mut Cause, mention: &Mention, here: &Here) {
     if mention.means != "ProfileNotFound" || here.profiles.is_empty() {
         return;
     }
-    // "The config profile (dev) could not be found", "No AWS profile named 'dev'", "failed to get shared config profile, dev".
-    let words =
-        mention.message.split(|c: char| c.is_whitespace() || "()'\",:".contains(c)).filter(|word| !word.is_empty());
-    let Some(name) = words.skip_while(|word| !word.eq_ignore_ascii_case("profile")).find(|word| {
-        !["profile", "named", "could", "not", "for", "config"].contains(&word.to_ascii_lowercase().as_str())
-    }) else {
-        return;
-    };
-    let is_here = here.profiles.iter().any(|profile| profile == name);
+    let Some(name) = &mention.profile else { return };
+    let is_here = here.profiles.contains(name);
     cause.evidence = if is_here {
         vec![format!(
             "the AWS files that this shell reads have a profile \"{name}\": the program reads others, or the profile is new"
@@ -218,7 +240,27 @@ fn by_name(cause: &mut Cause, mention: &Mention, here: &Here) {
     cause.likelihood = if is_here { Likelihood::Possible } else { Likelihood::Confirmed };
 }
 
-fn as_found(cause: &mut Cause, found: &[&Finding], elsewhere: Option<&str>) {
+/// What is ruled out where AWS was asked is not ruled out for another region or host, which the text names.
+fn not_asked(cause: &mut Cause, mention: &Mention, here: &Here) {
+    let why = match cause.id {
+        _ if cause.likelihood != Likelihood::RuledOut => return,
+        Id::RegionNotEnabled | Id::RegionTokenV1 => {
+            let other = mention.region.as_ref().filter(|region| is_opt_in(region) && !here.regions.contains(region));
+            other.map(|region| format!("not checked: AWS was not asked in {region}, the region that the text names"))
+        }
+        Id::NetworkUnreachable => {
+            let other = mention.host.as_ref().filter(|host| !host.starts_with("sts."));
+            other.map(|host| format!("not checked: {host} was not asked; STS answered"))
+        }
+        _ => None,
+    };
+    if let Some(why) = why {
+        cause.likelihood = Likelihood::Possible;
+        cause.evidence = vec![cause.id.is().to_owned(), why];
+    }
+}
+
+fn as_found(cause: &mut Cause, found: &[&Finding], is_elsewhere: bool) {
     // What is only worth knowing is so on healthy machines, too.
     let is_wrong = |finding: &&&Finding| finding.severity != Severity::Info;
     if !found.iter().any(|finding| is_wrong(&finding)) {
@@ -226,8 +268,8 @@ fn as_found(cause: &mut Cause, found: &[&Finding], elsewhere: Option<&str>) {
         return;
     }
     let confirmed = found.iter().any(|finding| is_wrong(&finding) && finding.certainty == Certainty::Confirmed);
-    if let Some(elsewhere) = elsewhere {
-        cause.evidence.push(format!("{elsewhere}; what was found here may be another matter"));
+    if is_elsewhere {
+        // What was found here may be another matter.
     } else if confirmed {
         cause.likelihood = Likelihood::Confirmed;
     } else {
@@ -240,17 +282,18 @@ fn as_found(cause: &mut Cause, found: &[&Finding], elsewhere: Option<&str>) {
     }
 }
 
-fn not_found(cause: &mut Cause, report: &Report, elsewhere: Option<&str>) {
+fn not_found(cause: &mut Cause, report: &Report, is_elsewhere: bool) {
     let good = cause.id.ruled_out();
     if let Some(why) = report.not_checked.get(&cause.id) {
-        cause.evidence.push(format!("it could not be looked for here: {why}"));
+        cause.evidence.push(format!("not checked: {why}"));
     } else if !report.checked.contains(&cause.id) {
-        cause.evidence.push("it could not be looked for here".to_owned());
+        cause.evidence.push("not checked on this machine".to_owned());
     } else if cause.likelihood == Likelihood::Confirmed {
-        cause.evidence.push(format!("it was not met here and now: {good}"));
-    } else if let Some(elsewhere) = elsewhere {
+        // The message is the proof: it was so where and when the program failed.
+        cause.evidence.push(format!("this machine no longer has it, or the text is from another one: {good}"));
+    } else if is_elsewhere {
         cause.likelihood = Likelihood::Possible;
-        cause.evidence.push(format!("{elsewhere}; it is ruled out for the credentials of this shell alone ({good})"));
+        cause.evidence.push(format!("ruled out for the credentials of this shell only: {good}"));
     } else {
         cause.likelihood = Likelihood::RuledOut;
         cause.evidence = vec![good.to_owned()];
@@ -264,6 +307,7 @@ impl Explanation {
         if let Value::Object(fields) = &mut document {
             fields.insert("schema".to_owned(), json!("evercred.explain/1"));
             fields.insert("profile".to_owned(), json!(self.profile));
+            fields.insert("looked_at".to_owned(), json!(self.looked_at));
             fields.insert("errors".to_owned(), self.errors.iter().map(Explained::document).collect());
         }
         document

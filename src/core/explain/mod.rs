@@ -7,13 +7,16 @@ mod clean;
 mod extract;
 mod fixes;
 mod join;
+mod named;
 mod patterns;
 mod reading;
 mod render;
 mod sentences;
 mod service;
+mod target;
 mod wrapped;
 
 pub use self::extract::{Mention, Scanner, scan};
 pub use self::join::{Cause, Explained, Explanation, Here, Likelihood, explain};
 pub use self::render::render;
+pub use self::target::{LookedAt, Named, profile_of, region_of};

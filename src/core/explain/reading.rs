@@ -6,6 +6,7 @@ use chrono::NaiveDateTime;
 
 use super::clean::shown;
 use super::extract::{Hit, Mention};
+use super::named;
 use super::patterns::{Kind, is_of_word};
 use super::service::{self, name};
 use crate::core::redact::is_access_key_id;
@@ -25,8 +26,13 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> Mention {
     // The answer to a HEAD has no code: the pattern ends in the middle of the operation's name.
     let of_head = || text.get(hit.end.checked_sub(4)?..).filter(|_| hit.pattern.means == "HeadRefused").and_then(name);
     let operation = of_head().or_else(|| service::operation(before, paragraph, if by_aws { after } else { paragraph }));
-    let arn = between(near, "User: ", &[" ", "\n"]).filter(|arn| arn.starts_with("arn:")).or_else(|| first_arn(near));
+    let arn = between(near, "User: ", &[" ", "\n"]).filter(|arn| arn.starts_with("arn:")).or_else(|| arns(near).next());
+    // Names are no secrets, but may stand behind words that name one: the words are read as they came.
+    let said = text.get(hit.at..byte_floor(text, hit.end + 300)).and_then(|said| said.split('\n').next());
+    let profile = said.and_then(named::in_error).or_else(|| named::in_command(near, at));
     let mut mention = Mention {
+        profile,
+        role: arns(after).chain(arns(line)).find(|arn| arn.contains(":iam::") && arn.contains(":role/")).map(shown),
         service: service::service(before, paragraph, if by_aws { near } else { line }, operation.as_deref()),
         region: region(near, at, arn),
         access_key_id: near.split(|c| !is_of_word(c)).find(|word| is_access_key_id(word)).map(str::to_owned),
@@ -55,7 +61,8 @@ fn means(hit: Hit, operation: Option<&str>, message: &str, after: &str) -> &'sta
         "ExpiredToken" | "ExpiredTokenException" if is_web_identity => "WebIdentityExpired",
         // Another program's are `custom-process`.
         "ProcessFailed"
-            if hit.pattern.text.starts_with("Error when retrieving") && !after.starts_with(" custom-process") =>
+            if hit.pattern.text.starts_with("Error when retrieving")
+                && !after.get(..byte_floor(after, 24)).is_some_and(|next| next.contains("custom-process")) =>
         {
             "NoCredentials"
         }
@@ -186,11 +193,13 @@ fn region(near: &str, at: usize, arn: Option<&str>) -> Option<String> {
     nearest.or_else(|| arn?.split(':').nth(3).filter(is_region)).map(str::to_owned)
 }
 
-fn first_arn(near: &str) -> Option<&str> {
-    let at = near.find("arn:aws")?;
-    let rest = near.get(at..)?;
-    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | ',' | ')')).unwrap_or(rest.len());
-    rest.get(..end.min(byte_floor(rest, 300)))
+fn arns(near: &str) -> impl Iterator<Item = &str> {
+    near.match_indices("arn:aws").filter_map(|(at, _)| {
+        let rest = near.get(at..)?;
+        let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | ',' | ')' | '\\');
+        let end = rest.find(is_end).unwrap_or(rest.len());
+        rest.get(..end.min(byte_floor(rest, 300)))
+    })
 }
 
 pub(super) fn between<'a>(text: &'a str, start: &str, ends: &[&str]) -> Option<&'a str> {

@@ -1,60 +1,92 @@
 //! An explanation for people.
 
+use std::collections::HashSet;
+
 use super::join::{Cause, Explained, Explanation, Likelihood};
 use crate::core::fix;
 
-/// The number of causes shown per error without `--verbose`.
+/// The number of causes shown without `--verbose`.
 const MOST_CAUSES: usize = 3;
+/// The number of errors shown without `--verbose`.
+const MOST_ERRORS: usize = 3;
 
-/// As text.
-pub fn render(explanation: &Explanation, all_causes: bool) -> String {
-    explanation.errors.iter().map(|error| one(error, all_causes)).collect::<Vec<_>>().join("\n")
+/// As text: what was checked, then each error with its causes. A sentence that was shown once is not shown again.
+pub fn render(explanation: &Explanation, all: bool) -> String {
+    let mut screen = Screen { all, left: if all { usize::MAX } else { MOST_CAUSES }, said: HashSet::new() };
+    let mut text = format!("{}\n", explanation.looked_at);
+    text.push_str(&fix::lines(explanation.fix.as_slice(), 0));
+    let most = if all { explanation.errors.len() } else { MOST_ERRORS };
+    for error in explanation.errors.iter().take(most) {
+        text.push('\n');
+        text.push_str(&screen.error(error));
+    }
+    let more = explanation.errors.len().saturating_sub(most);
+    if more > 0 {
+        text.push_str(&format!("\n{more} more {} (--verbose)\n", if more == 1 { "error" } else { "errors" }));
+    }
+    text
 }
 
-fn one(error: &Explained, all_causes: bool) -> String {
-    let mention = &error.mention;
-    let of = match (&mention.operation, &mention.service) {
-        (Some(operation), Some(service)) => format!(" from {service}, {operation}"),
-        (Some(name), None) | (None, Some(name)) => format!(" from {name}"),
-        (None, None) => String::new(),
-    };
-    let often = if mention.times > 1 { format!(" ({} times)", mention.times) } else { String::new() };
-    let mut text = format!("{}{of}{often}: {}\n", mention.code, error.meaning);
-    for sentence in &error.says {
-        text.push_str(&format!("  {sentence}\n"));
+/// What is still to be shown, and what has been.
+struct Screen {
+    all: bool,
+    /// So many causes may still be shown.
+    left: usize,
+    said: HashSet<String>,
+}
+
+impl Screen {
+    fn error(&mut self, error: &Explained) -> String {
+        let mention = &error.mention;
+        let of = match (&mention.operation, &mention.service) {
+            (Some(operation), Some(service)) => format!(" from {service}, {operation}"),
+            (Some(name), None) | (None, Some(name)) => format!(" from {name}"),
+            (None, None) => String::new(),
+        };
+        let often = if mention.times > 1 { format!(" ({} times)", mention.times) } else { String::new() };
+        let mut text = format!("{}{of}{often}: {}\n", mention.code, error.meaning);
+        self.sentences(&mut text, &error.says, 2);
+        // Where a cause is likely, its own fix stands below it.
+        let is_likely = |cause: &&Cause| cause.likelihood <= Likelihood::Likely && !cause.fix.is_empty();
+        if !error.causes.iter().any(|cause| is_likely(&cause)) {
+            text.push_str(&fix::lines(&error.fix, 2));
+        }
+        let (ruled_out, causes): (Vec<&Cause>, Vec<&Cause>) =
+            error.causes.iter().partition(|cause| cause.likelihood == Likelihood::RuledOut);
+        let (shown, others) = causes.split_at(causes.len().min(self.left));
+        self.left -= shown.len();
+        shown.iter().for_each(|cause| self.cause(&mut text, cause));
+        if !others.is_empty() {
+            let ids: Vec<&str> = others.iter().map(|cause| cause.id.name()).collect();
+            text.push_str(&format!("  other possible causes (--verbose): {}\n", ids.join(", ")));
+        }
+        if !ruled_out.is_empty() && self.all {
+            let sentences: Vec<&str> =
+                ruled_out.iter().flat_map(|cause| cause.evidence.iter().map(String::as_str)).collect();
+            text.push_str(&format!("  ruled out here: {}\n", sentences.join("; ")));
+        } else if !ruled_out.is_empty() {
+            let causes = if ruled_out.len() == 1 { "cause" } else { "causes" };
+            text.push_str(&format!("  {} {causes} ruled out here (--verbose)\n", ruled_out.len()));
+        }
+        text
     }
-    // Where a cause is likely, its own fix stands below it.
-    let is_likely = |cause: &&Cause| cause.likelihood <= Likelihood::Likely && !cause.fix.is_empty();
-    if !error.causes.iter().any(|cause| is_likely(&cause)) {
-        text.push_str(&fix::lines(&error.fix, 2));
-    }
-    let causes: Vec<&Cause> = error.causes.iter().filter(|cause| cause.likelihood != Likelihood::RuledOut).collect();
-    let shown = if all_causes { causes.len() } else { causes.len().min(MOST_CAUSES) };
-    let (shown, others) = causes.split_at(shown);
-    for cause in shown {
+
+    fn cause(&mut self, text: &mut String, cause: &Cause) {
         let word = match cause.likelihood {
             Likelihood::Confirmed => "confirmed",
             Likelihood::Likely => "likely",
             Likelihood::Possible | Likelihood::RuledOut => "possible",
         };
         text.push_str(&format!("  {word}: {}\n", cause.id));
-        for sentence in &cause.evidence {
-            text.push_str(&format!("    {sentence}\n"));
-        }
+        self.sentences(text, &cause.evidence, 4);
         text.push_str(&fix::lines(&cause.fix, 4));
     }
-    if !others.is_empty() {
-        let ids: Vec<&str> = others.iter().map(|cause| cause.id.name()).collect();
-        text.push_str(&format!("  other possible causes (--verbose shows them): {}\n", ids.join(", ")));
+
+    fn sentences(&mut self, text: &mut String, sentences: &[String], indent: usize) {
+        for sentence in sentences {
+            if self.said.insert(sentence.clone()) {
+                text.push_str(&format!("{:indent$}{sentence}\n", ""));
+            }
+        }
     }
-    let ruled_out: Vec<&str> = error
-        .causes
-        .iter()
-        .filter(|cause| cause.likelihood == Likelihood::RuledOut)
-        .flat_map(|cause| cause.evidence.iter().map(String::as_str))
-        .collect();
-    if !ruled_out.is_empty() {
-        text.push_str(&format!("  ruled out here: {}\n", ruled_out.join("; ")));
-    }
-    text
 }

@@ -216,11 +216,17 @@ pub(super) static SENTENCES: &[Pattern] = &[
     // SES by SMTP (Amazon SES Developer Guide, "Troubleshooting Amazon SES SMTP issues"); MinIO
     exact("535 Authentication Credentials Invalid", "535", "SmtpRefused"),
     message("The Access Key Id you provided does not exist in our records", "InvalidAccessKeyId"),
+    // evercred's own errors, which SDKs show where it is their credential_process
+    exact("fix: evercred login", "SsoSessionExpired", "SsoSessionExpired"),
     // boto (v2), botocore: what the network or the certificate is
     exact("NoAuthHandlerFound", "NoAuthHandlerFound", "NoCredentials"),
     general("Read timeout on endpoint URL", "ReadTimeoutError", "Network"),
     general("Failed to connect to proxy URL", "ProxyConnectionError", "Network"),
-    general("Connection was closed before we received a valid response from endpoint URL", "ConnectionClosedError", "Network"),
+    general(
+        "Connection was closed before we received a valid response from endpoint URL",
+        "ConnectionClosedError",
+        "Network",
+    ),
     general("Max retries exceeded with url", "ConnectionError", "Network").beside(HOSTS),
     general("SSL validation failed for", "SSLError", "Tls"),
     general("CERTIFICATE_VERIFY_FAILED", "SSLError", "Tls").beside(HOSTS),
@@ -248,10 +254,22 @@ pub(super) static SENTENCES: &[Pattern] = &[
     general("ssooidc' service module must be on the class path", "IllegalStateException", "SdkModuleMissing"),
     exact("Error Code: 403 Forbidden", "403 Forbidden", "HeadRefused"),
     exact("Error Code: 400 Bad Request", "400 Bad Request", "HeadRefused"),
-    exact("software.amazon.awssdk.services.s3.model.S3Exception: null (Service: S3, Status Code: 403", "403", "HeadRefused"),
-    exact("software.amazon.awssdk.services.s3.model.S3Exception: null (Service: S3, Status Code: 400", "400", "HeadRefused"),
+    exact(
+        "software.amazon.awssdk.services.s3.model.S3Exception: null (Service: S3, Status Code: 403",
+        "403",
+        "HeadRefused",
+    ),
+    exact(
+        "software.amazon.awssdk.services.s3.model.S3Exception: null (Service: S3, Status Code: 400",
+        "400",
+        "HeadRefused",
+    ),
     // The SDKs for JavaScript
-    exact("Credential is missing", "Credential is missing", "NoCredentials").beside(&["SignatureV4", "@aws-sdk", "smithy"]),
+    exact("Credential is missing", "Credential is missing", "NoCredentials").beside(&[
+        "SignatureV4",
+        "@aws-sdk",
+        "smithy",
+    ]),
     exact("Forbidden: null", "Forbidden", "HeadRefused").beside(&["aws-sdk", "extendedRequestId"]),
     exact("BadRequest: null", "BadRequest", "HeadRefused").beside(&["aws-sdk", "extendedRequestId"]),
     general("connect ECONNREFUSED 169.254.169.254", "ECONNREFUSED", "NoCredentials"),
@@ -261,7 +279,11 @@ pub(super) static SENTENCES: &[Pattern] = &[
     general("169.254.169.254/latest/api/token", "InstanceMetadata", "NoCredentials").beside(FAILED),
     general("169.254.169.254/latest/meta-data/iam", "InstanceMetadata", "NoCredentials").beside(FAILED),
     // A token that is not there: Rust, Go, JavaScript
-    exact("aws/sso/cache/", "SsoTokenFile", "SsoSessionExpired").beside(&["No such file", "ENOENT", "cannot find the file"]),
+    exact("aws/sso/cache/", "SsoTokenFile", "SsoSessionExpired").beside(&[
+        "No such file",
+        "ENOENT",
+        "cannot find the file",
+    ]),
     // The common runtime (CRT)
     exact("AWS_AUTH_SIGNING_NO_CREDENTIALS", "AWS_AUTH_SIGNING_NO_CREDENTIALS", "NoCredentials"),
     general("Attempt to sign an http request without credentials", "AWS_AUTH_SIGNING_NO_CREDENTIALS", "NoCredentials"),

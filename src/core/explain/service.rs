@@ -50,7 +50,8 @@ fn known(name: &str) -> Option<&'static str> {
 /// The service: `before` and `after` are the words around the error, `near` those in which a host counts.
 pub(super) fn service(before: &str, after: &str, near: &str, operation: Option<&str>) -> Option<String> {
     let line = before.rsplit("\n\n").next().unwrap_or(before);
-    let said = line
+    let in_one = line.replace('\n', " ");
+    let said = in_one
         .rsplit_once("operation error ")
         .and_then(|(_, rest)| rest.split_once(": "))
         .map(|(service, _)| service)
@@ -58,6 +59,8 @@ pub(super) fn service(before: &str, after: &str, near: &str, operation: Option<&
         .or_else(|| line.rsplit_once("(Service: ").and_then(|(_, rest)| rest.split([';', ',']).next()))
         .or_else(|| line.rsplit_once("Aws::").and_then(|(_, rest)| rest.strip_suffix("::Errors::")))
         .map(str::trim)
+        // A line ends inside the name.
+        .filter(|name| !name.contains(['\n', '│', '|', '>']))
         .map(|name| known(name).map_or_else(|| shown(name), str::to_owned))
         .filter(|name| !name.is_empty() && name.len() <= 64);
     let by_name = || {
@@ -85,7 +88,10 @@ pub(super) fn by_words(mention: &mut Mention) {
     if let Some((service, operation)) = action.as_deref().and_then(|action| action.split_once(':'))
         && !operation.contains('*')
     {
-        if mention.operation.is_none() {
+        // Else a line may end inside the name.
+        let rest = mention.message.split_once(operation).map(|(_, rest)| rest.trim_start_matches(['.', '"', '\'']));
+        let goes_on = rest.is_some_and(|rest| rest.starts_with(" on resource") || rest.starts_with(" because"));
+        if mention.operation.is_none() && (goes_on || OF_STS.contains(&operation)) {
             mention.operation = name(operation);
         }
         if mention.service.is_none() {
@@ -108,6 +114,10 @@ pub(super) fn by_words(mention: &mut Mention) {
         mention.service = Some("Organizations".to_owned());
     }
 }
+
+/// Operations that STS denies in a sentence that ends with their name.
+const OF_STS: [&str; 5] =
+    ["AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "TagSession", "SetSourceIdentity"];
 
 fn of_operation(operation: Option<&str>) -> Option<&'static str> {
     match operation? {
@@ -171,8 +181,20 @@ fn named_in(text: &str, from_behind: bool) -> Option<&'static str> {
 /// "creating IAM Role (x)", "reading S3 bucket", "received error code 403 from STS".
 fn by_verb(line: &str) -> Option<&'static str> {
     const VERBS: [&str; 14] = [
-        "creating", "reading", "updating", "deleting", "listing", "describing", "getting", "putting", "retrieving",
-        "fetching", "validating", "from", "calling", "querying",
+        "creating",
+        "reading",
+        "updating",
+        "deleting",
+        "listing",
+        "describing",
+        "getting",
+        "putting",
+        "retrieving",
+        "fetching",
+        "validating",
+        "from",
+        "calling",
+        "querying",
     ];
     let words: Vec<&str> = line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let pairs = words.windows(2).rev().filter_map(|pair| <[&str; 2]>::try_from(pair).ok());
@@ -199,15 +221,17 @@ fn of_host(text: &str) -> Option<&'static str> {
 
 /// The operation, by the words around the error, and by a stack trace behind it.
 pub(super) fn operation(before: &str, after: &str, trace: &str) -> Option<String> {
-    let line = before.rsplit("\n\n").next().unwrap_or(before);
+    let line = before.rsplit("\n\n").next().unwrap_or(before).replace('\n', " ");
+    let called = |rest: &str| whole_name(rest, |end| end.trim_start().starts_with("operation"));
+    let ends = |rest: &str| whole_name(rest, |end| end.starts_with([':', ',', '"', ' ', ')']));
     after
         .split_once("when calling the ")
         .filter(|(gap, _)| gap.len() < 20)
-        .and_then(|(_, rest)| name(rest))
-        .or_else(|| line.rsplit_once("operation error ")?.1.split_once(": ").and_then(|(_, rest)| name(rest)))
-        .or_else(|| line.rsplit_once("error calling sts:").and_then(|(_, rest)| name(rest)))
-        .or_else(|| line.rsplit_once("Error executing \"").and_then(|(_, rest)| name(rest)))
-        .or_else(|| line.rsplit_once("when calling the ").and_then(|(_, rest)| name(rest)))
+        .and_then(|(_, rest)| called(rest))
+        .or_else(|| line.rsplit_once("operation error ")?.1.split_once(": ").and_then(|(_, rest)| ends(rest)))
+        .or_else(|| line.rsplit_once("error calling sts:").and_then(|(_, rest)| ends(rest)))
+        .or_else(|| line.rsplit_once("Error executing \"").and_then(|(_, rest)| ends(rest)))
+        .or_else(|| line.rsplit_once("when calling the ").and_then(|(_, rest)| called(rest)))
         .or_else(|| of_frame(trace))
 }
 
@@ -221,10 +245,11 @@ fn of_frame(after: &str) -> Option<String> {
     });
     of_javascript.or_else(|| {
         // Java: "com.amazonaws.services.ec2.AmazonEC2Client.describeKeyPairs(AmazonEC2Client.java:7218)".
-        let frames = after.split('\n').filter(|line| {
-            line.contains("com.amazonaws.services.") || line.contains("software.amazon.awssdk.services.")
+        let frames = after.split_whitespace().filter(|frame| {
+            frame.starts_with("com.amazonaws.services.") || frame.starts_with("software.amazon.awssdk.services.")
         });
-        let methods = frames.filter_map(|line| line.split_once("Client.")?.1.split_once('(').map(|(method, _)| method));
+        let methods =
+            frames.filter_map(|frame| frame.split_once("Client.")?.1.split_once('(').map(|(method, _)| method));
         let method = methods.into_iter().find(|method| {
             let is_inner = ["doInvoke", "invoke", "execute", "anonymousInvoke", "lambda"];
             method.chars().all(|c| c.is_ascii_alphanumeric()) && !is_inner.iter().any(|inner| method.starts_with(inner))
@@ -233,6 +258,12 @@ fn of_frame(after: &str) -> Option<String> {
         let first = letters.next()?.to_ascii_uppercase();
         name(&std::iter::once(first).chain(letters).collect::<String>())
     })
+}
+
+/// The name at the beginning of `text`, if what stands behind it says that it is whole.
+fn whole_name(text: &str, is_end: impl Fn(&str) -> bool) -> Option<String> {
+    let length = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
+    name(text).filter(|_| text.get(length..).is_some_and(is_end))
 }
 
 /// The name of an operation at the beginning of `text`.

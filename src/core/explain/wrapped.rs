@@ -33,7 +33,9 @@ pub(super) fn joined(text: &str, breaks: Breaks) -> Option<String> {
     let lines: Vec<&str> = text.split('\n').map(|line| if is_frame(line) { "" } else { line.trim_end() }).collect();
     let paragraphs: Vec<Vec<&str>> =
         lines.split(|line| line.is_empty()).map(without_borders).filter(|lines| !lines.is_empty()).collect();
-    let widest = |lines: &[&str]| lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    // A word that is longer than the console is wide is not broken at blanks.
+    let is_broken = |line: &&&str| breaks.inside_words || line.trim().contains(' ');
+    let widest = |lines: &[&str]| lines.iter().filter(is_broken).map(|line| line.chars().count()).max().unwrap_or(0);
     let width_of_all = paragraphs.iter().map(|lines| widest(lines)).max().unwrap_or(0);
     let (mut out, mut joins) = (String::with_capacity(text.len()), 0);
     for lines in &paragraphs {
@@ -67,7 +69,7 @@ fn separator(before: &str, line: &str, width: usize, breaks: Breaks) -> Option<&
     let length = before.chars().count();
     if breaks.inside_words {
         // The blank at the last column is lost where blanks at the end of a line are.
-        return match width - length {
+        return match width.saturating_sub(length) {
             0 => Some(""),
             1 => Some(" "),
             _ => None,
@@ -79,7 +81,7 @@ fn separator(before: &str, line: &str, width: usize, breaks: Breaks) -> Option<&
 
 /// A line of nothing but what programs draw around a text.
 fn is_frame(line: &str) -> bool {
-    line.trim().chars().all(|c| ('\u{2500}'..='\u{257f}').contains(&c) || BORDERS.contains(&c))
+    line.chars().all(|c| c == ' ' || ('\u{2500}'..='\u{257f}').contains(&c) || BORDERS.contains(&c))
 }
 
 /// The lines without what stands in front of each of them up to a sign in the same column, and behind each of them.
@@ -103,7 +105,9 @@ fn without_left_border<'a>(lines: &[&'a str]) -> Option<Vec<&'a str>> {
     }
     let rest = |line: &'a str| line.get(at + sign.len_utf8()..).unwrap_or_default();
     let has_blank = lines.iter().all(|line| rest(line).is_empty() || rest(line).starts_with(' '));
-    Some(lines.iter().map(|line| if has_blank { rest(line).get(1..).unwrap_or_default() } else { rest(line) }).collect())
+    Some(
+        lines.iter().map(|line| if has_blank { rest(line).get(1..).unwrap_or_default() } else { rest(line) }).collect(),
+    )
 }
 
 #[cfg(test)]

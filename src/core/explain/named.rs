@@ -1,0 +1,83 @@
+//! The profile that a text names: in the command that was typed, in a variable, or in the error itself.
+
+use crate::core::printable::printable;
+use crate::core::redact::holds_secret;
+
+/// How errors name a profile: what stands before the name, and behind it.
+const FORMS: [(&str, &str); 15] = [
+    ("config profile (", ") could not be found"),
+    ("source_profile \"", "\""),
+    ("source profile \"", "\""),
+    ("profile named '", "'"),
+    ("shared config profile, ", "\n"),
+    ("using profile: [", "]"),
+    ("Profile `", "'"),
+    ("profile `", "`"),
+    ("profile '", "'"),
+    ("profile \"", "\""),
+    ("profile (", ")"),
+    ("profile: \"", "\""),
+    ("profile: '", "'"),
+    ("Profile ", " could not be found or parsed"),
+    ("from profile ", " "),
+];
+
+/// The profile that an error's own words name.
+pub(super) fn in_error(message: &str) -> Option<String> {
+    FORMS.iter().find_map(|(start, end)| {
+        let (_, rest) = message.split_once(start)?;
+        // A name that ends the message has no end of its own.
+        let name = if *end == "\n" { Some(rest) } else { rest.split_once(end).map(|(name, _)| name) };
+        name.and_then(is_name)
+    })
+}
+
+/// The profile of the nearest `--profile NAME` or `AWS_PROFILE=NAME` to `at`.
+pub(super) fn in_command(near: &str, at: usize) -> Option<String> {
+    let starts = ["--profile ", "--profile=", "AWS_PROFILE=", "AWS_DEFAULT_PROFILE="];
+    let places = starts.iter().flat_map(|start| near.match_indices(start).map(|(at, start)| (at, at + start.len())));
+    let named = places.filter_map(|(place, behind)| Some((place, value(near.get(behind..)?)?)));
+    named.min_by_key(|(place, _)| place.abs_diff(at)).map(|(_, name)| name)
+}
+
+/// A word of a command, which may be in quotation marks.
+fn value(text: &str) -> Option<String> {
+    let text = text.trim_start_matches(' ');
+    let quoted = text.chars().next().filter(|quote| matches!(quote, '"' | '\''));
+    match quoted {
+        Some(quote) => text.get(1..)?.split(quote).next().and_then(is_name),
+        None => text.split(|c: char| c.is_whitespace() || "\"'`;&|)".contains(c)).next().and_then(is_name),
+    }
+}
+
+fn is_name(name: &str) -> Option<String> {
+    let name = name.trim();
+    let is_fit = (1..=128).contains(&name.len())
+        && printable(name) == name
+        && !name.starts_with(['-', '$', '<', '%', '{'])
+        && !holds_secret(name, false);
+    is_fit.then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_read_as_each_program_writes_it() {
+        for (message, name) in [
+            ("The config profile (my work) could not be found", Some("my work")),
+            ("failed to get shared config profile, my work", Some("my work")),
+            ("ProfileFile provider could not be built: profile `default` was not defined: x", Some("default")),
+            ("Could not resolve credentials using profile: [dev] in configuration/credentials file(s).", Some("dev")),
+            ("Profile dev could not be found or parsed in shared credentials file.", Some("dev")),
+            ("No AWS profile named 'dev'", Some("dev")),
+            ("the profile was not found", None),
+        ] {
+            assert_eq!(in_error(message).as_deref(), name, "{message}");
+        }
+        let near = "$ AWS_PROFILE=other x\n$ aws s3 ls --profile 'my work' --region x\nAn error occurred";
+        assert_eq!(in_command(near, near.len()).as_deref(), Some("my work"));
+        assert_eq!(in_command("aws --profile $NAME s3 ls", 0), None);
+    }
+}

@@ -1,0 +1,105 @@
+//! Which profile and region an explanation is about: what the user names, else what the text names, else this shell's.
+
+use super::extract::Mention;
+use super::join::Here;
+use crate::core::fix::{Fix, word};
+use crate::core::nearest::nearest;
+use crate::core::profile::Profiles;
+
+/// A profile that a text names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its name.
+    pub name: String,
+    /// How the text names it.
+    pub why: &'static str,
+    /// Whether it is in the AWS files.
+    pub exists: bool,
+}
+
+/// The profile that the errors name, or whose role they name.
+pub fn profile_of(mentions: &[Mention], profiles: &Profiles) -> Option<Named> {
+    let named = mentions.iter().find_map(|mention| mention.profile.clone());
+    let named = named.map(|name| {
+        let exists = profiles.profiles.contains_key(&name);
+        Named { name, why: "which the text names", exists }
+    });
+    named.or_else(|| of_role(mentions, profiles))
+}
+
+/// The one profile with the role that the text names.
+fn of_role(mentions: &[Mention], profiles: &Profiles) -> Option<Named> {
+    let roles: Vec<&str> = mentions.iter().filter_map(|mention| mention.role.as_deref()).collect();
+    let mut with_role = profiles
+        .profiles
+        .iter()
+        .filter(|(_, section)| section.get("role_arn").is_some_and(|arn| roles.contains(&arn.text.trim())));
+    let (name, _) = with_role.next()?;
+    with_role.next().is_none().then(|| Named { name: name.clone(), why: "whose role the text names", exists: true })
+}
+
+/// The region that the first error with one names, if AWS has a region of that form.
+pub fn region_of(mentions: &[Mention]) -> Option<String> {
+    mentions.iter().find_map(|mention| mention.region.clone())
+}
+
+/// What was checked, for the first line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LookedAt {
+    /// The profile that the text names, where it is not the one that was checked.
+    pub other: Option<String>,
+    /// Why this profile was checked: "which the text names".
+    pub why: Option<&'static str>,
+    /// Whether it is in no file.
+    pub is_missing: bool,
+}
+
+impl LookedAt {
+    /// With the profile that the text names; `is_given` where the user named one.
+    pub fn named(&mut self, named: Option<Named>, is_given: bool) {
+        match named {
+            _ if is_given => {}
+            Some(named) if named.exists => self.why = Some(named.why),
+            Some(named) => self.other = Some(named.name),
+            None => {}
+        }
+    }
+}
+
+/// So many profiles are named.
+const MOST_PROFILES: usize = 5;
+
+/// "looked at profile default, which does not exist; there are: dev".
+pub(super) fn looked_at(here: &Here) -> String {
+    let mut text = match &here.profile {
+        Some(profile) => format!("looked at profile {profile}"),
+        None => "looked at this shell's own credentials".to_owned(),
+    };
+    if here.profile.is_some() && here.looked_at.is_missing {
+        text.push_str(", which does not exist");
+    } else if let Some(why) = here.looked_at.why {
+        text.push_str(&format!(", {why}"));
+    }
+    if let Some(other) = &here.looked_at.other {
+        text.push_str(&format!("; the text names profile {other}, which is not in the AWS files of this shell"));
+    }
+    if here.looked_at.is_missing {
+        let names: Vec<&str> = here.profiles.iter().take(MOST_PROFILES).map(String::as_str).collect();
+        text.push_str(&match here.profiles.len() {
+            0 => "; the AWS files have no profiles".to_owned(),
+            all if all > MOST_PROFILES => {
+                format!("; there are: {}, and {} more", names.join(", "), all - MOST_PROFILES)
+            }
+            _ => format!("; there are: {}", names.join(", ")),
+        });
+    }
+    text
+}
+
+/// The command that explains the text for a profile that exists: the nearest name, else the first.
+pub(super) fn fix_of_profile(here: &Here) -> Option<Fix> {
+    let names = here.profiles.iter().map(String::as_str);
+    let near = here.profile.as_deref().and_then(|name| nearest(name, names.clone()));
+    let name = near.or_else(|| here.profiles.first().map(String::as_str)).filter(|_| here.looked_at.is_missing)?;
+    Some(Fix::command("Name the profile that the program used.", format!("evercred explain --profile {}", word(name))))
+}

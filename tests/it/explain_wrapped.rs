@@ -1,0 +1,143 @@
+//! Texts that a console broke give the answer that they give in one piece.
+
+use std::path::Path;
+
+use evercred::core::doctor::Report;
+use evercred::core::explain::{Here, explain, scan};
+
+#[derive(Clone, Copy, Debug)]
+enum Broken {
+    /// At the last column.
+    InsideWords,
+    /// At a blank.
+    AtBlanks,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Dress {
+    Plain,
+    CarriageReturns,
+    TrailingBlanks,
+    Quoted,
+    Piped,
+    Boxed,
+}
+
+const DRESSES: [Dress; 6] =
+    [Dress::Plain, Dress::CarriageReturns, Dress::TrailingBlanks, Dress::Quoted, Dress::Piped, Dress::Boxed];
+
+fn broken(text: &str, width: usize, how: Broken) -> Vec<String> {
+    text.lines().flat_map(|line| broken_line(line, width, how)).collect()
+}
+
+fn broken_line(line: &str, width: usize, how: Broken) -> Vec<String> {
+    let letters: Vec<char> = line.chars().collect();
+    if letters.len() <= width {
+        return vec![line.to_owned()];
+    }
+    match how {
+        Broken::InsideWords => letters.chunks(width).map(|piece| piece.iter().collect()).collect(),
+        Broken::AtBlanks => {
+            let mut lines = Vec::new();
+            let indent: String = letters.iter().take_while(|c| **c == ' ').collect();
+            let mut current = indent;
+            let mut is_empty = true;
+            for word in line.split_whitespace() {
+                if !is_empty && current.chars().count() + 1 + word.chars().count() > width {
+                    lines.push(std::mem::take(&mut current));
+                    is_empty = true;
+                }
+                if !is_empty {
+                    current.push(' ');
+                }
+                current.push_str(word);
+                is_empty = false;
+            }
+            lines.push(current);
+            lines
+        }
+    }
+}
+
+fn dressed(lines: &[String], width: usize, dress: Dress) -> String {
+    let mut text = String::new();
+    for line in lines {
+        match dress {
+            Dress::Plain => text.push_str(&format!("{line}\n")),
+            Dress::CarriageReturns => text.push_str(&format!("{line}\r\n")),
+            Dress::TrailingBlanks => text.push_str(&format!("{line:width$}\n")),
+            Dress::Quoted => text.push_str(&format!("> {line}\n")),
+            Dress::Piped => text.push_str(&format!("| {line}\n")),
+            Dress::Boxed => text.push_str(&format!("│ {line:width$} │\n")),
+        }
+    }
+    text
+}
+
+/// Code, service, operation and causes of the first error.
+fn answer(text: &str) -> serde_json::Value {
+    let document = explain(&scan(text), &Report::default(), &Here::default()).document();
+    let causes: Vec<_> = document["causes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|cause| (cause["id"].clone(), cause["likelihood"].clone()))
+        .collect();
+    serde_json::json!([document["code"], document["service"], document["operation"], causes])
+}
+
+fn texts() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/explain");
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.extension().is_some_and(|is| is == "toml") {
+            let case: toml::Table = toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            texts.push((name, case["text"].as_str().unwrap().to_owned()));
+        } else if path.extension().is_some_and(|is| is == "json") {
+            let cases: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            let cases = cases.as_array().unwrap().iter().filter(|case| case["kind"] != "wrapped");
+            texts.extend(
+                cases.map(|case| (case["id"].as_str().unwrap().to_owned(), case["text"].as_str().unwrap().to_owned())),
+            );
+        }
+    }
+    texts.sort();
+    texts
+}
+
+/// Every width of 40 to 140 where `EVERCRED_EVERY_WIDTH` is set, else some of them, others for each text.
+fn widths(seed: usize) -> Vec<usize> {
+    let every = std::env::var_os("EVERCRED_EVERY_WIDTH").is_some();
+    (40..=140).filter(|width| every || [80, 100, 120].contains(width) || (width + seed).is_multiple_of(23)).collect()
+}
+
+#[test]
+fn a_text_that_a_console_broke_gives_the_same_answer() {
+    let (mut all, mut wrong) = (0_usize, Vec::new());
+    for (seed, (name, text)) in texts().iter().enumerate() {
+        let whole = answer(text);
+        for width in widths(seed) {
+            for how in [Broken::InsideWords, Broken::AtBlanks] {
+                let dress = DRESSES[(seed + width) % DRESSES.len()];
+                let lines = broken(text, width, how);
+                if lines.len() == text.lines().count() {
+                    continue;
+                }
+                all += 1;
+                let text = dressed(&lines, width, dress);
+                let said = answer(&text);
+                assert!(
+                    said[0].is_null() || !whole[0].is_null(),
+                    "{name} at {width} {how:?} {dress:?} is claimed: {said}"
+                );
+                if said != whole {
+                    wrong.push(format!("{name} at {width} {how:?} {dress:?}: {said}\n  not {whole}"));
+                }
+            }
+        }
+    }
+    // Where a line ends between two operations of one error, nothing tells which of them failed.
+    assert!(wrong.len() * 200 < all, "{} of {all} differ\n{}", wrong.len(), wrong.join("\n"));
+}
