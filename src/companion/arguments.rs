@@ -91,8 +91,8 @@ const COMMANDS: [(&str, &str, &str); 14] = [
         "explain",
         "[TEXT|-] [--profile NAME] [--json] [--offline] [--verbose]",
         "explains an AWS error message, or the errors in a log on standard input: causes found on this machine, causes ruled out, and the \
-         fix of each. It checks profile NAME, or else the shell's (AWS_PROFILE). It shows up to three causes per error; --verbose shows \
-         all. It exits 1 if the text has no error about AWS credentials",
+         fix of each. It checks profile NAME, else the one that the text names, else the shell's (AWS_PROFILE). It shows up to three \
+         causes; --verbose shows all. It exits 1 if the text has no error about AWS credentials",
     ),
     (
         "service",

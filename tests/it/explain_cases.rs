@@ -328,12 +328,40 @@ fn planted_secrets_never_come_out() {
         format!("operation error {SECRET}: {SECRET}, api error InvalidClientTokenId: {SECRET}"),
         format!("User: arn:aws:{SECRET} is not authorized"),
         format!("The config profile ({SECRET}) could not be found"),
+        format!("aws --profile {SECRET} s3 ls\n{DENIED}"),
+        // Broken by a console, and percent-encoded.
+        wrapped(&format!("aws_secret_access_key = {SECRET} and more words: {DENIED}"), 40),
+        wrapped(&format!("{DENIED} aws_secret_access_key={SECRET} and so on"), 150),
+        wrapped(
+            &format!(
+                "api error IncompleteSignature: '{SECRET}' not a valid key=value pair in Authorization header: '{SECRET}'"
+            ),
+            60,
+        ),
+        wrapped(
+            &format!(
+                "api error IncompleteSignature: '{SECRET}' not a valid key=value pair in Authorization header: '{SECRET}'"
+            ),
+            44,
+        ),
+        format!("{} aws_secret_access_key%3D{SECRET}", DENIED.replace(' ', "%20")),
+        format!("aws_secret_access_key%3D{SECRET}%26{}", DENIED.replace(' ', "+").replace(':', "%3A")),
+        format!("X-Amz-Security-Token%3D{}%20{}", SECRET.replace('E', "%45"), DENIED.replace(' ', "%20")),
     ] {
         let explanation = explained(&text, &nothing_known());
         assert!(!explanation.errors.is_empty(), "{text}");
         let out = format!("{}{}{explanation:?}", explanation.document(), render(&explanation, true));
-        assert!(!out.contains(SECRET.get(..16).unwrap()), "{text}\n{out}");
+        let pieces = (0..SECRET.len() - 12).map(|at| SECRET.get(at..at + 12).unwrap());
+        for piece in pieces {
+            assert!(!out.contains(piece), "{piece}\n{text}\n{out}");
+        }
     }
+}
+
+/// A text as a console of so many columns shows it.
+fn wrapped(text: &str, width: usize) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    letters.chunks(width).map(|line| line.iter().collect::<String>()).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -120,14 +120,17 @@ fn all_right(file: &str) {
         wrong.extend(mistakes.into_iter().map(|mistake| format!("{}: {mistake}", case.id)));
     }
     let rates: Vec<String> = rates.iter().map(|(kind, (right, all))| format!("{kind:?} {right} of {all}")).collect();
-    // Shown where the test fails, and with --nocapture.
-    write_out(&format!("{file}: {}", rates.join(", ")));
     assert!(wrong.is_empty(), "{}\n{}", rates.join(", "), wrong.join("\n"));
 }
 
-fn write_out(line: &str) {
-    use std::io::Write;
-    writeln!(std::io::stdout(), "{line}").unwrap();
+#[test]
+fn texts_found_in_other_threads_are_explained() {
+    all_right("found.json");
+}
+
+#[test]
+fn errors_of_other_makers_and_apps_are_not_claimed() {
+    all_right("foreign.json");
 }
 
 #[test]

@@ -102,7 +102,8 @@ impl Scanner {
         let mut best = self.reader.finish();
         let text = self.pasted.unwrap_or_default();
         let mut readings: Vec<String> = Vec::new();
-        for text in wrapped::WAYS.iter().filter_map(|breaks| wrapped::joined(&text, *breaks)) {
+        let joined = wrapped::WAYS.iter().filter_map(|breaks| wrapped::joined(&text, *breaks));
+        for text in joined.chain(wrapped::decoded(&text)) {
             if readings.contains(&text) {
                 continue;
             }
@@ -338,7 +339,8 @@ fn hits(text: &str) -> Vec<Hit> {
             let found = patterns::beginning_with(word).iter().find_map(|pattern| {
                 Some(Hit { at: begin, end: begin + matches(rest, pattern.text)?, pattern: *pattern })
             });
-            hits.extend(found.or_else(|| respelt(rest, begin, word)));
+            let found = found.or_else(|| respelt(rest, begin, word));
+            hits.extend(found.or_else(|| in_other_letters(rest, begin, word)));
         }
     }
     hits
@@ -352,6 +354,18 @@ fn respelt(rest: &str, at: usize, word: &str) -> Option<Hit> {
     let end = rest.find(|c: char| !is_of_word(c) && c != '-').unwrap_or(rest.len());
     let [hyphened, bare] = [rest.get(..end)?, word].map(|word| (word, patterns::respelt(word)));
     [bare, hyphened].into_iter().find_map(|(word, found)| Some(Hit { at, end: at + word.len(), pattern: found? }))
+}
+
+/// One of AWS's own sentences in small or capital letters only.
+fn in_other_letters(rest: &str, at: usize, word: &str) -> Option<Hit> {
+    let sentences = patterns::sentences_in_other_letters(word);
+    let is_small = word.starts_with(|c: char| c.is_ascii_lowercase());
+    sentences.iter().find_map(|pattern| {
+        let text = rest.get(..pattern.text.len())?;
+        let fits = text.eq_ignore_ascii_case(pattern.text)
+            && (is_small || text.bytes().all(|byte| !byte.is_ascii_lowercase()));
+        fits.then_some(Hit { at, end: at + pattern.text.len(), pattern: *pattern })
+    })
 }
 
 /// How much of `text` says `pattern`, white space being as good as any other.
@@ -465,7 +479,9 @@ fn leads_its_line(text: &str, hit: Hit) -> bool {
 /// Hardly anything but the sentence was pasted.
 fn is_all(text: &str, hit: Hit) -> bool {
     const BESIDES: usize = 32;
-    text.trim().len() <= hit.end - hit.at + BESIDES && !text.trim().contains('(')
+    // A name alone says nothing of whose it is.
+    let besides = if hit.pattern.text.contains(' ') { BESIDES } else { 0 };
+    text.trim().len() <= hit.end - hit.at + besides && !text.trim().contains('(')
 }
 
 /// The sentence is a whole value of a JSON document.
@@ -520,6 +536,28 @@ fn is_ours(mention: &Mention, text: &str, hit: Hit) -> bool {
         "MalformedPolicyDocument",
         "INVALID_REQUEST",
     ];
+    // What runs in AWS is not AWS: databases, clusters and load balancers have hosts of their own.
+    const OF_THINGS: [&str; 12] = [
+        ".rds.",
+        ".elb.",
+        ".compute.amazonaws",
+        "compute-1.amazonaws",
+        ".cache.",
+        ".kafka.",
+        ".redshift",
+        ".docdb.",
+        ".neptune.",
+        ".es.",
+        ".mq.",
+        ".eks.",
+    ];
+    // A console may have broken the host's name.
+    let hosts: String =
+        around(text, hit, 300, 200).chars().filter(|c| c.is_ascii_alphanumeric() || "-.".contains(*c)).collect();
+    let is_of_network = ["Network", "Tls", "TlsClock"].contains(&mention.means);
+    if is_of_network && OF_THINGS.iter().any(|thing| hosts.contains(thing)) {
+        return false;
+    }
     let is_exact = hit.pattern.kind == Kind::Exact;
     if is_exact || !OF_ANYBODY.contains(&mention.means) || text.trim() == hit.pattern.text {
         return true;

@@ -248,7 +248,7 @@ fn not_asked(cause: &mut Cause, mention: &Mention, here: &Here) {
             let other = mention.region.as_ref().filter(|region| is_opt_in(region) && !here.regions.contains(region));
             other.map(|region| format!("not checked: AWS was not asked in {region}, the region that the text names"))
         }
-        Id::NetworkUnreachable => {
+        Id::NetworkUnreachable if ["Network", "Tls", "TlsClock", "Timeout"].contains(&mention.means) => {
             let other = mention.host.as_ref().filter(|host| !host.starts_with("sts."));
             other.map(|host| format!("not checked: {host} was not asked; STS answered"))
         }

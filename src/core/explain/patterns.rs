@@ -59,6 +59,16 @@ pub(super) fn respelt(word: &str) -> Option<Pattern> {
     INDEX.small.get(&letters.collect::<String>()).copied()
 }
 
+/// AWS's own sentences that begin with `word`, in small or capital letters.
+pub(super) fn sentences_in_other_letters(word: &str) -> &'static [Pattern] {
+    let is_one_case =
+        word.bytes().all(|byte| byte.is_ascii_lowercase()) || word.bytes().all(|byte| byte.is_ascii_uppercase());
+    if !is_one_case || word.len() > 12 {
+        return &[];
+    }
+    INDEX.small_sentences.get(&word.to_ascii_lowercase()).map(Vec::as_slice).unwrap_or_default()
+}
+
 /// Codes of so many letters are no words of anybody else.
 const LONG: usize = 16;
 
@@ -69,6 +79,8 @@ struct Index {
     by_word: HashMap<&'static str, Vec<Pattern>>,
     /// Codes that only AWS uses, in small letters: some tools print them so.
     small: HashMap<String, Pattern>,
+    /// AWS's own sentences by their first word in small letters.
+    small_sentences: HashMap<String, Vec<Pattern>>,
     by_letters: Vec<bool>,
 }
 
@@ -76,16 +88,20 @@ impl Index {
     fn new() -> Self {
         let mut by_word: HashMap<&str, Vec<Pattern>> = HashMap::new();
         let mut by_letters = vec![false; 1 << 16];
+        let mut small_sentences: HashMap<String, Vec<Pattern>> = HashMap::new();
         for pattern in codes().chain(SENTENCES.iter().copied()) {
             let first = pattern.text.split(|c: char| !is_of_word(c)).next().unwrap_or_default();
             by_word.entry(first).or_default().push(pattern);
+            if pattern.kind == Kind::Message {
+                small_sentences.entry(first.to_ascii_lowercase()).or_default().push(pattern);
+            }
             if let Some(is_there) = letters(first).and_then(|letters| by_letters.get_mut(letters)) {
                 *is_there = true;
             }
         }
         let of_aws = codes().filter(|pattern| pattern.kind == Kind::Code && pattern.code.len() >= LONG);
         let small = of_aws.map(|pattern| (pattern.code.to_ascii_lowercase(), pattern)).collect();
-        Self { by_word, small, by_letters }
+        Self { by_word, small, small_sentences, by_letters }
     }
 
     fn get(&self, word: &str) -> &[Pattern] {

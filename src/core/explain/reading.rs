@@ -9,7 +9,7 @@ use super::extract::{Hit, Mention};
 use super::named;
 use super::patterns::{Kind, is_of_word};
 use super::service::{self, name};
-use crate::core::redact::is_access_key_id;
+use crate::core::redact::{HIDDEN, is_access_key_id};
 
 /// `bounds` are where the errors before and behind it end and begin.
 pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> Mention {
@@ -21,6 +21,9 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> Mention {
     let after = text.get(hit.end..byte_floor(text, bounds.end.min(hit.end + 1_500))).unwrap_or_default();
     let paragraph = after.split("\n\n").next().unwrap_or(after);
     let message = message(text, hit, before, after);
+    // AWS quotes a piece of the header, which may be part of the secret, and whose end a console may have broken off.
+    let quotes_header = hit.pattern.means.starts_with("IncompleteSignature");
+    let message = if quotes_header && !message.is_empty() { HIDDEN.to_owned() } else { message };
     let near = around(text, hit, 600, 1_500);
     let at = around(text, hit, 600, 0).len();
     // The answer to a HEAD has no code: the pattern ends in the middle of the operation's name.
@@ -48,7 +51,7 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> Mention {
         message,
         times: 1,
     };
-    service::by_words(&mut mention);
+    service::by_words(&mut mention, after);
     mention
 }
 

@@ -28,7 +28,9 @@ impl Pattern {
 /// Hosts of AWS.
 const HOSTS: &[&str] = &["amazonaws.com", ".api.aws", ".awsapps.com", "signin.aws.amazon.com"];
 /// Packages of the SDKs for Java.
-const OF_JAVA: &[&str] = &["amazonaws", "awssdk"];
+const OF_JAVA: &[&str] = &["amazonaws", "awssdk", "AmazonClientException", "SdkClientException"];
+/// Signs of a cluster of EKS.
+const EKS: &[&str] = &[".eks.amazonaws.com", "arn:aws:eks", "aws-iam-authenticator", "aws eks", "eksctl"];
 /// How people and programs say that a call failed.
 const FAILED: &[&str] =
     &["error", "Error", "ERROR", "timed out", "imeout", "refused", "nreachable", "failed", "Failed", "EHOST", "ETIMED"];
@@ -68,7 +70,7 @@ pub(super) static SENTENCES: &[Pattern] = &[
     general("Unable to locate credentials", "NoCredentialsError", "NoCredentials"),
     exact("PartialCredentialsError", "PartialCredentialsError", "PartialCredentials"),
     exact("Partial credentials found in", "PartialCredentialsError", "PartialCredentials"),
-    common("ProfileNotFound", "ProfileNotFound", "ProfileNotFound"),
+    common("ProfileNotFound", "ProfileNotFound", "ProfileNotFound").beside(&["boto", "config profile"]),
     exact("The config profile (", "ProfileNotFound", "ProfileNotFound"),
     exact("UnauthorizedSSOTokenError", "UnauthorizedSSOTokenError", "SsoSessionExpired"),
     exact("The SSO session associated with this profile has expired", "UnauthorizedSSOTokenError", "SsoSessionExpired"),
@@ -116,7 +118,7 @@ pub(super) static SENTENCES: &[Pattern] = &[
         "AssumeRoleTokenProviderNotSetError",
         "MfaCodeMissing",
     ),
-    common("no such host", "no such host", "Network"),
+    common("no such host", "no such host", "Network").beside(HOSTS),
     exact("Invalid Configuration: Missing Region", "Missing Region", "NoRegion"),
     exact("static credentials are empty", "StaticCredentialsEmptyError", "NoCredentials"),
     common("certificate has expired or is not yet valid", "x509", "TlsClock"),
@@ -151,7 +153,7 @@ pub(super) static SENTENCES: &[Pattern] = &[
         "MfaCodeMissing",
     ),
     general("UnknownEndpoint: Inaccessible host:", "UnknownEndpoint", "Network"),
-    common("getaddrinfo ENOTFOUND", "ENOTFOUND", "Network"),
+    common("getaddrinfo ENOTFOUND", "ENOTFOUND", "Network").beside(HOSTS),
     // The SDK for Rust
     general("the credential provider was not enabled", "CredentialsNotLoaded", "NoCredentials"),
     general("no providers in chain provided credentials", "CredentialsNotLoaded", "NoCredentials"),
@@ -287,6 +289,29 @@ pub(super) static SENTENCES: &[Pattern] = &[
     // The common runtime (CRT)
     exact("AWS_AUTH_SIGNING_NO_CREDENTIALS", "AWS_AUTH_SIGNING_NO_CREDENTIALS", "NoCredentials"),
     general("Attempt to sign an http request without credentials", "AWS_AUTH_SIGNING_NO_CREDENTIALS", "NoCredentials"),
+    // rclone and its like: an answer without a body
+    exact("api error Forbidden: Forbidden", "Forbidden", "HeadRefused"),
+    exact("Forbidden: Forbidden", "Forbidden", "HeadRefused").beside(&["status code: 403, request id", "host id:"]),
+    exact("api error BadRequest: Bad Request", "BadRequest", "HeadRefused"),
+    // Fluent Bit
+    general("Failed to initialized profile provider", "aws_credentials", "NoCredentials"),
+    general("Provider returned no credentials", "signv4", "NoCredentials").beside(&["signv4", "aws_c"]),
+    // The SDKs for Rust and Go v1, and for Java v1 in Elasticsearch
+    general("failed to load region from IMDS", "imds::region", "NoRegion"),
+    general("failed to load IMDS session token", "imds", "NoCredentials"),
+    general("find AWS credentials in environment, default credential", "CredentialsError", "NoCredentials"),
+    general("EC2RoleRequestError", "EC2RoleRequestError", "NoCredentials"),
+    general("WebIdentityErr: failed to retrieve credentials", "WebIdentityErr", "NoCredentials")
+        .beside(&["SerializationError"]),
+    general("Unable to load credentials from service endpoint", "SdkClientException", "NoCredentials"),
+    general("The requested metadata is not found at http://169.254.169.254", "SdkClientException", "NoCredentials"),
+    general("peer not authenticated", "SSLPeerUnverifiedException", "Tls").beside(OF_JAVA),
+    general("context deadline exceeded", "context deadline exceeded", "Network").beside(HOSTS),
+    // aws-actions/configure-aws-credentials
+    exact("Input required and not supplied: aws-region", "Input required", "NoRegion"),
+    // kubectl, where it is about EKS
+    general("getting credentials: exec: exit status", "ExecPluginFailed", "ExecPluginFailed").beside(EKS),
+    general("You must be logged in to the server", "Unauthorized", "ExecPluginFailed").beside(EKS),
     // s3fs, aws-iam-authenticator, k6-jslib-aws
     exact("invalid credentials(host=", "invalid credentials", "AuthFailure").beside(HOSTS),
     exact("error from AWS (expected 200, got 403)", "403", "RefusedWithoutCode"),

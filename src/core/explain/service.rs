@@ -76,12 +76,13 @@ pub(super) fn service(before: &str, after: &str, near: &str, operation: Option<&
             .or_else(|| named_in(after, false))
             .or_else(|| by_verb(line.rsplit('\n').next().unwrap_or(line)))
             .or_else(|| of_host(near))
+            .or_else(|| of_bucket(line.rsplit('\n').next().unwrap_or(line)).or_else(|| of_bucket(after)))
     };
     said.or_else(|| by_name().map(str::to_owned))
 }
 
 /// What a code and AWS's own words for it say of the service, where nothing else names it.
-pub(super) fn by_words(mention: &mut Mention) {
+pub(super) fn by_words(mention: &mut Mention, after: &str) {
     // "User: … is not authorized to perform: s3:ListBucket"
     let is_denied = aws_error::lookup(mention.means).is_some_and(|entry| entry.of_signer == OfSigner::Denied);
     let action = is_denied.then(|| access_denied::read(&mention.message).action).flatten();
@@ -103,9 +104,11 @@ pub(super) fn by_words(mention: &mut Mention) {
         "AuthFailure" => Some("EC2"),
         "AuthorizationHeaderMalformed" | "TokenRefreshRequired" => Some("S3"),
         "ExpiredToken" if mention.message.starts_with("The provided token has expired") => Some("S3"),
+        "ExpiredToken" if after.contains("The provided token has expired") => Some("S3"),
+        "Forbidden" | "BadRequest" if after.contains("host id: ") => Some("S3"),
         _ => None,
     };
-    if mention.service.is_none() && mention.by_aws {
+    if mention.service.is_none() {
         mention.service = by_code.map(str::to_owned);
     }
     // Organizations has the operation too; the portal of IAM Identity Center is not asked with signed requests.
@@ -138,7 +141,10 @@ fn of_operation(operation: Option<&str>) -> Option<&'static str> {
 }
 
 /// What stands before the name of a service in stack traces, addresses of documentation, and signatures.
-const STARTS: [&str; 12] = [
+const STARTS: [&str; 15] = [
+    "Aws::",
+    "Fog::AWS::",
+    "Amazon.",
     "@aws-sdk/client-",
     "aws-sdk-go-v2/service/",
     "aws-sdk-go/service/",
@@ -158,7 +164,7 @@ fn named_in(text: &str, from_behind: bool) -> Option<&'static str> {
     let mut found: Vec<(usize, &str)> = Vec::new();
     for start in STARTS {
         for (at, _) in text.match_indices(start) {
-            let rest = text.get(at + start.len()..).unwrap_or_default();
+            let rest = text.get(at + start.len()..).unwrap_or_default().trim_start_matches('\\');
             let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).unwrap_or(rest.len());
             let name = rest.get(..end).unwrap_or_default();
             found.extend(known(name).map(|name| (at, name)));
@@ -217,6 +223,13 @@ fn of_host(text: &str) -> Option<&'static str> {
             if is_portal { Some("SSO") } else { known(first).filter(|_| !is_provider) }
         })
         .next()
+}
+
+/// S3, where the host of a bucket is named.
+fn of_bucket(text: &str) -> Option<&'static str> {
+    let host = text.find(".amazonaws.com").and_then(|end| text.get(..end))?;
+    let host = host.rsplit(|c: char| !(c.is_ascii_alphanumeric() || "-.".contains(c))).next()?;
+    host.split('.').any(|label| label == "s3").then_some("S3")
 }
 
 /// The operation, by the words around the error, and by a stack trace behind it.

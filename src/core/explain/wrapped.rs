@@ -4,6 +4,8 @@
 //! whether lines are short because they were broken at all, can't be known from the lines alone: the text is read in each way,
 //! and the reading that says most counts.
 
+use crate::core::redact::{HIDDEN, without_secrets};
+
 /// How lines were broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Breaks {
@@ -76,7 +78,35 @@ fn separator(before: &str, line: &str, width: usize, breaks: Breaks) -> Option<&
         };
     }
     let word = line.trim_start().split(char::is_whitespace).next().unwrap_or_default();
-    (length + 1 + word.chars().count() > width).then_some(" ")
+    let is_broken = length + 1 + word.chars().count() > width;
+    // Behind a secret, its rest may stand on the next line.
+    is_broken.then(|| if without_secrets(before).trim_end().ends_with(HIDDEN) { "" } else { " " })
+}
+
+/// The text without percent-encoding (RFC 3986, section 2.1), where its blanks are encoded.
+pub(super) fn decoded(text: &str) -> Option<String> {
+    const FEWEST: usize = 3;
+    let has_blanks = text.matches("%20").take(FEWEST).count() == FEWEST;
+    let has_plus = || text.matches('+').count() > text.matches(' ').count() && text.contains("%3A");
+    if !has_blanks && !has_plus() {
+        return None;
+    }
+    let digit = |byte: Option<&u8>| {
+        byte.and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok())
+    };
+    let (mut bytes, mut out) = (text.as_bytes(), Vec::with_capacity(text.len()));
+    while let Some((first, rest)) = bytes.split_first() {
+        bytes = rest;
+        match (first, digit(rest.first()), digit(rest.get(1))) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(high << 4 | low);
+                bytes = rest.get(2..).unwrap_or_default();
+            }
+            (b'+', ..) if !has_blanks => out.push(b' '),
+            _ => out.push(*first),
+        }
+    }
+    Some(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// A line of nothing but what programs draw around a text.

@@ -19,7 +19,8 @@ use self::names::Kind;
 use self::scan::{Scan, What};
 pub use self::values::Values;
 
-const HIDDEN: &str = "(hidden)";
+/// What stands in the place of a secret.
+pub const HIDDEN: &str = "(hidden)";
 
 /// The text without secrets. It hides too much rather than too little; sentences, ARNs, access key ids and request ids stay.
 pub fn without_secrets(text: &str) -> String {
