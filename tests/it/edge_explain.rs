@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::machine::{Machine, stderr};
-use crate::standin::Fault;
+use crate::standin::{Fault, RegionState};
 
 const INVALID: &str = "An error occurred (InvalidClientTokenId) when calling the GetCallerIdentity operation: The security \
                        token included in the request is invalid.";
@@ -75,6 +75,78 @@ fn without_asking_aws_nothing_that_only_aws_knows_is_ruled_out() {
     assert_eq!(document["causes"][0]["id"], "session-token-stale");
     assert_ne!(likelihood(&document, "access-key-unknown"), "ruled-out", "{document:#}");
     assert_eq!((machine.aws.calls().len(), machine.aws.looks()), (0, 0));
+}
+
+/// Only named profiles, each with a user's key.
+fn with_named_profiles(machine: &Machine, names: &[&str]) {
+    let key = &machine.base;
+    let sections = names.iter().map(|name| {
+        format!(
+            "[{name}]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+            key.access_key_id, key.secret_access_key
+        )
+    });
+    machine.write(".aws/credentials", &sections.collect::<String>());
+    let sections = names.iter().map(|name| format!("[profile {name}]\nregion = eu-central-1\n"));
+    machine.write(".aws/config", &sections.collect::<String>());
+}
+
+#[test]
+fn the_first_line_says_what_was_looked_at_and_which_profiles_there_are() {
+    let machine = Machine::new();
+    with_named_profiles(&machine, &["dev"]);
+    let output = explain(&machine, &[INVALID, "--offline"], b"");
+    let screen = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(screen.lines().next(), Some("looked at profile default, which does not exist; there are: dev"));
+    assert!(screen.contains("evercred explain --profile dev"), "{screen}");
+    let causes = ["  likely: ", "  possible: ", "  confirmed: "];
+    let shown = screen.lines().filter(|line| causes.iter().any(|word| line.starts_with(word))).count();
+    assert!(shown <= 3, "{screen}");
+    let mut sentences: Vec<&str> = screen.lines().filter(|line| line.len() > 40).collect();
+    let all = sentences.len();
+    sentences.sort_unstable();
+    sentences.dedup();
+    assert_eq!(sentences.len(), all, "a sentence is said twice: {screen}");
+}
+
+#[test]
+fn the_profile_that_the_user_or_the_text_names_is_the_one_that_is_judged() {
+    let machine = Machine::new();
+    with_named_profiles(&machine, &["dev", "other"]);
+    machine.write(
+        ".aws/config",
+        "[profile dev]\nregion = eu-central-1\n[profile other]\nregion = eu-central-1\n\
+         [profile admin]\nrole_arn = arn:aws:iam::111122223333:role/Admin\nsource_profile = dev\nregion = eu-central-1\n",
+    );
+    let denied = "An error occurred (AccessDenied) when calling the AssumeRole operation: User: arn:aws:iam::111122223333:user/me \
+                  is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/Admin";
+    for (arguments, text, profile) in [
+        (&["--profile", "other"][..], format!("aws --profile dev sts get-caller-identity\n{INVALID}"), "other"),
+        (&[], format!("aws --profile dev sts get-caller-identity\n{INVALID}"), "dev"),
+        (&[], format!("$ AWS_PROFILE=other terraform plan\n{INVALID}"), "other"),
+        (&[], "The config profile (my work) could not be found".to_owned(), "my work"),
+        (&[], denied.to_owned(), "admin"),
+        (&[], INVALID.to_owned(), "default"),
+    ] {
+        let arguments = [arguments, &["--json", "--offline", "-"]].concat();
+        let document = document(&explain(&machine, &arguments, text.as_bytes()));
+        assert_eq!(document["profile"], profile, "{text}: {document:#}");
+    }
+}
+
+#[test]
+fn the_region_that_the_text_names_is_asked() {
+    let machine = Machine::new();
+    with_named_profiles(&machine, &["default"]);
+    let text = format!("start region eu-south-1\n{INVALID}");
+    let healthy = document(&explain(&machine, &[&text, "--json"], b""));
+    assert_eq!(likelihood(&healthy, "region-not-enabled"), "ruled-out", "{healthy:#}");
+    let offline = document(&explain(&machine, &[&text, "--json", "--offline"], b""));
+    assert_ne!(likelihood(&offline, "region-not-enabled"), "ruled-out", "{offline:#}");
+    machine.aws.set_region("eu-south-1", RegionState::NotEnabled);
+    let refused = document(&explain(&machine, &[&text, "--json"], b""));
+    assert_eq!(refused["causes"][0]["id"], "region-not-enabled", "{refused:#}");
+    assert_eq!(refused["causes"][0]["likelihood"], "confirmed", "{refused:#}");
 }
 
 #[test]

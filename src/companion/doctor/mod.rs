@@ -53,9 +53,8 @@ pub(super) fn explain(
     let mentions = text::read(text)?;
     let begin = clock::boot();
     let mut evidence = collect::collect(environment, profile, offline);
-    let named = explain::profile_of(&mentions, &evidence.profiles);
-    let is_given = evidence.named.is_some();
-    if !is_given && let Some(named) = named.as_ref().filter(|named| named.exists) {
+    let named = explain::profile_of(&mentions, &evidence.profiles).filter(|_| evidence.named.is_none());
+    if let Some(named) = &named {
         evidence.named = Some(named.name.clone());
     }
     evidence.region_named = explain::region_of(&mentions);
@@ -67,7 +66,12 @@ pub(super) fn explain(
     let report = doctor::diagnose(&evidence, &answers);
     let profiles = evidence.profiles.profiles.keys().cloned();
     let mut here = Here::new(ids, profiles, evidence.variables.uses_fish(), &answers, &report);
-    here.looked_at.named(named, is_given);
+    here.looked_at.why = named.map(|named| named.why);
+    // Programs look for the profile `default` where nothing names one and the shell has no keys.
+    if here.profile.is_none() && environment.get("AWS_ACCESS_KEY_ID").is_none() {
+        here.profile = Some("default".to_owned());
+        here.looked_at.is_missing = true;
+    }
     let explanation = explain::explain(&mentions, &report, &here);
     if json {
         output::print_json(&explanation.document())

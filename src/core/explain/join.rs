@@ -7,6 +7,7 @@ use super::extract::Mention;
 use super::target::{LookedAt, fix_of_profile, looked_at};
 use super::{advice, causes, fixes};
 use crate::core::access_key::is_account;
+use crate::core::aws_error;
 pub use crate::core::cause::Likelihood;
 use crate::core::doctor::{About, Answer, Answers, Certainty, Finding, Id, Report, Severity};
 use crate::core::fix::Fix;
@@ -194,7 +195,12 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
     let others = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
     for finding in others {
         // AWS answered to some credentials: it does not matter that there are none here.
-        let is_beside = here.has_none && mention.by_aws && finding.id == Id::CredentialsMissing;
+        let is_beside = mention.by_aws
+            && match finding.id {
+                Id::CredentialsMissing => here.has_none,
+                Id::ProfileBroken => here.looked_at.is_missing,
+                _ => false,
+            };
         if !is_beside && !causes.iter().any(|cause| cause.id == finding.id) {
             let mut evidence = vec![finding.title.clone()];
             evidence.extend(finding.evidence.iter().cloned());
@@ -207,6 +213,8 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
     if let Some(cause) = causes.first_mut().filter(is_usual) {
         cause.fix = match advice::of_cause(cause.id, mention) {
             Some(fix) => vec![Fix::advice(fix)],
+            // Several causes are usual where AWS does not know a key: each has its own fix.
+            None if aws_error::is_unknown_key(mention.means) => vec![fixes::of(cause.id, here)],
             None => advice::of_code(mention),
         };
     }

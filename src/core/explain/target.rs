@@ -13,17 +13,12 @@ pub struct Named {
     pub name: String,
     /// How the text names it.
     pub why: &'static str,
-    /// Whether it is in the AWS files.
-    pub exists: bool,
 }
 
 /// The profile that the errors name, or whose role they name.
 pub fn profile_of(mentions: &[Mention], profiles: &Profiles) -> Option<Named> {
     let named = mentions.iter().find_map(|mention| mention.profile.clone());
-    let named = named.map(|name| {
-        let exists = profiles.profiles.contains_key(&name);
-        Named { name, why: "which the text names", exists }
-    });
+    let named = named.map(|name| Named { name, why: "which the text names" });
     named.or_else(|| of_role(mentions, profiles))
 }
 
@@ -35,7 +30,7 @@ fn of_role(mentions: &[Mention], profiles: &Profiles) -> Option<Named> {
         .iter()
         .filter(|(_, section)| section.get("role_arn").is_some_and(|arn| roles.contains(&arn.text.trim())));
     let (name, _) = with_role.next()?;
-    with_role.next().is_none().then(|| Named { name: name.clone(), why: "whose role the text names", exists: true })
+    with_role.next().is_none().then(|| Named { name: name.clone(), why: "whose role the text names" })
 }
 
 /// The region that the first error with one names, if AWS has a region of that form.
@@ -46,24 +41,10 @@ pub fn region_of(mentions: &[Mention]) -> Option<String> {
 /// What was checked, for the first line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LookedAt {
-    /// The profile that the text names, where it is not the one that was checked.
-    pub other: Option<String>,
     /// Why this profile was checked: "which the text names".
     pub why: Option<&'static str>,
     /// Whether it is in no file.
     pub is_missing: bool,
-}
-
-impl LookedAt {
-    /// With the profile that the text names; `is_given` where the user named one.
-    pub fn named(&mut self, named: Option<Named>, is_given: bool) {
-        match named {
-            _ if is_given => {}
-            Some(named) if named.exists => self.why = Some(named.why),
-            Some(named) => self.other = Some(named.name),
-            None => {}
-        }
-    }
 }
 
 /// So many profiles are named.
@@ -75,15 +56,12 @@ pub(super) fn looked_at(here: &Here) -> String {
         Some(profile) => format!("looked at profile {profile}"),
         None => "looked at this shell's own credentials".to_owned(),
     };
-    if here.profile.is_some() && here.looked_at.is_missing {
-        text.push_str(", which does not exist");
-    } else if let Some(why) = here.looked_at.why {
-        text.push_str(&format!(", {why}"));
+    let LookedAt { why, is_missing } = here.looked_at;
+    let clauses: Vec<&str> = why.into_iter().chain(is_missing.then_some("which does not exist")).collect();
+    if !clauses.is_empty() {
+        text.push_str(&format!(", {}", clauses.join(" and ")));
     }
-    if let Some(other) = &here.looked_at.other {
-        text.push_str(&format!("; the text names profile {other}, which is not in the AWS files of this shell"));
-    }
-    if here.looked_at.is_missing {
+    if is_missing {
         let names: Vec<&str> = here.profiles.iter().take(MOST_PROFILES).map(String::as_str).collect();
         text.push_str(&match here.profiles.len() {
             0 => "; the AWS files have no profiles".to_owned(),

@@ -54,17 +54,24 @@ fn by_code(case: &Case<'_>, findings: &mut Findings) {
 }
 
 /// The same keys are good in the region that every account has.
-fn by_comparison<'a>(case: &'a Case<'a>, subject: &Subject<'_>, findings: &mut Findings) {
+fn by_comparison(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
     let Some((region, refusal)) = refused_in_opt_in(case, subject) else { return };
-    let home = home_region(region);
-    let in_home = |(about, answer): (&About, &'a Answer)| match about {
-        About::Identity { whose, variant: Variant::AsIs, region } if *whose == subject.whose && region == home => {
-            Some(answer)
-        }
+    let at_home = match case.answers.variant(&subject.whose, Variant::HomeRegion) {
+        Some(Answer::Accepted { arn, .. }) => Some((home_region(region), arn)),
         _ => None,
     };
-    let answered = case.answers.variant(&subject.whose, Variant::HomeRegion);
-    let Some(Answer::Accepted { arn, .. }) = answered.or_else(|| case.answers.iter().find_map(in_home)) else { return };
+    // Or in another region that every account has.
+    let elsewhere = || {
+        case.answers.iter().find_map(|(about, answer)| match (about, answer) {
+            (About::Identity { whose, variant: Variant::AsIs, region }, Answer::Accepted { arn, .. })
+                if *whose == subject.whose && !is_opt_in(region) =>
+            {
+                Some((region.as_str(), arn))
+            }
+            _ => None,
+        })
+    };
+    let Some((home, arn)) = at_home.or_else(elsewhere) else { return };
     let seen = [
         format!("{region} refused the keys of {}: {}", subject.called(), printable(&refusal.to_string())),
         format!("{home} accepted the same keys, as {}", printable(arn)),
