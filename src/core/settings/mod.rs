@@ -58,7 +58,8 @@ struct Renew {
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Clock {
-    /// How far the clock may be off before it is said.
+    /// The offset of this machine's clock from which on a notice is raised.
+    #[serde(deserialize_with = "values::at_least_a_second")]
     pub warn: Span,
     /// NTP servers.
     #[serde(deserialize_with = "values::ntp_servers")]
@@ -274,12 +275,15 @@ mod tests {
 
     #[test]
     fn wrong_types_and_impossible_values_are_errors_with_a_line() {
+        let long_host = format!("[clock]\nntp = [\"{}\"]", "a".repeat(254));
         for (text, line) in [
             ("renew.profiles = 3", 1),
             ("renew.profiles = \"sometimes\"", 1),
             ("\n[renew]\nbefore = \"soon\"", 3),
             ("[renew]\nbefore = \"-5m\"", 2),
             ("[clock]\nwarn = 60", 2),
+            ("[clock]\nwarn = \"0s\"", 2),
+            (&long_host, 2),
             ("[notify]\nquiet = \"25:00-07:00\"", 2),
             ("[renew]\nused_within = \"59s\"", 2),
             ("[renew]\nprofiles = [\"a\", \"\"]", 2),

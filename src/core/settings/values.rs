@@ -106,6 +106,9 @@ impl<'de> Deserialize<'de> for RenewProfiles {
     }
 }
 
+/// The longest name of a host (RFC 1035, section 2.3.4: 255 bytes with the length bytes and the root).
+const LONGEST_HOST: usize = 253;
+
 /// A host, or a host and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NtpServer(String);
@@ -119,7 +122,9 @@ impl NtpServer {
         let literal = text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok();
         let (host, port) = text.rsplit_once(':').unwrap_or((text, "123"));
         let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        let named = !host.is_empty() && host.bytes().all(letter) && port.parse::<u16>().is_ok_and(|port| port != 0);
+        let named = (1..=LONGEST_HOST).contains(&host.len())
+            && host.bytes().all(letter)
+            && port.parse::<u16>().is_ok_and(|port| port != 0);
         (literal || named).then(|| Self(text.to_owned()))
     }
 }
@@ -169,6 +174,13 @@ pub(super) fn at_least_a_minute<'de, D: Deserializer<'de>>(from: D) -> Result<Sp
     let span = Span::deserialize(from)?;
     let long_enough = span.get() >= TimeDelta::minutes(1);
     long_enough.then_some(span).ok_or_else(|| de::Error::custom("that is too short: it is a minute at least"))
+}
+
+/// A smaller offset can't be told from the error of its measurement.
+pub(super) fn at_least_a_second<'de, D: Deserializer<'de>>(from: D) -> Result<Span, D::Error> {
+    let span = Span::deserialize(from)?;
+    let is_enough = span.get() >= TimeDelta::seconds(1);
+    is_enough.then_some(span).ok_or_else(|| de::Error::custom("this is too short: the minimum is 1s"))
 }
 
 /// STS knows sessions from 15 minutes to 36 hours.
