@@ -215,7 +215,7 @@ fn token_files(plans: &BTreeMap<String, Result<Plan, PlanError>>) -> BTreeMap<Pa
         Source::WebIdentity(role) => Some((absolute(&role.token_file), role.token_file.clone())),
         _ => None,
     };
-    first.filter_map(|step| token_file(step)).collect()
+    first.filter_map(token_file).collect()
 }
 
 fn absolute(path: &str) -> PathBuf {

@@ -42,7 +42,8 @@ pub(super) fn recover(
     }
     let (profiles, context) = (settings.over(inputs.profiles()), plan_context(&environment));
     let plans = plan::resolve_all(&profiles, &context).into_values().flatten();
-    let of_plans = plans.flat_map(|plan| plan.steps.clone()).filter_map(|step| step.source.session());
+    // Only a first step is a session.
+    let of_plans = plans.filter_map(|plan| plan.steps.first()?.source.session());
     let of_sections = plan::resolve_sso_sessions(&profiles, &context).into_values().map(Session::Sso);
     let known: BTreeMap<String, Session> =
         of_plans.chain(of_sections).map(|session| (session.cache_file().name, session)).collect();

@@ -372,11 +372,22 @@ impl Daemon {
     fn session_event(&mut self, event: Event) {
         self.looked_at.push(event);
         self.looked_at.extend(std::iter::from_fn(|| self.sessions.next_ready()));
-        let can_wait = self.looked_at.len() < TOGETHER && self.looked_at.iter().all(is_look);
-        if can_wait && self.sessions.is_reading_many() {
+        if !self.can_wait() {
+            self.take_looks();
+        }
+    }
+
+    /// Whether the results of reading cache files can wait for more, which are certain to come.
+    fn can_wait(&self) -> bool {
+        self.looked_at.len() < TOGETHER && self.sessions.is_reading_many() && self.looked_at.iter().all(is_look)
+    }
+
+    /// Gives the keeper what was found in cache files.
+    fn take_looks(&mut self) {
+        let events = std::mem::take(&mut self.looked_at);
+        if events.is_empty() {
             return;
         }
-        let events = std::mem::take(&mut self.looked_at);
         let wrote = events.iter().any(|event| matches!(event, Event::Ended { .. }));
         self.keeper.handle_all(events, now());
         if wrote {

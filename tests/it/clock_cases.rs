@@ -262,7 +262,7 @@ fn a_place_that_is_out_of_reach_is_not_the_only_one_that_is_asked() {
     let emulator = place("eu-west-1", Some("http://127.0.0.1:4566"));
     let plan = evercred::core::plan::Plan {
         profile: "app".into(),
-        steps: Vec::new(),
+        steps: evercred::core::plan::Chain::default(),
         endpoint: emulator.clone().into(),
         region: None,
         renew: None,

@@ -1,7 +1,6 @@
 //! The keeper, event by event: stories that need a hand on every answer.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use chrono::TimeDelta;
 use evercred::core::aws_error;
@@ -314,7 +313,7 @@ pub(crate) fn role(name: &str, region: &str, duration_seconds: Option<u32>) -> S
 pub(crate) fn plan(profile: &str, steps: Vec<Step>) -> Plan {
     Plan {
         profile: profile.to_owned(),
-        steps: steps.into_iter().map(Arc::new).collect(),
+        steps: steps.into_iter().collect(),
         endpoint: endpoint("eu-west-1").into(),
         region: None,
         renew: None,
@@ -323,6 +322,13 @@ pub(crate) fn plan(profile: &str, steps: Vec<Step>) -> Plan {
 }
 
 /// A profile with a role straight from the key `A`.
+/// A plan with one step changed.
+pub(crate) fn with_step(plan: Plan, at: usize, change: impl FnOnce(&mut Step)) -> Plan {
+    let mut steps: Vec<Step> = plan.steps.iter().cloned().collect();
+    change(&mut steps[at]);
+    Plan { steps: steps.into_iter().collect(), ..plan }
+}
+
 pub(crate) fn simple(profile: &str) -> Plan {
     plan(profile, vec![key("A"), role(profile, "eu-west-1", None)])
 }
@@ -756,10 +762,10 @@ fn no_code_is_ever_sent_twice() {
 #[test]
 fn a_program_that_prints_codes_renews_the_session_and_no_code_is_used_twice() {
     let mut bench = Bench::new();
-    let mut plan = behind_mfa("dev");
-    if let Source::SessionToken(session) = &mut Arc::make_mut(&mut plan.steps[1]).source {
+    let plan = with_step(behind_mfa("dev"), 1, |step| {
+        let Source::SessionToken(session) = &mut step.source else { panic!("{step:?}") };
         session.mfa_process = Some("code".to_owned());
-    }
+    });
     bench.plans(&[plan]);
     bench.printed = "111111";
     let mut sent = Vec::new();

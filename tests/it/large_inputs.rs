@@ -1,6 +1,6 @@
 //! Very large AWS files: every profile gets its plan or its error, and the work grows with the size of the files alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -62,18 +62,68 @@ fn ten_thousand_sso_sessions_with_a_profile_each() {
     assert_eq!(plans(&config).0, 10_001);
 }
 
-#[test]
-fn a_chain_of_thousands_is_refused_behind_its_hundredth_profile() {
+/// A chain of roles, each the source of the next one.
+fn chain(length: usize) -> String {
     let mut config = format!("[profile p0]\nrole_arn = {ROLE}\nsource_profile = base\n");
-    for at in 1..4_000 {
+    for at in 1..length {
         writeln!(config, "[profile p{at}]\nrole_arn = {ROLE}{at}\nsource_profile = p{}", at - 1).unwrap();
     }
+    config
+}
+
+/// The steps that plans have in memory.
+fn distinct<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> usize {
+    let mut seen = BTreeSet::new();
+    for plan in plans {
+        // Before a known step all are known.
+        let new = plan.steps.backwards().take_while(|link| seen.insert(Arc::as_ptr(link))).count();
+        assert!(new <= plan.steps.len());
+    }
+    seen.len()
+}
+
+#[test]
+fn each_profile_of_a_chain_of_four_thousand_is_served_and_adds_one_step() {
+    let config = chain(4_000);
     let (profiles, steps) = plans(&config);
-    assert_eq!(profiles, LONGEST_CHAIN + 1, "the base, and the roles whose chain is short enough");
-    assert!(steps <= LONGEST_CHAIN * LONGEST_CHAIN);
+    assert_eq!(profiles, 4_001);
+    assert_eq!(steps, 1 + 4_000 * 4_003 / 2, "each plan has all steps of its chain");
+    let plans = resolve_all(&read(&config), &PlanContext::default());
+    // The base alone calls at another endpoint than below a role.
+    assert_eq!(distinct(plans.values().flatten()), 4_002);
     let one = resolve(&read(&config), "p3999", &PlanContext::default()).unwrap();
-    assert_eq!(one.steps.len(), 4_001, "what the files say can be shown");
-    assert!(one.notes.iter().any(|note| note.contains("refuses")), "{:?}", one.notes);
+    assert_eq!((one.steps.len(), &one.steps), (4_001, &plans["p3999"].as_ref().unwrap().steps));
+}
+
+#[test]
+fn a_chain_of_four_thousand_is_fetched_step_by_step_and_each_event_looks_at_few_of_them() {
+    let plans = resolve_all(&read(&chain(4_000)), &PlanContext::default());
+    let now = Bench::new().now();
+    let settings = KeeperSettings { probe: false, ..keep_all() };
+    let mut keeper = Keeper::new(settings, Memory::default(), Clock::new(now, false), 1);
+    keeper.handle(Event::Plans { profiles: plans, sso_sessions: BTreeMap::new() }, now);
+    // Quadratic work would be eight million look-ups each time.
+    for _ in 0..20 {
+        keeper.handle_timeout(now);
+    }
+    let orders = std::iter::from_fn(|| keeper.poll_action()).filter(|action| matches!(action, Action::Mint(_)));
+    assert_eq!(orders.count(), 1, "the base comes first");
+    assert_eq!(keeper.status(now).iter().filter(|profile| profile.state == State::Renewing).count(), 4_001);
+}
+
+#[test]
+fn profiles_of_one_chain_that_each_have_another_region_make_no_more_steps_than_memory_has_room_for() {
+    let mut config = format!("[profile p0]\nrole_arn = {ROLE}\nsource_profile = base\n");
+    for at in 1..1_500 {
+        writeln!(config, "[profile p{at}]\nrole_arn = {ROLE}{at}\nsource_profile = p{}\nregion = r{at}", at - 1)
+            .unwrap();
+    }
+    let plans = resolve_all(&read(&config), &PlanContext::default());
+    assert!(distinct(plans.values().flatten()) <= 200_000);
+    assert!(plans["p1"].is_ok() && plans["p15"].is_ok(), "short chains are served in any case");
+    let errors: Vec<&PlanError> = plans.values().filter_map(|plan| plan.as_ref().err()).collect();
+    assert!(!errors.is_empty() && errors.iter().all(|error| error.code == PlanErrorCode::ProfileLoop));
+    assert!(resolve(&read(&config), "p1499", &PlanContext::default()).is_ok(), "the files are in order");
 }
 
 #[test]
@@ -97,22 +147,27 @@ fn thousands_of_missing_sources_are_errors_of_their_profiles() {
 }
 
 #[test]
-fn profiles_behind_one_long_chain_share_its_steps() {
-    let mut config = format!("[profile p0]\nrole_arn = {ROLE}\nsource_profile = base\n");
-    for at in 1..90 {
-        writeln!(config, "[profile p{at}]\nrole_arn = {ROLE}{at}\nsource_profile = p{}", at - 1).unwrap();
+fn ten_thousand_profiles_behind_one_long_chain_add_a_step_each() {
+    let mut config = chain(1_000);
+    for at in 0..10_000 {
+        writeln!(config, "[profile leaf{at}]\nrole_arn = {ROLE}leaf{at}\nsource_profile = p999").unwrap();
     }
-    for at in 0..1_000 {
-        writeln!(config, "[profile leaf{at}]\nrole_arn = {ROLE}leaf{at}\nsource_profile = p89").unwrap();
-    }
+    let (profiles, _) = plans(&config);
+    assert_eq!(profiles, 11_001);
     let plans = resolve_all(&read(&config), &PlanContext::default());
-    let all: Vec<&Plan> = plans.values().flatten().collect();
-    let steps = || all.iter().flat_map(|plan| &plan.steps);
-    let distinct: BTreeSet<*const Step> = steps().map(Arc::as_ptr).collect();
-    assert_eq!(distinct.len(), 1 + 90 + 1_000);
-    assert!(steps().count() > 91 * 1_000);
-    let memory: usize = all.iter().map(|plan| plan.steps.capacity() * size_of::<Arc<Step>>()).sum();
-    assert!(memory <= steps().count() * size_of::<usize>() * 2, "{memory} bytes for {} steps", steps().count());
+    assert_eq!(distinct(plans.values().flatten()), 2 + 1_000 + 10_000);
+}
+
+#[test]
+fn thousands_behind_one_mistake_all_have_its_error() {
+    let config = chain(5_000).replace("source_profile = base\n", "source_profile = bas\n");
+    let plans = resolve_all(&read(&config), &PlanContext::default());
+    let errors = plans.values().filter_map(|plan| plan.as_ref().err());
+    assert_eq!(errors.filter(|error| error.code == PlanErrorCode::MissingSource).count(), 5_000);
+    let torn = chain(5_000).replace("[profile p0]\n", "[profile p0]\nbroken\n").replace("= base\n", "= bas\n");
+    let plans = resolve_all(&read(&torn), &PlanContext::default());
+    let errors = plans.values().filter_map(|plan| plan.as_ref().err());
+    assert_eq!(errors.filter(|error| error.code == PlanErrorCode::UnreadableFile).count(), 5_000);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Networks that come and go, event by event: what the keeper looks at, calls and says, and when.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use chrono::TimeDelta;
 use evercred::core::aws_error;
@@ -173,7 +172,7 @@ fn plan(name: &str) -> Plan {
         Step { profile: "base".to_owned(), source: Source::Static(keys) },
         Step { profile: name.to_owned(), source: Source::AssumeRole(role) },
     ];
-    let steps = steps.into_iter().map(Arc::new).collect();
+    let steps = steps.into_iter().collect();
     Plan { profile: name.to_owned(), steps, endpoint: endpoint().into(), region: None, renew: None, notes: Vec::new() }
 }
 

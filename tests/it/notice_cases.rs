@@ -1,7 +1,5 @@
 //! What a person is told of credentials: each cause once, nothing that is not so, and that it is over.
 
-use std::sync::Arc;
-
 use evercred::core::aws_error;
 use evercred::core::credential::Credentials;
 use evercred::core::keeper::*;
@@ -12,6 +10,7 @@ use evercred::core::time::AwsTime;
 
 use crate::keeper_cases::{
     Bench, HOUR, MINUTE, SECOND, about, behind_mfa, endpoint, keep_all, key, plan, refusal, role, simple, timeout,
+    with_step,
 };
 use crate::session_cases::bench;
 
@@ -271,8 +270,7 @@ fn a_code_that_a_new_key_needs_as_well_is_still_needed_and_told_once() {
     assert!(bench.ask_and_wait("dev", &mut well).is_err());
     bench.run(MINUTE, &mut well);
     for id in ["B", "C", "D"] {
-        let mut rotated = behind_mfa("dev");
-        rotated.steps[0] = Arc::new(key(id));
+        let rotated = with_step(behind_mfa("dev"), 0, |step| *step = key(id));
         bench.plans(&[rotated]);
         bench.run(MINUTE, &mut well);
     }
@@ -309,10 +307,10 @@ fn the_end_of_a_session_that_cost_a_code_is_told_a_quarter_of_an_hour_ahead() {
 fn a_program_that_prints_codes_leaves_a_person_in_peace() {
     let mut bench = Bench::new();
     bench.handle(Event::Home(endpoint("us-east-1")));
-    let mut plan = behind_mfa("dev");
-    if let Source::SessionToken(session) = &mut Arc::make_mut(&mut plan.steps[1]).source {
+    let plan = with_step(behind_mfa("dev"), 1, |step| {
+        let Source::SessionToken(session) = &mut step.source else { panic!("{step:?}") };
         session.mfa_process = Some("oathtool".to_owned());
-    }
+    });
     bench.plans(&[plan]);
     bench.set_printed("123456");
     assert!(bench.ask_and_wait("dev", &mut well).is_ok());

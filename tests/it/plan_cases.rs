@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use evercred::core::aws_file;
-use evercred::core::plan::{PlanContext, plan_document, resolve, resolve_all, resolve_sso_sessions};
+use evercred::core::plan::{Plan, PlanContext, plan_document, resolve, resolve_all, resolve_sso_sessions};
 use evercred::core::profile::SourceFile;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -121,10 +121,13 @@ fn variables_are_read_as_the_sdks_do() {
 
 proptest! {
     #[test]
-    fn no_graph_of_profiles_makes_it_panic_or_hang(edges in proptest::collection::vec((0..8usize, 0..7usize), 1..12)) {
+    fn a_profile_of_any_graph_has_the_same_plan_alone_and_with_all_others(
+        edges in proptest::collection::vec((0..8usize, 0..9usize, 0..5usize), 1..12)
+    ) {
         let mut config = String::new();
-        for (at, (source, kind)) in edges.iter().enumerate() {
+        for (at, (source, kind, settings)) in edges.iter().enumerate() {
             config.push_str(&format!("[profile p{at}]\n"));
+            config.push_str(["", "region = eu-west-1\n", "endpoint_url = http://x\n", "broken\n", "use_fips_endpoint = true\n"][*settings]);
             config.push_str(&match kind {
                 0 => format!("role_arn = r\nsource_profile = p{source}\n"),
                 1 => format!("credential_process = evercred credential-process p{source}\n"),
@@ -132,14 +135,24 @@ proptest! {
                 3 => "aws_access_key_id = A\naws_secret_access_key = s\n".to_owned(),
                 4 => format!("role_arn = r\nsource_profile = p{source}\nmfa_serial = m\n"),
                 5 => format!("source_profile = p{source}\nmfa_serial = m\n"),
+                6 => format!("role_arn = r\nsource_profile = p{source}\naws_access_key_id = A\naws_secret_access_key = s\n"),
+                7 => "sso_start_url = https://c.awsapps.com/start\nsso_region = r\nsso_account_id = 1\nsso_role_name = d\n".to_owned(),
                 _ => "aws_access_key_id = A\n".to_owned(),
             });
         }
         let profiles = aws_file::load(Some(&config), None);
         for (name, plan) in resolve_all(&profiles, &PlanContext::default()) {
-            match plan {
-                Ok(plan) => prop_assert_eq!(plan.keys().len(), plan.steps.len()),
-                Err(error) => prop_assert!(error.message.contains('p') && !name.is_empty()),
+            match (plan, resolve(&profiles, &name, &PlanContext::default())) {
+                (Ok(plan), Ok(alone)) => {
+                    prop_assert_eq!(plan.keys(), alone.keys(), "{}", &config);
+                    let endpoints = |plan: &Plan| -> Vec<_> {
+                        plan.steps.backwards().map(|link| link.endpoint().cloned()).collect()
+                    };
+                    prop_assert_eq!(endpoints(&plan), endpoints(&alone), "{}", &config);
+                    prop_assert_eq!((&plan.steps, &plan.endpoint), (&alone.steps, &alone.endpoint), "{}", &config);
+                }
+                (Err(error), Err(alone)) => prop_assert_eq!(error, alone, "{}", &config),
+                (together, alone) => prop_assert!(false, "{together:?} {alone:?} {config}"),
             }
         }
     }

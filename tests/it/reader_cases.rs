@@ -73,7 +73,7 @@ const READERS: &[Reader] = &[
             for hours in [0, 14, -12] {
                 let context = PlanContext { local_offset: TimeDelta::hours(hours), ..PlanContext::default() };
                 let plan = resolve(&profiles, "a", &context).unwrap();
-                let Source::Static(keys) = &plan.steps[0].source else { panic!("keys") };
+                let Source::Static(keys) = &plan.steps.first().unwrap().source else { panic!("keys") };
                 match keys.expires {
                     evercred::core::plan::StatedExpiry::Unstated => {}
                     evercred::core::plan::StatedExpiry::At(at) => times.push(Some(at)),

@@ -40,7 +40,7 @@ impl Keeper {
         let mut waiting =
             Waiting { profile, wants, target: None, again: false, asked_at: now.boot, mints: 0, ended: 0, failed: 0 };
         if let Some(Ok(route)) = self.profiles.get(&waiting.profile) {
-            let keys = route.keys.clone();
+            let keys = route.plan.keys();
             let last = keys.last().and_then(|key| self.nodes.get_mut(key));
             let served = last.as_ref().is_some_and(|node| node.servable(&self.clock, now).is_some());
             if let Some(node) = last {
@@ -110,9 +110,7 @@ impl Keeper {
                 return Some(Answer::Refused(self.not_found(name, message)));
             }
         };
-        if let Some(source) =
-            route.plan.steps.iter().map(|step| &step.source).find(|source| unsupported(source).is_some())
-        {
+        if let Some(source) = route.unsupported() {
             let (message, fix) = cannot(name, source);
             return refuse(RefusalKind::Failed, message, Some(fix));
         }
@@ -133,12 +131,12 @@ impl Keeper {
                     )
                 }
                 None => {
-                    let account_id = route.keys.last().and_then(|key| self.nodes.get(key)?.account_id.clone());
+                    let account_id = route.key().and_then(|key| self.nodes.get(key)?.account_id.clone());
                     Some(Answer::Credentials(Credentials { account_id, ..static_credentials(keys) }))
                 }
             };
         }
-        let Some(last) = waiting.target.as_ref().or(route.keys.last()).and_then(|key| self.nodes.get(key)) else {
+        let Some(last) = waiting.target.as_ref().or(route.key()).and_then(|key| self.nodes.get(key)) else {
             let message =
                 format!("the settings of profile \"{name}\" changed meanwhile: what was asked for is no more");
             return refuse(RefusalKind::Failed, message, Some("try again".to_owned()));
@@ -177,8 +175,7 @@ impl Keeper {
             return None;
         }
         let mut message = format!("the renewal of profile \"{name}\" has not ended within {} s", waited.num_seconds());
-        let mut nodes = route.keys.iter().filter_map(|key| self.nodes.get(key)).enumerate();
-        let before = nodes.find_map(|(at, node)| node.failures.at(route.endpoint(at)));
+        let before = self.chain(route).into_iter().find_map(|(link, node)| node.failures.at(route.endpoint(link)));
         let see = || format!("try again, or see: {}", evercred("status", name));
         let fix = before.and_then(|failure| failure.error.fix.clone()).unwrap_or_else(see);
         if let Some(failure) = before {
@@ -191,10 +188,9 @@ impl Keeper {
     /// have expired, or AWS refuses it permanently.
     pub fn would_be_refused(&self, profile: &str, now: Now) -> bool {
         let Some(Ok(route)) = self.profiles.get(profile) else { return true };
-        let mut nodes = route.keys.iter().filter_map(|key| self.nodes.get(key)).enumerate();
         self.expired_keys(route, now).is_some()
-            || nodes.any(|(at, node)| {
-                let failure = node.failures.at(route.endpoint(at));
+            || self.chain(route).into_iter().any(|(link, node)| {
+                let failure = node.failures.at(route.endpoint(link));
                 failure.is_some_and(|failure| failure.error.class == ErrorClass::Permanent)
             })
     }
@@ -212,7 +208,8 @@ impl Keeper {
 
     /// The error that keeps a chain from going on, once there is nothing left to wait for.
     fn stuck(&self, route: &Route, waiting: &Waiting, now: Now) -> Option<&ErrorStatus> {
-        let nodes = || route.keys.iter().filter_map(|key| self.nodes.get(key));
+        let chain = self.chain(route);
+        let nodes = || chain.iter().map(|(_, node)| *node);
         if nodes().any(|node| node.flight.is_some()) {
             return None;
         }
@@ -221,7 +218,7 @@ impl Keeper {
             return None;
         }
         let ended: u64 = nodes().map(|node| node.ended).sum();
-        let failure = nodes().enumerate().find_map(|(at, node)| node.failures.at(route.endpoint(at)))?;
+        let failure = chain.iter().find_map(|(link, node)| node.failures.at(route.endpoint(link)))?;
         let streak = &failure.streak;
         if streak.allows(now.boot) {
             return None;

@@ -287,7 +287,7 @@ impl Keeper {
         let of = |name: &String| Some(&*self.profiles.get(name)?.as_ref().ok()?.plan.endpoint);
         let (mut places, mut seen): (Vec<&Endpoint>, HashSet<&Endpoint>) = (Vec::new(), HashSet::new());
         let used = self.memory.last_asked.keys().filter_map(of).chain(&self.clock_watch.home);
-        for endpoint in used.chain(self.profiles.keys().filter_map(of)) {
+        for endpoint in used.chain(self.dependents.endpoints()) {
             if seen.insert(endpoint) {
                 places.push(endpoint);
             }

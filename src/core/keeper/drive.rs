@@ -1,16 +1,17 @@
 //! What has to be done now: looks at everything that is wanted, and orders what is due and possible.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
 use super::api::{Action, CodeOrder, LogLevel, MintOrder, MintedSet, ProbeOrder, Ticket};
-use super::node::{Node, has_expiry, unsupported};
+use super::node::{Node, has_expiry};
 use super::{Flight, Keeper, Minting, Work, session_of};
 use crate::core::aws_error::ErrorClass;
 use crate::core::clock::Expiry;
 use crate::core::credential::Grant;
-use crate::core::plan::{Endpoint, NodeKey, RenewAs, Service, Source};
+use crate::core::plan::{Endpoint, Link, NodeKey, RenewAs, Service, Source};
 use crate::core::time::{BootTime, Now};
 
 /// Looks at AWS's time: when the estimate is in doubt, one is made before anything is signed.
@@ -62,6 +63,7 @@ impl Keeper {
         self.adopt_restored(now);
         let asked_now = self.asked_now.take();
         let held_until = self.waits_for_network_until(now);
+        let mut waits = Waits::default();
         for profile in self.wanted(now) {
             let asked = asked_now.as_ref() == Some(&profile) || self.is_waited_for(&profile);
             if held_until.is_some() && !asked {
@@ -73,7 +75,7 @@ impl Keeper {
                 Some(RenewAs::Auto) => Demand::AheadWithPrograms,
                 _ => Demand::Ahead,
             };
-            self.drive(&profile, None, demand, now);
+            self.drive(&profile, None, demand, &mut waits, now);
         }
         let targets: Vec<(String, NodeKey)> = self
             .waiting
@@ -81,7 +83,7 @@ impl Keeper {
             .filter_map(|waiting| Some((waiting.profile.clone(), waiting.target.clone()?)))
             .collect();
         for (profile, target) in targets {
-            self.drive(&profile, Some(&target), Demand::Asked, now);
+            self.drive(&profile, Some(&target), Demand::Asked, &mut waits, now);
         }
         self.stamp_anew(now);
         self.drive_sessions(held_until.is_some(), now);
@@ -106,9 +108,9 @@ impl Keeper {
     }
 
     /// Brings one profile's chain further, up to a target or to its end.
-    fn drive(&mut self, profile: &str, target: Option<&NodeKey>, demand: Demand, now: Now) {
-        match self.next_step(profile, target, demand, now) {
-            Next::Order { at, reason } => self.order(profile, at, reason, now),
+    fn drive(&mut self, profile: &str, target: Option<&NodeKey>, demand: Demand, waits: &mut Waits, now: Now) {
+        match self.next_step(profile, target, demand, waits, now) {
+            Next::Order { link, reason } => self.order(profile, &link, reason, now),
             Next::Later(at) => self.wake_at(at),
             Next::Nothing => {}
         }
@@ -141,7 +143,7 @@ impl Keeper {
             .filter(|(_, route)| route.only_keys().is_none())
             .map(|(name, route)| (waited_for.contains(name), name, route))
             .filter(|(waited_for, name, _)| *waited_for || self.is_auto_renewed(name, now))
-            .filter(|(_, _, route)| route.plan.steps.iter().all(|step| unsupported(&step.source).is_none()))
+            .filter(|(_, _, route)| route.unsupported().is_none())
             .map(|(waited_for, name, _)| (waited_for, name))
             .collect();
         names.sort_by_key(|(waited_for, _)| !waited_for);
@@ -152,75 +154,98 @@ impl Keeper {
         self.waiting.values().any(|waiting| waiting.profile == profile)
     }
 
-    /// The next action for a profile's chain, if its last credential is due.
-    fn next_step(&self, profile: &str, target: Option<&NodeKey>, demand: Demand, now: Now) -> Next {
+    /// The next action for a profile's chain, if its last credential is due. `waits`: what the chains before it wait for.
+    fn next_step(&self, profile: &str, target: Option<&NodeKey>, demand: Demand, waits: &mut Waits, now: Now) -> Next {
         let Some(Ok(route)) = self.profiles.get(profile) else { return Next::Nothing };
-        let end = target.and_then(|target| route.keys.iter().position(|key| key == target));
-        let keys = end.map_or(&route.keys[..], |end| &route.keys[..=end]);
-        let nodes: Vec<&Node> = keys.iter().filter_map(|key| self.nodes.get(key)).collect();
-        let Some(last) = nodes.last() else { return Next::Nothing };
+        let steps = &route.plan.steps;
+        let end = target.and_then(|target| steps.backwards().find(|link| link.key() == target));
+        let Some(last_link) = end.or(steps.last_link()) else { return Next::Nothing };
+        let Some(last) = self.nodes.get(last_link.key()) else { return Next::Nothing };
         let Some(mut reason) = last.due(&self.clock, now) else {
             let due_at = last.held.as_ref().and_then(|held| held.due_at(&self.clock, now));
             return due_at.map_or(Next::Nothing, Next::Later);
-        };
-        let is_free = |at: usize| {
-            let node = nodes[at];
-            node.flight.is_none() && (demand != Demand::Ahead || node.runs_ahead()) && node.is_able(&self.clock, now)
-        };
-        let blocked_until = |at: usize| {
-            let failure = nodes[at].failures.at(route.endpoint(at)).filter(|failure| !failure.streak.allows(now.boot));
-            failure.map(|failure| failure.streak.next_try())
         };
         if self.expired_keys(route, now).is_some() {
             // Nothing that they sign is accepted; the file will change.
             return Next::Nothing;
         }
+        let is_free = |node: &Node| {
+            node.flight.is_none() && (demand != Demand::Ahead || node.runs_ahead()) && node.is_able(&self.clock, now)
+        };
+        let blocked_until = |link: &Link, node: &Node| {
+            let failure = node.failures.at(route.endpoint(link)).filter(|failure| !failure.streak.allows(now.boot));
+            failure.map(|failure| failure.streak.next_try())
+        };
+        // Those that were looked at, the last one first.
+        let mut path: Vec<(&Arc<Link>, &Node)> = Vec::new();
+        let mut at = last_link;
         // Down to the first credential whose parent can sign: parents before children.
-        for at in (0..nodes.len()).rev() {
-            if !is_free(at) {
-                return Next::Nothing;
+        let wait = loop {
+            let Some(node) = self.nodes.get(at.key()) else { break Wait::Event };
+            path.push((at, node));
+            if let Some(wait) = waits.get(at, demand) {
+                break wait;
             }
-            if let Some(next_try) = blocked_until(at) {
-                // Where it is only to be renewed because something changed, the old set may be good for long.
-                let is_needed = last.held.as_ref().is_none_or(|held| held.due(&self.clock, now).is_some());
-                // A parent that can't be renewed as it should goes on with the set that it has.
-                let signer = (at..nodes.len() - 1).rev().find(|parent| {
-                    let is_good = nodes[*parent].can_still_sign(&self.clock, now);
-                    is_good && is_free(parent + 1) && blocked_until(parent + 1).is_none()
-                });
-                if let Some(parent) = signer.filter(|_| is_needed) {
-                    return Next::Order { at: parent + 1, reason };
+            if !is_free(node) {
+                break Wait::Event;
+            }
+            if let Some(next_try) = blocked_until(at, node) {
+                break Wait::Blocked(next_try);
+            }
+            let before = at.before().and_then(|before| Some((before, self.nodes.get(before.key())?)));
+            match before {
+                Some((_, parent)) if node.waits_for_plan(parent) => break Wait::Event,
+                Some((before, parent)) if !parent.can_sign(&self.clock, now) => at = before,
+                _ => {
+                    let next = node.pace.next(demand == Demand::Asked).filter(|next| *next > now.boot);
+                    waits.note(&path, demand, next.map_or(Wait::Event, Wait::Until));
+                    return next.map_or_else(|| Next::Order { link: Arc::clone(at), reason }, Next::Later);
                 }
-                let needed_at =
-                    last.held.as_ref().filter(|_| !is_needed).and_then(|held| held.due_at(&self.clock, now));
-                return [next_try, needed_at].into_iter().flatten().min().map_or(Next::Nothing, Next::Later);
-            }
-            if at > 0 && nodes[at].waits_for_plan(nodes[at - 1]) {
-                return Next::Nothing;
-            }
-            if at == 0 || nodes[at - 1].can_sign(&self.clock, now) {
-                let not_before = nodes[at].pace.next(demand == Demand::Asked).filter(|next| *next > now.boot);
-                return not_before.map_or(Next::Order { at, reason }, Next::Later);
             }
             reason = "a credential behind it needs it";
+        };
+        if let Wait::Blocked(next_try) = wait {
+            // Where it is only to be renewed because something changed, the old set may be good for long.
+            let is_needed = last.held.as_ref().is_none_or(|held| held.due(&self.clock, now).is_some());
+            // A parent that can't be renewed as it should goes on with the set that it has.
+            let child = path.windows(2).find_map(|pair| match pair {
+                [(link, child), (_, parent)] => {
+                    let is_good = parent.can_still_sign(&self.clock, now);
+                    (is_good && is_free(child) && blocked_until(link, child).is_none()).then_some(*link)
+                }
+                _ => None,
+            });
+            if let Some(child) = child.filter(|_| is_needed) {
+                return Next::Order { link: Arc::clone(child), reason };
+            }
+            if child.is_none() {
+                waits.note(&path, demand, wait);
+            }
+            let needed_at = last.held.as_ref().filter(|_| !is_needed).and_then(|held| held.due_at(&self.clock, now));
+            return [next_try, needed_at].into_iter().flatten().min().map_or(Next::Nothing, Next::Later);
         }
-        Next::Nothing
+        waits.note(&path, demand, wait);
+        match wait {
+            Wait::Until(at) => Next::Later(at),
+            Wait::Event | Wait::Blocked(_) => Next::Nothing,
+        }
     }
 
     /// Whether a call could be made now for somebody who asks.
     pub(super) fn has_next_step(&self, profile: &str, target: Option<&NodeKey>, now: Now) -> bool {
-        matches!(self.next_step(profile, target, Demand::Asked, now), Next::Order { .. })
+        let next = self.next_step(profile, target, Demand::Asked, &mut Waits::default(), now);
+        matches!(next, Next::Order { .. })
     }
 
     /// Orders the call of one step of a profile, as that profile's plan says it.
-    fn order(&mut self, profile: &str, at: usize, reason: &'static str, now: Now) {
+    fn order(&mut self, profile: &str, link: &Link, reason: &'static str, now: Now) {
         let Some(Ok(route)) = self.profiles.get(profile) else { return };
-        let (Some(step), Some(key)) = (route.plan.steps.get(at), route.keys.get(at).cloned()) else { return };
+        let (step, key) = (link.step(), link.key().clone());
+        let endpoint = route.endpoint(link).clone();
         let step = step.as_ref().clone();
         if step.source.session().is_some() {
             return self.refresh(&key, reason, now);
         }
-        let endpoint = route.endpoint(at).clone();
         if !self.may_call(step.source.service(), &endpoint, now) {
             return;
         }
@@ -380,7 +405,7 @@ impl Keeper {
 }
 
 /// The reason to fetch a chain.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Demand {
     /// Ahead of time.
     Ahead,
@@ -390,10 +415,35 @@ enum Demand {
     Asked,
 }
 
+/// What a step waits for, as a walk to the base of its chain has shown.
+#[derive(Clone, Copy)]
+enum Wait {
+    /// A step below it is under way, was ordered just now, or needs the user or new plans: something will happen.
+    Event,
+    /// The pace of a step below it.
+    Until(BootTime),
+    /// A step below it has failed and is retried then; `None`: not by itself.
+    Blocked(Option<BootTime>),
+}
+
+/// What the steps wait for, so that profiles of one long chain don't each walk to its base.
+#[derive(Default)]
+struct Waits(HashMap<(*const Link, Demand), Wait>);
+
+impl Waits {
+    fn get(&self, link: &Arc<Link>, demand: Demand) -> Option<Wait> {
+        self.0.get(&(Arc::as_ptr(link), demand)).copied()
+    }
+
+    fn note(&mut self, path: &[(&Arc<Link>, &Node)], demand: Demand, wait: Wait) {
+        self.0.extend(path.iter().map(|(link, _)| ((Arc::as_ptr(link), demand), wait)));
+    }
+}
+
 /// What to do for a profile.
 enum Next {
     /// The call of one step of its plan.
-    Order { at: usize, reason: &'static str },
+    Order { link: Arc<Link>, reason: &'static str },
     /// Look again then.
     Later(BootTime),
     /// Nothing, until something happens.

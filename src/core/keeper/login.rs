@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::api::{Action, Answer, CallerId, ErrorStatus, Refusal, RefusalKind, Wants};
 use super::callers::{Waiting, no_plan};
-use super::node::{Forced, Lack, Node};
+use super::node::{Forced, Lack};
 use super::session_api::SignOutEnd;
 use super::session_ends::TOLD_BEFORE;
 use super::{Keeper, Restored, Route};
@@ -70,13 +70,13 @@ impl Keeper {
         let session = || self.sessions().into_iter().find(|(label, _)| *label == name).map(|(_, key)| key.clone());
         match self.profiles.get(name) {
             Some(Ok(route)) => {
-                let steps = route.plan.steps.iter().zip(&route.keys);
-                for (step, key) in steps {
-                    if let Some(device) = step.source.device() {
+                for link in route.plan.steps.links() {
+                    let source = &link.step().source;
+                    if let Some(device) = source.device() {
                         return Ok(Login::Code { profile: name.to_owned(), device: device.to_owned() });
                     }
-                    if step.source.session().is_some() {
-                        return Ok(Login::SignIn(key.clone()));
+                    if source.session().is_some() {
+                        return Ok(Login::SignIn(link.key().clone()));
                     }
                 }
                 match session() {
@@ -112,8 +112,7 @@ impl Keeper {
             Login::SignIn(key) => key,
             Login::Code { profile, .. } => {
                 let route = self.profiles.get(profile)?.as_ref().ok()?;
-                let at = route.plan.steps.iter().position(|step| step.source.device().is_some())?;
-                route.keys.get(at)?
+                route.with_device()?.key()
             }
         };
         let node = self.nodes.get(key)?;
@@ -162,8 +161,11 @@ impl Keeper {
             Err(refusal) => return self.answer_with(caller, Answer::Refused(refusal)),
         };
         let Some(Ok(route)) = self.profiles.get(&profile) else { return };
-        let at = route.plan.steps.iter().position(|step| step.source.device().is_some());
-        let Some(key) = at.and_then(|at| route.keys.get(at)).cloned() else { return };
+        let Some(key) = route.with_device().map(|link| link.key().clone()) else { return };
+        let (mut ended, mut failed) = (0, 0);
+        for (_, node) in self.chain(route) {
+            (ended, failed) = (ended + node.ended, failed + node.failed);
+        }
         let Some(node) = self.nodes.get_mut(&key) else { return };
         let waiting = Waiting {
             profile: profile.clone(),
@@ -172,8 +174,8 @@ impl Keeper {
             again: false,
             asked_at: now.boot,
             mints: node.mints,
-            ended: route.keys.iter().filter_map(|key| Some(self.nodes.get(key)?.ended)).sum(),
-            failed: route.keys.iter().filter_map(|key| Some(self.nodes.get(key)?.failed)).sum(),
+            ended,
+            failed,
         };
         let Some(node) = waiting.target.as_ref().and_then(|key| self.nodes.get_mut(key)) else { return };
         // A code that is on its way is waited for with whoever typed it.
@@ -215,10 +217,7 @@ impl Keeper {
             Login::SignIn(key) => self.sign_out(caller, key, now),
             Login::Code { profile, .. } => {
                 let route = self.profiles.get(profile).and_then(|route| route.as_ref().ok());
-                let key = route.and_then(|route| {
-                    let at = route.plan.steps.iter().position(|step| step.source.device().is_some())?;
-                    route.keys.get(at).cloned()
-                });
+                let key = route.and_then(|route| Some(route.with_device()?.key().clone()));
                 if let Some(key) = key {
                     self.forget_behind(&key);
                 }
@@ -254,39 +253,48 @@ impl Keeper {
 
     /// What only a person can give, without which a profile's credentials can't be got.
     pub(super) fn needs_person(&self, profile: &str, route: &Route, now: Now) -> Option<ErrorStatus> {
-        let nodes: Vec<&Node> = route.keys.iter().filter_map(|key| self.nodes.get(key)).collect();
-        nodes.last()?.due(&self.clock, now)?;
-        for at in (0..nodes.len()).rev() {
-            if nodes[at].flight.is_some() {
+        let mut link = route.plan.steps.last_link()?;
+        self.nodes.get(link.key())?.due(&self.clock, now)?;
+        loop {
+            let node = self.nodes.get(link.key())?;
+            if node.flight.is_some() {
                 return None;
             }
-            match nodes[at].lacks(&self.clock, now) {
-                Some(Lack::Code(device)) => {
-                    let message = format!("profile \"{profile}\" needs a code of the MFA device {device}");
-                    return Some(ErrorStatus {
-                        at: self.planned_at,
-                        operation: None,
-                        detail: None,
-                        code: "MfaCodeNeeded".to_owned(),
-                        class: ErrorClass::NeedsLogin,
-                        message,
-                        fix: Some(evercred("login", profile)),
-                        next_try: None,
-                    });
-                }
-                Some(Lack::SignIn) => {
-                    let need = self.session_need(route.keys.get(at)?, now)?;
-                    if need.class != ErrorClass::NeedsLogin {
-                        return Some(need);
-                    }
-                    let message = format!("profile \"{profile}\" needs a sign-in: {}", need.message);
-                    return Some(ErrorStatus { message, ..need });
-                }
-                None if at == 0 || nodes[at - 1].can_sign(&self.clock, now) => return None,
-                None => {}
+            if let Some(lack) = node.lacks(&self.clock, now) {
+                return self.need(profile, lack, link.key(), now);
+            }
+            link = link.before()?;
+            if self.nodes.get(link.key())?.can_sign(&self.clock, now) {
+                return None;
             }
         }
-        None
+    }
+
+    /// What a profile needs where one of its credentials lacks something.
+    pub(super) fn need(&self, profile: &str, lack: Lack<'_>, key: &NodeKey, now: Now) -> Option<ErrorStatus> {
+        match lack {
+            Lack::Code(device) => {
+                let message = format!("profile \"{profile}\" needs a code of the MFA device {device}");
+                Some(ErrorStatus {
+                    at: self.planned_at,
+                    operation: None,
+                    detail: None,
+                    code: "MfaCodeNeeded".to_owned(),
+                    class: ErrorClass::NeedsLogin,
+                    message,
+                    fix: Some(evercred("login", profile)),
+                    next_try: None,
+                })
+            }
+            Lack::SignIn => {
+                let need = self.session_need(key, now)?;
+                if need.class != ErrorClass::NeedsLogin {
+                    return Some(need);
+                }
+                let message = format!("profile \"{profile}\" needs a sign-in: {}", need.message);
+                Some(ErrorStatus { message, ..need })
+            }
+        }
     }
 
     pub(super) fn answer_with(&mut self, caller: CallerId, answer: Answer) {

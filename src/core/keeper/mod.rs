@@ -30,7 +30,7 @@ mod status;
 mod told;
 mod unsaved;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -48,7 +48,7 @@ use self::clock_watch::ClockWatch;
 use self::dependents::Dependents;
 use self::drive::TimeCheck;
 use self::held::Held;
-use self::node::{Forced, Lack, Node, static_expired};
+use self::node::{Forced, Lack, Node, static_expired, unsupported};
 use self::ntp_watch::NtpWatch;
 use self::rate::RateLimits;
 use self::rng::Rng;
@@ -56,7 +56,9 @@ use self::sign_in::SignIns;
 use self::told::Told;
 use crate::core::clock::Clock;
 use crate::core::credential::Grant;
-use crate::core::plan::{AssumeRole, Endpoint, NodeKey, Plan, PlanError, RenewAs, Source, StaticKeys, Step};
+use crate::core::plan::{
+    AssumeRole, Chain, Endpoint, Link, NodeKey, Plan, PlanError, RenewAs, Source, StaticKeys, Step,
+};
 use crate::core::secret::Secret;
 use crate::core::session::SsoSession;
 use crate::core::time::{AwsTime, BootTime, Now};
@@ -99,25 +101,38 @@ pub struct Keeper {
     next_ticket: u64,
 }
 
-/// A profile's plan and the keys of its nodes, in step.
+/// A profile's plan. Each of its steps has a node.
 struct Route {
     plan: Plan,
-    keys: Vec<NodeKey>,
 }
 
 impl Route {
     /// Where the call of one step goes: its own endpoint; that of the first call of the chain, where static keys are used;
     /// the profile's own, where a step calls nobody and the time is asked for.
-    fn endpoint(&self, at: usize) -> &Endpoint {
-        let steps = &self.plan.steps;
-        let own = steps.get(at).and_then(|step| step.source.endpoint());
-        own.or_else(|| steps.iter().find_map(|step| step.source.endpoint())).unwrap_or(&self.plan.endpoint)
+    fn endpoint<'a>(&'a self, link: &'a Link) -> &'a Endpoint {
+        link.endpoint().unwrap_or(&self.plan.endpoint)
+    }
+
+    /// The key of the profile's credentials.
+    fn key(&self) -> Option<&NodeKey> {
+        self.plan.steps.last_link().map(|link| link.key())
+    }
+
+    /// The step whose call needs an MFA code.
+    fn with_device(&self) -> Option<&Arc<Link>> {
+        let links = self.plan.steps.links();
+        links.into_iter().find(|link| link.step().source.device().is_some())
+    }
+
+    /// Why a daemon can't use the profile's source. Only a first step has such a source.
+    fn unsupported(&self) -> Option<&Source> {
+        self.plan.steps.first().map(|step| &step.source).filter(|source| unsupported(source).is_some())
     }
 
     /// The keys of a profile that is nothing but keys in a file: listed, never minted.
     fn only_keys(&self) -> Option<&StaticKeys> {
-        match self.plan.steps.as_slice() {
-            [step] if let Source::Static(keys) = &step.source => Some(keys),
+        match &self.plan.steps.only()?.source {
+            Source::Static(keys) => Some(keys),
             _ => None,
         }
     }
@@ -329,11 +344,13 @@ impl Keeper {
         for session in sso_sessions.into_values() {
             self.add_session(session, &mut old_nodes, now);
         }
+        // Each step once, however many profiles depend on it.
+        let mut added = HashSet::new();
         // Collected, a map has no room left over.
         let profiles = plans.into_iter().map(|(name, plan)| {
-            let mut route = plan.map(|plan| Route { keys: plan.keys(), plan });
-            if let Ok(route) = &mut route {
-                self.add_nodes(route, &mut old_nodes, now);
+            let route = plan.map(|plan| Route { plan });
+            if let Ok(route) = &route {
+                self.add_nodes(&route.plan.steps, &mut added, &mut old_nodes, now);
             }
             (name, route)
         });
@@ -345,8 +362,8 @@ impl Keeper {
         self.move_codes(&mut old_nodes);
         let mut orphans: BTreeMap<&str, Box<Held>> = BTreeMap::new();
         for (name, route) in &old_profiles {
-            if let Ok(Route { keys, .. }) = route
-                && let Some(held) = keys.last().and_then(|key| old_nodes.get_mut(key)).and_then(|node| node.held.take())
+            if let Ok(route) = route
+                && let Some(held) = route.key().and_then(|key| old_nodes.get_mut(key)).and_then(|node| node.held.take())
             {
                 orphans.insert(name, held);
             }
@@ -355,7 +372,7 @@ impl Keeper {
         for (name, held) in orphans {
             match (self.profiles.get(name), old_profiles.get(name)) {
                 (Some(Ok(new)), Some(Ok(old))) if same_last_step(&new.plan, &old.plan) => {
-                    let node = new.keys.last().and_then(|key| self.nodes.get_mut(key));
+                    let node = new.key().and_then(|key| self.nodes.get_mut(key));
                     if let Some(node) = node.filter(|node| node.held.is_none()) {
                         node.held = Some(held);
                         // Without a code there is no renewal: the cached credentials stay in use until they expire.
@@ -366,8 +383,11 @@ impl Keeper {
                 _ => lost = true,
             }
         }
-        let behind: Vec<Option<NodeKey>> =
-            old_nodes.keys().map(|key| session_of(key, |key| self.nodes.get(key).or(old_nodes.get(key)))).collect();
+        let session = |(key, node): (&NodeKey, &Node)| {
+            node.held.as_ref()?;
+            session_of(key, |key| self.nodes.get(key).or(old_nodes.get(key)))
+        };
+        let behind: Vec<Option<NodeKey>> = old_nodes.iter().map(session).collect();
         // What no profile needs now may be needed again with the next edit, and cost a person a code.
         for ((key, node), session) in old_nodes.into_iter().zip(behind) {
             if node.session.is_none()
@@ -390,14 +410,18 @@ impl Keeper {
         self.end_sign_ins_of_sessions_that_are_gone(now);
     }
 
-    fn add_nodes(&mut self, route: &mut Route, old: &mut BTreeMap<NodeKey, Node>, now: Now) {
-        let mut parent = None;
-        for (key, step) in route.keys.iter_mut().zip(&route.plan.steps) {
+    /// Adds the nodes of the steps that were not `added` with another profile.
+    fn add_nodes(
+        &mut self,
+        steps: &Chain,
+        added: &mut HashSet<*const Link>,
+        old: &mut BTreeMap<NodeKey, Node>,
+        now: Now,
+    ) {
+        let mut new: Vec<&Arc<Link>> = steps.backwards().take_while(|link| added.insert(Arc::as_ptr(link))).collect();
+        while let Some(link) = new.pop() {
+            let (key, step) = (link.key(), link.step());
             let code_program = step.source.code_program().map(str::to_owned);
-            // Routes that share a node share the text of its key.
-            if let Some((known, _)) = self.nodes.get_key_value(key) {
-                key.clone_from(known);
-            }
             if let Some(node) = self.nodes.get_mut(key) {
                 node.code_program = node.code_program.take().or(code_program);
                 // The calls of a shared session trust the certificates of the profile that names some.
@@ -409,12 +433,18 @@ impl Keeper {
                     node.step = Arc::clone(step);
                 }
             } else {
-                let mut node = self.node_of(key, step, parent.clone(), old, now);
+                let parent = link.before().map(|before| before.key().clone());
+                let mut node = self.node_of(key, step, parent, old, now);
                 node.code_program = code_program;
                 self.nodes.insert(key.clone(), node);
             }
-            parent = Some(key.clone());
         }
+    }
+
+    /// The nodes of a profile's steps, the first step's first.
+    fn chain<'a, 'b>(&'a self, route: &'b Route) -> Vec<(&'b Arc<Link>, &'a Node)> {
+        let links = route.plan.steps.links().into_iter();
+        links.filter_map(|link| Some((link, self.nodes.get(link.key())?))).collect()
     }
 
     /// The node that was there, or a new one.
@@ -460,11 +490,12 @@ impl Keeper {
     }
 
     fn is_auto_renewed(&self, profile: &str, now: Now) -> bool {
-        let on_demand = |route: &Route| route.plan.renew == Some(RenewAs::OnDemand);
-        if self.profiles.get(profile).and_then(|route| route.as_ref().ok()).is_some_and(on_demand) {
+        // For most of thousands of profiles this ends it: few are in use.
+        if !auto_renew::is_auto_renewed(profile, &self.settings, &self.memory, self.clock.aws_now(now).earliest) {
             return false;
         }
-        auto_renew::is_auto_renewed(profile, &self.settings, &self.memory, self.clock.aws_now(now).earliest)
+        let on_demand = |route: &Route| route.plan.renew == Some(RenewAs::OnDemand);
+        !self.profiles.get(profile).and_then(|route| route.as_ref().ok()).is_some_and(on_demand)
     }
 
     fn wake_at(&mut self, at: BootTime) {

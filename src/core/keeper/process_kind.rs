@@ -29,11 +29,7 @@ impl Keeper {
             return;
         }
         self.actions.push_back(Action::Remember);
-        let asks_for_code = |name: &String| {
-            let route = self.profiles.get(name).and_then(|route| route.as_ref().ok());
-            route.is_some_and(|route| route.plan.steps.iter().any(|step| step.source.device().is_some()))
-        };
-        if self.profiles_behind(key).any(asks_for_code) {
+        if self.leads_to_device(key) {
             self.actions.push_back(Action::Replan);
         }
     }
@@ -44,10 +40,10 @@ impl Keeper {
             let Some(old) = waiting.target.as_ref().filter(|target| !self.nodes.contains_key(target)) else { continue };
             let Some(old) = old_nodes.get_mut(old) else { continue };
             let Some(Ok(route)) = self.profiles.get(&waiting.profile) else { continue };
-            let steps = route.plan.steps.iter().zip(&route.keys);
             let same_device =
                 |step: &Step| step.source.device().is_some_and(|device| Some(device) == old.step.source.device());
-            let Some((_, key)) = steps.into_iter().find(|(step, _)| same_device(step)) else { continue };
+            let mut links = route.plan.steps.links().into_iter();
+            let Some(key) = links.find(|link| same_device(link.step())).map(|link| link.key()) else { continue };
             let Some(node) = self.nodes.get_mut(key) else { continue };
             if let Some(code) = old.code.take() {
                 node.code = Some(code);

@@ -1,5 +1,7 @@
 //! Sign-in sessions: when they end, who is told, and how they stand.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::Keeper;
@@ -82,9 +84,7 @@ impl Keeper {
 
     /// Tells once for all profiles that a sign-in is needed, where one of them is in use.
     pub(super) fn tell_of_sign_ins(&mut self, now: Now) {
-        let keys: Vec<NodeKey> =
-            self.nodes.iter().filter(|(_, node)| node.session.is_some()).map(|(key, _)| key.clone()).collect();
-        for key in keys {
+        for key in self.sessions_in_use(now) {
             let Some(node) = self.nodes.get(&key) else { continue };
             let Some(state) = node.session.as_ref().filter(|state| !state.told_of_need) else { continue };
             if node.lacks(&self.clock, now) != Some(Lack::SignIn) {
@@ -108,6 +108,13 @@ impl Keeper {
         }
     }
 
+    /// The sessions on which auto-renewed profiles are based.
+    fn sessions_in_use(&self, now: Now) -> BTreeSet<NodeKey> {
+        let in_use = self.profiles.iter().filter(|(name, _)| self.is_auto_renewed(name, now));
+        let first = in_use.filter_map(|(_, route)| route.as_ref().ok()?.plan.steps.first_link());
+        first.filter(|link| link.step().source.session().is_some()).map(|link| link.key().clone()).collect()
+    }
+
     /// The profiles in use that stand behind a credential.
     pub(super) fn auto_renewed_dependents<'a>(
         &'a self,
@@ -115,11 +122,6 @@ impl Keeper {
         now: Now,
     ) -> impl Iterator<Item = &'a String> {
         self.profiles_behind(key).filter(move |name| self.is_auto_renewed(name, now))
-    }
-
-    /// How many profiles stand behind a session.
-    pub(super) fn count_behind(&self, key: &NodeKey) -> usize {
-        self.profiles_behind(key).count()
     }
 
     /// The command that signs in: by the session's name where it has one, else by a profile's.

@@ -1,13 +1,17 @@
 //! How every profile stands, for `status`.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::api::{ErrorStatus, MfaStatus, ProfileStatus, State};
 use super::callers::cannot;
-use super::node::{Node, static_credentials, unsupported};
+use super::failures::Failure;
+use super::node::{Lack, Node, static_credentials};
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
 use crate::core::clock::Expiry;
 use crate::core::fix::evercred;
-use crate::core::plan::{self, PlanError, PlanErrorCode, Source};
+use crate::core::plan::{self, Link, PlanError, PlanErrorCode, Source};
 use crate::core::time::{AwsTime, Now};
 
 impl Keeper {
@@ -18,10 +22,11 @@ impl Keeper {
 
     /// How every profile stands, in the order of their names.
     pub fn status(&self, now: Now) -> Vec<ProfileStatus> {
+        let mut views = ChainViews::default();
         self.profiles
             .iter()
             .map(|(name, route)| match route {
-                Ok(route) => self.profile_status(name, route, now),
+                Ok(route) => self.profile_status(name, route, &mut views, now),
                 Err(error) => self.broken_status(name, error, now),
             })
             .collect()
@@ -49,8 +54,13 @@ impl Keeper {
 
     /// How it all stands, in a line.
     pub fn summary(&self, now: Now) -> String {
-        let states: Vec<State> =
-            self.status(now).iter().filter(|profile| profile.auto_renew).map(|profile| profile.state).collect();
+        let mut views = ChainViews::default();
+        let auto_renewed = self.profiles.iter().filter(|(name, _)| self.is_auto_renewed(name, now));
+        let status = auto_renewed.map(|(name, route)| match route {
+            Ok(route) => self.profile_status(name, route, &mut views, now),
+            Err(error) => self.broken_status(name, error, now),
+        });
+        let states: Vec<State> = status.filter(|profile| profile.auto_renew).map(|profile| profile.state).collect();
         let counted = |(state, said): &(State, &str)| {
             let count = states.iter().filter(|at| *at == state).count();
             (count > 0).then(|| format!("{count} {said}"))
@@ -68,9 +78,49 @@ impl Keeper {
         }
     }
 
-    fn profile_status(&self, name: &str, route: &Route, now: Now) -> ProfileStatus {
-        let nodes: Vec<&Node> = route.keys.iter().filter_map(|key| self.nodes.get(key)).collect();
-        let last = nodes.last().copied();
+    /// What a chain shows up to a step. Each step is looked at once, however many profiles depend on it.
+    fn chain_view<'a>(&'a self, route: &'a Route, views: &mut ChainViews<'a>, now: Now) -> ChainView<'a> {
+        let mut path: Vec<&Arc<Link>> = Vec::new();
+        let mut view = ChainView::default();
+        for link in route.plan.steps.backwards() {
+            if let Some(known) = views.0.get(&Arc::as_ptr(link)) {
+                view = *known;
+                break;
+            }
+            path.push(link);
+        }
+        for link in path.into_iter().rev() {
+            let Some(node) = self.nodes.get(link.key()) else { continue };
+            let parent_signs = link.before().is_none_or(|before| {
+                self.nodes.get(before.key()).is_some_and(|parent| parent.can_sign(&self.clock, now))
+            });
+            view.is_under_way |= node.flight.is_some();
+            view.failure = view.failure.or_else(|| link.endpoint().and_then(|endpoint| node.failures.at(endpoint)));
+            view.warned = view.warned.or_else(|| node.warning(&self.clock, now).is_some().then_some(node));
+            view.lack = match node.lacks(&self.clock, now) {
+                _ if node.flight.is_some() => None,
+                Some(lack) => Some((lack, link)),
+                None if parent_signs => None,
+                None => view.lack,
+            };
+            views.0.insert(Arc::as_ptr(link), view);
+        }
+        // A step alone is tried where the profile's own calls go.
+        if let Some(link) = route.plan.steps.last_link().filter(|link| link.endpoint().is_none()) {
+            view.failure = self.nodes.get(link.key()).and_then(|node| node.failures.at(route.endpoint(link)));
+        }
+        view
+    }
+
+    fn profile_status<'a>(
+        &'a self,
+        name: &str,
+        route: &'a Route,
+        views: &mut ChainViews<'a>,
+        now: Now,
+    ) -> ProfileStatus {
+        let view = self.chain_view(route, views, now);
+        let last = route.key().and_then(|key| self.nodes.get(key));
         let only_keys = route.only_keys();
         let held = last.and_then(|node| node.held.as_ref());
         let end = held.and_then(|held| held.end);
@@ -79,13 +129,12 @@ impl Keeper {
             None => end.map(|end| end.expires_at),
         };
         let auto_renew = only_keys.is_none() && self.is_auto_renewed(name, now);
-        let failure = nodes.iter().enumerate().find_map(|(at, node)| node.failures.at(route.endpoint(at)));
-        let mut last_error = failure.map(|failure| {
+        let mut last_error = view.failure.map(|failure| {
             let mut error = failure.error.clone();
             error.next_try = failure.streak.next_try();
             error
         });
-        let mut state = if nodes.iter().any(|node| node.flight.is_some()) {
+        let mut state = if view.is_under_way {
             State::Renewing
         } else if let Some(error) = &last_error {
             match error.class {
@@ -107,7 +156,9 @@ impl Keeper {
             state = if held.is_some() { state } else { State::Failed };
         }
         let expired = self.expired_keys(route, now).is_some();
-        let needs_login = self.needs_person(name, route, now);
+        let is_due = last.is_some_and(|node| node.due(&self.clock, now).is_some());
+        let lack = view.lack.filter(|_| is_due);
+        let needs_login = lack.and_then(|(lack, link)| self.need(name, lack, link.key(), now));
         let mut usable = !expired
             && (only_keys.is_some()
                 || last.is_some_and(|node| node.servable(&self.clock, now).is_some())
@@ -117,9 +168,7 @@ impl Keeper {
             // No program has requested the others yet.
             last_error = last_error.or(Some(need).filter(|_| auto_renew));
         }
-        if let Some(source) =
-            route.plan.steps.iter().map(|step| &step.source).find(|source| unsupported(source).is_some())
-        {
+        if let Some(source) = route.unsupported() {
             (state, usable) = (State::Failed, false);
             let (message, fix) = cannot(name, source);
             last_error = Some(permanent(NOT_SUPPORTED, message, fix, self.planned_at));
@@ -130,12 +179,11 @@ impl Keeper {
             auto_renew: auto_renew && last_error.as_ref().is_none_or(|error| error.code != NOT_SUPPORTED),
             state,
             usable,
-            account_id: account(&nodes),
+            account_id: last.and_then(account),
             role: route.plan.steps.last().and_then(|step| role(&step.source)),
             region: route.plan.region.clone(),
-            sso_session: route.plan.steps.iter().find_map(|step| match &step.source {
+            sso_session: route.plan.steps.first().and_then(|step| match &step.source {
                 Source::SsoToken(session) => session.name.clone(),
-                Source::Sso(role) => role.session.name.clone(),
                 _ => None,
             }),
             valid: match (held, expires_at) {
@@ -149,7 +197,7 @@ impl Keeper {
             renew_at: end.filter(|_| auto_renew).map(|end| end.renew_at),
             last_renewal: last.and_then(|node| node.last_renewal.as_deref().cloned()),
             last_error,
-            warning: nodes.iter().find_map(|node| node.warning(&self.clock, now)),
+            warning: view.warned.and_then(|node| node.warning(&self.clock, now)),
         }
     }
 
@@ -189,6 +237,22 @@ impl Keeper {
     }
 }
 
+/// What the steps of a chain show, up to one of them.
+#[derive(Clone, Copy, Default)]
+struct ChainView<'a> {
+    is_under_way: bool,
+    /// The failure of the first step that has one.
+    failure: Option<&'a Failure>,
+    /// The first step that has a warning.
+    warned: Option<&'a Node>,
+    /// What only the user can give, and the step that needs it.
+    lack: Option<(Lack<'a>, &'a Arc<Link>)>,
+}
+
+/// What was seen of each step.
+#[derive(Default)]
+struct ChainViews<'a>(HashMap<*const Link, ChainView<'a>>);
+
 /// The states as the line says them, the good ones first.
 const SAID: &[(State, &str)] = &[
     (State::Fresh, "fresh"),
@@ -200,8 +264,7 @@ const SAID: &[(State, &str)] = &[
 ];
 
 /// The account of a chain's last credentials.
-fn account(nodes: &[&Node]) -> Option<String> {
-    let last = nodes.last()?;
+fn account(last: &Node) -> Option<String> {
     let answered = last.held.as_ref().and_then(|held| held.keys()?.account_id.clone()).or(last.account_id.clone());
     answered.or_else(|| match &last.step.source {
         Source::AssumeRole(role) => account_of_arn(&role.role_arn),

@@ -4,6 +4,7 @@
 //! it, it is told once, and again only when it was over and has come back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
@@ -15,7 +16,7 @@ use super::session_ends::TOLD_BEFORE;
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
 use crate::core::fix::evercred;
-use crate::core::plan::{NodeKey, RenewAs, Source};
+use crate::core::plan::{Link, NodeKey, RenewAs, Source};
 use crate::core::time::{AwsTime, BootTime, Now};
 
 /// A person has to sign in, and profiles in use wait for it.
@@ -176,8 +177,7 @@ impl Keeper {
     /// Whether what a profile holds will be lost: nothing will be tried before it has expired, for a reason that does not
     /// pass by itself; or for one that does, while AWS can be reached and the end is near.
     fn renewal(&self, profile: &str, route: &Route, now: Now) -> Renewal {
-        let nodes: Vec<&Node> = route.keys.iter().filter_map(|key| self.nodes.get(key)).collect();
-        let held = nodes.last().and_then(|last| last.held.as_deref());
+        let held = route.key().and_then(|key| self.nodes.get(key)?.held.as_deref());
         let is_due = |held: &&Held| held.due(&self.clock, now).is_some();
         let Some(ends_at) = held.filter(is_due).and_then(|held| held.end).map(|end| end.expires_at) else {
             return Renewal::Open;
@@ -186,15 +186,17 @@ impl Keeper {
         if left <= TimeDelta::zero() {
             return Renewal::Open;
         }
+        let chain = self.chain(route);
         let lost = |at: usize, why: &str, fix: Option<String>| {
             let message = will_be_lost(profile, ends_at, why);
-            route.keys.get(at).map_or(Renewal::Open, |key| Renewal::Lost(Loss { cause: key.clone(), message, fix }))
+            let cause = chain.get(at).map(|(link, _)| link.key().clone());
+            cause.map_or(Renewal::Open, |cause| Renewal::Lost(Loss { cause, message, fix }))
         };
         if let Some((source, expired_at)) = self.expired_keys(route, now) {
             let why = format!("the temporary keys of profile \"{source}\" in the AWS files expired at {expired_at}");
             return lost(0, &why, Some("run the tool again that wrote them".to_owned()));
         }
-        let Some(Obstacle { at, failure, next_try }) = self.obstacle(route, &nodes, now) else { return Renewal::Open };
+        let Some(Obstacle { at, failure, next_try }) = self.obstacle(route, &chain, now) else { return Renewal::Open };
         let may_pass = failure.error.class == ErrorClass::Retryable;
         if may_pass && left > LAST_MINUTES {
             return Renewal::OpenUntil(now.boot + left - LAST_MINUTES);
@@ -210,9 +212,10 @@ impl Keeper {
     }
 
     /// What keeps a chain from going on.
-    fn obstacle<'a>(&self, route: &Route, nodes: &[&'a Node], now: Now) -> Option<Obstacle<'a>> {
+    fn obstacle<'a>(&self, route: &Route, chain: &[(&Arc<Link>, &'a Node)], now: Now) -> Option<Obstacle<'a>> {
         let blocks = |at: usize| {
-            let (node, failure) = (nodes.get(at)?, nodes.get(at)?.failures.at(route.endpoint(at))?);
+            let (link, node) = *chain.get(at)?;
+            let failure = node.failures.at(route.endpoint(link))?;
             let next_try = failure.streak.next_try();
             if !node.runs_ahead() && route.plan.renew != Some(RenewAs::Auto) {
                 // A program that has failed is run again when somebody asks, and not before.
@@ -220,18 +223,18 @@ impl Keeper {
             }
             (!failure.streak.allows(now.boot)).then_some(Obstacle { at, failure, next_try })
         };
-        for at in (0..nodes.len()).rev() {
+        for (at, (_, node)) in chain.iter().enumerate().rev() {
             // What is under way may go well; what a person must give is told of otherwise.
-            if nodes[at].flight.is_some() || !nodes[at].is_able(&self.clock, now) {
+            if node.flight.is_some() || !node.is_able(&self.clock, now) {
                 return None;
             }
             if let Some(obstacle) = blocks(at) {
                 // A parent that can't be renewed goes on with the set that it has.
-                let goes_on = (at..nodes.len() - 1)
-                    .any(|parent| nodes[parent].can_still_sign(&self.clock, now) && blocks(parent + 1).is_none());
+                let goes_on = (at..chain.len() - 1)
+                    .any(|parent| chain[parent].1.can_still_sign(&self.clock, now) && blocks(parent + 1).is_none());
                 return (!goes_on).then_some(obstacle);
             }
-            if at == 0 || nodes[at - 1].can_sign(&self.clock, now) {
+            if at == 0 || chain[at - 1].1.can_sign(&self.clock, now) {
                 return None;
             }
         }
@@ -283,7 +286,7 @@ impl Keeper {
     /// Whether what was told is still so.
     fn is_so(&self, id: &str, key: &NodeKey, now: Now) -> bool {
         let Some(node) = self.nodes.get(key) else { return false };
-        let is_in_use = || self.auto_renewed_dependents(key, now).next().is_some();
+        let is_in_use = || self.has_auto_renewed_dependents(key, now);
         match id {
             SSO_LOGIN_NEEDED => node.lacks(&self.clock, now) == Some(Lack::SignIn),
             SSO_SESSION_ENDS => self.ends_soon(key, now),

@@ -34,6 +34,26 @@ pub struct PlanContext {
     pub temporary_processes: BTreeSet<NodeKey>,
 }
 
+/// The settings of a profile that decide where its calls go, for comparison: profiles with the same ones reach AWS the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct WayToAws<'a>([Option<&'a str>; 7]);
+
+impl<'a> WayToAws<'a> {
+    /// That of a profile.
+    pub(super) fn of(profile: &'a Section) -> Self {
+        let settings = [
+            "region",
+            "services",
+            "endpoint_url",
+            "ignore_configured_endpoint_urls",
+            "use_fips_endpoint",
+            "use_dualstack_endpoint",
+            "ca_bundle",
+        ];
+        Self(settings.map(|setting| profile.get(setting).map(|value| value.text.as_str())))
+    }
+}
+
 impl PlanContext {
     /// Reads the variables that the SDKs read.
     pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>, local_offset: TimeDelta) -> Self {

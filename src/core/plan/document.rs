@@ -12,7 +12,7 @@ pub fn plan_document(name: &str, plan: &Result<Plan, PlanError>, path: &dyn Fn(S
     let (steps, notes, error) = match plan {
         Ok(plan) => {
             let shown = plan.steps.iter().filter(|step| !matches!(step.source, Source::SsoToken(_)));
-            (shown.map(|step| step_document(step)).collect(), plan.notes.clone(), Value::Null)
+            (shown.map(step_document).collect(), plan.notes.clone(), Value::Null)
         }
         Err(error) => {
             let file = error.origin.map(|origin| path(origin.file));

@@ -1,14 +1,12 @@
 //! Which of the ways to credentials one profile names.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::helper_line::{self, helper_profile};
 use super::{
-    Endpoint, PlanContext, PlanError, PlanErrorCode, Service, Source, SsoRole, StatedExpiry, StaticKeys, Step,
-    WebIdentity,
+    Endpoint, PlanContext, PlanError, PlanErrorCode, Service, Source, SsoRole, StatedExpiry, StaticKeys, WebIdentity,
 };
 use crate::core::nearest::did_you_mean;
 use crate::core::profile::{Origin, Profiles, Section, SourceFile, Value};
@@ -91,25 +89,19 @@ pub(super) struct Look<'a> {
 
 /// Limits that keep the cost of resolving thousands of profiles linear.
 pub(super) struct Limits {
-    /// The longest chain of source profiles.
-    pub(super) chain: usize,
     /// How many more names may be compared for "did you mean".
     comparisons: Cell<usize>,
-    /// The steps so far, by profile and endpoint: chains that end in the same steps share them.
-    steps: RefCell<HashMap<u64, Vec<Arc<Step>>>>,
-    hashing: RandomState,
     endpoints: RefCell<HashSet<Arc<Endpoint>>>,
 }
 
 impl Limits {
-    pub(super) fn new(chain: usize, comparisons: usize) -> Self {
-        let (steps, hashing) = (RefCell::default(), RandomState::new());
-        Self { chain, comparisons: Cell::new(comparisons), steps, hashing, endpoints: RefCell::default() }
+    pub(super) fn new(comparisons: usize) -> Self {
+        Self { comparisons: Cell::new(comparisons), endpoints: RefCell::default() }
     }
 
     /// For a single profile.
     pub(super) fn none() -> Self {
-        Self::new(usize::MAX, usize::MAX)
+        Self::new(usize::MAX)
     }
 
     /// The shared copy of an endpoint.
@@ -121,19 +113,6 @@ impl Limits {
         let endpoint = Arc::new(endpoint);
         endpoints.insert(Arc::clone(&endpoint));
         endpoint
-    }
-
-    /// The shared copy of a step.
-    pub(super) fn shared(&self, step: Step) -> Arc<Step> {
-        let hash = self.hashing.hash_one((&step.profile, step.source.endpoint()));
-        let mut steps = self.steps.borrow_mut();
-        let alike = steps.entry(hash).or_default();
-        if let Some(known) = alike.iter().find(|known| ***known == step) {
-            return Arc::clone(known);
-        }
-        let step = Arc::new(step);
-        alike.push(Arc::clone(&step));
-        step
     }
 
     /// `; did you mean "x"?`, or nothing.

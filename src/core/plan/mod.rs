@@ -1,17 +1,22 @@
 //! From what the files say to what has to be done: pure, to the letter of the SDKs' shared specification.
 
+mod chain;
 mod context;
 mod document;
 mod helper_line;
 mod look;
+mod profile_loop;
 mod resolve;
 pub mod session_length;
 mod step;
+mod walk;
+mod walk_up;
 
+pub use chain::{Chain, Link, Steps};
 pub use context::PlanContext;
 pub use document::{kind, plan_document, stated_kind, step_type};
 pub use helper_line::{helper_profile, program_of};
-pub use resolve::{LONGEST_CHAIN, missing_profile, resolve, resolve_all, resolve_sso_sessions, unreadable_files};
+pub use resolve::{missing_profile, resolve, resolve_all, resolve_sso_sessions, unreadable_files};
 pub use step::{
     AssumeRole, CaBundle, Endpoint, NodeKey, Plan, RenewAs, Service, SessionToken, Source, SsoRole, StatedExpiry,
     StaticKeys, Step, WebIdentity,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::chain::Chain;
 use crate::core::secret::Secret;
 use crate::core::session::{LoginSession, Session, SsoSession};
 use crate::core::time::AwsTime;
@@ -14,9 +15,8 @@ use crate::core::time::AwsTime;
 pub struct Plan {
     /// The profile.
     pub profile: String,
-    /// The first step needs no credentials, each later one is signed with those of the step before. Plans that have a step in
-    /// common share it.
-    pub steps: Vec<Arc<Step>>,
+    /// The first step needs no credentials, each later one is signed with those of the step before.
+    pub steps: Chain,
     /// Where the profile's own calls go; steps that call nobody ask there for the time. Plans share it.
     pub endpoint: Arc<Endpoint>,
     /// The profile's setting `region`.
@@ -243,35 +243,28 @@ impl NodeKey {
 impl Plan {
     /// Whether it is nothing but keys that stand in a file.
     pub fn is_keys_alone(&self) -> bool {
-        matches!(self.steps.as_slice(), [step] if matches!(step.source, Source::Static(_)))
+        self.steps.only().is_some_and(|step| matches!(step.source, Source::Static(_)))
     }
 
     /// The key of the credential behind each step.
     pub fn keys(&self) -> Vec<NodeKey> {
-        // Keys are tried where they are used: at another endpoint that was configured they are another AWS's keys.
-        let is_keys = self.steps.first().is_some_and(|step| matches!(step.source, Source::Static(_)));
-        let used_at = self.steps.iter().find_map(|step| step.source.endpoint()).filter(|_| is_keys);
-        let url = used_at.and_then(|endpoint| endpoint.url.clone());
-        let mut parent = url.unwrap_or_default();
-        self.steps
-            .iter()
-            .map(|step| {
-                let key = NodeKey::from(digest(&parent, &step.source));
-                key.as_str().clone_into(&mut parent);
-                key
-            })
-            .collect()
+        self.steps.links().into_iter().map(|link| link.key().clone()).collect()
     }
 }
 
 impl Step {
     /// The key of a step that needs no other before it.
     pub fn key(&self) -> NodeKey {
-        NodeKey::from(digest("", &self.source))
+        self.source.key("")
     }
 }
 
 impl Source {
+    /// The key of the credential that it gives, signed with that of `parent`: for the first step the endpoint at which it counts.
+    pub(super) fn key(&self, parent: &str) -> NodeKey {
+        NodeKey::from(digest(parent, self))
+    }
+
     /// The service that the step's call goes to, where it is one to AWS.
     pub fn service(&self) -> Option<Service> {
         match self {

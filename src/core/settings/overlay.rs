@@ -102,7 +102,7 @@ mod tests {
                     role_arn = \"r\"\nsource_profile = \"dve\"\nrenew = \"on-demand\"\n";
         let profiles = Settings::parse(text).unwrap().over(&files);
         let plan = resolve(&profiles, "dev", &PlanContext::default()).unwrap();
-        let Source::AssumeRole(role) = &plan.steps[1].source else { panic!("{plan:?}") };
+        let Source::AssumeRole(role) = &plan.steps.get(1).unwrap().source else { panic!("{plan:?}") };
         assert_eq!(
             (role.role_arn.as_str(), role.duration_seconds, role.endpoint.region.as_str()),
             ("new", Some(5_400), "eu-west-1")

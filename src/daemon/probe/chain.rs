@@ -2,7 +2,6 @@
 //! nothing: no token is refreshed, no file is written.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::{Prober, answer};
 use crate::adapters::ask::{Asker, Caller};
@@ -220,7 +219,7 @@ impl Walk<'_> {
 
     /// Where keys are tried: where the next step uses them, else where the profile's own calls go.
     fn sts_endpoint(&self) -> &Endpoint {
-        let of_sts = |step: &&Arc<Step>| step.source.service() == Some(Service::Sts);
+        let of_sts = |step: &&Step| step.source.service() == Some(Service::Sts);
         let used = self.plan.steps.iter().filter(of_sts).find_map(|step| step.source.endpoint());
         used.unwrap_or(&self.plan.endpoint)
     }

@@ -88,22 +88,23 @@ impl Daemon {
 
     /// Processes changes; those of cache files together, as there may be thousands.
     pub(super) fn files_changed(&mut self, changes: impl Iterator<Item = FileChange>) {
-        let mut of_sessions = Vec::new();
         for change in changes {
             match self.sessions.file_changed(&change.path, &change.content) {
                 Some(event) => {
                     if let Event::SessionFile { file, .. } = &event {
                         self.sessions.check(&self.minter.sessions, file.clone());
                     }
-                    of_sessions.push(event);
+                    self.looked_at.push(event);
                 }
                 None => {
-                    self.keeper.handle_all(std::mem::take(&mut of_sessions), now());
+                    self.take_looks();
                     self.file_changed(change);
                 }
             }
         }
-        self.keeper.handle_all(of_sessions, now());
+        if !self.can_wait() {
+            self.take_looks();
+        }
     }
 
     fn file_changed(&mut self, FileChange { path, content }: FileChange) {

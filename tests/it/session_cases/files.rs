@@ -1,7 +1,5 @@
 //! What stands in the cache file, and what becomes of it.
 
-use std::sync::Arc;
-
 use chrono::TimeDelta;
 use evercred::core::keeper::*;
 use evercred::core::plan::*;
@@ -253,7 +251,7 @@ fn chained(profile: &str) -> Plan {
         endpoint: endpoint("eu-west-1").into(),
     };
     let mut plan = with_login(profile);
-    plan.steps.push(Arc::new(Step { profile: profile.to_owned(), source: Source::AssumeRole(role) }));
+    plan.steps = plan.steps.then(Step { profile: profile.to_owned(), source: Source::AssumeRole(role) });
     plan
 }
 

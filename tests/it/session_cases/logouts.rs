@@ -1,7 +1,5 @@
 //! A deleted file is a logout: nothing of the session stays, and nothing comes back.
 
-use std::sync::Arc;
-
 use evercred::core::keeper::*;
 use evercred::core::plan::*;
 use evercred::core::session::*;
@@ -91,7 +89,7 @@ fn role_credentials_that_were_under_way_are_not_taken() {
         let mut bench = Bench::new();
         let mut dev = sso(&corp(), "dev");
         if chained {
-            dev.steps.push(Arc::new(role_behind("dev-admin")));
+            dev.steps = dev.steps.then(role_behind("dev-admin"));
         }
         bench.put(&corp(), 1, HOUR);
         bench.plans(&[dev]);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 
 use chrono::TimeDelta;
 use evercred::core::clock::{Clock, Sample, Trust};
@@ -298,7 +297,7 @@ impl World {
             2 => vec![base, role(format!("app-{profile}"), &self.session_names[profile], Some(43_200))],
             _ => vec![base, role(format!("mid-{}", profile / 10), "s", None), last],
         };
-        let steps = steps.into_iter().map(Arc::new).collect();
+        let steps = steps.into_iter().collect();
         Plan {
             profile: format!("app-{profile}"),
             steps,
