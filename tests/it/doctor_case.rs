@@ -58,6 +58,8 @@ pub(crate) struct Aws {
     pub(crate) roles: BTreeMap<String, Role>,
     /// Every request fails so.
     pub(crate) outage: Option<String>,
+    /// Operations that are refused: `400 ValidationError: message`.
+    pub(crate) refuses: BTreeMap<String, String>,
 }
 
 /// A role at the stand-in.

@@ -42,7 +42,8 @@ fn every_case_with_an_answer_is_found_out_against_real_signatures() {
         }
         // Nothing but questions.
         for call in machine.aws.calls() {
-            let harmless = ["GetCallerIdentity", "GetUser", "AssumeRole", "GetRoleCredentials"];
+            let harmless =
+                ["GetCallerIdentity", "GetUser", "AssumeRole", "AssumeRoleWithWebIdentity", "GetRoleCredentials"];
             assert!(harmless.contains(&call.action.as_str()) || case.daemon, "{}: {call:?}", case.name());
         }
         if case.offline {
@@ -146,6 +147,11 @@ fn at_aws(machine: &Machine, case: &Case) -> Values {
         Some("timeout") => aws.set_outage(Some(Fault::Timeout)),
         Some(other) => panic!("{}: no outage is called {other}", case.name()),
         None => {}
+    }
+    for (action, refusal) in &case.aws.refuses {
+        let (status, rest) = refusal.split_once(' ').unwrap();
+        let (code, message) = rest.split_once(": ").unwrap();
+        aws.refuse(action, Some((status.parse().unwrap(), String::leak(code.to_owned()), message)));
     }
     let now = chrono_now();
     values.0.insert("now".to_owned(), now.to_string());

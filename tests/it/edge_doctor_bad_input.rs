@@ -347,3 +347,18 @@ fn what_the_daemon_knows_of_a_role_is_told_and_tried_anew() {
     assert!(!ids(&document(&output)).contains(&"assume-role-denied"), "{:#}", document(&output));
     assert_eq!(output.status.code(), Some(0));
 }
+
+#[test]
+fn a_trust_that_was_taken_away_is_found_while_the_daemon_holds_credentials() {
+    let mut machine = Machine::new();
+    machine.aws.set_role(&role("Mid"), Role::trusting(&["arn:aws:iam::111122223333:user/someone"]));
+    machine.start();
+    assert_eq!(machine.run(&["credential-process", "mid"]).status.code(), Some(0));
+    machine.aws.set_role(&role("Mid"), Role::trusting(&["arn:aws:iam::999988887777:root"]));
+    let calls = machine.aws.count("AssumeRole");
+    let output = machine.run(&["doctor", "mid", "--json"]);
+    assert!(ids(&document(&output)).contains(&"assume-role-denied"), "{:#}", document(&output));
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(machine.aws.count("AssumeRole"), calls + 1);
+    assert_eq!(machine.run(&["credential-process", "mid"]).status.code(), Some(0), "the daemon's own are still good");
+}

@@ -21,6 +21,9 @@ pub(super) fn answer(world: &mut World, request: &Request, call: &mut Call) -> R
     if request.method != method {
         return Err(refusal(400, "InvalidRequestException", "The method does not fit"));
     }
+    if let Some((status, exception, message)) = world.refusals.get(action) {
+        return Err(refusal(*status, exception, message));
+    }
     throttle(world)?;
     let token = request.header("x-amz-sso_bearer_token").unwrap_or_default();
     let session = world.sso.signed_in(token, world.now_ms());

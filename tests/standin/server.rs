@@ -112,6 +112,15 @@ impl StandIn {
         self.shared.world().date = date;
     }
 
+    /// Every call of an action is refused, until told otherwise.
+    pub fn refuse(&self, action: &str, refusal: Option<(u16, &'static str, &str)>) {
+        let mut world = self.shared.world();
+        world.refusals.remove(action);
+        if let Some((status, code, message)) = refusal {
+            world.refusals.insert(action.to_owned(), (status, code, message.to_owned()));
+        }
+    }
+
     /// The next requests fail so.
     pub fn fail_next(&self, faults: &[Fault]) {
         self.shared.world().faults.extend(faults.iter().map(|fault| (None, *fault)));

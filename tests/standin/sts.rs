@@ -38,7 +38,11 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Response {
         error: None,
     };
     let signed = |world: &World, call: &mut Call| authenticate(world, request, call);
+    let ordered = world.refusals.get(&action).cloned();
     let result = match action.as_str() {
+        _ if ordered.is_some() => {
+            Err(ordered.map_or_else(|| refusal(500, "", ""), |(status, code, message)| refusal(status, code, message)))
+        }
         "AssumeRoleWithWebIdentity" => web_identity(world, request),
         "GetSessionToken" => signed(world, &mut call).and_then(|caller| session_token(world, request, &caller)),
         _ => signed(world, &mut call).and_then(|caller| match action.as_str() {

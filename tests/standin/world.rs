@@ -139,6 +139,8 @@ pub(super) struct World {
     pub date: DateHeader,
     /// Fields that are other than they should be in the good answers to an action.
     pub lies: BTreeMap<String, serde_json::Value>,
+    /// Actions that are refused: status, code and message.
+    pub refusals: BTreeMap<String, (u16, &'static str, String)>,
     /// Minted sets live no longer than this, whatever was asked for.
     pub longest_life_seconds: Option<i64>,
     pub calls: Vec<Call>,
@@ -165,6 +167,7 @@ impl World {
             answered_ms: BTreeMap::new(),
             date: DateHeader::True,
             lies: BTreeMap::new(),
+            refusals: BTreeMap::new(),
             longest_life_seconds: None,
             calls: Vec::new(),
             looks: 0,

@@ -1,11 +1,12 @@
 //! Whose account a key is of.
 
-use super::{Answer, Case, Certainty, Finding, Findings, Id, Severity, Subject, Whose};
+use super::{Answer, Case, Certainty, Finding, Findings, Id, Rule, Severity, Subject, Whose};
 use crate::core::access_key;
 use crate::core::fix::Fix;
 
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&[Id::AccountMismatch]);
+pub(super) const RULE: Rule = Rule { decides: &[Id::AccountMismatch], look };
+
+fn look(case: &Case<'_>, findings: &mut Findings) {
     for subject in &case.subjects {
         let Some((account, place)) = stated(case, subject) else { continue };
         match case.answers.as_is(&subject.whose) {
@@ -19,12 +20,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
                 .fix(Fix::advice(format!("Use a key of account {account}, or correct {place}."))),
             ),
             Some(Answer::Accepted { .. }) => {}
-            _ => {
-                findings.add_all(by_the_id(subject, &account, &place));
-                if let Some(why) = case.unanswered(subject) {
-                    findings.not_looked_for(Id::AccountMismatch, why);
-                }
-            }
+            _ => findings.add_all(by_the_id(subject, &account, &place)),
         }
     }
 }
@@ -46,7 +42,7 @@ fn by_the_id(subject: &Subject<'_>, account: &str, place: &str) -> Option<Findin
 }
 
 /// The account that the settings name for a set of keys, and where.
-fn stated(case: &Case<'_>, subject: &Subject<'_>) -> Option<(String, String)> {
+pub(super) fn stated(case: &Case<'_>, subject: &Subject<'_>) -> Option<(String, String)> {
     let found = match &subject.whose {
         Whose::Environment => Some(("AWS_ACCOUNT_ID".to_owned(), case.evidence.variables.get("AWS_ACCOUNT_ID")?)),
         Whose::Profile(name) => {

@@ -1,13 +1,14 @@
 //! Profiles that get their credentials from evercred: the line `credential_process = … evercred credential-process PROFILE`.
 
-use super::{Case, Daemon, Finding, Findings, Id, Severity};
+use super::{Case, Daemon, Finding, Findings, Id, Rule, Severity};
 use crate::core::fix::Fix;
 use crate::core::plan::{helper_profile, program_of};
 use crate::core::printable::printable;
 use crate::core::profile::{Section, SourceFile};
 
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&[Id::AdoptionBroken]);
+pub(super) const RULE: Rule = Rule { decides: &[Id::AdoptionBroken, Id::ProfileBroken], look };
+
+fn look(case: &Case<'_>, findings: &mut Findings) {
     if let Some(why) = &case.evidence.settings_refused {
         findings.add(
             Finding::new(Id::AdoptionBroken, Severity::Warning, "evercred's own settings can't be used")

@@ -4,38 +4,42 @@
 //! SignatureDoesNotMatch where the secret is another; ExpiredToken where a session is over. Which of several causes of one
 //! code it is, is told by a second answer to the same keys with one thing changed; never by the order in which AWS might check.
 
-use super::case::OFFLINE;
-use super::probe::ClockFacts;
+use super::probe::{ClockFacts, StepOutcome};
 use super::{
-    About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant, commands, key_shape,
-    question, region,
+    About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Rule, Severity, Subject, Variant, Whose, commands,
+    expiry, key_shape, question, region,
 };
 use crate::core::access_key;
 use crate::core::aws_error;
+use crate::core::aws_file;
 use crate::core::fix::Fix;
 use crate::core::printable::printable;
+use crate::core::profile::SourceFile;
 use crate::core::url_host::{Host, target};
 
-/// What only an answer of AWS settles.
-const BY_ANSWER: [Id; 4] =
-    [Id::AccessKeyUnknown, Id::SecretKeyWrong, Id::SessionTokenForeign, Id::SessionTokenWithoutMfa];
+pub(super) const RULE: Rule = Rule {
+    decides: &[
+        Id::AccessKeyUnknown,
+        Id::SecretKeyWrong,
+        Id::SessionTokenForeign,
+        Id::SessionTokenWithoutMfa,
+        Id::SessionTokenStale,
+        Id::AccessKeyMalformed,
+        Id::SecretKeyMalformed,
+        Id::SessionTokenMalformed,
+        Id::NetworkUnreachable,
+    ],
+    look,
+};
 
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&BY_ANSWER);
+fn look(case: &Case<'_>, findings: &mut Findings) {
     for subject in &case.subjects {
         if accepts(case, subject, Variant::Swapped) {
             let seen = "AWS accepts the two the other way round";
-            findings.settle(Id::AccessKeyMalformed, &subject.whose, seen);
-        }
-        let open = case.unanswered(subject);
-        if let Some(why) = &open {
-            let of_a_token = |id: &Id| matches!(id, Id::SessionTokenForeign | Id::SessionTokenWithoutMfa);
-            // Where there is no token, none can be another's.
-            let ids = BY_ANSWER.iter().filter(|id| subject.token().is_some() || !of_a_token(id));
-            ids.for_each(|id| findings.not_looked_for(*id, why.as_str()));
+            findings.confirm(Id::AccessKeyMalformed, &subject.whose, seen);
         }
         match case.answers.as_is(&subject.whose) {
-            Some(Answer::Refused(refusal)) if open.is_none() => refused(case, subject, refusal, findings),
+            Some(Answer::Refused(refusal)) if refusal.why_open().is_none() => refused(case, subject, refusal, findings),
             Some(Answer::Accepted { .. }) => accepted(case, subject, findings),
             _ => {}
         }
@@ -43,10 +47,12 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     network(case, findings);
 }
 
-/// Whether AWS can be reached: by the look at its time, and by what was asked about keys.
+/// Whether AWS can be reached: by the probe of AWS time, the keys, and the steps of the plan. No host belongs to a region that is none,
+/// so an address that can't be reached says nothing of the network.
 fn network(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&[Id::NetworkUnreachable]);
-    let mut open = case.clock().is_none().then(|| "AWS was not asked".to_owned());
+    if region::unusable(case).is_some() {
+        return;
+    }
     for (about, answer) in case.answers.iter() {
         match (about, answer) {
             (About::Identity { .. }, Answer::Refused(refusal)) if aws_error::is_unreached_code(&refusal.code) => {
@@ -55,31 +61,29 @@ fn network(case: &Case<'_>, findings: &mut Findings) {
             (About::Clock, Answer::Clock(ClockFacts { unreached: Some(refusal), .. })) => {
                 unreachable(case, refusal, findings);
             }
-            (About::Clock | About::Identity { .. }, Answer::Untried { why }) => open = Some(why.clone()),
+            (About::Chain, Answer::Chain { steps }) => {
+                for step in steps {
+                    match &step.outcome {
+                        StepOutcome::Refused(refusal) if aws_error::is_unreached_code(&refusal.code) => {
+                            unreachable(case, refusal, findings);
+                        }
+                        _ => {}
+                    }
+                }
+            }
             _ => {}
         }
-    }
-    if case.evidence.offline {
-        open = Some(OFFLINE.to_owned());
-    }
-    if let Some(why) = open {
-        findings.not_looked_for(Id::NetworkUnreachable, why);
     }
 }
 
 /// STS knows the keys. IAM does not know a session of GetSessionToken that was made without an MFA code.
 fn accepted(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(answer) = case.answers.iam(&subject.whose) else {
-        // Sessions of roles are not made by GetSessionToken.
-        if question::may_be_without_mfa(case, subject) {
-            findings.not_looked_for(Id::SessionTokenWithoutMfa, "IAM was not asked");
-        }
+    let Some(Answer::Refused(refusal)) = case.answers.iam(&subject.whose) else { return };
+    if !aws_error::is_unknown_key(&refusal.code) {
         return;
-    };
-    match answer {
-        Answer::Refused(refusal) if refusal.code == "InvalidClientTokenId" => {
-            let called = subject.called();
-            findings.add(
+    }
+    let called = subject.called();
+    findings.add(
                 Finding::new(
                     Id::SessionTokenWithoutMfa,
                     Severity::Warning,
@@ -98,21 +102,10 @@ fn accepted(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
                      long-term key.",
                 )),
             );
-        }
-        // IAM checks the session before it returns these.
-        Answer::Refused(refusal)
-            if matches!(refusal.code.as_str(), "AccessDenied" | "ValidationError" | "NoSuchEntity") => {}
-        Answer::Refused(refusal) => {
-            let why = if aws_error::is_unreached_code(&refusal.code) {
-                format!("IAM gave no answer ({})", refusal.code)
-            } else {
-                format!("IAM answered {}, which says nothing about the session", refusal.code)
-            };
-            findings.not_looked_for(Id::SessionTokenWithoutMfa, why);
-        }
-        Answer::Untried { why } => findings.not_looked_for(Id::SessionTokenWithoutMfa, why.as_str()),
-        _ => {}
-    }
+}
+
+fn is_said_expired(refusal: &Refusal, finding: &Finding) -> bool {
+    refusal.code.starts_with("ExpiredToken") && matches!(finding.id, Id::CredentialsExpired | Id::SessionRevoked)
 }
 
 /// AWS refuses the keys themselves.
@@ -122,14 +115,15 @@ fn refused(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: 
         "IncompleteSignature" => {
             let by_form = [Id::AccessKeyMalformed, Id::SecretKeyMalformed, Id::SessionTokenMalformed];
             let seen = format!("nothing can be signed with it: {}", said(refusal));
-            if by_form.into_iter().any(|id| findings.settle(id, &subject.whose, &seen)) {
-                return;
+            let known = key_shape::found(case, subject);
+            if let Some(id) = by_form.into_iter().find(|id| is_in(&known, *id)) {
+                return findings.confirm(id, &subject.whose, seen);
             }
             let title = format!("the access key id in {} has characters that no access key id has", subject.called());
-            confirm(subject, Id::AccessKeyMalformed, title, said(refusal), findings);
+            confirm(case, subject, Id::AccessKeyMalformed, title, said(refusal), findings);
         }
-        // `expiry` deals with these.
-        "ExpiredToken" | "ExpiredTokenException" => {}
+        // `expiry` reports it.
+        _ if expiry::found(case, subject).is_some_and(|finding| is_said_expired(refusal, &finding)) => {}
         _ => unknown(case, subject, refusal, findings),
     }
 }
@@ -139,11 +133,11 @@ fn wrong_secret(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findi
     if accepts(case, subject, Variant::Cleaned) {
         let title = format!("the secret access key in {called} has characters around it that do not belong to it");
         let seen = "AWS accepts it without its quotes, blanks and control characters, and not as it stands";
-        confirm(subject, Id::SecretKeyMalformed, title, seen.to_owned(), findings);
+        confirm(case, subject, Id::SecretKeyMalformed, title, seen.to_owned(), findings);
         return;
     }
-    if findings.settle(Id::SecretKeyMalformed, &subject.whose, &said(refusal)) {
-        return;
+    if is_in(&key_shape::found(case, subject), Id::SecretKeyMalformed) {
+        return findings.confirm(Id::SecretKeyMalformed, &subject.whose, said(refusal));
     }
     let (title, meaning) = if subject.token().is_some() {
         (
@@ -160,6 +154,12 @@ fn wrong_secret(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findi
         Finding::new(Id::SecretKeyWrong, Severity::Error, title)
             .evidence(asked(case, subject, refusal))
             .evidence(meaning)
+            .evidence(where_they_are(case, subject))
+            .fixes(key_shape::compare(
+                case,
+                subject.secret_access_key,
+                "the secret that AWS showed for this access key id",
+            ))
             .fixes(key_shape::replacement(subject)),
     );
 }
@@ -169,7 +169,7 @@ fn unknown(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: 
     if accepts(case, subject, Variant::WithoutToken) {
         let title = format!("a session token stands beside a long-term key in {called}, and is not its own");
         let seen = "AWS accepts the key without the session token, and refuses it with the token";
-        return confirm(subject, Id::SessionTokenStale, title, seen.to_owned(), findings);
+        return confirm(case, subject, Id::SessionTokenStale, title, seen.to_owned(), findings);
     }
     if accepts(case, subject, Variant::OtherToken) {
         let title = format!("the session token that is sent with the keys in {called} is another session's");
@@ -192,29 +192,29 @@ fn unknown(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: 
         if !is_of_id && subject.token().is_some() {
             let title = format!("the session token in {called} has characters around it that do not belong to it");
             let seen = "AWS accepts it without its quotes, blanks and control characters, and not as it stands";
-            return confirm(subject, Id::SessionTokenMalformed, title, seen.to_owned(), findings);
+            return confirm(case, subject, Id::SessionTokenMalformed, title, seen.to_owned(), findings);
         }
         let title = format!("the access key id in {called} is not written as AWS gave it");
         let seen = "AWS accepts it in capitals and without quotes, blanks and control characters, and not as it stands";
-        return confirm(subject, Id::AccessKeyMalformed, title, seen.to_owned(), findings);
+        return confirm(case, subject, Id::AccessKeyMalformed, title, seen.to_owned(), findings);
     }
     // `region` deals with it.
     if accepts(case, subject, Variant::HomeRegion) {
         return;
     }
-    let why = "AWS does not say whether a key that it does not know is of another partition";
-    findings.not_looked_for(Id::PartitionMismatch, why);
     let answered = asked(case, subject, refusal);
     // These are settled by it: an id of that form is nobody's, and a temporary key is refused so without its token.
     let without_token = subject.token().is_none();
-    if findings.settle(Id::AccessKeyMalformed, &subject.whose, &answered)
-        || (without_token && findings.settle(Id::SessionTokenMissing, &subject.whose, &answered))
-    {
-        return;
+    let mut known = key_shape::found(case, subject);
+    known.extend(expiry::found(case, subject).map(|finding| (finding.id, finding.certainty)));
+    let settled = [(Id::AccessKeyMalformed, true), (Id::SessionTokenMissing, without_token)];
+    if let Some((id, _)) = settled.into_iter().find(|(id, may)| *may && is_in(&known, *id)) {
+        return findings.confirm(id, &subject.whose, answered);
     }
     // These may be behind it, and AWS does not say so.
     let behind = [Id::SessionTokenStale, Id::SessionTokenMalformed, Id::CredentialsExpired];
-    let surest = behind.into_iter().filter_map(|id| findings.support(id, &subject.whose, &answered)).min();
+    behind.into_iter().for_each(|id| findings.corroborate(id, &subject.whose, answered.as_str()));
+    let surest = known.iter().filter(|(id, _)| behind.contains(id)).map(|(_, certainty)| *certainty).min();
     if subject.is_temporary() {
         if surest != Some(Certainty::Confirmed) {
             findings.add(session_unknown(case, subject, answered));
@@ -230,10 +230,10 @@ fn unknown(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: 
         (false, None) => Certainty::Likely,
         (false, Some(_)) => Certainty::Possible,
     };
-    findings.add(key_unknown(subject, answered, certainty));
+    findings.add(key_unknown(case, subject, answered, certainty));
 }
 
-fn key_unknown(subject: &Subject<'_>, answered: String, certainty: Certainty) -> Finding {
+fn key_unknown(case: &Case<'_>, subject: &Subject<'_>, answered: String, certainty: Certainty) -> Finding {
     let verb = if certainty == Certainty::Confirmed { "does not" } else { "may not" };
     let id = subject.shown_id();
     let shown = if subject.has_aws_id() { format!(" {id}") } else { String::new() };
@@ -244,12 +244,17 @@ fn key_unknown(subject: &Subject<'_>, answered: String, certainty: Certainty) ->
         .evidence(
             "it was mistyped, deleted or turned off in IAM, made seconds ago, or is of another partition (AWS China, GovCloud): AWS \
              does not say which",
-        );
+        )
+        .evidence(where_they_are(case, subject));
+    if let Some(other) = unused_key(case, subject) {
+        finding = finding.evidence(other);
+    }
     if let Some(account) = subject.access_key_id.and_then(|id| access_key::account_of(id.text)) {
         finding = finding.evidence(format!(
             "the id is reported to encode its account (AWS does not document it): {account}; look for the key there"
         ));
     }
+    finding = finding.fixes(key_shape::compare(case, subject.access_key_id, "the access key ids in IAM"));
     if subject.has_aws_id() {
         finding = finding.fix(Fix::command(
             "See, with credentials that may use IAM, whether the key is there and active.",
@@ -259,6 +264,26 @@ fn key_unknown(subject: &Subject<'_>, answered: String, certainty: Certainty) ->
     finding
         .fix(Fix::advice("A key that was made a few seconds ago works within moments: try once more."))
         .fixes(key_shape::replacement(subject))
+}
+
+/// The places of a set of keys.
+fn where_they_are(case: &Case<'_>, subject: &Subject<'_>) -> String {
+    let parts = [subject.access_key_id, subject.secret_access_key, subject.token()];
+    let places: Vec<String> = parts.iter().flatten().map(|part| case.place(part)).collect();
+    format!("the keys are {}", places.join(", "))
+}
+
+/// Another key of the same profile, in the config file, which the credentials file hides.
+fn unused_key(case: &Case<'_>, subject: &Subject<'_>) -> Option<String> {
+    let Whose::Profile(name) = &subject.whose else { return None };
+    let used =
+        subject.access_key_id.filter(|id| id.origin.is_some_and(|origin| origin.file == SourceFile::Credentials))?;
+    let alone = aws_file::load(Some(case.evidence.config_text.as_ref()?.as_str()), None);
+    let other = alone.profiles.get(name)?.get("aws_access_key_id").filter(|other| other.text != used.text)?;
+    Some(format!(
+        "{} has another access key id, which is not used: the credentials file comes first",
+        case.at(other.origin)
+    ))
 }
 
 fn session_unknown(case: &Case<'_>, subject: &Subject<'_>, answered: String) -> Finding {
@@ -278,8 +303,8 @@ fn session_unknown(case: &Case<'_>, subject: &Subject<'_>, answered: String) -> 
 
 fn keep_together(case: &Case<'_>, subject: &Subject<'_>) -> Fix {
     let where_to = match &subject.whose {
-        super::Whose::Environment => "export all three in one go".to_owned(),
-        super::Whose::Profile(name) => format!("write all three into [{name}] in {}", subject.file(case)),
+        Whose::Environment => "export all three in one go".to_owned(),
+        Whose::Profile(name) => format!("write all three into [{name}] in {}", subject.file(case)),
     };
     Fix::advice(format!(
         "Get new temporary credentials, and {where_to}: access key id, secret access key and session token belong together."
@@ -347,11 +372,16 @@ fn accepts(case: &Case<'_>, subject: &Subject<'_>, variant: Variant) -> bool {
 }
 
 /// Adds what AWS said to what was found by form, or finds it.
-fn confirm(subject: &Subject<'_>, id: Id, title: String, seen: String, findings: &mut Findings) {
-    if !findings.settle(id, &subject.whose, &seen) {
-        let finding = Finding::new(id, Severity::Error, title).evidence(seen);
-        findings.add(finding.fixes(key_shape::replacement(subject)));
+fn confirm(case: &Case<'_>, subject: &Subject<'_>, id: Id, title: String, seen: String, findings: &mut Findings) {
+    if is_in(&key_shape::found(case, subject), id) {
+        return findings.confirm(id, &subject.whose, seen);
     }
+    let finding = Finding::new(id, Severity::Error, title).evidence(seen);
+    findings.add(finding.fixes(key_shape::replacement(subject)));
+}
+
+fn is_in(known: &[(Id, Certainty)], id: Id) -> bool {
+    known.iter().any(|(other, _)| *other == id)
 }
 
 /// What was asked of whom, and AWS's answer.

@@ -4,15 +4,12 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::probe::{ClockFacts, StepOutcome};
-use super::{About, Answer, Answers, Daemon, DaemonProfile, Evidence, Whose, question};
+use super::probe::ClockFacts;
+use super::{Answers, Daemon, DaemonProfile, Evidence, Whose};
 use crate::core::access_key;
-use crate::core::plan::{self, Plan, PlanError};
+use crate::core::plan::{self, Plan, PlanError, PlanErrorCode, Step};
 use crate::core::profile::{Origin, Section, SourceFile};
 use crate::core::time::AwsTime;
-
-/// Why something is open, as the end of a sentence.
-pub(super) const OFFLINE: &str = "nothing was asked of AWS (--offline)";
 
 /// One case for the doctor.
 pub struct Case<'a> {
@@ -83,6 +80,11 @@ impl<'a> Subject<'a> {
             security_token: one("aws_security_token"),
         };
         subject.has_any_part().then_some(subject)
+    }
+
+    /// Whether id and secret are there.
+    pub fn is_whole(&self) -> bool {
+        self.access_key_id.is_some() && self.secret_access_key.is_some()
     }
 
     fn has_any_part(&self) -> bool {
@@ -189,42 +191,14 @@ impl<'a> Case<'a> {
             || (of_profile.is_some() && of_profile == variables.get("AWS_ACCESS_KEY_ID"))
     }
 
-    /// Why AWS has said nothing of a set of keys as it stands, as the end of a sentence; `None` where AWS has accepted or refused
-    /// it, or no program could send it.
-    pub fn unanswered(&self, subject: &Subject<'_>) -> Option<String> {
-        let (id, _) = (subject.access_key_id?, subject.secret_access_key?);
-        match self.answers.as_is(&subject.whose) {
-            Some(Answer::Accepted { .. }) => None,
-            Some(Answer::Refused(refusal)) => refusal.why_open(),
-            Some(Answer::Untried { why }) => Some(why.clone()),
-            _ if self.evidence.offline => Some(OFFLINE.to_owned()),
-            _ if access_key::may_be_secret(id.text) => {
-                Some("what stands for the access key id may be a secret, which is not sent".to_owned())
-            }
-            _ if question::is_for_another_maker(self, subject) => Some(
-                "the keys are not of AWS's form, and a setting sends calls elsewhere: AWS is not shown them".to_owned(),
-            ),
-            _ => Some("AWS was not asked".to_owned()),
-        }
+    /// Whether the profile in question is in no file.
+    pub fn lacks_profile(&self) -> bool {
+        matches!(&self.plan, Some(Err(error)) if error.code == PlanErrorCode::MissingProfile)
     }
 
-    /// Why it is not known whether the profile's plan works, as the end of a sentence; `None` where all of it was carried out, AWS
-    /// has refused a step of it, or the plan is no more than keys in a file.
-    pub fn plan_unanswered(&self) -> Option<String> {
-        let Some(Ok(plan)) = &self.plan else { return None };
-        if plan.is_keys_alone() {
-            return None;
-        }
-        match self.answers.get(&About::Chain) {
-            _ if self.evidence.offline => Some(OFFLINE.to_owned()),
-            Some(Answer::Chain { steps }) => steps.iter().find_map(|step| match &step.outcome {
-                StepOutcome::Passed { .. } => None,
-                StepOutcome::Refused(refusal) => refusal.why_undecided(),
-                StepOutcome::NotSignedIn { why, .. } | StepOutcome::Untried { why } => Some(why.clone()),
-            }),
-            Some(Answer::Untried { why }) => Some(why.clone()),
-            _ => Some("the steps to the profile's credentials were not tried".to_owned()),
-        }
+    /// The steps of the profile's plan; none where its settings are no plan.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> + Clone {
+        self.plan.iter().flatten().flat_map(|plan| plan.steps.iter().map(AsRef::as_ref))
     }
 
     /// What is known of this machine's clock.

@@ -1,7 +1,7 @@
 //! This machine's clock: `clock-skewed`, `clock-zone`, `clock-unsynchronised`.
 
 use super::probe::{ClockFacts, StepOutcome};
-use super::{About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity};
+use super::{About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Rule, Severity};
 use crate::core::clock::{LIMITS, Limit};
 use crate::core::printable::printable;
 use crate::core::time::span_of;
@@ -17,11 +17,13 @@ struct Offset {
     source: String,
 }
 
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+pub(super) const RULE: Rule = Rule { decides: &[Id::ClockSkewed, Id::ClockZone, Id::ClockUnsynchronised], look };
+
+fn look(case: &Case<'_>, findings: &mut Findings) {
     let offset = offset(case);
     by_offset(case, offset.as_ref(), findings);
     by_refusal(case, offset.as_ref(), findings);
-    zone(case, offset.as_ref(), findings);
+    zone(case, findings);
     unsynchronised(case, offset.as_ref(), findings);
 }
 
@@ -42,18 +44,10 @@ fn offset(case: &Case<'_>) -> Option<Offset> {
 }
 
 fn by_offset(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) {
-    findings.looked_for(&[Id::ClockSkewed]);
-    let Some(offset) = offset else {
-        findings.not_looked_for(Id::ClockSkewed, why_unknown(case));
-        return;
-    };
+    let Some(offset) = offset else { return };
     let size = offset.seconds.abs();
     let sure = size - offset.uncertainty;
     if size <= NOTICED || sure <= 0.0 {
-        if offset.uncertainty > NOTICED {
-            let within = spoken(offset.uncertainty);
-            findings.not_looked_for(Id::ClockSkewed, format!("AWS's time is known within {within} only"));
-        }
         return;
     }
     let [some, most] = LIMITS;
@@ -158,37 +152,21 @@ fn with_facts(case: &Case<'_>, finding: Finding) -> Finding {
     finding.fixes(facts.fixes.iter().cloned())
 }
 
-fn zone(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) {
-    findings.looked_for(&[Id::ClockZone]);
-    match case.clock().and_then(|facts| Some((facts, facts.zone_mistake.as_ref()?))) {
-        Some((facts, mistake)) => findings.add(
+fn zone(case: &Case<'_>, findings: &mut Findings) {
+    if let Some((facts, mistake)) = case.clock().and_then(|facts| Some((facts, facts.zone_mistake.as_ref()?))) {
+        findings.add(
             Finding::new(Id::ClockZone, Severity::Error, "the clock is off by a time zone")
                 .evidence(printable(mistake))
                 .fixes(facts.fixes.iter().cloned()),
-        ),
-        None if offset.is_none() => findings.not_looked_for(Id::ClockZone, why_unknown(case)),
-        None => {}
+        );
     }
 }
 
 fn unsynchronised(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) {
-    findings.looked_for(&[Id::ClockUnsynchronised]);
-    let Some(ClockFacts { kernel_synchronised, keeper, keeper_fixes, .. }) = case.clock() else {
-        findings.not_looked_for(Id::ClockUnsynchronised, why_unknown(case));
+    let Some(ClockFacts { kernel_synchronised, keeper, keeper_fixes, .. }) = case.clock() else { return };
+    // In a container nothing could: the clock is the host's. One that is off is reported all the same.
+    if *kernel_synchronised != Some(false) || keeper_fixes.is_empty() {
         return;
-    };
-    let Some(synchronised) = kernel_synchronised else {
-        findings
-            .not_looked_for(Id::ClockUnsynchronised, "this system does not say whether anything keeps its clock right");
-        return;
-    };
-    if *synchronised {
-        return;
-    }
-    // In a container nothing could: the clock is the host's. One that is off is told of all the same.
-    if keeper_fixes.is_empty() {
-        let why = "nothing that can be seen from here keeps the clock right: that is the host's part";
-        return findings.not_looked_for(Id::ClockUnsynchronised, why);
     }
     let is_small = offset.is_some_and(|offset| offset.seconds.abs() + offset.uncertainty <= NOTICED);
     let severity = if is_small { Severity::Info } else { Severity::Warning };
@@ -205,7 +183,30 @@ fn unsynchronised(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findi
     findings.add(finding.fixes(keeper_fixes.iter().cloned()));
 }
 
-fn why_unknown(case: &Case<'_>) -> String {
+/// Why AWS time is not known well enough, as the end of a sentence.
+pub(super) fn why_unknown(case: &Case<'_>) -> Option<String> {
+    match offset(case) {
+        Some(offset) if offset.uncertainty > NOTICED => {
+            Some(format!("AWS's time is known within {} only", spoken(offset.uncertainty)))
+        }
+        Some(_) => None,
+        None => Some(why_unheard(case)),
+    }
+}
+
+/// Why it is not known whether anything keeps the clock right.
+pub(super) fn why_timekeeper_unknown(case: &Case<'_>) -> Option<String> {
+    let Some(facts) = case.clock() else { return Some(why_unheard(case)) };
+    match facts.kernel_synchronised {
+        None => Some("this system does not say whether anything keeps its clock right".to_owned()),
+        Some(false) if facts.keeper_fixes.is_empty() => {
+            Some("nothing that can be seen from here keeps the clock right: that is the host's part".to_owned())
+        }
+        Some(_) => None,
+    }
+}
+
+fn why_unheard(case: &Case<'_>) -> String {
     match case.answers.get(&About::Clock) {
         Some(Answer::Clock(ClockFacts { unreached: Some(refusal), .. })) => {
             format!("AWS's time is not known: {}", printable(&refusal.to_string()))
@@ -256,7 +257,7 @@ mod tests {
     }
 
     fn with(list: Vec<(About, Answer)>) -> Report {
-        report(&evidence("[profile dev]\nregion = eu-west-1\n", "", &[], "dev"), &answers(list), look)
+        report(&evidence("[profile dev]\nregion = eu-west-1\n", "", &[], "dev"), &answers(list), &RULE)
     }
 
     #[test]
@@ -314,7 +315,7 @@ mod tests {
         let mut evidence = evidence("", "", &[], "");
         evidence.aws_minus_wall = Some((1_200.0, 1.0));
         evidence.offline = true;
-        let report = report(&evidence, &Answers::default(), look);
+        let report = report(&evidence, &Answers::default(), &RULE);
         assert!(one(&report, Id::ClockSkewed).title.ends_with("20 minutes behind AWS's"), "{report:#?}");
     }
 
@@ -324,7 +325,7 @@ mod tests {
         assert!(of(unreached).not_checked[&Id::ClockSkewed].contains("it failed: Timeout"));
         let mut evidence = evidence("", "", &[], "");
         evidence.offline = true;
-        let report = report(&evidence, &Answers::default(), look);
+        let report = report(&evidence, &Answers::default(), &RULE);
         assert!(report.not_checked[&Id::ClockSkewed].contains("--offline"));
         assert!(report.checked.is_empty(), "{report:#?}");
     }

@@ -3,40 +3,34 @@
 use chrono::TimeDelta;
 
 use super::commands::{argument, option, unset};
-use super::{Answer, Case, Certainty, Finding, Findings, Id, Severity, Subject, Whose};
+use super::{Answer, Case, Certainty, Finding, Findings, Id, Rule, Severity, Subject, Whose};
 use crate::core::fix::{Fix, word};
 use crate::core::plan::StatedExpiry;
 use crate::core::stated_expiry::{SETTINGS, stated_expiry, utc_time};
 use crate::core::time::AwsTime;
 
-const IDS: [Id; 2] = [Id::CredentialsExpired, Id::SessionRevoked];
+pub(super) const RULE: Rule = Rule { decides: &[Id::CredentialsExpired, Id::SessionRevoked], look };
+/// Why a stated expiry decides nothing.
+pub(super) const UNSURE: &str = "this machine's clock is not known well enough to be sure";
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&IDS);
-    for subject in case.subjects.iter().filter(|subject| subject.is_temporary()) {
-        let open = match case.answers.as_is(&subject.whose) {
-            // AWS's word is the last one.
-            Some(Answer::Accepted { .. }) => continue,
-            Some(Answer::Refused(refusal)) if refusal.code.starts_with("ExpiredToken") => {
-                findings.add(refused_as_expired(case, subject, refusal.said(), stated(case, subject)));
-                continue;
-            }
-            // A session that ended long ago is reported to be refused as one that AWS does not know.
-            Some(Answer::Refused(refusal)) => Some(format!("AWS's answer leaves it open ({})", refusal.code)),
-            _ => case.unanswered(subject),
-        };
-        match (stated(case, subject), &open) {
-            (Some((at, place)), _) => by_statement(case, subject, at, &place, findings),
-            (None, Some(why)) => {
-                findings.not_looked_for(
-                    Id::CredentialsExpired,
-                    format!("nothing says when the credentials end, and {why}"),
-                );
-            }
-            (None, None) => {}
+    findings.add_all(case.subjects.iter().filter_map(|subject| found(case, subject)));
+}
+
+/// The finding about a set of keys that has expired.
+pub(super) fn found(case: &Case<'_>, subject: &Subject<'_>) -> Option<Finding> {
+    if !subject.is_temporary() {
+        return None;
+    }
+    match case.answers.as_is(&subject.whose) {
+        // AWS's answer outranks what is stated.
+        Some(Answer::Accepted { .. }) => None,
+        Some(Answer::Refused(refusal)) if refusal.code.starts_with("ExpiredToken") => {
+            Some(refused_as_expired(case, subject, refusal.said(), stated(case, subject)))
         }
-        if let Some(why) = open {
-            findings.not_looked_for(Id::SessionRevoked, why);
+        _ => {
+            let (at, place) = stated(case, subject)?;
+            by_statement(case, subject, at, &place)
         }
     }
 }
@@ -77,16 +71,12 @@ fn refused_as_expired(
     }
 }
 
-/// By what stands beside them alone.
-fn by_statement(case: &Case<'_>, subject: &Subject<'_>, at: AwsTime, place: &str, findings: &mut Findings) {
-    const UNSURE: &str = "this machine's clock is not known well enough to be sure";
+/// By what is stated beside them alone.
+fn by_statement(case: &Case<'_>, subject: &Subject<'_>, at: AwsTime, place: &str) -> Option<Finding> {
     let (now, uncertainty) = case.aws_time();
     let past = now - at;
     if past <= TimeDelta::zero() {
-        if past >= -uncertainty {
-            findings.not_looked_for(Id::CredentialsExpired, format!("{place} names {at}, and {UNSURE}"));
-        }
-        return;
+        return None;
     }
     let (severity, certainty) = if past > uncertainty {
         (Severity::Error, Certainty::Confirmed)
@@ -101,12 +91,12 @@ fn by_statement(case: &Case<'_>, subject: &Subject<'_>, at: AwsTime, place: &str
     if certainty == Certainty::Possible {
         finding = finding.evidence(UNSURE);
     }
-    findings.add(finding.fixes(renewal(case, subject)));
+    Some(finding.fixes(renewal(case, subject)))
 }
 
 /// When the credentials end, by whoever wrote them down, and where that stands. Of two readings of a time without a zone the
 /// later one counts.
-fn stated(case: &Case<'_>, subject: &Subject<'_>) -> Option<(AwsTime, String)> {
+pub(super) fn stated(case: &Case<'_>, subject: &Subject<'_>) -> Option<(AwsTime, String)> {
     match &subject.whose {
         Whose::Environment => {
             let (name, text) =

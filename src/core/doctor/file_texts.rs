@@ -3,14 +3,25 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Finding, Findings, Id, Severity};
+use super::{Case, Finding, Findings, Id, Rule, Severity};
 use crate::core::aws_file::{Document, LineKind};
 use crate::core::fix::{Fix, word};
 use crate::core::printable::printable;
 use crate::core::profile::{Origin, Section, SourceFile};
 
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&[Id::ProfileDuplicated]);
+pub(super) const RULE: Rule = Rule {
+    decides: &[
+        Id::ProfileDuplicated,
+        Id::ProfileBroken,
+        Id::RegionInvalid,
+        Id::AccessKeyMalformed,
+        Id::SecretKeyMalformed,
+        Id::SessionTokenMalformed,
+    ],
+    look,
+};
+
+fn look(case: &Case<'_>, findings: &mut Findings) {
     for (file, text) in
         [(SourceFile::Config, &case.evidence.config_text), (SourceFile::Credentials, &case.evidence.credentials_text)]
     {

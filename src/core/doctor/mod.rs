@@ -2,11 +2,13 @@
 //!
 //! Pure, and in rounds: [`questions`] says what to ask AWS next, given the answers so far, until it has no more; then
 //! [`diagnose`] turns evidence and answers into findings. Each kind of cause is a module of its own with one
-//! `look(case, findings)`. What is only possible is worded so, and what could not be looked at is said.
+//! [`Rule`]. `open` computes from what each cause needs which of them could not be checked.
 
 mod account;
 mod adoption;
 mod answers;
+#[cfg(test)]
+mod answers_tests;
 mod cache_files;
 mod case;
 mod choice;
@@ -16,8 +18,8 @@ mod document;
 mod evidence;
 mod expiry;
 mod file_texts;
-mod gaps;
 mod key_shape;
+mod open;
 mod places;
 pub mod probe;
 mod profile_values;
@@ -27,6 +29,7 @@ mod region;
 mod remarks;
 mod report;
 mod role;
+mod rule;
 mod sessions;
 mod shadow;
 #[cfg(test)]
@@ -42,51 +45,46 @@ pub use self::evidence::{
 pub use self::probe::{About, Answer, Answers, Keys, Order, Question, Refusal, Variant, Whose};
 pub use self::question::questions;
 pub use self::remarks::{CREDENTIALS_MALFORMED, FileRemarks, Remark, remarks};
-pub use self::report::{Certainty, Finding, Findings, Identity, Report, Severity};
+pub use self::report::{Certainty, Finding, Identity, Report, Severity};
+use self::rule::{Checked, Findings, Rule};
 use crate::core::access_key::is_account;
 pub use crate::core::cause::Cause as Id;
-use crate::core::cause::Needs;
-use crate::core::plan::PlanErrorCode;
 use crate::core::printable::printable;
+
+/// Every rule. Of findings that are equally urgent, those of an earlier rule are shown first.
+static RULES: [Rule; 15] = [
+    clock::RULE,
+    places::RULE,
+    adoption::RULE,
+    choice::RULE,
+    token_file::RULE,
+    profile_values::RULE,
+    expiry::RULE,
+    shadow::RULE,
+    file_texts::RULE,
+    key_shape::RULE,
+    region::RULE,
+    answers::RULE,
+    role::RULE,
+    sessions::RULE,
+    account::RULE,
+];
 
 /// What is wrong, given everything that was collected and answered.
 pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
     let case = Case::new(evidence, answers);
-    let mut findings = Findings::default();
-    // The order matters: what is found by form and by stated ends comes before what goes by it (`shadow`, `answers`), and what
-    // is found first is told first among its equals.
-    for look in [
-        clock::look,
-        places::look,
-        adoption::look,
-        choice::look,
-        token_file::look,
-        profile_values::look,
-        expiry::look,
-        shadow::look,
-        file_texts::look,
-        key_shape::look,
-        region::look,
-        answers::look,
-        role::look,
-        sessions::look,
-        account::look,
-        gaps::look,
-    ] {
-        look(&case, &mut findings);
-    }
-    let lacks_profile = matches!(&case.plan, Some(Err(error)) if error.code == PlanErrorCode::MissingProfile);
-    if lacks_profile {
-        // Without a section there is nothing that could have been looked at.
-        let of_keys = Id::that_need(Needs::Keys).filter(|_| case.subjects.is_empty());
-        for id in Id::that_need(Needs::Profile).chain(of_keys) {
-            findings.not_looked_for(id, "there is no such profile");
-        }
-    }
+    let Checked { findings, checked, not_checked } = rule::run(&case, RULES.iter().enumerate());
     let choices = choice::choices(&case);
-    let identity = identity(&case, &choices);
-    let report = findings.into_report(case.profile.clone(), lacks_profile, choices);
-    redact::redact(&case, Report { identity, ..report })
+    let report = Report {
+        profile: case.profile.clone(),
+        lacks_profile: case.lacks_profile(),
+        identity: identity(&case, &choices),
+        choices,
+        findings,
+        checked,
+        not_checked,
+    };
+    redact::redact(&case, report)
 }
 
 /// The identity of the credentials that the AWS CLI and boto3 use here.

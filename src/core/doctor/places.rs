@@ -2,7 +2,7 @@
 
 use super::commands::{argument, export, unset};
 use super::{
-    Case, Certainty, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Group, Id, Severity, cache_files,
+    Case, Certainty, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Group, Id, Rule, Severity, cache_files,
 };
 use crate::core::fix::{Fix, word};
 use crate::core::nearest::did_you_mean;
@@ -10,15 +10,10 @@ use crate::core::plan::PlanErrorCode;
 use crate::core::printable::printable;
 use crate::core::profile::{Lost, RefusedBy, SourceFile};
 
-const IDS: [Id; 4] = [Id::FilePermissions, Id::FilesElsewhere, Id::ProfileBroken, Id::DaemonEnvironmentDiffers];
+pub(super) const RULE: Rule =
+    Rule { decides: &[Id::FilePermissions, Id::FilesElsewhere, Id::ProfileBroken, Id::DaemonEnvironmentDiffers], look };
 
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&IDS);
-    if case.evidence.paths.is_none() {
-        for id in [Id::FilePermissions, Id::FilesElsewhere, Id::ProfileBroken, Id::ProfileDuplicated] {
-            findings.not_looked_for(id, "HOME is not set, so there is no telling where the AWS files are");
-        }
-    }
+fn look(case: &Case<'_>, findings: &mut Findings) {
     for file in &case.evidence.files {
         permissions(case, file, findings);
     }

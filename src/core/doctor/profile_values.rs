@@ -1,7 +1,7 @@
 //! Values of settings that AWS or an SDK refuses for their form, whatever else is right.
 
 use super::commands::unset;
-use super::{Case, Finding, Findings, Id, Severity};
+use super::{Case, Finding, Findings, Id, Rule, Severity};
 use crate::core::access_key::is_account;
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
@@ -10,7 +10,9 @@ use crate::core::printable::printable;
 use crate::core::profile::{Section, Value};
 use crate::core::url_host::target;
 
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+pub(super) const RULE: Rule = Rule { decides: &[Id::ProfileBroken], look };
+
+fn look(case: &Case<'_>, findings: &mut Findings) {
     variables(case, findings);
     for section in case.chain() {
         for (name, mistake) in [("role_arn", role_arn as fn(&str) -> Option<String>), ("sso_account_id", account)] {
@@ -159,12 +161,12 @@ mod tests {
     fn only_the_profiles_in_question_are_looked_at() {
         let config = "[profile dev]\nsso_account_id = 1111\nsso_role_name = R\nsso_start_url = corp.awsapps.com/start\n\
                       sso_region = eu-west-1\n[profile other]\nrole_arn = App\n";
-        let found = report(&evidence(config, "", &[], "dev"), &Answers::default(), look);
+        let found = report(&evidence(config, "", &[], "dev"), &Answers::default(), &RULE);
         let titles: Vec<&str> = found.findings.iter().map(|finding| finding.title.as_str()).collect();
         assert_eq!(titles.len(), 2, "{titles:?}");
         assert!(titles.iter().any(|title| title.contains("sso_start_url")));
         let config = "[profile dev]\nservices = loca\n[services local]\ns3 =\n  endpoint_url = http://localhost\n";
-        let found = report(&evidence(config, "", &[], "dev"), &Answers::default(), look);
+        let found = report(&evidence(config, "", &[], "dev"), &Answers::default(), &RULE);
         assert!(one(&found, Id::ProfileBroken).title.contains("did you mean \"local\""), "{found:#?}");
     }
 }

@@ -7,7 +7,7 @@ use super::region;
 use super::{About, Answer, Answers, Case, Evidence, Keys, Order, Question, Refusal, Subject, Variant, Whose};
 use crate::core::access_key;
 use crate::core::partitions::{home_region, is_opt_in};
-use crate::core::plan::Endpoint;
+use crate::core::plan::{Endpoint, Service};
 
 /// So many calls are made for one diagnosis at most.
 const MOST: usize = 16;
@@ -25,7 +25,8 @@ pub fn questions(evidence: &Evidence, answers: &Answers, ntp: &[String]) -> Vec<
 fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
     let offline = case.evidence.offline;
     let known = case.evidence.aws_minus_wall.map(|(offset, uncertainty)| (-offset, uncertainty));
-    let look_at = (!offline).then(|| endpoint(case, None));
+    // The time is the same in every region.
+    let look_at = (!offline).then(|| endpoint(case, usable_region(case)));
     let ntp = if offline { Vec::new() } else { ntp.to_vec() };
     let mut questions = vec![Question { about: About::Clock, order: Order::Clock { look_at, ntp, known } }];
     if offline {
@@ -67,9 +68,11 @@ fn sign_in_is_asked(case: &Case<'_>) -> bool {
     steps.any(|step| step.source.session().is_some())
 }
 
-/// A plan that is more than keys in a file. The daemon's cached credentials don't show what AWS answers now.
+/// A plan that is more than keys in a file, and whose requests can be sent. The daemon's cached credentials don't show what AWS answers now.
 fn chain_is_asked(case: &Case<'_>) -> bool {
-    matches!(&case.plan, Some(Ok(plan)) if !plan.is_keys_alone())
+    let Some(Ok(plan)) = &case.plan else { return false };
+    let calls_sts = plan.steps.iter().any(|step| step.source.service() == Some(Service::Sts));
+    !plan.is_keys_alone() && !(calls_sts && region::unusable(case).is_some())
 }
 
 /// What the answers so far leave open.
@@ -167,10 +170,16 @@ pub(super) fn endpoint(case: &Case<'_>, region: Option<String>) -> Endpoint {
     endpoint
 }
 
+/// A region to ask in where the one in force is none: the one that is meant, else the home region of AWS.
+fn usable_region(case: &Case<'_>) -> Option<String> {
+    region::unusable(case)?;
+    Some(region::meant(case).unwrap_or("us-east-1").to_owned())
+}
+
 /// The regions in question: the one in force, and another where the clients don't agree. Two at most, and only such as can
 /// stand in a host's name.
 fn regions(case: &Case<'_>) -> Vec<String> {
-    let mut regions = vec![endpoint(case, None).region];
+    let mut regions = vec![usable_region(case).unwrap_or_else(|| endpoint(case, None).region)];
     let named = &case.evidence.region_named;
     regions.extend(named.clone());
     regions.extend(region::regions_in_force(case));

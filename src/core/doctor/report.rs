@@ -1,6 +1,6 @@
 //! What was found, how sure that is, and what was looked for without finding anything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -98,98 +98,6 @@ impl Finding {
     pub fn fixes(mut self, fixes: impl IntoIterator<Item = Fix>) -> Self {
         self.fix.extend(fixes);
         self
-    }
-}
-
-/// What is gathered while the rules look.
-#[derive(Debug, Default)]
-pub struct Findings {
-    found: Vec<Finding>,
-    /// The titles of what was found: a large file has many mistakes.
-    titles: BTreeSet<(Id, String)>,
-    /// Looked for to the end: where nothing of the kind was found, there is nothing of the kind.
-    settled: Vec<Id>,
-    not_checked: BTreeMap<Id, String>,
-}
-
-impl Findings {
-    /// Something was found. The same thing with the same title is found once.
-    pub fn add(&mut self, finding: Finding) {
-        if self.titles.insert((finding.id, finding.title.clone())) {
-            self.found.push(finding);
-        }
-    }
-
-    /// Adds what was found, if anything was.
-    pub fn add_all(&mut self, findings: impl IntoIterator<Item = Finding>) {
-        findings.into_iter().for_each(|finding| self.add(finding));
-    }
-
-    /// These were looked for to the end.
-    pub fn looked_for(&mut self, ids: &[Id]) {
-        self.settled.extend(ids);
-    }
-
-    /// This could not be looked for to the end; `why` is the end of a sentence. The first reason stands.
-    pub fn not_looked_for(&mut self, id: Id, why: impl Into<String>) {
-        self.not_checked.entry(id).or_insert_with(|| why.into());
-    }
-
-    /// What was seen besides settles what was found about these keys. Whether there was such a finding.
-    pub fn settle(&mut self, id: Id, about: &Whose, seen: &str) -> bool {
-        let Some(finding) = self.find(id, about) else { return false };
-        finding.certainty = Certainty::Confirmed;
-        finding.severity = Severity::Error;
-        finding.evidence.push(seen.to_owned());
-        true
-    }
-
-    /// What was seen besides goes with what was found about these keys, and does not make it surer. How sure it is; `None` where
-    /// there is no such finding.
-    pub fn support(&mut self, id: Id, about: &Whose, seen: &str) -> Option<Certainty> {
-        let finding = self.find(id, about)?;
-        finding.evidence.push(seen.to_owned());
-        Some(finding.certainty)
-    }
-
-    fn find(&mut self, id: Id, about: &Whose) -> Option<&mut Finding> {
-        self.found.iter_mut().find(|finding| finding.id == id && finding.about.as_ref() == Some(about))
-    }
-
-    /// Whether something of the kind was found.
-    pub fn has(&self, id: Id) -> bool {
-        self.found.iter().any(|finding| finding.id == id)
-    }
-
-    /// Whether something of the kind was found of these keys.
-    pub fn has_of(&self, id: Id, about: &Whose) -> bool {
-        self.found.iter().any(|finding| finding.id == id && finding.about.as_ref() == Some(about))
-    }
-
-    /// Findings in the order in which they should be dealt with: errors first, of them what keeps others from being looked
-    /// at, then what is sure, and else as they were found, causes before what comes of them.
-    pub(super) fn into_report(
-        self,
-        profile: Option<String>,
-        lacks_profile: bool,
-        choices: Vec<(Client, Uses)>,
-    ) -> Report {
-        let Self { mut found, titles: _, settled, mut not_checked } = self;
-        found.sort_by_key(|finding| (finding.severity, rank(finding.id), finding.certainty));
-        not_checked.retain(|id, _| !found.iter().any(|finding| finding.id == *id));
-        let checked = Id::ALL.iter().copied().filter(|id| settled.contains(id) || found.iter().any(|f| f.id == *id));
-        let checked = checked.filter(|id| !not_checked.contains_key(id)).collect();
-        Report { profile, lacks_profile, identity: None, choices, findings: found, checked, not_checked }
-    }
-}
-
-/// What has to be mended before anything else can be seen.
-fn rank(id: Id) -> u8 {
-    match id {
-        Id::NetworkUnreachable => 0,
-        Id::ClockSkewed | Id::ClockZone => 1,
-        Id::ProfileBroken | Id::FilePermissions | Id::CredentialsMissing => 2,
-        _ => 3,
     }
 }
 

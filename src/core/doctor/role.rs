@@ -2,23 +2,32 @@
 
 use super::commands::{self, argument};
 use super::probe::StepOutcome;
-use super::{Case, Certainty, Daemon, Finding, Findings, Id, Refusal, Severity};
+use super::{Case, Certainty, Daemon, Finding, Findings, Id, Refusal, Rule, Severity};
 use crate::core::access_denied::{self, Because, Denied};
 use crate::core::fix::{Fix, evercred};
 use crate::core::keeper::State;
 use crate::core::plan::session_length::{LONGEST_CHAINED, LONGEST_OF_ROLE, LONGEST_OF_USER, SHORTEST};
-use crate::core::plan::{AssumeRole, Plan, Source, Step, WebIdentity};
+use crate::core::plan::{AssumeRole, Plan, Source, Step};
 use crate::core::printable::printable;
 
-const IDS: [Id; 5] =
-    [Id::AssumeRoleDenied, Id::MfaRequired, Id::MfaCodeRefused, Id::DurationTooLong, Id::AccountNotSignedUp];
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&IDS);
+pub(super) const RULE: Rule = Rule {
+    decides: &[
+        Id::AssumeRoleDenied,
+        Id::MfaRequired,
+        Id::MfaCodeRefused,
+        Id::DurationTooLong,
+        Id::AccountNotSignedUp,
+        Id::ProfileBroken,
+        Id::CredentialsExpired,
+    ],
+    look,
+};
+
+fn look(case: &Case<'_>, findings: &mut Findings) {
     if let Some(Ok(plan)) = &case.plan {
         durations(plan, findings);
         mfa(case, plan, findings);
     }
-    open(case, findings);
     for step in case.answers.chain() {
         match &step.outcome {
             StepOutcome::Refused(refusal) => {
@@ -33,29 +42,6 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     {
         let kind = error.operation.as_deref().and_then(step_type).unwrap_or(&profile.kind);
         refused(case, kind, &profile.name, &Refusal::from(error.clone()), findings);
-    }
-}
-
-/// What only AWS's answers to the steps, or to keys, settle.
-fn open(case: &Case<'_>, findings: &mut Findings) {
-    let of_plan = case.plan_unanswered();
-    if let (Some(why), Some(Ok(plan))) = (&of_plan, &case.plan) {
-        let mut sources = plan.steps.iter().map(|step| &step.source);
-        if sources.clone().any(|source| matches!(source, Source::AssumeRole(_) | Source::WebIdentity(_))) {
-            findings.not_looked_for(Id::AssumeRoleDenied, why.as_str());
-        }
-        let asks_for_more = |source: &Source| match source {
-            Source::AssumeRole(AssumeRole { duration_seconds, .. })
-            | Source::WebIdentity(WebIdentity { duration_seconds, .. }) => duration_seconds.is_some(),
-            _ => false,
-        };
-        if sources.any(asks_for_more) {
-            findings.not_looked_for(Id::DurationTooLong, format!("a role may allow less than is asked for, and {why}"));
-        }
-    }
-    let of_keys = || case.subjects.iter().find_map(|subject| case.unanswered(subject));
-    if let Some(why) = of_plan.or_else(of_keys) {
-        findings.not_looked_for(Id::AccountNotSignedUp, why);
     }
 }
 
@@ -213,17 +199,9 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
             .evidence(said)
             .fix(Fix::advice("Run the program that writes the token file (web_identity_token_file) again.")),
         ),
-        ("InvalidIdentityToken" | "IDPRejectedClaim", "web-identity") => findings.add(
-            Finding::new(
-                Id::AssumeRoleDenied,
-                Severity::Error,
-                format!("AWS does not accept the web identity token of profile \"{profile}\""),
-            )
-            .evidence(said)
-            .fix(Fix::advice(
-                "Ask an administrator of the role's account to check the IAM identity provider: its URL and audience must match the token's iss and aud.",
-            )),
-        ),
+        ("InvalidIdentityToken" | "IDPRejectedClaim", "web-identity") => {
+            findings.add(identity_provider(profile, message).evidence(said));
+        }
         ("OptInRequired" | "SubscriptionRequiredException" | "SubscriptionRequired", _) => findings.add(
             Finding::new(Id::AccountNotSignedUp, Severity::Error, "the account is not signed up for the service")
                 .evidence(said)
@@ -236,6 +214,29 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
         }
         _ => {}
     }
+}
+
+/// A web identity token that AWS does not accept, by AWS's words.
+fn identity_provider(profile: &str, message: &str) -> Finding {
+    let (what, fix) = if message.contains("No OpenIDConnect provider found") {
+        (
+            format!("the role's account has no IAM identity provider for the issuer of profile \"{profile}\"'s token"),
+            "Ask an administrator of the role's account to create an IAM OIDC identity provider whose URL is the token's iss.",
+        )
+    } else if message.contains("audience") {
+        (
+            format!(
+                "the identity provider of the role's account does not know the audience of profile \"{profile}\"'s token"
+            ),
+            "Have the token issued for an audience (aud) that the IAM identity provider lists, or ask an administrator to add it there.",
+        )
+    } else {
+        (
+            format!("AWS does not accept the web identity token of profile \"{profile}\""),
+            "Ask an administrator of the role's account to check the IAM identity provider: its URL and audience must match the token's iss and aud.",
+        )
+    };
+    Finding::new(Id::AssumeRoleDenied, Severity::Error, what).fix(Fix::advice(fix))
 }
 
 /// Other refusals: an invalid value, or unknown credentials of the previous step.

@@ -2,15 +2,13 @@
 
 use super::choice::is_adopted;
 use super::commands;
-use super::{Answer, Case, Finding, Findings, Id, Severity, Whose};
+use super::{Answer, Case, Finding, Findings, Id, Rule, Severity, Whose};
 use crate::core::aws_error::is_unreached_code;
 use crate::core::fix::{Fix, word};
 use crate::core::plan::Source;
 use crate::core::printable::printable;
 use crate::core::profile::{Section, SourceFile};
 
-const IDS: [Id; 4] =
-    [Id::EnvironmentShadowsProfile, Id::StaticKeysIgnored, Id::ConsumerCannotReload, Id::ToolCachedCredentials];
 const KEYS: [&str; 6] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -20,8 +18,17 @@ const KEYS: [&str; 6] = [
     "AWS_SECRET_KEY",
 ];
 
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&IDS);
+pub(super) const RULE: Rule = Rule {
+    decides: &[
+        Id::EnvironmentShadowsProfile,
+        Id::StaticKeysIgnored,
+        Id::ConsumerCannotReload,
+        Id::ToolCachedCredentials,
+    ],
+    look,
+};
+
+fn look(case: &Case<'_>, findings: &mut Findings) {
     keys_in_the_variables(case, findings);
     web_identity_in_the_variables(case, findings);
     if let Some(section) = case.section() {
@@ -57,8 +64,8 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
         Some(Answer::Refused(refusal)) if !is_unreached_code(&refusal.code) => Some(refusal.said()),
         _ => None,
     };
-    // `expiry` has looked before.
-    let are_useless = refused.is_some() || findings.has_of(Id::CredentialsExpired, &Whose::Environment);
+    let mut of_environment = case.subjects.iter().filter(|subject| subject.whose == Whose::Environment);
+    let are_useless = refused.is_some() || of_environment.any(|subject| super::expiry::found(case, subject).is_some());
     let severity = match (named(case), are_useless) {
         (_, true) => Severity::Error,
         (Some(_), false) => Severity::Warning,

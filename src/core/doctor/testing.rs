@@ -4,9 +4,10 @@ use chrono::TimeDelta;
 
 use crate::core::aws_error::ErrorClass;
 use crate::core::aws_file;
+use crate::core::doctor::rule::{self, Checked, Rule};
 use crate::core::doctor::{
-    About, Answer, Answers, Case, Certainty, Daemon, Evidence, Finding, Findings, Id, Refusal, Report, Severity,
-    Variables, Variant, Whose,
+    About, Answer, Answers, Case, Certainty, Daemon, Evidence, Finding, Id, Refusal, Report, Severity, Variables,
+    Variant, Whose,
 };
 use crate::core::location::AwsPaths;
 use crate::core::plan::PlanContext;
@@ -51,15 +52,10 @@ pub(in crate::core::doctor) fn evidence(
     }
 }
 
-pub(in crate::core::doctor) fn report(
-    evidence: &Evidence,
-    answers: &Answers,
-    look: fn(&Case<'_>, &mut Findings),
-) -> Report {
+pub(in crate::core::doctor) fn report(evidence: &Evidence, answers: &Answers, rule: &Rule) -> Report {
     let case = Case::new(evidence, answers);
-    let mut findings = Findings::default();
-    look(&case, &mut findings);
-    findings.into_report(case.profile.clone(), false, Vec::new())
+    let Checked { findings, checked, not_checked } = rule::run(&case, [(0, rule)]);
+    Report { profile: case.profile.clone(), findings, checked, not_checked, ..Report::default() }
 }
 
 pub(in crate::core::doctor) fn answers(list: Vec<(About, Answer)>) -> Answers {

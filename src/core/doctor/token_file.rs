@@ -1,12 +1,14 @@
 //! The file with a web identity token: whether it is there, and whether the token in it is still good.
 
 use super::evidence::TokenState;
-use super::{Case, Finding, Findings, Id, Severity, Uses};
+use super::{Case, Finding, Findings, Id, Rule, Severity, Uses};
 use crate::core::fix::Fix;
 use crate::core::plan::Source;
 use crate::core::printable::printable;
 
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+pub(super) const RULE: Rule = Rule { decides: &[Id::CredentialsMissing, Id::CredentialsExpired], look };
+
+fn look(case: &Case<'_>, findings: &mut Findings) {
     for (path, place) in in_question(case) {
         let Some(facts) = case.evidence.token_files.iter().find(|facts| facts.path == path) else { continue };
         let title = |what: &str| format!("the web identity token file {what}: {}", printable(&path));
@@ -75,7 +77,7 @@ mod tests {
         ] {
             let mut evidence = evidence("", "", &VARIABLES, "");
             evidence.token_files = vec![TokenFile { path: "/t".to_owned(), state: state.clone() }];
-            let seen = found(&report(&evidence, &Answers::default(), look));
+            let seen = found(&report(&evidence, &Answers::default(), &RULE));
             let expected: Vec<_> = id.into_iter().map(|id| (id, Severity::Error, Certainty::Confirmed)).collect();
             assert_eq!(seen, expected, "{state:?}");
         }
@@ -88,7 +90,7 @@ mod tests {
         for (named, count) in [("a", 0), ("b", 1)] {
             let mut evidence = evidence(config, "", &[], named);
             evidence.token_files = vec![TokenFile { path: "/t".to_owned(), state: TokenState::Missing }];
-            assert_eq!(found(&report(&evidence, &Answers::default(), look)).len(), count, "{named}");
+            assert_eq!(found(&report(&evidence, &Answers::default(), &RULE)).len(), count, "{named}");
         }
     }
 }

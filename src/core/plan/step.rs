@@ -294,6 +294,15 @@ impl Source {
         }
     }
 
+    /// The lifetime in seconds that the step asks for.
+    pub fn duration_seconds(&self) -> Option<u32> {
+        match self {
+            Self::AssumeRole(role) => role.duration_seconds,
+            Self::WebIdentity(role) => role.duration_seconds,
+            _ => None,
+        }
+    }
+
     /// The program that prints the code of that device.
     pub fn code_program(&self) -> Option<&str> {
         match self {

@@ -11,7 +11,7 @@ use self::chains::choose;
 pub(super) use self::chains::way;
 pub(super) use self::place::KEYS;
 use super::commands::{configure, export, option, unset};
-use super::{Case, Finding, Findings, Id, Severity, key_shape};
+use super::{Case, Finding, Findings, Id, Rule, Severity, key_shape};
 use crate::core::fix::Fix;
 use crate::core::plan::{PlanErrorCode, Source, helper_profile};
 use crate::core::printable::printable;
@@ -100,8 +100,9 @@ pub(super) fn choices(case: &Case<'_>) -> Vec<(Client, Uses)> {
     Client::ALL.iter().map(|client| (*client, of(*client).unwrap_or(Uses::Unknown))).collect()
 }
 
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&[Id::ClientsDisagree, Id::CredentialsMissing]);
+pub(super) const RULE: Rule = Rule { decides: &[Id::ClientsDisagree, Id::CredentialsMissing], look };
+
+fn look(case: &Case<'_>, findings: &mut Findings) {
     let choices = choices(case);
     missing(case, &choices, findings);
     source_that_is_not_here(case, findings);
@@ -162,7 +163,7 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
     // What stands in a file that can't be read as a whole is not known.
     if case.evidence.problems.iter().any(|problem| problem.fatal) {
         for id in [Id::CredentialsMissing, Id::ClientsDisagree] {
-            findings.not_looked_for(id, "an AWS file has to be mended first");
+            findings.leave_open(id, "an AWS file has to be mended first");
         }
         return;
     }
@@ -170,7 +171,7 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
         (Some(profile), Some(Err(error))) => {
             // Those are findings of their own.
             if !matches!(error.code, PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic) {
-                return findings.not_looked_for(Id::CredentialsMissing, "the profile itself has to be mended first");
+                return findings.leave_open(Id::CredentialsMissing, "the profile itself has to be mended first");
             }
             let place = error.origin.map(|origin| format!(" ({})", case.at(origin))).unwrap_or_default();
             Finding::new(

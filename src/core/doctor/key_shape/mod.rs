@@ -2,27 +2,30 @@
 
 mod values;
 
-use self::values::{Mistake, are_swapped, key_id_mistake, secret_mistake, token_mistake};
+use self::values::{Mistake, are_swapped, is_placeholder, key_id_mistake, secret_mistake, token_mistake};
 
 use super::commands::{configure, unset};
 use super::region;
-use super::{Answer, Case, Certainty, Finding, Findings, Id, Located, Severity, Subject, Whose};
+use super::{Answer, Case, Certainty, Finding, Findings, Id, Located, Rule, Severity, Subject, Whose};
 use crate::core::access_key::is_id;
 use crate::core::fix::Fix;
 use crate::core::nearest::nearest;
 use crate::core::profile::{Section, Value};
 
-const IDS: [Id; 5] = [
-    Id::AccessKeyMalformed,
-    Id::SecretKeyMalformed,
-    Id::SessionTokenMalformed,
-    Id::SessionTokenMissing,
-    Id::SessionTokenStale,
-];
 const SETTINGS: [&str; 4] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token"];
 
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&IDS);
+pub(super) const RULE: Rule = Rule {
+    decides: &[
+        Id::AccessKeyMalformed,
+        Id::SecretKeyMalformed,
+        Id::SessionTokenMalformed,
+        Id::SessionTokenMissing,
+        Id::SessionTokenStale,
+    ],
+    look,
+};
+
+fn look(case: &Case<'_>, findings: &mut Findings) {
     for subject in &case.subjects {
         // What AWS accepts is right, whatever it looks like.
         if !matches!(case.answers.as_is(&subject.whose), Some(Answer::Accepted { .. })) {
@@ -31,6 +34,16 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         }
         two_tokens(case, subject, findings);
     }
+}
+
+/// What is wrong with the form of a set of keys, and how certain each is.
+pub(super) fn found(case: &Case<'_>, subject: &Subject<'_>) -> Vec<(Id, Certainty)> {
+    let mut findings = Findings::default();
+    if !matches!(case.answers.as_is(&subject.whose), Some(Answer::Accepted { .. })) {
+        forms(case, subject, &mut findings);
+        tokens(case, subject, &mut findings);
+    }
+    findings.found().into_iter().map(|finding| (finding.id, finding.certainty)).collect()
 }
 
 fn forms(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
@@ -70,10 +83,13 @@ pub(super) fn mistakes<'a>(subject: &Subject<'a>) -> Vec<(Id, &'static str, Loca
         ),
     ];
     let is_swapped = id.zip(secret).is_some_and(|(id, secret)| are_swapped(id, secret));
+    let is_repeated = |part: &Option<Located<'_>>| id.is_some_and(is_placeholder) && part.map(|part| part.text) == id;
     checks
         .into_iter()
         // One thing is wrong then.
         .filter(|(id, ..)| !(is_swapped && *id == Id::SecretKeyMalformed))
+        // The program that wrote the word in one place wrote it in all.
+        .filter(|(id, _, part, _)| *id == Id::AccessKeyMalformed || !is_repeated(part))
         .filter_map(|(id, name, part, mistake)| Some((id, name, part?, mistake?)))
         .collect()
 }
@@ -289,7 +305,16 @@ fn meant_by(key: &str) -> Option<&'static str> {
     }
 }
 
-/// How a key that can't be mended is replaced, and the old one taken away.
+/// Where a value is to be compared with AWS's before anything is replaced.
+pub(super) fn compare(case: &Case<'_>, part: Option<Located<'_>>, with: &str) -> Vec<Fix> {
+    let place = part.map(|part| match part.origin {
+        Some(origin) => format!("{} at {}", part.name, case.at(origin)),
+        None => format!("the variable {}", part.name),
+    });
+    place.map(|place| Fix::advice(format!("Compare {place} with {with}, and correct it there."))).into_iter().collect()
+}
+
+/// How a key that can't be corrected is replaced, and the old one taken away.
 pub(super) fn replacement(subject: &Subject<'_>) -> Vec<Fix> {
     if subject.is_temporary() {
         return vec![Fix::advice("Get new temporary credentials from the tool that wrote these.")];
@@ -303,7 +328,7 @@ pub(super) fn replacement(subject: &Subject<'_>) -> Vec<Fix> {
     };
     let mut fixes = vec![
         Fix::command(
-            "If the value can't be mended: make a new key, with the credentials of somebody who may use IAM, or in the console under \
+            "If the value can't be corrected: make a new key, with the credentials of somebody who may use IAM, or in the console under \
              \"Security credentials\". AWS shows a secret only once.",
             "aws iam create-access-key --user-name USER",
         ),

@@ -174,9 +174,10 @@ fn is_percent_encoded(text: &str) -> bool {
     ["%2F", "%2B", "%3D", "%2f", "%2b", "%3d"].iter().any(|code| text.contains(code))
 }
 
-fn is_placeholder(text: &str) -> bool {
+pub(super) fn is_placeholder(text: &str) -> bool {
     let upper = text.to_ascii_uppercase();
-    (text.starts_with('<') && text.ends_with('>'))
+    ["undefined", "null", "none", "(null)", "nil", "nan"].contains(&text.to_ascii_lowercase().as_str())
+        || (text.starts_with('<') && text.ends_with('>'))
         || (text.starts_with('$') && text.len() > 1)
         || (text.starts_with("{{") && text.ends_with("}}"))
         || ["YOUR_", "YOUR-", "CHANGEME", "CHANGE_ME", "REPLACE_ME", "REPLACEME", "XXXXXXXX", "********"]

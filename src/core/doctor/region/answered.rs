@@ -12,7 +12,6 @@ use crate::core::partitions::{home_region, is_opt_in};
 use crate::core::printable::printable;
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&[Id::RegionNotEnabled]);
     by_code(case, findings);
     if findings.has(Id::RegionNotEnabled) {
         return;
@@ -23,7 +22,6 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     if !findings.has(Id::RegionNotEnabled) {
         by_chain(case, findings);
     }
-    what_is_open(case, findings);
 }
 
 /// AWS says so itself.
@@ -158,23 +156,20 @@ fn refused_in_opt_in<'a>(case: &Case<'a>, subject: &Subject<'_>) -> Option<(&'a 
     })
 }
 
-/// What can't be told without AWS's answers; in a region that every account has there is nothing to ask.
-fn what_is_open(case: &Case<'_>, findings: &mut Findings) {
+/// Why it is not known whether a region is enabled; in a region that every account has there is nothing to ask.
+pub(in crate::core::doctor) fn why_open(case: &Case<'_>) -> Option<String> {
     if !in_force(case).is_some_and(|located| is_opt_in(located.text.trim())) {
-        return;
+        return None;
     }
     if case.evidence.offline {
-        findings.not_looked_for(Id::RegionNotEnabled, "AWS was not asked (--offline)");
-        return;
+        return Some("AWS was not asked (--offline)".to_owned());
     }
     let accepted = |subject: &Subject<'_>| matches!(case.answers.as_is(&subject.whose), Some(Answer::Accepted { .. }));
     if case.subjects.iter().any(accepted) || chain_passed(case) {
-        return;
+        return None;
     }
-    if !case.subjects.iter().any(|subject| is_compared(case, subject)) {
-        let why = "there is no answer of AWS to the same keys in a region that every account has";
-        findings.not_looked_for(Id::RegionNotEnabled, why);
-    }
+    (!case.subjects.iter().any(|subject| is_compared(case, subject)))
+        .then(|| "there is no answer of AWS to the same keys in a region that every account has".to_owned())
 }
 
 fn is_compared(case: &Case<'_>, subject: &Subject<'_>) -> bool {
@@ -189,7 +184,7 @@ fn chain_passed(case: &Case<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::look;
+    use super::super::RULE;
     use super::*;
     use crate::core::doctor::probe::StepAnswer;
     use crate::core::doctor::testing::{accepted, answers, commands, evidence, found, identity, refusal, report};
@@ -201,7 +196,7 @@ mod tests {
     const SESSION: &str = "[dev]\naws_access_key_id = ASIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\naws_session_token = FwoGZXIvYXdzEXAMPLE\n";
 
     fn asked(config: &str, credentials: &str, list: Vec<(About, Answer)>) -> Report {
-        report(&evidence(config, credentials, &[], "dev"), &answers(list), look)
+        report(&evidence(config, credentials, &[], "dev"), &answers(list), &RULE)
     }
 
     fn dev() -> Whose {
@@ -253,11 +248,12 @@ mod tests {
         let with = |config: &str, offline| {
             let mut evidence = evidence(config, KEYS, &[], "dev");
             evidence.offline = offline;
-            report(&evidence, &Answers::default(), look)
+            report(&evidence, &Answers::default(), &RULE)
         };
         for offline in [true, false] {
             assert!(with(opt_in, offline).not_checked.contains_key(&Id::RegionNotEnabled));
-            assert!(with("[profile dev]\nregion = eu-west-1\n", offline).not_checked.is_empty());
+            let default = with("[profile dev]\nregion = eu-west-1\n", offline);
+            assert!(default.checked.contains(&Id::RegionNotEnabled), "{default:#?}");
         }
     }
 

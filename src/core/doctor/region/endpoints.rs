@@ -16,7 +16,6 @@ use crate::core::url_host::Host;
 pub(super) const GLOBAL_STS: &str = "sts.amazonaws.com";
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&[Id::EndpointOverridden, Id::RegionInconsistent]);
     no_urls(case, findings);
     good_keys_elsewhere(case, findings);
     emulators_keys_at_aws(case, findings);

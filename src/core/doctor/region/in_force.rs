@@ -49,7 +49,6 @@ pub(super) fn all<'a>(case: &Case<'a>) -> Vec<Located<'a>> {
 }
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&[Id::RegionMissing]);
     let is_anything_in_question = case.settings().is_some() || !case.subjects.is_empty();
     if !is_anything_in_question {
         return;

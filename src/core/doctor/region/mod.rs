@@ -13,13 +13,28 @@ mod token_version;
 
 pub(in crate::core::doctor) use self::in_force::regions_in_force;
 
+pub(in crate::core::doctor) use self::answered::why_open;
 use super::case::Located;
-use super::{Case, Findings};
+use super::rule::Rule;
+use super::{Case, Findings, Id};
 use crate::core::fix::Fix;
 use crate::core::partitions::known_partition;
 use crate::core::url_host::Host;
 
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
+pub(in crate::core::doctor) const RULE: Rule = Rule {
+    decides: &[
+        Id::RegionInvalid,
+        Id::RegionMissing,
+        Id::RegionInconsistent,
+        Id::PartitionMismatch,
+        Id::EndpointOverridden,
+        Id::RegionTokenV1,
+        Id::RegionNotEnabled,
+    ],
+    look,
+};
+
+fn look(case: &Case<'_>, findings: &mut Findings) {
     names::look(case, findings);
     in_force::look(case, findings);
     partition::look(case, findings);
@@ -27,6 +42,17 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     portal::look(case, findings);
     token_version::look(case, findings);
     answered::look(case, findings);
+}
+
+/// The place of a region for which no request can be sent: it is none. `None` where the region is usable, or none is set.
+pub(in crate::core::doctor) fn unusable(case: &Case<'_>) -> Option<String> {
+    let region = in_force::in_force(case)?;
+    names::is_unusable(region.text).then(|| case.place(&region))
+}
+
+/// The region that is probably meant by the one in force.
+pub(in crate::core::doctor) fn meant(case: &Case<'_>) -> Option<&'static str> {
+    names::meant(in_force::in_force(case)?.text)
 }
 
 /// Where a setting sends the calls to a service; `None` where they go where programs would send them by themselves.

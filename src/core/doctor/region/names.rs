@@ -12,6 +12,16 @@ use crate::core::partitions::{REGIONS, has_known_words, known, partition_of};
 use crate::core::profile::SourceFile;
 use crate::core::url_host::Host;
 
+/// Whether a name is certainly or likely no region's.
+pub(super) fn is_unusable(text: &str) -> bool {
+    fault(text).is_some_and(|fault| fault.severity == Severity::Error)
+}
+
+/// The region that is probably meant by a name that is none.
+pub(super) fn meant(text: &str) -> Option<&'static str> {
+    fault(text)?.meant
+}
+
 /// What is wrong with a name.
 #[derive(Debug, PartialEq, Eq)]
 struct Fault {
@@ -24,7 +34,6 @@ struct Fault {
 }
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&[Id::RegionInvalid]);
     for located in all(case).into_iter().chain(sso_region(case)) {
         match fault(located.text) {
             Some(fault)

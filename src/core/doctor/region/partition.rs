@@ -8,7 +8,6 @@ use crate::core::partitions::{home_of, partition_of};
 use crate::core::printable::printable;
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&[Id::PartitionMismatch]);
     by_settings(case, findings);
 }
 

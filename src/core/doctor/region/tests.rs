@@ -1,4 +1,4 @@
-use super::{look, regions_in_force};
+use super::{RULE, regions_in_force};
 use crate::core::doctor::testing::{accepted, answers, commands, evidence, found, identity, one, refusal, report};
 use crate::core::doctor::{About, Answer, Answers, Case, Certainty, Id, Report, Severity, Variant, Whose};
 use Certainty::{Confirmed, Likely, Possible};
@@ -7,11 +7,11 @@ use Severity::{Error, Info, Warning};
 const KEYS: &str = "[dev]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n";
 
 fn of(config: &str, credentials: &str, variables: &[(&str, &str)]) -> Report {
-    report(&evidence(config, credentials, variables, "dev"), &Answers::default(), look)
+    report(&evidence(config, credentials, variables, "dev"), &Answers::default(), &RULE)
 }
 
 fn asked(config: &str, credentials: &str, list: Vec<(About, Answer)>) -> Report {
-    report(&evidence(config, credentials, &[], "dev"), &answers(list), look)
+    report(&evidence(config, credentials, &[], "dev"), &answers(list), &RULE)
 }
 
 fn dev() -> Whose {
@@ -25,7 +25,7 @@ fn as_is(region: &str, code: &str) -> (About, Answer) {
 #[test]
 fn a_sound_set_up_yields_nothing_and_all_was_looked_for() {
     let asked = vec![(identity(dev(), Variant::AsIs, "eu-central-1"), accepted())];
-    let report = report(&evidence("[profile dev]\nregion = eu-central-1\n", KEYS, &[], "dev"), &answers(asked), look);
+    let report = report(&evidence("[profile dev]\nregion = eu-central-1\n", KEYS, &[], "dev"), &answers(asked), &RULE);
     assert!(report.findings.is_empty() && report.not_checked.is_empty(), "{report:#?}");
     let mine = [
         Id::RegionMissing,
@@ -41,7 +41,7 @@ fn a_sound_set_up_yields_nothing_and_all_was_looked_for() {
 
 #[test]
 fn where_there_is_nothing_in_question_no_region_is_missed() {
-    let report = report(&evidence("", "", &[], ""), &Answers::default(), look);
+    let report = report(&evidence("", "", &[], ""), &Answers::default(), &RULE);
     assert!(report.findings.is_empty(), "{report:#?}");
 }
 
@@ -102,7 +102,7 @@ fn a_missing_region_is_said_with_one_that_is_at_hand() {
 #[test]
 fn keys_in_the_shell_alone_want_a_region_in_the_shell() {
     let variables = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "x")];
-    let report = report(&evidence("", "", &variables, ""), &Answers::default(), look);
+    let report = report(&evidence("", "", &variables, ""), &Answers::default(), &RULE);
     assert_eq!(commands(one(&report, Id::RegionMissing)), ["export AWS_REGION=REGION AWS_DEFAULT_REGION=REGION"]);
 }
 

@@ -75,7 +75,6 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         });
         findings.add(finding.fix(for_administrators()));
     }
-    findings.looked_for(&[Id::RegionTokenV1]);
 }
 
 /// What the account can do about it.

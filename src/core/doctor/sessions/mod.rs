@@ -5,10 +5,11 @@
 #[cfg(test)]
 mod tests;
 
-use super::case::OFFLINE;
 use super::commands::{argument, option, with_daemon};
+use super::open::OFFLINE;
 use super::probe::{StepAnswer, StepOutcome};
-use super::{About, Answer, Case, Certainty, Daemon, DaemonSession, Finding, Findings, Id, Severity};
+use super::rule::Rule;
+use super::{About, Answer, Case, Certainty, Daemon, DaemonSession, Finding, Findings, Id, Refusal, Severity};
 use crate::core::access_denied::{self, Because};
 use crate::core::aws_error::ErrorClass;
 use crate::core::fix::{Fix, evercred, word};
@@ -31,9 +32,12 @@ struct Said<'a> {
     class: ErrorClass,
 }
 
-pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    const IDS: &[Id] = &[Id::SsoLoginNeeded, Id::SsoRoleDenied, Id::SessionRevoked];
-    findings.looked_for(IDS);
+pub(super) const RULE: Rule = Rule {
+    decides: &[Id::SsoLoginNeeded, Id::SsoRoleDenied, Id::SessionRevoked, Id::SsoCacheUnwritable, Id::ProfileBroken],
+    look,
+};
+
+fn look(case: &Case<'_>, findings: &mut Findings) {
     unwritable_caches(case, findings);
     let Some(sign_in) = of_plan(case) else {
         if case.profile.is_none() {
@@ -41,44 +45,63 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         }
         return;
     };
-    let step = step_of_chain(case);
-    match step.map(|step| &step.outcome) {
-        Some(StepOutcome::Passed { .. }) => {}
+    match step_of_chain(case).map(|step| &step.outcome) {
         Some(StepOutcome::Refused(refusal)) => {
             let said = Said { code: &refusal.code, message: printable(&refusal.to_string()), class: refusal.class };
-            if !judge(case, &sign_in, &said, true, findings) {
-                let why = format!("it could not be asked: {}", printable(&refusal.to_string()));
-                IDS.iter().for_each(|id| findings.not_looked_for(*id, why.clone()));
+            if !judge(case, &sign_in, &said, true, findings) && refusal.why_undecided().is_none() {
+                findings.add(refused_otherwise(case, &sign_in, refusal));
             }
         }
         Some(StepOutcome::NotSignedIn { why, renews }) => {
-            let seen = format!("the AWS tools' cache was looked at: {}", printable(why));
-            let finding = login_needed(case, &sign_in).evidence(seen);
-            findings.add(if *renews {
-                let title = format!("somebody may have to sign in to {}", printable(&sign_in.session.described()));
-                Finding { title, severity: Severity::Warning, ..finding }
-                    .certainty(Certainty::Possible)
-                    .evidence("the AWS tools and evercred renew such a token by themselves, unless the session is over; the doctor does not")
-            } else {
-                finding
-            });
-            let why = format!("there is no token to ask with: {}", printable(why));
-            [Id::SsoRoleDenied, Id::SessionRevoked].into_iter().for_each(|id| findings.not_looked_for(id, why.clone()));
+            findings.add(not_signed_in(case, &sign_in, why, *renews));
         }
-        Some(StepOutcome::Untried { why }) => {
-            IDS.iter().for_each(|id| findings.not_looked_for(*id, printable(why)));
-        }
+        Some(StepOutcome::Passed { .. } | StepOutcome::Untried { .. }) => {}
         // Offline only the token was checked: it is in the cache, and has not expired.
-        None if case.evidence.offline && case.answers.get(&About::Chain).is_some_and(is_walked) => {
-            [Id::SsoRoleDenied, Id::SessionRevoked].into_iter().for_each(|id| findings.not_looked_for(id, OFFLINE));
-        }
+        None if is_walked_offline(case) => {}
         None => by_daemon(case, &sign_in, findings),
     }
 }
 
+fn not_signed_in(case: &Case<'_>, sign_in: &SignIn, why: &str, renews: bool) -> Finding {
+    let seen = format!("the AWS tools' cache was looked at: {}", printable(why));
+    let finding = login_needed(case, sign_in).evidence(seen);
+    if !renews {
+        return finding;
+    }
+    let title = format!("somebody may have to sign in to {}", printable(&sign_in.session.described()));
+    Finding { title, severity: Severity::Warning, ..finding }.certainty(Certainty::Possible).evidence(
+        "the AWS tools and evercred renew such a token by themselves, unless the session is over; the doctor does not",
+    )
+}
+
+/// Why the answers leave a cause of the sign-in open, as the end of a sentence.
+pub(super) fn why_open(case: &Case<'_>, cause: Id) -> Option<String> {
+    of_plan(case)?;
+    match step_of_chain(case).map(|step| &step.outcome) {
+        Some(StepOutcome::Passed { .. }) => None,
+        // A role is refused to a session that is accepted.
+        Some(StepOutcome::Refused(refusal)) if is_of_role(&refusal.code) => None,
+        Some(StepOutcome::Refused(refusal)) => {
+            Some(format!("AWS refused the sign-in session, and says no more: {}", printable(&refusal.to_string())))
+        }
+        Some(StepOutcome::NotSignedIn { why, .. }) => Some(format!("there is no token to ask with: {why}")),
+        Some(StepOutcome::Untried { why }) => Some(why.clone()),
+        None if is_walked_offline(case) => (cause != Id::SsoLoginNeeded).then(|| OFFLINE.to_owned()),
+        None if case.evidence.offline => Some(OFFLINE.to_owned()),
+        None => Some("doctor could not test the sign-in".to_owned()),
+    }
+}
+
+fn is_of_role(code: &str) -> bool {
+    matches!(code, "ForbiddenException" | "ResourceNotFoundException")
+}
+
+fn is_walked_offline(case: &Case<'_>) -> bool {
+    case.evidence.offline && matches!(case.answers.get(&About::Chain), Some(Answer::Chain { .. }))
+}
+
 /// Cache files that can't be replaced: the profile's, or without a profile all.
 fn unwritable_caches(case: &Case<'_>, findings: &mut Findings) {
-    findings.looked_for(&[Id::SsoCacheUnwritable]);
     let sign_in = of_plan(case);
     let severity = if sign_in.is_some() { Severity::Error } else { Severity::Warning };
     for (name, problem) in &case.evidence.caches {
@@ -120,13 +143,9 @@ fn step_of_chain<'a>(case: &Case<'a>) -> Option<&'a StepAnswer> {
     }
 }
 
-fn is_walked(answer: &Answer) -> bool {
-    matches!(answer, Answer::Chain { .. })
-}
-
 /// Nothing was tried: what the daemon has met.
 fn by_daemon(case: &Case<'_>, sign_in: &SignIn, findings: &mut Findings) {
-    let Daemon::Answers(facts) = &case.evidence.daemon else { return unknown(case, findings) };
+    let Daemon::Answers(facts) = &case.evidence.daemon else { return };
     let label = sign_in.session.label();
     let session = facts.sessions.iter().find(|session| session.name == label);
     let profile = facts.profiles.iter().find(|profile| Some(&profile.name) == case.profile.as_ref());
@@ -143,8 +162,6 @@ fn by_daemon(case: &Case<'_>, sign_in: &SignIn, findings: &mut Findings) {
             return;
         }
     }
-    // The daemon's token doesn't show what AWS answers now.
-    unknown(case, findings);
 }
 
 fn waits(case: &Case<'_>, sign_in: &SignIn, session: &DaemonSession) -> Finding {
@@ -170,13 +187,6 @@ fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
             None => finding.evidence("evercred's daemon waits for somebody to sign in"),
         };
         findings.add(finding.fix(Fix::command("Sign in.", evercred("login", &session.login_name))));
-    }
-}
-
-fn unknown(case: &Case<'_>, findings: &mut Findings) {
-    let why = if case.evidence.offline { OFFLINE } else { "doctor could not test the sign-in" };
-    for id in [Id::SsoLoginNeeded, Id::SsoRoleDenied, Id::SessionRevoked] {
-        findings.not_looked_for(id, why);
     }
 }
 
@@ -262,6 +272,18 @@ fn role_denied(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
     finding.fix(Fix::advice(
         "If the role is right, ask an administrator of IAM Identity Center to assign its permission set in that account.",
     ))
+}
+
+/// Another refusal: AWS's code and words, and what the table of codes says to do.
+fn refused_otherwise(case: &Case<'_>, sign_in: &SignIn, refusal: &Refusal) -> Finding {
+    let title = format!(
+        "AWS gives no credentials to {}: {}",
+        printable(&sign_in.session.described()),
+        printable(&refusal.code)
+    );
+    let finding = Finding::new(Id::SsoRoleDenied, Severity::Error, title).evidence(printable(&refusal.to_string()));
+    let finding = finding.fixes(refusal.fix.as_deref().map(|fix| Fix::advice(printable(fix))));
+    finding.fixes(how_to_sign_in(case, sign_in))
 }
 
 fn start_url_unknown(sign_in: &SignIn, said: &Said<'_>) -> Finding {

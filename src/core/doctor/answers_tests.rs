@@ -1,0 +1,244 @@
+//! Every answer of AWS to every call that the doctor makes ends in a finding, in "ruled out", or in "not checked".
+
+use super::probe::{ClockFacts, StepAnswer, StepOutcome};
+use super::testing::{evidence, refusal};
+use super::{About, Answer, Answers, Case, Evidence, Id, RULES, Report, Variant, diagnose, questions, rule};
+use crate::core::aws_error::{self, Origin};
+
+const KEY: &str =
+    "aws_access_key_id = AKIAQMARKEDUSERKEY23\naws_secret_access_key = s3cretAAMARKED2aZ4aZ4aZ4aZ4aZ4aZ4aZ4aZ4a\n";
+const ROLE: &str = "role_arn = arn:aws:iam::111122223333:role/R\n";
+
+/// The calls of one kind of profile: the steps of its chain, and the causes that the answer to each call decides.
+struct Kind {
+    config: String,
+    credentials: String,
+    steps: &'static [(&'static str, &'static [Id])],
+    /// Those of GetCallerIdentity with keys in the files.
+    identity: &'static [Id],
+    iam: &'static [Id],
+}
+
+const LONG_TERM: &[Id] = &[Id::AccessKeyUnknown, Id::SecretKeyWrong, Id::AccountNotSignedUp];
+const TEMPORARY: &[Id] = &[
+    Id::AccessKeyUnknown,
+    Id::SecretKeyWrong,
+    Id::AccountNotSignedUp,
+    Id::SessionTokenForeign,
+    Id::SessionRevoked,
+    Id::SessionTokenWithoutMfa,
+    Id::CredentialsExpired,
+];
+const OF_ROLE: &[Id] = &[Id::AssumeRoleDenied];
+const OF_LONG_ROLE: &[Id] = &[Id::AssumeRoleDenied, Id::DurationTooLong];
+const OF_SIGN_IN: &[Id] = &[Id::SsoLoginNeeded, Id::SsoRoleDenied, Id::SessionRevoked];
+
+fn kinds() -> Vec<Kind> {
+    let region = "region = eu-west-1\n";
+    let sso = "sso_session = corp\nsso_account_id = 111122223333\nsso_role_name = R\n";
+    let session = "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n";
+    let token = format!("aws_session_token = {}\n", "IQoJb3JpZ2lu".repeat(20));
+    let none: &[Id] = &[];
+    vec![
+        Kind {
+            config: format!("[profile dev]\n{region}"),
+            credentials: format!("[dev]\n{KEY}"),
+            steps: &[],
+            identity: LONG_TERM,
+            iam: none,
+        },
+        Kind {
+            config: format!("[profile dev]\n{region}"),
+            credentials: format!("[dev]\n{}{token}", KEY.replace("AKIA", "ASIA")),
+            steps: &[],
+            identity: TEMPORARY,
+            iam: &[Id::SessionTokenWithoutMfa],
+        },
+        Kind {
+            config: format!("[profile dev]\n{region}{ROLE}source_profile = base\nduration_seconds = 7200\n"),
+            credentials: format!("[base]\n{KEY}"),
+            steps: &[("static", LONG_TERM), ("assume-role", OF_LONG_ROLE)],
+            identity: LONG_TERM,
+            iam: none,
+        },
+        Kind {
+            config: format!("[profile dev]\n{region}{ROLE}web_identity_token_file = /t\nduration_seconds = 7200\n"),
+            credentials: String::new(),
+            steps: &[("web-identity", OF_LONG_ROLE)],
+            identity: none,
+            iam: none,
+        },
+        Kind {
+            config: format!("[profile dev]\n{region}{sso}{session}"),
+            credentials: String::new(),
+            steps: &[("sso", OF_SIGN_IN)],
+            identity: none,
+            iam: none,
+        },
+        Kind {
+            config: format!("[profile dev]\n{region}{ROLE}source_profile = base\n[profile base]\n{sso}{session}"),
+            credentials: String::new(),
+            steps: &[("sso", OF_SIGN_IN), ("assume-role", OF_ROLE)],
+            identity: none,
+            iam: none,
+        },
+        Kind {
+            config: format!("[profile dev]\n{region}credential_process = /bin/true\n"),
+            credentials: String::new(),
+            steps: &[("process", &[Id::AccessKeyUnknown, Id::CredentialsExpired, Id::SecretKeyWrong])],
+            identity: none,
+            iam: none,
+        },
+    ]
+}
+
+/// What may come back besides credentials: each code of AWS, a failure with an unknown code, no answer, nonsense, and no time to ask.
+fn bad_answers() -> Vec<(String, Option<super::Refusal>)> {
+    let of_aws = aws_error::entries().filter(|entry| entry.origin != Origin::Local);
+    let codes = of_aws.map(|entry| entry.code).chain(["NobodyKnowsThisCode", "InternalServiceException"]);
+    let mut all: Vec<(String, Option<super::Refusal>)> = codes
+        .map(|code| {
+            let status = if code.starts_with("Internal") { 500 } else { 400 };
+            let fault = aws_error::fault("the call", Some(status), Some(code), Some("no"));
+            let class = fault.class;
+            (code.to_owned(), Some(super::Refusal { class, skewed: fault.skewed, ..refusal(code) }))
+        })
+        .collect();
+    all.push(("untried".to_owned(), None));
+    all
+}
+
+/// Which call goes wrong.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Call {
+    Identity,
+    Iam,
+    Step(usize),
+}
+
+fn diagnosed(evidence: &Evidence, kind: &Kind, call: Call, bad: Option<&super::Refusal>) -> Report {
+    let untried = || "it is late".to_owned();
+    let accepted = || Answer::Accepted {
+        account_id: "111122223333".to_owned(),
+        arn: "arn:aws:iam::111122223333:user/me".to_owned(),
+    };
+    let refused = || bad.map_or_else(|| Answer::Untried { why: untried() }, |bad| Answer::Refused(bad.clone()));
+    let step = |at: usize, name: &str| {
+        let outcome = match (call == Call::Step(at), bad) {
+            (false, _) => StepOutcome::Passed { expires_at: None, arn: None },
+            (true, None) => StepOutcome::Untried { why: untried() },
+            (true, Some(bad)) => StepOutcome::Refused(bad.clone()),
+        };
+        StepAnswer { profile: "dev".to_owned(), kind: name.to_owned(), outcome }
+    };
+    let answer = |about: &About| match about {
+        About::Clock => Answer::Clock(ClockFacts {
+            offset_seconds: Some(0.0),
+            uncertainty_seconds: Some(0.5),
+            kernel_synchronised: Some(true),
+            ..ClockFacts::default()
+        }),
+        About::Identity { variant: Variant::AsIs, .. } if call == Call::Identity => refused(),
+        About::Identity { variant: Variant::AsIs, .. } => accepted(),
+        About::Identity { .. } => Answer::Refused(refusal("InvalidClientTokenId")),
+        About::Iam { .. } if call == Call::Iam => refused(),
+        About::Iam { .. } => accepted(),
+        About::Chain => {
+            let last = if let Call::Step(at) = call { at + 1 } else { kind.steps.len() };
+            let steps = kind.steps.iter().enumerate().take(last).map(|(at, (name, _))| step(at, name));
+            Answer::Chain { steps: steps.collect() }
+        }
+    };
+    let mut answers = Answers::default();
+    loop {
+        let next = questions(evidence, &answers, &[]);
+        if next.is_empty() {
+            return diagnose(evidence, &answers);
+        }
+        for question in next {
+            let answer = answer(&question.about);
+            answers.add(question.about, answer);
+        }
+    }
+}
+
+#[test]
+fn no_answer_of_aws_rules_out_what_it_leaves_open() {
+    let mut wrong = Vec::new();
+    for kind in kinds() {
+        let evidence = evidence(&kind.config, &kind.credentials, &[], "dev");
+        let calls = kind.steps.iter().enumerate().map(|(at, (_, decides))| (Call::Step(at), *decides));
+        let calls = calls.chain([(Call::Identity, kind.identity), (Call::Iam, kind.iam)]);
+        for (call, decides) in calls.filter(|(_, decides)| !decides.is_empty()) {
+            for (code, bad) in bad_answers() {
+                let report = diagnosed(&evidence, &kind, call, bad.as_ref());
+                let is_found = |id: Id| report.findings.iter().any(|finding| finding.id == id);
+                // IAM checks the session before it says one of these.
+                let is_of_iam = ["AccessDenied", "ValidationError", "NoSuchEntity"].contains(&code.as_str());
+                // The portal denies a role only to a session that it accepts.
+                let is_alive = ["ForbiddenException", "ResourceNotFoundException"].contains(&code.as_str());
+                let is_undecided = bad.as_ref().is_none_or(|bad| match call {
+                    Call::Identity => bad.why_open().is_some(),
+                    Call::Iam => bad.why_open().is_some() && !is_of_iam,
+                    Call::Step(_) => bad.why_undecided().is_some(),
+                });
+                let usual = aws_error::lookup(&code).map_or(&[][..], aws_error::Entry::usual_causes);
+                // A key in the files was asked about by itself too, and accepted.
+                let is_twice = call == Call::Step(0) && kind.steps[0].0 == "static";
+                for id in decides.iter().copied().filter(|_| !is_twice) {
+                    let is_usual = usual.iter().any(|(cause, _)| *cause == id);
+                    let is_ruled_out = (call == Call::Iam && is_of_iam) || (is_alive && id == Id::SsoLoginNeeded);
+                    let is_left_open = (is_undecided || is_usual) && !is_ruled_out;
+                    if is_left_open && !is_found(id) && !report.not_checked.contains_key(&id) {
+                        wrong.push(format!("{}: {call:?} {code}: {id} counts as ruled out", kind.config));
+                    }
+                }
+                let is_told = report.has_errors() || decides.iter().any(|id| report.not_checked.contains_key(id));
+                if !is_told && call != Call::Iam && !is_twice {
+                    wrong.push(format!("{}: {call:?} {code}: nothing is said of it", kind.config));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_refused_call_is_an_error_with_the_code_of_aws_and_a_fix() {
+    for kind in kinds() {
+        let evidence = evidence(&kind.config, &kind.credentials, &[], "dev");
+        for (at, (name, _)) in
+            kind.steps.iter().enumerate().filter(|(_, (name, _))| !["static", "process"].contains(name))
+        {
+            for (code, bad) in bad_answers() {
+                let Some(bad) = bad.filter(|bad| bad.why_undecided().is_none()) else { continue };
+                let report = diagnosed(&evidence, &kind, Call::Step(at), Some(&bad));
+                let told = report.findings.iter().any(|finding| {
+                    let text = format!("{} {}", finding.title, finding.evidence.join(" "));
+                    finding.severity == super::Severity::Error && text.contains(&code) && !finding.fix.is_empty()
+                });
+                assert!(told, "{name} {code}: {report:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_order_of_the_rules_does_not_matter() {
+    for kind in kinds() {
+        let evidence = evidence(&kind.config, &kind.credentials, &[("AWS_SECURITY_TOKEN", "undefined")], "dev");
+        let answers = Answers::default();
+        let case = Case::new(&evidence, &answers);
+        let forward = rule::run(&case, RULES.iter().enumerate());
+        let backward = rule::run(&case, RULES.iter().enumerate().rev());
+        assert_eq!(forward.findings, backward.findings);
+        assert_eq!((forward.checked, forward.not_checked), (backward.checked, backward.not_checked));
+    }
+}
+
+#[test]
+fn the_rules_decide_every_cause() {
+    for cause in Id::ALL {
+        assert!(RULES.iter().any(|rule| rule.decides.contains(cause)), "no rule decides {cause}");
+    }
+}

@@ -1,0 +1,426 @@
+//! Which causes stay open: what each needs (see `core::cause`), and what of it is not known. No rule has to remember what it could not
+//! check, and every answer of AWS that decides nothing leaves its causes open here.
+
+use chrono::TimeDelta;
+
+use super::probe::{StepAnswer, StepOutcome};
+use super::{
+    About, Answer, Case, Daemon, FileRole, FileState, Id, Refusal, Subject, Whose, account, clock, question, region,
+    sessions,
+};
+use crate::core::access_key;
+use crate::core::aws_error;
+use crate::core::cause::Needs;
+use crate::core::plan::{PlanErrorCode, Source, Step};
+use crate::core::printable::printable;
+
+/// Why nothing was asked, as the end of a sentence.
+pub(super) const OFFLINE: &str = "nothing was asked of AWS (--offline)";
+
+/// Why a cause that was not found is not ruled out, as the end of a sentence; `None` if everything that it needs is known.
+pub(super) fn why(case: &Case<'_>, cause: Id) -> Option<String> {
+    let of_need = || cause.needs().iter().find_map(|need| unknown(case, cause, *need));
+    let not_read = || case.evidence.not_read.iter().find(|(id, _)| *id == cause).map(|(_, why)| why.clone());
+    of_need().or_else(not_read).map(|why| printable(&why))
+}
+
+fn unknown(case: &Case<'_>, cause: Id, need: Needs) -> Option<String> {
+    match need {
+        Needs::Home => case
+            .evidence
+            .paths
+            .is_none()
+            .then(|| "HOME is not set, so there is no telling where the AWS files are".to_owned()),
+        Needs::Files => unreadable_file(case),
+        Needs::Profile => case.lacks_profile().then(|| NO_PROFILE.to_owned()),
+        Needs::Plan => is_unusable(case).then(|| "correct the profile's settings first".to_owned()),
+        Needs::Keys => keys(case, cause),
+        Needs::Expiry => expiry(case),
+        Needs::Identity => identity(case, cause),
+        Needs::Iam => case.subjects.iter().find_map(|subject| iam(case, subject)),
+        Needs::Steps => steps(case, cause),
+        Needs::SignIn => sessions::why_open(case, cause),
+        Needs::MfaCode => {
+            let mut steps = case.steps();
+            steps.any(|step| step.source.device().is_some()).then(|| "doctor sends no MFA code".to_owned())
+        }
+        Needs::Connection => connection(case),
+        Needs::Time => clock::why_unknown(case),
+        Needs::Timekeeper => clock::why_timekeeper_unknown(case),
+        Needs::Daemon => match &case.evidence.daemon {
+            Daemon::Silent { why, other_files: false } => Some(format!("the daemon does not answer: {why}")),
+            Daemon::Silent { other_files: true, .. } | Daemon::Answers(_) => None,
+        },
+    }
+}
+
+const NO_PROFILE: &str = "there is no such profile";
+
+/// A setting or a key may be in a file that can't be read.
+fn unreadable_file(case: &Case<'_>) -> Option<String> {
+    let is_used = |role| matches!(role, FileRole::Config | FileRole::Credentials);
+    let mut files = case.evidence.files.iter();
+    let file = files.find(|file| is_used(file.role) && matches!(file.state, FileState::Unreadable { .. }))?;
+    Some(format!("{} can't be read", file.role.called()))
+}
+
+/// Whether the profile's settings are no plan, so that no step was executed.
+fn is_unusable(case: &Case<'_>) -> bool {
+    matches!(&case.plan, Some(Err(error)) if error.code != PlanErrorCode::MissingProfile)
+}
+
+/// Credentials that the doctor has not seen: of another program, of a service, or of a step that gave none.
+fn keys(case: &Case<'_>, cause: Id) -> Option<String> {
+    if case.lacks_profile() && case.subjects.is_empty() {
+        return Some(NO_PROFILE.to_owned());
+    }
+    let has_key = case.subjects.iter().any(Subject::is_whole);
+    if !has_key && !matches!(case.plan, Some(Ok(_))) && cause.needs().contains(&Needs::Identity) {
+        return Some("there are no credentials to check with AWS".to_owned());
+    }
+    let first = case.steps().next()?;
+    if is_here(case, first) {
+        return refused_as_signer(case, cause, 1);
+    }
+    let given = case.answers.chain().first();
+    match given.map(|step| &step.outcome) {
+        Some(StepOutcome::Passed { .. }) => refused_as_signer(case, cause, 0),
+        Some(StepOutcome::Refused(refusal)) => Some(not_given(refusal)),
+        _ => plan_unanswered(case),
+    }
+}
+
+/// Whether the credentials of a step are in a file or a variable here.
+fn is_here(case: &Case<'_>, step: &Step) -> bool {
+    match step.source {
+        Source::Static(_) => true,
+        Source::Environment => case.subjects.iter().any(|subject| subject.whose == Whose::Environment),
+        _ => false,
+    }
+}
+
+fn not_given(refusal: &Refusal) -> String {
+    refusal
+        .why_undecided()
+        .unwrap_or_else(|| format!("AWS refused the step that gives the credentials ({})", refusal.code))
+}
+
+/// A step that was refused for the credentials that signed it, which are not those of a file: AWS's code may mean the cause. The
+/// first `checked` credentials were checked by themselves.
+fn refused_as_signer(case: &Case<'_>, cause: Id, checked: usize) -> Option<String> {
+    case.answers.chain().iter().skip(1 + checked).find_map(|step| match &step.outcome {
+        StepOutcome::Refused(refusal) if may_be(cause, refusal) => Some(may_mean(refusal, &operation(step))),
+        _ => None,
+    })
+}
+
+/// Temporary credentials of which nothing says when they expire.
+fn expiry(case: &Case<'_>) -> Option<String> {
+    let temporary = case.subjects.iter().filter(|subject| subject.is_temporary());
+    temporary.into_iter().find_map(|subject| {
+        let open = match case.answers.as_is(&subject.whose) {
+            Some(Answer::Accepted { .. }) => return None,
+            // A session that ended long ago is reported to be refused as one that AWS does not know.
+            Some(Answer::Refused(refusal)) => format!("AWS's answer leaves it open ({})", refusal.code),
+            _ => unanswered(case, subject)?,
+        };
+        let Some((at, place)) = super::expiry::stated(case, subject) else {
+            return Some(format!("nothing says when the credentials expire, and {open}"));
+        };
+        let (now, uncertainty) = case.aws_time();
+        let past = now - at;
+        (past <= TimeDelta::zero() && past >= -uncertainty)
+            .then(|| format!("{place} names {at}, and {}", super::expiry::UNSURE))
+    })
+}
+
+/// AWS's answers to the keys in question.
+fn identity(case: &Case<'_>, cause: Id) -> Option<String> {
+    if cause == Id::RegionNotEnabled || cause == Id::RegionTokenV1 {
+        return region::why_open(case);
+    }
+    let in_question = case.subjects.iter().filter(|subject| subject.is_whole() && concerns(case, cause, subject));
+    in_question.into_iter().find_map(|subject| match case.answers.as_is(&subject.whose) {
+        Some(Answer::Accepted { .. }) => None,
+        Some(Answer::Refused(refusal)) => refusal.why_open().or_else(|| {
+            let what = format!("AWS refused the keys of {} ({})", subject.called(), refusal.code);
+            (!excludes(refusal, cause)).then(|| format!("{what}, and says no more of them"))
+        }),
+        _ => unanswered(case, subject),
+    })
+}
+
+/// Whether a set of keys can have the cause at all.
+fn concerns(case: &Case<'_>, cause: Id, subject: &Subject<'_>) -> bool {
+    match cause {
+        // Without a token, none can be another session's.
+        Id::SessionTokenForeign | Id::SessionTokenWithoutMfa => subject.token().is_some(),
+        Id::SessionRevoked => subject.is_temporary(),
+        Id::AccountMismatch => account::stated(case, subject).is_some(),
+        _ => true,
+    }
+}
+
+/// Whether a refusal of GetCallerIdentity itself rules a cause out: a signature is compared only for a key that AWS knows.
+fn excludes(refusal: &Refusal, cause: Id) -> bool {
+    let is_signature = matches!(refusal.code.as_str(), "SignatureDoesNotMatch" | "InvalidSignatureException");
+    is_signature && matches!(cause, Id::AccessKeyUnknown | Id::SessionTokenForeign | Id::PartitionMismatch)
+}
+
+/// IAM's answer to what may be a session of GetSessionToken.
+fn iam(case: &Case<'_>, subject: &Subject<'_>) -> Option<String> {
+    // Sessions of roles are not made by GetSessionToken.
+    if !question::may_be_without_mfa(case, subject) {
+        return None;
+    }
+    match case.answers.iam(&subject.whose) {
+        None => Some("IAM was not asked".to_owned()),
+        Some(Answer::Accepted { .. }) => None,
+        // IAM checks the session before it returns these.
+        Some(Answer::Refused(refusal))
+            if matches!(refusal.code.as_str(), "AccessDenied" | "ValidationError" | "NoSuchEntity") =>
+        {
+            None
+        }
+        Some(Answer::Refused(refusal)) if aws_error::is_unreached_code(&refusal.code) => {
+            Some(format!("IAM gave no answer ({})", refusal.code))
+        }
+        Some(Answer::Refused(refusal)) => {
+            Some(format!("IAM answered {}, which says nothing about the session", refusal.code))
+        }
+        Some(Answer::Untried { why }) => Some(why.clone()),
+        Some(_) => Some("IAM gave no answer that can be understood".to_owned()),
+    }
+}
+
+/// AWS's answers to the steps of the plan.
+fn steps(case: &Case<'_>, cause: Id) -> Option<String> {
+    let is_role = |step: &Step| matches!(step.source, Source::AssumeRole(_) | Source::WebIdentity(_));
+    let concerned = match cause {
+        Id::AssumeRoleDenied => case.steps().any(is_role),
+        Id::DurationTooLong => case.steps().any(|step| step.source.duration_seconds().is_some()),
+        Id::RegionNotEnabled => return None,
+        _ => true,
+    };
+    if !concerned {
+        return None;
+    }
+    let not_reached = || {
+        let is_asked = |step: &&StepAnswer| matches!(step.kind.as_str(), "assume-role" | "web-identity");
+        let asked = case.answers.chain().iter().filter(is_asked).count();
+        (cause != Id::AccountNotSignedUp && asked < case.steps().filter(|step| is_role(step)).count())
+            .then(|| "an earlier step failed, so doctor did not request the role".to_owned())
+    };
+    let refused = || {
+        case.answers.chain().iter().find_map(|step| match &step.outcome {
+            StepOutcome::Refused(refusal) if cause != Id::AccountNotSignedUp || may_be(cause, refusal) => {
+                Some(may_mean(refusal, &operation(step)))
+            }
+            _ => None,
+        })
+    };
+    plan_unanswered(case).or_else(not_reached).or_else(refused)
+}
+
+fn may_be(cause: Id, refusal: &Refusal) -> bool {
+    let causes = aws_error::lookup(&refusal.code).map_or(&[][..], aws_error::Entry::usual_causes);
+    causes.iter().any(|(usual, _)| *usual == cause)
+}
+
+fn may_mean(refusal: &Refusal, operation: &str) -> String {
+    format!("AWS refused {operation} ({}), and says no more", refusal.code)
+}
+
+fn operation(step: &StepAnswer) -> String {
+    format!("the step {} of profile \"{}\"", step.kind, step.profile)
+}
+
+/// Whether any request reaches AWS.
+fn connection(case: &Case<'_>) -> Option<String> {
+    if case.evidence.offline {
+        return Some(OFFLINE.to_owned());
+    }
+    if let Some(place) = region::unusable(case) {
+        return Some(format!("no request can be sent for the region in {place}"));
+    }
+    let untried = case.answers.iter().find_map(|(about, answer)| match (about, answer) {
+        (About::Clock | About::Identity { .. } | About::Chain, Answer::Untried { why }) => Some(why.clone()),
+        _ => None,
+    });
+    untried.or_else(|| case.clock().is_none().then(|| "AWS was not asked".to_owned()))
+}
+
+/// Why AWS has said nothing of a set of keys as it stands, as the end of a sentence; `None` where AWS has accepted or refused it, or no
+/// program could send it.
+pub(super) fn unanswered(case: &Case<'_>, subject: &Subject<'_>) -> Option<String> {
+    let (id, _) = (subject.access_key_id?, subject.secret_access_key?);
+    match case.answers.as_is(&subject.whose) {
+        Some(Answer::Accepted { .. }) => None,
+        Some(Answer::Refused(refusal)) => refusal.why_open(),
+        Some(Answer::Untried { why }) => Some(why.clone()),
+        _ if case.evidence.offline => Some(OFFLINE.to_owned()),
+        _ if access_key::may_be_secret(id.text) => {
+            Some("what stands for the access key id may be a secret, which is not sent".to_owned())
+        }
+        _ if question::is_for_another_maker(case, subject) => Some(
+            "the keys are not of AWS's form, and a setting sends calls elsewhere: AWS is not shown them".to_owned(),
+        ),
+        _ => Some("AWS was not asked".to_owned()),
+    }
+}
+
+/// Why it is not known whether the profile's plan works, as the end of a sentence; `None` where all of it was carried out, AWS has
+/// refused a step of it, or the plan is no more than keys in a file.
+pub(super) fn plan_unanswered(case: &Case<'_>) -> Option<String> {
+    let Some(Ok(plan)) = &case.plan else { return None };
+    if plan.is_keys_alone() {
+        return None;
+    }
+    match case.answers.get(&About::Chain) {
+        _ if case.evidence.offline => Some(OFFLINE.to_owned()),
+        Some(Answer::Chain { steps }) => steps.iter().find_map(|step| match &step.outcome {
+            StepOutcome::Passed { .. } => None,
+            StepOutcome::Refused(refusal) => refusal.why_undecided(),
+            StepOutcome::NotSignedIn { why, .. } | StepOutcome::Untried { why } => Some(why.clone()),
+        }),
+        Some(Answer::Untried { why }) => Some(why.clone()),
+        _ => Some(match region::unusable(case) {
+            Some(place) => format!("no request can be sent for the region in {place}"),
+            None => "the steps to the profile's credentials were not tried".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::probe::{StepAnswer, StepOutcome};
+    use super::super::testing::{accepted, answers, evidence, identity, refusal};
+    use super::super::{About, Answer, Answers, Evidence, FileFacts, Report, Variant, Whose, diagnose};
+    use super::*;
+
+    const ROLE: &str =
+        "[profile dev]\nregion = eu-west-1\nrole_arn = arn:aws:iam::111122223333:role/R\nsource_profile = base\n";
+    const BASE: &str = "[base]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n";
+
+    fn open(report: &Report, id: Id) -> bool {
+        report.not_checked.contains_key(&id) && !report.checked.contains(&id)
+    }
+
+    fn steps(list: &[(&str, StepOutcome)]) -> Answers {
+        let steps = list.iter().map(|(kind, outcome)| StepAnswer {
+            profile: "dev".to_owned(),
+            kind: (*kind).to_owned(),
+            outcome: outcome.clone(),
+        });
+        let base = identity(Whose::Profile("base".to_owned()), Variant::AsIs, "eu-west-1");
+        answers(vec![(About::Chain, Answer::Chain { steps: steps.collect() }), (base, accepted())])
+    }
+
+    fn passed() -> StepOutcome {
+        StepOutcome::Passed { expires_at: None, arn: None }
+    }
+
+    #[test]
+    fn a_role_that_aws_neither_gave_nor_refused_is_not_ruled_out() {
+        let evidence = evidence(ROLE, BASE, &[], "dev");
+        for code in ["Throttling", "ServiceUnavailable", "InternalFailure", "Timeout", "Network", "InvalidResponse"] {
+            let asked = steps(&[("static", passed()), ("assume-role", StepOutcome::Refused(refusal(code)))]);
+            let report = diagnose(&evidence, &asked);
+            assert!(open(&report, Id::AssumeRoleDenied), "{code}: {report:#?}");
+        }
+        let unreached = steps(&[("static", StepOutcome::Refused(refusal("InvalidClientTokenId")))]);
+        assert!(open(&diagnose(&evidence, &unreached), Id::AssumeRoleDenied));
+        let given = diagnose(&evidence, &steps(&[("static", passed()), ("assume-role", passed())]));
+        assert!(given.checked.contains(&Id::AssumeRoleDenied) && given.checked.contains(&Id::AccessKeyUnknown));
+    }
+
+    #[test]
+    fn a_role_that_aws_refuses_is_an_error_whatever_the_code() {
+        let evidence = evidence(ROLE, BASE, &[], "dev");
+        for code in [
+            "AccessDenied",
+            "ValidationError",
+            "MalformedPolicyDocument",
+            "PackedPolicyTooLarge",
+            "InvalidClientTokenId",
+            "SignatureDoesNotMatch",
+            "ExpiredToken",
+            "NobodyKnowsThisCode",
+        ] {
+            let asked = steps(&[("static", passed()), ("assume-role", StepOutcome::Refused(refusal(code)))]);
+            let report = diagnose(&evidence, &asked);
+            let found = report.findings.iter().find(|finding| finding.id == Id::AssumeRoleDenied);
+            assert!(found.is_some_and(|finding| !finding.fix.is_empty()), "{code}: {report:#?}");
+            assert!(report.has_errors());
+        }
+    }
+
+    #[test]
+    fn credentials_that_the_doctor_does_not_fetch_are_not_called_good() {
+        let with = |line: &str| {
+            let config = format!("[profile dev]\nregion = eu-west-1\n{line}\n");
+            let why = StepOutcome::Untried { why: "it runs another program".to_owned() };
+            diagnose(&evidence(&config, "", &[], "dev"), &steps(&[("process", why)]))
+        };
+        let report = with("credential_process = /bin/true");
+        for id in Id::that_need(Needs::Keys) {
+            assert!(open(&report, id), "{id}: {report:#?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_ruled_out_that_may_stand_in_a_file_that_can_not_be_read() {
+        for role in [FileRole::Config, FileRole::Credentials] {
+            let mut evidence = evidence("[profile dev]\nregion = eu-west-1\n", "", &[], "dev");
+            let state =
+                FileState::Unreadable { why: "it is a directory".to_owned(), denied: false, owner_and_mode: None };
+            evidence.files = vec![FileFacts { role, path: "/h/.aws/x".to_owned(), state }];
+            let report = diagnose(&evidence, &Answers::default());
+            for id in Id::that_need(Needs::Files) {
+                assert!(
+                    !report.checked.contains(&id) || report.findings.iter().any(|f| f.id == id),
+                    "{id}: {report:#?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_role_whose_source_has_no_key_or_half_of_one_is_an_error() {
+        for base in ["[base]\nregion = eu-west-1\n", "[base]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n"] {
+            let report = diagnose(&evidence(ROLE, base, &[], "dev"), &Answers::default());
+            assert!(report.has_errors(), "{base}: {report:#?}");
+            assert!(open(&report, Id::AssumeRoleDenied) && open(&report, Id::AccessKeyUnknown), "{report:#?}");
+        }
+    }
+
+    #[test]
+    fn what_iam_did_not_say_of_a_session_is_open() {
+        const SESSION: &str = "[dev]\naws_access_key_id = ASIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\naws_session_token = FwoGZXIvYXdzEXAMPLE\n";
+        let evidence: Evidence = evidence("[profile dev]\nregion = eu-west-1\n", SESSION, &[], "dev");
+        let whose = Whose::Profile("dev".to_owned());
+        let with = |iam: Option<Answer>| {
+            let mut list = vec![(identity(whose.clone(), Variant::AsIs, "eu-west-1"), accepted())];
+            list.extend(iam.map(|answer| (About::Iam { whose: whose.clone() }, answer)));
+            diagnose(&evidence, &answers(list))
+        };
+        for code in ["Timeout", "Network", "InvalidResponse", "Throttling", "ServiceFailure", "NobodyKnowsThisCode"] {
+            let report = with(Some(Answer::Refused(refusal(code))));
+            assert!(open(&report, Id::SessionTokenWithoutMfa), "{code}: {report:#?}");
+        }
+        assert!(open(&with(Some(Answer::Untried { why: "it is late".to_owned() })), Id::SessionTokenWithoutMfa));
+        assert!(open(&with(None), Id::SessionTokenWithoutMfa), "IAM was not asked");
+        for code in ["AccessDenied", "NoSuchEntity", "ValidationError"] {
+            let report = with(Some(Answer::Refused(refusal(code))));
+            assert!(report.checked.contains(&Id::SessionTokenWithoutMfa), "{code}: IAM knew the session");
+        }
+        let refused = with(Some(Answer::Refused(refusal("InvalidClientTokenId"))));
+        assert!(refused.findings.iter().any(|finding| finding.id == Id::SessionTokenWithoutMfa));
+    }
+
+    #[test]
+    fn a_daemon_that_does_not_answer_was_not_compared() {
+        let evidence = evidence("[profile dev]\nregion = eu-west-1\n", BASE, &[], "dev");
+        assert!(open(&diagnose(&evidence, &Answers::default()), Id::DaemonEnvironmentDiffers));
+    }
+}
