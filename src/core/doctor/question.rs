@@ -72,7 +72,8 @@ fn sign_in_is_asked(case: &Case<'_>) -> bool {
 fn chain_is_asked(case: &Case<'_>) -> bool {
     let Some(Ok(plan)) = &case.plan else { return false };
     let calls_sts = plan.steps.iter().any(|step| step.source.service() == Some(Service::Sts));
-    !plan.is_keys_alone() && !(calls_sts && region::unusable(case).is_some())
+    let cannot_be_sent = calls_sts && region::unusable(case).is_some();
+    !plan.is_keys_alone() && !cannot_be_sent
 }
 
 /// What the answers so far leave open.
