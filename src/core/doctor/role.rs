@@ -157,7 +157,7 @@ fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
 fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findings: &mut Findings) {
     let (code, message) = (refusal.code.as_str(), refusal.words.as_str());
     let denied = access_denied::read(message);
-    let said = printable(message);
+    let said = printable(&refusal.to_string());
     match (code, kind) {
         _ if denied.because == Because::WrongCode => findings.add(
             Finding::new(Id::MfaCodeRefused, Severity::Error, "AWS refused the code of the MFA device")
