@@ -198,7 +198,7 @@ impl<'a> Case<'a> {
 
     /// The steps of the profile's plan; none where its settings are no plan.
     pub fn steps(&self) -> impl Iterator<Item = &Step> + Clone {
-        self.plan.iter().flatten().flat_map(|plan| plan.steps.iter().map(AsRef::as_ref))
+        self.plan.iter().flatten().flat_map(|plan| plan.steps.iter())
     }
 
     /// What is known of this machine's clock.
