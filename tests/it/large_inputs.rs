@@ -45,6 +45,8 @@ fn ten_thousand_profiles_behind_one_key_have_two_steps_each() {
         writeln!(config, "[profile p{at}]\nrole_arn = {ROLE}{at}\nsource_profile = base\nregion = eu-west-1").unwrap();
     }
     assert_eq!(plans(&config), (10_001, 20_001));
+    let plans = resolve_all(&read(&config), &PlanContext::default());
+    assert_eq!(distinct(plans.values().flatten()), 10_002, "they share the step of the key");
 }
 
 #[test]

@@ -100,6 +100,8 @@ pub(super) struct Walker<'a> {
     numbers: HashMap<WayToAws<'a>, Way>,
     /// The outcomes so far; `None` where notes are wanted, which outcomes don't have.
     known: Option<HashMap<State<'a>, Outcome<'a>>>,
+    /// The first steps so far that are a profile's keys, by where they are used.
+    keys: HashMap<(&'a str, Option<Way>), Chain>,
     pub(super) notes: Vec<String>,
     /// How many more steps there may be.
     room: usize,
@@ -108,8 +110,8 @@ pub(super) struct Walker<'a> {
 impl<'a> Walker<'a> {
     /// For one profile, with its notes.
     pub(super) fn of_one(profiles: &'a Profiles, context: &'a PlanContext, limits: &'a Limits) -> Self {
-        let (ways, numbers, known, notes) = (Vec::new(), HashMap::new(), None, Vec::new());
-        Self { profiles, context, limits, ways, numbers, known, notes, room: usize::MAX }
+        let (ways, numbers, keys, notes) = (Vec::new(), HashMap::new(), HashMap::new(), Vec::new());
+        Self { profiles, context, limits, ways, numbers, known: None, keys, notes, room: usize::MAX }
     }
 
     /// For all profiles, without notes.
@@ -219,7 +221,7 @@ impl<'a> Walker<'a> {
         }
         // Where it is a source of others, its static keys come first.
         if let (Some(_), Some(keys)) = (state.used_at, look.static_keys(section)) {
-            return Err(End::Outcome(Outcome::Chain(self.base(section, keys, state.used_at))));
+            return Err(End::Outcome(Outcome::Chain(self.keys_of(section, keys, state.used_at))));
         }
         if itself {
             return Err(fail(its_own_source(section, named_by)));
@@ -273,6 +275,16 @@ impl<'a> Walker<'a> {
             }
             Found::Nothing => Err(fail(no_credentials(view))),
         }
+    }
+
+    /// The first step of those who use a profile's keys: the same one for all who use them at the same place.
+    fn keys_of(&mut self, section: &'a Section, keys: Source, used_at: Option<Way>) -> Chain {
+        if let Some(known) = self.keys.get(&(section.name.as_str(), used_at)) {
+            return known.clone();
+        }
+        let chain = self.base(section, keys, used_at);
+        self.keys.insert((&section.name, used_at), chain.clone());
+        chain
     }
 
     /// The first step, or for SSO the first two.
