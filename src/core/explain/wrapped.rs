@@ -117,12 +117,13 @@ fn is_frame(line: &str) -> bool {
 /// The lines without what stands in front of each of them up to a sign in the same column, and behind each of them.
 fn without_borders<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     let mut lines = lines.to_vec();
-    while let Some(shorter) = without_left_border(&lines) {
-        lines = shorter;
-    }
+    // Those behind the text first: in one column, they look like those before it.
     let ends = |line: &&str| line.ends_with(['│', '┃', '║', '|']);
     if lines.len() > 1 && lines.iter().all(ends) {
         lines.iter_mut().for_each(|line| *line = line.trim_end_matches(['│', '┃', '║', '|']).trim_end());
+    }
+    while let Some(shorter) = without_left_border(&lines) {
+        lines = shorter;
     }
     lines
 }
