@@ -33,10 +33,22 @@ pub(super) enum Command {
     Plan { profile: Option<String>, json: bool },
     Profiles { sso: Option<String>, json: bool },
     Clock { json: bool },
-    Doctor { profile: Option<String>, json: bool, offline: bool },
+    Doctor(DoctorCommand),
     Explain { text: Option<String>, profile: Option<String>, all_causes: bool, json: bool, offline: bool },
     Service(ServiceCommand),
     Config(ConfigCommand),
+}
+
+/// What `doctor` does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct DoctorCommand {
+    pub(super) profile: Option<String>,
+    pub(super) json: bool,
+    pub(super) offline: bool,
+    /// Lists the causes that were ruled out or not checked.
+    pub(super) verbose: bool,
+    /// Runs the profile's `credential_process`.
+    pub(super) run_process: bool,
 }
 
 /// What `config` shows.
@@ -83,7 +95,7 @@ const COMMANDS: [(&str, &str, &str); 14] = [
     ),
     (
         "doctor",
-        "[PROFILE] [--json] [--offline]",
+        "[PROFILE] [--json] [--offline] [--verbose] [--run-process]",
         "checks for every known cause of InvalidClientTokenId and similar errors, on this machine and at AWS (it changes nothing; with \
          --offline it sends nothing): findings, evidence and fixes; exits 1 if AWS refuses something or soon will",
     ),
@@ -140,7 +152,8 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
             }
             Long("json") if JSON.contains(name) => given.json = true,
             Long("offline") if ["doctor", "explain"].contains(name) => given.offline = true,
-            Long("verbose") if *name == "explain" => given.verbose = true,
+            Long("verbose") if ["doctor", "explain"].contains(name) => given.verbose = true,
+            Long("run-process") if *name == "doctor" => given.run_process = true,
             Long("profile") if *name == "explain" => {
                 let text = parser.value().map_err(|error| usage(&error))?;
                 given.profile = Some(text.into_string().map_err(|_| Failure::new(USAGE, "a name is not UTF-8 text"))?);
@@ -195,6 +208,7 @@ struct Given {
     no_browser: bool,
     offline: bool,
     verbose: bool,
+    run_process: bool,
     profile: Option<String>,
     sso: Option<String>,
     static_keys: bool,
@@ -239,7 +253,9 @@ impl Given {
             "profiles" => Ok(Command::Profiles { sso: self.sso, json: self.json }),
             "doctor" if self.values.len() > 1 => Err(wrong()),
             "doctor" => {
-                Ok(Command::Doctor { profile: self.values.into_iter().next(), json: self.json, offline: self.offline })
+                let Self { json, offline, verbose, run_process, .. } = self;
+                let profile = self.values.into_iter().next();
+                Ok(Command::Doctor(DoctorCommand { profile, json, offline, verbose, run_process }))
             }
             "explain" if self.values.len() > 1 => Err(wrong()),
             "explain" => Ok(Command::Explain {

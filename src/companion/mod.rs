@@ -59,7 +59,7 @@ fn run(environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Profiles { sso: None, json } => offline::profiles(environment, json),
         Command::Profiles { sso: Some(session), json } => sso_roles::list(environment, &session, json),
         Command::Clock { json } => clock::clock(environment, json),
-        Command::Doctor { profile, json, offline } => doctor::doctor(environment, profile, json, offline),
+        Command::Doctor(asked) => doctor::doctor(environment, asked),
         Command::Explain { text, profile, all_causes, json, offline } => {
             doctor::explain(environment, text, profile, all_causes, json, offline)
         }

@@ -18,6 +18,10 @@ pub(crate) struct Case {
     pub(crate) profile: Option<String>,
     /// `--offline`.
     pub(crate) offline: bool,
+    /// `--run-process`.
+    pub(crate) run_process: bool,
+    /// Files of certificates by path, and whether each is there; where answers are written down.
+    pub(crate) ca_bundles: BTreeMap<String, bool>,
     /// Whether the daemon runs (against the stand-in only).
     pub(crate) daemon: bool,
     /// What is said of the daemon's environment, where answers are written down.

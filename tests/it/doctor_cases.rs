@@ -176,7 +176,7 @@ proptest! {
             About::Clock => answer(about, None, &Case::default()),
             _ => Answer::Refused(refusal(&format!("{code}: no"))),
         });
-        let said = format!("{}{}", report.document(), report.text());
+        let said = format!("{}{}", report.document(), report.text(true));
         let hidden = Some(&id).filter(|id| access_key::shown(id) == "(not shown)");
         for text in hidden.into_iter().chain([&secret]).chain(token.as_ref()) {
             let letters: Vec<char> = text.chars().collect();
@@ -414,6 +414,8 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
         aws_minus_wall: None,
         not_read: Vec::new(),
         offline: case.offline,
+        run_process: case.run_process,
+        ca_bundles: case.ca_bundles.clone(),
         variables: variables.into_iter().collect(),
     }
 }
@@ -464,6 +466,7 @@ fn file_facts(case: &Case, paths: Option<&AwsPaths>) -> Vec<FileFacts> {
             },
             (true, mode) => FileState::Present { uid: UID, mode, group: Group::Shared("users".to_owned()) },
         },
+        dangling: None,
     };
     files.map(facts).to_vec()
 }

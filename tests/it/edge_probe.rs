@@ -167,7 +167,7 @@ fn aws_says_whose_keys_are_or_in_its_own_words_why_not() {
         }
     }
     assert_eq!(answers[1]["arn"], json!(user()));
-    let message = answers[11]["message"].as_str().unwrap();
+    let message = answers[11]["words"].as_str().unwrap();
     assert!(message.contains("STS is not activated in this region for account:111122223333"), "{message}");
     assert_eq!(probe.end().0, Some(0));
 }
@@ -255,7 +255,7 @@ fn who_does_not_answer_is_not_waited_for() {
     assert_eq!(answers[0]["unreached"]["code"], json!("Timeout"), "{}", answers[0]);
     for answer in [&answers[1], &answers[2], &answers[3]["steps"][0]["outcome"]] {
         assert_eq!((&answer["is"], &answer["code"]), (&json!("refused"), &json!("Timeout")), "{answer}");
-        assert!(answer["message"].as_str().unwrap().contains("no answer came within "), "{answer}");
+        assert!(answer["words"].as_str().unwrap().contains("no answer came within "), "{answer}");
     }
     machine.aws.set_outage(Some(Fault::Html));
     let answers = probe.ask(&[iam(&machine, base(&machine)), identify(&machine, base(&machine), "eu-west-1")]);
@@ -433,7 +433,7 @@ fn the_shells_proxy_counts_and_for_a_chain_the_settings_lie_over_it() {
         probe.ask(&[clock(&machine), identify(&machine, base(&machine), "eu-west-1"), iam(&machine, base(&machine))]);
     for refused in [&answers[0]["unreached"], &answers[1], &answers[2]] {
         assert_eq!(refused["code"], json!("Network"), "{refused}");
-        assert!(refused["message"].as_str().unwrap().contains("(HTTP_PROXY is set)"), "{refused}");
+        assert!(refused["words"].as_str().unwrap().contains("(HTTP_PROXY is set)"), "{refused}");
     }
     assert_eq!(steps(&probe.ask_one(chain("app"))), [("base", "static", "refused")]);
     machine.write(".config/evercred/evercred.toml", "[environment]\nHTTP_PROXY = \"\"\n");

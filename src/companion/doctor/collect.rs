@@ -36,7 +36,7 @@ const WINDOWS_HOMES: &str = "/mnt/c/Users";
 const MOST_WINDOWS_HOMES: usize = 50;
 
 /// Everything that can be known here.
-pub(super) fn collect(environment: &Environment, named: Option<String>, offline: bool) -> Evidence {
+pub(super) fn collect(environment: &Environment, named: Option<String>, offline: bool, run_process: bool) -> Evidence {
     let paths = files::aws_paths(environment).ok();
     let (inputs, [config_text, credentials_text]) = paths.as_ref().map(aws_files).unwrap_or_default();
     let profiles = inputs.profiles().clone();
@@ -55,6 +55,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         files: paths.as_ref().map(|paths| file_facts(environment, paths)).unwrap_or_default(),
         token_files: token_files(environment, &profiles_of_daemon),
         caches: caches(environment, &profiles_of_daemon),
+        ca_bundles: ca_bundles(environment, &profiles_of_daemon),
         programs: programs(environment, &profiles_of_daemon),
         problems: inputs.problems(),
         config_text,
@@ -76,6 +77,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         aws_minus_wall,
         not_read: not_read(environment),
         offline,
+        run_process,
     }
 }
 
@@ -138,7 +140,7 @@ fn cache_files(directory: &Path) -> Vec<FileFacts> {
         let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
         let is_private = metadata.mode() & 0o077 == 0 && metadata.uid() == own_uid();
         let state = (!is_private).then(|| present(&path, &metadata))?;
-        Some(FileFacts { role: FileRole::CacheFile, path: path.display().to_string(), state })
+        Some(FileFacts { role: FileRole::CacheFile, path: path.display().to_string(), state, dangling: None })
     });
     let mut facts: Vec<FileFacts> = facts.take(MOST).collect();
     facts.sort_by(|a, b| a.path.cmp(&b.path));
@@ -153,7 +155,12 @@ fn directories(paths: &AwsPaths, caches: &[PathBuf]) -> Vec<FileFacts> {
     let mut add = |role: FileRole, path: &Path| {
         let Some(metadata) = path.metadata().ok().filter(std::fs::Metadata::is_dir) else { return };
         if seen.insert((metadata.dev(), metadata.ino())) {
-            facts.push(FileFacts { role, path: path.display().to_string(), state: present(path, &metadata) });
+            facts.push(FileFacts {
+                role,
+                path: path.display().to_string(),
+                state: present(path, &metadata),
+                dangling: None,
+            });
         }
     };
     let files: Vec<PathBuf> =
@@ -228,7 +235,9 @@ fn look_at(role: FileRole, path: &Path) -> FileFacts {
             }
         }
     };
-    FileFacts { role, path: path.display().to_string(), state }
+    let dangling = || std::fs::read_link(path).ok().map(|target| target.display().to_string());
+    let dangling = (state == FileState::Missing).then(dangling).flatten();
+    FileFacts { role, path: path.display().to_string(), state, dangling }
 }
 
 /// What the AWS files say, and their texts, also where the SDKs refuse them.
@@ -265,6 +274,13 @@ fn token_files(environment: &Environment, profiles: &Profiles) -> Vec<TokenFile>
         },
     };
     paths.into_iter().map(|path| TokenFile { path: path.to_owned(), state: state(path) }).collect()
+}
+
+/// The files of certificates that are named, and whether each is there.
+fn ca_bundles(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, bool> {
+    let settings = profiles.profiles.values().filter_map(|section| section.get("ca_bundle"));
+    let named = environment.get("AWS_CA_BUNDLE").into_iter().chain(settings.map(|value| value.text.as_str()));
+    named.filter(|path| path.starts_with('/')).map(|path| (path.to_owned(), Path::new(path).is_file())).collect()
 }
 
 /// The cache files of the profiles' sign-in sessions that can't be replaced.

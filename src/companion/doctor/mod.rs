@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use self::prober::Prober;
+use super::arguments::DoctorCommand;
 use super::failure::{ATTENTION, Failure, NO_PROFILE};
 use super::{offline, output};
 use crate::core::doctor::{self, Answer, Answers, Case, Evidence};
@@ -19,18 +20,14 @@ use crate::platform::environment::Environment;
 const PATIENCE: Duration = Duration::from_millis(8_500);
 
 /// `doctor`.
-pub(super) fn doctor(
-    environment: &Environment,
-    profile: Option<String>,
-    json: bool,
-    offline: bool,
-) -> Result<ExitCode, Failure> {
-    let Examined { evidence, answers } = examine(environment, profile.clone(), offline);
+pub(super) fn doctor(environment: &Environment, asked: DoctorCommand) -> Result<ExitCode, Failure> {
+    let DoctorCommand { profile, json, offline, verbose, run_process } = asked;
+    let Examined { evidence, answers } = examine(environment, profile.clone(), offline, run_process);
     let report = doctor::diagnose(&evidence, &answers);
     if json {
         output::print_json(&report.document())?;
     } else {
-        output::print(&report.text())?;
+        output::print(&report.text(verbose))?;
     }
     // The one that was asked about by name; what a variable names wrongly is a finding like others.
     let is_missing = profile.is_some() && report.lacks_profile;
@@ -52,7 +49,7 @@ pub(super) fn explain(
 ) -> Result<ExitCode, Failure> {
     let mentions = text::read(text)?;
     let begin = clock::boot();
-    let mut evidence = collect::collect(environment, profile, offline);
+    let mut evidence = collect::collect(environment, profile, offline, false);
     let named = explain::profile_of(&mentions, &evidence.profiles).filter(|_| evidence.named.is_none());
     if let Some(named) = &named {
         evidence.named = Some(named.name.clone());
@@ -87,9 +84,9 @@ struct Examined {
 }
 
 /// Collects and asks. Ends within 10 s, whatever the network does.
-fn examine(environment: &Environment, profile: Option<String>, offline: bool) -> Examined {
+fn examine(environment: &Environment, profile: Option<String>, offline: bool, run_process: bool) -> Examined {
     let begin = clock::boot();
-    let evidence = collect::collect(environment, profile, offline);
+    let evidence = collect::collect(environment, profile, offline, run_process);
     let answers = ask(environment, &evidence, begin);
     Examined { evidence, answers }
 }

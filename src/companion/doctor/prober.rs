@@ -199,7 +199,7 @@ mod tests {
     }
 
     fn chain() -> Vec<Order> {
-        vec![Order::Chain { profile: "a".to_owned(), offline: false }]
+        vec![Order::Chain { profile: "a".to_owned(), offline: false, run_process: false }]
     }
 
     #[test]

@@ -53,6 +53,9 @@ fn network(case: &Case<'_>, findings: &mut Findings) {
     if region::unusable(case).is_some() {
         return;
     }
+    if let Some(finding) = lost_ca_bundle(case) {
+        return findings.add(finding);
+    }
     for (about, answer) in case.answers.iter() {
         match (about, answer) {
             (About::Identity { .. }, Answer::Refused(refusal)) if aws_error::is_unreached_code(&refusal.code) => {
@@ -309,6 +312,28 @@ fn keep_together(case: &Case<'_>, subject: &Subject<'_>) -> Fix {
     Fix::advice(format!(
         "Get new temporary credentials, and {where_to}: access key id, secret access key and session token belong together."
     ))
+}
+
+/// The file of certificates that is named, and the place that names it. The variable comes first.
+fn ca_bundle<'a>(case: &Case<'a>) -> Option<(String, &'a str)> {
+    let variable = case.evidence.variables.get("AWS_CA_BUNDLE").map(|path| ("AWS_CA_BUNDLE".to_owned(), path));
+    let setting = || {
+        let value = case.settings()?.get("ca_bundle")?;
+        Some((format!("ca_bundle ({})", case.at(value.origin)), value.text.as_str()))
+    };
+    variable.or_else(setting)
+}
+
+/// A file of certificates that is not there.
+fn lost_ca_bundle(case: &Case<'_>) -> Option<Finding> {
+    let (place, path) = ca_bundle(case).filter(|(_, path)| case.evidence.ca_bundles.get(*path) == Some(&false))?;
+    let finding = Finding::new(
+        Id::NetworkUnreachable,
+        Severity::Error,
+        format!("{place} names a file of certificates that is not there"),
+    )
+    .evidence(format!("there is no file {}: programs that read it trust no certificate of AWS", printable(path)));
+    Some(finding.fix(Fix::advice(format!("Put the file there, or correct {place}."))))
 }
 
 /// A call that could not be made, or was answered by somebody else.

@@ -28,20 +28,9 @@ impl Report {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 
-    /// The report as text, what to deal with first on top.
-    pub fn text(&self) -> String {
-        let mut text = match &self.profile {
-            Some(profile) => format!("profile {}\n", printable(profile)),
-            None => "no profile: what the variables of this shell choose\n".to_owned(),
-        };
-        if let Some((_, first)) = self.choices.first()
-            && self.choices.iter().all(|(_, uses)| uses == first)
-        {
-            text.push_str(&format!("programs here use {}\n", first.said()));
-        }
-        if let Some(identity) = &self.identity {
-            text.push_str(&format!("AWS identifies them as {}\n", identity.arn));
-        }
+    /// The report as text: the verdict, what to deal with, how many causes were ruled out; `verbose` lists each.
+    pub fn text(&self, verbose: bool) -> String {
+        let mut text = format!("{}\n", self.verdict());
         for finding in &self.findings {
             text.push_str(&format!("\n{} {}: {}\n", label(finding.severity), finding.id, finding.title));
             if let Some(sure) = how_sure(finding.certainty) {
@@ -52,22 +41,43 @@ impl Report {
             }
             text.push_str(&fix::lines(&finding.fix, 4));
         }
-        let good: Vec<&Id> =
-            self.checked.iter().filter(|id| !self.findings.iter().any(|finding| finding.id == **id)).collect();
-        if self.findings.is_empty() {
-            text.push_str("\nnothing was found that AWS would refuse\n");
+        let is_found = |id: &&Id| self.findings.iter().any(|finding| finding.id == **id);
+        let ruled_out: Vec<&Id> = self.checked.iter().filter(|id| !is_found(id)).collect();
+        let counts = format!("{} causes ruled out, {} not checked", ruled_out.len(), self.not_checked.len());
+        if !verbose {
+            text.push_str(&format!("\n{counts} (--verbose)\n"));
+            return text;
         }
-        text.push_str(&format!("\nlooked for and not found ({}):\n", good.len()));
-        for id in good {
+        if let Some((_, first)) = self.choices.first()
+            && self.choices.iter().all(|(_, uses)| uses == first)
+        {
+            text.push_str(&format!("\nprograms here use {}\n", first.said()));
+        }
+        text.push_str(&format!("\n{counts}:\n"));
+        for id in ruled_out {
             text.push_str(&format!("    ok {id}: {}\n", id.ruled_out()));
         }
-        if !self.not_checked.is_empty() {
-            text.push_str("\nnot looked at:\n");
-            for (id, why) in &self.not_checked {
-                text.push_str(&format!("    ?  {id}: {why}\n"));
-            }
+        for (id, why) in &self.not_checked {
+            text.push_str(&format!("    ?  {id}: {why}\n"));
         }
         text
+    }
+
+    /// Whether the credentials work, in one line.
+    fn verdict(&self) -> String {
+        let what = self.profile.as_deref().map_or_else(|| "this shell".to_owned(), printable);
+        if let Some(error) = self.findings.iter().find(|finding| finding.severity == Severity::Error) {
+            return format!("{what} fails: {}", error.title);
+        }
+        if let Some(identity) = &self.identity {
+            let account = identity.account_id.iter().map(|account| format!(", account {account}"));
+            let region = self.region.iter().map(|region| format!(", region {region}"));
+            return format!("{what} works: {}{}", identity.arn, account.chain(region).collect::<String>());
+        }
+        match self.not_checked.get(&Id::AccessKeyUnknown) {
+            Some(why) => format!("{what} was not tested: {why}"),
+            None => format!("{what}: no cause was found, and AWS was not asked for the identity"),
+        }
     }
 }
 

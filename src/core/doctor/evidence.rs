@@ -71,6 +71,10 @@ pub struct Evidence {
     pub not_read: Vec<(Id, String)>,
     /// Nothing may leave the machine.
     pub offline: bool,
+    /// The user allows the profile's `credential_process` to run.
+    pub run_process: bool,
+    /// The files of certificates that AWS_CA_BUNDLE and profiles (`ca_bundle`) name, and whether each is there.
+    pub ca_bundles: BTreeMap<String, bool>,
 }
 
 /// Variables of a shell; `Debug` shows names only, as values may be secrets.
@@ -120,6 +124,8 @@ pub struct FileFacts {
     pub path: String,
     /// What is there.
     pub state: FileState,
+    /// The target of a symbolic link that leads to no file.
+    pub dangling: Option<String>,
 }
 
 /// A file with a web identity token.

@@ -78,6 +78,7 @@ pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
     let report = Report {
         profile: case.profile.clone(),
         lacks_profile: case.lacks_profile(),
+        region: region::name(&case),
         identity: identity(&case, &choices),
         choices,
         findings,

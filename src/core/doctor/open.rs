@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 
 use super::probe::{StepAnswer, StepOutcome};
 use super::{
-    About, Answer, Case, Daemon, FileRole, FileState, Id, Refusal, Subject, Whose, account, clock, question, region,
-    sessions,
+    About, Answer, Case, Daemon, FileRole, FileState, Id, Refusal, Subject, Variant, Whose, account, clock, question,
+    region, sessions,
 };
 use crate::core::access_key;
 use crate::core::aws_error;
@@ -84,6 +84,12 @@ fn keys(case: &Case<'_>, cause: Id) -> Option<String> {
     }
     let given = case.answers.chain().first();
     match given.map(|step| &step.outcome) {
+        // Another program's credentials, about which AWS has said nothing.
+        Some(StepOutcome::Passed { arn: None, .. })
+            if case.steps().count() == 1 && matches!(first.source, Source::Process { .. }) =>
+        {
+            Some("AWS gave no answer about the credentials of the credential_process".to_owned())
+        }
         Some(StepOutcome::Passed { .. }) => refused_as_signer(case, cause, 0),
         Some(StepOutcome::Refused(refusal)) => Some(not_given(refusal)),
         _ => plan_unanswered(case),
@@ -144,7 +150,8 @@ fn identity(case: &Case<'_>, cause: Id) -> Option<String> {
         Some(Answer::Accepted { .. }) => None,
         Some(Answer::Refused(refusal)) => refusal.why_open().or_else(|| {
             let what = format!("AWS refused the keys of {} ({})", subject.called(), refusal.code);
-            (!excludes(refusal, cause)).then(|| format!("{what}, and says no more of them"))
+            let is_excluded = excludes(refusal, cause) || is_known_good(case, cause, subject);
+            (!is_excluded).then(|| format!("{what}, and says no more of them"))
         }),
         _ => unanswered(case, subject),
     })
@@ -165,6 +172,15 @@ fn concerns(case: &Case<'_>, cause: Id, subject: &Subject<'_>) -> bool {
 fn excludes(refusal: &Refusal, cause: Id) -> bool {
     let is_signature = matches!(refusal.code.as_str(), "SignatureDoesNotMatch" | "InvalidSignatureException");
     is_signature && matches!(cause, Id::AccessKeyUnknown | Id::SessionTokenForeign | Id::PartitionMismatch)
+}
+
+/// Whether AWS accepts the same key and secret with another token, with none, or in another region.
+fn is_known_good(case: &Case<'_>, cause: Id, subject: &Subject<'_>) -> bool {
+    let of_key = [Id::AccessKeyUnknown, Id::SecretKeyWrong, Id::AccountNotSignedUp, Id::PartitionMismatch];
+    let same_key = [Variant::WithoutToken, Variant::OtherToken, Variant::HomeRegion];
+    let accepted =
+        |variant: &Variant| matches!(case.answers.variant(&subject.whose, *variant), Some(Answer::Accepted { .. }));
+    of_key.contains(&cause) && same_key.iter().any(accepted)
 }
 
 /// IAM's answer to what may be a session of GetSessionToken.
@@ -321,6 +337,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_aws_accepts_without_its_token_is_known() {
+        let token = "aws_session_token = IQoJb3JpZ2lu\n";
+        let evidence = evidence("[profile base]\nregion = eu-west-1\n", &format!("{BASE}{token}"), &[], "base");
+        let of = |variant| identity(Whose::Profile("base".to_owned()), variant, "eu-west-1");
+        let refused = Answer::Refused(refusal("InvalidClientTokenId"));
+        let asked = answers(vec![(of(Variant::AsIs), refused), (of(Variant::WithoutToken), accepted())]);
+        let report = diagnose(&evidence, &asked);
+        assert!(report.checked.contains(&Id::AccessKeyUnknown) && report.checked.contains(&Id::SecretKeyWrong));
+        assert!(open(&report, Id::SessionTokenForeign), "{report:#?}");
+    }
+
+    #[test]
     fn a_role_that_aws_neither_gave_nor_refused_is_not_ruled_out() {
         let evidence = evidence(ROLE, BASE, &[], "dev");
         for code in ["Throttling", "ServiceUnavailable", "InternalFailure", "Timeout", "Network", "InvalidResponse"] {
@@ -374,7 +402,7 @@ mod tests {
             let mut evidence = evidence("[profile dev]\nregion = eu-west-1\n", "", &[], "dev");
             let state =
                 FileState::Unreadable { why: "it is a directory".to_owned(), denied: false, owner_and_mode: None };
-            evidence.files = vec![FileFacts { role, path: "/h/.aws/x".to_owned(), state }];
+            evidence.files = vec![FileFacts { role, path: "/h/.aws/x".to_owned(), state, dangling: None }];
             let report = diagnose(&evidence, &Answers::default());
             for id in Id::that_need(Needs::Files) {
                 assert!(

@@ -303,7 +303,7 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
 }
 
 /// A section of that name that the SDKs ignore for its header: what is said of it, and how it is written right.
-fn ignored_section(case: &Case<'_>, profile: &str) -> Option<(String, Fix)> {
+pub(super) fn ignored_section(case: &Case<'_>, profile: &str) -> Option<(String, Fix)> {
     let (problem, is_prefixed) = case.evidence.problems.iter().find_map(|problem| {
         let Lost::Header(header) = &problem.lost else { return None };
         let prefixed = header.strip_prefix("profile ");

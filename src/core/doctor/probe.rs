@@ -116,6 +116,9 @@ pub enum Order {
         profile: String,
         /// Look at the caches of sign-ins alone: nothing leaves the machine.
         offline: bool,
+        /// Run the profile's `credential_process`.
+        #[serde(default)]
+        run_process: bool,
     },
     /// GetUser of IAM, which only reads.
     Iam {

@@ -58,8 +58,8 @@ pub(super) fn is_for_another_maker(case: &Case<'_>, subject: &Subject<'_>) -> bo
 }
 
 fn chain(case: &Case<'_>) -> Option<Question> {
-    let (profile, offline) = (case.profile.clone()?, case.evidence.offline);
-    Some(Question { about: About::Chain, order: Order::Chain { profile, offline } })
+    let (profile, offline, run_process) = (case.profile.clone()?, case.evidence.offline, case.evidence.run_process);
+    Some(Question { about: About::Chain, order: Order::Chain { profile, offline, run_process } })
 }
 
 /// The plan begins with a sign-in, whose token stands in a file.

@@ -90,7 +90,7 @@ mod tests {
         for evidence in [by_variable, evidence(&config, "", &[], "dev"), evidence("", "", &[], SECRET)] {
             let report = diagnose(&evidence, &Answers::default());
             assert!(!report.findings.is_empty());
-            let (document, text) = (report.document().to_string(), report.text());
+            let (document, text) = (report.document().to_string(), report.text(true));
             for out in [document, text] {
                 assert!(!out.contains(SECRET) && !out.contains("MARKED"), "{out}");
             }

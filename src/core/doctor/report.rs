@@ -117,6 +117,8 @@ pub struct Report {
     pub profile: Option<String>,
     /// Whether that profile is in no file.
     pub lacks_profile: bool,
+    /// The region that most programs use for the profile.
+    pub region: Option<String>,
     /// The identity of the credentials that the AWS CLI uses here, if AWS returned it.
     pub identity: Option<Identity>,
     /// What each kind of program would use here.

@@ -4,11 +4,13 @@ use super::commands::{self, argument};
 use super::probe::StepOutcome;
 use super::{Case, Certainty, Daemon, Finding, Findings, Id, Refusal, Rule, Severity};
 use crate::core::access_denied::{self, Because, Denied};
+use crate::core::aws_error::{self, Origin};
 use crate::core::fix::{Fix, evercred};
 use crate::core::keeper::State;
 use crate::core::plan::session_length::{LONGEST_CHAINED, LONGEST_OF_ROLE, LONGEST_OF_USER, SHORTEST};
 use crate::core::plan::{AssumeRole, Plan, Source, Step};
 use crate::core::printable::printable;
+use crate::core::stated_expiry::utc_time;
 
 pub(super) const RULE: Rule = Rule {
     decides: &[
@@ -19,6 +21,9 @@ pub(super) const RULE: Rule = Rule {
         Id::AccountNotSignedUp,
         Id::ProfileBroken,
         Id::CredentialsExpired,
+        Id::CredentialsMissing,
+        Id::AccessKeyUnknown,
+        Id::SecretKeyWrong,
     ],
     look,
 };
@@ -32,6 +37,9 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
         match &step.outcome {
             StepOutcome::Refused(refusal) => {
                 refused(case, step.kind.as_str(), &step.profile, refusal, findings);
+            }
+            StepOutcome::Passed { expires_at: Some(at), .. } if step.kind == "process" => {
+                findings.add_all(expired_output(case, &step.profile, at));
             }
             StepOutcome::Passed { .. } | StepOutcome::NotSignedIn { .. } | StepOutcome::Untried { .. } => {}
         }
@@ -202,6 +210,7 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
         ("InvalidIdentityToken" | "IDPRejectedClaim", "web-identity") => {
             findings.add(identity_provider(profile, message).evidence(said));
         }
+        (_, "process") => findings.add_all(process_refused(profile, refusal)),
         ("OptInRequired" | "SubscriptionRequiredException" | "SubscriptionRequired", _) => findings.add(
             Finding::new(Id::AccountNotSignedUp, Severity::Error, "the account is not signed up for the service")
                 .evidence(said)
@@ -214,6 +223,45 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
         }
         _ => {}
     }
+}
+
+/// A `credential_process` that gives no credentials, or such as AWS refuses.
+fn process_refused(profile: &str, refusal: &Refusal) -> Option<Finding> {
+    let profile = printable(profile);
+    let run = Fix::advice(format!(
+        "Run the credential_process of profile \"{profile}\" in a terminal, and do what it asks for."
+    ));
+    let entry = aws_error::lookup(&refusal.code);
+    let is_of_program = entry.is_some_and(|entry| entry.origin == Origin::Local);
+    let (id, title) = match refusal.code.as_str() {
+        _ if is_of_program => {
+            (Id::CredentialsMissing, format!("the credential_process of profile \"{profile}\" gives no credentials"))
+        }
+        code if refusal.why_open().is_none() => {
+            let id = match code {
+                _ if aws_error::is_unknown_key(code) => Id::AccessKeyUnknown,
+                "SignatureDoesNotMatch" | "InvalidSignatureException" => Id::SecretKeyWrong,
+                _ => Id::CredentialsExpired,
+            };
+            let title =
+                format!("AWS refuses what the credential_process of profile \"{profile}\" prints: {}", printable(code));
+            (id, title)
+        }
+        _ => return None,
+    };
+    Some(Finding::new(id, Severity::Error, title).evidence(printable(&refusal.to_string())).fix(run))
+}
+
+/// Credentials that had expired when a `credential_process` printed them.
+fn expired_output(case: &Case<'_>, profile: &str, expires_at: &str) -> Option<Finding> {
+    let at = utc_time(expires_at)?;
+    let (now, uncertainty) = case.aws_time();
+    let title = format!("the credential_process of profile \"{}\" prints expired credentials", printable(profile));
+    (now - at > uncertainty).then(|| {
+        Finding::new(Id::CredentialsExpired, Severity::Error, title)
+            .evidence(format!("its Expiration is {at}"))
+            .fix(Fix::advice("Run the program in a terminal, and do what it asks for."))
+    })
 }
 
 /// A web identity token that AWS does not accept, by AWS's words.

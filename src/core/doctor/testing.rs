@@ -49,6 +49,8 @@ pub(in crate::core::doctor) fn evidence(
         aws_minus_wall: None,
         not_read: Vec::new(),
         offline: false,
+        run_process: false,
+        ca_bundles: std::collections::BTreeMap::new(),
     }
 }
 

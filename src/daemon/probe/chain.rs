@@ -23,13 +23,13 @@ use crate::daemon::{aws_paths, cache_paths, daemon_environment, now, plan_contex
 use crate::platform::environment::Environment;
 
 /// Carries out the plan of one profile.
-pub(super) async fn carry_out(prober: &Prober, profile: &str, offline: bool) -> Answer {
+pub(super) async fn carry_out(prober: &Prober, profile: &str, offline: bool, run_process: bool) -> Answer {
     let (own, settings_file, profile) = (prober.environment.clone(), prober.settings_file.clone(), profile.to_owned());
     let ready = tokio::task::spawn_blocking(move || ready(&own, settings_file, &profile)).await;
     match ready.unwrap_or_else(|_| Err("the files could not be read".to_owned())) {
         Err(why) => Answer::Untried { why: printable(&why) },
         Ok(Ready { plan, minter, asker }) => {
-            let walk = Walk { prober, plan: &plan, minter, asker, offline, base: None, token: None };
+            let walk = Walk { prober, plan: &plan, minter, asker, offline, run_process, base: None, token: None };
             Answer::Chain { steps: walk.steps().await }
         }
     }
@@ -70,6 +70,7 @@ struct Walk<'a> {
     minter: Minter,
     asker: Asker,
     offline: bool,
+    run_process: bool,
     /// What the last step gave.
     base: Option<Credentials>,
     token: Option<Secret>,
@@ -96,23 +97,25 @@ impl Walk<'_> {
 
     /// Asks AWS for the identity of the last step's credentials, which most answers don't contain.
     async fn name_caller(&mut self, last: Option<&mut StepAnswer>) {
-        let (Some(StepAnswer { outcome: StepOutcome::Passed { arn: arn @ None, .. }, .. }), Some(set), Some(step)) =
-            (last, self.base.take(), self.plan.steps.last())
-        else {
-            return;
-        };
+        let (Some(last), Some(set), Some(step)) = (last, self.base.take(), self.plan.steps.last()) else { return };
+        let StepOutcome::Passed { arn: None, expires_at } = &last.outcome else { return };
+        let expires_at = expires_at.clone();
         let keys = StaticKeys {
             access_key_id: set.access_key_id,
             secret_access_key: set.secret_access_key,
             session_token: set.session_token,
             expires: StatedExpiry::Unstated,
         };
-        *arn = self.identify(step, &keys, None).await.arn();
+        let said = self.identify(step, &keys, expires_at).await;
+        // The credentials of a service are good; those that another program prints may be anything.
+        if said.arn().is_some() || (matches!(step.source, Source::Process { .. }) && is_refused(&said)) {
+            last.outcome = said;
+        }
     }
 
     /// What happened at one step; `None` for a token that was found: people see it and its role as one step.
     async fn step(&mut self, step: &Step) -> Option<StepOutcome> {
-        if let Some(why) = untried(&step.source) {
+        if let Some(why) = untried(&step.source, self.run_process) {
             return Some(StepOutcome::Untried { why });
         }
         match &step.source {
@@ -225,13 +228,18 @@ impl Walk<'_> {
     }
 }
 
+fn is_refused(outcome: &StepOutcome) -> bool {
+    matches!(outcome, StepOutcome::Refused(refusal) if refusal.why_open().is_none())
+}
+
 /// Why a step is none to try; `None` where it is one.
-fn untried(source: &Source) -> Option<String> {
+fn untried(source: &Source, run_process: bool) -> Option<String> {
     if let Some(device) = source.device() {
         return Some(format!("it needs a code from the MFA device {}", printable(device)));
     }
     let why = match source {
-        Source::Process { .. } => "it runs another program (credential_process), which the doctor does not",
+        Source::Process { .. } if run_process => return None,
+        Source::Process { .. } => "it runs another program (credential_process): run with --run-process",
         Source::Environment => "credential_source = Environment means the keys in the variables of a shell",
         Source::Container => "the container's own role is asked for by the program that runs in it",
         Source::InstanceMetadata => "the instance's own role is not asked for by the doctor",

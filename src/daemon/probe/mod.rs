@@ -170,7 +170,9 @@ impl Prober {
                     &keys,
                 )
             }
-            Order::Chain { profile, offline } => chain::carry_out(self, &profile, offline).await,
+            Order::Chain { profile, offline, run_process } => {
+                chain::carry_out(self, &profile, offline, run_process).await
+            }
         }
     }
 

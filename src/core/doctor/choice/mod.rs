@@ -11,7 +11,7 @@ use self::chains::choose;
 pub(super) use self::chains::way;
 pub(super) use self::place::KEYS;
 use super::commands::{configure, export, option, unset};
-use super::{Case, Finding, Findings, Id, Rule, Severity, key_shape};
+use super::{Case, Finding, Findings, Id, Rule, Severity, Subject, key_shape, places};
 use crate::core::fix::Fix;
 use crate::core::plan::{PlanErrorCode, Source, helper_profile};
 use crate::core::printable::printable;
@@ -202,7 +202,14 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
             .fix(Fix::command("Make a profile: for a user's key.", configure("default")))
             .fix(Fix::command("Or for IAM Identity Center.", "aws configure sso")),
     };
-    let near = case.subjects.iter().find_map(|subject| key_shape::near_miss(case, subject));
+    let of_profile = || {
+        let whose = super::Whose::Profile(case.profile.clone()?);
+        let none =
+            Subject { whose, access_key_id: None, secret_access_key: None, session_token: None, security_token: None };
+        key_shape::near_miss(case, &none)
+    };
+    let near = case.subjects.iter().find_map(|subject| key_shape::near_miss(case, subject)).or_else(of_profile);
+    let finding = with_reason(case, finding);
     findings.add(match near {
         Some((found, meant)) => {
             let rename = Fix::advice(format!("Write {meant} in the place of {found}, if that is meant."));
@@ -211,6 +218,20 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
         }
         None => finding,
     });
+}
+
+/// A section that is ignored for its header, and a link that leads nowhere, with their fixes first.
+fn with_reason(case: &Case<'_>, finding: Finding) -> Finding {
+    let ignored = case.profile.as_deref().and_then(|profile| places::ignored_section(case, profile));
+    let links = case.evidence.files.iter().filter_map(|file| {
+        let (path, target) = (printable(&file.path), printable(file.dangling.as_deref()?));
+        let fix = Fix::advice(format!("Create {target}, or remove the symbolic link {path}."));
+        Some((format!("{path} is a symbolic link to {target}, which is not there"), fix))
+    });
+    let reasons: Vec<(String, Fix)> = ignored.into_iter().chain(links).collect();
+    let (seen, mut fixes): (Vec<String>, Vec<Fix>) = reasons.into_iter().unzip();
+    fixes.extend(finding.fix.iter().cloned());
+    seen.into_iter().fold(Finding { fix: fixes, ..finding }, Finding::evidence)
 }
 
 /// A role whose source profile has no key, or half of one: programs choose the role, and then stop at its source.

@@ -50,6 +50,12 @@ pub(in crate::core::doctor) fn unusable(case: &Case<'_>) -> Option<String> {
     names::is_unusable(region.text).then(|| case.place(&region))
 }
 
+/// The name of the region in force, if it is one.
+pub(in crate::core::doctor) fn name(case: &Case<'_>) -> Option<String> {
+    let region = in_force::in_force(case)?;
+    (!names::is_unusable(region.text)).then(|| region.text.trim().to_owned())
+}
+
 /// The region that is probably meant by the one in force.
 pub(in crate::core::doctor) fn meant(case: &Case<'_>) -> Option<&'static str> {
     names::meant(in_force::in_force(case)?.text)
