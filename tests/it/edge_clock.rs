@@ -274,7 +274,7 @@ fn a_server_that_misbehaves_is_named_and_left_alone() {
         (Ntp::start(0, kiss(b"DENY")), "does not want to be asked any more"),
         (Ntp::start(0, |answer| answer[40..48].fill(0)), "makes no sense"),
         (Ntp::start(0, |answer| answer.truncate(20)), "too short"),
-        (Ntp::start(0, |answer| answer[24] ^= 1), "another question"),
+        (Ntp::start(0, |answer| answer[24] ^= 1), "another request"),
     ] {
         let mut machine = Machine::new();
         machine.write(".config/evercred/evercred.toml", &Ntp::settings(&[&ntp]));
