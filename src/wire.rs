@@ -75,7 +75,7 @@ pub const UNREADABLE_FILE: &str = "aws-file-unreadable";
 pub struct WireError {
     /// What kind of error it is.
     pub kind: ErrorKind,
-    /// The error code of what failed: AWS's, or one of evercred's.
+    /// The error code of the failed operation: AWS's, or one of evercred's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// A sentence.
@@ -390,7 +390,7 @@ pub struct ProfileEntry {
 pub struct SessionEntry {
     /// The `sso-session` section's name, the start URL in the legacy form, or who signed in with `aws login`.
     pub name: String,
-    /// What `evercred login` takes for it: the section's name, or a profile's.
+    /// The argument of `evercred login` for it: the name of the section or of a profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_name: Option<String>,
     /// `sso` or `login`.

@@ -58,7 +58,8 @@ fn provider_config() -> ProviderConfig {
         .with_sleep_impl(TokioSleep::new())
 }
 
-/// Rewrites the Expiration in an answer to the only form that the SDK reads. Endpoints of tools write others, which boto3 reads.
+/// Rewrites the Expiration in an answer to RFC 3339, the only form that the SDK reads. Some tools write other forms,
+/// which boto3 reads.
 #[derive(Clone, Debug)]
 struct OneForm(Recorder);
 
@@ -76,7 +77,7 @@ impl HttpConnector for OneForm {
     }
 }
 
-/// The document with its Expiration in RFC 3339; `None` where there is nothing to change.
+/// The document with its Expiration in RFC 3339; `None` if it needs no change.
 fn with_readable_expiration(body: &[u8]) -> Option<String> {
     let mut document: serde_json::Map<String, Value> = serde_json::from_slice(body).ok()?;
     let expiration = document.get_mut("Expiration")?;

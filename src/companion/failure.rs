@@ -31,7 +31,7 @@ impl Failure {
         Self { message: message.into(), fix: None, exit, is_listing: false }
     }
 
-    /// A failure whose message has several lines: mistakes in a file, each with its line.
+    /// A failure with a message of several lines: the mistakes in a file, each with its line number.
     pub(super) fn listing(exit: u8, message: impl Into<String>) -> Self {
         Self { is_listing: true, ..Self::new(exit, message) }
     }

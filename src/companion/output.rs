@@ -44,7 +44,7 @@ pub(super) fn error(failure: &Failure) {
 
 /// A failure as it is printed.
 pub(super) fn said(failure: &Failure) -> String {
-    // A name or an error may have a line end in it.
+    // A name or an error may contain a line end.
     let message = if failure.is_listing { printable::lines } else { printable::line }(&failure.message);
     let mut text = format!("evercred: {message}\n");
     if let Some(fix) = &failure.fix {

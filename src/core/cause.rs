@@ -1,4 +1,4 @@
-//! The causes that make AWS refuse: one row each. The doctor, `explain` and the documents read this table.
+//! The table of causes that make a request fail. `doctor`, `explain` and `docs/causes.md` use it.
 
 use serde::{Serialize, Serializer};
 
@@ -12,20 +12,20 @@ pub enum Likelihood {
     Likely,
     /// A cause that is not ruled out.
     Possible,
-    /// Checked on this machine, and not the case.
+    /// Checked on this machine and not found.
     RuledOut,
 }
 
 /// The fix of a cause that was not found on this machine: the error may be from another shell or an earlier time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UsualFix {
-    /// No command does it.
+    /// A fix without a command.
     Advice(&'static str),
-    /// A command does it.
+    /// A fix with a command.
     Command(&'static str, &'static str),
-    /// A command of evercred does it, followed by the profile.
+    /// A fix with an `evercred` command, whose argument is the profile.
     OfProfile(&'static str, &'static str),
-    /// These variables are unset.
+    /// A fix that unsets these variables.
     Unset(&'static str, &'static [&'static str]),
 }
 
@@ -44,9 +44,9 @@ pub enum Needs {
     Expiry,
     /// AWS's answer to GetCallerIdentity with the credentials in question.
     Identity,
-    /// IAM's answer to a session of GetSessionToken.
+    /// IAM's answer to a request with credentials from GetSessionToken.
     Iam,
-    /// Settings that are a plan.
+    /// A plan: the profile's settings lead to one.
     Plan,
     /// AWS's answers to the steps of the plan.
     Steps,
@@ -58,7 +58,7 @@ pub enum Needs {
     Connection,
     /// AWS time.
     Time,
-    /// What keeps this machine's clock right.
+    /// The service that synchronises this machine's clock.
     Timekeeper,
     /// The daemon's status.
     Daemon,
@@ -95,12 +95,12 @@ macro_rules! causes {
                 match self { $(Self::$variant => $is,)* }
             }
 
-            /// What is true once it is ruled out.
+            /// The statement that holds once the cause is ruled out.
             pub fn ruled_out(self) -> &'static str {
                 match self { $(Self::$variant => $ruled_out,)* }
             }
 
-            /// What has to be known before it can be ruled out.
+            /// The facts that rule the cause out.
             pub fn needs(self) -> &'static [Needs] {
                 match self { $(Self::$variant => &[$($needs),*],)* }
             }
@@ -114,7 +114,7 @@ macro_rules! causes {
 }
 
 impl Cause {
-    /// The causes that have this need.
+    /// The causes that need this fact.
     pub fn that_need(need: Needs) -> impl Iterator<Item = Self> {
         Self::ALL.iter().copied().filter(move |cause| cause.needs().contains(&need))
     }
@@ -133,28 +133,28 @@ impl std::fmt::Display for Cause {
 }
 
 causes! {
-    /// Temporary credentials are past their end.
+    /// Temporary credentials have expired.
     CredentialsExpired = "credentials-expired" {
-        is: "temporary credentials are refused after their end",
+        is: "AWS refuses temporary credentials that have expired",
         ruled_out: "no credentials that would be used have expired",
         needs: [Files, Keys, Expiry],
         fix: Advice("Get new temporary credentials from the same source, and replace access key id, secret access key and session token together."),
     }
-    /// Nothing gives credentials.
+    /// No source gives credentials.
     CredentialsMissing = "credentials-missing" {
-        is: "the program had no whole set of credentials to sign with",
-        ruled_out: "nothing lacks credentials, or half of a key",
+        is: "the program had no complete credentials for the signature",
+        ruled_out: "credentials are set and complete",
         needs: [Files],
         fix: Command("See which profiles have credentials, and name one (AWS_PROFILE).", "evercred profiles"),
     }
-    /// An access key id that cannot be one.
+    /// A value that can't be an access key id.
     AccessKeyMalformed = "access-key-malformed" {
         is: "quotes, blanks or a swapped id and secret make a key that AWS does not know",
         ruled_out: "no access key id is mistyped, cut, quoted or swapped, as far as its form shows",
         needs: [Files, Keys],
         fix: Advice("Compare the access key id with the one in IAM: 20 capital letters and digits, without quotes or blanks."),
     }
-    /// A secret access key that cannot be one.
+    /// A value that can't be a secret access key.
     SecretKeyMalformed = "secret-key-malformed" {
         is: "a secret access key that was cut or broken while it was copied makes another signature",
         ruled_out: "no secret access key is cut, quoted or swapped, as far as its form shows",
@@ -168,51 +168,51 @@ causes! {
         needs: [Files, Keys, Identity],
         fix: Advice("Look for the access key id in the IAM console: if it is inactive or not listed, replace it with an active key."),
     }
-    /// The secret is not that of the access key id.
+    /// The secret belongs to another access key id.
     SecretKeyWrong = "secret-key-wrong" {
         is: "the signature is made with the secret access key: another secret makes another signature",
         ruled_out: "no secret access key is another key's",
         needs: [Files, Keys, Identity],
         fix: Advice("Compare the secret access key with the one that AWS showed for this access key id. If it is lost, create a new key."),
     }
-    /// Temporary credentials without their token.
+    /// Temporary credentials without their session token.
     SessionTokenMissing = "session-token-missing" {
         is: "AWS answers so to a temporary key (ASIA…) that is sent without its session token",
         ruled_out: "no temporary key lacks its session token",
         needs: [Files, Keys],
         fix: Advice("Set the session token that belongs to the temporary key: AWS_SESSION_TOKEN, or aws_session_token in the profile."),
     }
-    /// A token beside a long-term key, or an older token that is preferred.
+    /// A session token next to a long-term key, or an older token that takes precedence.
     SessionTokenStale = "session-token-stale" {
         is: "AWS answers so to a key that is sent with a session token left over from other credentials",
         ruled_out: "no session token is left over",
         needs: [Files, Keys],
         fix: Unset("Remove the leftover session token; in a file, delete aws_session_token.", &["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"]),
     }
-    /// A token that cannot be one.
+    /// A value that can't be a session token.
     SessionTokenMalformed = "session-token-malformed" {
         is: "a session token that was cut or broken while it was copied is refused",
         ruled_out: "no session token is cut or broken, as far as its form shows",
         needs: [Files, Keys],
         fix: Advice("Copy access key id, secret access key and session token again, all three from the same AWS response."),
     }
-    /// The token of another session.
+    /// The session token of another session.
     SessionTokenForeign = "session-token-foreign" {
-        is: "key and session token have to be of one session",
+        is: "the key and the session token must belong to the same session",
         ruled_out: "no session token is another session's",
         needs: [Files, Keys, Identity],
         fix: Advice("Copy access key id, secret access key and session token again, all three from the same AWS response."),
     }
-    /// A session that was ended before its time.
+    /// A session that was revoked before its expiry.
     SessionRevoked = "session-revoked" {
-        is: "a session can be ended before its time",
-        ruled_out: "no session was ended before its time",
+        is: "a session can be revoked before it expires",
+        ruled_out: "no session was revoked before it expired",
         needs: [Files, Keys, Identity, Plan, SignIn],
         fix: OfProfile("Sign in again, or get new temporary credentials.", "login"),
     }
-    /// Variables decide, and not the profile that is meant.
+    /// Variables take precedence over the intended profile.
     EnvironmentShadowsProfile = "environment-shadows-profile" {
-        is: "variables take precedence over the profile in most SDKs: other keys than meant may be used",
+        is: "variables take precedence over the profile in most SDKs, so a program may use other keys",
         ruled_out: "no variable takes precedence over the profile",
         needs: [Files, Profile],
         fix: Unset("Remove the keys from this shell, so that programs use the profile.", &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]),
@@ -220,7 +220,7 @@ causes! {
     /// Static keys that no program uses.
     StaticKeysIgnored = "static-keys-ignored" {
         is: "keys in the profile may not be those that were used",
-        ruled_out: "no keys stand where they are ignored",
+        ruled_out: "no program ignores static keys of the profile",
         needs: [Files, Profile],
         fix: OfProfile("See where each program gets its credentials, and keep one source.", "doctor"),
     }
@@ -231,14 +231,14 @@ causes! {
         needs: [Files, Profile],
         fix: OfProfile("See where each program gets its credentials, and keep one source.", "doctor"),
     }
-    /// No region.
+    /// No region is set.
     RegionMissing = "region-missing" {
         is: "no region was set where the program looks",
         ruled_out: "no region is missing",
         needs: [Files, Profile],
         fix: Advice("Set a region: AWS_REGION and AWS_DEFAULT_REGION, or region in the profile."),
     }
-    /// A region that cannot be one.
+    /// A value that can't be a region.
     RegionInvalid = "region-invalid" {
         is: "a region's name is part of host name and signature",
         ruled_out: "no region is misspelt",
@@ -247,15 +247,15 @@ causes! {
     }
     /// The account has not enabled the region.
     RegionNotEnabled = "region-not-enabled" {
-        is: "a region that the account has not enabled refuses credentials that are good elsewhere",
-        ruled_out: "no region refuses what another accepts",
+        is: "a region that the account has not enabled refuses credentials that other regions accept",
+        ruled_out: "no region refuses credentials that another region accepts",
         needs: [Files, Identity, Steps],
         fix: Advice("Use a default region such as us-east-1, or ask an administrator to enable this one for the account."),
     }
-    /// A token of the global endpoint in a region that does not take it.
+    /// A token of the global endpoint in a region that does not accept it.
     RegionTokenV1 = "region-token-v1" {
         is: "tokens of STS's global endpoint are refused by regions that have to be enabled first",
-        ruled_out: "nothing asks STS's global endpoint for tokens",
+        ruled_out: "no setting selects STS's global endpoint",
         needs: [Files, Identity],
         fix: Unset("Use the regional STS endpoint: remove sts_regional_endpoints = legacy and endpoints that name sts.amazonaws.com.", &["AWS_STS_REGIONAL_ENDPOINTS", "AWS_ENDPOINT_URL_STS"]),
     }
@@ -269,28 +269,28 @@ causes! {
     /// ARNs, regions or keys of different partitions.
     PartitionMismatch = "partition-mismatch" {
         is: "keys of one partition (aws, aws-cn, aws-us-gov) are unknown in the others",
-        ruled_out: "nothing is of another partition",
+        ruled_out: "keys, roles and regions are of one partition",
         needs: [Files, Profile, Identity],
         fix: Advice("Use keys, role ARNs and a region of one partition: aws, aws-cn or aws-us-gov."),
     }
     /// This machine's clock differs from AWS's.
     ClockSkewed = "clock-skewed" {
-        is: "a clock that is far off is reported to bring this error, too",
+        is: "a large clock skew can cause this error",
         ruled_out: "this machine's clock agrees with AWS's",
         needs: [Time],
         fix: Command("See the clock skew of this machine, and the command that corrects it.", "evercred clock"),
     }
-    /// Nothing keeps this machine's clock right.
+    /// No service synchronises this machine's clock.
     ClockUnsynchronised = "clock-unsynchronised" {
-        is: "nothing may be keeping the clock right",
-        ruled_out: "something keeps this machine's clock right",
+        is: "no service may be synchronising the clock",
+        ruled_out: "a service synchronises this machine's clock",
         needs: [Timekeeper],
         fix: Command("See the clock skew of this machine, and the command that corrects it.", "evercred clock"),
     }
-    /// The clock is off by a time zone.
+    /// The clock skew is the offset of a time zone.
     ClockZone = "clock-zone" {
         is: "a clock set to local time as if it were UTC is off by whole hours",
-        ruled_out: "the clock is not off by a time zone",
+        ruled_out: "the clock skew is not the offset of a time zone",
         needs: [Time],
         fix: Command("See the clock skew of this machine, and the command that corrects it.", "evercred clock"),
     }
@@ -301,14 +301,14 @@ causes! {
         needs: [Files, Profile, Plan, Steps],
         fix: Advice("Ask an administrator of the role's account to check that the role exists, and that its trust policy and the caller's policies allow sts:AssumeRole."),
     }
-    /// A code of an MFA device is needed.
+    /// The profile needs an MFA code.
     MfaRequired = "mfa-required" {
         is: "a policy may want a session with MFA",
-        ruled_out: "no MFA code is waited for",
+        ruled_out: "no profile needs an MFA code now",
         needs: [Files, Profile, Plan],
         fix: OfProfile("Enter a code from the MFA device in the profile's mfa_serial.", "login"),
     }
-    /// The code was wrong or used.
+    /// The MFA code was wrong, or was used before.
     MfaCodeRefused = "mfa-code-refused" {
         is: "AWS did not accept the MFA code",
         ruled_out: "no MFA code was refused",
@@ -322,23 +322,23 @@ causes! {
         needs: [Files, Keys, Identity, Iam],
         fix: Advice("Get the session with an MFA code (mfa_serial in the profile), or call IAM with the user's own key."),
     }
-    /// A session is asked for that is longer than AWS allows.
+    /// The requested session duration is longer than AWS allows.
     DurationTooLong = "duration-too-long" {
         is: "a session that is longer than the role allows is refused",
-        ruled_out: "no session is asked for that is too long",
+        ruled_out: "no requested session is too long",
         needs: [Files, Profile, Plan, Steps],
         fix: Advice("Lower duration_seconds in the profile: 3600 is allowed for every role."),
     }
-    /// Nobody is signed in.
+    /// The user is not signed in.
     SsoLoginNeeded = "sso-login-needed" {
-        is: "the sign-in session may be over",
-        ruled_out: "no sign-in is waited for",
+        is: "the sign-in session may have expired",
+        ruled_out: "no sign-in is needed",
         needs: [Files, Profile, Plan, SignIn],
         fix: OfProfile("Sign in.", "login"),
     }
-    /// The person does not have the role.
+    /// The user does not have the role.
     SsoRoleDenied = "sso-role-denied" {
-        is: "the person who is signed in may not have the role in this account",
+        is: "the user who is signed in may not have the role in this account",
         ruled_out: "no role of IAM Identity Center was refused",
         needs: [Files, Profile, Plan, SignIn],
         fix: Advice("Compare sso_account_id and sso_role_name with the access portal, or ask an administrator to assign the role."),
@@ -350,37 +350,37 @@ causes! {
         needs: [Files, Profile],
         fix: OfProfile("See which cache file can't be written, and the command that corrects it.", "doctor"),
     }
-    /// The files don't say how the profile's credentials are got.
+    /// The AWS files don't define a source of the profile's credentials.
     ProfileBroken = "profile-broken" {
-        is: "the files may not say how the profile's credentials are got",
-        ruled_out: "the files can be read, and say how the credentials are got",
+        is: "the AWS files may have no usable source for the profile's credentials",
+        ruled_out: "the AWS files can be read, and have a source for the credentials",
         needs: [Home, Files],
         fix: OfProfile("See which setting is wrong, with its file and line.", "plan"),
     }
-    /// Sections that stand twice.
+    /// Duplicate sections.
     ProfileDuplicated = "profile-duplicated" {
-        is: "a section may stand twice",
-        ruled_out: "no section stands twice",
+        is: "a section may be a duplicate",
+        ruled_out: "there are no duplicate sections",
         needs: [Home, Files],
         fix: Command("See the file and line of each problem of the AWS files.", "evercred profiles"),
     }
-    /// The helper line does not work.
+    /// The `credential_process` line that runs evercred does not work.
     AdoptionBroken = "adoption-broken" {
         is: "the line that names evercred as credential_process may not work",
         ruled_out: "the lines that name evercred as credential_process work",
         needs: [Files, Profile],
         fix: OfProfile("See what is wrong with the credential_process line.", "doctor"),
     }
-    /// Others may read secrets or change a file, or the user may not read it.
+    /// Other users can read secrets or change a file, or the user can't read it.
     FilePermissions = "file-permissions" {
         is: "the program may not be allowed to read the AWS files",
         ruled_out: "only you can write the AWS files, the caches and their parent directories, or read the credentials file and cached tokens",
         needs: [Home],
         fix: OfProfile("See which file or directory has the wrong owner or mode, and the command for it.", "doctor"),
     }
-    /// The AWS files are not where one would look.
+    /// The AWS files are not in the usual place.
     FilesElsewhere = "files-elsewhere" {
-        is: "the program may read other AWS files than meant",
+        is: "the program may read AWS files in another place",
         ruled_out: "the AWS files are where every program looks for them",
         needs: [Home],
         fix: Unset("Remove the variables that name other AWS files.", &["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"]),
@@ -388,28 +388,28 @@ causes! {
     /// AWS can't be reached.
     NetworkUnreachable = "network-unreachable" {
         is: "AWS, or another required service, could not be reached",
-        ruled_out: "nothing keeps calls from reaching AWS",
+        ruled_out: "calls can reach AWS",
         needs: [Connection],
         fix: Command("See whether AWS answers, and why not.", "curl -sSI https://sts.amazonaws.com"),
     }
-    /// Calls go somewhere else than to AWS.
+    /// Calls go to an endpoint that is not AWS's.
     EndpointOverridden = "endpoint-overridden" {
         is: "an emulator or another endpoint knows other keys, or other paths, than AWS",
         ruled_out: "no setting sends calls anywhere but to AWS",
         needs: [Files],
         fix: Unset("Remove the setting that sends calls elsewhere; in a file, delete endpoint_url.", &["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"]),
     }
-    /// Programs that keep what they were started with.
+    /// Programs that read credentials only at their start.
     ConsumerCannotReload = "consumer-cannot-reload" {
-        is: "a program that read temporary keys once goes on using them after their end",
-        ruled_out: "no temporary keys stand where programs read them once",
+        is: "a program that reads temporary keys only once still uses them after they expire",
+        ruled_out: "there are no temporary keys that programs read only once",
         needs: [Files],
         fix: Advice("Restart the program: it reads its keys only at the start."),
     }
-    /// A tool keeps keys of its own.
+    /// A tool caches keys itself.
     ToolCachedCredentials = "tool-cached-credentials" {
-        is: "a tool may have kept older keys of its own",
-        ruled_out: "no tool keeps keys of its own here",
+        is: "a tool may have cached older keys",
+        ruled_out: "no tool has cached keys here",
         needs: [],
         fix: Advice("Delete the tool's own cache: rm -r ~/.aws/cli/cache for the AWS CLI, terraform init -reconfigure for Terraform."),
     }
@@ -420,17 +420,17 @@ causes! {
         needs: [Files, Keys, Identity, Plan, Steps],
         fix: Advice("Ask the account's owner to finish signing up (payment method and phone number); activation takes up to a day."),
     }
-    /// A key of another account than the settings name.
+    /// The key belongs to another account than the settings name.
     AccountMismatch = "account-mismatch" {
-        is: "the credentials may be of another account than meant",
+        is: "the credentials may belong to another account",
         ruled_out: "no key is of another account than the settings name",
         needs: [Files, Profile, Identity],
         fix: OfProfile("See whose credentials these are, and use those of the intended account.", "doctor"),
     }
-    /// The daemon goes another way to AWS than this shell.
+    /// The daemon's proxy, certificate or endpoint settings differ from this shell's.
     DaemonEnvironmentDiffers = "daemon-environment-differs" {
-        is: "the daemon may go another way to AWS than this shell",
-        ruled_out: "no daemon that runs goes another way to AWS than this shell",
+        is: "the daemon may reach AWS with other settings than this shell",
+        ruled_out: "the daemon reaches AWS with the same settings as this shell, or is not running",
         needs: [Daemon],
         fix: Command("See how the daemon's environment differs from this shell's.", "evercred service status"),
     }

@@ -61,7 +61,7 @@ struct Slot {
     read: bool,
     /// The current sections.
     file: FileSections,
-    /// Those of them that lost a line and have no earlier version.
+    /// The sections among them that lost a line and have no earlier version.
     torn: BTreeSet<(SectionKind, String)>,
     /// Why the current file can't be read.
     unreadable: Option<Problem>,

@@ -82,8 +82,8 @@ impl fmt::Debug for Value {
     }
 }
 
-/// Settings by their lower-case names, sorted. There may be thousands of sections with the same few names, so a name is shared
-/// and a section has no more room than it needs.
+/// Settings by their lower-case names, sorted. Thousands of sections may have the same few names, so sections share the
+/// names and have no spare capacity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettingMap(Vec<(Arc<str>, Value)>);
 
@@ -121,7 +121,7 @@ impl SettingMap {
         }
     }
 
-    /// These settings with other ones laid over them.
+    /// These settings, overridden by other ones.
     #[must_use]
     pub fn overlaid(&self, over: &Self) -> Self {
         self.0.iter().chain(&over.0).cloned().collect()
@@ -132,11 +132,11 @@ impl SettingMap {
     }
 }
 
-/// Of several settings with one name the last one counts.
+/// Of several settings with the same name, the last one counts.
 impl FromIterator<(Arc<str>, Value)> for SettingMap {
     fn from_iter<I: IntoIterator<Item = (Arc<str>, Value)>>(settings: I) -> Self {
         let mut settings: Vec<_> = settings.into_iter().collect();
-        // Stable, so that the later one of two is the one behind.
+        // A stable sort keeps the order of settings with the same name.
         settings.sort_by(|(a, _), (b, _)| a.cmp(b));
         settings.dedup_by(|later, earlier| {
             let is_same = later.0 == earlier.0;

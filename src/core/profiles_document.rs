@@ -13,7 +13,8 @@ use crate::core::redact;
 /// The settings whose values are not shown.
 const SECRETS: [&str; 3] = ["aws_secret_access_key", "aws_session_token", "aws_security_token"];
 
-/// The value of a setting as it is shown: without secrets, also one that stands in the place of its id or on a command line.
+/// The displayed value of a setting, without secrets. A secret may also be in the place of a key id, or on a command
+/// line.
 pub fn shown_value(key: &str, value: &str) -> String {
     let is_swapped = key == "aws_access_key_id" && may_be_secret(value);
     if SECRETS.contains(&key) || is_swapped || redact::is_secret_name(key) {

@@ -1,8 +1,8 @@
 //! Reads the AWS files and makes the plans on the thread pool, so that large files never delay the loop.
 //!
-//! One job runs at a time, and the loop serves requests from the plans of the job before. Whatever is requested meanwhile becomes
-//! part of the one next job: no change is lost, and none is processed before an older one. Of two contents of a file that wait
-//! together, only the newer one is read.
+//! One job runs at a time, and the loop serves requests from the previous plans. Changes during a job become one next
+//! job, so no change is lost, and none is processed before an older one. If several contents of a file are waiting, the
+//! job reads only the newest one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::core::settings::Settings;
 use crate::delivery::control_socket::Incoming;
 use crate::platform::environment::Environment;
 
-/// What the plans depend on besides the AWS files.
+/// The other inputs of the plans, besides the AWS files.
 pub(super) struct Basis {
     pub(super) paths: AwsPaths,
     pub(super) settings_file: PathBuf,
@@ -34,15 +34,15 @@ pub(super) struct Basis {
 enum Disk {
     /// Not at all.
     Unread,
-    /// Without a file that is empty or missing, as it may be being written.
+    /// Ignores a file that is empty or missing, as a program may be writing it.
     Settled,
-    /// As they are.
+    /// Reads both files in any state.
     AsTheyAre,
 }
 
-/// What a job has to do.
+/// The input of a job.
 struct Job {
-    /// The files are other ones than before: earlier readings don't count.
+    /// The paths of the files have changed: earlier readings don't count.
     are_others: bool,
     /// The contents that the watcher has reported.
     contents: BTreeMap<SourceFile, Reading>,
@@ -68,9 +68,9 @@ impl Job {
 
 /// The result of a job.
 pub(super) struct Planned {
-    /// What the reported contents changed.
+    /// The changes from the reported contents.
     pub(super) changes: Vec<(SourceFile, Change)>,
-    /// The files on the disk were others than the watcher had reported.
+    /// Whether the files on the disk differed from the contents that the watcher had reported.
     pub(super) disk_changed: bool,
     /// The new plans; `None` if nothing has changed.
     pub(super) plans: Option<Plans>,
@@ -78,31 +78,31 @@ pub(super) struct Planned {
     pub(super) waiting: Vec<Incoming>,
 }
 
-/// Everything that follows from the AWS files.
+/// The plans, and all other data from the AWS files.
 pub(super) struct Plans {
     pub(super) profiles: BTreeMap<String, Result<Plan, PlanError>>,
     pub(super) sso_sessions: BTreeMap<String, SsoSession>,
-    /// Why a profile that is not among them may still be in the files.
+    /// Why a profile without a plan may still be in the files.
     pub(super) unreadable: Option<PlanError>,
-    /// Where STS is called for no particular profile.
+    /// The STS endpoint for calls without a profile.
     pub(super) home: Endpoint,
-    /// The web identity token files, and how the plans name them.
+    /// The web identity token files, and the paths in the plans.
     pub(super) token_files: BTreeMap<PathBuf, String>,
     pub(super) problems: Vec<Problem>,
     pub(super) remarks: Vec<Remark>,
 }
 
-/// Runs the jobs. See the module.
+/// Runs the jobs; see the module.
 #[derive(Default)]
 pub(super) struct Planner {
-    /// Empty while a job runs, which has them.
+    /// Empty while a job runs: the job owns the inputs.
     inputs: Box<AwsInputs>,
     running: JoinSet<(Box<AwsInputs>, Planned)>,
     next: Job,
 }
 
 impl Planner {
-    /// Reads both files, at the start or as they are others than before, and makes plans.
+    /// Reads both files and makes plans, at the start or after a change of their paths.
     pub(super) fn read_others(&mut self) {
         (self.next.are_others, self.next.replan) = (true, true);
         self.next.contents.clear();
@@ -119,18 +119,18 @@ impl Planner {
         self.next.contents.insert(file, content);
     }
 
-    /// Makes plans again, as something besides the AWS files has changed.
+    /// Makes plans again after a change of another input.
     pub(super) fn replan(&mut self) {
         self.next.replan = true;
     }
 
-    /// Reads the files before a request is served. A job that has begun may have read them too early.
+    /// Reads the files before a request is served. A running job may have read them too early.
     pub(super) fn look_for(&mut self, request: Incoming) {
         self.next.disk = self.next.disk.max(Disk::Settled);
         self.next.waiting.push(request);
     }
 
-    /// Begins the next job if there is something to do and none is running.
+    /// Starts the next job if there is input and no job is running.
     pub(super) fn begin(&mut self, basis: impl FnOnce() -> Basis) {
         if self.next.is_empty() || !self.running.is_empty() {
             return;
@@ -146,7 +146,7 @@ impl Planner {
                 self.inputs = inputs;
                 Some(planned)
             }
-            // In release a panic aborts; in tests it shows here.
+            // A panic aborts a release build; in tests it is re-raised here.
             Err(error) => {
                 tracing::error!("the AWS files were not read: {error}");
                 None
@@ -207,7 +207,7 @@ fn placed(error: PlanError, basis: &Basis) -> PlanError {
     PlanError { message: format!("{}: {}", origin.at(&path), error.message), fix, ..error }
 }
 
-/// The web identity token files, and how the plans name them.
+/// The web identity token files, and the paths in the plans.
 fn token_files(plans: &BTreeMap<String, Result<Plan, PlanError>>) -> BTreeMap<PathBuf, String> {
     // Only a first step reads a token file.
     let first = plans.values().filter_map(|plan| plan.as_ref().ok()?.steps.first());

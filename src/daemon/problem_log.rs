@@ -1,12 +1,12 @@
-//! Which problems of the AWS files are logged: each of them once, and a bounded number after each change.
+//! Selects the problems of the AWS files to log: each once, and a limited number after each change.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-/// The number of problems that are logged after a change.
+/// The maximum number of problems logged after a change.
 const LONGEST: usize = 20;
 
-/// The problems that were logged before, as hashes.
+/// Hashes of the problems that were logged before.
 #[derive(Default)]
 pub(super) struct ProblemLog {
     logged: HashSet<u64>,
@@ -14,7 +14,7 @@ pub(super) struct ProblemLog {
 }
 
 impl ProblemLog {
-    /// The new ones of all present problems; the rest as a number.
+    /// The new problems to log, and the number of further new ones.
     pub(super) fn lines(&mut self, problems: impl Iterator<Item = String>) -> Vec<String> {
         let (mut lines, mut present, mut more) = (Vec::new(), HashSet::new(), 0_usize);
         for problem in problems {

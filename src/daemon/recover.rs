@@ -20,8 +20,8 @@ use crate::core::session::Session;
 use crate::core::settings::Settings;
 use crate::platform::environment::Environment;
 
-/// Puts newer tokens into their cache files: those that a killed daemon left in the directories, and those that are in no cache
-/// file yet. What can't be written stays where it is.
+/// Writes newer tokens into their cache files: those that a killed daemon left in the directories, and those that are
+/// not yet in a cache file. Tokens that can't be written stay in place.
 ///
 /// # Errors
 /// The files can't be found, or a daemon is running.
@@ -31,7 +31,7 @@ pub(super) fn recover(
     directories: &[PathBuf],
 ) -> Result<ExitCode, Refused> {
     let folders = resolve_folders(own, settings_file)?;
-    // The left-overs are there whatever the settings say.
+    // Left-overs are recovered even if the settings have mistakes.
     let settings = read_settings(&folders).unwrap_or_else(|_| Settings::default());
     let environment = daemon_environment(own, &settings);
     let refused = |message: String| Refused { message, fix: "set HOME" };
@@ -64,7 +64,7 @@ pub(super) fn recover(
     })
 }
 
-/// Writes the tokens that are in no cache file yet.
+/// Writes the tokens of `unsaved.json` into their cache files.
 async fn save(
     state: &std::path::Path,
     runtime: &std::path::Path,
@@ -76,7 +76,7 @@ async fn save(
         .map_err(|_| Refused::other_daemon("the state directory is in use, or can't be used".to_owned()))?;
     let mut remaining = Vec::new();
     for unsaved in files.recover(settings.state.persist).unsaved {
-        // No AWS file has a session for it.
+        // The AWS files have no session for it.
         let Some(session) = known.get(&unsaved.file.name) else { continue };
         let Some(order) = order(session, &unsaved) else { continue };
         let (outcome, _) = minter.sessions.refresh(order).await;
@@ -102,7 +102,7 @@ fn order(session: &Session, unsaved: &UnsavedToken) -> Option<RefreshOrder> {
         superseded,
         save: true,
         is_needed: false,
-        // Nothing is signed.
+        // The writes need no signed requests.
         aws_minus_boot: chrono::TimeDelta::zero(),
     })
 }

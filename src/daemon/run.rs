@@ -377,12 +377,12 @@ impl Daemon {
         }
     }
 
-    /// Whether the results of reading cache files can wait for more, which are certain to come.
+    /// Whether the results of reading cache files can wait, because more results will follow.
     fn can_wait(&self) -> bool {
         self.looked_at.len() < TOGETHER && self.sessions.is_reading_many() && self.looked_at.iter().all(is_look)
     }
 
-    /// Gives the keeper what was found in cache files.
+    /// Gives the keeper the results of reading cache files.
     fn take_looks(&mut self) {
         let events = std::mem::take(&mut self.looked_at);
         if events.is_empty() {

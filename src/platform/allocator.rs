@@ -63,12 +63,13 @@ unsafe fn wipe(block: *mut u8, length: usize) {
     }
 }
 
-/// Returns freed memory to the system after a large piece of work; glibc would keep it, as freed blocks lie between others.
+/// Returns freed memory to the system after large tasks. Otherwise glibc keeps it, as other blocks lie between the
+/// freed ones.
 pub fn return_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         #[expect(unsafe_code, reason = "a function of the C library")]
-        // SAFETY: it may be called at any time, by any thread, and moves no block that is in use.
+        // SAFETY: any thread may call it at any time, and it moves no block that is in use.
         let _ = unsafe { libc::malloc_trim(0) };
     }
 }

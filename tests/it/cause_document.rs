@@ -1,4 +1,5 @@
-//! `docs/causes.md` is made of the tables of causes and codes. `EVERCRED_WRITE_DOCS=1 cargo test cause_document` writes it anew.
+//! `docs/causes.md` is generated from the tables of causes and codes. `EVERCRED_WRITE_DOCS=1 cargo test cause_document`
+//! writes it.
 
 use std::fmt::Write;
 use std::path::Path;

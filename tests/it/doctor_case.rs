@@ -20,7 +20,7 @@ pub(crate) struct Case {
     pub(crate) offline: bool,
     /// `--run-process`.
     pub(crate) run_process: bool,
-    /// Files of certificates by path, and whether each is there; where answers are written down.
+    /// Certificate files by path, and whether each exists; only in cases with written answers.
     pub(crate) ca_bundles: BTreeMap<String, bool>,
     /// Whether the daemon runs (against the stand-in only).
     pub(crate) daemon: bool,

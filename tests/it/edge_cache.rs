@@ -163,7 +163,7 @@ fn uninstall_removes_left_overs_and_kept_tokens_from_every_cache_directory_and_l
         for end in ["4711", "4711-aa-bb", "lock", "kept"] {
             machine.write(&format!("{directory}/a.json.evercred-{end}"), "{}");
         }
-        // No program can use it: it says neither whose it is nor until when.
+        // No program can use it: it has neither a session nor an expiry.
         machine.write(&format!("{directory}/a.json.evercred-4712"), r#"{"accessToken": "x", "refreshToken": "y"}"#);
     }
     for name in ["run/unsaved.json", "run/unsaved.json.new", "state/unsaved.json", "state/unsaved.json.broken"] {
@@ -188,7 +188,7 @@ fn uninstall_removes_left_overs_and_kept_tokens_from_every_cache_directory_and_l
     }
 }
 
-/// The text of the token file with a token that AWS has rotated away.
+/// The text of the token file with a token that AWS has replaced.
 fn used(machine: &Machine) -> String {
     let mut used = token(machine);
     for field in ["accessToken", "refreshToken"] {

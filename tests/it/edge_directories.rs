@@ -1,11 +1,11 @@
-//! Where the tool looks for the daemon, where the environment names unusable directories or none.
+//! The socket path that the command uses if the environment names unusable directories, or none.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::machine::{Machine, role, stderr};
 
-/// A command without the directory that the machine's tests name.
+/// A command without the directory variable that the tests set.
 fn without_named_directory(mut command: Command, session: Option<&str>) -> Command {
     command.env_remove("EVERCRED_RUNTIME_DIR").env_remove("XDG_RUNTIME_DIR");
     if let Some(session) = session {
@@ -14,7 +14,7 @@ fn without_named_directory(mut command: Command, session: Option<&str>) -> Comma
     command
 }
 
-/// Directories of a login session that can't be used, and none.
+/// Unusable runtime directories, and none.
 fn sessions(machine: &Machine) -> Vec<Option<String>> {
     let path = |name: &str| Some(machine.path(name).display().to_string());
     std::fs::write(machine.path("a-file"), "").unwrap();
@@ -53,7 +53,7 @@ fn a_named_socket_is_used_whatever_the_runtime_directory_is() {
         let output = machine.companion().env("EVERCRED_SOCKET", socket).args(["status"]).output().unwrap();
         assert_eq!(output.status.code(), Some(exit), "{}", stderr(&output));
     }
-    // An empty one is none.
+    // An empty variable counts as unset.
     assert!(machine.companion().env("EVERCRED_SOCKET", "").args(["status"]).output().unwrap().status.code() != Some(3));
 }
 

@@ -1,4 +1,4 @@
-//! Text of servers, programs and files: neither a secret in it nor a character that acts on a terminal comes out anywhere.
+//! Text from servers, programs and files: the output has neither its secrets nor its terminal control characters.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -11,10 +11,10 @@ use evercred::core::printable::has_harmful;
 use crate::machine::{Machine, ends, role};
 
 const PLANTED: &str = "hunter2PLANTED77";
-/// One of each kind: CSI, OSC, C1, bidi, zero-width, line separators, NUL and a new line.
+/// One character or sequence of each kind: CSI, OSC, C1, bidi, zero-width, line separators, NUL and a new line.
 const HARMFUL: &str = "x\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{85}\u{202e}\u{2066}\u{200b}\u{feff}\u{2028}\u{7f}y";
 
-/// Everything that the commands and the log say about a profile.
+/// The output of all commands and of the log about a profile.
 fn everything_said(machine: &mut Machine, profile: &str) -> Vec<(String, String)> {
     let mut said = Vec::new();
     let commands: &[&[&str]] = &[
@@ -67,7 +67,7 @@ fn secrets_on_a_programs_command_line_and_stderr_reach_nobody() {
     let mut daemon = machine.daemon();
     daemon.env("RUST_LOG", "trace");
     machine.start_as(daemon);
-    // Each notation is a case of the scanner's own tests.
+    // The scanner's own tests have a case for each notation.
     for stderr in
         [format!("Cookie: a=1; sid={PLANTED}; t={PLANTED}"), format!("the argument {PLANTED} is not understood")]
     {

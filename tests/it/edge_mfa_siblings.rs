@@ -7,7 +7,7 @@ use crate::edge_mfa::{device, login};
 use crate::machine::{ACCOUNT, Machine, role, stderr};
 use crate::standin::{Key, Role};
 
-/// Roles that want a code of whoever assumes them.
+/// Roles whose trust policy requires MFA.
 fn machine(config: &str) -> Machine {
     let machine = Machine::new();
     let user = format!("arn:aws:iam::{ACCOUNT}:user/someone");
@@ -18,7 +18,7 @@ fn machine(config: &str) -> Machine {
     machine
 }
 
-/// A profile of a role with a code of the usual device.
+/// A profile for a role with the usual MFA device.
 fn profile(name: &str, source: &str, more: &str) -> String {
     let arn = role(&name.to_uppercase());
     let device = device();
@@ -152,7 +152,7 @@ fn a_program_that_fails_or_prints_garbage_uses_up_no_code_and_asks_for_none() {
         assert_eq!(machine.aws.count("GetSessionToken") + machine.aws.count("AssumeRole"), 0);
         let output = machine.run(&["credential-process", "r1"]);
         assert!(matches!(output.status.code(), Some(1 | 5)), "{broken}: {}", stderr(&output));
-        // The code was not shown to AWS: it is as good as before, for as long as the device shows it.
+        // The code was never sent to AWS, so it works while the device shows it.
         machine.write("op", &format!("echo '{}'", document(&machine.base)));
         let output = login(&machine, "r1", "123456\n");
         assert!(output.status.success(), "{broken}: {}", stderr(&output));
@@ -171,7 +171,7 @@ fn a_program_that_changes_from_a_users_key_to_temporary_credentials_and_back_ask
     machine.aws.show_code(&device(), "111111");
     assert!(login(&machine, "r1", "111111\n").status.success());
     assert_eq!(machine.whose("r2"), Ok(role("R2")));
-    // From now on it prints a session of the user, that has shown a code already.
+    // From now on it prints an MFA session of the user.
     machine.aws.show_code(&device(), "222222");
     assert!(login(&machine, "s", "222222\n").status.success());
     let session = machine.credentials("s").unwrap();
@@ -187,7 +187,7 @@ fn a_program_that_changes_from_a_users_key_to_temporary_credentials_and_back_ask
     let output = login_forced(&machine, "r1", "333333\n");
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(machine.whose("r1"), Ok(role("R1")));
-    // And back.
+    // It prints the long-term key again.
     machine.write("op", &format!("echo '{}'", document(&machine.base)));
     assert!(machine.run(&["renew", "op"]).status.success());
     machine.aws.show_code(&device(), "444444");

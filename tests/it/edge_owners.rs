@@ -1,4 +1,4 @@
-//! Cache files and directories of another user: they stay that user's, no token is spent or lost, and a sign-out counts.
+//! Cache files and directories of another user: they keep their owner, no token is used or lost, and a sign-out counts.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -13,7 +13,7 @@ const PERSON: u32 = 12_345;
 const OTHER: u32 = 12_346;
 const CACHE: &str = ".aws/sso/cache";
 
-/// A machine of a user who is signed in; `None` where the test is not root.
+/// A machine with a signed-in user; `None` if the test does not run as root.
 fn persons_machine(access_token_seconds: i64) -> Option<Machine> {
     if !rustix::process::geteuid().is_root() {
         return None;
@@ -31,7 +31,7 @@ fn set_mode(machine: &Machine, name: &str, mode: u32) {
     std::fs::set_permissions(machine.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// The session's state, and the code of what is wrong with it.
+/// The session's state, and the code of its problem.
 fn session(machine: &Machine) -> (Value, Value) {
     let session = &machine.status()["sso_sessions"][0];
     (session["state"].clone(), session["last_error"]["code"].clone())
@@ -41,7 +41,7 @@ fn session(machine: &Machine) -> (Value, Value) {
 fn a_logout_that_cannot_remove_the_file_is_remembered_until_the_next_sign_in() {
     for mode in [0o755, 0o711, 0o700] {
         let Some(mut machine) = persons_machine(3_600) else { return };
-        // As after `sudo aws sso login`: root's directory, in which the user may do nothing.
+        // As after `sudo aws sso login`: the directory is root's, and the user has no access.
         machine.give(CACHE, PERSON);
         std::os::unix::fs::chown(machine.path(CACHE), Some(0), Some(0)).unwrap();
         set_mode(&machine, CACHE, mode);
@@ -65,7 +65,7 @@ fn a_logout_that_cannot_remove_the_file_is_remembered_until_the_next_sign_in() {
                 "{mode:o}, restart: {restart}"
             );
         }
-        // A second sign-out says the same.
+        // A second sign-out has the same output.
         assert_eq!(machine.run(&["logout", "corp"]).status.code(), Some(1));
         // The sign-in needs no --force. Its token can't be written either, and is in use.
         let (status, _, said) = end_of_sign_in(&machine, &["corp", "--no-browser"]);
@@ -165,7 +165,7 @@ fn a_daemon_of_root_with_a_users_home_leaves_every_file_to_the_user() {
     assert_eq!(foreign, "");
     assert_eq!(machine.path(&token_file()).metadata().unwrap().mode() & 0o777, 0o600);
     assert_eq!(machine.stop(), Some(0));
-    // From then on the user's own daemon goes on with the same session.
+    // From then on the user's own daemon uses the same session.
     machine.set_user(PERSON);
     machine.start();
     assert_eq!(machine.whose("admin"), Ok(role("Admin")));

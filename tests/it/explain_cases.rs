@@ -358,7 +358,7 @@ fn planted_secrets_never_come_out() {
     }
 }
 
-/// A text as a console of so many columns shows it.
+/// A text as a console of this width shows it.
 fn wrapped(text: &str, width: usize) -> String {
     let letters: Vec<char> = text.chars().collect();
     letters.chunks(width).map(|line| line.iter().collect::<String>()).collect::<Vec<_>>().join("\n")

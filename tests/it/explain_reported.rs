@@ -1,4 +1,4 @@
-//! Texts from public threads, held against a machine on which nothing is wrong, and the rate by kind.
+//! Error texts from public threads, explained for a machine without findings, and the success rate by kind.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,21 +11,21 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct Case {
     id: String,
-    /// Where it was reported; names of accounts, people and hosts that say nothing about the error are replaced.
+    /// The URL of the report. Irrelevant names of accounts, people and hosts are replaced.
     source: String,
     kind: Kind,
     text: String,
-    /// One of these codes; where none is named, any.
+    /// The expected codes; if there are none, any code is right.
     code: Vec<String>,
-    /// One of these is the first cause that is not ruled out, or the first one where all are.
+    /// One of these has to be the first cause that is not ruled out, or the first one if all are.
     first: Vec<String>,
-    /// These are neither confirmed nor likely.
+    /// Causes that must be neither confirmed nor likely.
     #[serde(default)]
     never: Vec<String>,
     service: Option<String>,
     operation: Option<String>,
     never_service: Option<String>,
-    /// Only a part of it was in the thread: the rest was written as the program prints it.
+    /// Only a part of the text was in the thread; the rest is written as the program prints it.
     #[serde(default)]
     #[expect(dead_code, reason = "kept for readers of the file")]
     rebuilt: bool,
@@ -36,15 +36,15 @@ struct Case {
 enum Kind {
     /// As it was reported.
     Reported,
-    /// The same, broken by a console.
+    /// The same text, broken by a console.
     Wrapped,
-    /// It may be explained or not.
+    /// An explanation is optional.
     Either,
-    /// It is not about AWS credentials, and is not explained.
+    /// The text is not about AWS credentials, and must not be explained.
     Foreign,
 }
 
-/// A report of a machine on which everything was checked and nothing was found.
+/// The report of a machine on which every cause was checked and none was found.
 fn healthy() -> (Report, Here) {
     let report = Report { checked: Id::ALL.to_vec(), ..Report::default() };
     let here = Here {
@@ -61,7 +61,7 @@ fn plain(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// What is wrong with the answer to a case.
+/// The error in the explanation of a case.
 fn mistakes(case: &Case) -> Vec<String> {
     let (report, here) = healthy();
     let explanation = explain(&scan(&case.text), &report, &here);

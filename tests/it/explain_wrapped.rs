@@ -1,4 +1,4 @@
-//! Texts that a console broke give the answer that they give in one piece.
+//! Texts that a console broke have the same explanation as the original text.
 
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use evercred::core::explain::{Here, explain, scan};
 
 #[derive(Clone, Copy, Debug)]
 enum Broken {
-    /// At the last column.
+    /// Breaks at the last column.
     InsideWords,
-    /// At a blank.
+    /// Breaks at a blank.
     AtBlanks,
 }
 
@@ -107,7 +107,7 @@ fn texts() -> Vec<(String, String)> {
     texts
 }
 
-/// Every width of 40 to 140 where `EVERCRED_EVERY_WIDTH` is set, else some of them, others for each text.
+/// Every width of 40 to 140 if `EVERCRED_EVERY_WIDTH` is set; otherwise some of them, different ones for each text.
 fn widths(seed: usize) -> Vec<usize> {
     let every = std::env::var_os("EVERCRED_EVERY_WIDTH").is_some();
     (40..=140).filter(|width| every || [80, 100, 120].contains(width) || (width + seed).is_multiple_of(23)).collect()
@@ -138,6 +138,6 @@ fn a_text_that_a_console_broke_gives_the_same_answer() {
             }
         }
     }
-    // Where a line ends between two operations of one error, nothing tells which of them failed.
+    // If a line ends between two operations of one error, the text does not show which of them failed.
     assert!(wrong.len() * 200 < all, "{} of {all} differ\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -91,7 +91,7 @@ fn each_profile_of_a_chain_of_four_thousand_is_served_and_adds_one_step() {
     assert_eq!(profiles, 4_001);
     assert_eq!(steps, 1 + 4_000 * 4_003 / 2, "each plan has all steps of its chain");
     let plans = resolve_all(&read(&config), &PlanContext::default());
-    // The base alone calls at another endpoint than below a role.
+    // A request for the base itself uses another endpoint than a role based on it.
     assert_eq!(distinct(plans.values().flatten()), 4_002);
     let one = resolve(&read(&config), "p3999", &PlanContext::default()).unwrap();
     assert_eq!((one.steps.len(), &one.steps), (4_001, &plans["p3999"].as_ref().unwrap().steps));

@@ -23,7 +23,7 @@ pub(crate) struct Machine {
     folder: tempfile::TempDir,
     /// The directory of the socket, below the home.
     runtime: String,
-    /// The user id of the programs, if it is not the test's.
+    /// The user id of the programs, if it differs from the test's.
     user: Option<u32>,
     daemon: Option<Child>,
 }
@@ -56,13 +56,13 @@ impl Machine {
         directory.clone_into(&mut self.runtime);
     }
 
-    /// Gives the home to another user, as whom the programs run from now on. Needs root.
+    /// Changes the owner of the home; the programs run as that user from now on. Needs root.
     pub(crate) fn set_user(&mut self, user: u32) {
         self.user = Some(user);
         self.give(".", user);
     }
 
-    /// Gives a file, or a directory with all that is in it, to a user.
+    /// Changes the owner of a file, or of a directory with its contents.
     pub(crate) fn give(&self, name: &str, user: u32) {
         let status = Command::new("chown").args(["-Rh", &format!("{user}:{user}")]).arg(self.path(name)).status();
         assert!(status.unwrap().success());

@@ -1,5 +1,5 @@
-//! Which cache files have left-overs beside them. One listing of a directory serves all of its files until it changes, as there
-//! may be thousands of both.
+//! Finds the cache files with left-overs. One listing of a directory serves all of its files until the directory
+//! changes: there may be thousands of files and left-overs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
@@ -12,8 +12,8 @@ use super::exchange;
 use crate::core::session::{MARK, is_left_over};
 use crate::core::time::WallTime;
 
-/// A listing counts only if the directory's last change was so long before it: in the same tick of the file system's clock, a
-/// later change would leave the same time stamp.
+/// The minimum time between the last change of a directory and a listing that counts. A change in the same tick of the
+/// file system's clock leaves the same time stamp.
 const LONGEST_TICK_MILLIS: i64 = 3_000;
 
 /// The listings of all directories.
@@ -28,7 +28,8 @@ struct Listing {
     names: BTreeSet<String>,
 }
 
-/// Differs after each creation, removal and renaming in a directory, and for another directory at the same path.
+/// Changes with each creation, removal and renaming in a directory. Another directory at the same path has another
+/// value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Version {
     device: u64,
@@ -49,7 +50,7 @@ impl LeftOverIndex {
             let mut directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(directories.entry(directory.to_owned()).or_default())
         };
-        // Held while the directory is listed, so that all who wait share the listing.
+        // Locked while the directory is listed, so that all waiting threads share the listing.
         let mut listing = listing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(listing) = listing.as_ref().filter(|listing| listing.version == version) {
             return listing.has(name);
@@ -81,7 +82,7 @@ impl Version {
         })
     }
 
-    /// Whether a change from now on gets another time stamp.
+    /// Whether a later change gets another time stamp.
     fn is_settled(self, now: WallTime) -> bool {
         let seconds = self.modified.0.max(self.changed.0);
         seconds.saturating_mul(1_000).saturating_add(LONGEST_TICK_MILLIS) <= now.as_millis()
@@ -103,7 +104,7 @@ mod tests {
         File::create(path).unwrap();
     }
 
-    /// A directory, its cache file, and a time at which every change so far is long past.
+    /// A directory, its cache file, and a time long after the last change.
     fn directory() -> (tempfile::TempDir, PathBuf, WallTime) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.json");
@@ -123,7 +124,7 @@ mod tests {
         let index = LeftOverIndex::default();
         assert!(!index.has_left_overs(&path, later));
         assert!(reads_listing(&index, directory.path()));
-        // Not noticed in a listing that is read again, only in a new one.
+        // The cached listing does not show it, a new one does.
         let listed = index.directories.lock().unwrap().values().next().unwrap().clone();
         listed.lock().unwrap().as_mut().unwrap().names.insert("a.json.evercred-7-ab-cd".to_owned());
         assert!(index.has_left_overs(&path, later));

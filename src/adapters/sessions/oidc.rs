@@ -182,7 +182,7 @@ pub(super) async fn exchange(
         }
     };
     let answer = request.send().await;
-    // A proof is good once: after an answer of the service the next request would be refused.
+    // A proof is valid once: the service would refuse a second request with it.
     let is_spent = match &answer {
         Ok(_) => true,
         Err(error) => error
@@ -198,7 +198,7 @@ pub(super) async fn exchange(
     })
 }
 
-/// Whether an answer is a JSON object: a captive portal's page is none.
+/// Whether an answer is a JSON object. A captive portal's page is not.
 fn is_document(body: Option<&[u8]>) -> bool {
     body.is_some_and(|body| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).is_ok())
 }

@@ -1,4 +1,4 @@
-//! Brings cache directories in order after a killed daemon, without a running one.
+//! Recovers cache directories after a killed daemon, while no daemon runs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,9 @@ use super::{LONGEST_LOCKED, exchange};
 use crate::core::location::CachePaths;
 use crate::core::session::{CacheFile, CacheFolder, Found, MARK, Session, is_left_over};
 
-/// Puts newer tokens that a killed daemon left beside cache files into these, and removes the other left-overs. `known` has the
-/// sessions of the AWS files by the names of their cache files; the session of any other is read from its token. Left-overs
-/// stay if another process holds the lock, or the file can't be replaced.
+/// Writes newer tokens that a killed daemon left beside cache files into those files, and removes the other left-overs.
+/// `known` has the sessions of the AWS files by the names of their cache files; any other session is read from its
+/// token. Left-overs stay if another process holds the lock, or if the file can't be replaced.
 pub async fn recover(directory: &Path, known: &BTreeMap<String, Session>) {
     let cache = Cache::new(CachePaths { sso: directory.to_owned(), login: directory.to_owned() });
     for (name, left) in left_overs(directory) {
@@ -24,7 +24,7 @@ pub async fn recover(directory: &Path, known: &BTreeMap<String, Session>) {
             sessions.max_by_key(|session| !session.label().is_empty())
         });
         let Some(session) = session else { continue };
-        // A file system without locks has no other evercred to wait for.
+        // On a file system without locks, no other evercred can hold one.
         if !matches!(cache.lock(&file, LONGEST_LOCKED).await, Lock::Busy(_)) {
             let path = exchange::resolved(&directory.join(&file.name));
             let _ = tokio::task::spawn_blocking(move || exchange::recover(&path, &session)).await;
@@ -32,7 +32,7 @@ pub async fn recover(directory: &Path, known: &BTreeMap<String, Session>) {
     }
 }
 
-/// The names of the cache files that have left-overs, each with these.
+/// The names of the cache files that have left-overs, each with its left-overs.
 fn left_overs(directory: &Path) -> BTreeMap<String, Vec<PathBuf>> {
     let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {

@@ -123,14 +123,14 @@ fn file_facts(environment: &Environment, paths: &AwsPaths) -> Vec<FileFacts> {
 fn cache_directories(environment: &Environment) -> Vec<PathBuf> {
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     let Some(CachePaths { sso, login }) = CachePaths::resolve(&variable, PathStyle::Unix) else { return Vec::new() };
-    // The caches of the AWS CLI and of botocore are beside that of SSO.
+    // The caches of the AWS CLI and of botocore are next to the SSO cache.
     let aws = sso.ancestors().nth(2).unwrap_or(&sso).to_owned();
     let mut directories = vec![sso, login, aws.join("cli/cache"), aws.join("boto/cache")];
     directories.retain(|directory| directory.is_absolute());
     directories
 }
 
-/// The files of a cache directory that another user may have permissions for, at most so many.
+/// The files of a cache directory that other users may have permissions for, up to a limit.
 fn cache_files(directory: &Path) -> Vec<FileFacts> {
     /// Enough to show that there are some.
     const MOST: usize = 1000;
@@ -147,8 +147,8 @@ fn cache_files(directory: &Path) -> Vec<FileFacts> {
     facts
 }
 
-/// The directories of the AWS files and of the caches, and all above them: of the paths, of the files that symbolic links lead to, and of the links
-/// on the way.
+/// The directories of the AWS files and of the caches, and all their parents: of the paths, of the targets of symbolic
+/// links, and of the links on the way.
 fn directories(paths: &AwsPaths, caches: &[PathBuf]) -> Vec<FileFacts> {
     let mut seen = BTreeSet::new();
     let mut facts = Vec::new();
@@ -276,7 +276,7 @@ fn token_files(environment: &Environment, profiles: &Profiles) -> Vec<TokenFile>
     paths.into_iter().map(|path| TokenFile { path: path.to_owned(), state: state(path) }).collect()
 }
 
-/// The files of certificates that are named, and whether each is there.
+/// The certificate files that variables and profiles name, and whether each exists.
 fn ca_bundles(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, bool> {
     let settings = profiles.profiles.values().filter_map(|section| section.get("ca_bundle"));
     let named = environment.get("AWS_CA_BUNDLE").into_iter().chain(settings.map(|value| value.text.as_str()));

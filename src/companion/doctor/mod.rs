@@ -64,7 +64,7 @@ pub(super) fn explain(
     let profiles = evidence.profiles.profiles.keys().cloned();
     let mut here = Here::new(ids, profiles, evidence.variables.uses_fish(), &answers, &report);
     here.looked_at.why = named.map(|named| named.why);
-    // Programs look for the profile `default` where nothing names one and the shell has no keys.
+    // If nothing names a profile and the shell has no keys, programs use the profile `default`.
     if here.profile.is_none() && environment.get("AWS_ACCESS_KEY_ID").is_none() {
         here.profile = Some("default".to_owned());
         here.looked_at.is_missing = true;

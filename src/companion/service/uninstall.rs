@@ -23,7 +23,7 @@ use crate::core::settings::Settings;
 const STATE: [&str; 4] = ["memory.json", "clock.json", "minted.json", "lock"];
 /// What it leaves in its runtime folder.
 const RUNTIME: [&str; 2] = ["minted.json", "evercred.sock"];
-/// The tokens that are in no cache file yet, in either of the two.
+/// The file of tokens that are not yet in a cache file; it is in one of these two directories.
 const UNSAVED: &str = "unsaved.json";
 
 /// `service uninstall`.
@@ -75,7 +75,7 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
         ));
     }
     if runs.is_none() {
-        // First the tokens are saved, then what is left is removed.
+        // Save the tokens first, then remove the remaining files.
         let recovered = recover(host, &caches);
         for file in RUNTIME.into_iter().flat_map(variants) {
             remove_file(&host.runtime.join(file), &mut left, &mut said);
@@ -143,7 +143,7 @@ fn cache_directories(host: &Host) -> BTreeSet<PathBuf> {
     found.flat_map(|paths| [paths.sso, paths.login]).filter(|path| path.is_absolute()).collect()
 }
 
-/// Has the daemon's program save the tokens that a killed daemon left, where there are any.
+/// Runs `evercredd --recover` if a killed daemon left tokens.
 ///
 /// # Errors
 /// Why they were not saved.
@@ -183,7 +183,7 @@ fn holds_tokens(path: &Path) -> bool {
 }
 
 fn unsaved(path: &Path, why: &str) -> String {
-    format!("{} stays, as it holds a token that is in no cache file: {why}", path.display())
+    format!("{} stays, as it has a token that is not in a cache file: {why}", path.display())
 }
 
 /// The files that a killed daemon left beside the cache files.

@@ -7,7 +7,7 @@ use super::{Causes, Entry, ErrorClass, Origin, PROCESS_NOT_FOUND};
 use crate::core::cause::Cause;
 use crate::core::cause::Likelihood::{Confirmed, Likely, Possible};
 
-/// A code that AWS never sends: another program, an SDK or a file of this machine.
+/// A code that AWS never sends, for an error of another program, an SDK or a file on this machine.
 const fn ours(
     code: &'static str,
     class: ErrorClass,
@@ -40,7 +40,7 @@ pub(super) static TABLE: &[Entry] = &[
     unanswered(
         "Tls",
         "the server's certificate was not accepted",
-        "behind a proxy that opens TLS, set AWS_CA_BUNDLE in [environment] of evercred.toml to its certificate",
+        "if a proxy intercepts TLS, set AWS_CA_BUNDLE in [environment] of evercred.toml to its certificate",
         Usual(&[(Cause::NetworkUnreachable, Likely), (Cause::ClockSkewed, Possible)]),
     ),
     unanswered(
@@ -51,7 +51,7 @@ pub(super) static TABLE: &[Entry] = &[
     ),
     unanswered(
         "InvalidResponse",
-        "what came back is no answer of AWS",
+        "the response is not from AWS",
         "a proxy or a login page of the network may have answered instead; evercred retries",
         UNREACHED,
     ),
@@ -81,7 +81,7 @@ pub(super) static TABLE: &[Entry] = &[
         "ProcessFailed",
         ErrorClass::Permanent,
         "another program's credential_process gave no credentials",
-        "run the profile's credential_process in a terminal, and do what it wants",
+        "run the profile's credential_process in a terminal, and follow its instructions",
         Usual(&[
             (Cause::AdoptionBroken, Possible),
             (Cause::ProfileBroken, Possible),
@@ -99,14 +99,14 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "SignInExpired",
         ErrorClass::NeedsLogin,
-        "nobody has signed in before the code expired",
+        "the code expired before you signed in",
         LOG_IN,
         Usual(&[(Cause::SsoLoginNeeded, Confirmed)]),
     ),
     ours(
         "SignInRefused",
         ErrorClass::NeedsLogin,
-        "the person, or AWS, said no",
+        "the sign-in was denied, by you or by AWS",
         "sign in again, and allow it on the page",
         Usual(&[(Cause::SsoLoginNeeded, Confirmed)]),
     ),
@@ -122,7 +122,7 @@ pub(super) static TABLE: &[Entry] = &[
         ErrorClass::Permanent,
         "a daemon can't get credentials of this kind",
         "name a source_profile",
-        Unlisted("the daemon has no way to these credentials"),
+        Unlisted("the daemon can't get these credentials"),
     ),
     ours(
         "CacheFailed",
@@ -138,11 +138,11 @@ pub(super) static TABLE: &[Entry] = &[
         LOG_IN,
         Usual(&[(Cause::SsoLoginNeeded, Likely)]),
     ),
-    // Sentences of SDKs and tools, from before any request: names of ours.
+    // evercred's codes for errors that SDKs and tools report before they send a request.
     ours(
         "NoCredentials",
         ErrorClass::Permanent,
-        "the program found no credentials in any of the places where it looks",
+        "the program found no credentials in any of its sources",
         "name a profile that has credentials (AWS_PROFILE), or run the program with evercred exec PROFILE --static -- COMMAND",
         Usual(&[
             (Cause::CredentialsMissing, Likely),
@@ -159,7 +159,7 @@ pub(super) static TABLE: &[Entry] = &[
         "PartialCredentials",
         ErrorClass::Permanent,
         "the program found one half of a key: the access key id or the secret access key is missing beside it",
-        "set both, or remove the one that is left",
+        "set both, or remove the other one",
         Usual(&[(Cause::CredentialsMissing, Confirmed), (Cause::EnvironmentShadowsProfile, Possible)]),
     ),
     ours(
@@ -190,8 +190,8 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "HeadRefused",
         ErrorClass::Permanent,
-        "S3 refuses, and does not say why: the answer to a HEAD request has no body and no code",
-        "ask so that S3 says why: aws s3api list-objects-v2 --max-items 1 --bucket BUCKET",
+        "S3 refused the request without a reason: the answer to a HEAD request has no body and no code",
+        "see the reason with another request: aws s3api list-objects-v2 --max-items 1 --bucket BUCKET",
         REFUSED_WITHOUT_CODE,
     ),
     ours(
@@ -205,7 +205,7 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "WebIdentityExpired",
         ErrorClass::Permanent,
-        "the web identity token has expired: it comes from an identity provider, by way of a file",
+        "the web identity token has expired; its identity provider writes it to a file",
         "run the program that writes the token file (AWS_WEB_IDENTITY_TOKEN_FILE, web_identity_token_file) again",
         Usual(&[(Cause::CredentialsExpired, Likely), (Cause::ClockSkewed, Possible)]),
     ),
@@ -213,14 +213,14 @@ pub(super) static TABLE: &[Entry] = &[
         "MfaCodeMissing",
         ErrorClass::NeedsLogin,
         "the profile wants the code of an MFA device (mfa_serial), and the program can't ask for it",
-        "have evercred ask once and keep the session: evercred login PROFILE",
+        "enter the code once for a session of evercred: evercred login PROFILE",
         Usual(&[(Cause::MfaRequired, Confirmed)]),
     ),
     ours(
         "KeyUnprintable",
         ErrorClass::Permanent,
         "the access key id or the session token has a line break or another character in it that no request can carry",
-        "set the values again, without what stands before or behind them: secrets of CI systems often end with a line break",
+        "set the values again, without blanks and line breaks around them: secrets of CI systems often end with a line break",
         Usual(&[
             (Cause::AccessKeyMalformed, Likely),
             (Cause::SessionTokenMalformed, Likely),
@@ -230,8 +230,8 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "ExecPluginFailed",
         ErrorClass::Permanent,
-        "the program that kubectl runs for its credentials gave none",
-        "run the command that stands under user.exec of the kubeconfig in a terminal: it says why",
+        "the credential plugin of kubectl gave no credentials",
+        "run the command in user.exec of the kubeconfig in a terminal: it prints the reason",
         Usual(&[
             (Cause::CredentialsExpired, Possible),
             (Cause::SsoLoginNeeded, Possible),
@@ -261,7 +261,7 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "ProfileUnreadable",
         ErrorClass::Permanent,
-        "the program could make no sense of what the AWS files say of the profile",
+        "the program could not read the profile in the AWS files",
         "correct the line: evercred profiles and evercred plan name it",
         Usual(&[(Cause::ProfileBroken, Likely)]),
     ),
@@ -282,7 +282,7 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "InvalidRegion",
         ErrorClass::Permanent,
-        "the region cannot be one",
+        "the value is not a valid region",
         "correct the region that is set",
         Usual(&[(Cause::RegionInvalid, Confirmed)]),
     ),
@@ -303,8 +303,8 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "CodeCommitRefused",
         ErrorClass::Permanent,
-        "CodeCommit did not accept what git's credential helper gave",
-        "check the profile that the helper in the git configuration names, and that no other helper keeps an older answer",
+        "CodeCommit did not accept the credentials of git's credential helper",
+        "check the profile of the helper in the git configuration, and that no other helper has cached an older answer",
         OF_A_HELPER,
     ),
 ];

@@ -39,11 +39,11 @@ pub enum ErrorClass {
 pub struct Fault {
     /// What it means for the next try.
     pub class: ErrorClass,
-    /// What was asked for.
+    /// The failed operation.
     pub operation: Box<Operation>,
     /// AWS's error code as it came, or one of ours (`Timeout`, `Network`, `Tls`, `InvalidResponse`, …).
     pub code: String,
-    /// AWS's words, or those of the program that failed; where neither said anything, what the code means.
+    /// The words of AWS or of the failed program; without them, the meaning of the code.
     pub words: String,
     /// What to do about it.
     pub fix: Option<String>,
@@ -62,7 +62,7 @@ pub struct Entry {
     pub class: ErrorClass,
     /// What it says of the credentials that signed the request.
     pub of_signer: OfSigner,
-    /// Who uses the code.
+    /// The source of the code.
     pub origin: Origin,
     /// What it means, as a sentence.
     pub meaning: &'static str,
@@ -72,7 +72,7 @@ pub struct Entry {
     pub causes: Causes,
 }
 
-/// Who uses a code.
+/// The source of a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// AWS alone.
@@ -88,11 +88,11 @@ pub enum Origin {
 /// What usually causes an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Causes {
-    /// These, the one that is reported most first.
+    /// These causes, the most often reported one first.
     Usual(&'static [(Cause, Likelihood)]),
-    /// It is about credentials or settings, and no cause of the table is usual; why.
+    /// The error is about credentials or settings, but no cause in the table is usual. The text says why.
     Unlisted(&'static str),
-    /// It is not about credentials: throttling, a failure of the service.
+    /// The error is not about credentials, but for example about throttling or a failure of the service.
     Unrelated,
 }
 
@@ -112,7 +112,7 @@ pub enum OfSigner {
 }
 
 impl Entry {
-    /// The usual causes, the one that is reported most first.
+    /// The usual causes, the most often reported one first.
     pub fn usual_causes(&self) -> &'static [(Cause, Likelihood)] {
         match self.causes {
             Causes::Usual(causes) => causes,
@@ -120,7 +120,7 @@ impl Entry {
         }
     }
 
-    /// Whether AWS sends the code, and it is about credentials.
+    /// Whether AWS sends the code for errors about credentials.
     pub fn is_about_credentials(&self) -> bool {
         matches!(self.origin, Origin::Aws | Origin::Shared) && self.causes != Causes::Unrelated
     }
@@ -146,9 +146,9 @@ pub fn lookup(code: &str) -> Option<&'static Entry> {
     entries().find(|entry| entry.code == code)
 }
 
-/// A fault of an operation, from what came back.
+/// The fault of an operation, from its error.
 pub fn fault(operation: impl Into<Operation>, status: Option<u16>, code: Option<&str>, message: Option<&str>) -> Fault {
-    // A server, a proxy or a program may repeat what it was sent.
+    // A server, a proxy or a program may repeat secrets that it received.
     let message = message.map(|message| printable(&without_secrets(message))).filter(|message| !message.is_empty());
     let code = code.filter(|code| is_code(code)).unwrap_or("InvalidResponse");
     let skewed = is_skew(code, message.as_deref());
@@ -176,7 +176,7 @@ pub fn fault(operation: impl Into<Operation>, status: Option<u16>, code: Option<
 }
 
 impl fmt::Display for Fault {
-    /// The sentence: what failed, with the code and AWS's words.
+    /// One sentence with the operation, the code and AWS's words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { operation, code, words, .. } = self;
         write!(f, "{operation} failed: {code}: {words}")
@@ -270,7 +270,7 @@ mod tests {
                     assert!(causes.iter().all(|(_, likelihood)| *likelihood != Likelihood::RuledOut), "{}", entry.code);
                 }
                 Causes::Unlisted(why) => assert!(why.len() > 10, "{}", entry.code),
-                // Only a service's own failures are about no credentials.
+                // Among these, only failures of the service are not about credentials.
                 Causes::Unrelated => assert!(
                     entry.class == ErrorClass::Retryable && entry.origin == Origin::Aws,
                     "{} says nothing of its causes",

@@ -1,4 +1,4 @@
-//! What an error is about: the operation, what it was for, and the profile.
+//! The operation that an error is about, with its object and profile.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,10 +12,10 @@ use crate::core::printable::printable;
 pub struct Operation {
     /// AWS's name of the operation (`AssumeRole`), or evercred's name of another action (`credential_process`).
     pub name: Cow<'static, str>,
-    /// What it was for: a role, a session, a key. It follows the name as it stands, so it has its preposition.
+    /// The role, session or key, with its preposition (`of arn:…`): it follows the name unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     object: Option<String>,
-    /// The profile whose settings asked for it.
+    /// The profile whose settings caused the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
 }
@@ -31,18 +31,18 @@ impl Operation {
         Self { name: Cow::Owned(printable(&name)), object: None, profile: None }
     }
 
-    /// Fetching a profile's credentials, whatever way.
+    /// Fetching a profile's credentials from any source.
     pub fn fetch(profile: impl AsRef<str>) -> Self {
         Self::new("fetching credentials").profile(profile)
     }
 
-    /// What it is for: `of arn:…`, `with the key AKIA…`.
+    /// Adds the object with its preposition: `of arn:…`, `with the key AKIA…`.
     #[must_use]
     pub fn object(self, object: impl AsRef<str>) -> Self {
         Self { object: Some(printable(object.as_ref())), ..self }
     }
 
-    /// The profile whose settings ask for it.
+    /// Adds the profile whose settings cause the call.
     #[must_use]
     pub fn profile(self, profile: impl AsRef<str>) -> Self {
         Self { profile: Some(printable(profile.as_ref())), ..self }

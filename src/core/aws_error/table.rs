@@ -140,21 +140,21 @@ pub(super) static TABLE: &[Entry] = &[
         ErrorClass::Permanent,
         "the session policy is malformed",
         "correct the session policy",
-        Unlisted("a policy is wrong, and the credentials are good"),
+        Unlisted("a policy is wrong; the credentials are valid"),
     ),
     entry(
         "PackedPolicyTooLarge",
         ErrorClass::Permanent,
         "session policy and tags are too large",
         "make them smaller",
-        Unlisted("the policy or the tags are too large, and the credentials are good"),
+        Unlisted("the policy or the tags are too large; the credentials are valid"),
     ),
     shared(entry(
         "NoSuchEntity",
         ErrorClass::Permanent,
-        "there is no such thing in IAM",
+        "IAM has no entity with this name",
         "check the name in the settings",
-        Unlisted("a name is wrong, and the credentials are good"),
+        Unlisted("a name is wrong; the credentials are valid"),
     )),
     entry(
         "RegionDisabledException",
@@ -190,7 +190,13 @@ pub(super) static TABLE: &[Entry] = &[
         WAIT,
         WRONG_TIME,
     ),
-    entry("RequestTimeTooSkewed", ErrorClass::Retryable, "the request's time was too far off", WAIT, WRONG_TIME),
+    entry(
+        "RequestTimeTooSkewed",
+        ErrorClass::Retryable,
+        "the clock skew of the request was too large",
+        WAIT,
+        WRONG_TIME,
+    ),
     entry("Throttling", ErrorClass::Retryable, "too many requests", WAIT, Unrelated),
     entry("ThrottlingException", ErrorClass::Retryable, "too many requests", WAIT, Unrelated),
     entry("ThrottledException", ErrorClass::Retryable, "too many requests", WAIT, Unrelated),
@@ -234,7 +240,7 @@ pub(super) static TABLE: &[Entry] = &[
     shared(entry(
         "ForbiddenException",
         ErrorClass::Permanent,
-        "the person who is signed in does not have this role in this account",
+        "the user who is signed in does not have this role in this account",
         "check sso_account_id and sso_role_name (evercred profiles --sso SESSION lists what there is), or ask an administrator \
          of IAM Identity Center for the assignment",
         NO_SSO_ROLE,
@@ -285,7 +291,7 @@ pub(super) static TABLE: &[Entry] = &[
     entry("SlowDownException", ErrorClass::Retryable, "too many requests", WAIT, Unrelated),
     entry("InternalServerException", ErrorClass::Retryable, "the service failed", WAIT, Unrelated),
     // AWS Sign-In.
-    shared(entry("TOKEN_EXPIRED", ErrorClass::NeedsLogin, "the login session is over", LOG_IN, SIGNED_OUT)),
+    shared(entry("TOKEN_EXPIRED", ErrorClass::NeedsLogin, "the login session has expired", LOG_IN, SIGNED_OUT)),
     entry(
         "AUTHCODE_EXPIRED",
         ErrorClass::NeedsLogin,
@@ -296,14 +302,14 @@ pub(super) static TABLE: &[Entry] = &[
     entry(
         "USER_CREDENTIALS_CHANGED",
         ErrorClass::NeedsLogin,
-        "the password or the credentials of who signed in have changed since",
+        "the password or the credentials of the user who signed in have changed",
         LOG_IN,
         SIGNED_OUT,
     ),
     shared(entry(
         "INSUFFICIENT_PERMISSIONS",
         ErrorClass::Permanent,
-        "who signed in may not get credentials for local development",
+        "the user who signed in may not get credentials for local development",
         "ask an administrator for the policy SignInLocalDevelopmentAccess",
         Usual(&[(Cause::SsoRoleDenied, Likely)]),
     )),

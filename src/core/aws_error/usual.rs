@@ -1,4 +1,4 @@
-//! Lists of usual causes that several codes share, the cause that is reported most first.
+//! Usual causes that several codes share. In each list, the most often reported cause comes first.
 
 use super::Causes::{self, Usual};
 use crate::core::cause::Cause;

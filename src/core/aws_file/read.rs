@@ -116,13 +116,13 @@ impl FileSections {
         self.sections.binary_search_by(|(of, section)| (*of, section.name.as_str()).cmp(&(kind, name))).is_ok()
     }
 
-    /// Takes these sections, in place of those with the same kind and name.
+    /// Adds these sections. They replace those with the same kind and name.
     pub fn replace(&mut self, mut sections: Vec<(SectionKind, Arc<Section>)>) {
         fn key((kind, section): &(SectionKind, Arc<Section>)) -> (SectionKind, &str) {
             (*kind, &section.name)
         }
         sections.append(&mut self.sections);
-        // Stable, so that the one to take is the first of two.
+        // A stable sort: of two sections with one name, the first is used.
         sections.sort_by(|a, b| key(a).cmp(&key(b)));
         sections.dedup_by(|b, a| key(a) == key(b));
         self.sections = sections;
@@ -193,7 +193,6 @@ impl Reader {
         }
     }
 
-    /// Ends the current section.
     fn end_section(&mut self) {
         self.end_property();
         self.current = Place::Ignored;

@@ -47,8 +47,8 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     network(case, findings);
 }
 
-/// Whether AWS can be reached: by the probe of AWS time, the keys, and the steps of the plan. No host belongs to a region that is none,
-/// so an address that can't be reached says nothing of the network.
+/// Whether AWS can be reached, from the answers to the probe of AWS time, the keys, and the steps of the plan. An
+/// invalid region has no host, so a failed connection to it says nothing about the network.
 fn network(case: &Case<'_>, findings: &mut Findings) {
     if region::unusable(case).is_some() {
         return;
@@ -276,7 +276,7 @@ fn where_they_are(case: &Case<'_>, subject: &Subject<'_>) -> String {
     format!("the keys are {}", places.join(", "))
 }
 
-/// Another key of the same profile, in the config file, which the credentials file hides.
+/// Another key of the same profile in the config file: the credentials file takes precedence over it.
 fn unused_key(case: &Case<'_>, subject: &Subject<'_>) -> Option<String> {
     let Whose::Profile(name) = &subject.whose else { return None };
     let used =
@@ -284,7 +284,7 @@ fn unused_key(case: &Case<'_>, subject: &Subject<'_>) -> Option<String> {
     let alone = aws_file::load(Some(case.evidence.config_text.as_ref()?.as_str()), None);
     let other = alone.profiles.get(name)?.get("aws_access_key_id").filter(|other| other.text != used.text)?;
     Some(format!(
-        "{} has another access key id, which is not used: the credentials file comes first",
+        "{} has another access key id, which is not used: the credentials file takes precedence",
         case.at(other.origin)
     ))
 }
@@ -306,7 +306,7 @@ fn session_unknown(case: &Case<'_>, subject: &Subject<'_>, answered: String) -> 
 
 fn keep_together(case: &Case<'_>, subject: &Subject<'_>) -> Fix {
     let where_to = match &subject.whose {
-        Whose::Environment => "export all three in one go".to_owned(),
+        Whose::Environment => "export all three together".to_owned(),
         Whose::Profile(name) => format!("write all three into [{name}] in {}", subject.file(case)),
     };
     Fix::advice(format!(
@@ -314,7 +314,7 @@ fn keep_together(case: &Case<'_>, subject: &Subject<'_>) -> Fix {
     ))
 }
 
-/// The file of certificates that is named, and the place that names it. The variable comes first.
+/// The certificate file in use, and the variable or setting that names it. The variable takes precedence.
 fn ca_bundle<'a>(case: &Case<'a>) -> Option<(String, &'a str)> {
     let variable = case.evidence.variables.get("AWS_CA_BUNDLE").map(|path| ("AWS_CA_BUNDLE".to_owned(), path));
     let setting = || {
@@ -324,15 +324,18 @@ fn ca_bundle<'a>(case: &Case<'a>) -> Option<(String, &'a str)> {
     variable.or_else(setting)
 }
 
-/// A file of certificates that is not there.
+/// A certificate file that does not exist.
 fn lost_ca_bundle(case: &Case<'_>) -> Option<Finding> {
     let (place, path) = ca_bundle(case).filter(|(_, path)| case.evidence.ca_bundles.get(*path) == Some(&false))?;
     let finding = Finding::new(
         Id::NetworkUnreachable,
         Severity::Error,
-        format!("{place} names a file of certificates that is not there"),
+        format!("{place} names a certificate file that does not exist"),
     )
-    .evidence(format!("there is no file {}: programs that read it trust no certificate of AWS", printable(path)));
+    .evidence(format!(
+        "the file {} does not exist: programs that need it can't verify AWS's certificate",
+        printable(path)
+    ));
     Some(finding.fix(Fix::advice(format!("Put the file there, or correct {place}."))))
 }
 

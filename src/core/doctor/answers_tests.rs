@@ -92,7 +92,8 @@ fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// What may come back besides credentials: each code of AWS, a failure with an unknown code, no answer, nonsense, and no time to ask.
+/// Every outcome other than credentials: each code of AWS, an unknown code, no answer, an invalid answer, and no time
+/// for the call.
 fn bad_answers() -> Vec<(String, Option<super::Refusal>)> {
     let of_aws = aws_error::entries().filter(|entry| entry.origin != Origin::Local);
     let codes = of_aws.map(|entry| entry.code).chain(["NobodyKnowsThisCode", "InternalServiceException"]);
@@ -108,7 +109,7 @@ fn bad_answers() -> Vec<(String, Option<super::Refusal>)> {
     all
 }
 
-/// Which call goes wrong.
+/// The call that fails.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Call {
     Identity,
@@ -173,7 +174,7 @@ fn no_answer_of_aws_rules_out_what_it_leaves_open() {
             for (code, bad) in bad_answers() {
                 let report = diagnosed(&evidence, &kind, call, bad.as_ref());
                 let is_found = |id: Id| report.findings.iter().any(|finding| finding.id == id);
-                // IAM checks the session before it says one of these.
+                // IAM checks the session before it returns one of these codes.
                 let is_of_iam = ["AccessDenied", "ValidationError", "NoSuchEntity"].contains(&code.as_str());
                 // The portal denies a role only to a session that it accepts.
                 let is_alive = ["ForbiddenException", "ResourceNotFoundException"].contains(&code.as_str());
@@ -183,7 +184,7 @@ fn no_answer_of_aws_rules_out_what_it_leaves_open() {
                     Call::Step(_) => bad.why_undecided().is_some(),
                 });
                 let usual = aws_error::lookup(&code).map_or(&[][..], aws_error::Entry::usual_causes);
-                // A key in the files was asked about by itself too, and accepted.
+                // GetCallerIdentity with a key in the files succeeded, too.
                 let is_twice = call == Call::Step(0) && kind.steps[0].0 == "static";
                 for id in decides.iter().copied().filter(|_| !is_twice) {
                     let is_usual = usual.iter().any(|(cause, _)| *cause == id);

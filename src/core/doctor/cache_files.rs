@@ -1,4 +1,4 @@
-//! Who can read and change the files in the caches of the AWS tools: tokens, client secrets and credentials.
+//! Checks which users can read and change the cache files of the AWS tools: tokens, client secrets and credentials.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::{Case, Certainty, FileFacts, FileRole, FileState, Finding, Findings, 
 use crate::core::fix::{Fix, word};
 use crate::core::printable::printable;
 
-/// So many files of a directory are shown.
+/// The maximum number of files shown for a directory.
 const SHOWN: usize = 5;
 
 /// One finding for each directory and kind of access.
@@ -47,7 +47,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// Root can change every file anyway, and reads those of users on purpose.
+/// Root can change every file, and reads those of users on purpose.
 fn is_of_another(case: &Case<'_>, file: &FileFacts) -> bool {
     let me = case.evidence.uid;
     matches!(file.state, FileState::Present { uid, .. } if uid != me && uid != 0 && me != 0)
@@ -86,7 +86,7 @@ fn shown(finding: Finding, files: &[&FileFacts]) -> Finding {
     }
 }
 
-/// A command about files, or about all files of their directory where there are many.
+/// A command for the files, or for all files of their directory if there are many.
 fn command(text: &str, command: &str, directory: &str, files: &[&FileFacts]) -> Fix {
     if files.iter().any(|file| file.path.chars().any(char::is_control)) {
         return Fix::advice(format!("{text} A path has control characters in it."));

@@ -82,7 +82,7 @@ impl<'a> Subject<'a> {
         subject.has_any_part().then_some(subject)
     }
 
-    /// Whether id and secret are there.
+    /// Whether both id and secret are set.
     pub fn is_whole(&self) -> bool {
         self.access_key_id.is_some() && self.secret_access_key.is_some()
     }
@@ -191,12 +191,12 @@ impl<'a> Case<'a> {
             || (of_profile.is_some() && of_profile == variables.get("AWS_ACCESS_KEY_ID"))
     }
 
-    /// Whether the profile in question is in no file.
+    /// Whether neither AWS file has the profile.
     pub fn lacks_profile(&self) -> bool {
         matches!(&self.plan, Some(Err(error)) if error.code == PlanErrorCode::MissingProfile)
     }
 
-    /// The steps of the profile's plan; none where its settings are no plan.
+    /// The steps of the profile's plan; empty if its settings don't lead to a plan.
     pub fn steps(&self) -> impl Iterator<Item = &Step> + Clone {
         self.plan.iter().flatten().flat_map(|plan| plan.steps.iter())
     }

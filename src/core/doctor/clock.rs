@@ -164,7 +164,7 @@ fn zone(case: &Case<'_>, findings: &mut Findings) {
 
 fn unsynchronised(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) {
     let Some(ClockFacts { kernel_synchronised, keeper, keeper_fixes, .. }) = case.clock() else { return };
-    // In a container nothing could: the clock is the host's. One that is off is reported all the same.
+    // A container can't set the clock, which is the host's. Its clock skew is reported all the same.
     if *kernel_synchronised != Some(false) || keeper_fixes.is_empty() {
         return;
     }
@@ -183,7 +183,7 @@ fn unsynchronised(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findi
     findings.add(finding.fixes(keeper_fixes.iter().cloned()));
 }
 
-/// Why AWS time is not known well enough, as the end of a sentence.
+/// Why the estimate of AWS time is not precise enough, as the end of a sentence.
 pub(super) fn why_unknown(case: &Case<'_>) -> Option<String> {
     match offset(case) {
         Some(offset) if offset.uncertainty > NOTICED => {
@@ -194,13 +194,13 @@ pub(super) fn why_unknown(case: &Case<'_>) -> Option<String> {
     }
 }
 
-/// Why it is not known whether anything keeps the clock right.
+/// Why evercred doesn't know whether a service synchronises the clock.
 pub(super) fn why_timekeeper_unknown(case: &Case<'_>) -> Option<String> {
     let Some(facts) = case.clock() else { return Some(why_unheard(case)) };
     match facts.kernel_synchronised {
-        None => Some("this system does not say whether anything keeps its clock right".to_owned()),
+        None => Some("this system does not show whether a service synchronises its clock".to_owned()),
         Some(false) if facts.keeper_fixes.is_empty() => {
-            Some("nothing that can be seen from here keeps the clock right: that is the host's part".to_owned())
+            Some("the host of this container synchronises the clock, which can't be checked from here".to_owned())
         }
         Some(_) => None,
     }

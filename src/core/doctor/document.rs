@@ -28,7 +28,8 @@ impl Report {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 
-    /// The report as text: the verdict, what to deal with, how many causes were ruled out; `verbose` lists each.
+    /// The report as text: the verdict, the findings, and the number of causes that were ruled out. `verbose` lists
+    /// those too.
     pub fn text(&self, verbose: bool) -> String {
         let mut text = format!("{}\n", self.verdict());
         for finding in &self.findings {
@@ -76,7 +77,7 @@ impl Report {
         }
         match self.not_checked.get(&Id::AccessKeyUnknown) {
             Some(why) => format!("{what} was not tested: {why}"),
-            None => format!("{what}: no cause was found, and AWS was not asked for the identity"),
+            None => format!("{what}: no cause was found, and GetCallerIdentity was not called"),
         }
     }
 }

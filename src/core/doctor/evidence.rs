@@ -21,7 +21,7 @@ use crate::core::time::{AwsTime, WallTime, span_of};
 pub struct Evidence {
     /// The profile that the person named.
     pub named: Option<String>,
-    /// The region that an error message names, in which AWS is asked too.
+    /// The region that an error message names. The doctor calls AWS in this region, too.
     pub region_named: Option<String>,
     /// The variables of the person's shell.
     pub variables: Variables,
@@ -73,7 +73,7 @@ pub struct Evidence {
     pub offline: bool,
     /// The user allows the profile's `credential_process` to run.
     pub run_process: bool,
-    /// The files of certificates that AWS_CA_BUNDLE and profiles (`ca_bundle`) name, and whether each is there.
+    /// The certificate files that AWS_CA_BUNDLE and profiles (`ca_bundle`) name, and whether each exists.
     pub ca_bundles: BTreeMap<String, bool>,
 }
 
@@ -124,7 +124,7 @@ pub struct FileFacts {
     pub path: String,
     /// What is there.
     pub state: FileState,
-    /// The target of a symbolic link that leads to no file.
+    /// The target of a broken symbolic link.
     pub dangling: Option<String>,
 }
 
@@ -168,23 +168,23 @@ pub enum FileRole {
     Windows,
     /// A directory that holds the config or the credentials file, also behind a symbolic link.
     Directory,
-    /// A directory above one of those.
+    /// A parent of one of those directories.
     Ancestor,
     /// A directory in which the AWS tools cache tokens or credentials.
     CacheDirectory,
-    /// A directory above one of those.
+    /// A parent of one of those directories.
     CacheAncestor,
     /// A file in one of the cache directories.
     CacheFile,
 }
 
 impl FileRole {
-    /// Whether it is a directory on the way to the AWS files or the caches.
+    /// Whether it is a directory that is a parent of the AWS files or the caches.
     pub(super) fn is_directory(self) -> bool {
         matches!(self, Self::Directory | Self::Ancestor) || self.is_directory_of_caches()
     }
 
-    /// Whether it is a directory on the way to the caches alone.
+    /// Whether it is only a parent of the caches.
     pub(super) fn is_directory_of_caches(self) -> bool {
         matches!(self, Self::CacheDirectory | Self::CacheAncestor)
     }
@@ -296,7 +296,7 @@ pub struct DaemonProfile {
 pub struct DaemonSession {
     /// Its name.
     pub name: String,
-    /// What `evercred login` takes for it: the section's name, or a profile's.
+    /// The argument of `evercred login` for it: the name of the section or of a profile.
     pub login_name: String,
     /// How the daemon is getting on with it.
     pub state: State,

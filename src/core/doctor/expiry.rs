@@ -10,7 +10,7 @@ use crate::core::stated_expiry::{SETTINGS, stated_expiry, utc_time};
 use crate::core::time::AwsTime;
 
 pub(super) const RULE: Rule = Rule { decides: &[Id::CredentialsExpired, Id::SessionRevoked], look };
-/// Why a stated expiry decides nothing.
+/// Why a stated expiry is not evidence.
 pub(super) const UNSURE: &str = "this machine's clock is not known well enough to be sure";
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
@@ -23,7 +23,7 @@ pub(super) fn found(case: &Case<'_>, subject: &Subject<'_>) -> Option<Finding> {
         return None;
     }
     match case.answers.as_is(&subject.whose) {
-        // AWS's answer outranks what is stated.
+        // AWS's answer outranks the stated expiry.
         Some(Answer::Accepted { .. }) => None,
         Some(Answer::Refused(refusal)) if refusal.code.starts_with("ExpiredToken") => {
             Some(refused_as_expired(case, subject, refusal.said(), stated(case, subject)))
@@ -71,7 +71,7 @@ fn refused_as_expired(
     }
 }
 
-/// By what is stated beside them alone.
+/// Judges keys by their stated expiry alone.
 fn by_statement(case: &Case<'_>, subject: &Subject<'_>, at: AwsTime, place: &str) -> Option<Finding> {
     let (now, uncertainty) = case.aws_time();
     let past = now - at;

@@ -51,7 +51,7 @@ use crate::core::access_key::is_account;
 pub use crate::core::cause::Cause as Id;
 use crate::core::printable::printable;
 
-/// Every rule. Of findings that are equally urgent, those of an earlier rule are shown first.
+/// Every rule. Of equally urgent findings, those of an earlier rule come first.
 static RULES: [Rule; 15] = [
     clock::RULE,
     places::RULE,

@@ -1,5 +1,5 @@
-//! Which causes stay open: what each needs (see `core::cause`), and what of it is not known. No rule has to remember what it could not
-//! check, and every answer of AWS that decides nothing leaves its causes open here.
+//! Computes which causes stay open: those that need a fact (see `core::cause`) that is not known. So the rules don't
+//! list the causes that they could not check. An inconclusive answer of AWS leaves its causes open here.
 
 use chrono::TimeDelta;
 
@@ -14,7 +14,7 @@ use crate::core::cause::Needs;
 use crate::core::plan::{PlanErrorCode, Source, Step};
 use crate::core::printable::printable;
 
-/// Why nothing was asked, as the end of a sentence.
+/// Why no call was made, as the end of a sentence.
 pub(super) const OFFLINE: &str = "nothing was asked of AWS (--offline)";
 
 /// Why a cause that was not found is not ruled out, as the end of a sentence; `None` if everything that it needs is known.
@@ -30,7 +30,7 @@ fn unknown(case: &Case<'_>, cause: Id, need: Needs) -> Option<String> {
             .evidence
             .paths
             .is_none()
-            .then(|| "HOME is not set, so there is no telling where the AWS files are".to_owned()),
+            .then(|| "HOME is not set, so the place of the AWS files is not known".to_owned()),
         Needs::Files => unreadable_file(case),
         Needs::Profile => case.lacks_profile().then(|| NO_PROFILE.to_owned()),
         Needs::Plan => is_unusable(case).then(|| "correct the profile's settings first".to_owned()),
@@ -54,7 +54,7 @@ fn unknown(case: &Case<'_>, cause: Id, need: Needs) -> Option<String> {
     }
 }
 
-const NO_PROFILE: &str = "there is no such profile";
+const NO_PROFILE: &str = "the profile does not exist";
 
 /// A setting or a key may be in a file that can't be read.
 fn unreadable_file(case: &Case<'_>) -> Option<String> {
@@ -64,12 +64,12 @@ fn unreadable_file(case: &Case<'_>) -> Option<String> {
     Some(format!("{} can't be read", file.role.called()))
 }
 
-/// Whether the profile's settings are no plan, so that no step was executed.
+/// Whether the profile's settings don't lead to a plan, so that no step ran.
 fn is_unusable(case: &Case<'_>) -> bool {
     matches!(&case.plan, Some(Err(error)) if error.code != PlanErrorCode::MissingProfile)
 }
 
-/// Credentials that the doctor has not seen: of another program, of a service, or of a step that gave none.
+/// Credentials that the doctor has not seen: from another program, from a service, or from a step without a result.
 fn keys(case: &Case<'_>, cause: Id) -> Option<String> {
     if case.lacks_profile() && case.subjects.is_empty() {
         return Some(NO_PROFILE.to_owned());
@@ -84,7 +84,7 @@ fn keys(case: &Case<'_>, cause: Id) -> Option<String> {
     }
     let given = case.answers.chain().first();
     match given.map(|step| &step.outcome) {
-        // Another program's credentials, about which AWS has said nothing.
+        // Another program's credentials, for which AWS has not answered.
         Some(StepOutcome::Passed { arn: None, .. })
             if case.steps().count() == 1 && matches!(first.source, Source::Process { .. }) =>
         {
@@ -96,7 +96,7 @@ fn keys(case: &Case<'_>, cause: Id) -> Option<String> {
     }
 }
 
-/// Whether the credentials of a step are in a file or a variable here.
+/// Whether the credentials of a step are in a file or a variable on this machine.
 fn is_here(case: &Case<'_>, step: &Step) -> bool {
     match step.source {
         Source::Static(_) => true,
@@ -111,8 +111,8 @@ fn not_given(refusal: &Refusal) -> String {
         .unwrap_or_else(|| format!("AWS refused the step that gives the credentials ({})", refusal.code))
 }
 
-/// A step that was refused for the credentials that signed it, which are not those of a file: AWS's code may mean the cause. The
-/// first `checked` credentials were checked by themselves.
+/// A step that AWS refused because of the credentials that signed it, which are not in a file: AWS's code may mean the
+/// cause. The first `checked` credentials were checked separately.
 fn refused_as_signer(case: &Case<'_>, cause: Id, checked: usize) -> Option<String> {
     case.answers.chain().iter().skip(1 + checked).find_map(|step| match &step.outcome {
         StepOutcome::Refused(refusal) if may_be(cause, refusal) => Some(may_mean(refusal, &operation(step))),
@@ -120,13 +120,13 @@ fn refused_as_signer(case: &Case<'_>, cause: Id, checked: usize) -> Option<Strin
     })
 }
 
-/// Temporary credentials of which nothing says when they expire.
+/// Temporary credentials without a known expiry.
 fn expiry(case: &Case<'_>) -> Option<String> {
     let temporary = case.subjects.iter().filter(|subject| subject.is_temporary());
     temporary.into_iter().find_map(|subject| {
         let open = match case.answers.as_is(&subject.whose) {
             Some(Answer::Accepted { .. }) => return None,
-            // A session that ended long ago is reported to be refused as one that AWS does not know.
+            // Users report that AWS refuses a session that expired long ago as an unknown one.
             Some(Answer::Refused(refusal)) => format!("AWS's answer leaves it open ({})", refusal.code),
             _ => unanswered(case, subject)?,
         };
@@ -151,16 +151,16 @@ fn identity(case: &Case<'_>, cause: Id) -> Option<String> {
         Some(Answer::Refused(refusal)) => refusal.why_open().or_else(|| {
             let what = format!("AWS refused the keys of {} ({})", subject.called(), refusal.code);
             let is_excluded = excludes(refusal, cause) || is_known_good(case, cause, subject);
-            (!is_excluded).then(|| format!("{what}, and says no more of them"))
+            (!is_excluded).then(|| format!("{what}, and gives no details"))
         }),
         _ => unanswered(case, subject),
     })
 }
 
-/// Whether a set of keys can have the cause at all.
+/// Whether the cause is possible for a set of keys.
 fn concerns(case: &Case<'_>, cause: Id, subject: &Subject<'_>) -> bool {
     match cause {
-        // Without a token, none can be another session's.
+        // Without a token, there can't be the token of another session.
         Id::SessionTokenForeign | Id::SessionTokenWithoutMfa => subject.token().is_some(),
         Id::SessionRevoked => subject.is_temporary(),
         Id::AccountMismatch => account::stated(case, subject).is_some(),
@@ -168,7 +168,7 @@ fn concerns(case: &Case<'_>, cause: Id, subject: &Subject<'_>) -> bool {
     }
 }
 
-/// Whether a refusal of GetCallerIdentity itself rules a cause out: a signature is compared only for a key that AWS knows.
+/// Whether a refusal of GetCallerIdentity rules a cause out: AWS compares signatures only for keys that it knows.
 fn excludes(refusal: &Refusal, cause: Id) -> bool {
     let is_signature = matches!(refusal.code.as_str(), "SignatureDoesNotMatch" | "InvalidSignatureException");
     is_signature && matches!(cause, Id::AccessKeyUnknown | Id::SessionTokenForeign | Id::PartitionMismatch)
@@ -183,16 +183,16 @@ fn is_known_good(case: &Case<'_>, cause: Id, subject: &Subject<'_>) -> bool {
     of_key.contains(&cause) && same_key.iter().any(accepted)
 }
 
-/// IAM's answer to what may be a session of GetSessionToken.
+/// IAM's answer to keys that may be from GetSessionToken.
 fn iam(case: &Case<'_>, subject: &Subject<'_>) -> Option<String> {
-    // Sessions of roles are not made by GetSessionToken.
+    // Role sessions are not from GetSessionToken.
     if !question::may_be_without_mfa(case, subject) {
         return None;
     }
     match case.answers.iam(&subject.whose) {
         None => Some("IAM was not asked".to_owned()),
         Some(Answer::Accepted { .. }) => None,
-        // IAM checks the session before it returns these.
+        // IAM checks the session before it returns one of these codes.
         Some(Answer::Refused(refusal))
             if matches!(refusal.code.as_str(), "AccessDenied" | "ValidationError" | "NoSuchEntity") =>
         {
@@ -202,10 +202,10 @@ fn iam(case: &Case<'_>, subject: &Subject<'_>) -> Option<String> {
             Some(format!("IAM gave no answer ({})", refusal.code))
         }
         Some(Answer::Refused(refusal)) => {
-            Some(format!("IAM answered {}, which says nothing about the session", refusal.code))
+            Some(format!("IAM answered {}, which is no evidence about the session", refusal.code))
         }
         Some(Answer::Untried { why }) => Some(why.clone()),
-        Some(_) => Some("IAM gave no answer that can be understood".to_owned()),
+        Some(_) => Some("IAM's answer could not be read".to_owned()),
     }
 }
 
@@ -244,7 +244,7 @@ fn may_be(cause: Id, refusal: &Refusal) -> bool {
 }
 
 fn may_mean(refusal: &Refusal, operation: &str) -> String {
-    format!("AWS refused {operation} ({}), and says no more", refusal.code)
+    format!("AWS refused {operation} ({}), and gives no details", refusal.code)
 }
 
 fn operation(step: &StepAnswer) -> String {
@@ -266,8 +266,8 @@ fn connection(case: &Case<'_>) -> Option<String> {
     untried.or_else(|| case.clock().is_none().then(|| "AWS was not asked".to_owned()))
 }
 
-/// Why AWS has said nothing of a set of keys as it stands, as the end of a sentence; `None` where AWS has accepted or refused it, or no
-/// program could send it.
+/// Why AWS has not judged a set of keys, as the end of a sentence. `None` if AWS has accepted or refused the unchanged
+/// keys, or if no program can send them.
 pub(super) fn unanswered(case: &Case<'_>, subject: &Subject<'_>) -> Option<String> {
     let (id, _) = (subject.access_key_id?, subject.secret_access_key?);
     match case.answers.as_is(&subject.whose) {
@@ -276,7 +276,7 @@ pub(super) fn unanswered(case: &Case<'_>, subject: &Subject<'_>) -> Option<Strin
         Some(Answer::Untried { why }) => Some(why.clone()),
         _ if case.evidence.offline => Some(OFFLINE.to_owned()),
         _ if access_key::may_be_secret(id.text) => {
-            Some("what stands for the access key id may be a secret, which is not sent".to_owned())
+            Some("the value in the place of the access key id may be a secret, so it is not sent".to_owned())
         }
         _ if question::is_for_another_maker(case, subject) => Some(
             "the keys are not of AWS's form, and a setting sends calls elsewhere: AWS is not shown them".to_owned(),
@@ -285,8 +285,8 @@ pub(super) fn unanswered(case: &Case<'_>, subject: &Subject<'_>) -> Option<Strin
     }
 }
 
-/// Why it is not known whether the profile's plan works, as the end of a sentence; `None` where all of it was carried out, AWS has
-/// refused a step of it, or the plan is no more than keys in a file.
+/// Why the doctor doesn't know whether the profile's plan works, as the end of a sentence. `None` if all steps ran, if
+/// AWS has refused a step, or if the plan is only keys in a file.
 pub(super) fn plan_unanswered(case: &Case<'_>) -> Option<String> {
     let Some(Ok(plan)) = &case.plan else { return None };
     if plan.is_keys_alone() {

@@ -178,9 +178,9 @@ pub enum Answer {
 pub struct Refusal {
     /// AWS's code, or ours (see `core::aws_error`).
     pub code: String,
-    /// What was asked for.
+    /// The failed operation.
     pub operation: Operation,
-    /// AWS's words; where it said nothing, what the code means.
+    /// AWS's words; without them, the meaning of the code.
     pub words: String,
     /// What it means for the next try.
     pub class: ErrorClass,
@@ -206,7 +206,7 @@ impl From<LastError> for Refusal {
 }
 
 impl fmt::Display for Refusal {
-    /// The sentence: what failed, with the code and AWS's words.
+    /// One sentence with the operation, the code and AWS's words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} failed: {}: {}", self.operation, self.code, self.words)
     }

@@ -68,7 +68,8 @@ fn sign_in_is_asked(case: &Case<'_>) -> bool {
     steps.any(|step| step.source.session().is_some())
 }
 
-/// A plan that is more than keys in a file, and whose requests can be sent. The daemon's cached credentials don't show what AWS answers now.
+/// A plan with more than keys in a file, whose requests can be sent. The daemon's cached credentials don't show what
+/// AWS answers now.
 fn chain_is_asked(case: &Case<'_>) -> bool {
     let Some(Ok(plan)) = &case.plan else { return false };
     let calls_sts = plan.steps.iter().any(|step| step.source.service() == Some(Service::Sts));
@@ -171,7 +172,8 @@ pub(super) fn endpoint(case: &Case<'_>, region: Option<String>) -> Endpoint {
     endpoint
 }
 
-/// A region to ask in where the one in force is none: the one that is meant, else the home region of AWS.
+/// The region for calls if the region in force is invalid: the region that is probably meant, or else the home region
+/// of AWS.
 fn usable_region(case: &Case<'_>) -> Option<String> {
     region::unusable(case)?;
     Some(region::meant(case).unwrap_or("us-east-1").to_owned())

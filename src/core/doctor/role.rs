@@ -53,7 +53,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// The type of the step that an operation carries out.
+/// The type of the step that an operation belongs to.
 fn step_type(operation: &str) -> Option<&'static str> {
     match operation {
         "AssumeRoleWithWebIdentity" => Some("web-identity"),
@@ -225,11 +225,11 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
     }
 }
 
-/// A `credential_process` that gives no credentials, or such as AWS refuses.
+/// A `credential_process` that prints no credentials, or credentials that AWS refuses.
 fn process_refused(profile: &str, refusal: &Refusal) -> Option<Finding> {
     let profile = printable(profile);
     let run = Fix::advice(format!(
-        "Run the credential_process of profile \"{profile}\" in a terminal, and do what it asks for."
+        "Run the credential_process of profile \"{profile}\" in a terminal, and follow its instructions."
     ));
     let entry = aws_error::lookup(&refusal.code);
     let is_of_program = entry.is_some_and(|entry| entry.origin == Origin::Local);
@@ -243,8 +243,10 @@ fn process_refused(profile: &str, refusal: &Refusal) -> Option<Finding> {
                 "SignatureDoesNotMatch" | "InvalidSignatureException" => Id::SecretKeyWrong,
                 _ => Id::CredentialsExpired,
             };
-            let title =
-                format!("AWS refuses what the credential_process of profile \"{profile}\" prints: {}", printable(code));
+            let title = format!(
+                "AWS refuses the credentials that the credential_process of profile \"{profile}\" prints: {}",
+                printable(code)
+            );
             (id, title)
         }
         _ => return None,
@@ -260,11 +262,11 @@ fn expired_output(case: &Case<'_>, profile: &str, expires_at: &str) -> Option<Fi
     (now - at > uncertainty).then(|| {
         Finding::new(Id::CredentialsExpired, Severity::Error, title)
             .evidence(format!("its Expiration is {at}"))
-            .fix(Fix::advice("Run the program in a terminal, and do what it asks for."))
+            .fix(Fix::advice("Run the program in a terminal, and follow its instructions."))
     })
 }
 
-/// A web identity token that AWS does not accept, by AWS's words.
+/// A web identity token that AWS does not accept, according to AWS's message.
 fn identity_provider(profile: &str, message: &str) -> Finding {
     let (what, fix) = if message.contains("No OpenIDConnect provider found") {
         (

@@ -1,29 +1,28 @@
-//! The rules, and what drives them. A rule looks at the case alone: it sees no other rule's findings, so their order does not matter. The
-//! driver computes what was checked: each cause that was found, and each whose needs are all known (see `open`).
+//! The type of a rule, and the driver of all rules. A rule reads the case alone and sees no other rule's findings, so
+//! their order does not matter. The driver computes which causes were checked: those that were found, and those whose
+//! needs are all known (see `open`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Certainty, Finding, Id, Severity, Whose, open};
 
-/// One rule.
 pub(super) struct Rule {
     /// The causes that it can find.
     pub(super) decides: &'static [Id],
-    /// Finds them.
     pub(super) look: fn(&Case<'_>, &mut Findings),
 }
 
-/// What one rule found.
+/// The result of one rule.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     found: Vec<Finding>,
-    /// The titles of what was found: a large file has many mistakes.
+    /// The titles of the findings, for a fast comparison: a large file may have many mistakes.
     titles: BTreeSet<(Id, String)>,
     open: BTreeMap<Id, String>,
     answers: Vec<AnswerAbout>,
 }
 
-/// An answer of AWS about keys, for a finding of whichever rule about the same keys.
+/// An answer of AWS about keys, for the finding of any rule about the same keys.
 #[derive(Debug)]
 struct AnswerAbout {
     id: Id,
@@ -33,48 +32,46 @@ struct AnswerAbout {
 }
 
 impl Findings {
-    /// Something was found. The same thing with the same title is found once.
+    /// Adds a finding, unless one with the same cause and title was added before.
     pub(super) fn add(&mut self, finding: Finding) {
         if self.titles.insert((finding.id, finding.title.clone())) {
             self.found.push(finding);
         }
     }
 
-    /// Adds what was found, if anything was.
     pub(super) fn add_all(&mut self, findings: impl IntoIterator<Item = Finding>) {
         findings.into_iter().for_each(|finding| self.add(finding));
     }
 
-    /// The rule could not check this for a reason of its own, besides the needs of the cause; `why` is the end of a sentence.
+    /// Leaves a cause open for a reason that is not among its needs. `why` is the end of a sentence.
     pub(super) fn leave_open(&mut self, id: Id, why: impl Into<String>) {
         self.open.entry(id).or_insert_with(|| why.into());
     }
 
-    /// AWS's answer makes what was found of these keys certain.
+    /// Makes the finding about these keys certain: AWS's answer proves it.
     pub(super) fn confirm(&mut self, id: Id, whose: &Whose, sentence: impl Into<String>) {
         self.answers.push(AnswerAbout { id, whose: whose.clone(), sentence: sentence.into(), confirms: true });
     }
 
-    /// AWS's answer fits what was found of these keys, and does not make it certain.
+    /// Adds AWS's answer to the finding about these keys: it fits, but proves nothing.
     pub(super) fn corroborate(&mut self, id: Id, whose: &Whose, sentence: impl Into<String>) {
         self.answers.push(AnswerAbout { id, whose: whose.clone(), sentence: sentence.into(), confirms: false });
     }
 
-    /// Whether this rule found something of the kind.
+    /// Whether this rule found the cause.
     pub(super) fn has(&self, id: Id) -> bool {
         self.found.iter().any(|finding| finding.id == id)
     }
 
-    /// What this rule found.
     pub(super) fn found(self) -> Vec<Finding> {
         self.found
     }
 }
 
-/// The findings of all rules, and what is known of the other causes.
+/// The findings of all rules, and the state of the other causes.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
-    /// The findings in the order in which to deal with them.
+    /// The findings, the most urgent first.
     pub(super) findings: Vec<Finding>,
     /// The causes that were found or ruled out.
     pub(super) checked: Vec<Id>,
@@ -82,7 +79,7 @@ pub(super) struct Checked {
     pub(super) not_checked: BTreeMap<Id, String>,
 }
 
-/// Runs rules. The number of a rule is its place in the list of all of them, whatever runs first.
+/// Runs rules in any order. The number of a rule is its place in the list of all rules.
 pub(super) fn run<'r>(case: &Case<'_>, rules: impl IntoIterator<Item = (usize, &'r Rule)>) -> Checked {
     let mut results: Vec<(usize, Findings)> = Vec::new();
     let mut decided: BTreeSet<Id> = BTreeSet::new();
@@ -127,7 +124,7 @@ fn join(findings: &mut [Finding], answer: AnswerAbout) {
     }
 }
 
-/// What has to be fixed before anything else can be checked comes first.
+/// Sorts findings that prevent other checks to the front.
 fn precedence(id: Id) -> u8 {
     match id {
         Id::NetworkUnreachable => 0,

@@ -39,8 +39,8 @@ pub(super) fn candidates(mention: &Mention) -> Vec<Candidate> {
     all
 }
 
-/// The usual causes of the code, the one that is reported most first. The sign-in services use ExpiredTokenException for their own
-/// tokens and codes.
+/// The usual causes of the code, the most often reported one first. The sign-in services use ExpiredTokenException for
+/// their own tokens and codes.
 fn usual(mention: &Mention) -> &'static [(Id, Likelihood)] {
     let is_expired = ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"].contains(&mention.means);
     let is_sign_in = matches!(mention.service.as_deref(), Some("SSO" | "SSO OIDC" | "Signin"))
@@ -68,7 +68,7 @@ pub(super) fn says(mention: &Mention) -> Vec<String> {
     sentences(&denied)
 }
 
-/// How much the message decides by itself of what is behind it.
+/// How strongly the message itself decides the cause: 0 (not at all), 2, or 3 (it proves the cause).
 pub(super) fn decides(mention: &Mention) -> usize {
     by_message(mention).first().map_or(0, |first| if first.likelihood == Confirmed { 3 } else { 2 })
 }
@@ -118,8 +118,7 @@ fn by_message(mention: &Mention) -> Vec<Candidate> {
     }
     if let Some(label) = not_a_region(mention) {
         if is_nothing(&label) {
-            let sentence =
-                format!("the host that was asked has {label} in the place of a region: the program had none");
+            let sentence = format!("the host has {label} in the place of a region: the program had no region");
             return one(Id::RegionMissing, Confirmed, sentence);
         }
         let sentence =
@@ -162,7 +161,7 @@ fn not_a_region(mention: &Mention) -> Option<String> {
     (labels.next().is_some() && (is_like_one || is_nothing(label)) && !is_one).then(|| label.to_owned())
 }
 
-/// What programs write in the place of a value that they do not have.
+/// Placeholders that programs write for a missing value.
 fn is_nothing(label: &str) -> bool {
     ["none", "null", "nil", "undefined"].iter().any(|nothing| label.eq_ignore_ascii_case(nothing))
 }
@@ -196,7 +195,7 @@ fn denied(text: &str) -> Vec<Candidate> {
         return vec![Candidate { id, likelihood: Confirmed, evidence: vec![sentence.to_owned()] }];
     }
     let (id, likelihood) = match denied.because {
-        // The sentence may go on behind its first words: "…, must provide both MFA serial number and one time pass code".
+        // The sentence may continue: "…, must provide both MFA serial number and one time pass code".
         Because::WrongCode if !text.contains("invalid MFA one time pass code") => (Id::MfaCodeRefused, Likely),
         Because::WrongCode => (Id::MfaCodeRefused, Confirmed),
         _ if action.starts_with("sts:AssumeRole") || action == "sts:TagSession" || denied.because == Because::Root => {
@@ -245,7 +244,7 @@ fn sentences(denied: &Denied) -> Vec<String> {
     evidence
 }
 
-/// Usual causes of a code that its message speaks against.
+/// Usual causes of a code that its message contradicts.
 const OVERRULED: [(&str, &[Id]); 3] = [
     ("scoped to a valid region", &[Id::SecretKeyWrong, Id::SecretKeyMalformed, Id::ClockSkewed]),
     ("scoped to correct service", &[Id::SecretKeyWrong, Id::SecretKeyMalformed, Id::ClockSkewed]),

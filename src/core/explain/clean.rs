@@ -11,7 +11,7 @@ pub(super) struct Cleaner {
     escape: Escape,
     inside_line: bool,
     in_box: bool,
-    /// Blanks at the beginning of lines stay, and boxes too.
+    /// Whether blanks and boxes at the beginning of lines stay.
     keeps_layout: bool,
 }
 

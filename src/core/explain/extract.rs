@@ -32,9 +32,9 @@ pub struct Mention {
     pub access_key_id: Option<String>,
     /// The ARN of who asked, else the first ARN near by.
     pub arn: Option<String>,
-    /// The profile that the error, or the command near by, names.
+    /// The profile that the error, or a command near it, names.
     pub profile: Option<String>,
-    /// The ARN of the role that was asked for.
+    /// The ARN of the requested role.
     pub role: Option<String>,
     /// The region, by an ARN or a host name near by.
     pub region: Option<String>,
@@ -60,7 +60,7 @@ const FIELDS: [&str; 8] =
 /// More different errors than this are not kept.
 const MOST: usize = 32;
 
-/// A text of up to so many bytes may come from a console, and is read with its lines joined, too.
+/// The maximum size in bytes of a text that is also read with its lines joined: it may come from a console.
 const PASTED: usize = 256 * 1024;
 
 /// Reads a text piece by piece.
@@ -68,7 +68,7 @@ const PASTED: usize = 256 * 1024;
 pub struct Scanner {
     reader: Reader,
     layout: Cleaner,
-    /// The text with its layout, as long as it is short.
+    /// The text with its layout, while it is short enough.
     pasted: Option<String>,
 }
 
@@ -97,7 +97,7 @@ impl Scanner {
         }
     }
 
-    /// What was found: what says most first, and else as it stands in the text.
+    /// The errors: the most informative one first, the others in the order of the text.
     pub fn finish(self) -> Vec<Mention> {
         let mut best = self.reader.finish();
         let text = self.pasted.unwrap_or_default();
@@ -119,7 +119,7 @@ impl Scanner {
     }
 }
 
-/// How much a reading says: of its first error, of all of them, and how much of the first one's names it has.
+/// How informative a reading is: its first error, all of its errors, and the names in the first one.
 fn extent(mentions: &[Mention]) -> (usize, usize, usize) {
     let of = |mention: &Mention, is_first: bool| {
         let facts = [mention.operation.is_some(), mention.service.is_some(), mention.skew_seconds.is_some()];
@@ -136,15 +136,15 @@ fn extent(mentions: &[Mention]) -> (usize, usize, usize) {
     (first.map_or(0, |mention| of(mention, true)), all, first.map_or(0, length))
 }
 
-/// Reads a text as its lines are.
+/// Reads a text without joining its lines.
 #[derive(Debug, Default)]
 struct Reader {
     cleaner: Cleaner,
     window: String,
     mentions: Vec<Mention>,
-    /// How much of the window's beginning has been looked at.
+    /// How many bytes at the beginning of the window were searched.
     looked_at: usize,
-    /// What became of hits by the words next to them: logs repeat themselves.
+    /// The result for each hit by the words next to it: logs repeat themselves.
     seen: HashMap<u64, Option<Kept>>,
 }
 
@@ -201,7 +201,7 @@ impl Reader {
         if !counts(text, hit, hits) {
             return None;
         }
-        // Enough was read: the same code is the same error.
+        // The text has enough errors: the same code is the same error.
         if self.seen.len() >= MOST_SEEN {
             let known = self.mentions.iter().position(|mention| mention.code == hit.pattern.code);
             if let Some(at) = known {
@@ -260,7 +260,7 @@ impl Reader {
             return Some(Kept { at: self.mentions.len() - 1, times: 1 });
         };
         known.times = known.times.saturating_add(times);
-        // The words of one of them may say more exactly what the code means.
+        // One of the sentences may give a more exact meaning of the code.
         let is_exact = !mention.general && (known.general || mention.means != mention.code);
         if is_exact {
             known.means = mention.means;
@@ -299,7 +299,7 @@ fn hash_around(text: &str, hit: Hit) -> u64 {
     hasher.finish()
 }
 
-/// From where to where the words around a hit may be about it: up to the lines of other answers of AWS.
+/// The range around a hit whose words may be about it: up to the lines with other answers of AWS.
 fn bounds(text: &str, hit: Hit, hits: &[Hit]) -> Range<usize> {
     let at = hits.partition_point(|other| other.at < hit.at);
     let is_other = |other: &&Hit| other.pattern.kind.is_of_aws() && other.pattern.code != hit.pattern.code;
@@ -346,7 +346,7 @@ fn hits(text: &str) -> Vec<Hit> {
     hits
 }
 
-/// A code of AWS's in small letters, with or without hyphens.
+/// An AWS code in small letters, with or without hyphens.
 fn respelt(rest: &str, at: usize, word: &str) -> Option<Hit> {
     if !word.starts_with(|c: char| c.is_ascii_lowercase()) && !word.contains('_') {
         return None;
@@ -356,7 +356,7 @@ fn respelt(rest: &str, at: usize, word: &str) -> Option<Hit> {
     [bare, hyphened].into_iter().find_map(|(word, found)| Some(Hit { at, end: at + word.len(), pattern: found? }))
 }
 
-/// One of AWS's own sentences in small or capital letters only.
+/// One of AWS's sentences in small or capital letters only.
 fn in_other_letters(rest: &str, at: usize, word: &str) -> Option<Hit> {
     let sentences = patterns::sentences_in_other_letters(word);
     let is_small = word.starts_with(|c: char| c.is_ascii_lowercase());
@@ -460,7 +460,7 @@ fn begins(text: &str, general: Hit, exact: Hit) -> bool {
         && gap.is_some_and(|gap| gap.len() < 120 && !gap.contains('\n'))
 }
 
-/// A line that begins with a code and AWS's way to go on: `ExpiredToken: …`, `Error: RequestExpired: …`.
+/// A line that begins with a code and a colon: `ExpiredToken: …`, `Error: RequestExpired: …`.
 fn leads_its_line(text: &str, hit: Hit) -> bool {
     const CODES: [&str; 5] =
         ["ExpiredToken", "RequestExpired", "AuthFailure", "TokenRefreshRequired", "InvalidIdentityToken"];
@@ -479,7 +479,7 @@ fn leads_its_line(text: &str, hit: Hit) -> bool {
 /// Hardly anything but the sentence was pasted.
 fn is_all(text: &str, hit: Hit) -> bool {
     const BESIDES: usize = 32;
-    // A name alone says nothing of whose it is.
+    // A code without other words may be from any service.
     let besides = if hit.pattern.text.contains(' ') { BESIDES } else { 0 };
     text.trim().len() <= hit.end - hit.at + besides && !text.trim().contains('(')
 }
@@ -502,7 +502,7 @@ fn is_somebody_elses(text: &str, hit: Hit) -> bool {
         "googlecloudstorage",
         "java.nio.file",
     ];
-    // An app's end users in Cognito: AWS is asked, but not with credentials.
+    // End users of an app in Cognito: requests go to AWS, but without AWS credentials.
     const OF_USERS: [&str; 8] =
         ["cognito", "password", "username", "logintoken", "refreshtoken", "userpool", "userisdisabled", "userdoesnot"];
     let after = text.get(hit.end..).unwrap_or_default();
@@ -518,7 +518,7 @@ fn is_somebody_elses(text: &str, hit: Hit) -> bool {
         .collect();
     let has = |words: &[&str]| words.iter().any(|word| near.contains(word));
     let is_of_users = hit.pattern.text == "NotAuthorizedException" && has(&OF_USERS);
-    // The tokens of tasks of Step Functions are no session tokens.
+    // Task tokens of Step Functions are not session tokens.
     let is_of_tasks = hit.pattern.text == "InvalidToken" && near.contains("sendtask");
     has_second_part || is_of_users || is_of_tasks || (has(&OTHERS) && !near.contains("amazonaws.com"))
 }
@@ -536,7 +536,7 @@ fn is_ours(mention: &Mention, text: &str, hit: Hit) -> bool {
         "MalformedPolicyDocument",
         "INVALID_REQUEST",
     ];
-    // What runs in AWS is not AWS: databases, clusters and load balancers have hosts of their own.
+    // Databases, clusters and load balancers in AWS have their own hosts, which are not AWS APIs.
     const OF_THINGS: [&str; 12] = [
         ".rds.",
         ".elb.",

@@ -47,9 +47,9 @@ pub struct Explained {
 pub struct Explanation {
     /// The checked profile.
     pub profile: Option<String>,
-    /// What was checked, as a sentence.
+    /// The checked profile and region, as a sentence.
     pub looked_at: String,
-    /// How to have another profile checked, where this one does not exist.
+    /// The command that checks another profile, if this one does not exist.
     pub fix: Option<Fix>,
     /// The errors, what says most first.
     pub errors: Vec<Explained>,
@@ -70,9 +70,9 @@ pub struct Here {
     pub profile: Option<String>,
     /// The user's shell is fish.
     pub uses_fish: bool,
-    /// The regions in which AWS was asked.
+    /// The regions in which the doctor called AWS.
     pub regions: Vec<String>,
-    /// The first line: what was checked.
+    /// The first line: the checked profile and region.
     pub looked_at: LookedAt,
 }
 
@@ -194,7 +194,7 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
     }
     let others = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
     for finding in others {
-        // AWS answered to some credentials: it does not matter that there are none here.
+        // AWS answered a request with credentials, so it does not matter that this shell has none.
         let is_beside = mention.by_aws
             && match finding.id {
                 Id::CredentialsMissing => here.has_none,
@@ -213,7 +213,7 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
     if let Some(cause) = causes.first_mut().filter(is_usual) {
         cause.fix = match advice::of_cause(cause.id, mention) {
             Some(fix) => vec![Fix::advice(fix)],
-            // Several causes are usual where AWS does not know a key: each has its own fix.
+            // An unknown key has several usual causes, each with its own fix.
             None if aws_error::is_unknown_key(mention.means) => vec![fixes::of(cause.id, here)],
             None => advice::of_code(mention),
         };
@@ -248,17 +248,17 @@ fn by_name(cause: &mut Cause, mention: &Mention, here: &Here) {
     cause.likelihood = if is_here { Likelihood::Possible } else { Likelihood::Confirmed };
 }
 
-/// What is ruled out where AWS was asked is not ruled out for another region or host, which the text names.
+/// A cause that is ruled out for the checked region is open for another region or host that the text names.
 fn not_asked(cause: &mut Cause, mention: &Mention, here: &Here) {
     let why = match cause.id {
         _ if cause.likelihood != Likelihood::RuledOut => return,
         Id::RegionNotEnabled | Id::RegionTokenV1 => {
             let other = mention.region.as_ref().filter(|region| is_opt_in(region) && !here.regions.contains(region));
-            other.map(|region| format!("not checked: AWS was not asked in {region}, the region that the text names"))
+            other.map(|region| format!("not checked: no call was made in {region}, the region that the text names"))
         }
         Id::NetworkUnreachable if ["Network", "Tls", "TlsClock", "Timeout"].contains(&mention.means) => {
             let other = mention.host.as_ref().filter(|host| !host.starts_with("sts."));
-            other.map(|host| format!("not checked: {host} was not asked; STS answered"))
+            other.map(|host| format!("not checked: only STS was called, not {host}"))
         }
         _ => None,
     };
@@ -277,7 +277,7 @@ fn as_found(cause: &mut Cause, found: &[&Finding], is_elsewhere: bool) {
     }
     let confirmed = found.iter().any(|finding| is_wrong(&finding) && finding.certainty == Certainty::Confirmed);
     if is_elsewhere {
-        // What was found here may be another matter.
+        // The findings on this machine may be about another error.
     } else if confirmed {
         cause.likelihood = Likelihood::Confirmed;
     } else {
@@ -297,7 +297,7 @@ fn not_found(cause: &mut Cause, report: &Report, is_elsewhere: bool) {
     } else if !report.checked.contains(&cause.id) {
         cause.evidence.push("not checked on this machine".to_owned());
     } else if cause.likelihood == Likelihood::Confirmed {
-        // The message is the proof: it was so where and when the program failed.
+        // The message proves the cause, for the place and time of the failure.
         cause.evidence.push(format!("this machine no longer has it, or the text is from another one: {good}"));
     } else if is_elsewhere {
         cause.likelihood = Likelihood::Possible;

@@ -1,9 +1,9 @@
-//! The profile that a text names: in the command that was typed, in a variable, or in the error itself.
+//! The profile that a text names: in a command, in a variable, or in the error itself.
 
 use crate::core::printable::printable;
 use crate::core::redact::holds_secret;
 
-/// How errors name a profile: what stands before the name, and behind it.
+/// How errors name a profile: the words before and after the name.
 const FORMS: [(&str, &str); 15] = [
     ("config profile (", ") could not be found"),
     ("source_profile \"", "\""),
@@ -22,11 +22,11 @@ const FORMS: [(&str, &str); 15] = [
     ("from profile ", " "),
 ];
 
-/// The profile that an error's own words name.
+/// The profile that the error message names.
 pub(super) fn in_error(message: &str) -> Option<String> {
     FORMS.iter().find_map(|(start, end)| {
         let (_, rest) = message.split_once(start)?;
-        // A name that ends the message has no end of its own.
+        // A name at the end of the message has no words after it.
         let name = if *end == "\n" { Some(rest) } else { rest.split_once(end).map(|(name, _)| name) };
         name.and_then(is_name)
     })

@@ -17,7 +17,7 @@ pub(super) struct Pattern {
     pub(super) means: &'static str,
     /// How it is read.
     pub(super) kind: Kind,
-    /// It counts only where one of these stands near it; empty: anywhere.
+    /// The pattern counts only near one of these words; if there are none, it counts anywhere.
     pub(super) beside: &'static [&'static str],
 }
 
@@ -39,7 +39,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Whether it is AWS's own answer, rather than what an SDK made of it.
+    /// Whether it is AWS's own answer, not the error of an SDK.
     pub(super) fn is_of_aws(self) -> bool {
         matches!(self, Self::Code | Self::CommonCode | Self::Message)
     }
@@ -69,7 +69,7 @@ pub(super) fn sentences_in_other_letters(word: &str) -> &'static [Pattern] {
     INDEX.small_sentences.get(&word.to_ascii_lowercase()).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Codes of so many letters are no words of anybody else.
+/// The minimum length of a code that can't be another program's word.
 const LONG: usize = 16;
 
 static INDEX: LazyLock<Index> = LazyLock::new(Index::new);
@@ -77,7 +77,7 @@ static INDEX: LazyLock<Index> = LazyLock::new(Index::new);
 /// Every word of a log is looked up: most are none by their first two letters alone.
 struct Index {
     by_word: HashMap<&'static str, Vec<Pattern>>,
-    /// Codes that only AWS uses, in small letters: some tools print them so.
+    /// Codes that only AWS uses, in small letters, as some tools print them.
     small: HashMap<String, Pattern>,
     /// AWS's own sentences by their first word in small letters.
     small_sentences: HashMap<String, Vec<Pattern>>,

@@ -11,7 +11,7 @@ use super::patterns::{Kind, is_of_word};
 use super::service::{self, name};
 use crate::core::redact::{HIDDEN, is_access_key_id};
 
-/// `bounds` are where the errors before and behind it end and begin.
+/// `bounds`: the end of the error before it and the beginning of the error after it.
 pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> Mention {
     let by_aws = hit.pattern.kind.is_of_aws();
     let before = around(text, hit, (hit.at - bounds.start).min(400), 0);
@@ -21,7 +21,7 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> Mention {
     let after = text.get(hit.end..byte_floor(text, bounds.end.min(hit.end + 1_500))).unwrap_or_default();
     let paragraph = after.split("\n\n").next().unwrap_or(after);
     let message = message(text, hit, before, after);
-    // AWS quotes a piece of the header, which may be part of the secret, and whose end a console may have broken off.
+    // AWS quotes a piece of the header. It may be part of the secret, and a console may have broken it.
     let quotes_header = hit.pattern.means.starts_with("IncompleteSignature");
     let message = if quotes_header && !message.is_empty() { HIDDEN.to_owned() } else { message };
     let near = around(text, hit, 600, 1_500);
@@ -30,7 +30,7 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> Mention {
     let of_head = || text.get(hit.end.checked_sub(4)?..).filter(|_| hit.pattern.means == "HeadRefused").and_then(name);
     let operation = of_head().or_else(|| service::operation(before, paragraph, if by_aws { after } else { paragraph }));
     let arn = between(near, "User: ", &[" ", "\n"]).filter(|arn| arn.starts_with("arn:")).or_else(|| arns(near).next());
-    // Names are no secrets, but may stand behind words that name one: the words are read as they came.
+    // Names are not secrets but may follow words such as "token", so this reads the text before redaction.
     let said = text.get(hit.at..byte_floor(text, hit.end + 300)).and_then(|said| said.split('\n').next());
     let profile = said.and_then(named::in_error).or_else(|| named::in_command(near, at));
     let mut mention = Mention {
@@ -44,7 +44,7 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> Mention {
         code: hit.pattern.code.to_owned(),
         means: means(hit, operation.as_deref(), &message, after),
         host: host_of_aws(line),
-        // What a certificate is refused for is said behind it.
+        // The reason for a refused certificate follows.
         general: hit.pattern.kind == Kind::General || hit.pattern.means == "Tls",
         by_aws,
         operation,

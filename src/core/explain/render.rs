@@ -10,7 +10,7 @@ const MOST_CAUSES: usize = 3;
 /// The number of errors shown without `--verbose`.
 const MOST_ERRORS: usize = 3;
 
-/// As text: what was checked, then each error with its causes. A sentence that was shown once is not shown again.
+/// The explanation as text: the checked profile, then each error with its causes. Each sentence is shown once.
 pub fn render(explanation: &Explanation, all: bool) -> String {
     let mut screen = Screen { all, left: if all { usize::MAX } else { MOST_CAUSES }, said: HashSet::new() };
     let mut text = format!("{}\n", explanation.looked_at);
@@ -27,10 +27,10 @@ pub fn render(explanation: &Explanation, all: bool) -> String {
     text
 }
 
-/// What is still to be shown, and what has been.
+/// The sentences that were shown, and the number of causes that may follow.
 struct Screen {
     all: bool,
-    /// So many causes may still be shown.
+    /// How many more causes may be shown.
     left: usize,
     said: HashSet<String>,
 }
@@ -46,7 +46,7 @@ impl Screen {
         let often = if mention.times > 1 { format!(" ({} times)", mention.times) } else { String::new() };
         let mut text = format!("{}{of}{often}: {}\n", mention.code, error.meaning);
         self.sentences(&mut text, &error.says, 2);
-        // Where a cause is likely, its own fix stands below it.
+        // A likely cause has its own fix below it.
         let is_likely = |cause: &&Cause| cause.likelihood <= Likelihood::Likely && !cause.fix.is_empty();
         if !error.causes.iter().any(|cause| is_likely(&cause)) {
             text.push_str(&fix::lines(&error.fix, 2));

@@ -1,4 +1,5 @@
-//! The sentences that are looked for: AWS's own, where an SDK leaves the code out, and those of SDKs and tools.
+//! The sentences that `explain` recognises: AWS's messages, which SDKs may print without the code, and those of SDKs
+//! and tools.
 
 use super::patterns::{Kind, Pattern};
 
@@ -19,7 +20,7 @@ const fn general(text: &'static str, code: &'static str, means: &'static str) ->
 }
 
 impl Pattern {
-    /// The pattern counts only where one of `words` stands near it.
+    /// The pattern counts only near one of `words`.
     const fn beside(self, words: &'static [&'static str]) -> Self {
         Self { beside: words, ..self }
     }
@@ -29,13 +30,13 @@ impl Pattern {
 const HOSTS: &[&str] = &["amazonaws.com", ".api.aws", ".awsapps.com", "signin.aws.amazon.com"];
 /// Packages of the SDKs for Java.
 const OF_JAVA: &[&str] = &["amazonaws", "awssdk", "AmazonClientException", "SdkClientException"];
-/// Signs of a cluster of EKS.
+/// Words that show that the text is about an EKS cluster.
 const EKS: &[&str] = &[".eks.amazonaws.com", "arn:aws:eks", "aws-iam-authenticator", "aws eks", "eksctl"];
-/// How people and programs say that a call failed.
+/// Words that programs and people use for a failed call.
 const FAILED: &[&str] =
     &["error", "Error", "ERROR", "timed out", "imeout", "refused", "nreachable", "failed", "Failed", "EHOST", "ETIMED"];
 
-/// Sentences, each as its SDK's or service's source or documentation has it.
+/// Sentences from the source or documentation of each SDK or service.
 pub(super) static SENTENCES: &[Pattern] = &[
     // AWS's messages: Java v2 prints them without the code.
     message("The security token included in the request is invalid", "InvalidClientTokenId"),
@@ -55,7 +56,7 @@ pub(super) static SENTENCES: &[Pattern] = &[
     ),
     message("Request is missing Authentication Token", "MissingAuthenticationToken"),
     message("Credential should be scoped to", "SignatureDoesNotMatch"),
-    // These say it all, where the code beside them may be anybody's.
+    // These are conclusive, while the code next to them may be from any program.
     exact("MultiFactorAuthentication failed", "AccessDenied", "AccessDenied"),
     exact("The requested DurationSeconds exceeds", "ValidationError", "ValidationError"),
     exact("durationSeconds' failed to satisfy constraint", "ValidationError", "ValidationError"),
@@ -101,7 +102,7 @@ pub(super) static SENTENCES: &[Pattern] = &[
     exact("Please reauthenticate using 'aws login'", "LoginRefreshRequired", "LoginExpired"),
     general("Connect timeout on endpoint URL", "ConnectTimeoutError", "Network"),
     common("certificate is not yet valid", "SSLError", "TlsClock"),
-    // aws-cli: the answer to a HEAD has no body, and so no code.
+    // aws-cli: the answer to a HEAD request has no body, and so no code.
     exact("An error occurred (403) when calling the Head", "403", "HeadRefused"),
     exact("An error occurred (400) when calling the Head", "400", "HeadRefused"),
     // aws-sdk-go (v1) aws/credentials, aws-sdk-go-v2
@@ -182,7 +183,7 @@ pub(super) static SENTENCES: &[Pattern] = &[
     general("Error retrieving credentials from the instance profile metadata", "CredentialsException", "NoCredentials"),
     exact("Missing required client configuration options: region", "InvalidArgumentException", "NoRegion"),
     exact("MissingRegionError", "MissingRegionError", "NoRegion"),
-    // Clients of HTTP, of a key with a line break or the like in it: Python, Go, Node
+    // HTTP clients, about a key with a line break or a similar character: Python, Go, Node
     exact("Invalid header value b'AWS4-HMAC", "ValueError", "KeyUnprintable"),
     exact("invalid header field value for \"Authorization\"", "net/http", "KeyUnprintable"),
     exact("invalid header field value for \"X-Amz-Security-Token\"", "net/http", "KeyUnprintable"),
@@ -197,7 +198,7 @@ pub(super) static SENTENCES: &[Pattern] = &[
     exact("but the current credentials are for", "AccountMismatch", "AccountMismatch"),
     general("Unable to resolve AWS account to use", "NoCredentials", "NoCredentials"),
     general("AWS provider credentials not found", "NoCredentials", "NoCredentials"),
-    // kubectl, of the helper in its configuration
+    // kubectl, about the credential plugin in its configuration
     general("executable aws failed with exit code", "ExecPluginFailed", "ExecPluginFailed"),
     general("executable aws-iam-authenticator failed with exit code", "ExecPluginFailed", "ExecPluginFailed"),
     // docker and ECR, git and CodeCommit
@@ -218,9 +219,9 @@ pub(super) static SENTENCES: &[Pattern] = &[
     // SES by SMTP (Amazon SES Developer Guide, "Troubleshooting Amazon SES SMTP issues"); MinIO
     exact("535 Authentication Credentials Invalid", "535", "SmtpRefused"),
     message("The Access Key Id you provided does not exist in our records", "InvalidAccessKeyId"),
-    // evercred's own errors, which SDKs show where it is their credential_process
+    // evercred's own errors: SDKs show them if evercred is their credential_process
     exact("fix: evercred login", "SsoSessionExpired", "SsoSessionExpired"),
-    // boto (v2), botocore: what the network or the certificate is
+    // boto (v2), botocore: network and certificate errors
     exact("NoAuthHandlerFound", "NoAuthHandlerFound", "NoCredentials"),
     general("Read timeout on endpoint URL", "ReadTimeoutError", "Network"),
     general("Failed to connect to proxy URL", "ProxyConnectionError", "Network"),
@@ -239,7 +240,7 @@ pub(super) static SENTENCES: &[Pattern] = &[
     general("PKIX path building failed", "SSLHandshakeException", "Tls").beside(OF_JAVA),
     general("invalid peer certificate: UnknownIssuer", "TLS", "Tls").beside(HOSTS),
     common("x509: certificate signed by unknown authority", "x509", "Tls").beside(HOSTS),
-    // The SDKs for Go: what their own HTTP client says
+    // The SDKs for Go: errors of their HTTP client
     general("dial tcp", "RequestError", "Network").beside(HOSTS),
     general("request send failed", "RequestSendError", "Network").beside(&["https response error StatusCode: 0"]),
     general("send request failed", "RequestError", "Network").beside(HOSTS),
@@ -277,10 +278,10 @@ pub(super) static SENTENCES: &[Pattern] = &[
     general("connect ECONNREFUSED 169.254.169.254", "ECONNREFUSED", "NoCredentials"),
     general("connect EHOSTUNREACH 169.254.169.254", "EHOSTUNREACH", "NoCredentials"),
     general("connect ETIMEDOUT 169.254.169.254", "ETIMEDOUT", "NoCredentials"),
-    // The metadata service of EC2, which answers nowhere else
+    // The EC2 metadata service, which exists only on EC2
     general("169.254.169.254/latest/api/token", "InstanceMetadata", "NoCredentials").beside(FAILED),
     general("169.254.169.254/latest/meta-data/iam", "InstanceMetadata", "NoCredentials").beside(FAILED),
-    // A token that is not there: Rust, Go, JavaScript
+    // A missing token: Rust, Go, JavaScript
     exact("aws/sso/cache/", "SsoTokenFile", "SsoSessionExpired").beside(&[
         "No such file",
         "ENOENT",
@@ -289,7 +290,7 @@ pub(super) static SENTENCES: &[Pattern] = &[
     // The common runtime (CRT)
     exact("AWS_AUTH_SIGNING_NO_CREDENTIALS", "AWS_AUTH_SIGNING_NO_CREDENTIALS", "NoCredentials"),
     general("Attempt to sign an http request without credentials", "AWS_AUTH_SIGNING_NO_CREDENTIALS", "NoCredentials"),
-    // rclone and its like: an answer without a body
+    // rclone and similar tools: an answer without a body
     exact("api error Forbidden: Forbidden", "Forbidden", "HeadRefused"),
     exact("Forbidden: Forbidden", "Forbidden", "HeadRefused").beside(&["status code: 403, request id", "host id:"]),
     exact("api error BadRequest: Bad Request", "BadRequest", "HeadRefused"),
@@ -309,7 +310,7 @@ pub(super) static SENTENCES: &[Pattern] = &[
     general("context deadline exceeded", "context deadline exceeded", "Network").beside(HOSTS),
     // aws-actions/configure-aws-credentials
     exact("Input required and not supplied: aws-region", "Input required", "NoRegion"),
-    // kubectl, where it is about EKS
+    // kubectl, about EKS
     general("getting credentials: exec: exit status", "ExecPluginFailed", "ExecPluginFailed").beside(EKS),
     general("You must be logged in to the server", "Unauthorized", "ExecPluginFailed").beside(EKS),
     // s3fs, aws-iam-authenticator, k6-jslib-aws

@@ -1,4 +1,4 @@
-//! Which service was asked for what, as far as the words around an error say it.
+//! The service and operation of an error, from the words around it.
 
 use super::clean::shown;
 use super::extract::Mention;
@@ -7,7 +7,7 @@ use crate::core::access_denied;
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::redact::holds_secret;
 
-/// Names by which SDKs, hosts, namespaces of XML and signatures call a service, and its usual name.
+/// Names of services in SDKs, hosts, XML namespaces and signatures, each with the usual name.
 const NAMES: [(&str, &[&str]); 30] = [
     ("STS", &["sts", "awssecuritytokenservice", "securitytoken", "amazonsecuritytoken", "securitytokenservice"]),
     ("IAM", &["iam", "amazonidentitymanagement", "identitymanagement", "identitymanagementservice"]),
@@ -41,13 +41,13 @@ const NAMES: [(&str, &[&str]); 30] = [
     ("Auto Scaling", &["autoscaling", "auto-scaling"]),
 ];
 
-/// Its usual name, where a service is called so.
+/// The usual name of the service with this name.
 fn known(name: &str) -> Option<&'static str> {
     let name = name.trim().to_ascii_lowercase();
     NAMES.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(usual, _)| *usual)
 }
 
-/// The service: `before` and `after` are the words around the error, `near` those in which a host counts.
+/// The service. `before` and `after` are the words around the error, `near` those in which a host counts.
 pub(super) fn service(before: &str, after: &str, near: &str, operation: Option<&str>) -> Option<String> {
     let line = before.rsplit("\n\n").next().unwrap_or(before);
     let in_one = line.replace('\n', " ");
@@ -66,7 +66,7 @@ pub(super) fn service(before: &str, after: &str, near: &str, operation: Option<&
     let by_name = || {
         if line.contains("AmazonSecurityToken")
             || line.contains("error calling sts:")
-            // The parameter is STS's alone among the services that send this code.
+            // Of the services that send this code, only STS has the parameter.
             || after.starts_with(": The requested DurationSeconds")
         {
             return Some("STS");
@@ -81,7 +81,7 @@ pub(super) fn service(before: &str, after: &str, near: &str, operation: Option<&
     said.or_else(|| by_name().map(str::to_owned))
 }
 
-/// What a code and AWS's own words for it say of the service, where nothing else names it.
+/// The service according to the code and AWS's message, if nothing else names it.
 pub(super) fn by_words(mention: &mut Mention, after: &str) {
     // "User: … is not authorized to perform: s3:ListBucket"
     let is_denied = aws_error::lookup(mention.means).is_some_and(|entry| entry.of_signer == OfSigner::Denied);
@@ -89,7 +89,7 @@ pub(super) fn by_words(mention: &mut Mention, after: &str) {
     if let Some((service, operation)) = action.as_deref().and_then(|action| action.split_once(':'))
         && !operation.contains('*')
     {
-        // Else a line may end inside the name.
+        // Otherwise a line may end inside the name.
         let rest = mention.message.split_once(operation).map(|(_, rest)| rest.trim_start_matches(['.', '"', '\'']));
         let goes_on = rest.is_some_and(|rest| rest.starts_with(" on resource") || rest.starts_with(" because"));
         if mention.operation.is_none() && (goes_on || OF_STS.contains(&operation)) {
@@ -100,7 +100,7 @@ pub(super) fn by_words(mention: &mut Mention, after: &str) {
         }
     }
     let by_code = match mention.code.as_str() {
-        // EC2 has this code for itself, and S3 the others.
+        // Only EC2 has this code, and only S3 the others.
         "AuthFailure" => Some("EC2"),
         "AuthorizationHeaderMalformed" | "TokenRefreshRequired" => Some("S3"),
         "ExpiredToken" if mention.message.starts_with("The provided token has expired") => Some("S3"),
@@ -111,7 +111,7 @@ pub(super) fn by_words(mention: &mut Mention, after: &str) {
     if mention.service.is_none() {
         mention.service = by_code.map(str::to_owned);
     }
-    // Organizations has the operation too; the portal of IAM Identity Center is not asked with signed requests.
+    // Organizations has the operation, too. Requests to the access portal of IAM Identity Center are not signed.
     let of_signed = aws_error::lookup(mention.means).is_some_and(aws_error::Entry::refuses_signer);
     if mention.operation.as_deref() == Some("ListAccounts") && mention.service.as_deref() == Some("SSO") && of_signed {
         mention.service = Some("Organizations".to_owned());
@@ -140,7 +140,7 @@ fn of_operation(operation: Option<&str>) -> Option<&'static str> {
     }
 }
 
-/// What stands before the name of a service in stack traces, addresses of documentation, and signatures.
+/// The text before the name of a service in stack traces, documentation URLs and signatures.
 const STARTS: [&str; 15] = [
     "Aws::",
     "Fog::AWS::",
@@ -159,7 +159,7 @@ const STARTS: [&str; 15] = [
     "xmlns=\"https://",
 ];
 
-/// The service that a stack trace, the namespace of XML, or the scope of a signature names: the nearest one.
+/// The nearest service that a stack trace, an XML namespace or the scope of a signature names.
 fn named_in(text: &str, from_behind: bool) -> Option<&'static str> {
     let mut found: Vec<(usize, &str)> = Vec::new();
     for start in STARTS {
@@ -211,7 +211,7 @@ fn by_verb(line: &str) -> Option<&'static str> {
         .find_map(|[_, name]| known(name))
 }
 
-/// The service whose host is named.
+/// The service whose host the text names.
 fn of_host(text: &str) -> Option<&'static str> {
     let hosts = text.split(&['/', '"', ' ', '\'', '\n'][..]).filter(|word| word.contains(".amazonaws.com"));
     hosts
@@ -225,14 +225,14 @@ fn of_host(text: &str) -> Option<&'static str> {
         .next()
 }
 
-/// S3, where the host of a bucket is named.
+/// S3, if the text names the host of a bucket.
 fn of_bucket(text: &str) -> Option<&'static str> {
     let host = text.find(".amazonaws.com").and_then(|end| text.get(..end))?;
     let host = host.rsplit(|c: char| !(c.is_ascii_alphanumeric() || "-.".contains(c))).next()?;
     host.split('.').any(|label| label == "s3").then_some("S3")
 }
 
-/// The operation, by the words around the error, and by a stack trace behind it.
+/// The operation, from the words around the error and from a stack trace after it.
 pub(super) fn operation(before: &str, after: &str, trace: &str) -> Option<String> {
     let line = before.rsplit("\n\n").next().unwrap_or(before).replace('\n', " ");
     let called = |rest: &str| whole_name(rest, |end| end.trim_start().starts_with("operation"));
@@ -273,7 +273,7 @@ fn of_frame(after: &str) -> Option<String> {
     })
 }
 
-/// The name at the beginning of `text`, if what stands behind it says that it is whole.
+/// The name at the beginning of `text`, if the next character shows that it is complete.
 fn whole_name(text: &str, is_end: impl Fn(&str) -> bool) -> Option<String> {
     let length = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
     name(text).filter(|_| text.get(length..).is_some_and(is_end))

@@ -1,4 +1,5 @@
-//! Which profile and region an explanation is about: what the user names, else what the text names, else this shell's.
+//! The profile and region of an explanation: those that the user names, else those that the text names, else this
+//! shell's.
 
 use super::extract::Mention;
 use super::join::Here;
@@ -15,14 +16,14 @@ pub struct Named {
     pub why: &'static str,
 }
 
-/// The profile that the errors name, or whose role they name.
+/// The profile that the errors name, or the profile with the role that they name.
 pub fn profile_of(mentions: &[Mention], profiles: &Profiles) -> Option<Named> {
     let named = mentions.iter().find_map(|mention| mention.profile.clone());
     let named = named.map(|name| Named { name, why: "which the text names" });
     named.or_else(|| of_role(mentions, profiles))
 }
 
-/// The one profile with the role that the text names.
+/// The profile with the role that the text names, if there is exactly one.
 fn of_role(mentions: &[Mention], profiles: &Profiles) -> Option<Named> {
     let roles: Vec<&str> = mentions.iter().filter_map(|mention| mention.role.as_deref()).collect();
     let mut with_role = profiles
@@ -33,21 +34,21 @@ fn of_role(mentions: &[Mention], profiles: &Profiles) -> Option<Named> {
     with_role.next().is_none().then(|| Named { name: name.clone(), why: "whose role the text names" })
 }
 
-/// The region that the first error with one names, if AWS has a region of that form.
+/// The region that the first error with a region names, if its form is valid.
 pub fn region_of(mentions: &[Mention]) -> Option<String> {
     mentions.iter().find_map(|mention| mention.region.clone())
 }
 
-/// What was checked, for the first line.
+/// The checked profile, for the first line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LookedAt {
     /// Why this profile was checked: "which the text names".
     pub why: Option<&'static str>,
-    /// Whether it is in no file.
+    /// Whether neither AWS file has the profile.
     pub is_missing: bool,
 }
 
-/// So many profiles are named.
+/// The maximum number of profiles in the message.
 const MOST_PROFILES: usize = 5;
 
 /// "looked at profile default, which does not exist; there are: dev".
@@ -74,7 +75,7 @@ pub(super) fn looked_at(here: &Here) -> String {
     text
 }
 
-/// The command that explains the text for a profile that exists: the nearest name, else the first.
+/// The command that explains the text for an existing profile: the most similar name, else the first one.
 pub(super) fn fix_of_profile(here: &Here) -> Option<Fix> {
     let names = here.profiles.iter().map(String::as_str);
     let near = here.profile.as_deref().and_then(|name| nearest(name, names.clone()));

@@ -1,17 +1,17 @@
-//! Text that a console broke into lines: joined where its words continue.
+//! Joins the lines of a text that a console broke.
 //!
-//! A console of so many columns breaks each longer line, in the middle of a word or at a blank. Which of the two it was, and
-//! whether lines are short because they were broken at all, can't be known from the lines alone: the text is read in each way,
-//! and the reading that says most counts.
+//! A console breaks lines that are longer than its width, in the middle of a word or at a blank. The lines don't show
+//! which of the two it was, or whether a short line was broken at all. So the text is read in each way, and the most
+//! informative reading counts.
 
 use crate::core::redact::{HIDDEN, without_secrets};
 
 /// How lines were broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Breaks {
-    /// At the last column, whatever stands there; else at a blank.
+    /// Lines break at the last column, also inside words; otherwise at a blank.
     inside_words: bool,
-    /// The whole text was broken at the same column; else each paragraph has its own.
+    /// The whole text has one width; otherwise each paragraph has its own.
     same_width: bool,
 }
 
@@ -23,19 +23,19 @@ pub(super) const WAYS: [Breaks; 4] = [
     Breaks { inside_words: false, same_width: false },
 ];
 
-/// No console is narrower.
+/// The minimum width of a console.
 const NARROWEST: usize = 24;
-/// Signs that programs draw to the left and right of a text, or that people quote it with.
+/// Characters of boxes around a text, and of quotations.
 const BORDERS: [char; 5] = ['|', '>', '│', '┃', '║'];
-/// The furthest column of such a sign: the name of a container, or a time, stands before it.
+/// The last column at which such a character is expected: the name of a container or a time may come before it.
 const FURTHEST_BORDER: usize = 40;
 
-/// The text with its lines joined; `None` where there is nothing to join.
+/// The text with its lines joined; `None` if there are no lines to join.
 pub(super) fn joined(text: &str, breaks: Breaks) -> Option<String> {
     let lines: Vec<&str> = text.split('\n').map(|line| if is_frame(line) { "" } else { line.trim_end() }).collect();
     let paragraphs: Vec<Vec<&str>> =
         lines.split(|line| line.is_empty()).map(without_borders).filter(|lines| !lines.is_empty()).collect();
-    // A word that is longer than the console is wide is not broken at blanks.
+    // A word that is longer than the width of the console has no blank at which to break.
     let is_broken = |line: &&&str| breaks.inside_words || line.trim().contains(' ');
     let widest = |lines: &[&str]| lines.iter().filter(is_broken).map(|line| line.chars().count()).max().unwrap_or(0);
     let width_of_all = paragraphs.iter().map(|lines| widest(lines)).max().unwrap_or(0);
@@ -63,14 +63,14 @@ pub(super) fn joined(text: &str, breaks: Breaks) -> Option<String> {
     (joins > 0).then_some(out)
 }
 
-/// What stood between two lines before they were broken; `None` where they are two lines.
+/// The text between two parts of a broken line; `None` if they are separate lines.
 fn separator(before: &str, line: &str, width: usize, breaks: Breaks) -> Option<&'static str> {
     if width < NARROWEST {
         return None;
     }
     let length = before.chars().count();
     if breaks.inside_words {
-        // The blank at the last column is lost where blanks at the end of a line are.
+        // A blank in the last column is lost if the text was trimmed.
         return match width.saturating_sub(length) {
             0 => Some(""),
             1 => Some(" "),
@@ -79,11 +79,11 @@ fn separator(before: &str, line: &str, width: usize, breaks: Breaks) -> Option<&
     }
     let word = line.trim_start().split(char::is_whitespace).next().unwrap_or_default();
     let is_broken = length + 1 + word.chars().count() > width;
-    // Behind a secret, its rest may stand on the next line.
+    // The rest of a secret may be on the next line.
     is_broken.then(|| if without_secrets(before).trim_end().ends_with(HIDDEN) { "" } else { " " })
 }
 
-/// The text without percent-encoding (RFC 3986, section 2.1), where its blanks are encoded.
+/// The text without percent-encoding (RFC 3986, section 2.1), if its blanks are encoded.
 pub(super) fn decoded(text: &str) -> Option<String> {
     const FEWEST: usize = 3;
     let has_blanks = text.matches("%20").take(FEWEST).count() == FEWEST;
@@ -109,15 +109,15 @@ pub(super) fn decoded(text: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&out).into_owned())
 }
 
-/// A line of nothing but what programs draw around a text.
+/// A line with only the characters of a box.
 fn is_frame(line: &str) -> bool {
     line.chars().all(|c| c == ' ' || ('\u{2500}'..='\u{257f}').contains(&c) || BORDERS.contains(&c))
 }
 
-/// The lines without what stands in front of each of them up to a sign in the same column, and behind each of them.
+/// The lines without the text up to a border in the same column, and without a border at the end.
 fn without_borders<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     let mut lines = lines.to_vec();
-    // Those behind the text first: in one column, they look like those before it.
+    // The right border first: if it is in one column, it looks like a left one.
     let ends = |line: &&str| line.ends_with(['│', '┃', '║', '|']);
     if lines.len() > 1 && lines.iter().all(ends) {
         lines.iter_mut().for_each(|line| *line = line.trim_end_matches(['│', '┃', '║', '|']).trim_end());

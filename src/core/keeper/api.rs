@@ -347,7 +347,7 @@ pub enum Answer {
 pub struct Refusal {
     /// What kind of refusal it is: decides the companion's exit code.
     pub kind: RefusalKind,
-    /// The error code of what failed: AWS's, or one of evercred's; `None` if no call failed.
+    /// The error code of the failed call: AWS's, or one of evercred's. `None` if no call failed.
     pub code: Option<String>,
     /// A sentence: what failed, for which profile, why.
     pub message: String,

@@ -83,7 +83,7 @@ impl Keeper {
             self.waiting.iter().filter_map(|(caller, waiting)| Some((*caller, self.answer(waiting, now)?))).collect();
         for (caller, answer) in answers {
             let waiting = self.waiting.remove(&caller);
-            // The login has failed: no later call sends its code, and the cached session stays in use.
+            // The login has failed. No later call sends its code, and the cached session stays in use.
             if let (Answer::Refused(_), Some(key)) = (&answer, waiting.and_then(|waiting| waiting.target))
                 && let Some(node) = self.nodes.get_mut(&key)
             {

@@ -20,7 +20,7 @@ pub(super) struct Dependents {
     children: BTreeMap<NodeKey, Vec<NodeKey>>,
     /// The sessions that have a cache file.
     sessions: BTreeMap<CacheFile, Vec<NodeKey>>,
-    /// Where the profiles' own calls go, each place once.
+    /// The endpoints of the profiles' own calls, without duplicates.
     endpoints: Vec<Arc<Endpoint>>,
 }
 
@@ -57,7 +57,7 @@ impl Dependents {
         self.sessions.get(file).map_or(&[], Vec::as_slice)
     }
 
-    /// Where the profiles' own calls go, each place once, in the order of the profiles' names.
+    /// The endpoints of the profiles' own calls, without duplicates, in the order of the profiles' names.
     pub(super) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.endpoints.iter().map(AsRef::as_ref)
     }
@@ -72,7 +72,7 @@ impl Dependents {
         self.children.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// A credential and all that are signed with it, directly or not.
+    /// A credential and all credentials that depend on it.
     fn descendants<'a>(&'a self, key: &'a NodeKey) -> impl Iterator<Item = &'a NodeKey> {
         let mut next = vec![key];
         std::iter::from_fn(move || {
@@ -82,7 +82,7 @@ impl Dependents {
         })
     }
 
-    /// The indexes of the profiles that use a credential, in no order.
+    /// The indexes of the profiles that use a credential, unsorted.
     fn numbers<'a>(&'a self, key: &'a NodeKey) -> impl Iterator<Item = u32> {
         self.descendants(key).flat_map(|key| self.profiles.get(key).map_or(&[][..], Vec::as_slice)).copied()
     }
@@ -111,7 +111,7 @@ impl Keeper {
         self.dependents.numbers(key).count()
     }
 
-    /// Whether a credential, or one that is signed with it, needs an MFA code.
+    /// Whether a credential, or one that depends on it, needs an MFA code.
     pub(super) fn leads_to_device(&self, key: &NodeKey) -> bool {
         let mut nodes = self.dependents.descendants(key).filter_map(|key| self.nodes.get(key));
         nodes.any(|node| node.step.source.device().is_some())

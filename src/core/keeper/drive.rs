@@ -154,7 +154,7 @@ impl Keeper {
         self.waiting.values().any(|waiting| waiting.profile == profile)
     }
 
-    /// The next action for a profile's chain, if its last credential is due. `waits`: what the chains before it wait for.
+    /// The next action for a profile's chain, if its last credential is due. `waits`: the results for earlier chains.
     fn next_step(&self, profile: &str, target: Option<&NodeKey>, demand: Demand, waits: &mut Waits, now: Now) -> Next {
         let Some(Ok(route)) = self.profiles.get(profile) else { return Next::Nothing };
         let steps = &route.plan.steps;
@@ -176,7 +176,7 @@ impl Keeper {
             let failure = node.failures.at(route.endpoint(link)).filter(|failure| !failure.streak.allows(now.boot));
             failure.map(|failure| failure.streak.next_try())
         };
-        // Those that were looked at, the last one first.
+        // The visited steps, the last one first.
         let mut path: Vec<(&Arc<Link>, &Node)> = Vec::new();
         let mut at = last_link;
         // Down to the first credential whose parent can sign: parents before children.
@@ -205,9 +205,9 @@ impl Keeper {
             reason = "a credential behind it needs it";
         };
         if let Wait::Blocked(next_try) = wait {
-            // Where it is only to be renewed because something changed, the old set may be good for long.
+            // If it is due only because something changed, the cached credentials may be valid for long.
             let is_needed = last.held.as_ref().is_none_or(|held| held.due(&self.clock, now).is_some());
-            // A parent that can't be renewed as it should goes on with the set that it has.
+            // A parent that can't be renewed signs with its cached credentials.
             let child = path.windows(2).find_map(|pair| match pair {
                 [(link, child), (_, parent)] => {
                     let is_good = parent.can_still_sign(&self.clock, now);
@@ -415,18 +415,18 @@ enum Demand {
     Asked,
 }
 
-/// What a step waits for, as a walk to the base of its chain has shown.
+/// The event or time that a step waits for, from a walk to the base of its chain.
 #[derive(Clone, Copy)]
 enum Wait {
-    /// A step below it is under way, was ordered just now, or needs the user or new plans: something will happen.
+    /// A step below it is running, was just started, or needs the user or new plans. An event will follow.
     Event,
     /// The pace of a step below it.
     Until(BootTime),
-    /// A step below it has failed and is retried then; `None`: not by itself.
+    /// A step below it has failed. The time is that of its retry; `None` if there is no automatic retry.
     Blocked(Option<BootTime>),
 }
 
-/// What the steps wait for, so that profiles of one long chain don't each walk to its base.
+/// The [`Wait`] of each step, so that profiles of one long chain don't each walk to its base.
 #[derive(Default)]
 struct Waits(HashMap<(*const Link, Demand), Wait>);
 

@@ -121,7 +121,7 @@ impl Keeper {
         if !node.can_sign(&self.clock, now) || node.failures.needs_login() || ends_soon {
             return None;
         }
-        // A sign-in puts a cache file in place that every tool can read.
+        // A sign-in writes a cache file that every tool can read.
         if node.session.as_ref().is_some_and(|state| state.is_unusable()) {
             return None;
         }
@@ -270,7 +270,7 @@ impl Keeper {
         }
     }
 
-    /// What a profile needs where one of its credentials lacks something.
+    /// The requirement of a profile, from the credential that lacks it.
     pub(super) fn need(&self, profile: &str, lack: Lack<'_>, key: &NodeKey, now: Now) -> Option<ErrorStatus> {
         match lack {
             Lack::Code(device) => {

@@ -346,7 +346,7 @@ impl Keeper {
         }
         // Each step once, however many profiles depend on it.
         let mut added = HashSet::new();
-        // Collected, a map has no room left over.
+        // `collect` makes a map without spare capacity.
         let profiles = plans.into_iter().map(|(name, plan)| {
             let route = plan.map(|plan| Route { plan });
             if let Ok(route) = &route {
@@ -375,7 +375,7 @@ impl Keeper {
                     let node = new.key().and_then(|key| self.nodes.get_mut(key));
                     if let Some(node) = node.filter(|node| node.held.is_none()) {
                         node.held = Some(held);
-                        // Without a code there is no renewal: the cached credentials stay in use until they expire.
+                        // Without an MFA code there is no renewal. The cached credentials stay in use.
                         let lacks_code = matches!(node.lacks(&self.clock, now), Some(Lack::Code(_)));
                         node.forced = (!lacks_code).then_some(Forced::PlanChanged);
                     }
@@ -410,7 +410,7 @@ impl Keeper {
         self.end_sign_ins_of_sessions_that_are_gone(now);
     }
 
-    /// Adds the nodes of the steps that were not `added` with another profile.
+    /// Adds the nodes of the steps, except those `added` with another profile.
     fn add_nodes(
         &mut self,
         steps: &Chain,
@@ -424,7 +424,7 @@ impl Keeper {
             let code_program = step.source.code_program().map(str::to_owned);
             if let Some(node) = self.nodes.get_mut(key) {
                 node.code_program = node.code_program.take().or(code_program);
-                // The calls of a shared session trust the certificates of the profile that names some.
+                // The calls of a shared session trust the certificates of the profile that names a bundle.
                 if let (Some(state), Some(session)) = (&mut node.session, step.source.session())
                     && state.session.endpoint().ca_bundle.is_none()
                     && session.endpoint().ca_bundle.is_some()
@@ -490,7 +490,7 @@ impl Keeper {
     }
 
     fn is_auto_renewed(&self, profile: &str, now: Now) -> bool {
-        // For most of thousands of profiles this ends it: few are in use.
+        // Most of thousands of profiles are not in use.
         if !auto_renew::is_auto_renewed(profile, &self.settings, &self.memory, self.clock.aws_now(now).earliest) {
             return false;
         }
@@ -542,7 +542,7 @@ fn session_of<'a>(key: &NodeKey, node: impl Fn(&NodeKey) -> Option<&'a Node>) ->
 fn same_last_step(new: &Plan, old: &Plan) -> bool {
     match (new.steps.last().map(|step| &step.source), old.steps.last().map(|step| &step.source)) {
         (Some(Source::AssumeRole(new)), Some(Source::AssumeRole(old))) => {
-            // A code shows who asks for the role, and changes nothing about its credentials.
+            // An MFA code identifies the caller and does not change the credentials.
             let (mfa_serial, mfa_process) = (new.mfa_serial.clone(), new.mfa_process.clone());
             *new == AssumeRole { mfa_serial, mfa_process, ..old.clone() }
         }

@@ -114,7 +114,7 @@ pub struct SignOutEnd {
     pub not_told: Option<String>,
     /// Why the cache file could not be removed.
     pub not_removed: Option<String>,
-    /// The token in the file that could not be removed; if the file can't be read, the one that was last read.
+    /// The token in the file that could not be removed. If the file can't be read, the last token that was read.
     pub left: Option<CachedToken>,
     /// `expiresAt` of the token: until then a copy of it works. `None` if AWS has ended it, or it has expired.
     pub works_until: Option<WallTime>,
@@ -140,7 +140,7 @@ pub struct SessionMemory {
     /// How long the last one lasted that we saw from its beginning to its end, in milliseconds.
     #[serde(default)]
     pub length_ms: Option<i64>,
-    /// [`CachedToken::digest`] of the token that the user has signed out of, and that could not be removed from its cache file.
+    /// [`CachedToken::digest`] of a token that a sign-out could not remove from its cache file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_out: Option<String>,
 }
@@ -161,7 +161,7 @@ pub struct UnsavedToken {
 pub struct SessionStatus {
     /// The section's name, the start URL in the legacy form, or who signed in with `aws login`.
     pub name: String,
-    /// What `evercred login` takes for it: the section's name, or a profile's.
+    /// The argument of `evercred login` for it: the name of the section or of a profile.
     pub login_name: String,
     /// `sso` or `login`.
     pub kind: &'static str,

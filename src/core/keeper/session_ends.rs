@@ -280,7 +280,7 @@ fn unwritable(state: &SessionState) -> Option<Warning> {
 }
 
 fn will_end(session: &Session, at: AwsTime) -> String {
-    format!("{} ends at about {at}: then you have to sign in again", session.described())
+    format!("{} expires at about {at}: then you have to sign in again", session.described())
 }
 
 /// How long a session lasts that was alive after one time and over after another. Administrators set whole hours.

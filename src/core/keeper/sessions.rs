@@ -48,7 +48,7 @@ pub(super) struct SessionState {
     pub(super) guessed: bool,
     /// How far this machine's clock was off when the token was taken: so far is the end that its file names.
     pub(super) clock_was_off: TimeDelta,
-    /// The token in the cache file, of which the user has signed out.
+    /// The token in the cache file, after the user has signed out of its session.
     pub(super) signed_out: Option<CachedToken>,
     /// A sign-out is under way: what the file shows meanwhile does not count.
     pub(super) leaving: bool,
@@ -137,7 +137,7 @@ impl SessionState {
         self.view == View::Unread
     }
 
-    /// Whether its file can't be read, or is another session's.
+    /// Whether its cache file can't be read, or belongs to another session.
     pub(super) fn is_unusable(&self) -> bool {
         matches!(self.view, View::Unusable(_))
     }
@@ -218,7 +218,7 @@ impl Keeper {
                     self.note_signed_out(&key, None);
                     continue;
                 }
-                // It may be the token that could not be removed; it is read again once that is possible.
+                // It may be the token that could not be removed. The file is read again once that is possible.
                 Found::Unreadable(_) if is_signed_out && state.token.is_none() => {
                     self.forget_session(&key);
                     continue;
@@ -409,7 +409,7 @@ impl Keeper {
             let before = state.token.replace(token);
             // What was never written is in no file.
             if state.unsaved.take().is_none() {
-                // A token of which the user has signed out is older than any other.
+                // A signed-out token is older than any other.
                 state.superseded = before.or(state.signed_out.take());
             } else {
                 self.actions.push_back(Action::KeepUnsaved);
@@ -592,12 +592,12 @@ impl Keeper {
         self.actions.push_back(Action::SignOut(Box::new(SignOutOrder { ticket, session, token })));
     }
 
-    /// Whether the user has signed out of a session whose cache file could not be removed, and shows that token.
+    /// Whether a sign-out could not remove the cache file, and the file still has that token.
     fn has_signed_out_of(&self, key: &NodeKey, token: &CachedToken) -> bool {
         self.digest_of_signed_out(key).is_some_and(|digest| *digest == token.digest())
     }
 
-    /// Whether a newer sign-in, which could not be written yet, replaces the token in the file, of which the user has signed out.
+    /// Whether a newer sign-in, which is not yet written, replaces the signed-out token in the file.
     fn outranks_signed_out(&mut self, key: &NodeKey, token: &CachedToken) -> bool {
         let state = self.nodes.get_mut(key).and_then(|node| node.session.as_mut());
         let Some(state) = state.filter(|state| state.unsaved.is_some()) else { return false };
@@ -605,13 +605,13 @@ impl Keeper {
         true
     }
 
-    /// The digest of the token of which the user has signed out, while it is in the cache file.
+    /// The digest of the signed-out token, while it is in the cache file.
     fn digest_of_signed_out(&self, key: &NodeKey) -> Option<&String> {
         let name = self.nodes.get(key)?.session.as_ref()?.session.label();
         self.memory.sessions.get(name)?.signed_out.as_ref()
     }
 
-    /// Remembers, over restarts too, the token of which the user has signed out and that is still in the cache file.
+    /// Remembers, also over restarts, a signed-out token that is still in the cache file.
     fn note_signed_out(&mut self, key: &NodeKey, token: Option<CachedToken>) {
         let Some(name) = self.session_name(key) else { return };
         let digest = token.as_ref().map(CachedToken::digest);

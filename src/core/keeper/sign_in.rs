@@ -257,7 +257,7 @@ impl Keeper {
         }
         for (ticket, is_alone) in over {
             let why = if is_alone {
-                "no command waited for the sign-in any more"
+                "the command that waited for the sign-in has ended"
             } else {
                 "the sign-in was not completed in time"
             };

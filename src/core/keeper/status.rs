@@ -78,7 +78,7 @@ impl Keeper {
         }
     }
 
-    /// What a chain shows up to a step. Each step is looked at once, however many profiles depend on it.
+    /// The state of a chain up to a step. Each step is visited once, however many profiles depend on it.
     fn chain_view<'a>(&'a self, route: &'a Route, views: &mut ChainViews<'a>, now: Now) -> ChainView<'a> {
         let mut path: Vec<&Arc<Link>> = Vec::new();
         let mut view = ChainView::default();
@@ -105,7 +105,7 @@ impl Keeper {
             };
             views.0.insert(Arc::as_ptr(link), view);
         }
-        // A step alone is tried where the profile's own calls go.
+        // A plan with a single step is tried at the profile's own endpoint.
         if let Some(link) = route.plan.steps.last_link().filter(|link| link.endpoint().is_none()) {
             view.failure = self.nodes.get(link.key()).and_then(|node| node.failures.at(route.endpoint(link)));
         }
@@ -237,7 +237,7 @@ impl Keeper {
     }
 }
 
-/// What the steps of a chain show, up to one of them.
+/// The state of the steps of a chain, up to one of them.
 #[derive(Clone, Copy, Default)]
 struct ChainView<'a> {
     is_under_way: bool,
@@ -245,11 +245,11 @@ struct ChainView<'a> {
     failure: Option<&'a Failure>,
     /// The first step that has a warning.
     warned: Option<&'a Node>,
-    /// What only the user can give, and the step that needs it.
+    /// The input that only the user can give, and the step that needs it.
     lack: Option<(Lack<'a>, &'a Arc<Link>)>,
 }
 
-/// What was seen of each step.
+/// The state at each visited step.
 #[derive(Default)]
 struct ChainViews<'a>(HashMap<*const Link, ChainView<'a>>);
 

@@ -1,5 +1,5 @@
-//! The steps of a plan as a chain in which each step leads to the one before it, so that plans that begin alike share their
-//! beginning: a thousand profiles behind a long chain need no more memory than the chain, and no more time to resolve.
+//! The steps of a plan as a linked list: each step refers to the one before it, so that plans share their first steps.
+//! A thousand profiles based on one long chain need hardly more memory and time than the chain itself.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ pub struct Chain {
     last: Option<Arc<Link>>,
 }
 
-/// A step in its chain.
+/// A step with a reference to the step before it.
 pub struct Link {
     step: Arc<Step>,
     key: NodeKey,
     before: Option<Arc<Link>>,
     first: Option<Arc<Link>>,
-    /// How many steps there are up to this one.
+    /// The number of steps up to this one.
     length: usize,
-    /// Where the credentials of a step without an endpoint are used first.
+    /// The endpoint at which the credentials of a step without an endpoint are used first.
     used_at: Option<Arc<Endpoint>>,
 }
 
@@ -40,18 +40,18 @@ impl Link {
         self.before.as_ref()
     }
 
-    /// Where the step's own call goes. A step that calls no service is probed where its credentials are used; `None` if no other
-    /// step uses them.
+    /// The endpoint of the step's own call. For a step that calls no service, this is the endpoint at which its
+    /// credentials are used; `None` if no other step uses them.
     pub fn endpoint(&self) -> Option<&Endpoint> {
         self.step.source.endpoint().or(self.used_at.as_deref())
     }
 }
 
 impl Chain {
-    /// A chain of one step. `used_at`: where its credentials are used first.
+    /// A chain of one step. `used_at`: the endpoint at which its credentials are used first.
     pub fn start(step: impl Into<Arc<Step>>, used_at: Option<&Arc<Endpoint>>) -> Self {
         let step = step.into();
-        // Keys of another configured endpoint are another AWS's keys.
+        // With another configured endpoint (an emulator), the same keys are other credentials.
         let url = used_at.and_then(|endpoint| endpoint.url.as_deref());
         let url = url.filter(|_| matches!(step.source, Source::Static(_))).unwrap_or_default();
         let key = step.source.key(url);
@@ -80,12 +80,12 @@ impl Chain {
         Self { last: Some(Arc::new(link)) }
     }
 
-    /// How many steps there are.
+    /// The number of steps.
     pub fn len(&self) -> usize {
         self.last.as_ref().map_or(0, |last| last.length)
     }
 
-    /// Whether there is none; no plan is empty.
+    /// Whether there are no steps. The chain of a plan is never empty.
     pub fn is_empty(&self) -> bool {
         self.last.is_none()
     }
@@ -95,7 +95,7 @@ impl Chain {
         self.first_link().map(|first| first.step.as_ref())
     }
 
-    /// The first step in its chain.
+    /// The first step, as a link.
     pub fn first_link(&self) -> Option<&Arc<Link>> {
         let last = self.last.as_ref()?;
         Some(last.first.as_ref().unwrap_or(last))
@@ -106,12 +106,12 @@ impl Chain {
         self.last.as_ref().map(|last| last.step.as_ref())
     }
 
-    /// The last step in its chain.
+    /// The last step, as a link.
     pub fn last_link(&self) -> Option<&Arc<Link>> {
         self.last.as_ref()
     }
 
-    /// The only step.
+    /// The step, if there is exactly one.
     pub fn only(&self) -> Option<&Step> {
         self.last().filter(|_| self.len() == 1)
     }
@@ -121,25 +121,25 @@ impl Chain {
         std::iter::successors(self.last.as_ref(), |link| link.before.as_ref())
     }
 
-    /// The steps in their order, each in the chain.
+    /// The steps in the order in which they run, as links.
     pub fn links(&self) -> Vec<&Arc<Link>> {
         let mut links: Vec<&Arc<Link>> = self.backwards().collect();
         links.reverse();
         links
     }
 
-    /// The steps in their order.
+    /// The steps in the order in which they run.
     pub fn iter(&self) -> Steps<'_> {
         self.into_iter()
     }
 
-    /// One of the steps, by its number from 0.
+    /// The step with this number, counted from 0.
     pub fn get(&self, at: usize) -> Option<&Step> {
         self.backwards().find(|link| link.length == at + 1).map(|link| link.step.as_ref())
     }
 }
 
-/// The steps of a chain in their order.
+/// The steps of a chain in the order in which they run.
 pub type Steps<'a> = std::iter::Map<std::vec::IntoIter<&'a Arc<Link>>, fn(&'a Arc<Link>) -> &'a Step>;
 
 impl<'a> IntoIterator for &'a Chain {
@@ -186,7 +186,7 @@ impl PartialEq for Chain {
 
 impl Eq for Chain {}
 
-/// One link after the other: a recursion over a chain of hundreds of thousands would overflow the stack.
+/// Drops one link after the other: recursion over hundreds of thousands of links would overflow the stack.
 impl Drop for Link {
     fn drop(&mut self) {
         let mut next = self.before.take();

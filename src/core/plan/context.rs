@@ -34,12 +34,12 @@ pub struct PlanContext {
     pub temporary_processes: BTreeSet<NodeKey>,
 }
 
-/// The settings of a profile that decide where its calls go, for comparison: profiles with the same ones reach AWS the same way.
+/// The settings of a profile that decide its endpoints. Profiles with the same settings have the same endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct WayToAws<'a>([Option<&'a str>; 7]);
 
 impl<'a> WayToAws<'a> {
-    /// That of a profile.
+    /// Reads the settings of a profile.
     pub(super) fn of(profile: &'a Section) -> Self {
         let settings = [
             "region",

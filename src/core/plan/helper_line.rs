@@ -7,7 +7,7 @@ pub fn helper_profile(command: &str) -> Option<String> {
     asked_profile(command, None)
 }
 
-/// `inherited`: the profile of the variables that an outer command sets.
+/// `inherited`: the profile in the variables that an outer command sets.
 fn asked_profile(command: &str, inherited: Option<String>) -> Option<String> {
     let Unwrapped { mut words, profile } = without_wrapper(words(command)?);
     let profile = profile.or(inherited);
@@ -27,12 +27,12 @@ fn asked_profile(command: &str, inherited: Option<String>) -> Option<String> {
     }
 }
 
-/// What a command without a profile means: the daemon passes its own AWS_PROFILE on to no program.
+/// The profile of a command that names none: the daemon does not pass its own AWS_PROFILE to programs.
 fn no_profile() -> String {
     "default".to_owned()
 }
 
-/// A shell's `-c`, also together with options that do not change what the command is: `-lc`.
+/// A shell's `-c`, also combined with options that do not change the command: `-lc`.
 fn is_command_option(option: &str) -> bool {
     let letters = option.strip_prefix('-').and_then(|letters| letters.strip_suffix('c'));
     letters.is_some_and(|letters| letters.bytes().all(|letter| b"elux".contains(&letter)))
@@ -69,7 +69,7 @@ struct Unwrapped {
     profile: Option<String>,
 }
 
-/// A command without the programs that only run it (`env`, `timeout 30`), and without variables that are set before it.
+/// A command without the programs that only run it (`env`, `timeout 30`), and without variable assignments before it.
 fn without_wrapper(mut words: Vec<String>) -> Unwrapped {
     let mut set: [Option<String>; 2] = [None, None];
     let mut wrappers = 0;

@@ -1,4 +1,4 @@
-//! Profiles that are each other's sources.
+//! Loops of source profiles.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use super::look::error;
 use super::{PlanError, PlanErrorCode};
 use crate::core::profile::{Origin, Section, Value};
 
-/// How many names at the beginning and at the end of a long loop are shown.
+/// The number of names shown at the beginning and at the end of a long loop.
 const SHOWN_FIRST: usize = 6;
 const SHOWN_LAST: usize = 5;
 
-/// A loop of profiles.
+/// Profiles each of which is the source of the one before it, and the first one that of the last.
 pub(super) struct ProfileLoop<'a> {
-    /// The names, each the source of the one before it, and where the profile before it names it.
+    /// The names, each with the file and line in which the profile before it names it.
     profiles: Vec<(&'a str, Origin)>,
     numbers: HashMap<&'a str, usize>,
 }

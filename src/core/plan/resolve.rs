@@ -1,4 +1,4 @@
-//! From profiles to their plans.
+//! Resolves profiles into plans.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,8 +14,8 @@ use crate::core::session::SsoSession;
 /// How many names are compared for "did you mean" when all profiles are resolved.
 const COMPARISONS: usize = 200_000;
 
-/// The plan, or why there is none, of every profile. Each section is read once, however many profiles depend on it. The plans
-/// have no notes: [`resolve`] makes them.
+/// The plan or the error of every profile. Each section is read once, however many profiles depend on it. The plans
+/// have no notes; [`resolve`] makes those.
 pub fn resolve_all(profiles: &Profiles, context: &PlanContext) -> BTreeMap<String, Result<Plan, PlanError>> {
     let limits = Limits::new(COMPARISONS);
     let mut resolver = Resolver::new(profiles, Walker::of_all(profiles, context, &limits));
@@ -55,7 +55,7 @@ pub fn resolve(profiles: &Profiles, name: &str, context: &PlanContext) -> Result
     Resolver::new(profiles, Walker::of_one(profiles, context, &limits)).plan(section)
 }
 
-/// Makes plans of chains.
+/// Makes plans from chains.
 struct Resolver<'a> {
     profiles: &'a Profiles,
     walker: Walker<'a>,

@@ -15,9 +15,9 @@ use crate::core::time::AwsTime;
 pub struct Plan {
     /// The profile.
     pub profile: String,
-    /// The first step needs no credentials, each later one is signed with those of the step before.
+    /// The first step needs no credentials. Each later step is signed with those of the step before it.
     pub steps: Chain,
-    /// Where the profile's own calls go; steps that call nobody ask there for the time. Plans share it.
+    /// The endpoint of the profile's own calls. Steps without a call probe AWS time at it. Plans share it.
     pub endpoint: Arc<Endpoint>,
     /// The profile's setting `region`.
     pub region: Option<String>,
@@ -179,12 +179,13 @@ pub struct Endpoint {
     pub ca_bundle: Option<CaBundle>,
 }
 
-/// A file with the certificates that calls trust. Two with one path are the same, whoever names them.
+/// A file with the certificates that calls trust. Two bundles with the same path are equal, whatever setting names
+/// them.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct CaBundle {
     /// Its path.
     pub path: String,
-    /// The setting that names it, for a sentence: which profile, which line.
+    /// The setting that names it, for messages: the profile and the line.
     pub named_by: String,
 }
 
@@ -260,7 +261,8 @@ impl Step {
 }
 
 impl Source {
-    /// The key of the credential that it gives, signed with that of `parent`: for the first step the endpoint at which it counts.
+    /// The key of the credentials from this source. `parent` is the key of the credentials that sign the call; for a
+    /// first step, the endpoint for which they are valid.
     pub(super) fn key(&self, parent: &str) -> NodeKey {
         NodeKey::from(digest(parent, self))
     }
@@ -294,7 +296,7 @@ impl Source {
         }
     }
 
-    /// The lifetime in seconds that the step asks for.
+    /// The lifetime in seconds that the step requests.
     pub fn duration_seconds(&self) -> Option<u32> {
         match self {
             Self::AssumeRole(role) => role.duration_seconds,

@@ -1,7 +1,8 @@
 //! Walks from a profile through its source profiles to its base, and puts the steps together on the way back.
 //!
-//! What a source profile leads to depends on little besides its section: on how the profile that was asked for reaches AWS, and on
-//! where the credentials are used. With these as the key, each section is read once for all profiles that depend on it.
+//! The steps of a source profile depend on its section, on the endpoints of the requested profile, and on the endpoint
+//! at which the credentials are used. With these as the key, each section is read once for all profiles that depend on
+//! it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,27 +15,27 @@ use super::walk_up::{Link, no_credentials};
 use super::{Endpoint, PlanError, PlanErrorCode, Source, Step};
 use crate::core::profile::{Profiles, Section, Value};
 
-/// How many different steps all plans together may have. Only profiles that reach AWS in different ways share no steps, and could
-/// otherwise make as many as the square of their number.
+/// The maximum number of different steps of all plans. Only profiles with different endpoints share no steps; without a
+/// limit, the number of steps could be the square of the number of profiles.
 const MOST_STEPS: usize = 100_000;
 const MOST_STEPS_A_PROFILE: usize = 4;
-/// A chain that is so short is served in any case.
+/// Chains of up to this length are not limited.
 const SHORT_CHAIN: usize = 20;
 
 /// The number of an endpoint in [`Walker::ways`].
 type Way = usize;
 
-/// What decides the steps of a source profile.
+/// The key that decides the steps of a source profile.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct State<'a> {
     profile: &'a str,
-    /// Where the calls of its own and of its sources go.
+    /// The endpoint for its calls and those of its sources.
     way: Way,
-    /// Where its credentials are used; `None` for the profile that was asked for.
+    /// The endpoint at which its credentials are used; `None` for the requested profile.
     used_at: Option<Way>,
 }
 
-/// What a state leads to.
+/// The result for a state.
 #[derive(Clone)]
 enum Outcome<'a> {
     Chain(Chain),
@@ -50,7 +51,7 @@ impl Outcome<'_> {
     }
 }
 
-/// A profile to look at.
+/// A profile on the walk.
 #[derive(Clone, Copy)]
 struct Here<'a> {
     section: &'a Section,
@@ -64,43 +65,43 @@ struct Passage<'a> {
     link: Option<Link<'a>>,
 }
 
-/// The way down.
+/// The profiles on the way down to the base.
 struct Path<'a> {
     passages: Vec<Passage<'a>>,
-    /// The number of each profile's passage.
+    /// The index of each profile in `passages`.
     numbers: HashMap<&'a str, usize>,
-    /// What is to be noted of the endpoint once it is used.
+    /// Notes about the endpoint, for the case that it is used.
     endpoint_notes: Vec<String>,
 }
 
 /// The end of the way down.
 enum End<'a> {
     Outcome(Outcome<'a>),
-    /// A loop only for the profile at this number: as a source of others it leads elsewhere.
+    /// A loop only for the profile at this index: as a source of other profiles it has another result.
     LoopOfOne(Outcome<'a>, usize),
-    /// What is known ends with the keys of a profile on the path, and would be a loop.
+    /// The known result begins with the keys of a profile on the path, which would be a loop.
     PathOnChain,
 }
 
 /// The result of a walk.
 pub(super) struct Walked {
     pub(super) steps: Chain,
-    /// Where the profile's own calls go.
+    /// The endpoint of the profile's own calls.
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) notes: Vec<String>,
 }
 
-/// Walks. See the module.
+/// Walks through source profiles; see the module.
 pub(super) struct Walker<'a> {
     profiles: &'a Profiles,
     pub(super) context: &'a PlanContext,
     limits: &'a Limits,
-    /// The ways to AWS, each with the first profile that has it.
+    /// The endpoints, each with the first profile that uses it.
     ways: Vec<(Arc<Endpoint>, &'a Section)>,
     numbers: HashMap<WayToAws<'a>, Way>,
-    /// The outcomes so far; `None` where notes are wanted, which outcomes don't have.
+    /// The outcomes so far; `None` if the caller needs notes, which outcomes don't have.
     known: Option<HashMap<State<'a>, Outcome<'a>>>,
-    /// The first steps so far that are a profile's keys, by where they are used.
+    /// The first steps so far that are a profile's keys, by the endpoint at which they are used.
     keys: HashMap<(&'a str, Option<Way>), Chain>,
     pub(super) notes: Vec<String>,
     /// How many more steps there may be.
@@ -123,7 +124,7 @@ impl<'a> Walker<'a> {
     /// The steps of a profile.
     ///
     /// # Errors
-    /// The files don't say how, or say it wrongly: a sentence with its place.
+    /// The files have no source of credentials, or a wrong setting. The error names the file and line.
     pub(super) fn walk(&mut self, first: &'a Section) -> Result<Walked, PlanError> {
         self.notes.clear();
         let (way, endpoint, endpoint_notes) = self.way(first);
@@ -138,7 +139,7 @@ impl<'a> Walker<'a> {
         Ok(Walked { steps, endpoint, notes })
     }
 
-    /// How a profile reaches AWS, and what is to be noted of it.
+    /// The endpoint of a profile's calls, and the notes about it.
     fn way(&mut self, section: &'a Section) -> (Way, Arc<Endpoint>, Vec<String>) {
         let (endpoint, notes) = self.context.sts_endpoint(section, self.profiles);
         let endpoint = self.limits.shared_endpoint(endpoint);
@@ -192,7 +193,7 @@ impl<'a> Walker<'a> {
                 && let Some(known) = &mut self.known
             {
                 known.insert(here.state, outcome.clone());
-                // Below a link its own endpoint counts, wherever the link's credentials are used.
+                // The steps before a link use the link's own endpoint, so the result is the same for all uses.
                 if is_link {
                     let used_here = State { used_at: Some(here.state.way), ..here.state };
                     known.insert(used_here, outcome.clone());
@@ -203,23 +204,24 @@ impl<'a> Walker<'a> {
         outcome
     }
 
-    /// Looks at one profile: gives its source, or the end.
+    /// Reads one profile, and returns its source or the end of the walk.
     fn down(&mut self, here: Here<'a>, path: &mut Path<'a>) -> Result<Here<'a>, End<'a>> {
         let Here { section, state, named_by } = here;
         let fail = |error| End::Outcome(Outcome::error(error));
         let (endpoint, asked_for) = &self.ways[state.way];
         let look = Look { profiles: self.profiles, context: self.context, asked_for, limits: self.limits };
-        // A profile that names itself means its own keys; any other that was met before closes a loop.
+        // A profile that names itself means its own keys. Any other visited profile closes a loop.
         let itself = path.passages.last().is_some_and(|last| last.here.section.name == section.name);
         if let Some(start) = path.numbers.get(section.name.as_str()).copied().filter(|_| !itself) {
-            // As a source it may lead elsewhere than at its first visit: to its static keys, or those of a profile that it asks for.
+            // As a source it may have another result than at its first visit: its static keys, or those of a profile
+            // that it requests.
             let first = &path.passages[start];
             let is_alike = first.here.state.used_at.is_some() == state.used_at.is_some();
             let is_closed = is_alike || (first.link.is_some() && look.static_keys(section).is_none());
             let outcome = Outcome::Loop(Arc::new(path.loop_from(start, named_by)), 0);
             return Err(if is_closed { End::Outcome(outcome) } else { End::LoopOfOne(outcome, start) });
         }
-        // Where it is a source of others, its static keys come first.
+        // In a source profile, static keys take precedence.
         if let (Some(_), Some(keys)) = (state.used_at, look.static_keys(section)) {
             return Err(End::Outcome(Outcome::Chain(self.keys_of(section, keys, state.used_at))));
         }
@@ -249,7 +251,7 @@ impl<'a> Walker<'a> {
             Found::Helper { asked, line } => {
                 self.notes.push(format!("profile \"{}\" asks evercred for profile \"{asked}\"", section.name));
                 let next = self.source(view, "credential_process", line, &asked).map_err(fail)?;
-                // What evercred is asked for is a request of its own, with that profile's region.
+                // The helper makes a separate request, with the region of the profile that it names.
                 let (way, _, endpoint_notes) = self.way(next);
                 path.endpoint_notes = endpoint_notes;
                 let state = State { profile: &next.name, way, ..state };
@@ -277,7 +279,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// The first step of those who use a profile's keys: the same one for all who use them at the same place.
+    /// The first step with a profile's keys. All chains that use the keys at the same endpoint share it.
     fn keys_of(&mut self, section: &'a Section, keys: Source, used_at: Option<Way>) -> Chain {
         if let Some(known) = self.keys.get(&(section.name.as_str(), used_at)) {
             return known.clone();
@@ -287,7 +289,7 @@ impl<'a> Walker<'a> {
         chain
     }
 
-    /// The first step, or for SSO the first two.
+    /// The first step; for SSO, the first two.
     fn base(&self, section: &Section, source: Source, used_at: Option<Way>) -> Chain {
         let step = |source| Step { profile: section.name.clone(), source };
         if let Source::Sso(role) = &source {
@@ -318,7 +320,7 @@ impl<'a> Walker<'a> {
 }
 
 impl<'a> Path<'a> {
-    /// The loop from a passage to the last one, which names the profile of the first one.
+    /// The loop from a passage to the last one, which names the profile of that passage.
     fn loop_from(&self, start: usize, named_by: Option<&Value>) -> ProfileLoop<'a> {
         let profiles = self.passages[start..].iter().enumerate().map(|(at, Passage { here, .. })| {
             let named_by = if at == 0 { named_by } else { here.named_by };
@@ -335,7 +337,8 @@ impl<'a> Path<'a> {
     }
 }
 
-/// What a profile leads to; a helper line for the profile itself marks an adopted one, whose kept settings count.
+/// The source of a profile. A helper line with the name of its own profile marks an adopted profile, whose kept
+/// settings count.
 fn found<'a>(
     look: Look<'a>,
     section: &'a Section,

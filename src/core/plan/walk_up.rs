@@ -1,4 +1,4 @@
-//! The way back of a walk: each link adds its step to the steps of its source.
+//! The way back of a walk: each profile adds its step to the steps of its source.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use super::walk::Walker;
 use super::{AssumeRole, Endpoint, PlanError, PlanErrorCode, SessionToken, Source, Step};
 use crate::core::profile::Value;
 
-/// How long an MFA session lives unless something else is set.
+/// The default lifetime of an MFA session in seconds.
 const MFA_SESSION_SECONDS: u32 = 12 * 3600;
 
 /// A step that is signed with the credentials of the one before it.
 pub(super) struct Link<'a> {
     pub(super) view: View<'a>,
-    /// `None`: a session-token profile.
+    /// `None` for a session-token profile.
     pub(super) role_arn: Option<&'a Value>,
     pub(super) endpoint: Arc<Endpoint>,
 }
@@ -29,7 +29,7 @@ impl Walker<'_> {
             let said = format!("{} = {seconds} of profile \"{}\"", view.spelt("duration_seconds"), view.name());
             let on_mfa_session = matches!(last(&steps), Some(Source::SessionToken(_)));
             let long_term = matches!(last(&steps), Some(Source::Static(keys)) if keys.session_token.is_none());
-            // What a process gives is known when it has run.
+            // The kind of credentials from a process is known only after its first run.
             let chained = !long_term && !matches!(last(&steps), Some(Source::Process { .. }));
             if !(SHORTEST..=LONGEST_OF_ROLE).contains(&seconds) {
                 self.notes.push(format!("AWS will refuse {said}: {SHORTEST} to {LONGEST_OF_ROLE} are possible"));
@@ -79,7 +79,7 @@ impl Walker<'_> {
             }
             Some(Source::SessionToken(_)) => {
                 self.notes.push(format!(
-                    "{} of profile \"{}\" asks for no second code: its source is an MFA session",
+                    "{} of profile \"{}\" needs no second code: its source is an MFA session",
                     link.view.spelt("mfa_serial"),
                     link.view.name()
                 ));
@@ -104,12 +104,12 @@ impl Walker<'_> {
         }
     }
 
-    /// Whether the program that is the last step printed temporary credentials when it last ran.
+    /// Whether the program of the last step printed temporary credentials in its last run.
     fn prints_temporary(&self, steps: &Chain) -> bool {
         steps.last_link().is_some_and(|link| self.context.temporary_processes.contains(link.key()))
     }
 
-    /// A profile that is an MFA session itself.
+    /// The chain of a profile with `mfa_serial` and without a role: an MFA session.
     pub(super) fn session(&mut self, link: &Link<'_>, source: Chain) -> Result<Chain, PlanError> {
         let Some(serial) = link.view.get("mfa_serial") else { return Ok(source) };
         let long_term = match last(&source) {

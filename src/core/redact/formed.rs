@@ -1,11 +1,11 @@
-//! Marks what is secret by its form: keys and tokens, also where a terminal has wrapped them, and user information of URLs.
+//! Marks secrets by their form: keys and tokens, also if a terminal has wrapped them, and the user information of URLs.
 
 use super::forms::{Mix, begins_as_token, is_of_secret, looks_secret};
 use super::letters::Letter;
 use super::scan::{REACH, Scan};
 use super::words::{is_harmless, is_plain};
 
-/// No token is shorter.
+/// The minimum length of a token.
 const SHORTEST: usize = 10;
 
 impl Scan<'_> {
@@ -30,7 +30,7 @@ impl Scan<'_> {
         self.hidden.append(&mut blocks);
     }
 
-    /// Marks what is secret by its form.
+    /// Marks secrets by their form.
     pub(super) fn formed(&mut self) {
         let letters = self.letters;
         let mut arns = std::mem::take(&mut self.arns).into_iter().peekable();
@@ -62,7 +62,7 @@ impl Scan<'_> {
                 at = self.hide(at, dotted.max(end));
                 continue;
             }
-            // Behind a name: `x=ghp_…` is one run.
+            // After a name: `x=ghp_…` is one run.
             let pieces = with_dots.match_indices(['=', '/', '-']).take(8).map(|(n, _)| n + 1);
             if let Some(n) = pieces.into_iter().find(|n| with_dots.get(*n..).is_some_and(begins_as_token)) {
                 let from = at + with_dots.get(..n).map_or(0, |before| before.chars().count());
@@ -74,7 +74,7 @@ impl Scan<'_> {
         }
     }
 
-    /// The user information of a URL (RFC 3986, section 3.2.1), also one that should have been escaped.
+    /// The user information of a URL (RFC 3986, section 3.2.1), also with characters that should be escaped.
     pub(super) fn user_of_url(&mut self, end: usize) {
         let from = if self.c(end) == Some(':') && self.c(end + 1) == Some('/') && self.c(end + 2) == Some('/') {
             end + 3
@@ -151,7 +151,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Whether the line below has nothing but a word that is none of the language.
+    /// Whether the next line is a single word that is not an English word.
     pub(super) fn has_rest_below(&self, at: usize) -> bool {
         let from = self.near(at, |letter| !letter.c.is_whitespace());
         let to = self.near(from, |letter| letter.c.is_whitespace());
@@ -159,7 +159,7 @@ impl Scan<'_> {
         is_alone && from < to && !is_plain(&self.text(from, to))
     }
 
-    /// A value that reaches the end of its line goes on where the next line begins with no word.
+    /// A value at the end of its line continues if the next line does not begin with an English word.
     pub(super) fn carried_on(&mut self) {
         let mut more = Vec::new();
         for (from, to) in &self.hidden {

@@ -1,6 +1,6 @@
-//! Secrets that are known by their form alone.
+//! Recognises secrets by their form alone.
 
-/// Whether it has the form of an access key id. AWS itself logs those (CloudTrail), and users identify a key by it.
+/// Whether it has the form of an access key id. AWS logs these ids (CloudTrail), and users identify keys by them.
 pub fn is_access_key_id(word: &str) -> bool {
     (word.starts_with("AKIA") || word.starts_with("ASIA"))
         && (16..=32).contains(&word.len())
@@ -12,14 +12,14 @@ pub(super) fn is_of_secret(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '/' | '+' | '=' | '_' | '-' | '%')
 }
 
-/// Whether a word holds a secret. The names in an ARN are long, but neither keys nor tokens have underscores and dashes in
-/// them as those have.
+/// Whether a word contains a secret. Names in an ARN are long too, but have underscores and dashes, unlike keys and
+/// tokens.
 pub fn holds_secret(word: &str, is_arn: bool) -> bool {
     let separates = |c: char| if is_arn { !(c.is_ascii_alphanumeric() || c == '+') } else { !is_of_secret(c) };
     word.split(separates).any(looks_secret)
 }
 
-/// The beginnings of tokens whose makers gave them one, and how much follows at least.
+/// Known prefixes of tokens, each with the minimum length of the rest.
 const PREFIXES: [(&str, usize); 44] = [
     // AWS: tokens of STS (today's and older ones), of IAM Identity Center, of Bedrock.
     ("IQoJ", 8),
@@ -73,7 +73,7 @@ const PREFIXES: [(&str, usize); 44] = [
     ("AGE-SECRET-KEY-", 8),
 ];
 
-/// Whether a run of letters of keys and tokens is one. A request id is shorter, or has dashes.
+/// Whether a run of base64 letters is a key or a token. A request id is shorter, or has dashes.
 pub(super) fn looks_secret(run: &str) -> bool {
     let mix = Mix::of(run);
     let has_separators = run.trim_end_matches('=').contains(['/', '-', '_', '=', '%']);
@@ -81,7 +81,8 @@ pub(super) fn looks_secret(run: &str) -> bool {
     let is_wordy = has_separators && mix.changes * 5 < run.len();
     let is_mixed = mix.has_upper && mix.has_lower;
     run.len() >= 100
-        // Other makers' secrets are forty or sixty-four hexadecimal digits; names of cache files are part of a path.
+        // Other vendors' secrets have 40 or 64 hexadecimal digits. The names of cache files do too, but are part of a
+        // path.
         || (run.len() >= 40 && mix.is_hex)
         || (run.len() >= 40 && !has_separators)
         || (run.len() >= 32 && is_mixed && !is_wordy && (mix.has_digit || run.contains('+')))
@@ -90,7 +91,7 @@ pub(super) fn looks_secret(run: &str) -> bool {
         || begins_as_token(run)
 }
 
-/// Whether a word begins as a maker's token.
+/// Whether a word begins with a known prefix of a token.
 pub(super) fn begins_as_token(word: &str) -> bool {
     let has_prefix = |(prefix, more): &(&str, usize)| {
         word.strip_prefix(prefix)
@@ -109,7 +110,7 @@ pub(super) struct Mix {
     pub(super) has_lower: bool,
     pub(super) has_digit: bool,
     is_hex: bool,
-    /// How often the kind of letter changes from one to the next.
+    /// How often the kind of letter changes between neighbours.
     pub(super) changes: usize,
 }
 

@@ -4,14 +4,14 @@ use crate::core::printable::is_invisible;
 
 /// A text longer than this is cut: the scanner needs a multiple of its memory.
 const LONGEST: usize = 1024 * 1024;
-/// JSON in JSON in a URL.
+/// The maximum number of nested escapes: JSON in JSON in a URL.
 const MOST_LEVELS: u8 = 4;
 
 /// One character of a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Letter {
     pub(super) c: char,
-    /// How often it was escaped.
+    /// How many times it was escaped.
     pub(super) level: u8,
     /// Its first byte in the text.
     pub(super) at: usize,
@@ -57,8 +57,8 @@ fn skip_control_sequence(chars: &mut Chars<'_>) {
     chars.next_if(|c| matches!(c, '\u{40}'..='\u{7e}'));
 }
 
-/// ECMA-48, section 5.6: an operating system command and its like end with ST; terminals accept BEL too. A string does not
-/// go past its line.
+/// ECMA-48, section 5.6: control strings, such as an operating system command, end with ST. Terminals accept BEL, too.
+/// A string ends at the end of its line at the latest.
 fn skip_string(chars: &mut Chars<'_>) {
     while chars.next_if(|c| !matches!(c, '\u{7}' | '\u{9c}' | '\u{1b}' | '\n')).is_some() {}
     match chars.peek() {

@@ -19,18 +19,18 @@ use self::names::Kind;
 use self::scan::{Scan, What};
 pub use self::values::Values;
 
-/// What stands in the place of a secret.
+/// The text that replaces a secret.
 pub const HIDDEN: &str = "(hidden)";
 
-/// The text without secrets. It hides too much rather than too little; sentences, ARNs, access key ids and request ids stay.
+/// The text without secrets. In doubt it hides a word. Sentences, ARNs, access key ids and request ids stay.
 pub fn without_secrets(text: &str) -> String {
     let text = letters::without_escapes(text);
     let lines: Vec<String> = text.split('\n').map(without_piece_of_header).collect();
     redacted(&lines.join("\n"), What::Text)
 }
 
-/// The message of IncompleteSignature repeats the header and a piece of it, with the text in place of the key id, which may
-/// be part of the secret.
+/// Hides the piece of the header in the message of IncompleteSignature. It includes the text in place of the key id,
+/// which may be part of the secret.
 fn without_piece_of_header(line: &str) -> String {
     let Some((before, _)) = line.split_once("not a valid key=value pair") else { return line.to_owned() };
     let before = before.split(['\'', '"']).next().unwrap_or_default();
@@ -44,18 +44,18 @@ pub fn command(line: &str) -> String {
     if hidden_ranges(&clean, What::Command).is_empty() { line.to_owned() } else { redacted(&clean, What::Command) }
 }
 
-/// The secrets that a program gets on its command line and by its variables: it may repeat them.
+/// The secrets in the command line and variables of a program, which its output may repeat.
 pub fn given<'a>(line: &str, variables: impl Iterator<Item = (&'a str, &'a str)>) -> Values {
     let line = letters::without_escapes(line);
     let ranges = hidden_ranges(&line, What::Command).into_iter().filter_map(|(from, to)| line.get(from..to));
     let of_line = ranges.map(|value| value.trim_matches(['"', '\'', '`']).to_owned());
-    // The folders of the shell, `PWD`, and other paths are no secrets.
+    // `PWD` and other variables with paths are not secrets.
     let of_variables =
         variables.filter(|(name, value)| is_secret_name(name) && !name.ends_with("PWD") && !value.starts_with('/'));
     Values::new(of_line.chain(of_variables.map(|(_, value)| value.to_owned())), SHORTEST_GIVEN)
 }
 
-/// Shorter ones are words or numbers that stand in sentences by chance.
+/// The minimum length of a secret: a shorter value may occur in a sentence by chance.
 const SHORTEST_GIVEN: usize = 6;
 
 /// Whether a variable or a setting of this name holds a secret.
@@ -94,7 +94,7 @@ fn redacted(text: &str, what: What) -> String {
     clean
 }
 
-/// What is secret, in bytes of the text.
+/// The secrets, as byte ranges of the text.
 fn hidden_ranges(text: &str, what: What) -> Vec<(usize, usize)> {
     let letters = letters::letters(text);
     let in_bytes = |(from, to): (usize, usize)| Some((letters.get(from)?.at, letters.get(to.checked_sub(1)?)?.end));

@@ -46,7 +46,7 @@ impl Scan<'_> {
         is_mark && self.c(at + 1).is_none_or(|c| c.is_whitespace() || ",;:&|<>)]}\"'`\\".contains(c))
     }
 
-    /// Looks at a word; returns where to go on.
+    /// Checks a word; returns the position of the next one.
     pub(super) fn word(&mut self, at: usize, end: usize) -> usize {
         let word = self.text(at, end);
         let lower = word.to_ascii_lowercase();
@@ -96,7 +96,7 @@ impl Scan<'_> {
                 return end;
             }
         }
-        // Without a sign only the last part of a path or of an expression is the name.
+        // Without a sign, only the last part of a path or of an expression is the name.
         if value.sign.is_none() && !matches!(kind, Kind::Id) {
             let last = word.trim_end_matches(PUNCTUATION).rsplit(['.', '/']).next().unwrap_or_default();
             kind = if before == "pass" { kind } else { names::kind(last) };
@@ -139,7 +139,7 @@ impl Scan<'_> {
         self.value(&value, end, at, is_whole_line)
     }
 
-    /// Hides a value; returns where to go on.
+    /// Hides a value; returns the position after it.
     pub(super) fn value(&mut self, value: &Candidate, name_end: usize, name_at: usize, is_whole_line: bool) -> usize {
         let mut to = self.value_end(value, name_end);
         let is_quoted = self.opening(value.at).is_some() || matches!(self.c(value.at), Some('[' | '{' | '('));
@@ -153,7 +153,7 @@ impl Scan<'_> {
         self.hide(value.at, to)
     }
 
-    /// The header fields that hold more than one word: credentials with their scheme, and all cookies of a request.
+    /// Header fields with more than one word: credentials with their scheme, and the cookies of a request.
     fn header(&mut self, at: usize, end: usize, lower: &str) -> Option<usize> {
         if lower.starts_with("aws4-hmac") || lower.starts_with("aws4-ecdsa") {
             let is_signed = self.text(end, end + REACH).to_ascii_lowercase().contains("credential");
@@ -233,7 +233,7 @@ impl Scan<'_> {
         (self.c(close) == Some('>')).then_some(close + 1)
     }
 
-    /// After a word of the language: "the password for the vault is …".
+    /// The value after an English word: "the password for the vault is …".
     fn spoken(&mut self, end: usize, value: Candidate, is_scheme: bool, is_password: bool) -> usize {
         let is_said = |scan: &Self, value: &Candidate, is_strict: bool| {
             scan.is_said(value, false) && (!is_strict || scan.is_said(value, true) || !scan.is_plain_at(value.at))
@@ -278,7 +278,7 @@ impl Scan<'_> {
     }
 }
 
-/// What may stand before a name at the beginning of a line of a log: a time, a level.
+/// Text that may come before a name in a line of a log: a time, a level.
 fn is_log_prefix(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_digit()) && word.contains(['-', 'T'])
         || matches!(word.to_ascii_lowercase().as_str(), "debug" | "info" | "trace")

@@ -1,17 +1,17 @@
-//! Which names stand before a secret.
+//! The names whose values are secrets.
 
-/// What a name says of the value after it.
+/// The meaning of a name for the value after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Nothing.
+    /// The value is not a secret.
     None,
-    /// It is the id of an access key, which is no secret, unless the two have changed places.
+    /// The name of an access key id, which is not a secret, unless id and secret are swapped.
     Id,
-    /// It is an error code or an operation that has such a name in it: `ExpiredToken`, `GetSessionToken`.
+    /// An error code or an operation that contains a secret name: `ExpiredToken`, `GetSessionToken`.
     Other,
-    /// A word of the language: `token`. A sentence may go on after it.
+    /// An English word: `token`. A sentence may continue after it.
     Word,
-    /// A word for a password, which needs no more than a colon.
+    /// A word for a password: a colon after it is enough.
     Password,
     /// An identifier: `aws_secret_access_key`, `apiKey`.
     Setting,
@@ -42,12 +42,12 @@ const PARTS: [&str; 17] = [
     "key", "keys", "pass", "pwd", "pw", "auth", "oauth", "sig", "sid", "jwt", "otp", "totp", "psk", "pin", "passin",
     "passout", "verifier",
 ];
-/// A secret name has one of these in it.
+/// Every secret name contains one of these.
 const STEMS: [&str; 19] = [
     "psk", "pin", "verif", "key", "token", "secret", "pass", "pwd", "pw", "auth", "cred", "sig", "cook", "bearer",
     "sid", "sess", "jwt", "otp", "devi",
 ];
-/// A name that ends with one of these is about the secret, and does not stand before it.
+/// A name with one of these endings is about a secret; its value is not a secret.
 const ABOUT: [&str; 49] = [
     "sock",
     "socket",
@@ -130,13 +130,13 @@ const VERBS: [&str; 24] = [
     "lookup", "revoke", "generate", "retrieve", "use", "with", "no", "ask", "find", "need", "needs", "not",
 ];
 const PASSWORDS: [&str; 6] = ["password", "passphrase", "passwd", "passcode", "pwd", "pin"];
-/// Words of the language that may stand before a secret without a sign between them.
+/// English words that a secret may follow without a sign between them.
 const SPOKEN: [&str; 11] =
     ["password", "passphrase", "passwd", "passcode", "pwd", "secret", "token", "key", "bearer", "basic", "apikey"];
-/// AWS's services, as actions and host names have them.
+/// AWS services, as in actions and host names.
 const SERVICES: [&str; 3] = ["secretsmanager", "sso-oauth", "sso_oauth"];
 
-/// What a name says of the value after it.
+/// The meaning of a name for the value after it.
 pub(super) fn kind(word: &str) -> Kind {
     // `me:pw@localhost:4566`
     let word = word.rsplit('@').next().unwrap_or(word);
@@ -169,7 +169,7 @@ pub(super) fn kind(word: &str) -> Kind {
     if PASSWORDS.contains(&lower.as_str()) {
         return Kind::Password;
     }
-    // A path is no identifier.
+    // A path is not an identifier.
     if parts.len() > 1 && !word.contains('/') { Kind::Setting } else { Kind::Word }
 }
 
@@ -186,7 +186,7 @@ pub(super) fn is_column(lower: &str) -> bool {
     ["key", "name"].contains(&lower)
 }
 
-/// Whether a sentence may have a secret right after this word.
+/// Whether a secret may follow directly after this word in a sentence.
 pub(super) fn is_spoken(word: &str) -> bool {
     SPOKEN.contains(&word.to_ascii_lowercase().as_str())
 }
@@ -213,25 +213,25 @@ fn parts(word: &str) -> Vec<String> {
     parts.into_iter().map(without_number).filter(|part| !part.is_empty()).collect()
 }
 
-/// Words that go on with a sentence after the name of a setting or an option.
+/// Words that continue a sentence after the name of a setting or an option.
 const GOES_ON: &str = "a about absent active already also an and are as at available be being but by can cannot changed correct corrupt corrupted denied disabled does empty enabled encrypted entry environment expired expires failed field file flag for found from \
     given had has have if in inactive incorrect instead into invalid is isn it its key kept known locked long longer malformed may might missing must name need needs never new \
     no nor not of off old on only option or over parameter present protected provided rejected refused required requires reset revoked set setting short should stale still stored than that the \
     then this to token too unknown unset unavailable unlocked use used using valid value values variable variables via was weak were when which while will with \
     without wrong would you your";
 
-/// Whether a sentence goes on with this word.
+/// Whether this word continues a sentence.
 pub(super) fn goes_on(word: &str) -> bool {
     let word = word.to_ascii_lowercase();
     GOES_ON.split_whitespace().any(|known| known == word)
 }
 
-/// Words that lead from a name to its value.
+/// Words between a name and its value.
 pub(super) fn leads_to_value(word: &str) -> bool {
     ["value", "val", "string", "header", "headers", "is", "was"].contains(&word.to_ascii_lowercase().as_str())
 }
 
-/// Words that stand before a name at the beginning of a line.
+/// Words that may come before a name at the beginning of a line.
 pub(super) fn leads_to_name(word: &str) -> bool {
     const WORDS: &str = "export set setx env declare global x gx access secret session private security client auth refresh pass \
         api ssh service enter your the old new current temporary id";

@@ -1,16 +1,16 @@
-//! The scanner: marks what is secret in a text, in one pass for names and one for forms.
+//! The scanner: marks the secrets in a text, in one pass by names and one by form.
 
 use super::letters::Letter;
 
-/// As far as a name's value, or the end of a sentence, is looked for, in letters. It keeps the work linear.
+/// The maximum distance, in letters, of a search for a value or the end of a sentence. It keeps the work linear.
 pub(super) const REACH: usize = 256;
 
-/// What the text is.
+/// The kind of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
-    /// What a server, a program or a file says.
+    /// Output of a server or a program, or the text of a file.
     Text,
-    /// A command line: an option is followed by its value, and a word is no name.
+    /// A command line: a value follows its option, and other words are not names.
     Command,
 }
 
@@ -18,17 +18,17 @@ pub(super) enum What {
 pub(super) struct Scan<'a> {
     pub(super) letters: &'a [Letter],
     pub(super) what: What,
-    /// What is secret, as ranges of letters.
+    /// The secrets, as ranges of letters.
     pub(super) hidden: Vec<(usize, usize)>,
-    /// Where an ARN is.
+    /// The ARNs, as ranges of letters.
     pub(super) arns: Vec<(usize, usize)>,
-    /// Whether only words that may stand before a name are on the line so far, or behind the quotation mark.
+    /// Whether the line so far, or the text after the quotation mark, has only words that may come before a name.
     pub(super) begins_line: bool,
     /// The word before, in small letters.
     pub(super) before: String,
-    /// The quotation in which the scanner is: its mark, and how often that is escaped.
+    /// The current quotation: its mark, and how many times the mark is escaped.
     pub(super) quote: Option<(char, u8)>,
-    /// How many letters were looked at in searches.
+    /// The number of letters visited by searches.
     #[cfg(test)]
     pub(super) work: std::rc::Rc<std::cell::Cell<usize>>,
 }
@@ -76,12 +76,12 @@ impl<'a> Scan<'a> {
         self.letters.get(from..to.min(self.letters.len())).unwrap_or_default().iter().map(|letter| letter.c).collect()
     }
 
-    /// The first letter from here on that passes a test, or the end. Only for what is not looked at again.
+    /// The first letter from here on that passes a test, or the end. Only for text that is not searched again.
     pub(super) fn find(&self, from: usize, test: impl Fn(&Letter) -> bool) -> usize {
         self.find_before(self.letters.len(), from, test)
     }
 
-    /// The same within reach.
+    /// Like `find`, within [`REACH`].
     pub(super) fn near(&self, from: usize, test: impl Fn(&Letter) -> bool) -> usize {
         self.find_before((from + REACH).min(self.letters.len()), from, test)
     }

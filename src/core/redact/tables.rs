@@ -1,19 +1,19 @@
-//! Texts with a secret in every known place, and texts without one that stay as they are.
+//! Texts with a secret in each known notation, and texts without a secret that stay unchanged.
 
 use super::*;
 
-/// A secret access key, a session token, and a password that only its name gives away.
+/// A secret access key, a session token, and a password that is recognised only by its name.
 const KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJHMEUCIQDx4Kq1";
 const PASSWORD: &str = "hunter2-and-3-Pw";
 
-/// Whether a text has the secret, or any twelve characters of it.
+/// Whether a text contains the secret, or any twelve characters of it.
 fn gives_away(text: &str, secret: &str) -> bool {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     secret.as_bytes().windows(12).any(|part| text.contains(std::str::from_utf8(part).unwrap()))
 }
 
-/// `{}` stands for the secret.
+/// `{}` is the place of the secret.
 const NAMED: &[&str] = &[
     "api_key {}",
     "api-key: {}",
@@ -243,7 +243,7 @@ fn a_secret_that_a_program_was_given_is_known_by_its_value() {
     assert_eq!(last_line_of_program("no /home/someone/x", &given).as_deref(), Some("no /home/someone/x"));
 }
 
-/// What is no secret stays as it is.
+/// Texts without a secret, which stay unchanged.
 const HARMLESS: &[&str] = &[
     "An error occurred (ExpiredToken) when calling the GetCallerIdentity operation: The security token included in the request is expired",
     "An error occurred (InvalidClientTokenId) when calling the AssumeRole operation: The security token included in the request is invalid.",

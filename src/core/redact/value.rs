@@ -1,25 +1,25 @@
-//! Where the value of a name begins and ends, and whether it is one.
+//! Finds the beginning and the end of the value of a name, and decides whether it is a value.
 
 use super::forms::holds_secret;
 use super::names::{self, Kind};
 use super::scan::{REACH, Scan, What, is_of_word};
 use super::words::{PUNCTUATION, is_harmless, is_plain};
 
-/// Where a value begins, and how sure it is that it is one.
+/// The beginning of a possible value, and the evidence that it is one.
 pub(super) struct Candidate {
     pub(super) at: usize,
-    /// `=` or `:`, and how often it is escaped.
+    /// `=` or `:`, and how many times it is escaped.
     pub(super) sign: Option<(char, u8)>,
-    /// Whether blanks stand before the value.
+    /// Whether there are blanks before the value.
     pub(super) spaced: bool,
     /// Whether it is on the next line.
     pub(super) below: bool,
-    /// Whether "is" or "was" stands before it.
+    /// Whether "is" or "was" comes before it.
     pub(super) is_told: bool,
 }
 
 impl Scan<'_> {
-    /// Where the value of a name may begin: behind signs, other columns and the word "value".
+    /// The possible value of a name: after signs, other columns and the word "value".
     pub(super) fn candidate(&self, name_end: usize) -> Option<Candidate> {
         let mut at = name_end;
         let mut value = Candidate { at, sign: None, spaced: false, below: false, is_told: false };
@@ -51,7 +51,7 @@ impl Scan<'_> {
                 at += length;
                 value.spaced = self.c(at).is_some_and(char::is_whitespace);
             } else if c == '\n' {
-                // Once, and to a line with nothing but the value where no sign announces it.
+                // At most one line further; without a sign, only to a line with nothing but the value.
                 if value.below {
                     return None;
                 }
@@ -111,7 +111,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Where a value ends.
+    /// The end of a value.
     pub(super) fn value_end(&self, value: &Candidate, name_end: usize) -> usize {
         if let Some(quote) = self.opening(value.at) {
             let mark = if self.c(value.at) == Some(quote)
@@ -155,7 +155,7 @@ impl Scan<'_> {
         self.letters.len()
     }
 
-    /// The end of the line, or of the quotation in which the name stands.
+    /// The end of the line, or of the quotation around the name.
     pub(super) fn line_end(&self, name_at: usize, value: &Candidate) -> usize {
         let quote = self.before_of(name_at).filter(|c| matches!(c, '"' | '\'' | '`'));
         let level = self.level(name_at.saturating_sub(1));
@@ -172,7 +172,7 @@ impl Scan<'_> {
         is_plain(&word) || word.trim_matches(PUNCTUATION).split('-').all(is_plain)
     }
 
-    /// Whether a sentence goes on, or what follows tells nothing. `strictly`: a name came before that is no word of the language.
+    /// Whether the text continues a sentence or is harmless. `strictly`: the name before it is not an English word.
     pub(super) fn is_said(&self, value: &Candidate, strictly: bool) -> bool {
         let quoted = self.opening(value.at).is_some();
         let from = value.at + usize::from(quoted || matches!(self.c(value.at), Some('(' | '[' | '{')));
@@ -195,7 +195,7 @@ impl Scan<'_> {
         whole.split(' ').all(is_harmless)
     }
 
-    /// Whether a name of something stands here, quoted or not.
+    /// Whether there is an identifier at this position, quoted or not.
     pub(super) fn is_identifier(&self, at: usize) -> bool {
         let from = at + usize::from(self.opening(at).is_some());
         let end = self.near(from, |letter| letter.c.is_whitespace() || matches!(letter.c, '"' | '\''));
@@ -203,7 +203,7 @@ impl Scan<'_> {
         text.trim_matches(PUNCTUATION).chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '-' | '.' | '\\'))
     }
 
-    /// Whether the next name stands here, which has its own value.
+    /// Whether another name with its own value begins at this position.
     pub(super) fn is_name(&self, at: usize) -> bool {
         let end = self.near(at, |letter| !is_of_word(letter.c));
         let word = self.text(at, end);
@@ -219,7 +219,7 @@ impl Scan<'_> {
         words.len() > 1 && words.iter().take(3).all(|word| is_harmless(word.trim_matches(PUNCTUATION)))
     }
 
-    /// What stands for an access key id, and can be nothing else.
+    /// A value in the form of an access key id, and of nothing else.
     pub(super) fn is_shown_id(&self, from: usize) -> bool {
         let text = self.text(from, from + 64);
         let id = text.trim_start_matches(|c: char| c.is_whitespace() || PUNCTUATION.contains(&c));
@@ -227,7 +227,7 @@ impl Scan<'_> {
         crate::core::access_key::shown(id) == id
     }
 
-    /// A value that says that there is none.
+    /// A word for a missing value.
     pub(super) fn is_nothing(&self, from: usize, to: usize) -> bool {
         let text = self.text(from, to.min(from + 32)).to_ascii_lowercase();
         let bare = text.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '$');

@@ -1,12 +1,12 @@
-//! Secrets that are known by their value.
+//! Removes secrets whose values are known.
 
 use std::collections::{HashMap, HashSet};
 
-/// Values that are removed from texts. The cost of a text does not depend on how many there are.
+/// Values to remove from texts. The time for a text does not depend on the number of values.
 #[derive(Debug, Default)]
 pub struct Values {
     values: HashSet<String>,
-    /// The lengths of the values that begin so, the longest first: one value may be a part of another.
+    /// The lengths of the values with this prefix, the longest first: one value may be a part of another.
     lengths: HashMap<Vec<u8>, Vec<usize>>,
     shortest: usize,
 }

@@ -1,4 +1,4 @@
-//! Words that are shown after a name, as they can't be a secret.
+//! Words after a name that can't be a secret, and stay visible.
 
 use super::forms::{is_access_key_id, looks_secret};
 use super::names::{self, Kind};
@@ -18,7 +18,7 @@ pub(super) fn is_plain(bare: &str) -> bool {
 const ABBREVIATIONS: &str = "API AWS CLI DNS ECR ECS EKS EOF ERROR FAILED HTTP HTTPS IAM ID IDP IMDS JSON JWT KMS MFA NOT NULL OIDC \
     OK SAML SDK SSL SSO STS TCP TLS URL UTC XML YAML";
 
-/// Whether a word after a name is a part of a sentence, or tells nothing: a status, a path, an id, a time, an error code.
+/// Whether a word after a name is harmless: part of a sentence, a status, a path, an id, a time, an error code.
 pub(super) fn is_harmless(word: &str) -> bool {
     let word = word.trim_matches(PUNCTUATION);
     let is_all = |test: fn(&u8) -> bool| !word.is_empty() && word.as_bytes().iter().all(test);

@@ -126,7 +126,7 @@ impl Session {
         }
     }
 
-    /// The session that a cache file's text names, without the AWS files: enough to read its tokens.
+    /// The session that the text of a cache file names. It is enough to read the file's tokens without the AWS files.
     pub fn of_token(text: &str) -> Option<Self> {
         let document: serde_json::Value = serde_json::from_str(text).ok()?;
         let field = |name: &str| document.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);

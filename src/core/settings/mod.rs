@@ -58,7 +58,7 @@ struct Renew {
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Clock {
-    /// The offset of this machine's clock from which on a notice is raised.
+    /// The clock skew from which on evercred raises a notice.
     #[serde(deserialize_with = "values::at_least_a_second")]
     pub warn: Span,
     /// NTP servers.

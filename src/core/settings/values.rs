@@ -106,7 +106,7 @@ impl<'de> Deserialize<'de> for RenewProfiles {
     }
 }
 
-/// The longest name of a host (RFC 1035, section 2.3.4: 255 bytes with the length bytes and the root).
+/// The maximum length of a host name (RFC 1035, section 2.3.4: 255 bytes with the length bytes and the root).
 const LONGEST_HOST: usize = 253;
 
 /// A host, or a host and a port.

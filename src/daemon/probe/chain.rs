@@ -107,7 +107,7 @@ impl Walk<'_> {
             expires: StatedExpiry::Unstated,
         };
         let said = self.identify(step, &keys, expires_at).await;
-        // The credentials of a service are good; those that another program prints may be anything.
+        // Credentials from an AWS service are valid; another program may print anything.
         if said.arn().is_some() || (matches!(step.source, Source::Process { .. }) && is_refused(&said)) {
             last.outcome = said;
         }

@@ -14,7 +14,7 @@ use crate::platform::allocator;
 use crate::wire::ProblemEntry;
 
 impl Daemon {
-    /// Begins to read the files or to make plans, if that is requested and not running yet.
+    /// Starts a job of the planner, if one is requested and none is running.
     pub(super) fn begin_planning(&mut self) {
         let (paths, settings, environment, keeper) =
             (&self.paths, &self.start.settings, &self.environment, &self.keeper);
@@ -27,7 +27,7 @@ impl Daemon {
         });
     }
 
-    /// Takes the result of a job, and serves the requests that waited for it.
+    /// Applies the result of a job, and serves the requests that waited for it.
     pub(super) fn planned(&mut self, planned: Planned) {
         let Planned { changes, disk_changed, plans, waiting } = planned;
         for (file, change) in &changes {
@@ -40,7 +40,7 @@ impl Daemon {
         }
         if disk_changed {
             tracing::info!("an AWS file has changed");
-            // The watcher remembers an older content: a return to that is a change too.
+            // The watcher remembers an older content, and must report a return to it as a change.
             self.watcher.report_again([self.paths.config.clone(), self.paths.credentials.clone()]);
         }
         if let Some(plans) = plans {

@@ -259,7 +259,7 @@ fn a_token_that_could_not_be_removed_stays_signed_out_of_until_the_file_has_anot
         bench.write(&corp(), 2, HOUR);
         assert!(is_signed_in(&bench));
         assert!(bench.get("dev").is_ok());
-        // Nothing of the sign-out is remembered: the same text counts again.
+        // The keeper has forgotten the sign-out: the same text counts again.
         assert!(bench.keeper.memory().sessions.values().all(|session| session.signed_out.is_none()));
     }
 }

@@ -163,7 +163,7 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
     // What stands in a file that can't be read as a whole is not known.
     if case.evidence.problems.iter().any(|problem| problem.fatal) {
         for id in [Id::CredentialsMissing, Id::ClientsDisagree] {
-            findings.leave_open(id, "an AWS file has to be mended first");
+            findings.leave_open(id, "an AWS file has to be corrected first");
         }
         return;
     }
@@ -171,7 +171,7 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
         (Some(profile), Some(Err(error))) => {
             // Those are findings of their own.
             if !matches!(error.code, PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic) {
-                return findings.leave_open(Id::CredentialsMissing, "the profile itself has to be mended first");
+                return findings.leave_open(Id::CredentialsMissing, "the profile itself has to be corrected first");
             }
             let place = error.origin.map(|origin| format!(" ({})", case.at(origin))).unwrap_or_default();
             Finding::new(
@@ -220,13 +220,13 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
     });
 }
 
-/// A section that is ignored for its header, and a link that leads nowhere, with their fixes first.
+/// Reports a section with an invalid header and a broken symbolic link, with their fixes first.
 fn with_reason(case: &Case<'_>, finding: Finding) -> Finding {
     let ignored = case.profile.as_deref().and_then(|profile| places::ignored_section(case, profile));
     let links = case.evidence.files.iter().filter_map(|file| {
         let (path, target) = (printable(&file.path), printable(file.dangling.as_deref()?));
         let fix = Fix::advice(format!("Create {target}, or remove the symbolic link {path}."));
-        Some((format!("{path} is a symbolic link to {target}, which is not there"), fix))
+        Some((format!("{path} is a symbolic link to {target}, which does not exist"), fix))
     });
     let reasons: Vec<(String, Fix)> = ignored.into_iter().chain(links).collect();
     let (seen, mut fixes): (Vec<String>, Vec<Fix>) = reasons.into_iter().unzip();

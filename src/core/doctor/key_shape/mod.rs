@@ -36,7 +36,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// What is wrong with the form of a set of keys, and how certain each is.
+/// The errors in the form of a set of keys, each with its certainty.
 pub(super) fn found(case: &Case<'_>, subject: &Subject<'_>) -> Vec<(Id, Certainty)> {
     let mut findings = Findings::default();
     if !matches!(case.answers.as_is(&subject.whose), Some(Answer::Accepted { .. })) {
@@ -88,7 +88,7 @@ pub(super) fn mistakes<'a>(subject: &Subject<'a>) -> Vec<(Id, &'static str, Loca
         .into_iter()
         // One thing is wrong then.
         .filter(|(id, ..)| !(is_swapped && *id == Id::SecretKeyMalformed))
-        // The program that wrote the word in one place wrote it in all.
+        // A program that writes such a placeholder writes it for all values.
         .filter(|(id, _, part, _)| *id == Id::AccessKeyMalformed || !is_repeated(part))
         .filter_map(|(id, name, part, mistake)| Some((id, name, part?, mistake?)))
         .collect()
@@ -305,7 +305,7 @@ fn meant_by(key: &str) -> Option<&'static str> {
     }
 }
 
-/// Where a value is to be compared with AWS's before anything is replaced.
+/// The place where the user compares a value with AWS's before replacing it.
 pub(super) fn compare(case: &Case<'_>, part: Option<Located<'_>>, with: &str) -> Vec<Fix> {
     let place = part.map(|part| match part.origin {
         Some(origin) => format!("{} at {}", part.name, case.at(origin)),
@@ -314,7 +314,7 @@ pub(super) fn compare(case: &Case<'_>, part: Option<Located<'_>>, with: &str) ->
     place.map(|place| Fix::advice(format!("Compare {place} with {with}, and correct it there."))).into_iter().collect()
 }
 
-/// How a key that can't be corrected is replaced, and the old one taken away.
+/// How to replace a key that can't be corrected, and to delete the old one.
 pub(super) fn replacement(subject: &Subject<'_>) -> Vec<Fix> {
     if subject.is_temporary() {
         return vec![Fix::advice("Get new temporary credentials from the tool that wrote these.")];

@@ -58,7 +58,7 @@ fn by_comparison(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings
         Some(Answer::Accepted { arn, .. }) => Some((home_region(region), arn)),
         _ => None,
     };
-    // Or in another region that every account has.
+    // Or in another region that is enabled for every account.
     let elsewhere = || {
         case.answers.iter().find_map(|(about, answer)| match (about, answer) {
             (About::Identity { whose, variant: Variant::AsIs, region }, Answer::Accepted { arn, .. })
@@ -156,7 +156,7 @@ fn refused_in_opt_in<'a>(case: &Case<'a>, subject: &Subject<'_>) -> Option<(&'a 
     })
 }
 
-/// Why it is not known whether a region is enabled; in a region that every account has there is nothing to ask.
+/// Why the doctor doesn't know whether a region is enabled. Regions that are enabled for every account need no call.
 pub(in crate::core::doctor) fn why_open(case: &Case<'_>) -> Option<String> {
     if !in_force(case).is_some_and(|located| is_opt_in(located.text.trim())) {
         return None;
@@ -169,7 +169,7 @@ pub(in crate::core::doctor) fn why_open(case: &Case<'_>) -> Option<String> {
         return None;
     }
     (!case.subjects.iter().any(|subject| is_compared(case, subject)))
-        .then(|| "there is no answer of AWS to the same keys in a region that every account has".to_owned())
+        .then(|| "AWS did not answer the same keys in a region that is enabled for every account".to_owned())
 }
 
 fn is_compared(case: &Case<'_>, subject: &Subject<'_>) -> bool {

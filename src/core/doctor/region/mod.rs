@@ -44,19 +44,19 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     answered::look(case, findings);
 }
 
-/// The place of a region for which no request can be sent: it is none. `None` where the region is usable, or none is set.
+/// The place of an invalid region, to which no request can be sent. `None` if the region is usable, or if none is set.
 pub(in crate::core::doctor) fn unusable(case: &Case<'_>) -> Option<String> {
     let region = in_force::in_force(case)?;
     names::is_unusable(region.text).then(|| case.place(&region))
 }
 
-/// The name of the region in force, if it is one.
+/// The name of the region in force, if it is valid.
 pub(in crate::core::doctor) fn name(case: &Case<'_>) -> Option<String> {
     let region = in_force::in_force(case)?;
     (!names::is_unusable(region.text)).then(|| region.text.trim().to_owned())
 }
 
-/// The region that is probably meant by the one in force.
+/// The region that the user probably meant by the one in force.
 pub(in crate::core::doctor) fn meant(case: &Case<'_>) -> Option<&'static str> {
     names::meant(in_force::in_force(case)?.text)
 }

@@ -12,12 +12,12 @@ use crate::core::partitions::{REGIONS, has_known_words, known, partition_of};
 use crate::core::profile::SourceFile;
 use crate::core::url_host::Host;
 
-/// Whether a name is certainly or likely no region's.
+/// Whether a name is certainly or probably not a region.
 pub(super) fn is_unusable(text: &str) -> bool {
     fault(text).is_some_and(|fault| fault.severity == Severity::Error)
 }
 
-/// The region that is probably meant by a name that is none.
+/// The region that the user probably meant by an invalid name.
 pub(super) fn meant(text: &str) -> Option<&'static str> {
     fault(text)?.meant
 }

@@ -63,14 +63,14 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn not_signed_in(case: &Case<'_>, sign_in: &SignIn, why: &str, renews: bool) -> Finding {
-    let seen = format!("the AWS tools' cache was looked at: {}", printable(why));
+    let seen = format!("the AWS tools' cache was read: {}", printable(why));
     let finding = login_needed(case, sign_in).evidence(seen);
     if !renews {
         return finding;
     }
-    let title = format!("somebody may have to sign in to {}", printable(&sign_in.session.described()));
+    let title = format!("you may have to sign in to {}", printable(&sign_in.session.described()));
     Finding { title, severity: Severity::Warning, ..finding }.certainty(Certainty::Possible).evidence(
-        "the AWS tools and evercred renew such a token by themselves, unless the session is over; the doctor does not",
+        "the AWS tools and evercred renew such a token automatically, unless the session has expired; the doctor does not",
     )
 }
 
@@ -79,12 +79,12 @@ pub(super) fn why_open(case: &Case<'_>, cause: Id) -> Option<String> {
     of_plan(case)?;
     match step_of_chain(case).map(|step| &step.outcome) {
         Some(StepOutcome::Passed { .. }) => None,
-        // A role is refused to a session that is accepted.
+        // The portal refuses a role only after it has accepted the session.
         Some(StepOutcome::Refused(refusal)) if is_of_role(&refusal.code) => None,
         Some(StepOutcome::Refused(refusal)) => {
-            Some(format!("AWS refused the sign-in session, and says no more: {}", printable(&refusal.to_string())))
+            Some(format!("AWS refused the sign-in session, and gives no details: {}", printable(&refusal.to_string())))
         }
-        Some(StepOutcome::NotSignedIn { why, .. }) => Some(format!("there is no token to ask with: {why}")),
+        Some(StepOutcome::NotSignedIn { why, .. }) => Some(format!("there is no token for a request: {why}")),
         Some(StepOutcome::Untried { why }) => Some(why.clone()),
         None if is_walked_offline(case) => (cause != Id::SsoLoginNeeded).then(|| OFFLINE.to_owned()),
         None if case.evidence.offline => Some(OFFLINE.to_owned()),
@@ -274,7 +274,7 @@ fn role_denied(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
     ))
 }
 
-/// Another refusal: AWS's code and words, and what the table of codes says to do.
+/// Any other refusal, with AWS's code and words, and the fix from the table of codes.
 fn refused_otherwise(case: &Case<'_>, sign_in: &SignIn, refusal: &Refusal) -> Finding {
     let title = format!(
         "AWS gives no credentials to {}: {}",
