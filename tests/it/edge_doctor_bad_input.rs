@@ -47,6 +47,28 @@ fn an_endpoint_that_hangs_costs_seconds_and_not_what_the_files_show() {
 }
 
 #[test]
+fn the_null_device_is_no_file_whose_mode_is_to_be_changed() {
+    let machine = Machine::new();
+    for variable in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+        let output =
+            machine.companion().args(["doctor", "base", "--json"]).env(variable, "/dev/null").output().unwrap();
+        let of_mode =
+            |finding: &&Value| finding["id"] == "file-permissions" && finding.to_string().contains("/dev/null");
+        let document = document(&output);
+        assert_eq!(document["findings"].as_array().unwrap().iter().find(of_mode), None, "{variable}");
+    }
+}
+
+#[test]
+fn a_program_that_is_slow_is_no_network_that_fails() {
+    let machine = Machine::new();
+    machine.replace(".aws/config", "[profile slow]\ncredential_process = sleep 20\n");
+    let document = document(&machine.run(&["doctor", "slow", "--run-process", "--json"]));
+    assert!(!ids(&document).contains(&"network-unreachable"), "{document:#}");
+    assert!(not_checked(&document).contains(&"credentials-expired"), "{document:#}");
+}
+
+#[test]
 fn a_daemon_that_hangs_is_not_waited_for() {
     let machine = Machine::new();
     std::fs::create_dir(machine.path("run")).unwrap();

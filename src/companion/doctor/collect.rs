@@ -25,7 +25,7 @@ use crate::core::web_identity::token_expiry;
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
 use crate::platform::user_database::{self, Members};
-use crate::platform::{access_list, cache_access, clock, program, zone};
+use crate::platform::{access_list, cache_access, clock, program, unreadable, zone};
 use crate::wire::{ErrorEntry, ErrorKind, StatusDocument};
 
 /// The file in which Terraform records its backend, in the current directory.
@@ -227,6 +227,7 @@ fn look_at(role: FileRole, path: &Path) -> FileFacts {
             FileState::Missing
         }
         Err(error) => FileState::Unreadable { why: error.to_string(), denied: denied(), owner_and_mode: None },
+        Ok(metadata) if unreadable::is_null_device(&metadata) => FileState::Missing,
         Ok(metadata) => {
             let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);
             match files::read(path) {

@@ -2,7 +2,7 @@
 //!
 //! Pure, and in rounds: [`questions`] says what to ask AWS next, given the answers so far, until it has no more; then
 //! [`diagnose`] turns evidence and answers into findings. Each kind of cause is a module of its own with one
-//! [`Rule`]. `open` computes from what each cause needs which of them could not be checked.
+//! `Rule`. `open` computes from what each cause needs which of them could not be checked.
 
 mod account;
 mod adoption;

@@ -47,8 +47,9 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     if let Some((profile, error)) =
         case.daemon_profile().and_then(|profile| Some((profile, profile.last_error.as_ref()?)))
         && case.answers.chain().is_empty()
+        && let Some(operation) = &error.operation
     {
-        let kind = error.operation.as_deref().and_then(step_type).unwrap_or(&profile.kind);
+        let kind = step_type(operation).unwrap_or(&profile.kind);
         refused(case, kind, &profile.name, &Refusal::from(error.clone()), findings);
     }
 }

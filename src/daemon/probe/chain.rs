@@ -191,6 +191,11 @@ impl Walk<'_> {
         };
         match self.prober.in_time(&operation, call).await {
             Err(no_time) => StepOutcome::Untried { why: no_time.to_string() },
+            // Its end is not known: the daemon would wait longer for it.
+            Ok(Err(fault)) if fault.code == "Timeout" && matches!(step.source, Source::Process { .. }) => {
+                let why = format!("the credential_process of profile \"{}\" did not finish in time", step.profile);
+                StepOutcome::Untried { why: printable(&why) }
+            }
             Ok(Err(fault)) => StepOutcome::Refused(answer::refusal(fault, None)),
             Ok(Ok(set)) => {
                 let expires_at = set.expires_at.map(AwsTime::to_rfc3339);
