@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use tokio::task::JoinSet;
 
 use super::{path_of, plan_context, reading, settled_reading};
-use crate::core::doctor::{self, Remark};
+use crate::core::doctor::{self, Lint};
 use crate::core::inputs::{AwsInputs, Change, Reading};
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, Endpoint, NodeKey, Plan, PlanContext, PlanError, PlanErrorCode, Source, Step};
@@ -89,7 +89,7 @@ pub(super) struct Plans {
     /// The web identity token files, and the paths in the plans.
     pub(super) token_files: BTreeMap<PathBuf, String>,
     pub(super) problems: Vec<Problem>,
-    pub(super) remarks: Vec<Remark>,
+    pub(super) remarks: Vec<Lint>,
 }
 
 /// Runs the jobs; see the module.

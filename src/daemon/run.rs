@@ -24,7 +24,7 @@ use crate::adapters::mint::Minter;
 use crate::adapters::watch::FileWatcher;
 use crate::adapters::{clock, ntp};
 use crate::core::clock::{Clock, Sample};
-use crate::core::doctor::FileRemarks;
+use crate::core::doctor::FileLints;
 use crate::core::keeper::{
     Action, Disturbance, Event, Keeper, LogLevel, LogLine, Login, NtpOrder, Outcome, Ticket, Wants,
 };
@@ -64,7 +64,7 @@ struct Daemon {
     /// The problems of the AWS files.
     file_problems: Vec<Problem>,
     /// What is wrong with the keys in the files, and what was told of it.
-    remarks: FileRemarks,
+    remarks: FileLints,
     problem_log: ProblemLog,
     /// Why the settings file as it is now is not in force.
     settings_problem: Option<ProblemEntry>,
@@ -138,7 +138,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
         paths,
         planner: Planner::default(),
         file_problems: Vec::new(),
-        remarks: FileRemarks::default(),
+        remarks: FileLints::default(),
         problem_log: ProblemLog::default(),
         settings_problem: None,
         state_problems,

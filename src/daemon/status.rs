@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::clock_document::{as_of, seconds, source};
 use crate::core::clock::Clock;
-use crate::core::doctor::Remark;
+use crate::core::doctor::Lint;
 use crate::core::keeper::{ErrorStatus, Keeper, MfaStatus, ProfileStatus, SessionStatus, Warning};
 use crate::core::profile::{Lost, Problem, SourceFile};
 use crate::core::time::{AwsTime, Now};
@@ -30,7 +30,7 @@ pub(super) struct Context<'a> {
     /// What is wrong with the AWS files.
     pub(super) file_problems: Vec<Problem>,
     /// What is wrong with the keys in them.
-    pub(super) remarks: &'a [Remark],
+    pub(super) remarks: &'a [Lint],
     /// The path of each file.
     pub(super) path: &'a dyn Fn(SourceFile) -> String,
     /// What else a person should know.

@@ -7,8 +7,8 @@ use evercred::core::aws_error;
 use evercred::core::aws_file;
 use evercred::core::doctor::probe::{ClockFacts, StepAnswer, StepOutcome};
 use evercred::core::doctor::{
-    self, About, Answer, Answers, Daemon, Evidence, FileFacts, FileRole, FileState, Group, Id, Refusal,
-    TerraformBackend, TokenFile, TokenState, Variant, Whose,
+    self, About, Answer, Answers, Cause, Daemon, Evidence, FileFacts, FileRole, FileState, Group, KeySource, Refusal,
+    TerraformBackend, TokenFile, TokenState, Variant,
 };
 use evercred::core::inputs::{AwsInputs, Reading};
 use evercred::core::location::{AwsPaths, PathStyle};
@@ -46,7 +46,7 @@ fn every_case_is_found_out_from_written_answers() {
 #[test]
 fn every_id_has_a_case() {
     let found: BTreeSet<String> = all().iter().flat_map(|case| case.expect.found.keys().cloned()).collect();
-    let names: BTreeSet<String> = Id::ALL.iter().map(|id| id.name().to_owned()).collect();
+    let names: BTreeSet<String> = Cause::ALL.iter().map(|id| id.name().to_owned()).collect();
     assert_eq!(names.difference(&found).collect::<Vec<_>>(), Vec::<&String>::new(), "no case finds these");
     assert_eq!(found.difference(&names).collect::<Vec<_>>(), Vec::<&String>::new(), "there are no such ids");
 }
@@ -61,7 +61,7 @@ fn a_healthy_set_up_yields_nothing_and_everything_was_looked_for() {
         let document = diagnose(case, &Evidence { daemon, ..evidence(case, &values) }).document();
         assert_eq!(document["findings"], Value::Array(Vec::new()), "{}: {document:#}", case.name());
         let checked: Vec<&str> = document["checked"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-        let missing: Vec<&Id> = Id::ALL.iter().filter(|id| !checked.contains(&id.name())).collect();
+        let missing: Vec<&Cause> = Cause::ALL.iter().filter(|id| !checked.contains(&id.name())).collect();
         assert!(missing.is_empty(), "{}: {missing:?} {document:#}", case.name());
     }
 }
@@ -72,10 +72,10 @@ fn where_nobody_answers_nothing_counts_as_good_that_only_an_answer_settles() {
     let unreached = || refusal("Network: the connection was closed");
     for case in all().iter().filter(|case| !case.offline) {
         let evidence = evidence(case, &values);
-        let has_keys = |such: fn(&doctor::Subject<'_>) -> bool| {
+        let has_keys = |such: fn(&doctor::KeySet<'_>) -> bool| {
             let answers = Answers::default();
             let case = doctor::Case::new(&evidence, &answers);
-            let whole = |key: &&doctor::Subject<'_>| key.access_key_id.is_some() && key.secret_access_key.is_some();
+            let whole = |key: &&doctor::KeySet<'_>| key.access_key_id.is_some() && key.secret_access_key.is_some();
             case.subjects.iter().filter(whole).any(such)
         };
         for is_late in [true, false] {
@@ -91,15 +91,16 @@ fn where_nobody_answers_nothing_counts_as_good_that_only_an_answer_settles() {
                 },
                 _ => Answer::Refused(unreached()),
             });
-            let mut open = vec![Id::NetworkUnreachable, Id::ClockSkewed, Id::ClockZone, Id::ClockUnsynchronised];
+            let mut open =
+                vec![Cause::NetworkUnreachable, Cause::ClockSkewed, Cause::ClockZone, Cause::ClockUnsynchronised];
             if has_keys(|_| true) {
-                open.extend([Id::AccessKeyUnknown, Id::SecretKeyWrong, Id::AccountNotSignedUp]);
+                open.extend([Cause::AccessKeyUnknown, Cause::SecretKeyWrong, Cause::AccountNotSignedUp]);
             }
             if has_keys(|key| key.token().is_some()) {
-                open.extend([Id::SessionTokenForeign, Id::SessionTokenWithoutMfa]);
+                open.extend([Cause::SessionTokenForeign, Cause::SessionTokenWithoutMfa]);
             }
             if has_keys(|key| key.is_temporary()) {
-                open.push(Id::SessionRevoked);
+                open.push(Cause::SessionRevoked);
             }
             for id in open {
                 let is_found = report.findings.iter().any(|finding| finding.id == id);
@@ -231,9 +232,9 @@ fn diagnose(case: &Case, evidence: &Evidence) -> doctor::Report {
 
 /// How a question is spelt in a case: `identity environment as-is`, with the region where it is another than the first.
 fn asked(about: &About) -> String {
-    let whose = |whose: &Whose| match whose {
-        Whose::Environment => "environment".to_owned(),
-        Whose::Profile(name) => name.clone(),
+    let whose = |whose: &KeySource| match whose {
+        KeySource::Environment => "environment".to_owned(),
+        KeySource::Profile(name) => name.clone(),
     };
     match about {
         About::Clock => "clock".to_owned(),

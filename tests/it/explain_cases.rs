@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use evercred::core::aws_error;
-use evercred::core::doctor::{Certainty, Finding, Id, Report, Severity};
-use evercred::core::explain::{Explanation, Here, Likelihood, Mention, Scanner, explain, render, scan};
+use evercred::core::doctor::{Cause, Certainty, Finding, Report, Severity};
+use evercred::core::explain::{Explanation, Likelihood, LocalContext, ReportedError, Scanner, explain, render, scan};
 use evercred::core::fix::Fix;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -41,7 +41,7 @@ fn nothing_known() -> Report {
 }
 
 fn explained(text: &str, report: &Report) -> Explanation {
-    explain(&scan(text), report, &Here::default())
+    explain(&scan(text), report, &LocalContext::default())
 }
 
 #[test]
@@ -137,13 +137,13 @@ const DENIED: &str = "An error occurred (InvalidClientTokenId) when calling the 
 #[test]
 fn what_the_doctor_found_comes_first_and_what_it_ruled_out_last() {
     let mut report = nothing_known();
-    let stale = Finding::new(Id::SessionTokenStale, Severity::Error, "a token is left over")
+    let stale = Finding::new(Cause::SessionTokenStale, Severity::Error, "a token is left over")
         .evidence("AWS_SESSION_TOKEN is set beside AKIA…")
         .fix(Fix::command("remove it", "unset AWS_SESSION_TOKEN"));
-    let region = Finding::new(Id::RegionInconsistent, Severity::Error, "two regions").certainty(Certainty::Likely);
+    let region = Finding::new(Cause::RegionInconsistent, Severity::Error, "two regions").certainty(Certainty::Likely);
     report.findings = vec![stale, region];
-    report.checked = vec![Id::SessionTokenStale, Id::SessionTokenMissing, Id::ClockSkewed];
-    report.not_checked.insert(Id::AccessKeyUnknown, "AWS was not asked (--offline)".to_owned());
+    report.checked = vec![Cause::SessionTokenStale, Cause::SessionTokenMissing, Cause::ClockSkewed];
+    report.not_checked.insert(Cause::AccessKeyUnknown, "AWS was not asked (--offline)".to_owned());
     let document = explained(DENIED, &report).document();
     let causes = document["causes"].as_array().unwrap();
     assert_eq!(document["schema"], "evercred.explain/1");
@@ -172,7 +172,10 @@ fn every_cause_that_is_not_ruled_out_has_a_fix() {
         ["AssumeRole", "GetRoleCredentials", "CreateToken"]
             .map(|operation| format!("An error occurred ({code}) when calling the {operation} operation: no"))
     });
-    let here = [Here::default(), Here { profile: Some("a b".to_owned()), uses_fish: true, ..Here::default() }];
+    let here = [
+        LocalContext::default(),
+        LocalContext { profile: Some("a b".to_owned()), uses_fish: true, ..LocalContext::default() },
+    ];
     let (mut seen, mut wrong) = (BTreeSet::new(), BTreeSet::new());
     for (text, here) in texts.chain(codes).flat_map(|text| here.clone().map(|here| (text.clone(), here))) {
         let document = explain(&scan(&text), &nothing_known(), &here).document();
@@ -197,7 +200,7 @@ fn every_cause_that_is_not_ruled_out_has_a_fix() {
 #[test]
 fn every_cause_that_the_doctor_can_name_has_a_fix_where_it_was_not_found() {
     // An error of the doctor's is a cause of every message, also without a fix of its own.
-    for id in Id::ALL {
+    for id in Cause::ALL {
         let finding = Finding::new(*id, Severity::Error, "it is so").evidence("it was seen");
         let report = Report { findings: vec![finding], ..nothing_known() };
         let document = explained(DENIED, &report).document();
@@ -226,7 +229,7 @@ fn at_most_three_causes_are_shown_and_the_others_named() {
 fn a_text_of_another_moment_is_said_to_be_one_and_keeps_its_own_advice() {
     let text =
         "Error loading SSO Token: The SSO session associated with this profile has expired or is otherwise invalid.";
-    let report = Report { checked: vec![Id::SsoLoginNeeded], ..nothing_known() };
+    let report = Report { checked: vec![Cause::SsoLoginNeeded], ..nothing_known() };
     let explanation = explained(text, &report);
     assert_eq!(explanation.errors.len(), 1, "two sentences of one SDK are one error: {explanation:#?}");
     let error = &explanation.errors[0];
@@ -241,15 +244,15 @@ fn a_text_of_another_moment_is_said_to_be_one_and_keeps_its_own_advice() {
 
 #[test]
 fn a_profile_that_the_text_names_is_looked_up_by_that_name() {
-    let here = Here { profiles: vec!["default".to_owned(), "prod".to_owned()], ..Here::default() };
-    let report = Report { checked: vec![Id::ProfileBroken], ..nothing_known() };
+    let here = LocalContext { profiles: vec!["default".to_owned(), "prod".to_owned()], ..LocalContext::default() };
+    let report = Report { checked: vec![Cause::ProfileBroken], ..nothing_known() };
     for (text, likelihood, said) in [
         ("The config profile (prd) could not be found", "confirmed", "did you mean \"prod\""),
         ("The config profile (prod) could not be found", "possible", "have a profile \"prod\""),
         ("failed to get shared config profile, prd", "confirmed", "\"prd\" is in neither"),
     ] {
         let causes = explain(&scan(text), &report, &here).errors.remove(0).causes;
-        let cause = causes.iter().find(|cause| cause.id == Id::ProfileBroken).unwrap();
+        let cause = causes.iter().find(|cause| cause.id == Cause::ProfileBroken).unwrap();
         assert_eq!(serde_json::json!(cause.likelihood), likelihood, "{text}");
         assert!(cause.evidence.join(" ").contains(said), "{:?}", cause.evidence);
     }
@@ -275,7 +278,7 @@ fn a_skew_that_the_message_proves_stays_and_today_is_said() {
     let text = "An error occurred (SignatureDoesNotMatch) when calling the GetCallerIdentity operation: Signature expired: \
                 20261124T080000Z is now earlier than 20261124T081100Z (20261124T082600Z - 15 min.)";
     let mut report = nothing_known();
-    report.checked = vec![Id::ClockSkewed];
+    report.checked = vec![Cause::ClockSkewed];
     let explanation = explained(text, &report);
     assert_eq!(explanation.errors[0].mention.skew_seconds, Some(-26 * 60));
     let first = &explanation.errors[0].causes[0];
@@ -291,8 +294,8 @@ fn a_skew_that_the_message_proves_stays_and_today_is_said() {
 fn an_error_of_another_machine_rules_nothing_out() {
     let text = format!("key AKIAIOSFODNN7EXAMPLE: {DENIED}");
     let mut report = nothing_known();
-    report.checked = Id::ALL.to_vec();
-    let here = Here { access_key_ids: vec!["AKIAI44QH8DHBEXAMPLE".to_owned()], ..Here::default() };
+    report.checked = Cause::ALL.to_vec();
+    let here = LocalContext { access_key_ids: vec!["AKIAI44QH8DHBEXAMPLE".to_owned()], ..LocalContext::default() };
     let explanation = explain(&scan(&text), &report, &here);
     let causes = &explanation.errors[0].causes;
     assert!(causes.iter().all(|cause| serde_json::json!(cause.likelihood) == "possible"));
@@ -376,7 +379,7 @@ fn a_line_without_an_end_takes_no_memory() {
     assert_eq!(scanner.finish().len(), 1);
 }
 
-fn in_pieces(bytes: &[u8], size: usize) -> Vec<Mention> {
+fn in_pieces(bytes: &[u8], size: usize) -> Vec<ReportedError> {
     let mut scanner = Scanner::default();
     bytes.chunks(size).for_each(|piece| scanner.feed(piece));
     scanner.finish()
@@ -387,7 +390,7 @@ proptest! {
 
     #[test]
     fn no_bytes_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..4_000)) {
-        let explanation = explain(&in_pieces(&bytes, 7), &nothing_known(), &Here::default());
+        let explanation = explain(&in_pieces(&bytes, 7), &nothing_known(), &LocalContext::default());
         render(&explanation, true);
         explanation.document();
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use evercred::core::doctor::{Id, Report};
-use evercred::core::explain::{Explained, Here, Likelihood, explain, scan};
+use evercred::core::doctor::{Cause, Report};
+use evercred::core::explain::{Explained, Likelihood, LocalContext, explain, scan};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -45,14 +45,14 @@ enum Kind {
 }
 
 /// The report of a machine on which every cause was checked and none was found.
-fn healthy() -> (Report, Here) {
-    let report = Report { checked: Id::ALL.to_vec(), ..Report::default() };
-    let here = Here {
+fn healthy() -> (Report, LocalContext) {
+    let report = Report { checked: Cause::ALL.to_vec(), ..Report::default() };
+    let here = LocalContext {
         access_key_ids: vec!["AKIAQHEALTHY00000000".to_owned()],
         profiles: vec!["default".to_owned(), "dev".to_owned()],
         accounts: vec!["999988887777".to_owned()],
         profile: Some("default".to_owned()),
-        ..Here::default()
+        ..LocalContext::default()
     };
     (report, here)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use evercred::core::doctor::Report;
-use evercred::core::explain::{Here, explain, scan};
+use evercred::core::explain::{LocalContext, explain, scan};
 
 #[derive(Clone, Copy, Debug)]
 enum Broken {
@@ -76,7 +76,7 @@ fn dressed(lines: &[String], width: usize, dress: Dress) -> String {
 
 /// Code, service, operation and causes of the first error.
 fn answer(text: &str) -> serde_json::Value {
-    let document = explain(&scan(text), &Report::default(), &Here::default()).document();
+    let document = explain(&scan(text), &Report::default(), &LocalContext::default()).document();
     let causes: Vec<_> = document["causes"]
         .as_array()
         .into_iter()

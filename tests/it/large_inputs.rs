@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use evercred::core::aws_file;
 use evercred::core::clock::Clock;
-use evercred::core::doctor::{self, Id};
+use evercred::core::doctor::{self, Cause};
 use evercred::core::keeper::*;
 use evercred::core::plan::*;
 use evercred::core::profile::Profiles;
@@ -200,7 +200,7 @@ fn ten_thousand_cache_files_are_taken_in_without_going_through_all_sessions_for_
 /// How many findings the doctor has, and how many of them are about something that stands twice.
 fn findings(config: &str, profile: Option<&str>) -> (usize, usize) {
     let report = doctor::diagnose(&with_files(config, "", profile), &doctor::Answers::default());
-    let twice = report.findings.iter().filter(|finding| finding.id == Id::ProfileDuplicated).count();
+    let twice = report.findings.iter().filter(|finding| finding.id == Cause::ProfileDuplicated).count();
     (report.findings.len(), twice)
 }
 

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use evercred::core::doctor::Report;
-use evercred::core::explain::{Here, explain, render, scan};
+use evercred::core::explain::{LocalContext, explain, render, scan};
 use evercred::core::plan::{PlanContext, Source, plan_document, resolve};
 use evercred::core::secret::Secret;
 use evercred::core::session::*;
@@ -203,7 +203,7 @@ const READERS: &[Reader] = &[
             )
             .unwrap();
         }
-        let explanation = explain(&scan(&text), &Report::default(), &Here::default());
+        let explanation = explain(&scan(&text), &Report::default(), &LocalContext::default());
         let _ = (render(&explanation, true), explanation.document());
         Vec::new()
     }),

@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use crate::companion::service::drift_of_network;
 use crate::companion::{client, files, offline};
 use crate::core::doctor::{
-    Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, Group, Id, LastError,
-    TerraformBackend, TokenFile, TokenState,
+    Cause, Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, Group,
+    LastError, TerraformBackend, TokenFile, TokenState,
 };
 use crate::core::inputs::{AwsInputs, Reading};
 use crate::core::location::{AwsPaths, CachePaths, PathStyle};
@@ -41,7 +41,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
     let (inputs, [config_text, credentials_text]) = paths.as_ref().map(aws_files).unwrap_or_default();
     let profiles = inputs.profiles().clone();
     let settings = offline::settings(environment);
-    // Without a home there is no telling where the settings are either, and that is said as such.
+    // Without a home there is no debounce where the settings are either, and that is said as such.
     let settings_refused = settings.as_ref().err().filter(|_| paths.is_some()).cloned();
     let profiles_of_daemon = settings.unwrap_or_default().over(&profiles).into_owned();
     let variable = |name: &str| environment.get(name).map(str::to_owned);
@@ -82,14 +82,14 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
 }
 
 /// Files that doctor can't find or read.
-fn not_read(environment: &Environment) -> Vec<(Id, String)> {
+fn not_read(environment: &Environment) -> Vec<(Cause, String)> {
     let mut gaps = Vec::new();
     if let Err(why) = files::read(Path::new(TERRAFORM)) {
-        gaps.push((Id::ToolCachedCredentials, format!("{TERRAFORM} can't be read: {why}")));
+        gaps.push((Cause::ToolCachedCredentials, format!("{TERRAFORM} can't be read: {why}")));
     }
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     if CachePaths::resolve(&variable, PathStyle::Unix).is_none() {
-        gaps.push((Id::SsoCacheUnwritable, "HOME is not set, so doctor can't find the cache files".to_owned()));
+        gaps.push((Cause::SsoCacheUnwritable, "HOME is not set, so doctor can't find the cache files".to_owned()));
     }
     gaps
 }

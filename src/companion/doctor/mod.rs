@@ -12,7 +12,7 @@ use super::arguments::DoctorCommand;
 use super::failure::{ATTENTION, Failure, NO_PROFILE};
 use super::{offline, output};
 use crate::core::doctor::{self, Answer, Answers, Case, Evidence};
-use crate::core::explain::{self, Here};
+use crate::core::explain::{self, LocalContext};
 use crate::platform::clock;
 use crate::platform::environment::Environment;
 
@@ -62,7 +62,7 @@ pub(super) fn explain(
     let ids = keys.filter_map(|subject| Some(subject.access_key_id?.text.to_owned()));
     let report = doctor::diagnose(&evidence, &answers);
     let profiles = evidence.profiles.profiles.keys().cloned();
-    let mut here = Here::new(ids, profiles, evidence.variables.uses_fish(), &answers, &report);
+    let mut here = LocalContext::new(ids, profiles, evidence.variables.uses_fish(), &answers, &report);
     here.looked_at.why = named.map(|named| named.why);
     // If nothing names a profile and the shell has no keys, programs use the profile `default`.
     if here.profile.is_none() && environment.get("AWS_ACCESS_KEY_ID").is_none() {

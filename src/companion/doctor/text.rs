@@ -3,10 +3,10 @@
 use std::io::{self, IsTerminal, Read};
 
 use crate::companion::failure::{ATTENTION, Failure, USAGE};
-use crate::core::explain::{Mention, Scanner};
+use crate::core::explain::{ReportedError, Scanner};
 
 /// The AWS errors in the text that was given, else in standard input.
-pub(super) fn read(text: Option<String>) -> Result<Vec<Mention>, Failure> {
+pub(super) fn read(text: Option<String>) -> Result<Vec<ReportedError>, Failure> {
     match text.filter(|text| text != "-") {
         Some(text) => found_in(text.as_bytes()),
         None if io::stdin().is_terminal() => Err(Failure::new(USAGE, "explain: there is no text to explain")
@@ -16,7 +16,7 @@ pub(super) fn read(text: Option<String>) -> Result<Vec<Mention>, Failure> {
 }
 
 /// A log may be of any size: it is read in pieces, and only the errors are kept.
-fn found_in(mut input: impl Read) -> Result<Vec<Mention>, Failure> {
+fn found_in(mut input: impl Read) -> Result<Vec<ReportedError>, Failure> {
     let mut scanner = Scanner::default();
     let mut piece = vec![0; 64 * 1024];
     loop {

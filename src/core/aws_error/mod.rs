@@ -1,9 +1,9 @@
 //! Errors of AWS: one table of codes with class, meaning, fix and usual causes, read by keeper, status, doctor and explain.
 
+mod code_causes;
 mod local;
 mod operation;
 mod table;
-mod usual;
 
 use std::fmt;
 

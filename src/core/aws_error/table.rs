@@ -1,7 +1,7 @@
 //! The table of AWS's codes: one row for each.
 
 use super::Causes::{Unlisted, Unrelated, Usual};
-use super::usual::{
+use super::code_causes::{
     BAD_SIGNATURE, BAD_TOKEN, DENIED, EXPIRED, NO_SSO_ROLE, NOT_SIGNED_UP, SIGNED_OUT, UNKNOWN_KEY,
     UNREADABLE_SIGNATURE, UNSIGNED, WRONG_TIME,
 };

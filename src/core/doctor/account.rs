@@ -1,18 +1,18 @@
-//! Whose account a key is of.
+//! KeySource account a key is of.
 
-use super::{Answer, Case, Certainty, Finding, Findings, Id, Rule, Severity, Subject, Whose};
+use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity};
 use crate::core::access_key;
 use crate::core::fix::Fix;
 
-pub(super) const RULE: Rule = Rule { decides: &[Id::AccountMismatch], look };
+pub(super) const RULE: Rule = Rule { decides: &[Cause::AccountMismatch], look };
 
 fn look(case: &Case<'_>, findings: &mut Findings) {
     for subject in &case.subjects {
         let Some((account, place)) = stated(case, subject) else { continue };
-        match case.answers.as_is(&subject.whose) {
+        match case.answers.unmodified(&subject.whose) {
             Some(Answer::Accepted { account_id, .. }) if *account_id != account => findings.add(
                 Finding::new(
-                    Id::AccountMismatch,
+                    Cause::AccountMismatch,
                     Severity::Warning,
                     format!("the key in {} is of another account than {place} says", subject.called()),
                 )
@@ -26,11 +26,11 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
 }
 
 /// Where AWS has not said whose key it is, its id may.
-fn by_the_id(subject: &Subject<'_>, account: &str, place: &str) -> Option<Finding> {
+fn by_the_id(subject: &KeySet<'_>, account: &str, place: &str) -> Option<Finding> {
     let encoded = access_key::account_of(subject.access_key_id?.text).filter(|encoded| encoded != account)?;
     Some(
         Finding::new(
-            Id::AccountMismatch,
+            Cause::AccountMismatch,
             Severity::Info,
             format!("the key in {} may be of another account than {place} says", subject.called()),
         )
@@ -42,10 +42,10 @@ fn by_the_id(subject: &Subject<'_>, account: &str, place: &str) -> Option<Findin
 }
 
 /// The account that the settings name for a set of keys, and where.
-pub(super) fn stated(case: &Case<'_>, subject: &Subject<'_>) -> Option<(String, String)> {
+pub(super) fn stated(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(String, String)> {
     let found = match &subject.whose {
-        Whose::Environment => Some(("AWS_ACCOUNT_ID".to_owned(), case.evidence.variables.get("AWS_ACCOUNT_ID")?)),
-        Whose::Profile(name) => {
+        KeySource::Environment => Some(("AWS_ACCOUNT_ID".to_owned(), case.evidence.variables.get("AWS_ACCOUNT_ID")?)),
+        KeySource::Profile(name) => {
             let value = case.evidence.profiles.profiles.get(name)?.get("aws_account_id")?;
             Some((format!("aws_account_id ({})", case.at(value.origin)), value.text.as_str()))
         }

@@ -1,17 +1,17 @@
 //! Profiles that get their credentials from evercred: the line `credential_process = … evercred credential-process PROFILE`.
 
-use super::{Case, Daemon, Finding, Findings, Id, Rule, Severity};
+use super::{Case, Cause, Daemon, Finding, Findings, Rule, Severity};
 use crate::core::fix::Fix;
 use crate::core::plan::{helper_profile, program_of};
 use crate::core::printable::printable;
 use crate::core::profile::{Section, SourceFile};
 
-pub(super) const RULE: Rule = Rule { decides: &[Id::AdoptionBroken, Id::ProfileBroken], look };
+pub(super) const RULE: Rule = Rule { decides: &[Cause::AdoptionBroken, Cause::ProfileBroken], look };
 
 fn look(case: &Case<'_>, findings: &mut Findings) {
     if let Some(why) = &case.evidence.settings_refused {
         findings.add(
-            Finding::new(Id::AdoptionBroken, Severity::Warning, "evercred's own settings can't be used")
+            Finding::new(Cause::AdoptionBroken, Severity::Warning, "evercred's own settings can't be used")
                 .evidence(printable(why))
                 .evidence("a daemon that is started with them ends at once, and what asks it gets nothing")
                 .fix(Fix::command("See what is wrong with them.", "evercred config check")),
@@ -32,7 +32,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     if !is_there {
         findings.add(
             Finding::new(
-                Id::AdoptionBroken,
+                Cause::AdoptionBroken,
                 Severity::Error,
                 format!("profile \"{name}\" asks an evercred that is not there"),
             )
@@ -44,7 +44,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     } else if !program.starts_with('/') {
         findings.add(
             Finding::new(
-                Id::AdoptionBroken,
+                Cause::AdoptionBroken,
                 Severity::Warning,
                 format!("profile \"{name}\" finds evercred only where PATH leads to it"),
             )
@@ -57,7 +57,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     if !case.evidence.profiles_of_daemon.profiles.contains_key(&asked) {
         findings.add(
             Finding::new(
-                Id::AdoptionBroken,
+                Cause::AdoptionBroken,
                 Severity::Error,
                 format!("profile \"{name}\" asks evercred for a profile that is in no file"),
             )
@@ -91,7 +91,7 @@ fn what_stands_beside(case: &Case<'_>, section: &Section, place: &str, findings:
     let Some((what, who, value)) = beside else { return };
     let name = &section.name;
     let mut finding = Finding::new(
-        Id::AdoptionBroken,
+        Cause::AdoptionBroken,
         Severity::Error,
         format!("{what} of profile \"{name}\" are taken before its line for evercred"),
     )
@@ -109,7 +109,7 @@ fn silent_daemon(case: &Case<'_>, name: &str, findings: &mut Findings) {
     let Daemon::Silent { why, .. } = &case.evidence.daemon else { return };
     findings.add(
         Finding::new(
-            Id::AdoptionBroken,
+            Cause::AdoptionBroken,
             Severity::Error,
             format!("profile \"{name}\" needs the daemon, which does not answer"),
         )
@@ -126,7 +126,7 @@ fn silent_daemon(case: &Case<'_>, name: &str, findings: &mut Findings) {
 /// Another tool's program.
 fn foreign_program_is_gone(section: &Section, program: &str, place: &str) -> Finding {
     Finding::new(
-        Id::ProfileBroken,
+        Cause::ProfileBroken,
         Severity::Error,
         format!("profile \"{}\" runs a program that is not there", section.name),
     )

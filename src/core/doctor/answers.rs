@@ -6,8 +6,8 @@
 
 use super::probe::{ClockFacts, StepOutcome};
 use super::{
-    About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Rule, Severity, Subject, Variant, Whose, commands,
-    expiry, key_shape, question, region,
+    About, Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Refusal, Rule, Severity, Variant,
+    commands, expiry, key_format, question, region,
 };
 use crate::core::access_key;
 use crate::core::aws_error;
@@ -19,15 +19,15 @@ use crate::core::url_host::{Host, target};
 
 pub(super) const RULE: Rule = Rule {
     decides: &[
-        Id::AccessKeyUnknown,
-        Id::SecretKeyWrong,
-        Id::SessionTokenForeign,
-        Id::SessionTokenWithoutMfa,
-        Id::SessionTokenStale,
-        Id::AccessKeyMalformed,
-        Id::SecretKeyMalformed,
-        Id::SessionTokenMalformed,
-        Id::NetworkUnreachable,
+        Cause::AccessKeyUnknown,
+        Cause::SecretKeyWrong,
+        Cause::SessionTokenForeign,
+        Cause::SessionTokenWithoutMfa,
+        Cause::SessionTokenStale,
+        Cause::AccessKeyMalformed,
+        Cause::SecretKeyMalformed,
+        Cause::SessionTokenMalformed,
+        Cause::NetworkUnreachable,
     ],
     look,
 };
@@ -36,9 +36,9 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     for subject in &case.subjects {
         if accepts(case, subject, Variant::Swapped) {
             let seen = "AWS accepts the two the other way round";
-            findings.confirm(Id::AccessKeyMalformed, &subject.whose, seen);
+            findings.confirm(Cause::AccessKeyMalformed, &subject.whose, seen);
         }
-        match case.answers.as_is(&subject.whose) {
+        match case.answers.unmodified(&subject.whose) {
             Some(Answer::Refused(refusal)) if refusal.why_open().is_none() => refused(case, subject, refusal, findings),
             Some(Answer::Accepted { .. }) => accepted(case, subject, findings),
             _ => {}
@@ -80,7 +80,7 @@ fn network(case: &Case<'_>, findings: &mut Findings) {
 }
 
 /// STS knows the keys. IAM does not know a session of GetSessionToken that was made without an MFA code.
-fn accepted(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
+fn accepted(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
     let Some(Answer::Refused(refusal)) = case.answers.iam(&subject.whose) else { return };
     if !aws_error::is_unknown_key(&refusal.code) {
         return;
@@ -88,7 +88,7 @@ fn accepted(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
     let called = subject.called();
     findings.add(
                 Finding::new(
-                    Id::SessionTokenWithoutMfa,
+                    Cause::SessionTokenWithoutMfa,
                     Severity::Warning,
                     format!("the session in {called} was made without an MFA code: STS accepts it, IAM does not"),
                 )
@@ -108,22 +108,22 @@ fn accepted(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
 }
 
 fn is_said_expired(refusal: &Refusal, finding: &Finding) -> bool {
-    refusal.code.starts_with("ExpiredToken") && matches!(finding.id, Id::CredentialsExpired | Id::SessionRevoked)
+    refusal.code.starts_with("ExpiredToken") && matches!(finding.id, Cause::CredentialsExpired | Cause::SessionRevoked)
 }
 
 /// AWS refuses the keys themselves.
-fn refused(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: &mut Findings) {
+fn refused(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &mut Findings) {
     match refusal.code.as_str() {
         "SignatureDoesNotMatch" | "InvalidSignatureException" => wrong_secret(case, subject, refusal, findings),
         "IncompleteSignature" => {
-            let by_form = [Id::AccessKeyMalformed, Id::SecretKeyMalformed, Id::SessionTokenMalformed];
+            let by_form = [Cause::AccessKeyMalformed, Cause::SecretKeyMalformed, Cause::SessionTokenMalformed];
             let seen = format!("nothing can be signed with it: {}", said(refusal));
-            let known = key_shape::found(case, subject);
+            let known = key_format::found(case, subject);
             if let Some(id) = by_form.into_iter().find(|id| is_in(&known, *id)) {
                 return findings.confirm(id, &subject.whose, seen);
             }
             let title = format!("the access key id in {} has characters that no access key id has", subject.called());
-            confirm(case, subject, Id::AccessKeyMalformed, title, said(refusal), findings);
+            confirm(case, subject, Cause::AccessKeyMalformed, title, said(refusal), findings);
         }
         // `expiry` reports it.
         _ if expiry::found(case, subject).is_some_and(|finding| is_said_expired(refusal, &finding)) => {}
@@ -131,16 +131,16 @@ fn refused(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: 
     }
 }
 
-fn wrong_secret(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: &mut Findings) {
+fn wrong_secret(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &mut Findings) {
     let called = subject.called();
     if accepts(case, subject, Variant::Cleaned) {
         let title = format!("the secret access key in {called} has characters around it that do not belong to it");
         let seen = "AWS accepts it without its quotes, blanks and control characters, and not as it stands";
-        confirm(case, subject, Id::SecretKeyMalformed, title, seen.to_owned(), findings);
+        confirm(case, subject, Cause::SecretKeyMalformed, title, seen.to_owned(), findings);
         return;
     }
-    if is_in(&key_shape::found(case, subject), Id::SecretKeyMalformed) {
-        return findings.confirm(Id::SecretKeyMalformed, &subject.whose, said(refusal));
+    if is_in(&key_format::found(case, subject), Cause::SecretKeyMalformed) {
+        return findings.confirm(Cause::SecretKeyMalformed, &subject.whose, said(refusal));
     }
     let (title, meaning) = if subject.token().is_some() {
         (
@@ -154,30 +154,30 @@ fn wrong_secret(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findi
         )
     };
     findings.add(
-        Finding::new(Id::SecretKeyWrong, Severity::Error, title)
+        Finding::new(Cause::SecretKeyWrong, Severity::Error, title)
             .evidence(asked(case, subject, refusal))
             .evidence(meaning)
             .evidence(where_they_are(case, subject))
-            .fixes(key_shape::compare(
+            .fixes(key_format::compare(
                 case,
                 subject.secret_access_key,
                 "the secret that AWS showed for this access key id",
             ))
-            .fixes(key_shape::replacement(subject)),
+            .fixes(key_format::replacement(subject)),
     );
 }
 
-fn unknown(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: &mut Findings) {
+fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &mut Findings) {
     let called = subject.called();
     if accepts(case, subject, Variant::WithoutToken) {
         let title = format!("a session token stands beside a long-term key in {called}, and is not its own");
         let seen = "AWS accepts the key without the session token, and refuses it with the token";
-        return confirm(case, subject, Id::SessionTokenStale, title, seen.to_owned(), findings);
+        return confirm(case, subject, Cause::SessionTokenStale, title, seen.to_owned(), findings);
     }
     if accepts(case, subject, Variant::OtherToken) {
         let title = format!("the session token that is sent with the keys in {called} is another session's");
         let finding =
-            Finding::new(Id::SessionTokenForeign, Severity::Error, title).evidence(asked(case, subject, refusal));
+            Finding::new(Cause::SessionTokenForeign, Severity::Error, title).evidence(asked(case, subject, refusal));
         let finding = match (subject.session_token, subject.security_token) {
             // The older name is sent where both are there.
             (Some(right), Some(wrong)) => finding
@@ -195,11 +195,11 @@ fn unknown(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: 
         if !is_of_id && subject.token().is_some() {
             let title = format!("the session token in {called} has characters around it that do not belong to it");
             let seen = "AWS accepts it without its quotes, blanks and control characters, and not as it stands";
-            return confirm(case, subject, Id::SessionTokenMalformed, title, seen.to_owned(), findings);
+            return confirm(case, subject, Cause::SessionTokenMalformed, title, seen.to_owned(), findings);
         }
         let title = format!("the access key id in {called} is not written as AWS gave it");
         let seen = "AWS accepts it in capitals and without quotes, blanks and control characters, and not as it stands";
-        return confirm(case, subject, Id::AccessKeyMalformed, title, seen.to_owned(), findings);
+        return confirm(case, subject, Cause::AccessKeyMalformed, title, seen.to_owned(), findings);
     }
     // `region` deals with it.
     if accepts(case, subject, Variant::HomeRegion) {
@@ -208,14 +208,14 @@ fn unknown(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: 
     let answered = asked(case, subject, refusal);
     // These are settled by it: an id of that form is nobody's, and a temporary key is refused so without its token.
     let without_token = subject.token().is_none();
-    let mut known = key_shape::found(case, subject);
+    let mut known = key_format::found(case, subject);
     known.extend(expiry::found(case, subject).map(|finding| (finding.id, finding.certainty)));
-    let settled = [(Id::AccessKeyMalformed, true), (Id::SessionTokenMissing, without_token)];
+    let settled = [(Cause::AccessKeyMalformed, true), (Cause::SessionTokenMissing, without_token)];
     if let Some((id, _)) = settled.into_iter().find(|(id, may)| *may && is_in(&known, *id)) {
         return findings.confirm(id, &subject.whose, answered);
     }
     // These may be behind it, and AWS does not say so.
-    let behind = [Id::SessionTokenStale, Id::SessionTokenMalformed, Id::CredentialsExpired];
+    let behind = [Cause::SessionTokenStale, Cause::SessionTokenMalformed, Cause::CredentialsExpired];
     behind.into_iter().for_each(|id| findings.corroborate(id, &subject.whose, answered.as_str()));
     let surest = known.iter().filter(|(id, _)| behind.contains(id)).map(|(_, certainty)| *certainty).min();
     if subject.is_temporary() {
@@ -236,12 +236,12 @@ fn unknown(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal, findings: 
     findings.add(key_unknown(case, subject, answered, certainty));
 }
 
-fn key_unknown(case: &Case<'_>, subject: &Subject<'_>, answered: String, certainty: Certainty) -> Finding {
+fn key_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String, certainty: Certainty) -> Finding {
     let verb = if certainty == Certainty::Confirmed { "does not" } else { "may not" };
     let id = subject.shown_id();
     let shown = if subject.has_aws_id() { format!(" {id}") } else { String::new() };
     let title = format!("AWS {verb} know the access key{shown} in {}", subject.called());
-    let mut finding = Finding::new(Id::AccessKeyUnknown, Severity::Error, title)
+    let mut finding = Finding::new(Cause::AccessKeyUnknown, Severity::Error, title)
         .certainty(certainty)
         .evidence(answered)
         .evidence(
@@ -257,7 +257,7 @@ fn key_unknown(case: &Case<'_>, subject: &Subject<'_>, answered: String, certain
             "the id is reported to encode its account (AWS does not document it): {account}; look for the key there"
         ));
     }
-    finding = finding.fixes(key_shape::compare(case, subject.access_key_id, "the access key ids in IAM"));
+    finding = finding.fixes(key_format::compare(case, subject.access_key_id, "the access key ids in IAM"));
     if subject.has_aws_id() {
         finding = finding.fix(Fix::command(
             "See, with credentials that may use IAM, whether the key is there and active.",
@@ -266,19 +266,19 @@ fn key_unknown(case: &Case<'_>, subject: &Subject<'_>, answered: String, certain
     }
     finding
         .fix(Fix::advice("A key that was made a few seconds ago works within moments: try once more."))
-        .fixes(key_shape::replacement(subject))
+        .fixes(key_format::replacement(subject))
 }
 
 /// The places of a set of keys.
-fn where_they_are(case: &Case<'_>, subject: &Subject<'_>) -> String {
+fn where_they_are(case: &Case<'_>, subject: &KeySet<'_>) -> String {
     let parts = [subject.access_key_id, subject.secret_access_key, subject.token()];
     let places: Vec<String> = parts.iter().flatten().map(|part| case.place(part)).collect();
     format!("the keys are {}", places.join(", "))
 }
 
 /// Another key of the same profile in the config file: the credentials file takes precedence over it.
-fn unused_key(case: &Case<'_>, subject: &Subject<'_>) -> Option<String> {
-    let Whose::Profile(name) = &subject.whose else { return None };
+fn unused_key(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
+    let KeySource::Profile(name) = &subject.whose else { return None };
     let used =
         subject.access_key_id.filter(|id| id.origin.is_some_and(|origin| origin.file == SourceFile::Credentials))?;
     let alone = aws_file::load(Some(case.evidence.config_text.as_ref()?.as_str()), None);
@@ -289,9 +289,9 @@ fn unused_key(case: &Case<'_>, subject: &Subject<'_>) -> Option<String> {
     ))
 }
 
-fn session_unknown(case: &Case<'_>, subject: &Subject<'_>, answered: String) -> Finding {
+fn session_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String) -> Finding {
     Finding::new(
-        Id::SessionTokenForeign,
+        Cause::SessionTokenForeign,
         Severity::Error,
         format!("the session token in {} is not that of its access key", subject.called()),
     )
@@ -304,10 +304,10 @@ fn session_unknown(case: &Case<'_>, subject: &Subject<'_>, answered: String) -> 
     .fix(keep_together(case, subject))
 }
 
-fn keep_together(case: &Case<'_>, subject: &Subject<'_>) -> Fix {
+fn keep_together(case: &Case<'_>, subject: &KeySet<'_>) -> Fix {
     let where_to = match &subject.whose {
-        Whose::Environment => "export all three together".to_owned(),
-        Whose::Profile(name) => format!("write all three into [{name}] in {}", subject.file(case)),
+        KeySource::Environment => "export all three together".to_owned(),
+        KeySource::Profile(name) => format!("write all three into [{name}] in {}", subject.file(case)),
     };
     Fix::advice(format!(
         "Get new temporary credentials, and {where_to}: access key id, secret access key and session token belong together."
@@ -328,7 +328,7 @@ fn ca_bundle<'a>(case: &Case<'a>) -> Option<(String, &'a str)> {
 fn lost_ca_bundle(case: &Case<'_>) -> Option<Finding> {
     let (place, path) = ca_bundle(case).filter(|(_, path)| case.evidence.ca_bundles.get(*path) == Some(&false))?;
     let finding = Finding::new(
-        Id::NetworkUnreachable,
+        Cause::NetworkUnreachable,
         Severity::Error,
         format!("{place} names a certificate file that does not exist"),
     )
@@ -363,7 +363,7 @@ fn unreachable(case: &Case<'_>, refusal: &Refusal, findings: &mut Findings) {
         _ => "Check the network, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY in this shell.",
     };
     findings.add(
-        Finding::new(Id::NetworkUnreachable, Severity::Error, title)
+        Finding::new(Cause::NetworkUnreachable, Severity::Error, title)
             .evidence(printable(&refusal.to_string()))
             .fix(Fix::advice(fix))
             .fix(Fix::command(
@@ -382,7 +382,7 @@ fn no_answer_elsewhere(case: &Case<'_>, url: &str, refusal: &Refusal) -> Finding
         _ => "See whether the address is right, and the program behind it runs.",
     };
     let finding = Finding::new(
-        Id::NetworkUnreachable,
+        Cause::NetworkUnreachable,
         Severity::Error,
         format!("no AWS service answers at the address in {place}: {}", printable(to.authority)),
     )
@@ -395,25 +395,25 @@ fn no_answer_elsewhere(case: &Case<'_>, url: &str, refusal: &Refusal) -> Finding
     }
 }
 
-fn accepts(case: &Case<'_>, subject: &Subject<'_>, variant: Variant) -> bool {
+fn accepts(case: &Case<'_>, subject: &KeySet<'_>, variant: Variant) -> bool {
     matches!(case.answers.variant(&subject.whose, variant), Some(Answer::Accepted { .. }))
 }
 
 /// Adds what AWS said to what was found by form, or finds it.
-fn confirm(case: &Case<'_>, subject: &Subject<'_>, id: Id, title: String, seen: String, findings: &mut Findings) {
-    if is_in(&key_shape::found(case, subject), id) {
+fn confirm(case: &Case<'_>, subject: &KeySet<'_>, id: Cause, title: String, seen: String, findings: &mut Findings) {
+    if is_in(&key_format::found(case, subject), id) {
         return findings.confirm(id, &subject.whose, seen);
     }
     let finding = Finding::new(id, Severity::Error, title).evidence(seen);
-    findings.add(finding.fixes(key_shape::replacement(subject)));
+    findings.add(finding.fixes(key_format::replacement(subject)));
 }
 
-fn is_in(known: &[(Id, Certainty)], id: Id) -> bool {
+fn is_in(known: &[(Cause, Certainty)], id: Cause) -> bool {
     known.iter().any(|(other, _)| *other == id)
 }
 
 /// What was asked of whom, and AWS's answer.
-fn asked(case: &Case<'_>, subject: &Subject<'_>, refusal: &Refusal) -> String {
+fn asked(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal) -> String {
     let endpoint = question::endpoint(case, None);
     let place = endpoint.url.map_or_else(|| format!("STS in {}", endpoint.region), |url| printable(&url));
     format!("{place} answers a signed GetCallerIdentity with the keys in {}: {}", subject.called(), said(refusal))

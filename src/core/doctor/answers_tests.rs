@@ -2,7 +2,7 @@
 
 use super::probe::{ClockFacts, StepAnswer, StepOutcome};
 use super::testing::{evidence, refusal};
-use super::{About, Answer, Answers, Case, Evidence, Id, RULES, Report, Variant, diagnose, questions, rule};
+use super::{About, Answer, Answers, Case, Cause, Evidence, RULES, Report, Variant, diagnose, questions, rule};
 use crate::core::aws_error::{self, Origin};
 
 const KEY: &str =
@@ -13,32 +13,32 @@ const ROLE: &str = "role_arn = arn:aws:iam::111122223333:role/R\n";
 struct Kind {
     config: String,
     credentials: String,
-    steps: &'static [(&'static str, &'static [Id])],
+    steps: &'static [(&'static str, &'static [Cause])],
     /// Those of GetCallerIdentity with keys in the files.
-    identity: &'static [Id],
-    iam: &'static [Id],
+    identity: &'static [Cause],
+    iam: &'static [Cause],
 }
 
-const LONG_TERM: &[Id] = &[Id::AccessKeyUnknown, Id::SecretKeyWrong, Id::AccountNotSignedUp];
-const TEMPORARY: &[Id] = &[
-    Id::AccessKeyUnknown,
-    Id::SecretKeyWrong,
-    Id::AccountNotSignedUp,
-    Id::SessionTokenForeign,
-    Id::SessionRevoked,
-    Id::SessionTokenWithoutMfa,
-    Id::CredentialsExpired,
+const LONG_TERM: &[Cause] = &[Cause::AccessKeyUnknown, Cause::SecretKeyWrong, Cause::AccountNotSignedUp];
+const TEMPORARY: &[Cause] = &[
+    Cause::AccessKeyUnknown,
+    Cause::SecretKeyWrong,
+    Cause::AccountNotSignedUp,
+    Cause::SessionTokenForeign,
+    Cause::SessionRevoked,
+    Cause::SessionTokenWithoutMfa,
+    Cause::CredentialsExpired,
 ];
-const OF_ROLE: &[Id] = &[Id::AssumeRoleDenied];
-const OF_LONG_ROLE: &[Id] = &[Id::AssumeRoleDenied, Id::DurationTooLong];
-const OF_SIGN_IN: &[Id] = &[Id::SsoLoginNeeded, Id::SsoRoleDenied, Id::SessionRevoked];
+const OF_ROLE: &[Cause] = &[Cause::AssumeRoleDenied];
+const OF_LONG_ROLE: &[Cause] = &[Cause::AssumeRoleDenied, Cause::DurationTooLong];
+const OF_SIGN_IN: &[Cause] = &[Cause::SsoLoginNeeded, Cause::SsoRoleDenied, Cause::SessionRevoked];
 
 fn kinds() -> Vec<Kind> {
     let region = "region = eu-west-1\n";
     let sso = "sso_session = corp\nsso_account_id = 111122223333\nsso_role_name = R\n";
     let session = "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n";
     let token = format!("aws_session_token = {}\n", "IQoJb3JpZ2lu".repeat(20));
-    let none: &[Id] = &[];
+    let none: &[Cause] = &[];
     vec![
         Kind {
             config: format!("[profile dev]\n{region}"),
@@ -52,7 +52,7 @@ fn kinds() -> Vec<Kind> {
             credentials: format!("[dev]\n{}{token}", KEY.replace("AKIA", "ASIA")),
             steps: &[],
             identity: TEMPORARY,
-            iam: &[Id::SessionTokenWithoutMfa],
+            iam: &[Cause::SessionTokenWithoutMfa],
         },
         Kind {
             config: format!("[profile dev]\n{region}{ROLE}source_profile = base\nduration_seconds = 7200\n"),
@@ -85,7 +85,7 @@ fn kinds() -> Vec<Kind> {
         Kind {
             config: format!("[profile dev]\n{region}credential_process = /bin/true\n"),
             credentials: String::new(),
-            steps: &[("process", &[Id::AccessKeyUnknown, Id::CredentialsExpired, Id::SecretKeyWrong])],
+            steps: &[("process", &[Cause::AccessKeyUnknown, Cause::CredentialsExpired, Cause::SecretKeyWrong])],
             identity: none,
             iam: none,
         },
@@ -173,7 +173,7 @@ fn no_answer_of_aws_rules_out_what_it_leaves_open() {
         for (call, decides) in calls.filter(|(_, decides)| !decides.is_empty()) {
             for (code, bad) in bad_answers() {
                 let report = diagnosed(&evidence, &kind, call, bad.as_ref());
-                let is_found = |id: Id| report.findings.iter().any(|finding| finding.id == id);
+                let is_found = |id: Cause| report.findings.iter().any(|finding| finding.id == id);
                 // IAM checks the session before it returns one of these codes.
                 let is_of_iam = ["AccessDenied", "ValidationError", "NoSuchEntity"].contains(&code.as_str());
                 // The portal denies a role only to a session that it accepts.
@@ -188,7 +188,7 @@ fn no_answer_of_aws_rules_out_what_it_leaves_open() {
                 let is_twice = call == Call::Step(0) && kind.steps[0].0 == "static";
                 for id in decides.iter().copied().filter(|_| !is_twice) {
                     let is_usual = usual.iter().any(|(cause, _)| *cause == id);
-                    let is_ruled_out = (call == Call::Iam && is_of_iam) || (is_alive && id == Id::SsoLoginNeeded);
+                    let is_ruled_out = (call == Call::Iam && is_of_iam) || (is_alive && id == Cause::SsoLoginNeeded);
                     let is_left_open = (is_undecided || is_usual) && !is_ruled_out;
                     if is_left_open && !is_found(id) && !report.not_checked.contains_key(&id) {
                         wrong.push(format!("{}: {call:?} {code}: {id} counts as ruled out", kind.config));
@@ -239,7 +239,7 @@ fn the_order_of_the_rules_does_not_matter() {
 
 #[test]
 fn the_rules_decide_every_cause() {
-    for cause in Id::ALL {
+    for cause in Cause::ALL {
         assert!(RULES.iter().any(|rule| rule.decides.contains(cause)), "no rule decides {cause}");
     }
 }

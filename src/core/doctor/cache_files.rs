@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::places::of_group;
-use super::{Case, Certainty, FileFacts, FileRole, FileState, Finding, Findings, Group, Id, Severity};
+use super::aws_files::of_group;
+use super::{Case, Cause, Certainty, FileFacts, FileRole, FileState, Finding, Findings, Group, Severity};
 use crate::core::fix::{Fix, word};
 use crate::core::printable::printable;
 
@@ -36,7 +36,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         let foreign: Vec<&FileFacts> = files.iter().copied().filter(|file| is_of_another(case, file)).collect();
         if !foreign.is_empty() {
             let title = format!("another user owns files in {}", printable(directory));
-            let finding = shown(Finding::new(Id::FilePermissions, Severity::Error, title), &foreign);
+            let finding = shown(Finding::new(Cause::FilePermissions, Severity::Error, title), &foreign);
             findings.add(finding.fix(command(
                 "Make them yours.",
                 "sudo chown \"$(id -u):$(id -g)\"",
@@ -61,7 +61,7 @@ fn finding(directory: &str, files: &[&FileFacts], severity: Severity, title: Str
     let certainty = if files.iter().any(is_sure) { Certainty::Confirmed } else { Certainty::Likely };
     let has_list = |file: &&FileFacts| matches!(&file.state, FileState::Present { group: Group::AccessList, .. });
     let restrict = if files.iter().any(has_list) { "setfacl -b" } else { "chmod 600" };
-    let finding = shown(Finding::new(Id::FilePermissions, severity, title).certainty(certainty), files);
+    let finding = shown(Finding::new(Cause::FilePermissions, severity, title).certainty(certainty), files);
     let finding = finding.fix(command("Restrict them to their owner.", restrict, directory, files));
     if restrict == "chmod 600" {
         finding

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::probe::ClockFacts;
-use super::{Answers, Daemon, DaemonProfile, Evidence, Whose};
+use super::{Answers, Daemon, DaemonProfile, Evidence, KeySource};
 use crate::core::access_key;
 use crate::core::plan::{self, Plan, PlanError, PlanErrorCode, Step};
 use crate::core::profile::{Origin, Section, SourceFile};
@@ -24,26 +24,26 @@ pub struct Case<'a> {
     pub plan: Option<Result<Plan, PlanError>>,
     /// The sets of keys in question: those in the variables, and those that stand in the files for the profile and for
     /// what its plan begins with.
-    pub subjects: Vec<Subject<'a>>,
+    pub subjects: Vec<KeySet<'a>>,
 }
 
 /// One set of keys as it stands somewhere. A part that is missing is `None`.
-pub struct Subject<'a> {
+pub struct KeySet<'a> {
     /// Where it stands.
-    pub whose: Whose,
+    pub whose: KeySource,
     /// The access key id.
-    pub access_key_id: Option<Located<'a>>,
+    pub access_key_id: Option<SourcedValue<'a>>,
     /// The secret access key.
-    pub secret_access_key: Option<Located<'a>>,
+    pub secret_access_key: Option<SourcedValue<'a>>,
     /// The session token under its present name.
-    pub session_token: Option<Located<'a>>,
+    pub session_token: Option<SourcedValue<'a>>,
     /// The token under its older name, `aws_security_token`, which botocore prefers.
-    pub security_token: Option<Located<'a>>,
+    pub security_token: Option<SourcedValue<'a>>,
 }
 
 /// A value and where it stands. No `Debug`: it may be a secret.
 #[derive(Clone, Copy)]
-pub struct Located<'a> {
+pub struct SourcedValue<'a> {
     /// The value as the SDKs' specification reads it.
     pub text: &'a str,
     /// The variable or the setting.
@@ -52,12 +52,12 @@ pub struct Located<'a> {
     pub origin: Option<Origin>,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> KeySet<'a> {
     /// The keys in the variables of the shell; `None` where none is set.
     pub fn of_environment(evidence: &'a Evidence) -> Option<Self> {
-        let one = |name: &'static str| Some(Located { text: evidence.variables.get(name)?, name, origin: None });
+        let one = |name: &'static str| Some(SourcedValue { text: evidence.variables.get(name)?, name, origin: None });
         let subject = Self {
-            whose: Whose::Environment,
+            whose: KeySource::Environment,
             access_key_id: one("AWS_ACCESS_KEY_ID").or_else(|| one("AWS_ACCESS_KEY")),
             secret_access_key: one("AWS_SECRET_ACCESS_KEY").or_else(|| one("AWS_SECRET_KEY")),
             session_token: one("AWS_SESSION_TOKEN"),
@@ -70,10 +70,10 @@ impl<'a> Subject<'a> {
     pub fn of_section(section: &'a Section) -> Option<Self> {
         let one = |name: &'static str| {
             let value = section.get(name)?;
-            Some(Located { text: &value.text, name, origin: Some(value.origin) })
+            Some(SourcedValue { text: &value.text, name, origin: Some(value.origin) })
         };
         let subject = Self {
-            whose: Whose::Profile(section.name.clone()),
+            whose: KeySource::Profile(section.name.clone()),
             access_key_id: one("aws_access_key_id"),
             secret_access_key: one("aws_secret_access_key"),
             session_token: one("aws_session_token"),
@@ -94,7 +94,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The token that botocore would send: the older name comes first.
-    pub fn token(&self) -> Option<Located<'a>> {
+    pub fn token(&self) -> Option<SourcedValue<'a>> {
         self.security_token.or(self.session_token)
     }
 
@@ -131,10 +131,10 @@ impl<'a> Subject<'a> {
 }
 
 /// What people call a place where keys stand.
-pub(super) fn called(whose: &Whose) -> String {
+pub(super) fn called(whose: &KeySource) -> String {
     match whose {
-        Whose::Environment => "the environment".to_owned(),
-        Whose::Profile(name) => format!("profile \"{name}\""),
+        KeySource::Environment => "the environment".to_owned(),
+        KeySource::Profile(name) => format!("profile \"{name}\""),
     }
 }
 
@@ -215,7 +215,7 @@ impl<'a> Case<'a> {
     }
 
     /// Where a value stands, for people: `AWS_ACCESS_KEY_ID`, or `aws_access_key_id (~/.aws/credentials:3)`.
-    pub fn place(&self, located: &Located<'_>) -> String {
+    pub fn place(&self, located: &SourcedValue<'_>) -> String {
         match located.origin {
             None => located.name.to_owned(),
             Some(origin) => format!("{} ({})", located.name, self.at(origin)),
@@ -238,16 +238,15 @@ impl<'a> Case<'a> {
         path.unwrap_or_else(|| "an AWS file".to_owned())
     }
 
-    fn find_subjects(&self) -> Vec<Subject<'a>> {
-        let mut subjects: Vec<Subject<'a>> = Subject::of_environment(self.evidence).into_iter().collect();
+    fn find_subjects(&self) -> Vec<KeySet<'a>> {
+        let mut subjects: Vec<KeySet<'a>> = KeySet::of_environment(self.evidence).into_iter().collect();
         let first_of_plan = match &self.plan {
             Some(Ok(plan)) => plan.steps.first().map(|step| step.profile.clone()),
             _ => None,
         };
         let mut names: Vec<String> = self.profile.iter().cloned().chain(first_of_plan).collect();
         names.dedup();
-        subjects
-            .extend(names.iter().filter_map(|name| Subject::of_section(self.evidence.profiles.profiles.get(name)?)));
+        subjects.extend(names.iter().filter_map(|name| KeySet::of_section(self.evidence.profiles.profiles.get(name)?)));
         subjects
     }
 }

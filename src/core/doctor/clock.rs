@@ -1,7 +1,7 @@
 //! This machine's clock: `clock-skewed`, `clock-zone`, `clock-unsynchronised`.
 
 use super::probe::{ClockFacts, StepOutcome};
-use super::{About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Rule, Severity};
+use super::{About, Answer, Case, Cause, Certainty, Finding, Findings, Refusal, Rule, Severity};
 use crate::core::clock::{LIMITS, Limit};
 use crate::core::printable::printable;
 use crate::core::time::span_of;
@@ -17,7 +17,8 @@ struct Offset {
     source: String,
 }
 
-pub(super) const RULE: Rule = Rule { decides: &[Id::ClockSkewed, Id::ClockZone, Id::ClockUnsynchronised], look };
+pub(super) const RULE: Rule =
+    Rule { decides: &[Cause::ClockSkewed, Cause::ClockZone, Cause::ClockUnsynchronised], look };
 
 fn look(case: &Case<'_>, findings: &mut Findings) {
     let offset = offset(case);
@@ -58,7 +59,7 @@ fn by_offset(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) 
         (false, false) => (Severity::Warning, NOTICED),
     };
     let finding = Finding::new(
-        Id::ClockSkewed,
+        Cause::ClockSkewed,
         severity,
         format!("this machine's clock is {} {}", spoken(size), side(offset.seconds)),
     )
@@ -96,13 +97,13 @@ fn said_by_aws(finding: Finding, seconds: f64) -> Finding {
 
 /// AWS, or the certificate of whoever answers, says that the time is off.
 fn by_refusal(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) {
-    if findings.has(Id::ClockSkewed) {
+    if findings.has(Cause::ClockSkewed) {
         return;
     }
     let refusals = refusals(case);
     if let Some(refusal) = refusals.iter().find(|refusal| refusal.skewed) {
         let mut finding = Finding::new(
-            Id::ClockSkewed,
+            Cause::ClockSkewed,
             Severity::Error,
             "AWS refused a request because of the time that it was signed with",
         )
@@ -118,7 +119,7 @@ fn by_refusal(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings)
     let unreached = case.clock().and_then(|facts| facts.unreached.as_ref());
     if let Some(refusal) = refusals.into_iter().chain(unreached).find(|refusal| refusal.code == "TlsClock") {
         let finding = Finding::new(
-            Id::ClockSkewed,
+            Cause::ClockSkewed,
             Severity::Error,
             "AWS's certificate is not valid at the time that this machine's clock shows: the clock is days off, or more",
         )
@@ -155,7 +156,7 @@ fn with_facts(case: &Case<'_>, finding: Finding) -> Finding {
 fn zone(case: &Case<'_>, findings: &mut Findings) {
     if let Some((facts, mistake)) = case.clock().and_then(|facts| Some((facts, facts.zone_mistake.as_ref()?))) {
         findings.add(
-            Finding::new(Id::ClockZone, Severity::Error, "the clock is off by a time zone")
+            Finding::new(Cause::ClockZone, Severity::Error, "the clock is off by a time zone")
                 .evidence(printable(mistake))
                 .fixes(facts.fixes.iter().cloned()),
         );
@@ -170,7 +171,7 @@ fn unsynchronised(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findi
     }
     let is_small = offset.is_some_and(|offset| offset.seconds.abs() + offset.uncertainty <= NOTICED);
     let severity = if is_small { Severity::Info } else { Severity::Warning };
-    let mut finding = Finding::new(Id::ClockUnsynchronised, severity, "nothing keeps this machine's clock right");
+    let mut finding = Finding::new(Cause::ClockUnsynchronised, severity, "nothing keeps this machine's clock right");
     if !keeper.is_empty() {
         finding = finding.evidence(printable(keeper));
     }
@@ -234,7 +235,7 @@ mod tests {
     use super::*;
     use crate::core::aws_error::ErrorClass;
     use crate::core::doctor::probe::StepAnswer;
-    use crate::core::doctor::{Answers, Report, Variant, Whose};
+    use crate::core::doctor::{Answers, KeySource, Report, Variant};
     use crate::core::fix::Fix;
     use Certainty::{Confirmed, Likely};
     use Severity::{Error, Info, Warning};
@@ -265,7 +266,7 @@ mod tests {
         for offset in [0.0, 0.3, -45.0] {
             let report = of(facts(offset, 0.6));
             assert!(report.findings.is_empty() && report.not_checked.is_empty(), "{report:#?}");
-            assert_eq!(report.checked, [Id::ClockSkewed, Id::ClockUnsynchronised, Id::ClockZone]);
+            assert_eq!(report.checked, [Cause::ClockSkewed, Cause::ClockUnsynchronised, Cause::ClockZone]);
         }
     }
 
@@ -284,7 +285,7 @@ mod tests {
             let seen: Vec<_> =
                 found(&report).into_iter().map(|(_, severity, certainty)| (severity, certainty)).collect();
             assert_eq!(seen, expected.into_iter().collect::<Vec<_>>(), "{offset} {uncertainty}");
-            assert_eq!(report.not_checked.contains_key(&Id::ClockSkewed), uncertainty > NOTICED);
+            assert_eq!(report.not_checked.contains_key(&Cause::ClockSkewed), uncertainty > NOTICED);
         }
     }
 
@@ -299,7 +300,7 @@ mod tests {
             ),
         ] {
             let report = of(facts(offset, 0.4));
-            let finding = one(&report, Id::ClockSkewed);
+            let finding = one(&report, Cause::ClockSkewed);
             assert_eq!(finding.title, title);
             assert_eq!(finding.evidence[0], "by the Date of AWS's answer, within less than a second");
             assert!(finding.evidence[1].contains(said), "{finding:?}");
@@ -307,7 +308,7 @@ mod tests {
             assert_eq!(commands(finding), ["sudo chronyc makestep"]);
         }
         let some = of(facts(-400.0, 0.4));
-        assert!(one(&some, Id::ClockSkewed).evidence[1].contains("Cognito"));
+        assert!(one(&some, Cause::ClockSkewed).evidence[1].contains("Cognito"));
     }
 
     #[test]
@@ -316,24 +317,24 @@ mod tests {
         evidence.aws_minus_wall = Some((1_200.0, 1.0));
         evidence.offline = true;
         let report = report(&evidence, &Answers::default(), &RULE);
-        assert!(one(&report, Id::ClockSkewed).title.ends_with("20 minutes behind AWS's"), "{report:#?}");
+        assert!(one(&report, Cause::ClockSkewed).title.ends_with("20 minutes behind AWS's"), "{report:#?}");
     }
 
     #[test]
     fn a_time_that_is_not_known_is_said_to_be_unknown() {
         let unreached = ClockFacts { unreached: Some(refusal("Timeout")), ..ClockFacts::default() };
-        assert!(of(unreached).not_checked[&Id::ClockSkewed].contains("it failed: Timeout"));
+        assert!(of(unreached).not_checked[&Cause::ClockSkewed].contains("it failed: Timeout"));
         let mut evidence = evidence("", "", &[], "");
         evidence.offline = true;
         let report = report(&evidence, &Answers::default(), &RULE);
-        assert!(report.not_checked[&Id::ClockSkewed].contains("--offline"));
+        assert!(report.not_checked[&Cause::ClockSkewed].contains("--offline"));
         assert!(report.checked.is_empty(), "{report:#?}");
     }
 
     #[test]
     fn an_answer_that_speaks_of_the_time_is_enough() {
         let skewed = Refusal { skewed: true, ..refusal("SignatureDoesNotMatch") };
-        let of_key = (identity(Whose::Environment, Variant::AsIs, "us-east-1"), Answer::Refused(skewed.clone()));
+        let of_key = (identity(KeySource::Environment, Variant::AsIs, "us-east-1"), Answer::Refused(skewed.clone()));
         let step = StepAnswer {
             profile: "dev".to_owned(),
             kind: "assume-role".to_owned(),
@@ -341,14 +342,14 @@ mod tests {
         };
         let of_step = (About::Chain, Answer::Chain { steps: vec![step] });
         for answer in [of_key, of_step] {
-            assert_eq!(found(&with(vec![answer])), [(Id::ClockSkewed, Error, Confirmed)]);
+            assert_eq!(found(&with(vec![answer])), [(Cause::ClockSkewed, Error, Confirmed)]);
         }
         let skewed = Refusal { skewed: true, ..refusal("SignatureDoesNotMatch") };
-        let of_key = (identity(Whose::Environment, Variant::AsIs, "us-east-1"), Answer::Refused(skewed));
+        let of_key = (identity(KeySource::Environment, Variant::AsIs, "us-east-1"), Answer::Refused(skewed));
         let right_now = with(vec![(About::Clock, Answer::Clock(facts(0.1, 0.6))), of_key]);
-        assert_eq!(found(&right_now), [(Id::ClockSkewed, Error, Likely)]);
+        assert_eq!(found(&right_now), [(Cause::ClockSkewed, Error, Likely)]);
         let wrong_secret = (
-            identity(Whose::Environment, Variant::AsIs, "us-east-1"),
+            identity(KeySource::Environment, Variant::AsIs, "us-east-1"),
             Answer::Refused(refusal("SignatureDoesNotMatch")),
         );
         assert!(with(vec![wrong_secret]).findings.is_empty());
@@ -358,14 +359,14 @@ mod tests {
     fn a_certificate_that_is_not_valid_now_speaks_of_the_clock() {
         let tls = Refusal { class: ErrorClass::Retryable, ..refusal("TlsClock") };
         let report = of(ClockFacts { unreached: Some(tls), ..ClockFacts::default() });
-        assert_eq!(found(&report), [(Id::ClockSkewed, Error, Likely)]);
+        assert_eq!(found(&report), [(Cause::ClockSkewed, Error, Likely)]);
     }
 
     #[test]
     fn a_mistake_with_the_zone_is_said_beside_the_offset() {
         let mistake = Some("the hardware clock holds local time, and is read as UTC".to_owned());
         let report = of(ClockFacts { zone_mistake: mistake, ..facts(7_200.0, 0.4) });
-        assert_eq!(found(&report), [(Id::ClockSkewed, Error, Confirmed), (Id::ClockZone, Error, Confirmed)]);
+        assert_eq!(found(&report), [(Cause::ClockSkewed, Error, Confirmed), (Cause::ClockZone, Error, Confirmed)]);
     }
 
     #[test]
@@ -378,10 +379,10 @@ mod tests {
             (nobody(ClockFacts { offset_seconds: None, ..facts(0.0, 0.6) }), Warning),
         ] {
             let report = of(facts);
-            let finding = one(&report, Id::ClockUnsynchronised);
+            let finding = one(&report, Cause::ClockUnsynchronised);
             assert_eq!((finding.severity, commands(finding)), (severity, vec!["sudo timedatectl set-ntp true"]));
         }
         let unknown = of(ClockFacts { kernel_synchronised: None, ..facts(0.0, 0.6) });
-        assert!(unknown.not_checked.contains_key(&Id::ClockUnsynchronised));
+        assert!(unknown.not_checked.contains_key(&Cause::ClockUnsynchronised));
     }
 }

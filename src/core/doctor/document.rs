@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Certainty, Id, Report, Severity};
+use super::{Cause, Certainty, Report, Severity};
 use crate::core::fix;
 use crate::core::printable::printable;
 
@@ -42,8 +42,8 @@ impl Report {
             }
             text.push_str(&fix::lines(&finding.fix, 4));
         }
-        let is_found = |id: &&Id| self.findings.iter().any(|finding| finding.id == **id);
-        let ruled_out: Vec<&Id> = self.checked.iter().filter(|id| !is_found(id)).collect();
+        let is_found = |id: &&Cause| self.findings.iter().any(|finding| finding.id == **id);
+        let ruled_out: Vec<&Cause> = self.checked.iter().filter(|id| !is_found(id)).collect();
         let counts = format!("{} causes ruled out, {} not checked", ruled_out.len(), self.not_checked.len());
         if !verbose {
             text.push_str(&format!("\n{counts} (--verbose)\n"));
@@ -75,7 +75,7 @@ impl Report {
             let region = self.region.iter().map(|region| format!(", region {region}"));
             return format!("{what} works: {}{}", identity.arn, account.chain(region).collect::<String>());
         }
-        match self.not_checked.get(&Id::AccessKeyUnknown) {
+        match self.not_checked.get(&Cause::AccessKeyUnknown) {
             Some(why) => format!("{what} was not tested: {why}"),
             None => format!("{what}: no cause was found, and GetCallerIdentity was not called"),
         }

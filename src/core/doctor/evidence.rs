@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::TimeDelta;
 use zeroize::Zeroizing;
 
-use super::Id;
+use super::Cause;
 use crate::core::aws_error::ErrorClass;
 use crate::core::keeper::State;
 use crate::core::location::AwsPaths;
@@ -68,7 +68,7 @@ pub struct Evidence {
     /// AWS's time minus the wall clock, and how far that may be off, in seconds, where the daemon knows it.
     pub aws_minus_wall: Option<(f64, f64)>,
     /// Evidence that could not be collected: the cause that stays unchecked, and why, as the end of a sentence.
-    pub not_read: Vec<(Id, String)>,
+    pub not_read: Vec<(Cause, String)>,
     /// Nothing may leave the machine.
     pub offline: bool,
     /// The user allows the profile's `credential_process` to run.

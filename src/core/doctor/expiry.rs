@@ -3,13 +3,13 @@
 use chrono::TimeDelta;
 
 use super::commands::{argument, option, unset};
-use super::{Answer, Case, Certainty, Finding, Findings, Id, Rule, Severity, Subject, Whose};
+use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity};
 use crate::core::fix::{Fix, word};
 use crate::core::plan::StatedExpiry;
 use crate::core::stated_expiry::{SETTINGS, stated_expiry, utc_time};
 use crate::core::time::AwsTime;
 
-pub(super) const RULE: Rule = Rule { decides: &[Id::CredentialsExpired, Id::SessionRevoked], look };
+pub(super) const RULE: Rule = Rule { decides: &[Cause::CredentialsExpired, Cause::SessionRevoked], look };
 /// Why a stated expiry is not evidence.
 pub(super) const UNSURE: &str = "this machine's clock is not known well enough to be sure";
 
@@ -18,11 +18,11 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
 }
 
 /// The finding about a set of keys that has expired.
-pub(super) fn found(case: &Case<'_>, subject: &Subject<'_>) -> Option<Finding> {
+pub(super) fn found(case: &Case<'_>, subject: &KeySet<'_>) -> Option<Finding> {
     if !subject.is_temporary() {
         return None;
     }
-    match case.answers.as_is(&subject.whose) {
+    match case.answers.unmodified(&subject.whose) {
         // AWS's answer outranks the stated expiry.
         Some(Answer::Accepted { .. }) => None,
         Some(Answer::Refused(refusal)) if refusal.code.starts_with("ExpiredToken") => {
@@ -39,7 +39,7 @@ pub(super) fn found(case: &Case<'_>, subject: &Subject<'_>) -> Option<Finding> {
 /// other keys.
 fn refused_as_expired(
     case: &Case<'_>,
-    subject: &Subject<'_>,
+    subject: &KeySet<'_>,
     said: String,
     stated: Option<(AwsTime, String)>,
 ) -> Finding {
@@ -47,7 +47,7 @@ fn refused_as_expired(
     let called = subject.called();
     match stated {
         Some((at, place)) if at - now > TimeDelta::seconds(60) + uncertainty => Finding::new(
-            Id::SessionRevoked,
+            Cause::SessionRevoked,
             Severity::Error,
             format!("the session in {called} was ended before its time"),
         )
@@ -57,7 +57,7 @@ fn refused_as_expired(
         .fixes(renewal(case, subject)),
         stated => {
             let mut finding = Finding::new(
-                Id::CredentialsExpired,
+                Cause::CredentialsExpired,
                 Severity::Error,
                 format!("the temporary credentials in {called} have expired"),
             )
@@ -72,7 +72,7 @@ fn refused_as_expired(
 }
 
 /// Judges keys by their stated expiry alone.
-fn by_statement(case: &Case<'_>, subject: &Subject<'_>, at: AwsTime, place: &str) -> Option<Finding> {
+fn by_statement(case: &Case<'_>, subject: &KeySet<'_>, at: AwsTime, place: &str) -> Option<Finding> {
     let (now, uncertainty) = case.aws_time();
     let past = now - at;
     if past <= TimeDelta::zero() {
@@ -84,7 +84,7 @@ fn by_statement(case: &Case<'_>, subject: &Subject<'_>, at: AwsTime, place: &str
         (Severity::Warning, Certainty::Possible)
     };
     let title = format!("the temporary credentials in {} have expired", subject.called());
-    let mut finding = Finding::new(Id::CredentialsExpired, severity, title)
+    let mut finding = Finding::new(Cause::CredentialsExpired, severity, title)
         .about(&subject.whose)
         .certainty(certainty)
         .evidence(format!("{place} says that they ended at {at}"));
@@ -96,14 +96,14 @@ fn by_statement(case: &Case<'_>, subject: &Subject<'_>, at: AwsTime, place: &str
 
 /// When the credentials end, by whoever wrote them down, and where that stands. Of two readings of a time without a zone the
 /// later one counts.
-pub(super) fn stated(case: &Case<'_>, subject: &Subject<'_>) -> Option<(AwsTime, String)> {
+pub(super) fn stated(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(AwsTime, String)> {
     match &subject.whose {
-        Whose::Environment => {
+        KeySource::Environment => {
             let (name, text) =
                 case.evidence.variables.first(&["AWS_CREDENTIAL_EXPIRATION", "AWS_SESSION_EXPIRATION"])?;
             Some((utc_time(text)?, name.to_owned()))
         }
-        Whose::Profile(name) => {
+        KeySource::Profile(name) => {
             let section = case.evidence.profiles.profiles.get(name)?;
             let at = match stated_expiry(section, case.evidence.context.local_offset) {
                 StatedExpiry::Unstated => return None,
@@ -116,10 +116,10 @@ pub(super) fn stated(case: &Case<'_>, subject: &Subject<'_>) -> Option<(AwsTime,
 }
 
 /// Who gets new ones: the tool that wrote these, as far as its traces tell.
-fn renewal(case: &Case<'_>, subject: &Subject<'_>) -> Vec<Fix> {
+fn renewal(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
     let mut fixes = Vec::new();
     match &subject.whose {
-        Whose::Environment => {
+        KeySource::Environment => {
             let variables = &case.evidence.variables;
             let profile = case.profile.as_deref();
             let starts = |prefix: &str| variables.iter().any(|(name, _)| name.starts_with(prefix));
@@ -151,7 +151,7 @@ fn renewal(case: &Case<'_>, subject: &Subject<'_>) -> Vec<Fix> {
                 unset(case, &set),
             ));
         }
-        Whose::Profile(name) => {
+        KeySource::Profile(name) => {
             let section = case.evidence.profiles.profiles.get(name);
             let has = |key: &str| section.is_some_and(|section| section.get(key).is_some());
             if has("x_principal_arn") || has("x_security_token_expires") {

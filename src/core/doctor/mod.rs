@@ -9,60 +9,60 @@ mod adoption;
 mod answers;
 #[cfg(test)]
 mod answers_tests;
+mod aws_files;
 mod cache_files;
 mod case;
-mod choice;
+mod client_resolution;
 mod clock;
 mod commands;
 mod document;
 mod evidence;
 mod expiry;
-mod file_texts;
-mod key_shape;
+mod file_syntax;
+mod key_format;
+mod lint;
 mod open;
-mod places;
+mod precedence;
 pub mod probe;
 mod profile_values;
 mod question;
 mod redact;
 mod region;
-mod remarks;
 mod report;
 mod role;
 mod rule;
 mod sessions;
-mod shadow;
 #[cfg(test)]
 mod testing;
 mod token_file;
 
-pub use self::case::{Case, Located, Subject};
-pub use self::choice::{Client, Uses};
+pub use self::case::{Case, KeySet, SourcedValue};
+pub use self::client_resolution::{Client, ResolvedFrom};
 pub use self::evidence::{
     Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, Group, LastError,
     TerraformBackend, TokenFile, TokenState, Variables,
 };
-pub use self::probe::{About, Answer, Answers, Keys, Order, Question, Refusal, Variant, Whose};
+pub use self::lint::{CREDENTIALS_MALFORMED, FileLints, Lint, remarks};
+pub use self::probe::{About, Answer, Answers, KeySource, Keys, Order, Question, Refusal, Variant};
 pub use self::question::questions;
-pub use self::remarks::{CREDENTIALS_MALFORMED, FileRemarks, Remark, remarks};
 pub use self::report::{Certainty, Finding, Identity, Report, Severity};
 use self::rule::{Checked, Findings, Rule};
 use crate::core::access_key::is_account;
-pub use crate::core::cause::Cause as Id;
+pub use crate::core::cause::Cause;
 use crate::core::printable::printable;
 
 /// Every rule. Of equally urgent findings, those of an earlier rule come first.
 static RULES: [Rule; 15] = [
     clock::RULE,
-    places::RULE,
+    aws_files::RULE,
     adoption::RULE,
-    choice::RULE,
+    client_resolution::RULE,
     token_file::RULE,
     profile_values::RULE,
     expiry::RULE,
-    shadow::RULE,
-    file_texts::RULE,
-    key_shape::RULE,
+    precedence::RULE,
+    file_syntax::RULE,
+    key_format::RULE,
     region::RULE,
     answers::RULE,
     role::RULE,
@@ -74,7 +74,7 @@ static RULES: [Rule; 15] = [
 pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
     let case = Case::new(evidence, answers);
     let Checked { findings, checked, not_checked } = rule::run(&case, RULES.iter().enumerate());
-    let choices = choice::choices(&case);
+    let choices = client_resolution::choices(&case);
     let report = Report {
         profile: case.profile.clone(),
         lacks_profile: case.lacks_profile(),
@@ -89,17 +89,17 @@ pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
 }
 
 /// The identity of the credentials that the AWS CLI and boto3 use here.
-fn identity(case: &Case<'_>, choices: &[(Client, Uses)]) -> Option<Identity> {
-    let by_keys = |whose: Whose| match case.answers.as_is(&whose) {
+fn identity(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> Option<Identity> {
+    let by_keys = |whose: KeySource| match case.answers.unmodified(&whose) {
         Some(Answer::Accepted { arn, .. }) => Some(arn.clone()),
         _ => None,
     };
     let by_plan = || case.answers.chain().last().and_then(|step| step.outcome.arn());
     let uses = choices.iter().find(|(client, _)| *client == Client::Botocore).map(|(_, uses)| uses);
     let arn = match uses {
-        Some(Uses::Environment) => by_keys(Whose::Environment),
-        Some(Uses::WebIdentity | Uses::Container) => None,
-        _ => by_plan().or_else(|| case.profile.clone().and_then(|name| by_keys(Whose::Profile(name)))),
+        Some(ResolvedFrom::Environment) => by_keys(KeySource::Environment),
+        Some(ResolvedFrom::WebIdentity | ResolvedFrom::Container) => None,
+        _ => by_plan().or_else(|| case.profile.clone().and_then(|name| by_keys(KeySource::Profile(name)))),
     };
     let arn = printable(&arn.filter(|arn| !arn.is_empty())?);
     let account_id = arn.split(':').nth(4).filter(|account| is_account(account)).map(str::to_owned);

@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 
 use super::probe::{StepAnswer, StepOutcome};
 use super::{
-    About, Answer, Case, Daemon, FileRole, FileState, Id, Refusal, Subject, Variant, Whose, account, clock, question,
-    region, sessions,
+    About, Answer, Case, Cause, Daemon, FileRole, FileState, KeySet, KeySource, Refusal, Variant, account, clock,
+    question, region, sessions,
 };
 use crate::core::access_key;
 use crate::core::aws_error;
@@ -18,13 +18,13 @@ use crate::core::printable::printable;
 pub(super) const OFFLINE: &str = "nothing was asked of AWS (--offline)";
 
 /// Why a cause that was not found is not ruled out, as the end of a sentence; `None` if everything that it needs is known.
-pub(super) fn why(case: &Case<'_>, cause: Id) -> Option<String> {
+pub(super) fn why(case: &Case<'_>, cause: Cause) -> Option<String> {
     let of_need = || cause.needs().iter().find_map(|need| unknown(case, cause, *need));
     let not_read = || case.evidence.not_read.iter().find(|(id, _)| *id == cause).map(|(_, why)| why.clone());
     of_need().or_else(not_read).map(|why| printable(&why))
 }
 
-fn unknown(case: &Case<'_>, cause: Id, need: Needs) -> Option<String> {
+fn unknown(case: &Case<'_>, cause: Cause, need: Needs) -> Option<String> {
     match need {
         Needs::Home => case
             .evidence
@@ -70,11 +70,11 @@ fn is_unusable(case: &Case<'_>) -> bool {
 }
 
 /// Credentials that the doctor has not seen: from another program, from a service, or from a step without a result.
-fn keys(case: &Case<'_>, cause: Id) -> Option<String> {
+fn keys(case: &Case<'_>, cause: Cause) -> Option<String> {
     if case.lacks_profile() && case.subjects.is_empty() {
         return Some(NO_PROFILE.to_owned());
     }
-    let has_key = case.subjects.iter().any(Subject::is_whole);
+    let has_key = case.subjects.iter().any(KeySet::is_whole);
     if !has_key && !matches!(case.plan, Some(Ok(_))) && cause.needs().contains(&Needs::Identity) {
         return Some("there are no credentials to check with AWS".to_owned());
     }
@@ -100,7 +100,7 @@ fn keys(case: &Case<'_>, cause: Id) -> Option<String> {
 fn is_here(case: &Case<'_>, step: &Step) -> bool {
     match step.source {
         Source::Static(_) => true,
-        Source::Environment => case.subjects.iter().any(|subject| subject.whose == Whose::Environment),
+        Source::Environment => case.subjects.iter().any(|subject| subject.whose == KeySource::Environment),
         _ => false,
     }
 }
@@ -113,7 +113,7 @@ fn not_given(refusal: &Refusal) -> String {
 
 /// A step that AWS refused because of the credentials that signed it, which are not in a file: AWS's code may mean the
 /// cause. The first `checked` credentials were checked separately.
-fn refused_as_signer(case: &Case<'_>, cause: Id, checked: usize) -> Option<String> {
+fn refused_as_signer(case: &Case<'_>, cause: Cause, checked: usize) -> Option<String> {
     case.answers.chain().iter().skip(1 + checked).find_map(|step| match &step.outcome {
         StepOutcome::Refused(refusal) if may_be(cause, refusal) => Some(may_mean(refusal, &operation(step))),
         _ => None,
@@ -124,7 +124,7 @@ fn refused_as_signer(case: &Case<'_>, cause: Id, checked: usize) -> Option<Strin
 fn expiry(case: &Case<'_>) -> Option<String> {
     let temporary = case.subjects.iter().filter(|subject| subject.is_temporary());
     temporary.into_iter().find_map(|subject| {
-        let open = match case.answers.as_is(&subject.whose) {
+        let open = match case.answers.unmodified(&subject.whose) {
             Some(Answer::Accepted { .. }) => return None,
             // Users report that AWS refuses a session that expired long ago as an unknown one.
             Some(Answer::Refused(refusal)) => format!("AWS's answer leaves it open ({})", refusal.code),
@@ -141,12 +141,12 @@ fn expiry(case: &Case<'_>) -> Option<String> {
 }
 
 /// AWS's answers to the keys in question.
-fn identity(case: &Case<'_>, cause: Id) -> Option<String> {
-    if cause == Id::RegionNotEnabled || cause == Id::RegionTokenV1 {
+fn identity(case: &Case<'_>, cause: Cause) -> Option<String> {
+    if cause == Cause::RegionNotEnabled || cause == Cause::RegionTokenV1 {
         return region::why_open(case);
     }
     let in_question = case.subjects.iter().filter(|subject| subject.is_whole() && concerns(case, cause, subject));
-    in_question.into_iter().find_map(|subject| match case.answers.as_is(&subject.whose) {
+    in_question.into_iter().find_map(|subject| match case.answers.unmodified(&subject.whose) {
         Some(Answer::Accepted { .. }) => None,
         Some(Answer::Refused(refusal)) => refusal.why_open().or_else(|| {
             let what = format!("AWS refused the keys of {} ({})", subject.called(), refusal.code);
@@ -158,25 +158,25 @@ fn identity(case: &Case<'_>, cause: Id) -> Option<String> {
 }
 
 /// Whether the cause is possible for a set of keys.
-fn concerns(case: &Case<'_>, cause: Id, subject: &Subject<'_>) -> bool {
+fn concerns(case: &Case<'_>, cause: Cause, subject: &KeySet<'_>) -> bool {
     match cause {
         // Without a token, there can't be the token of another session.
-        Id::SessionTokenForeign | Id::SessionTokenWithoutMfa => subject.token().is_some(),
-        Id::SessionRevoked => subject.is_temporary(),
-        Id::AccountMismatch => account::stated(case, subject).is_some(),
+        Cause::SessionTokenForeign | Cause::SessionTokenWithoutMfa => subject.token().is_some(),
+        Cause::SessionRevoked => subject.is_temporary(),
+        Cause::AccountMismatch => account::stated(case, subject).is_some(),
         _ => true,
     }
 }
 
 /// Whether a refusal of GetCallerIdentity rules a cause out: AWS compares signatures only for keys that it knows.
-fn excludes(refusal: &Refusal, cause: Id) -> bool {
+fn excludes(refusal: &Refusal, cause: Cause) -> bool {
     let is_signature = matches!(refusal.code.as_str(), "SignatureDoesNotMatch" | "InvalidSignatureException");
-    is_signature && matches!(cause, Id::AccessKeyUnknown | Id::SessionTokenForeign | Id::PartitionMismatch)
+    is_signature && matches!(cause, Cause::AccessKeyUnknown | Cause::SessionTokenForeign | Cause::PartitionMismatch)
 }
 
 /// Whether AWS accepts the same key and secret with another token, with none, or in another region.
-fn is_known_good(case: &Case<'_>, cause: Id, subject: &Subject<'_>) -> bool {
-    let of_key = [Id::AccessKeyUnknown, Id::SecretKeyWrong, Id::AccountNotSignedUp, Id::PartitionMismatch];
+fn is_known_good(case: &Case<'_>, cause: Cause, subject: &KeySet<'_>) -> bool {
+    let of_key = [Cause::AccessKeyUnknown, Cause::SecretKeyWrong, Cause::AccountNotSignedUp, Cause::PartitionMismatch];
     let same_key = [Variant::WithoutToken, Variant::OtherToken, Variant::HomeRegion];
     let accepted =
         |variant: &Variant| matches!(case.answers.variant(&subject.whose, *variant), Some(Answer::Accepted { .. }));
@@ -184,7 +184,7 @@ fn is_known_good(case: &Case<'_>, cause: Id, subject: &Subject<'_>) -> bool {
 }
 
 /// IAM's answer to keys that may be from GetSessionToken.
-fn iam(case: &Case<'_>, subject: &Subject<'_>) -> Option<String> {
+fn iam(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
     // Role sessions are not from GetSessionToken.
     if !question::may_be_without_mfa(case, subject) {
         return None;
@@ -210,12 +210,12 @@ fn iam(case: &Case<'_>, subject: &Subject<'_>) -> Option<String> {
 }
 
 /// AWS's answers to the steps of the plan.
-fn steps(case: &Case<'_>, cause: Id) -> Option<String> {
+fn steps(case: &Case<'_>, cause: Cause) -> Option<String> {
     let is_role = |step: &Step| matches!(step.source, Source::AssumeRole(_) | Source::WebIdentity(_));
     let concerned = match cause {
-        Id::AssumeRoleDenied => case.steps().any(is_role),
-        Id::DurationTooLong => case.steps().any(|step| step.source.duration_seconds().is_some()),
-        Id::RegionNotEnabled => return None,
+        Cause::AssumeRoleDenied => case.steps().any(is_role),
+        Cause::DurationTooLong => case.steps().any(|step| step.source.duration_seconds().is_some()),
+        Cause::RegionNotEnabled => return None,
         _ => true,
     };
     if !concerned {
@@ -224,12 +224,12 @@ fn steps(case: &Case<'_>, cause: Id) -> Option<String> {
     let not_reached = || {
         let is_asked = |step: &&StepAnswer| matches!(step.kind.as_str(), "assume-role" | "web-identity");
         let asked = case.answers.chain().iter().filter(is_asked).count();
-        (cause != Id::AccountNotSignedUp && asked < case.steps().filter(|step| is_role(step)).count())
+        (cause != Cause::AccountNotSignedUp && asked < case.steps().filter(|step| is_role(step)).count())
             .then(|| "an earlier step failed, so doctor did not request the role".to_owned())
     };
     let refused = || {
         case.answers.chain().iter().find_map(|step| match &step.outcome {
-            StepOutcome::Refused(refusal) if cause != Id::AccountNotSignedUp || may_be(cause, refusal) => {
+            StepOutcome::Refused(refusal) if cause != Cause::AccountNotSignedUp || may_be(cause, refusal) => {
                 Some(may_mean(refusal, &operation(step)))
             }
             _ => None,
@@ -238,7 +238,7 @@ fn steps(case: &Case<'_>, cause: Id) -> Option<String> {
     plan_unanswered(case).or_else(not_reached).or_else(refused)
 }
 
-fn may_be(cause: Id, refusal: &Refusal) -> bool {
+fn may_be(cause: Cause, refusal: &Refusal) -> bool {
     let causes = aws_error::lookup(&refusal.code).map_or(&[][..], aws_error::Entry::usual_causes);
     causes.iter().any(|(usual, _)| *usual == cause)
 }
@@ -268,9 +268,9 @@ fn connection(case: &Case<'_>) -> Option<String> {
 
 /// Why AWS has not judged a set of keys, as the end of a sentence. `None` if AWS has accepted or refused the unchanged
 /// keys, or if no program can send them.
-pub(super) fn unanswered(case: &Case<'_>, subject: &Subject<'_>) -> Option<String> {
+pub(super) fn unanswered(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
     let (id, _) = (subject.access_key_id?, subject.secret_access_key?);
-    match case.answers.as_is(&subject.whose) {
+    match case.answers.unmodified(&subject.whose) {
         Some(Answer::Accepted { .. }) => None,
         Some(Answer::Refused(refusal)) => refusal.why_open(),
         Some(Answer::Untried { why }) => Some(why.clone()),
@@ -311,14 +311,14 @@ pub(super) fn plan_unanswered(case: &Case<'_>) -> Option<String> {
 mod tests {
     use super::super::probe::{StepAnswer, StepOutcome};
     use super::super::testing::{accepted, answers, evidence, identity, refusal};
-    use super::super::{About, Answer, Answers, Evidence, FileFacts, Report, Variant, Whose, diagnose};
+    use super::super::{About, Answer, Answers, Evidence, FileFacts, KeySource, Report, Variant, diagnose};
     use super::*;
 
     const ROLE: &str =
         "[profile dev]\nregion = eu-west-1\nrole_arn = arn:aws:iam::111122223333:role/R\nsource_profile = base\n";
     const BASE: &str = "[base]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n";
 
-    fn open(report: &Report, id: Id) -> bool {
+    fn open(report: &Report, id: Cause) -> bool {
         report.not_checked.contains_key(&id) && !report.checked.contains(&id)
     }
 
@@ -328,7 +328,7 @@ mod tests {
             kind: (*kind).to_owned(),
             outcome: outcome.clone(),
         });
-        let base = identity(Whose::Profile("base".to_owned()), Variant::AsIs, "eu-west-1");
+        let base = identity(KeySource::Profile("base".to_owned()), Variant::AsIs, "eu-west-1");
         answers(vec![(About::Chain, Answer::Chain { steps: steps.collect() }), (base, accepted())])
     }
 
@@ -340,12 +340,12 @@ mod tests {
     fn a_key_that_aws_accepts_without_its_token_is_known() {
         let token = "aws_session_token = IQoJb3JpZ2lu\n";
         let evidence = evidence("[profile base]\nregion = eu-west-1\n", &format!("{BASE}{token}"), &[], "base");
-        let of = |variant| identity(Whose::Profile("base".to_owned()), variant, "eu-west-1");
+        let of = |variant| identity(KeySource::Profile("base".to_owned()), variant, "eu-west-1");
         let refused = Answer::Refused(refusal("InvalidClientTokenId"));
         let asked = answers(vec![(of(Variant::AsIs), refused), (of(Variant::WithoutToken), accepted())]);
         let report = diagnose(&evidence, &asked);
-        assert!(report.checked.contains(&Id::AccessKeyUnknown) && report.checked.contains(&Id::SecretKeyWrong));
-        assert!(open(&report, Id::SessionTokenForeign), "{report:#?}");
+        assert!(report.checked.contains(&Cause::AccessKeyUnknown) && report.checked.contains(&Cause::SecretKeyWrong));
+        assert!(open(&report, Cause::SessionTokenForeign), "{report:#?}");
     }
 
     #[test]
@@ -354,12 +354,12 @@ mod tests {
         for code in ["Throttling", "ServiceUnavailable", "InternalFailure", "Timeout", "Network", "InvalidResponse"] {
             let asked = steps(&[("static", passed()), ("assume-role", StepOutcome::Refused(refusal(code)))]);
             let report = diagnose(&evidence, &asked);
-            assert!(open(&report, Id::AssumeRoleDenied), "{code}: {report:#?}");
+            assert!(open(&report, Cause::AssumeRoleDenied), "{code}: {report:#?}");
         }
         let unreached = steps(&[("static", StepOutcome::Refused(refusal("InvalidClientTokenId")))]);
-        assert!(open(&diagnose(&evidence, &unreached), Id::AssumeRoleDenied));
+        assert!(open(&diagnose(&evidence, &unreached), Cause::AssumeRoleDenied));
         let given = diagnose(&evidence, &steps(&[("static", passed()), ("assume-role", passed())]));
-        assert!(given.checked.contains(&Id::AssumeRoleDenied) && given.checked.contains(&Id::AccessKeyUnknown));
+        assert!(given.checked.contains(&Cause::AssumeRoleDenied) && given.checked.contains(&Cause::AccessKeyUnknown));
     }
 
     #[test]
@@ -377,7 +377,7 @@ mod tests {
         ] {
             let asked = steps(&[("static", passed()), ("assume-role", StepOutcome::Refused(refusal(code)))]);
             let report = diagnose(&evidence, &asked);
-            let found = report.findings.iter().find(|finding| finding.id == Id::AssumeRoleDenied);
+            let found = report.findings.iter().find(|finding| finding.id == Cause::AssumeRoleDenied);
             assert!(found.is_some_and(|finding| !finding.fix.is_empty()), "{code}: {report:#?}");
             assert!(report.has_errors());
         }
@@ -391,7 +391,7 @@ mod tests {
             diagnose(&evidence(&config, "", &[], "dev"), &steps(&[("process", why)]))
         };
         let report = with("credential_process = /bin/true");
-        for id in Id::that_need(Needs::Keys) {
+        for id in Cause::that_need(Needs::Keys) {
             assert!(open(&report, id), "{id}: {report:#?}");
         }
     }
@@ -404,7 +404,7 @@ mod tests {
                 FileState::Unreadable { why: "it is a directory".to_owned(), denied: false, owner_and_mode: None };
             evidence.files = vec![FileFacts { role, path: "/h/.aws/x".to_owned(), state, dangling: None }];
             let report = diagnose(&evidence, &Answers::default());
-            for id in Id::that_need(Needs::Files) {
+            for id in Cause::that_need(Needs::Files) {
                 assert!(
                     !report.checked.contains(&id) || report.findings.iter().any(|f| f.id == id),
                     "{id}: {report:#?}"
@@ -418,7 +418,7 @@ mod tests {
         for base in ["[base]\nregion = eu-west-1\n", "[base]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n"] {
             let report = diagnose(&evidence(ROLE, base, &[], "dev"), &Answers::default());
             assert!(report.has_errors(), "{base}: {report:#?}");
-            assert!(open(&report, Id::AssumeRoleDenied) && open(&report, Id::AccessKeyUnknown), "{report:#?}");
+            assert!(open(&report, Cause::AssumeRoleDenied) && open(&report, Cause::AccessKeyUnknown), "{report:#?}");
         }
     }
 
@@ -426,7 +426,7 @@ mod tests {
     fn what_iam_did_not_say_of_a_session_is_open() {
         const SESSION: &str = "[dev]\naws_access_key_id = ASIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\naws_session_token = FwoGZXIvYXdzEXAMPLE\n";
         let evidence: Evidence = evidence("[profile dev]\nregion = eu-west-1\n", SESSION, &[], "dev");
-        let whose = Whose::Profile("dev".to_owned());
+        let whose = KeySource::Profile("dev".to_owned());
         let with = |iam: Option<Answer>| {
             let mut list = vec![(identity(whose.clone(), Variant::AsIs, "eu-west-1"), accepted())];
             list.extend(iam.map(|answer| (About::Iam { whose: whose.clone() }, answer)));
@@ -434,21 +434,21 @@ mod tests {
         };
         for code in ["Timeout", "Network", "InvalidResponse", "Throttling", "ServiceFailure", "NobodyKnowsThisCode"] {
             let report = with(Some(Answer::Refused(refusal(code))));
-            assert!(open(&report, Id::SessionTokenWithoutMfa), "{code}: {report:#?}");
+            assert!(open(&report, Cause::SessionTokenWithoutMfa), "{code}: {report:#?}");
         }
-        assert!(open(&with(Some(Answer::Untried { why: "it is late".to_owned() })), Id::SessionTokenWithoutMfa));
-        assert!(open(&with(None), Id::SessionTokenWithoutMfa), "IAM was not asked");
+        assert!(open(&with(Some(Answer::Untried { why: "it is late".to_owned() })), Cause::SessionTokenWithoutMfa));
+        assert!(open(&with(None), Cause::SessionTokenWithoutMfa), "IAM was not asked");
         for code in ["AccessDenied", "NoSuchEntity", "ValidationError"] {
             let report = with(Some(Answer::Refused(refusal(code))));
-            assert!(report.checked.contains(&Id::SessionTokenWithoutMfa), "{code}: IAM knew the session");
+            assert!(report.checked.contains(&Cause::SessionTokenWithoutMfa), "{code}: IAM knew the session");
         }
         let refused = with(Some(Answer::Refused(refusal("InvalidClientTokenId"))));
-        assert!(refused.findings.iter().any(|finding| finding.id == Id::SessionTokenWithoutMfa));
+        assert!(refused.findings.iter().any(|finding| finding.id == Cause::SessionTokenWithoutMfa));
     }
 
     #[test]
     fn a_daemon_that_does_not_answer_was_not_compared() {
         let evidence = evidence("[profile dev]\nregion = eu-west-1\n", BASE, &[], "dev");
-        assert!(open(&diagnose(&evidence, &Answers::default()), Id::DaemonEnvironmentDiffers));
+        assert!(open(&diagnose(&evidence, &Answers::default()), Cause::DaemonEnvironmentDiffers));
     }
 }

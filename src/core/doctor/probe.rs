@@ -46,10 +46,10 @@ pub struct Question {
 pub enum About {
     /// This machine's clock.
     Clock,
-    /// Whose keys these are.
+    /// KeySource keys these are.
     Identity {
         /// Where the keys stand.
-        whose: Whose,
+        whose: KeySource,
         /// What is different from what stands there.
         variant: Variant,
         /// The region that was asked.
@@ -60,13 +60,13 @@ pub enum About {
     /// Whether IAM accepts the keys.
     Iam {
         /// Where the keys stand.
-        whose: Whose,
+        whose: KeySource,
     },
 }
 
 /// Where keys stand.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Whose {
+pub enum KeySource {
     /// In the variables of the shell.
     Environment,
     /// In the files, in this profile.
@@ -261,7 +261,7 @@ pub enum StepOutcome {
     Passed {
         /// When they expire, RFC 3339.
         expires_at: Option<String>,
-        /// Whose they are, where the answer says it.
+        /// KeySource they are, where the answer says it.
         arn: Option<String>,
     },
     /// It failed.
@@ -335,7 +335,7 @@ impl Answers {
 
     /// The answer about keys as they stand somewhere, in the first region that says something of them, else in the first that was
     /// asked.
-    pub fn as_is(&self, whose: &Whose) -> Option<&Answer> {
+    pub fn unmodified(&self, whose: &KeySource) -> Option<&Answer> {
         let says = |answer: &&Answer| match answer {
             Answer::Refused(refusal) => refusal.why_open().is_none(),
             answer => matches!(answer, Answer::Accepted { .. }),
@@ -345,11 +345,11 @@ impl Answers {
     }
 
     /// The answer about keys with something changed.
-    pub fn variant(&self, whose: &Whose, variant: Variant) -> Option<&Answer> {
+    pub fn variant(&self, whose: &KeySource, variant: Variant) -> Option<&Answer> {
         self.variants(whose, variant).next()
     }
 
-    fn variants(&self, whose: &Whose, variant: Variant) -> impl Iterator<Item = &Answer> + Clone {
+    fn variants(&self, whose: &KeySource, variant: Variant) -> impl Iterator<Item = &Answer> + Clone {
         self.0.iter().filter_map(move |(about, answer)| match about {
             About::Identity { whose: of, variant: is, .. } if of == whose && *is == variant => Some(answer),
             _ => None,
@@ -357,7 +357,7 @@ impl Answers {
     }
 
     /// What IAM said to the keys that stand somewhere.
-    pub fn iam(&self, whose: &Whose) -> Option<&Answer> {
+    pub fn iam(&self, whose: &KeySource) -> Option<&Answer> {
         self.iter()
             .find_map(|(about, answer)| matches!(about, About::Iam { whose: of } if of == whose).then_some(answer))
     }

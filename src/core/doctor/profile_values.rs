@@ -1,7 +1,7 @@
 //! Values of settings that AWS or an SDK refuses for their form, whatever else is right.
 
 use super::commands::unset;
-use super::{Case, Finding, Findings, Id, Rule, Severity};
+use super::{Case, Cause, Finding, Findings, Rule, Severity};
 use crate::core::access_key::is_account;
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
@@ -10,7 +10,7 @@ use crate::core::printable::printable;
 use crate::core::profile::{Section, Value};
 use crate::core::url_host::target;
 
-pub(super) const RULE: Rule = Rule { decides: &[Id::ProfileBroken], look };
+pub(super) const RULE: Rule = Rule { decides: &[Cause::ProfileBroken], look };
 
 fn look(case: &Case<'_>, findings: &mut Findings) {
     variables(case, findings);
@@ -44,7 +44,7 @@ fn variables(case: &Case<'_>, findings: &mut Findings) {
     {
         let Some(mistake) = mistake else { continue };
         findings.add(
-            Finding::new(Id::ProfileBroken, Severity::Error, format!("{name} {mistake}"))
+            Finding::new(Cause::ProfileBroken, Severity::Error, format!("{name} {mistake}"))
                 .evidence(format!("{name} is set in this shell"))
                 .fix(Fix::command("Take it away, or set it right.", unset(case, &[name]))),
         );
@@ -55,7 +55,7 @@ fn variables(case: &Case<'_>, findings: &mut Findings) {
     {
         findings.add(
             Finding::new(
-                Id::ProfileBroken,
+                Cause::ProfileBroken,
                 Severity::Error,
                 "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not: no role is named that the token is for",
             )
@@ -77,7 +77,7 @@ fn tell(
     let Some(mistake) = mistake else { return };
     findings.add(
         Finding::new(
-            Id::ProfileBroken,
+            Cause::ProfileBroken,
             Severity::Error,
             format!("{name} of profile \"{}\" {mistake}", printable(&section.name)),
         )
@@ -135,7 +135,7 @@ fn services(case: &Case<'_>, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{evidence, one, report};
-    use super::super::{Answers, Id};
+    use super::super::{Answers, Cause};
     use super::*;
 
     #[test]
@@ -167,6 +167,6 @@ mod tests {
         assert!(titles.iter().any(|title| title.contains("sso_start_url")));
         let config = "[profile dev]\nservices = loca\n[services local]\ns3 =\n  endpoint_url = http://localhost\n";
         let found = report(&evidence(config, "", &[], "dev"), &Answers::default(), &RULE);
-        assert!(one(&found, Id::ProfileBroken).title.contains("did you mean \"local\""), "{found:#?}");
+        assert!(one(&found, Cause::ProfileBroken).title.contains("did you mean \"local\""), "{found:#?}");
     }
 }

@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::region;
-use super::{About, Answer, Answers, Case, Evidence, Keys, Order, Question, Refusal, Subject, Variant, Whose};
+use super::{About, Answer, Answers, Case, Evidence, KeySet, KeySource, Keys, Order, Question, Refusal, Variant};
 use crate::core::access_key;
 use crate::core::partitions::{home_region, is_opt_in};
 use crate::core::plan::{Endpoint, Service};
@@ -34,7 +34,7 @@ fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
         return questions;
     }
     for subject in &case.subjects {
-        let Some(keys) = as_is(subject) else { continue };
+        let Some(keys) = unmodified(subject) else { continue };
         if is_for_another_maker(case, subject) {
             continue;
         }
@@ -53,7 +53,7 @@ fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
 
 /// Keys that are not of AWS's form, where a setting sends some calls to another maker's service and STS's to AWS: they are not AWS's
 /// to see.
-pub(super) fn is_for_another_maker(case: &Case<'_>, subject: &Subject<'_>) -> bool {
+pub(super) fn is_for_another_maker(case: &Case<'_>, subject: &KeySet<'_>) -> bool {
     !subject.has_aws_id() && endpoint(case, None).url.is_none() && region::calls_elsewhere(case)
 }
 
@@ -81,7 +81,9 @@ fn chain_is_asked(case: &Case<'_>) -> bool {
 fn follow_ups(case: &Case<'_>) -> Vec<Question> {
     let mut questions = Vec::new();
     for subject in &case.subjects {
-        let (Some(keys), Some(answer)) = (as_is(subject), case.answers.as_is(&subject.whose)) else { continue };
+        let (Some(keys), Some(answer)) = (unmodified(subject), case.answers.unmodified(&subject.whose)) else {
+            continue;
+        };
         match answer {
             Answer::Refused(refusal) => questions.extend(variants(case, subject, &keys, refusal)),
             Answer::Accepted { .. } if may_be_without_mfa(case, subject) => {
@@ -94,8 +96,8 @@ fn follow_ups(case: &Case<'_>) -> Vec<Question> {
 }
 
 /// Whether AWS identifies the keys with a session token as a user's: a session of GetSessionToken.
-pub(super) fn may_be_without_mfa(case: &Case<'_>, subject: &Subject<'_>) -> bool {
-    matches!(case.answers.as_is(&subject.whose), Some(Answer::Accepted { arn, .. })
+pub(super) fn may_be_without_mfa(case: &Case<'_>, subject: &KeySet<'_>) -> bool {
+    matches!(case.answers.unmodified(&subject.whose), Some(Answer::Accepted { arn, .. })
         if subject.token().is_some() && is_of_user(arn))
 }
 
@@ -105,7 +107,7 @@ fn is_of_user(arn: &str) -> bool {
     parts.nth(2) == Some("iam") && parts.nth(2).is_some_and(|resource| resource.starts_with("user/"))
 }
 
-fn variants(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys, refusal: &Refusal) -> Vec<Question> {
+fn variants(case: &Case<'_>, subject: &KeySet<'_>, keys: &Keys, refusal: &Refusal) -> Vec<Question> {
     if refusal.why_open().is_some() || refusal.code.starts_with("ExpiredToken") {
         return Vec::new();
     }
@@ -129,7 +131,7 @@ fn variants(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys, refusal: &Refus
 }
 
 /// The two the other way round, where the secret has the form of an id.
-fn swapped(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys) -> Option<Question> {
+fn swapped(case: &Case<'_>, subject: &KeySet<'_>, keys: &Keys) -> Option<Question> {
     let turned = Keys {
         access_key_id: keys.secret_access_key.to_string(),
         secret_access_key: Zeroizing::new(keys.access_key_id.clone()),
@@ -140,7 +142,7 @@ fn swapped(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys) -> Option<Questi
 }
 
 /// IAM, where the calls go to AWS itself or IAM has an endpoint of its own: keys of an emulator are not shown to AWS.
-fn iam(case: &Case<'_>, subject: &Subject<'_>, keys: Keys) -> Option<Question> {
+fn iam(case: &Case<'_>, subject: &KeySet<'_>, keys: Keys) -> Option<Question> {
     let sts = endpoint(case, None);
     let url = region::endpoint_of(case, "iam").map(str::to_owned);
     if url.is_none() && sts.url.is_some() {
@@ -151,7 +153,7 @@ fn iam(case: &Case<'_>, subject: &Subject<'_>, keys: Keys) -> Option<Question> {
     Some(Question { about, order: Order::Iam { keys, endpoint } })
 }
 
-fn identity(case: &Case<'_>, whose: &Whose, variant: Variant, region: Option<String>, keys: Keys) -> Question {
+fn identity(case: &Case<'_>, whose: &KeySource, variant: Variant, region: Option<String>, keys: Keys) -> Question {
     let endpoint = endpoint(case, region);
     let about = About::Identity { whose: whose.clone(), variant, region: endpoint.region.clone() };
     Question { about, order: Order::Identify { keys, endpoint } }
@@ -198,7 +200,7 @@ fn regions(case: &Case<'_>) -> Vec<String> {
 }
 
 /// The keys as botocore would send them; none where half of them is missing.
-fn as_is(subject: &Subject<'_>) -> Option<Keys> {
+fn unmodified(subject: &KeySet<'_>) -> Option<Keys> {
     Some(Keys {
         access_key_id: subject.access_key_id?.text.to_owned(),
         secret_access_key: Zeroizing::new(subject.secret_access_key?.text.to_owned()),
@@ -207,7 +209,7 @@ fn as_is(subject: &Subject<'_>) -> Option<Keys> {
 }
 
 /// A token that stands elsewhere and might be the right one.
-fn other_token(case: &Case<'_>, subject: &Subject<'_>, keys: &Keys) -> Option<Zeroizing<String>> {
+fn other_token(case: &Case<'_>, subject: &KeySet<'_>, keys: &Keys) -> Option<Zeroizing<String>> {
     let sent = keys.session_token.as_ref().map(|token| token.as_str());
     let elsewhere = case.subjects.iter().filter(|other| other.whose != subject.whose);
     std::iter::once(subject)

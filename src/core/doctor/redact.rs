@@ -1,6 +1,6 @@
 //! The last line of defence: whatever a rule puts into its sentences, no secret of this machine leaves in a report.
 
-use super::{Case, Finding, Report, Uses};
+use super::{Case, Finding, Report, ResolvedFrom};
 use crate::core::access_key::{SECRET_LENGTH, is_secret, may_be_secret};
 use crate::core::redact::Values;
 
@@ -40,8 +40,8 @@ pub(super) fn redact(case: &Case<'_>, report: Report) -> Report {
     let not_checked = report.not_checked.into_iter().map(|(id, why)| (id, clean(why))).collect();
     let choices = report.choices.into_iter().map(|(client, uses)| {
         let uses = match uses {
-            Uses::Profile { name, way } => Uses::Profile { name: clean(name), way },
-            Uses::Fails(why) => Uses::Fails(clean(why)),
+            ResolvedFrom::Profile { name, way } => ResolvedFrom::Profile { name: clean(name), way },
+            ResolvedFrom::Fails(why) => ResolvedFrom::Fails(clean(why)),
             other => other,
         };
         (client, uses)

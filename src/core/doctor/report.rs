@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Client, Id, Uses, Whose};
+use super::{Cause, Client, KeySource, ResolvedFrom};
 use crate::core::fix::Fix;
 
 /// How bad it is.
@@ -35,7 +35,7 @@ pub enum Certainty {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What.
-    pub id: Id,
+    pub id: Cause,
     /// How bad.
     pub severity: Severity,
     /// How sure.
@@ -46,14 +46,14 @@ pub struct Finding {
     pub evidence: Vec<String>,
     /// What to do, the first thing first.
     pub fix: Vec<Fix>,
-    /// Whose keys it is about, where an answer of AWS about these keys says more of it.
+    /// KeySource keys it is about, where an answer of AWS about these keys says more of it.
     #[serde(skip)]
-    pub(super) about: Option<Whose>,
+    pub(super) about: Option<KeySource>,
 }
 
 impl Finding {
     /// A confirmed finding.
-    pub fn new(id: Id, severity: Severity, title: impl Into<String>) -> Self {
+    pub fn new(id: Cause, severity: Severity, title: impl Into<String>) -> Self {
         Self {
             id,
             severity,
@@ -67,7 +67,7 @@ impl Finding {
 
     /// It is about these keys, and AWS's answer about them says more of it.
     #[must_use]
-    pub fn about(mut self, whose: &Whose) -> Self {
+    pub fn about(mut self, whose: &KeySource) -> Self {
         self.about = Some(whose.clone());
         self
     }
@@ -122,11 +122,11 @@ pub struct Report {
     /// The identity of the credentials that the AWS CLI uses here, if AWS returned it.
     pub identity: Option<Identity>,
     /// What each kind of program would use here.
-    pub choices: Vec<(Client, Uses)>,
+    pub choices: Vec<(Client, ResolvedFrom)>,
     /// What was found, in the order in which to deal with it.
     pub findings: Vec<Finding>,
     /// What was looked for to the end.
-    pub checked: Vec<Id>,
+    pub checked: Vec<Cause>,
     /// What could not be looked for to the end, and why.
-    pub not_checked: BTreeMap<Id, String>,
+    pub not_checked: BTreeMap<Cause, String>,
 }

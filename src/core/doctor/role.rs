@@ -2,7 +2,7 @@
 
 use super::commands::{self, argument};
 use super::probe::StepOutcome;
-use super::{Case, Certainty, Daemon, Finding, Findings, Id, Refusal, Rule, Severity};
+use super::{Case, Cause, Certainty, Daemon, Finding, Findings, Refusal, Rule, Severity};
 use crate::core::access_denied::{self, Because, Denied};
 use crate::core::aws_error::{self, Origin};
 use crate::core::fix::{Fix, evercred};
@@ -14,16 +14,16 @@ use crate::core::stated_expiry::utc_time;
 
 pub(super) const RULE: Rule = Rule {
     decides: &[
-        Id::AssumeRoleDenied,
-        Id::MfaRequired,
-        Id::MfaCodeRefused,
-        Id::DurationTooLong,
-        Id::AccountNotSignedUp,
-        Id::ProfileBroken,
-        Id::CredentialsExpired,
-        Id::CredentialsMissing,
-        Id::AccessKeyUnknown,
-        Id::SecretKeyWrong,
+        Cause::AssumeRoleDenied,
+        Cause::MfaRequired,
+        Cause::MfaCodeRefused,
+        Cause::DurationTooLong,
+        Cause::AccountNotSignedUp,
+        Cause::ProfileBroken,
+        Cause::CredentialsExpired,
+        Cause::CredentialsMissing,
+        Cause::AccessKeyUnknown,
+        Cause::SecretKeyWrong,
     ],
     look,
 };
@@ -85,7 +85,7 @@ fn durations(plan: &Plan, findings: &mut Findings) {
         if let (Some(asked), Some((most, why))) = (asked, too_long) {
             findings.add(
                 Finding::new(
-                    Id::DurationTooLong,
+                    Cause::DurationTooLong,
                     Severity::Error,
                     format!("profile \"{profile}\" asks for a session of {asked} s, and AWS gives {most} s at most"),
                 )
@@ -103,7 +103,7 @@ fn durations(plan: &Plan, findings: &mut Findings) {
 /// Which is no id of its own: the setting can't be right.
 fn too_short(profile: &str) -> Finding {
     Finding::new(
-        Id::ProfileBroken,
+        Cause::ProfileBroken,
         Severity::Error,
         format!("profile \"{profile}\" asks for a session that is shorter than AWS makes them"),
     )
@@ -141,7 +141,7 @@ fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
     let device = printable(step.source.device().unwrap_or_default());
     let profile = &plan.profile;
     let title = format!("profile \"{profile}\" needs a code of the MFA device {device}");
-    let finding = Finding::new(Id::MfaRequired, Severity::Warning, title);
+    let finding = Finding::new(Cause::MfaRequired, Severity::Warning, title);
     match (&case.evidence.daemon, case.daemon_profile()) {
         (_, Some(held)) if held.valid == Some(true) && held.state != State::NeedsLogin => {}
         (Daemon::Answers(_), Some(_)) => findings.add(
@@ -169,7 +169,7 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
     let said = printable(&refusal.to_string());
     match (code, kind) {
         _ if denied.because == Because::WrongCode => findings.add(
-            Finding::new(Id::MfaCodeRefused, Severity::Error, "AWS refused the code of the MFA device")
+            Finding::new(Cause::MfaCodeRefused, Severity::Error, "AWS refused the code of the MFA device")
                 .evidence(said)
                 .evidence("a code is good once and for about half a minute: it was mistyped, used already, or is of another device")
                 .fix(Fix::command("Type the code that the device shows next.", format!("evercred login {}", argument(profile)))),
@@ -186,7 +186,7 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
         ("ValidationError" | "ValidationException", _) if message.contains("DurationSeconds") || message.contains("durationSeconds") => {
             findings.add(
                 Finding::new(
-                    Id::DurationTooLong,
+                    Cause::DurationTooLong,
                     Severity::Error,
                     format!("the session that profile \"{profile}\" asks for is longer than the role allows"),
                 )
@@ -201,7 +201,7 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
         // The file itself was looked at here (`token_file`).
         ("ExpiredToken" | "ExpiredTokenException", "web-identity") => findings.add(
             Finding::new(
-                Id::CredentialsExpired,
+                Cause::CredentialsExpired,
                 Severity::Error,
                 format!("the web identity token of profile \"{profile}\" has expired"),
             )
@@ -213,7 +213,7 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
         }
         (_, "process") => findings.add_all(process_refused(profile, refusal)),
         ("OptInRequired" | "SubscriptionRequiredException" | "SubscriptionRequired", _) => findings.add(
-            Finding::new(Id::AccountNotSignedUp, Severity::Error, "the account is not signed up for the service")
+            Finding::new(Cause::AccountNotSignedUp, Severity::Error, "the account is not signed up for the service")
                 .evidence(said)
                 .fix(Fix::advice("Ask the account's owner to finish signing up (payment method and phone number); activation takes up to a day.")),
         ),
@@ -236,13 +236,13 @@ fn process_refused(profile: &str, refusal: &Refusal) -> Option<Finding> {
     let is_of_program = entry.is_some_and(|entry| entry.origin == Origin::Local);
     let (id, title) = match refusal.code.as_str() {
         _ if is_of_program => {
-            (Id::CredentialsMissing, format!("the credential_process of profile \"{profile}\" gives no credentials"))
+            (Cause::CredentialsMissing, format!("the credential_process of profile \"{profile}\" gives no credentials"))
         }
         code if refusal.why_open().is_none() => {
             let id = match code {
-                _ if aws_error::is_unknown_key(code) => Id::AccessKeyUnknown,
-                "SignatureDoesNotMatch" | "InvalidSignatureException" => Id::SecretKeyWrong,
-                _ => Id::CredentialsExpired,
+                _ if aws_error::is_unknown_key(code) => Cause::AccessKeyUnknown,
+                "SignatureDoesNotMatch" | "InvalidSignatureException" => Cause::SecretKeyWrong,
+                _ => Cause::CredentialsExpired,
             };
             let title = format!(
                 "AWS refuses the credentials that the credential_process of profile \"{profile}\" prints: {}",
@@ -261,7 +261,7 @@ fn expired_output(case: &Case<'_>, profile: &str, expires_at: &str) -> Option<Fi
     let (now, uncertainty) = case.aws_time();
     let title = format!("the credential_process of profile \"{}\" prints expired credentials", printable(profile));
     (now - at > uncertainty).then(|| {
-        Finding::new(Id::CredentialsExpired, Severity::Error, title)
+        Finding::new(Cause::CredentialsExpired, Severity::Error, title)
             .evidence(format!("its Expiration is {at}"))
             .fix(Fix::advice("Run the program in a terminal, and follow its instructions."))
     })
@@ -287,7 +287,7 @@ fn identity_provider(profile: &str, message: &str) -> Finding {
             "Ask an administrator of the role's account to check the IAM identity provider: its URL and audience must match the token's iss and aud.",
         )
     };
-    Finding::new(Id::AssumeRoleDenied, Severity::Error, what).fix(Fix::advice(fix))
+    Finding::new(Cause::AssumeRoleDenied, Severity::Error, what).fix(Fix::advice(fix))
 }
 
 /// Other refusals: an invalid value, or unknown credentials of the previous step.
@@ -299,7 +299,7 @@ fn refused_otherwise(kind: &str, profile: &str, refusal: &Refusal) -> Finding {
     };
     let fix = refusal.fix.clone().unwrap_or_else(|| "correct the setting that the message names".to_owned());
     Finding::new(
-        Id::AssumeRoleDenied,
+        Cause::AssumeRoleDenied,
         Severity::Error,
         format!("AWS refuses {operation} for profile \"{}\": {}", printable(profile), printable(&refusal.code)),
     )
@@ -321,7 +321,7 @@ fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said
     let role = printable(denied.resource.as_deref().or(role_arn).unwrap_or("the role"));
     let who = printable(denied.principal.as_deref().unwrap_or("the caller"));
     let mut finding = Finding::new(
-        Id::AssumeRoleDenied,
+        Cause::AssumeRoleDenied,
         Severity::Error,
         format!("AWS does not let {who} assume {role} (profile \"{profile}\")"),
     )

@@ -4,11 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Case, Certainty, Finding, Id, Severity, Whose, open};
+use super::{Case, Cause, Certainty, Finding, KeySource, Severity, open};
 
 pub(super) struct Rule {
     /// The causes that it can find.
-    pub(super) decides: &'static [Id],
+    pub(super) decides: &'static [Cause],
     pub(super) look: fn(&Case<'_>, &mut Findings),
 }
 
@@ -17,16 +17,16 @@ pub(super) struct Rule {
 pub(super) struct Findings {
     found: Vec<Finding>,
     /// The titles of the findings, for a fast comparison: a large file may have many mistakes.
-    titles: BTreeSet<(Id, String)>,
-    open: BTreeMap<Id, String>,
+    titles: BTreeSet<(Cause, String)>,
+    open: BTreeMap<Cause, String>,
     answers: Vec<AnswerAbout>,
 }
 
 /// An answer of AWS about keys, for the finding of any rule about the same keys.
 #[derive(Debug)]
 struct AnswerAbout {
-    id: Id,
-    whose: Whose,
+    id: Cause,
+    whose: KeySource,
     sentence: String,
     confirms: bool,
 }
@@ -44,22 +44,22 @@ impl Findings {
     }
 
     /// Leaves a cause open for a reason that is not among its needs. `why` is the end of a sentence.
-    pub(super) fn leave_open(&mut self, id: Id, why: impl Into<String>) {
+    pub(super) fn leave_open(&mut self, id: Cause, why: impl Into<String>) {
         self.open.entry(id).or_insert_with(|| why.into());
     }
 
     /// Makes the finding about these keys certain: AWS's answer proves it.
-    pub(super) fn confirm(&mut self, id: Id, whose: &Whose, sentence: impl Into<String>) {
+    pub(super) fn confirm(&mut self, id: Cause, whose: &KeySource, sentence: impl Into<String>) {
         self.answers.push(AnswerAbout { id, whose: whose.clone(), sentence: sentence.into(), confirms: true });
     }
 
     /// Adds AWS's answer to the finding about these keys: it fits, but proves nothing.
-    pub(super) fn corroborate(&mut self, id: Id, whose: &Whose, sentence: impl Into<String>) {
+    pub(super) fn corroborate(&mut self, id: Cause, whose: &KeySource, sentence: impl Into<String>) {
         self.answers.push(AnswerAbout { id, whose: whose.clone(), sentence: sentence.into(), confirms: false });
     }
 
     /// Whether this rule found the cause.
-    pub(super) fn has(&self, id: Id) -> bool {
+    pub(super) fn has(&self, id: Cause) -> bool {
         self.found.iter().any(|finding| finding.id == id)
     }
 
@@ -74,15 +74,15 @@ pub(super) struct Checked {
     /// The findings, the most urgent first.
     pub(super) findings: Vec<Finding>,
     /// The causes that were found or ruled out.
-    pub(super) checked: Vec<Id>,
+    pub(super) checked: Vec<Cause>,
     /// The causes that are open, and why.
-    pub(super) not_checked: BTreeMap<Id, String>,
+    pub(super) not_checked: BTreeMap<Cause, String>,
 }
 
 /// Runs rules in any order. The number of a rule is its place in the list of all rules.
 pub(super) fn run<'r>(case: &Case<'_>, rules: impl IntoIterator<Item = (usize, &'r Rule)>) -> Checked {
     let mut results: Vec<(usize, Findings)> = Vec::new();
-    let mut decided: BTreeSet<Id> = BTreeSet::new();
+    let mut decided: BTreeSet<Cause> = BTreeSet::new();
     for (number, rule) in rules {
         let mut findings = Findings::default();
         (rule.look)(case, &mut findings);
@@ -102,9 +102,9 @@ pub(super) fn run<'r>(case: &Case<'_>, rules: impl IntoIterator<Item = (usize, &
     let mut findings = all.found;
     answers.into_iter().for_each(|answer| join(&mut findings, answer));
     findings.sort_by_key(|finding| (finding.severity, precedence(finding.id), finding.certainty));
-    let is_found = |id: Id| findings.iter().any(|finding| finding.id == id);
+    let is_found = |id: Cause| findings.iter().any(|finding| finding.id == id);
     let (mut checked, mut not_checked) = (Vec::new(), BTreeMap::new());
-    for id in Id::ALL.iter().copied().filter(|id| decided.contains(id)) {
+    for id in Cause::ALL.iter().copied().filter(|id| decided.contains(id)) {
         match left_open.remove(&id).or_else(|| open::why(case, id)).filter(|_| !is_found(id)) {
             Some(why) => _ = not_checked.insert(id, why),
             None => checked.push(id),
@@ -125,11 +125,11 @@ fn join(findings: &mut [Finding], answer: AnswerAbout) {
 }
 
 /// Sorts findings that prevent other checks to the front.
-fn precedence(id: Id) -> u8 {
+fn precedence(id: Cause) -> u8 {
     match id {
-        Id::NetworkUnreachable => 0,
-        Id::ClockSkewed | Id::ClockZone => 1,
-        Id::ProfileBroken | Id::FilePermissions | Id::CredentialsMissing => 2,
+        Cause::NetworkUnreachable => 0,
+        Cause::ClockSkewed | Cause::ClockZone => 1,
+        Cause::ProfileBroken | Cause::FilePermissions | Cause::CredentialsMissing => 2,
         _ => 3,
     }
 }

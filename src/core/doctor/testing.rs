@@ -6,8 +6,8 @@ use crate::core::aws_error::ErrorClass;
 use crate::core::aws_file;
 use crate::core::doctor::rule::{self, Checked, Rule};
 use crate::core::doctor::{
-    About, Answer, Answers, Case, Certainty, Daemon, Evidence, Finding, Id, Refusal, Report, Severity, Variables,
-    Variant, Whose,
+    About, Answer, Answers, Case, Cause, Certainty, Daemon, Evidence, Finding, KeySource, Refusal, Report, Severity,
+    Variables, Variant,
 };
 use crate::core::location::AwsPaths;
 use crate::core::plan::PlanContext;
@@ -66,7 +66,7 @@ pub(in crate::core::doctor) fn answers(list: Vec<(About, Answer)>) -> Answers {
     answers
 }
 
-pub(in crate::core::doctor) fn identity(whose: Whose, variant: Variant, region: &str) -> About {
+pub(in crate::core::doctor) fn identity(whose: KeySource, variant: Variant, region: &str) -> About {
     About::Identity { whose, variant, region: region.to_owned() }
 }
 
@@ -87,12 +87,12 @@ pub(in crate::core::doctor) fn accepted() -> Answer {
 }
 
 /// Ids, severities and certainties of what was found.
-pub(in crate::core::doctor) fn found(report: &Report) -> Vec<(Id, Severity, Certainty)> {
+pub(in crate::core::doctor) fn found(report: &Report) -> Vec<(Cause, Severity, Certainty)> {
     report.findings.iter().map(|finding| (finding.id, finding.severity, finding.certainty)).collect()
 }
 
 /// The one finding of a kind.
-pub(in crate::core::doctor) fn one(report: &Report, id: Id) -> &Finding {
+pub(in crate::core::doctor) fn one(report: &Report, id: Cause) -> &Finding {
     let mut of_kind = report.findings.iter().filter(|finding| finding.id == id);
     let first = of_kind.next().unwrap_or_else(|| panic!("no {id} in {report:#?}"));
     assert!(of_kind.next().is_none(), "several {id} in {report:#?}");

@@ -1,12 +1,12 @@
 //! The file with a web identity token: whether it is there, and whether the token in it is still good.
 
 use super::evidence::TokenState;
-use super::{Case, Finding, Findings, Id, Rule, Severity, Uses};
+use super::{Case, Cause, Finding, Findings, ResolvedFrom, Rule, Severity};
 use crate::core::fix::Fix;
 use crate::core::plan::Source;
 use crate::core::printable::printable;
 
-pub(super) const RULE: Rule = Rule { decides: &[Id::CredentialsMissing, Id::CredentialsExpired], look };
+pub(super) const RULE: Rule = Rule { decides: &[Cause::CredentialsMissing, Cause::CredentialsExpired], look };
 
 fn look(case: &Case<'_>, findings: &mut Findings) {
     for (path, place) in in_question(case) {
@@ -14,13 +14,14 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
         let title = |what: &str| format!("the web identity token file {what}: {}", printable(&path));
         let (now, uncertainty) = case.aws_time();
         let finding = match &facts.state {
-            TokenState::Missing => Finding::new(Id::CredentialsMissing, Severity::Error, title("is not there")),
+            TokenState::Missing => Finding::new(Cause::CredentialsMissing, Severity::Error, title("is not there")),
             TokenState::Unreadable(why) => {
-                Finding::new(Id::CredentialsMissing, Severity::Error, title("can't be read")).evidence(printable(why))
+                Finding::new(Cause::CredentialsMissing, Severity::Error, title("can't be read"))
+                    .evidence(printable(why))
             }
-            TokenState::Empty => Finding::new(Id::CredentialsMissing, Severity::Error, title("is empty")),
+            TokenState::Empty => Finding::new(Cause::CredentialsMissing, Severity::Error, title("is empty")),
             TokenState::There { ends: Some(at) } if now - *at > uncertainty => {
-                Finding::new(Id::CredentialsExpired, Severity::Error, title("holds a token that has expired"))
+                Finding::new(Cause::CredentialsExpired, Severity::Error, title("holds a token that has expired"))
                     .evidence(format!("the token says itself (exp) that it ended at {at}"))
             }
             TokenState::There { .. } => continue,
@@ -38,7 +39,7 @@ fn in_question(case: &Case<'_>) -> Vec<(String, String)> {
     const VARIABLE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
     let mut found = Vec::new();
     if let Some(path) = case.evidence.variables.get(VARIABLE)
-        && super::choice::choices(case).iter().any(|(_, uses)| *uses == Uses::WebIdentity)
+        && super::client_resolution::choices(case).iter().any(|(_, uses)| *uses == ResolvedFrom::WebIdentity)
     {
         found.push((path.to_owned(), VARIABLE.to_owned()));
     }
@@ -68,10 +69,10 @@ mod tests {
     fn a_token_file_that_is_missing_empty_or_old_is_told_and_a_good_one_is_not() {
         let ends = |millis| TokenState::There { ends: Some(AwsTime::from_millis(millis)) };
         for (state, id) in [
-            (TokenState::Missing, Some(Id::CredentialsMissing)),
-            (TokenState::Unreadable("denied".to_owned()), Some(Id::CredentialsMissing)),
-            (TokenState::Empty, Some(Id::CredentialsMissing)),
-            (ends(1_000_000_000_000), Some(Id::CredentialsExpired)),
+            (TokenState::Missing, Some(Cause::CredentialsMissing)),
+            (TokenState::Unreadable("denied".to_owned()), Some(Cause::CredentialsMissing)),
+            (TokenState::Empty, Some(Cause::CredentialsMissing)),
+            (ends(1_000_000_000_000), Some(Cause::CredentialsExpired)),
             (ends(2_000_000_000_000), None),
             (TokenState::There { ends: None }, None),
         ] {

@@ -1,25 +1,25 @@
 //! What an error means and what to do about it, from its code and its message alone.
 
 use super::causes;
-use super::extract::Mention;
+use super::extract::ReportedError;
 use crate::core::access_denied::{self, Because};
 use crate::core::aws_error::{self, OfSigner};
-use crate::core::doctor::Id;
+use crate::core::doctor::Cause;
 use crate::core::fix::Fix;
 
 const CLOCK: &str = "set this machine's clock right; evercred clock shows how far it is off, and how to mend it";
 
 /// The code that says what an error means: the time alone is wrong with some signatures.
-fn means(mention: &Mention) -> &'static str {
+fn means(mention: &ReportedError) -> &'static str {
     if causes::is_about_time(mention) { "RequestTimeTooSkewed" } else { mention.means }
 }
 
-pub(super) fn meaning(mention: &Mention) -> String {
+pub(super) fn meaning(mention: &ReportedError) -> String {
     aws_error::lookup(means(mention)).map_or_else(String::new, |entry| entry.meaning.to_owned())
 }
 
 /// What to do about the code, whatever is behind it. What the table says of calls that are not answered is about the daemon.
-pub(super) fn of_code(mention: &Mention) -> Vec<Fix> {
+pub(super) fn of_code(mention: &ReportedError) -> Vec<Fix> {
     let fix = match means(mention) {
         "Network" | "Timeout" => {
             "check the network, the name of the host, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the program"
@@ -37,7 +37,7 @@ pub(super) fn of_code(mention: &Mention) -> Vec<Fix> {
 }
 
 /// What to ask for where AWS denies something, as far as its words go.
-fn of_denial(mention: &Mention) -> &'static str {
+fn of_denial(mention: &ReportedError) -> &'static str {
     let denied = access_denied::read(&mention.message);
     match denied.because {
         Because::SessionCredentials => "call it with the user's long-term key: a profile with that key and no token",
@@ -53,22 +53,22 @@ fn of_denial(mention: &Mention) -> &'static str {
 }
 
 /// The advice of the table is about the code; what the message says may be more exact.
-pub(super) fn of_cause(id: Id, mention: &Mention) -> Option<&'static str> {
+pub(super) fn of_cause(id: Cause, mention: &ReportedError) -> Option<&'static str> {
     let fix = match id {
-        Id::ClockSkewed => CLOCK,
-        Id::RegionInvalid => "correct the region: aws configure set region, or AWS_REGION and AWS_DEFAULT_REGION",
-        Id::ProfileBroken if mention.means == "ProfileNotFound" => return None,
-        Id::ProfileBroken => "correct the setting that the message names: evercred profiles says where it stands",
-        Id::MfaCodeRefused => "type the code that the device shows next: each is good once",
-        Id::DurationTooLong => {
+        Cause::ClockSkewed => CLOCK,
+        Cause::RegionInvalid => "correct the region: aws configure set region, or AWS_REGION and AWS_DEFAULT_REGION",
+        Cause::ProfileBroken if mention.means == "ProfileNotFound" => return None,
+        Cause::ProfileBroken => "correct the setting that the message names: evercred profiles says where it stands",
+        Cause::MfaCodeRefused => "type the code that the device shows next: each is good once",
+        Cause::DurationTooLong => {
             "lower duration_seconds: a role's longest session is set on the role, and a role assumed from another role's \
              session lives one hour at most"
         }
-        Id::AssumeRoleDenied if access_denied::read(&mention.message).because == Because::Root => return None,
-        Id::AssumeRoleDenied => {
+        Cause::AssumeRoleDenied if access_denied::read(&mention.message).because == Because::Root => return None,
+        Cause::AssumeRoleDenied => {
             "have the role's trust policy and this caller's own policies looked at by an administrator of the role's account"
         }
-        Id::SessionTokenWithoutMfa => {
+        Cause::SessionTokenWithoutMfa => {
             "get the session with an MFA code (mfa_serial), or ask IAM with the user's own key"
         }
         _ => return None,

@@ -1,10 +1,10 @@
 //! What may be behind an error: the causes of each code, the likeliest first, and what the message itself decides.
 
-use super::extract::Mention;
-use super::join::Likelihood::{self, Confirmed, Likely, Possible};
+use super::correlate::Likelihood::{self, Confirmed, Likely, Possible};
+use super::extract::ReportedError;
 use crate::core::access_denied::{self, Because, Denied, Policy};
 use crate::core::aws_error::{self, OfSigner};
-use crate::core::doctor::Id;
+use crate::core::doctor::Cause;
 use crate::core::partitions::{has_known_words, is_opt_in, known, partition_of};
 use crate::core::time::span_from_seconds;
 use crate::core::timekeeping::length;
@@ -12,13 +12,13 @@ use crate::core::timekeeping::length;
 /// One thing that may be behind an error, by the message alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
-    pub(super) id: Id,
+    pub(super) id: Cause,
     pub(super) likelihood: Likelihood,
     pub(super) evidence: Vec<String>,
 }
 
 /// The candidates, the likeliest first.
-pub(super) fn candidates(mention: &Mention) -> Vec<Candidate> {
+pub(super) fn candidates(mention: &ReportedError) -> Vec<Candidate> {
     let mut all = by_message(mention);
     // The time alone was wrong with the signature then, not the secret.
     let is_about_time = is_about_time(mention);
@@ -29,8 +29,8 @@ pub(super) fn candidates(mention: &Mention) -> Vec<Candidate> {
         skew.unsigned_abs() > 1_500 && !(300..=1_500).contains(&rest)
     });
     let is_overruled =
-        |id: Id| OVERRULED.iter().any(|(said, others)| others.contains(&id) && mention.message.contains(said));
-    let open = of_code.iter().filter(|(id, _)| (is_of_a_zone || *id != Id::ClockZone) && !is_overruled(*id));
+        |id: Cause| OVERRULED.iter().any(|(said, others)| others.contains(&id) && mention.message.contains(said));
+    let open = of_code.iter().filter(|(id, _)| (is_of_a_zone || *id != Cause::ClockZone) && !is_overruled(*id));
     for (id, likelihood) in open {
         if !all.iter().any(|known| known.id == *id) {
             all.push(Candidate { id: *id, likelihood: *likelihood, evidence: vec![id.is().to_owned()] });
@@ -41,7 +41,7 @@ pub(super) fn candidates(mention: &Mention) -> Vec<Candidate> {
 
 /// The usual causes of the code, the most often reported one first. The sign-in services use ExpiredTokenException for
 /// their own tokens and codes.
-fn usual(mention: &Mention) -> &'static [(Id, Likelihood)] {
+fn usual(mention: &ReportedError) -> &'static [(Cause, Likelihood)] {
     let is_expired = ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"].contains(&mention.means);
     let is_sign_in = matches!(mention.service.as_deref(), Some("SSO" | "SSO OIDC" | "Signin"))
         || mention.message.contains("SSO session");
@@ -50,16 +50,16 @@ fn usual(mention: &Mention) -> &'static [(Id, Likelihood)] {
 }
 
 /// Whether the message says that the time of the request was off, whatever its code.
-pub(super) fn is_about_time(mention: &Mention) -> bool {
+pub(super) fn is_about_time(mention: &ReportedError) -> bool {
     let text = mention.message.as_str();
     mention.skew_seconds.is_some() || text.contains("Signature expired") || text.contains("Signature not yet current")
 }
 
-const OF_A_CLOCK: [(Id, Likelihood); 3] =
-    [(Id::ClockSkewed, Confirmed), (Id::ClockZone, Possible), (Id::ClockUnsynchronised, Possible)];
+const OF_A_CLOCK: [(Cause, Likelihood); 3] =
+    [(Cause::ClockSkewed, Confirmed), (Cause::ClockZone, Possible), (Cause::ClockUnsynchronised, Possible)];
 
 /// What the message says besides its code where no cause of the list is about it: who asked for what, and which policy decided.
-pub(super) fn says(mention: &Mention) -> Vec<String> {
+pub(super) fn says(mention: &ReportedError) -> Vec<String> {
     let denied = access_denied::read(&mention.message);
     let is_denied = aws_error::lookup(mention.means).is_some_and(|entry| entry.of_signer == OfSigner::Denied);
     if !is_denied || (denied.action.is_none() && denied.because == Because::Unsaid) {
@@ -69,66 +69,66 @@ pub(super) fn says(mention: &Mention) -> Vec<String> {
 }
 
 /// How strongly the message itself decides the cause: 0 (not at all), 2, or 3 (it proves the cause).
-pub(super) fn decides(mention: &Mention) -> usize {
+pub(super) fn decides(mention: &ReportedError) -> usize {
     by_message(mention).first().map_or(0, |first| if first.likelihood == Confirmed { 3 } else { 2 })
 }
 
 /// What the message decides by itself.
-fn by_message(mention: &Mention) -> Vec<Candidate> {
+fn by_message(mention: &ReportedError) -> Vec<Candidate> {
     let text = mention.message.as_str();
     let one = |id, likelihood, sentence: String| vec![Candidate { id, likelihood, evidence: vec![sentence] }];
     if let Some(skew) = mention.skew_seconds {
         return clock(mention, skew);
     }
     if is_about_time(mention) {
-        return one(Id::ClockSkewed, Confirmed, "the message says that the time of the request was off".to_owned());
+        return one(Cause::ClockSkewed, Confirmed, "the message says that the time of the request was off".to_owned());
     }
     if ["RequestTimeTooSkewed", "RequestInTheFuture"].contains(&mention.means) {
         let sentence = "AWS says that the time that the request was signed with is too far off its own";
-        return one(Id::ClockSkewed, Confirmed, sentence.to_owned());
+        return one(Cause::ClockSkewed, Confirmed, sentence.to_owned());
     }
     // botocore's sentences.
     if mention.code == "InfiniteLoopConfigError" {
         let sentence = "the message says that the profiles name each other as source_profile in a circle";
-        return one(Id::ProfileBroken, Confirmed, sentence.to_owned());
+        return one(Cause::ProfileBroken, Confirmed, sentence.to_owned());
     }
     if mention.code == "ConfigParseError" {
-        return one(Id::ProfileBroken, Confirmed, "the message says that an AWS file can't be read".to_owned());
+        return one(Cause::ProfileBroken, Confirmed, "the message says that an AWS file can't be read".to_owned());
     }
     if text.contains("ARN is invalid") || text.contains("'roleArn' failed to satisfy") {
         let sentence = "the message says that the role's ARN (role_arn) has not the form of one";
-        return one(Id::ProfileBroken, Confirmed, sentence.to_owned());
+        return one(Cause::ProfileBroken, Confirmed, sentence.to_owned());
     }
     if text.contains("urationSeconds") && text.contains("greater than or equal to") {
         let sentence = "the message says that the session that was asked for is shorter than 15 minutes";
-        return one(Id::ProfileBroken, Likely, sentence.to_owned());
+        return one(Cause::ProfileBroken, Likely, sentence.to_owned());
     }
     if text.contains("DurationSeconds") {
         let sentence = "the message says that the session that was asked for is longer than AWS allows";
-        return one(Id::DurationTooLong, Confirmed, sentence.to_owned());
+        return one(Cause::DurationTooLong, Confirmed, sentence.to_owned());
     }
     if mention.means == "InvalidClientTokenId" && mention.service.as_deref() == Some("IAM") {
         let sentence =
             "IAM refuses credentials of GetSessionToken that were got without MFA, and says it in these words";
-        return one(Id::SessionTokenWithoutMfa, Likely, sentence.to_owned());
+        return one(Cause::SessionTokenWithoutMfa, Likely, sentence.to_owned());
     }
     if let Some(name) = token_of(text) {
         let sentence = format!("the message says that there is no token of the session {name}");
-        return one(Id::SsoLoginNeeded, Confirmed, sentence);
+        return one(Cause::SsoLoginNeeded, Confirmed, sentence);
     }
     if let Some(label) = not_a_region(mention) {
         if is_nothing(&label) {
             let sentence = format!("the host has {label} in the place of a region: the program had no region");
-            return one(Id::RegionMissing, Confirmed, sentence);
+            return one(Cause::RegionMissing, Confirmed, sentence);
         }
         let sentence =
             format!("the host that was asked has {label} where a region stands, and there is none of that name");
-        return one(Id::RegionInvalid, Confirmed, sentence);
+        return one(Cause::RegionInvalid, Confirmed, sentence);
     }
     let region = mention.region.as_deref().filter(|region| is_opt_in(region));
     if let (Some(region), true) = (region, aws_error::is_unknown_key(mention.means)) {
         let sentence = format!("{region} has to be enabled for an account first, and refuses its keys until then");
-        return one(Id::RegionNotEnabled, Likely, sentence);
+        return one(Cause::RegionNotEnabled, Likely, sentence);
     }
     if let Some((id, likelihood, sentence)) = SAID.iter().find_map(|(said, is)| text.contains(said).then_some(*is)) {
         return one(id, likelihood, sentence.to_owned());
@@ -146,7 +146,7 @@ fn token_of(text: &str) -> Option<&str> {
 }
 
 /// What stands for a region in the name of a host that could not be reached, and is none: `sts.eu-central1.amazonaws.com`.
-fn not_a_region(mention: &Mention) -> Option<String> {
+fn not_a_region(mention: &ReportedError) -> Option<String> {
     if mention.means != "Network" {
         return None;
     }
@@ -166,7 +166,7 @@ fn is_nothing(label: &str) -> bool {
     ["none", "null", "nil", "undefined"].iter().any(|nothing| label.eq_ignore_ascii_case(nothing))
 }
 
-fn clock(mention: &Mention, skew: i64) -> Vec<Candidate> {
+fn clock(mention: &ReportedError, skew: i64) -> Vec<Candidate> {
     let (amount, direction) =
         (length(span_from_seconds(skew.saturating_abs())), if skew < 0 { "behind" } else { "ahead of" });
     let mut evidence =
@@ -177,7 +177,7 @@ fn clock(mention: &Mention, skew: i64) -> Vec<Candidate> {
     if mention.times > 1 {
         evidence.push(format!("it occurs {} times in the text", mention.times));
     }
-    vec![Candidate { id: Id::ClockSkewed, likelihood: Confirmed, evidence }]
+    vec![Candidate { id: Cause::ClockSkewed, likelihood: Confirmed, evidence }]
 }
 
 fn denied(text: &str) -> Vec<Candidate> {
@@ -185,9 +185,12 @@ fn denied(text: &str) -> Vec<Candidate> {
     let action = denied.action.as_deref().unwrap_or_default();
     // The sentences of STS besides that of a wrong code (github.com/aws/aws-cli/issues/6325, github.com/y13i/sgviz/issues/9).
     let of_mfa = if text.contains("unable to validate MFA code") {
-        Some((Id::MfaCodeRefused, "AWS did not accept the MFA code, or mfa_serial does not name a device of this user"))
+        Some((
+            Cause::MfaCodeRefused,
+            "AWS did not accept the MFA code, or mfa_serial does not name a device of this user",
+        ))
     } else if text.contains("must provide both MFA serial number and one time pass code") {
-        Some((Id::MfaRequired, "the message says that a code was missing, or the device's mfa_serial"))
+        Some((Cause::MfaRequired, "the message says that a code was missing, or the device's mfa_serial"))
     } else {
         None
     };
@@ -196,19 +199,19 @@ fn denied(text: &str) -> Vec<Candidate> {
     }
     let (id, likelihood) = match denied.because {
         // The sentence may continue: "…, must provide both MFA serial number and one time pass code".
-        Because::WrongCode if !text.contains("invalid MFA one time pass code") => (Id::MfaCodeRefused, Likely),
-        Because::WrongCode => (Id::MfaCodeRefused, Confirmed),
+        Because::WrongCode if !text.contains("invalid MFA one time pass code") => (Cause::MfaCodeRefused, Likely),
+        Because::WrongCode => (Cause::MfaCodeRefused, Confirmed),
         _ if action.starts_with("sts:AssumeRole") || action == "sts:TagSession" || denied.because == Because::Root => {
-            (Id::AssumeRoleDenied, Confirmed)
+            (Cause::AssumeRoleDenied, Confirmed)
         }
-        _ if action.starts_with("sso:") => (Id::SsoRoleDenied, Confirmed),
-        Because::SessionCredentials => (Id::EnvironmentShadowsProfile, Possible),
+        _ if action.starts_with("sso:") => (Cause::SsoRoleDenied, Confirmed),
+        Because::SessionCredentials => (Cause::EnvironmentShadowsProfile, Possible),
         _ => return Vec::new(),
     };
     let mut all = vec![Candidate { id, likelihood, evidence: sentences(&denied) }];
     if action == "sts:AssumeRole" && denied.because == Because::Unsaid {
         let sentence = "a trust policy that wants MFA refuses in the same words".to_owned();
-        all.push(Candidate { id: Id::MfaRequired, likelihood: Possible, evidence: vec![sentence] });
+        all.push(Candidate { id: Cause::MfaRequired, likelihood: Possible, evidence: vec![sentence] });
     }
     all
 }
@@ -245,26 +248,26 @@ fn sentences(denied: &Denied) -> Vec<String> {
 }
 
 /// Usual causes of a code that its message contradicts.
-const OVERRULED: [(&str, &[Id]); 3] = [
-    ("scoped to a valid region", &[Id::SecretKeyWrong, Id::SecretKeyMalformed, Id::ClockSkewed]),
-    ("scoped to correct service", &[Id::SecretKeyWrong, Id::SecretKeyMalformed, Id::ClockSkewed]),
-    ("non-empty Access Key", &[Id::RegionInconsistent]),
+const OVERRULED: [(&str, &[Cause]); 3] = [
+    ("scoped to a valid region", &[Cause::SecretKeyWrong, Cause::SecretKeyMalformed, Cause::ClockSkewed]),
+    ("scoped to correct service", &[Cause::SecretKeyWrong, Cause::SecretKeyMalformed, Cause::ClockSkewed]),
+    ("non-empty Access Key", &[Cause::RegionInconsistent]),
 ];
 
 /// What some messages say by themselves, whatever their code (each is a case under `tests/data/explain`, with its source).
-const SAID: [(&str, (Id, Likelihood, &str)); 7] = [
+const SAID: [(&str, (Cause, Likelihood, &str)); 7] = [
     (
         "non-empty Access Key",
-        (Id::CredentialsMissing, Likely, "the message says that the request was signed with an empty access key ID"),
+        (Cause::CredentialsMissing, Likely, "the message says that the request was signed with an empty access key ID"),
     ),
     (
         "No AWSAccessKey was presented",
-        (Id::CredentialsMissing, Likely, "the message says that the request was sent without an access key ID"),
+        (Cause::CredentialsMissing, Likely, "the message says that the request was sent without an access key ID"),
     ),
     (
         "is wrong; expecting",
         (
-            Id::RegionInconsistent,
+            Cause::RegionInconsistent,
             Confirmed,
             "the message names the region that the bucket is in, and the other one that was asked",
         ),
@@ -272,7 +275,7 @@ const SAID: [(&str, (Id, Likelihood, &str)); 7] = [
     (
         "scoped to a valid region",
         (
-            Id::RegionInconsistent,
+            Cause::RegionInconsistent,
             Likely,
             "the message says that the request was signed for another region than was asked",
         ),
@@ -280,15 +283,15 @@ const SAID: [(&str, (Id, Likelihood, &str)); 7] = [
     (
         "scoped to correct service",
         (
-            Id::EndpointOverridden,
+            Cause::EndpointOverridden,
             Likely,
             "the message says that the request was signed for another service than was asked",
         ),
     ),
     (
         "token included in the request is expired",
-        (Id::CredentialsExpired, Likely, "the message says that the session token is past its end"),
+        (Cause::CredentialsExpired, Likely, "the message says that the session token is past its end"),
     ),
     // EC2: the credentials are not meant where the time of the request is named.
-    ("Timestamp date is", (Id::ClockSkewed, Likely, "the message names the time of the request as what is too old")),
+    ("Timestamp date is", (Cause::ClockSkewed, Likely, "the message names the time of the request as what is too old")),
 ];

@@ -11,7 +11,7 @@ use super::{causes, wrapped};
 
 /// One error that a text holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mention {
+pub struct ReportedError {
     /// AWS's code, or the name of the SDK's exception.
     pub code: String,
     /// The code of `core::aws_error` that says what it means.
@@ -79,7 +79,7 @@ impl Default for Scanner {
 }
 
 /// All of a text at once.
-pub fn scan(text: &str) -> Vec<Mention> {
+pub fn scan(text: &str) -> Vec<ReportedError> {
     let mut scanner = Scanner::default();
     scanner.feed(text.as_bytes());
     scanner.finish()
@@ -98,7 +98,7 @@ impl Scanner {
     }
 
     /// The errors: the most informative one first, the others in the order of the text.
-    pub fn finish(self) -> Vec<Mention> {
+    pub fn finish(self) -> Vec<ReportedError> {
         let mut best = self.reader.finish();
         let text = self.pasted.unwrap_or_default();
         let mut readings: Vec<String> = Vec::new();
@@ -120,8 +120,8 @@ impl Scanner {
 }
 
 /// How informative a reading is: its first error, all of its errors, and the names in the first one.
-fn extent(mentions: &[Mention]) -> (usize, usize, usize) {
-    let of = |mention: &Mention, is_first: bool| {
+fn extent(mentions: &[ReportedError]) -> (usize, usize, usize) {
+    let of = |mention: &ReportedError, is_first: bool| {
         let facts = [mention.operation.is_some(), mention.service.is_some(), mention.skew_seconds.is_some()];
         let known = facts.into_iter().filter(|is_known| *is_known && (is_first || mention.by_aws)).count();
         1 + 4 * usize::from(!mention.general)
@@ -131,7 +131,7 @@ fn extent(mentions: &[Mention]) -> (usize, usize, usize) {
             + causes::says(mention).len()
     };
     let first = mentions.first();
-    let length = |mention: &Mention| mention.code.len() + mention.operation.as_ref().map_or(0, String::len);
+    let length = |mention: &ReportedError| mention.code.len() + mention.operation.as_ref().map_or(0, String::len);
     let all = mentions.iter().map(|mention| of(mention, false)).sum();
     (first.map_or(0, |mention| of(mention, true)), all, first.map_or(0, length))
 }
@@ -141,7 +141,7 @@ fn extent(mentions: &[Mention]) -> (usize, usize, usize) {
 struct Reader {
     cleaner: Cleaner,
     window: String,
-    mentions: Vec<Mention>,
+    mentions: Vec<ReportedError>,
     /// How many bytes at the beginning of the window were searched.
     looked_at: usize,
     /// The result for each hit by the words next to it: logs repeat themselves.
@@ -158,7 +158,7 @@ impl Reader {
         }
     }
 
-    fn finish(mut self) -> Vec<Mention> {
+    fn finish(mut self) -> Vec<ReportedError> {
         self.look(true);
         self.mentions.sort_by_key(|mention| (mention.general, !mention.by_aws));
         self.mentions
@@ -234,7 +234,7 @@ impl Reader {
             } else if is_sentence && !last.by_aws && !mention.by_aws && last.means == mention.means {
                 let (at, last) = before.and_then(|(_, kept)| Some((kept, self.mentions.get_mut(kept.at)?)))?;
                 if last.general && !mention.general {
-                    *last = Mention { times: last.times, ..mention };
+                    *last = ReportedError { times: last.times, ..mention };
                     return Some(at);
                 }
                 return None;
@@ -244,7 +244,7 @@ impl Reader {
     }
 
     /// Where it was kept; `None` where there are too many already.
-    fn keep(&mut self, mention: Mention, times: u64) -> Option<Kept> {
+    fn keep(&mut self, mention: ReportedError, times: u64) -> Option<Kept> {
         let same = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
         let known = self.mentions.iter_mut().enumerate().find(|(_, known)| {
             known.code == mention.code
@@ -525,7 +525,7 @@ fn is_somebody_elses(text: &str, hit: Hit) -> bool {
 
 /// Codes that every second service has for things of its own: they are about credentials where they come from the services that
 /// give credentials.
-fn is_ours(mention: &Mention, text: &str, hit: Hit) -> bool {
+fn is_ours(mention: &ReportedError, text: &str, hit: Hit) -> bool {
     const OF_ANYBODY: [&str; 8] = [
         "ResourceNotFoundException",
         "ForbiddenException",

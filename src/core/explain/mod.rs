@@ -4,9 +4,9 @@
 mod advice;
 mod causes;
 mod clean;
+mod correlate;
 mod extract;
 mod fixes;
-mod join;
 mod named;
 mod patterns;
 mod reading;
@@ -16,7 +16,7 @@ mod service;
 mod target;
 mod wrapped;
 
-pub use self::extract::{Mention, Scanner, scan};
-pub use self::join::{Cause, Explained, Explanation, Here, Likelihood, explain};
+pub use self::correlate::{Explained, Explanation, Likelihood, LocalContext, RankedCause, explain};
+pub use self::extract::{ReportedError, Scanner, scan};
 pub use self::render::render;
 pub use self::target::{LookedAt, Named, profile_of, region_of};

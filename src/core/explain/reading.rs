@@ -5,14 +5,14 @@ use std::ops::Range;
 use chrono::NaiveDateTime;
 
 use super::clean::shown;
-use super::extract::{Hit, Mention};
+use super::extract::{Hit, ReportedError};
 use super::named;
 use super::patterns::{Kind, is_of_word};
 use super::service::{self, name};
 use crate::core::redact::{HIDDEN, is_access_key_id};
 
 /// `bounds`: the end of the error before it and the beginning of the error after it.
-pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> Mention {
+pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> ReportedError {
     let by_aws = hit.pattern.kind.is_of_aws();
     let before = around(text, hit, (hit.at - bounds.start).min(400), 0);
     // What an SDK says by itself is about no call of the lines before.
@@ -33,7 +33,7 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> Mention {
     // Names are not secrets but may follow words such as "token", so this reads the text before redaction.
     let said = text.get(hit.at..byte_floor(text, hit.end + 300)).and_then(|said| said.split('\n').next());
     let profile = said.and_then(named::in_error).or_else(|| named::in_command(near, at));
-    let mut mention = Mention {
+    let mut mention = ReportedError {
         profile,
         role: arns(after).chain(arns(line)).find(|arn| arn.contains(":iam::") && arn.contains(":role/")).map(shown),
         service: service::service(before, paragraph, if by_aws { near } else { line }, operation.as_deref()),

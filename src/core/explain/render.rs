@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::join::{Cause, Explained, Explanation, Likelihood};
+use super::correlate::{Explained, Explanation, Likelihood, RankedCause};
 use crate::core::fix;
 
 /// The number of causes shown without `--verbose`.
@@ -47,11 +47,11 @@ impl Screen {
         let mut text = format!("{}{of}{often}: {}\n", mention.code, error.meaning);
         self.sentences(&mut text, &error.says, 2);
         // A likely cause has its own fix below it.
-        let is_likely = |cause: &&Cause| cause.likelihood <= Likelihood::Likely && !cause.fix.is_empty();
+        let is_likely = |cause: &&RankedCause| cause.likelihood <= Likelihood::Likely && !cause.fix.is_empty();
         if !error.causes.iter().any(|cause| is_likely(&cause)) {
             text.push_str(&fix::lines(&error.fix, 2));
         }
-        let (ruled_out, causes): (Vec<&Cause>, Vec<&Cause>) =
+        let (ruled_out, causes): (Vec<&RankedCause>, Vec<&RankedCause>) =
             error.causes.iter().partition(|cause| cause.likelihood == Likelihood::RuledOut);
         let (shown, others) = causes.split_at(causes.len().min(self.left));
         self.left -= shown.len();
@@ -71,7 +71,7 @@ impl Screen {
         text
     }
 
-    fn cause(&mut self, text: &mut String, cause: &Cause) {
+    fn cause(&mut self, text: &mut String, cause: &RankedCause) {
         let word = match cause.likelihood {
             Likelihood::Confirmed => "confirmed",
             Likelihood::Likely => "likely",

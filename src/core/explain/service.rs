@@ -1,7 +1,7 @@
 //! The service and operation of an error, from the words around it.
 
 use super::clean::shown;
-use super::extract::Mention;
+use super::extract::ReportedError;
 use super::reading::between;
 use crate::core::access_denied;
 use crate::core::aws_error::{self, OfSigner};
@@ -82,7 +82,7 @@ pub(super) fn service(before: &str, after: &str, near: &str, operation: Option<&
 }
 
 /// The service according to the code and AWS's message, if nothing else names it.
-pub(super) fn by_words(mention: &mut Mention, after: &str) {
+pub(super) fn by_words(mention: &mut ReportedError, after: &str) {
     // "User: … is not authorized to perform: s3:ListBucket"
     let is_denied = aws_error::lookup(mention.means).is_some_and(|entry| entry.of_signer == OfSigner::Denied);
     let action = is_denied.then(|| access_denied::read(&mention.message).action).flatten();

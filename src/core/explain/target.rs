@@ -1,8 +1,8 @@
 //! The profile and region of an explanation: those that the user names, else those that the text names, else this
 //! shell's.
 
-use super::extract::Mention;
-use super::join::Here;
+use super::correlate::LocalContext;
+use super::extract::ReportedError;
 use crate::core::fix::{Fix, word};
 use crate::core::nearest::nearest;
 use crate::core::profile::Profiles;
@@ -17,14 +17,14 @@ pub struct Named {
 }
 
 /// The profile that the errors name, or the profile with the role that they name.
-pub fn profile_of(mentions: &[Mention], profiles: &Profiles) -> Option<Named> {
+pub fn profile_of(mentions: &[ReportedError], profiles: &Profiles) -> Option<Named> {
     let named = mentions.iter().find_map(|mention| mention.profile.clone());
     let named = named.map(|name| Named { name, why: "which the text names" });
     named.or_else(|| of_role(mentions, profiles))
 }
 
 /// The profile with the role that the text names, if there is exactly one.
-fn of_role(mentions: &[Mention], profiles: &Profiles) -> Option<Named> {
+fn of_role(mentions: &[ReportedError], profiles: &Profiles) -> Option<Named> {
     let roles: Vec<&str> = mentions.iter().filter_map(|mention| mention.role.as_deref()).collect();
     let mut with_role = profiles
         .profiles
@@ -35,7 +35,7 @@ fn of_role(mentions: &[Mention], profiles: &Profiles) -> Option<Named> {
 }
 
 /// The region that the first error with a region names, if its form is valid.
-pub fn region_of(mentions: &[Mention]) -> Option<String> {
+pub fn region_of(mentions: &[ReportedError]) -> Option<String> {
     mentions.iter().find_map(|mention| mention.region.clone())
 }
 
@@ -52,7 +52,7 @@ pub struct LookedAt {
 const MOST_PROFILES: usize = 5;
 
 /// "looked at profile default, which does not exist; there are: dev".
-pub(super) fn looked_at(here: &Here) -> String {
+pub(super) fn looked_at(here: &LocalContext) -> String {
     let mut text = match &here.profile {
         Some(profile) => format!("looked at profile {profile}"),
         None => "looked at this shell's own credentials".to_owned(),
@@ -76,7 +76,7 @@ pub(super) fn looked_at(here: &Here) -> String {
 }
 
 /// The command that explains the text for an existing profile: the most similar name, else the first one.
-pub(super) fn fix_of_profile(here: &Here) -> Option<Fix> {
+pub(super) fn fix_of_profile(here: &LocalContext) -> Option<Fix> {
     let names = here.profiles.iter().map(String::as_str);
     let near = here.profile.as_deref().and_then(|name| nearest(name, names.clone()));
     let name = near.or_else(|| here.profiles.first().map(String::as_str)).filter(|_| here.looked_at.is_missing)?;

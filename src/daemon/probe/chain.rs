@@ -149,7 +149,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Whose keys are, and takes them for the next step.
+    /// KeySource keys are, and takes them for the next step.
     async fn identify(&mut self, step: &Step, keys: &StaticKeys, expires_at: Option<String>) -> StepOutcome {
         let operation = Operation::new("GetCallerIdentity").object("with its keys").profile(&step.profile);
         let (asker, endpoint) = (self.asker.clone(), self.sts_endpoint().clone());

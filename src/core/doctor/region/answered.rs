@@ -1,25 +1,27 @@
 //! `region-not-enabled`, and the part of `region-token-v1` that AWS's answers show.
 
+use super::effective_region::{in_force, set_region, shown};
 use super::endpoints::region_said;
-use super::in_force::{in_force, set_region, shown};
-use super::token_version::for_administrators;
+use super::sts_token_version::for_administrators;
 use crate::core::aws_error::is_unknown_key;
 use crate::core::doctor::commands::export;
 use crate::core::doctor::probe::StepOutcome;
-use crate::core::doctor::{About, Answer, Case, Certainty, Finding, Findings, Id, Refusal, Severity, Subject, Variant};
+use crate::core::doctor::{
+    About, Answer, Case, Cause, Certainty, Finding, Findings, KeySet, Refusal, Severity, Variant,
+};
 use crate::core::fix::{Fix, word};
 use crate::core::partitions::{home_region, is_opt_in};
 use crate::core::printable::printable;
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     by_code(case, findings);
-    if findings.has(Id::RegionNotEnabled) {
+    if findings.has(Cause::RegionNotEnabled) {
         return;
     }
     for subject in &case.subjects {
         by_comparison(case, subject, findings);
     }
-    if !findings.has(Id::RegionNotEnabled) {
+    if !findings.has(Cause::RegionNotEnabled) {
         by_chain(case, findings);
     }
 }
@@ -52,7 +54,7 @@ fn by_code(case: &Case<'_>, findings: &mut Findings) {
 }
 
 /// The same keys are good in the region that every account has.
-fn by_comparison(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
+fn by_comparison(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
     let Some((region, refusal)) = refused_in_opt_in(case, subject) else { return };
     let at_home = match case.answers.variant(&subject.whose, Variant::HomeRegion) {
         Some(Answer::Accepted { arn, .. }) => Some((home_region(region), arn)),
@@ -85,7 +87,7 @@ fn by_comparison(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings
     findings.add(
         with(
             Finding::new(
-                Id::RegionTokenV1,
+                Cause::RegionTokenV1,
                 Severity::Error,
                 format!("the session token is one that {} does not accept", region_said(region)),
             )
@@ -129,7 +131,7 @@ fn not_enabled(case: &Case<'_>, region: &str, certainty: Certainty) -> Finding {
         Certainty::Confirmed => format!("the account has not enabled the region {}", region_said(region)),
         _ => format!("the account may not have enabled the region {}", region_said(region)),
     };
-    let finding = Finding::new(Id::RegionNotEnabled, Severity::Error, title).certainty(certainty);
+    let finding = Finding::new(Cause::RegionNotEnabled, Severity::Error, title).certainty(certainty);
     let finding = finding.fix(Fix::command(
         "Have the region enabled, by an administrator of the account (account:EnableRegion); it takes minutes to hours.",
         format!("aws account enable-region --region-name {}", word(region)),
@@ -145,7 +147,7 @@ fn not_enabled(case: &Case<'_>, region: &str, certainty: Certainty) -> Finding {
 }
 
 /// A region that has to be enabled in which the keys as they stand are not known.
-fn refused_in_opt_in<'a>(case: &Case<'a>, subject: &Subject<'_>) -> Option<(&'a str, &'a Refusal)> {
+fn refused_in_opt_in<'a>(case: &Case<'a>, subject: &KeySet<'_>) -> Option<(&'a str, &'a Refusal)> {
     case.answers.iter().find_map(|(about, answer)| match (about, answer) {
         (About::Identity { whose, variant: Variant::AsIs, region }, Answer::Refused(refusal))
             if *whose == subject.whose && is_opt_in(region) && !refusal.skewed && is_unknown_key(&refusal.code) =>
@@ -164,7 +166,8 @@ pub(in crate::core::doctor) fn why_open(case: &Case<'_>) -> Option<String> {
     if case.evidence.offline {
         return Some("AWS was not asked (--offline)".to_owned());
     }
-    let accepted = |subject: &Subject<'_>| matches!(case.answers.as_is(&subject.whose), Some(Answer::Accepted { .. }));
+    let accepted =
+        |subject: &KeySet<'_>| matches!(case.answers.unmodified(&subject.whose), Some(Answer::Accepted { .. }));
     if case.subjects.iter().any(accepted) || chain_passed(case) {
         return None;
     }
@@ -172,7 +175,7 @@ pub(in crate::core::doctor) fn why_open(case: &Case<'_>) -> Option<String> {
         .then(|| "AWS did not answer the same keys in a region that is enabled for every account".to_owned())
 }
 
-fn is_compared(case: &Case<'_>, subject: &Subject<'_>) -> bool {
+fn is_compared(case: &Case<'_>, subject: &KeySet<'_>) -> bool {
     let answer = case.answers.variant(&subject.whose, Variant::HomeRegion);
     matches!(answer, Some(Answer::Accepted { .. } | Answer::Refused(_)))
 }
@@ -188,7 +191,7 @@ mod tests {
     use super::*;
     use crate::core::doctor::probe::StepAnswer;
     use crate::core::doctor::testing::{accepted, answers, commands, evidence, found, identity, refusal, report};
-    use crate::core::doctor::{Answers, Report, Whose};
+    use crate::core::doctor::{Answers, KeySource, Report};
     use Certainty::{Confirmed, Likely, Possible};
     use Severity::Error;
 
@@ -199,11 +202,11 @@ mod tests {
         report(&evidence(config, credentials, &[], "dev"), &answers(list), &RULE)
     }
 
-    fn dev() -> Whose {
-        Whose::Profile("dev".to_owned())
+    fn dev() -> KeySource {
+        KeySource::Profile("dev".to_owned())
     }
 
-    fn as_is(region: &str, code: &str) -> (About, Answer) {
+    fn unmodified(region: &str, code: &str) -> (About, Answer) {
         (identity(dev(), Variant::AsIs, region), Answer::Refused(refusal(code)))
     }
 
@@ -212,25 +215,25 @@ mod tests {
         let config = "[profile dev]\nregion = ap-east-1\n";
         let home = |answer| (identity(dev(), Variant::HomeRegion, home_region("ap-east-1")), answer);
         let compared = |credentials: &str, answer| {
-            asked(config, credentials, vec![as_is("ap-east-1", "InvalidClientTokenId"), home(answer)])
+            asked(config, credentials, vec![unmodified("ap-east-1", "InvalidClientTokenId"), home(answer)])
         };
         let long_term = compared(KEYS, accepted());
-        assert_eq!(found(&long_term), [(Id::RegionNotEnabled, Error, Confirmed)]);
+        assert_eq!(found(&long_term), [(Cause::RegionNotEnabled, Error, Confirmed)]);
         assert_eq!(
             commands(&long_term.findings[0]),
             ["aws account enable-region --region-name ap-east-1", "aws configure set region us-east-1 --profile dev"]
         );
         let session = compared(SESSION, accepted());
-        assert_eq!(found(&session), [(Id::RegionNotEnabled, Error, Likely), (Id::RegionTokenV1, Error, Likely)]);
+        assert_eq!(found(&session), [(Cause::RegionNotEnabled, Error, Likely), (Cause::RegionTokenV1, Error, Likely)]);
         let nowhere = compared(KEYS, Answer::Refused(refusal("InvalidClientTokenId")));
-        assert!(nowhere.findings.is_empty() && nowhere.checked.contains(&Id::RegionNotEnabled), "{nowhere:#?}");
+        assert!(nowhere.findings.is_empty() && nowhere.checked.contains(&Cause::RegionNotEnabled), "{nowhere:#?}");
     }
 
     #[test]
     fn aws_may_say_itself_that_a_region_is_not_enabled() {
         let config = "[profile dev]\nregion = ap-east-1\n";
-        let said = asked(config, KEYS, vec![as_is("ap-east-1", "RegionDisabledException")]);
-        assert_eq!(found(&said), [(Id::RegionNotEnabled, Error, Confirmed)]);
+        let said = asked(config, KEYS, vec![unmodified("ap-east-1", "RegionDisabledException")]);
+        assert_eq!(found(&said), [(Cause::RegionNotEnabled, Error, Confirmed)]);
         let steps = vec![StepAnswer {
             profile: "dev".to_owned(),
             kind: "assume-role".to_owned(),
@@ -238,7 +241,8 @@ mod tests {
         }];
         let by_step = asked(config, KEYS, vec![(About::Chain, Answer::Chain { steps })]);
         assert!(by_step.findings[0].title.contains("ap-east-1 (Hong Kong)"), "{by_step:#?}");
-        let default = asked("[profile dev]\nregion = eu-west-1\n", KEYS, vec![as_is("eu-west-1", "OptInRequired")]);
+        let default =
+            asked("[profile dev]\nregion = eu-west-1\n", KEYS, vec![unmodified("eu-west-1", "OptInRequired")]);
         assert!(default.findings.is_empty(), "{default:#?}");
     }
 
@@ -251,9 +255,9 @@ mod tests {
             report(&evidence, &Answers::default(), &RULE)
         };
         for offline in [true, false] {
-            assert!(with(opt_in, offline).not_checked.contains_key(&Id::RegionNotEnabled));
+            assert!(with(opt_in, offline).not_checked.contains_key(&Cause::RegionNotEnabled));
             let default = with("[profile dev]\nregion = eu-west-1\n", offline);
-            assert!(default.checked.contains(&Id::RegionNotEnabled), "{default:#?}");
+            assert!(default.checked.contains(&Cause::RegionNotEnabled), "{default:#?}");
         }
     }
 
@@ -273,7 +277,7 @@ mod tests {
             }]
         };
         let with = |region: &str| asked(&config(region), "", vec![(About::Chain, Answer::Chain { steps: steps() })]);
-        assert_eq!(found(&with("ap-east-1")), [(Id::RegionNotEnabled, Error, Possible)]);
+        assert_eq!(found(&with("ap-east-1")), [(Cause::RegionNotEnabled, Error, Possible)]);
         assert!(with("eu-west-1").findings.is_empty());
     }
 }

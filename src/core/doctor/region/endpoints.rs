@@ -1,13 +1,13 @@
 //! `endpoint-overridden`: calls that go elsewhere than to AWS, with keys that are not made for there; and the part of
 //! `region-inconsistent` that is about the region in an endpoint's name.
 
-use super::in_force::{in_force, set_region, shown};
-use super::override_of::{Override, for_service, ignored, overrides};
+use super::effective_region::{in_force, set_region, shown};
+use super::endpoint_override::{Override, for_service, ignored, overrides};
 use super::sso_region;
 use crate::core::access_key;
 use crate::core::aws_error;
 use crate::core::doctor::commands::{export, option, unset};
-use crate::core::doctor::{Answer, Case, Certainty, Finding, Findings, Id, Severity, Whose};
+use crate::core::doctor::{Answer, Case, Cause, Certainty, Finding, Findings, KeySource, Severity};
 use crate::core::fix::Fix;
 use crate::core::partitions::{known, partition_of};
 use crate::core::url_host::Host;
@@ -36,7 +36,7 @@ fn no_urls(case: &Case<'_>, findings: &mut Findings) {
     for found in overrides(case).iter().filter(|found| !found.is_url()) {
         let place = case.place(&found.url);
         findings.add(
-            Finding::new(Id::EndpointOverridden, Severity::Error, format!("{place} is no URL: calls can't be made"))
+            Finding::new(Cause::EndpointOverridden, Severity::Error, format!("{place} is no URL: calls can't be made"))
                 .evidence("an endpoint is a whole URL, http:// or https:// and a host; boto3 says \"Invalid endpoint\"")
                 .fix(Fix::advice(format!("Write http:// or https:// in front of the host in {place}.")))
                 .fix(take_away(case, found)),
@@ -48,14 +48,14 @@ fn no_urls(case: &Case<'_>, findings: &mut Findings) {
 fn good_keys_elsewhere(case: &Case<'_>, findings: &mut Findings) {
     let Some(found) = for_service(case, "sts").filter(|found| found.whose() != Host::Aws) else { return };
     for subject in case.subjects.iter().filter(|subject| subject.has_aws_id()) {
-        let Some(Answer::Refused(refusal)) = case.answers.as_is(&subject.whose) else { continue };
+        let Some(Answer::Refused(refusal)) = case.answers.unmodified(&subject.whose) else { continue };
         // Who says that a session is over, or a signature another's, knows the key.
         if !aws_error::is_unknown_key(&refusal.code) {
             continue;
         }
         findings.add(
             Finding::new(
-                Id::EndpointOverridden,
+                Cause::EndpointOverridden,
                 Severity::Warning,
                 format!("the keys of {} look like AWS's, and go to {}, which refused them", subject.called(), found.shown()),
             )
@@ -76,7 +76,7 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
     }
     for subject in &case.subjects {
         let Some(why) = subject.access_key_id.and_then(|id| why_emulators(id.text.trim())) else { continue };
-        let is_refused = matches!(case.answers.as_is(&subject.whose), Some(Answer::Refused(refusal))
+        let is_refused = matches!(case.answers.unmodified(&subject.whose), Some(Answer::Refused(refusal))
             if aws_error::lookup(&refusal.code).is_some_and(aws_error::Entry::refuses_signer));
         let elsewhere = overrides(case).into_iter().find(|found| found.whose() != Host::Aws);
         // Some services are sent to the emulator, and these keys are meant for them alone.
@@ -84,7 +84,7 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
             continue;
         }
         let mut finding = Finding::new(
-            Id::EndpointOverridden,
+            Cause::EndpointOverridden,
             Severity::Error,
             format!(
                 "the keys of {} are those of an emulator, and calls go to AWS, which does not know them",
@@ -114,7 +114,7 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
             "If an emulator is meant, say where it is: LocalStack's usual address is below.",
             export(case, &[("AWS_ENDPOINT_URL", "http://localhost:4566")]),
         ));
-        findings.add(if subject.whose == Whose::Environment {
+        findings.add(if subject.whose == KeySource::Environment {
             finding.fix(Fix::command(
                 "If AWS is meant, take the emulator's keys away.",
                 unset(case, &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]),
@@ -140,7 +140,7 @@ fn why_emulators(id: &str) -> Option<String> {
 }
 
 fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
-    if ignored(case).is_some() || findings.has(Id::EndpointOverridden) {
+    if ignored(case).is_some() || findings.has(Cause::EndpointOverridden) {
         return;
     }
     let all = overrides(case);
@@ -152,7 +152,7 @@ fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
         (_, true) => "settings name the addresses of AWS that calls go to".to_owned(),
         (_, false) => "settings send calls elsewhere than to AWS's own endpoints".to_owned(),
     };
-    let finding = Finding::new(Id::EndpointOverridden, Severity::Info, title);
+    let finding = Finding::new(Cause::EndpointOverridden, Severity::Info, title);
     let finding = all.iter().fold(finding, |finding, found| {
         finding.evidence(format!("{} sends {} to {}", case.place(&found.url), found.calls(), found.shown()))
     });
@@ -188,7 +188,7 @@ fn other_region_in_the_name(case: &Case<'_>, findings: &mut Findings) {
             continue;
         }
         let finding = Finding::new(
-            Id::RegionInconsistent,
+            Cause::RegionInconsistent,
             Severity::Error,
             if is_global {
                 format!("STS's global endpoint wants signatures for {named}, and calls are signed for {region}")

@@ -1,11 +1,11 @@
 //! `region-invalid`: what stands where a region should, and is none.
 
-use super::in_force::{all, shown};
-use super::override_of::{ignored, overrides};
+use super::effective_region::{all, shown};
+use super::endpoint_override::{ignored, overrides};
 use super::sso_region;
-use crate::core::doctor::case::Located;
+use crate::core::doctor::case::SourcedValue;
 use crate::core::doctor::commands::{export, set};
-use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
+use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings, Severity};
 use crate::core::fix::Fix;
 use crate::core::nearest::nearest;
 use crate::core::partitions::{REGIONS, has_known_words, known, partition_of};
@@ -52,10 +52,10 @@ fn is_another_makers(case: &Case<'_>, text: &str) -> bool {
     is_name && ignored(case).is_none() && overrides(case).iter().any(|found| found.whose() == Host::Other)
 }
 
-fn finding(case: &Case<'_>, located: &Located<'_>, fault: Fault) -> Finding {
+fn finding(case: &Case<'_>, located: &SourcedValue<'_>, fault: Fault) -> Finding {
     let place = case.place(located);
     let title = format!("{place}: {} {}", shown(located.text), fault.what);
-    let mut finding = Finding::new(Id::RegionInvalid, fault.severity, title).certainty(fault.certainty);
+    let mut finding = Finding::new(Cause::RegionInvalid, fault.severity, title).certainty(fault.certainty);
     if fault.severity == Severity::Error {
         // Tried with boto3 1.43: Frankfurt, us-east-1a and EU-West-1 become part of a host name, "eu-west-1 " does not.
         let is_label = located.text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
@@ -73,7 +73,7 @@ fn finding(case: &Case<'_>, located: &Located<'_>, fault: Fault) -> Finding {
     finding.fix(fix(case, located, word, said))
 }
 
-fn fix(case: &Case<'_>, located: &Located<'_>, region: &str, said: String) -> Fix {
+fn fix(case: &Case<'_>, located: &SourcedValue<'_>, region: &str, said: String) -> Fix {
     match (located.origin, &case.profile) {
         (None, _) => Fix::command(said, export(case, &[(located.name, region)])),
         // Where the file has the profile's region, and not a session's or another profile's.
@@ -162,8 +162,8 @@ fn zone_of(text: &str) -> Option<&'static str> {
 /// `eu-central1`, `euwest1`, `us_east_1`, `eu west 1`: the letters and numbers are right.
 fn by_letters(text: &str) -> Option<&'static str> {
     let letters = |text: &str| -> String { text.chars().filter(char::is_ascii_alphanumeric).collect() };
-    let looked_for = letters(text);
-    REGIONS.iter().find(|region| letters(region.name) == looked_for).map(|region| region.name)
+    let wanted = letters(text);
+    REGIONS.iter().find(|region| letters(region.name) == wanted).map(|region| region.name)
 }
 
 /// `Frankfurt`, `EU (Ireland)`, `US East (N. Virginia)`: the place.

@@ -1,8 +1,8 @@
 //! `partition-mismatch`: AWS, AWS China, AWS GovCloud and the others know nothing of each other's keys and roles.
 
-use super::in_force::{in_force, set_region, shown};
+use super::effective_region::{in_force, set_region, shown};
 use super::{arns, sso_region};
-use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
+use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings, Severity};
 use crate::core::fix::Fix;
 use crate::core::partitions::{home_of, partition_of};
 use crate::core::printable::printable;
@@ -39,7 +39,7 @@ fn by_settings(case: &Case<'_>, findings: &mut Findings) {
     let Some((partition, _)) = elsewhere.first() else { return };
     let all_alike = elsewhere.iter().all(|(other, _)| other == partition) && elsewhere.len() >= arns(case).len();
     let finding = Finding::new(
-        Id::PartitionMismatch,
+        Cause::PartitionMismatch,
         Severity::Error,
         format!("the settings are of two partitions, {here} and {partition}, which know nothing of each other"),
     )

@@ -1,9 +1,9 @@
 //! The part of `region-inconsistent` that is about IAM Identity Center: newer start URLs name its region.
 
-use super::in_force::shown;
+use super::effective_region::shown;
 use super::sso_region;
-use crate::core::doctor::case::Located;
-use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
+use crate::core::doctor::case::SourcedValue;
+use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings, Severity};
 use crate::core::fix::Fix;
 use crate::core::printable::printable;
 use crate::core::session::region_of_start_url;
@@ -13,7 +13,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     let Some(named) = region_of_start_url(url.text).filter(|named| named != region.text.trim()) else { return };
     let named = shown(&named);
     let finding = Finding::new(
-        Id::RegionInconsistent,
+        Cause::RegionInconsistent,
         Severity::Error,
         format!("sso_region says {}, and the start URL is of {named}", shown(region.text)),
     )
@@ -25,11 +25,11 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.add(finding.fix(Fix::advice(format!("Write sso_region = {named} in {place}, and sign in again."))));
 }
 
-fn start_url<'a>(case: &Case<'a>) -> Option<Located<'a>> {
+fn start_url<'a>(case: &Case<'a>) -> Option<SourcedValue<'a>> {
     let sessions = &case.evidence.profiles_of_daemon.sso_sessions;
     case.chain().into_iter().find_map(|section| {
         let of_session = || sessions.get(&section.get("sso_session")?.text)?.get("sso_start_url");
         let value = of_session().or_else(|| section.get("sso_start_url"))?;
-        Some(Located { text: &value.text, name: "sso_start_url", origin: Some(value.origin) })
+        Some(SourcedValue { text: &value.text, name: "sso_start_url", origin: Some(value.origin) })
     })
 }

@@ -1,6 +1,6 @@
 use super::{RULE, regions_in_force};
 use crate::core::doctor::testing::{accepted, answers, commands, evidence, found, identity, one, refusal, report};
-use crate::core::doctor::{About, Answer, Answers, Case, Certainty, Id, Report, Severity, Variant, Whose};
+use crate::core::doctor::{About, Answer, Answers, Case, Cause, Certainty, KeySource, Report, Severity, Variant};
 use Certainty::{Confirmed, Likely, Possible};
 use Severity::{Error, Info, Warning};
 
@@ -14,11 +14,11 @@ fn asked(config: &str, credentials: &str, list: Vec<(About, Answer)>) -> Report 
     report(&evidence(config, credentials, &[], "dev"), &answers(list), &RULE)
 }
 
-fn dev() -> Whose {
-    Whose::Profile("dev".to_owned())
+fn dev() -> KeySource {
+    KeySource::Profile("dev".to_owned())
 }
 
-fn as_is(region: &str, code: &str) -> (About, Answer) {
+fn unmodified(region: &str, code: &str) -> (About, Answer) {
     (identity(dev(), Variant::AsIs, region), Answer::Refused(refusal(code)))
 }
 
@@ -28,13 +28,13 @@ fn a_sound_set_up_yields_nothing_and_all_was_looked_for() {
     let report = report(&evidence("[profile dev]\nregion = eu-central-1\n", KEYS, &[], "dev"), &answers(asked), &RULE);
     assert!(report.findings.is_empty() && report.not_checked.is_empty(), "{report:#?}");
     let mine = [
-        Id::RegionMissing,
-        Id::RegionInvalid,
-        Id::RegionNotEnabled,
-        Id::RegionTokenV1,
-        Id::RegionInconsistent,
-        Id::PartitionMismatch,
-        Id::EndpointOverridden,
+        Cause::RegionMissing,
+        Cause::RegionInvalid,
+        Cause::RegionNotEnabled,
+        Cause::RegionTokenV1,
+        Cause::RegionInconsistent,
+        Cause::PartitionMismatch,
+        Cause::EndpointOverridden,
     ];
     assert_eq!(report.checked, mine);
 }
@@ -50,7 +50,7 @@ fn each_program_goes_by_its_own_variables() {
     let with = |variables: &[(&str, &str)], config: &str| {
         let (evidence, answers) = (evidence(config, KEYS, variables, "dev"), Answers::default());
         let case = Case::new(&evidence, &answers);
-        (super::in_force::in_force(&case).map(|region| region.text.to_owned()), regions_in_force(&case))
+        (super::effective_region::in_force(&case).map(|region| region.text.to_owned()), regions_in_force(&case))
     };
     let in_profile = "[profile dev]\nregion = eu-west-3\n";
     for (variables, config, in_force, all) in [
@@ -94,7 +94,7 @@ fn a_missing_region_is_said_with_one_that_is_at_hand() {
         ),
     ] {
         let report = of(config, credentials, &[]);
-        let finding = one(&report, Id::RegionMissing);
+        let finding = one(&report, Cause::RegionMissing);
         assert_eq!((finding.severity, commands(finding)), (Warning, vec![command]), "{config}");
     }
 }
@@ -103,7 +103,7 @@ fn a_missing_region_is_said_with_one_that_is_at_hand() {
 fn keys_in_the_shell_alone_want_a_region_in_the_shell() {
     let variables = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "x")];
     let report = report(&evidence("", "", &variables, ""), &Answers::default(), &RULE);
-    assert_eq!(commands(one(&report, Id::RegionMissing)), ["export AWS_REGION=REGION AWS_DEFAULT_REGION=REGION"]);
+    assert_eq!(commands(one(&report, Cause::RegionMissing)), ["export AWS_REGION=REGION AWS_DEFAULT_REGION=REGION"]);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_region_for_some_programs_only_is_worth_a_word() {
         ("AWS_DEFAULT_REGION", "JavaScript and Java programs find no region", "export AWS_REGION=eu-west-1"),
     ] {
         let report = of("[profile dev]\n", KEYS, &[(variable, "eu-west-1")]);
-        let finding = one(&report, Id::RegionMissing);
+        let finding = one(&report, Cause::RegionMissing);
         assert_eq!((finding.severity, commands(finding)[0]), (Info, command));
         assert!(finding.title.contains(without), "{}", finding.title);
         let with = of("[profile dev]\nregion = eu-west-1\n", KEYS, &[(variable, "eu-west-1")]);
@@ -133,7 +133,7 @@ fn regions_that_differ_are_told_by_program_or_as_the_variables_winning() {
         let report = of(config, KEYS, variables);
         let severities: Vec<Severity> = report.findings.iter().map(|finding| finding.severity).collect();
         assert_eq!(severities, severity.into_iter().collect::<Vec<_>>(), "{variables:?}");
-        assert!(report.findings.iter().all(|finding| finding.id == Id::RegionInconsistent));
+        assert!(report.findings.iter().all(|finding| finding.id == Cause::RegionInconsistent));
     }
 }
 
@@ -161,9 +161,9 @@ fn an_invalid_region_is_mended_where_it_stands() {
         ("", format!("{KEYS}region = Frankfurt\n"), &[], None),
     ] {
         let report = of(config, &credentials, variables);
-        let finding = one(&report, Id::RegionInvalid);
+        let finding = one(&report, Cause::RegionInvalid);
         assert_eq!((finding.severity, commands(finding)), (Error, command.into_iter().collect()), "{finding:?}");
-        assert!(!report.findings.iter().any(|finding| finding.id == Id::RegionInconsistent), "{report:#?}");
+        assert!(!report.findings.iter().any(|finding| finding.id == Cause::RegionInconsistent), "{report:#?}");
     }
 }
 
@@ -191,7 +191,7 @@ fn arns_and_regions_of_two_partitions_contradict_each_other() {
         ("arn:aws:iam::111122223333:role/x", "region = eu-west-1\n", None, ""),
     ] {
         let report = of(&role(arn, region), "", &[]);
-        let finding = report.findings.iter().find(|finding| finding.id == Id::PartitionMismatch);
+        let finding = report.findings.iter().find(|finding| finding.id == Cause::PartitionMismatch);
         assert_eq!(finding.map(|finding| finding.certainty), certainty, "{arn} {region}");
         if let Some(finding) = finding {
             assert_eq!(commands(finding), [format!("aws configure set region {command} --profile dev")]);
@@ -204,7 +204,7 @@ fn where_calls_go_is_said_with_the_setting_that_sends_them() {
     let config = "[services s]\ns3 =\n  endpoint_url = http://localhost:9000\n\
                   [profile dev]\nregion = eu-west-1\nservices = s\nendpoint_url = https://gate.example\n";
     let report = of(config, KEYS, &[("AWS_ENDPOINT_URL_SSO_OIDC", "https://u:pw@oidc.example/x")]);
-    assert_eq!(found(&report), [(Id::EndpointOverridden, Info, Confirmed)]);
+    assert_eq!(found(&report), [(Cause::EndpointOverridden, Info, Confirmed)]);
     assert_eq!(
         report.findings[0].evidence,
         [
@@ -242,17 +242,17 @@ fn keys_of_an_emulator_are_not_for_aws() {
         let seen = report.findings.first().map(|finding| finding.severity);
         assert_eq!((seen, report.findings.len()), (severity, usize::from(severity.is_some())), "{id} {report:#?}");
     }
-    let refused = asked(config, &keys("test"), vec![as_is("eu-west-1", "InvalidClientTokenId")]);
-    assert_eq!(found(&refused), [(Id::EndpointOverridden, Error, Confirmed)]);
+    let refused = asked(config, &keys("test"), vec![unmodified("eu-west-1", "InvalidClientTokenId")]);
+    assert_eq!(found(&refused), [(Cause::EndpointOverridden, Error, Confirmed)]);
 }
 
 #[test]
 fn keys_of_awss_form_that_something_else_refuses_may_be_meant_for_aws() {
     let config = "[profile dev]\nregion = eu-west-1\nendpoint_url = http://localhost:4566\n";
-    let refused = asked(config, KEYS, vec![as_is("eu-west-1", "InvalidClientTokenId")]);
-    assert_eq!(found(&refused), [(Id::EndpointOverridden, Warning, Possible)]);
-    let other = asked(config, KEYS, vec![as_is("eu-west-1", "Throttling")]);
-    assert_eq!(found(&other), [(Id::EndpointOverridden, Info, Confirmed)]);
+    let refused = asked(config, KEYS, vec![unmodified("eu-west-1", "InvalidClientTokenId")]);
+    assert_eq!(found(&refused), [(Cause::EndpointOverridden, Warning, Possible)]);
+    let other = asked(config, KEYS, vec![unmodified("eu-west-1", "Throttling")]);
+    assert_eq!(found(&other), [(Cause::EndpointOverridden, Info, Confirmed)]);
 }
 
 #[test]
@@ -266,14 +266,14 @@ fn an_endpoint_of_another_region_gets_signatures_for_the_wrong_one() {
         ("https://sts.amazonaws.com", true),
     ] {
         let report = with(url);
-        let seen = found(&report).into_iter().find(|(id, ..)| *id == Id::RegionInconsistent);
+        let seen = found(&report).into_iter().find(|(id, ..)| *id == Cause::RegionInconsistent);
         assert_eq!(seen.is_some(), differs, "{url}");
-        assert!(seen.is_none_or(|seen| seen == (Id::RegionInconsistent, Error, Likely)));
+        assert!(seen.is_none_or(|seen| seen == (Cause::RegionInconsistent, Error, Likely)));
     }
     let sso = "[sso-session c]\nsso_region = eu-west-1\nsso_start_url = https://c.awsapps.com/start\n\
                [profile dev]\nregion = eu-central-1\nsso_session = c\nsso_account_id = 111122223333\nsso_role_name = r\n";
     let portal = of(sso, "", &[("AWS_ENDPOINT_URL_SSO", "https://portal.sso.eu-west-1.amazonaws.com")]);
-    assert_eq!(found(&portal), [(Id::EndpointOverridden, Info, Confirmed)]);
+    assert_eq!(found(&portal), [(Cause::EndpointOverridden, Info, Confirmed)]);
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn a_start_url_that_names_another_region_is_told_from_one_that_fits() {
         )
     };
     for (url, expected) in [
-        ("https://ssoins-1.portal.us-east-1.app.aws", vec![(Id::RegionInconsistent, Error, Likely)]),
+        ("https://ssoins-1.portal.us-east-1.app.aws", vec![(Cause::RegionInconsistent, Error, Likely)]),
         ("https://ssoins-1.portal.eu-west-1.app.aws", vec![]),
         ("https://c.awsapps.com/start", vec![]),
     ] {
@@ -304,9 +304,9 @@ fn tokens_of_the_global_endpoint_are_warned_of_where_they_may_be_refused() {
         ("ap-east-1", "endpoint_url = https://sts.ap-east-1.amazonaws.com", None),
     ] {
         let report = of(&format!("[profile dev]\nregion = {region}\n{setting}\n"), KEYS, &[]);
-        let seen = found(&report).into_iter().find(|(id, ..)| *id == Id::RegionTokenV1);
+        let seen = found(&report).into_iter().find(|(id, ..)| *id == Cause::RegionTokenV1);
         assert_eq!(seen.map(|(_, severity, certainty)| (severity, certainty)), expected, "{region} {setting}");
     }
     let variable = of("[profile dev]\nregion = eu-west-1\n", KEYS, &[("AWS_STS_REGIONAL_ENDPOINTS", "legacy")]);
-    assert!(commands(one(&variable, Id::RegionTokenV1)).contains(&"export AWS_STS_REGIONAL_ENDPOINTS=regional"));
+    assert!(commands(one(&variable, Cause::RegionTokenV1)).contains(&"export AWS_STS_REGIONAL_ENDPOINTS=regional"));
 }

@@ -9,7 +9,7 @@ use super::commands::{argument, option, with_daemon};
 use super::open::OFFLINE;
 use super::probe::{StepAnswer, StepOutcome};
 use super::rule::Rule;
-use super::{About, Answer, Case, Certainty, Daemon, DaemonSession, Finding, Findings, Id, Refusal, Severity};
+use super::{About, Answer, Case, Cause, Certainty, Daemon, DaemonSession, Finding, Findings, Refusal, Severity};
 use crate::core::access_denied::{self, Because};
 use crate::core::aws_error::ErrorClass;
 use crate::core::fix::{Fix, evercred, word};
@@ -33,7 +33,13 @@ struct Said<'a> {
 }
 
 pub(super) const RULE: Rule = Rule {
-    decides: &[Id::SsoLoginNeeded, Id::SsoRoleDenied, Id::SessionRevoked, Id::SsoCacheUnwritable, Id::ProfileBroken],
+    decides: &[
+        Cause::SsoLoginNeeded,
+        Cause::SsoRoleDenied,
+        Cause::SessionRevoked,
+        Cause::SsoCacheUnwritable,
+        Cause::ProfileBroken,
+    ],
     look,
 };
 
@@ -75,7 +81,7 @@ fn not_signed_in(case: &Case<'_>, sign_in: &SignIn, why: &str, renews: bool) -> 
 }
 
 /// Why the answers leave a cause of the sign-in open, as the end of a sentence.
-pub(super) fn why_open(case: &Case<'_>, cause: Id) -> Option<String> {
+pub(super) fn why_open(case: &Case<'_>, cause: Cause) -> Option<String> {
     of_plan(case)?;
     match step_of_chain(case).map(|step| &step.outcome) {
         Some(StepOutcome::Passed { .. }) => None,
@@ -86,7 +92,7 @@ pub(super) fn why_open(case: &Case<'_>, cause: Id) -> Option<String> {
         }
         Some(StepOutcome::NotSignedIn { why, .. }) => Some(format!("there is no token for a request: {why}")),
         Some(StepOutcome::Untried { why }) => Some(why.clone()),
-        None if is_walked_offline(case) => (cause != Id::SsoLoginNeeded).then(|| OFFLINE.to_owned()),
+        None if is_walked_offline(case) => (cause != Cause::SsoLoginNeeded).then(|| OFFLINE.to_owned()),
         None if case.evidence.offline => Some(OFFLINE.to_owned()),
         None => Some("doctor could not test the sign-in".to_owned()),
     }
@@ -122,7 +128,7 @@ fn unwritable_caches(case: &Case<'_>, findings: &mut Findings) {
             None => Fix::advice(format!("Mount {} writable.", printable(&problem.directory))),
         };
         findings.add(
-            Finding::new(Id::SsoCacheUnwritable, severity, title)
+            Finding::new(Cause::SsoCacheUnwritable, severity, title)
                 .evidence(printable(&problem.why))
                 .evidence(seen)
                 .fix(fix),
@@ -178,7 +184,7 @@ fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
     for session in facts.sessions.iter().filter(|session| session.state == State::NeedsLogin) {
         let name = printable(&session.name);
         let finding = Finding::new(
-            Id::SsoLoginNeeded,
+            Cause::SsoLoginNeeded,
             Severity::Warning,
             format!("nobody is signed in to the session \"{name}\""),
         );
@@ -224,13 +230,13 @@ fn is_about_a_code(said: &Said<'_>) -> bool {
 
 fn login_needed(case: &Case<'_>, sign_in: &SignIn) -> Finding {
     let title = format!("nobody is signed in to {}", printable(&sign_in.session.described()));
-    Finding::new(Id::SsoLoginNeeded, Severity::Error, title).fixes(how_to_sign_in(case, sign_in))
+    Finding::new(Cause::SsoLoginNeeded, Severity::Error, title).fixes(how_to_sign_in(case, sign_in))
 }
 
 fn revoked(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, certainty: Certainty) -> Finding {
     let title = format!("{} was ended before its time", printable(&sign_in.session.described()));
     let finding =
-        Finding::new(Id::SessionRevoked, Severity::Error, title).certainty(certainty).evidence(said.message.clone());
+        Finding::new(Cause::SessionRevoked, Severity::Error, title).certainty(certainty).evidence(said.message.clone());
     let finding = match certainty {
         Certainty::Confirmed => finding,
         _ => finding.evidence(
@@ -256,7 +262,7 @@ fn role_denied(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
         ),
         None => "IAM Identity Center does not give the role".to_owned(),
     };
-    let finding = Finding::new(Id::SsoRoleDenied, Severity::Error, title).evidence(said.message.clone());
+    let finding = Finding::new(Cause::SsoRoleDenied, Severity::Error, title).evidence(said.message.clone());
     let list = "See which accounts and roles there are for the person who is signed in, and correct sso_account_id or \
                 sso_role_name.";
     let finding = match (&sign_in.session, &case.evidence.daemon) {
@@ -281,14 +287,14 @@ fn refused_otherwise(case: &Case<'_>, sign_in: &SignIn, refusal: &Refusal) -> Fi
         printable(&sign_in.session.described()),
         printable(&refusal.code)
     );
-    let finding = Finding::new(Id::SsoRoleDenied, Severity::Error, title).evidence(printable(&refusal.to_string()));
+    let finding = Finding::new(Cause::SsoRoleDenied, Severity::Error, title).evidence(printable(&refusal.to_string()));
     let finding = finding.fixes(refusal.fix.as_deref().map(|fix| Fix::advice(printable(fix))));
     finding.fixes(how_to_sign_in(case, sign_in))
 }
 
 fn start_url_unknown(sign_in: &SignIn, said: &Said<'_>) -> Finding {
     let title = format!("AWS knows no sign-in page for {} in its region", printable(&sign_in.session.described()));
-    let finding = Finding::new(Id::ProfileBroken, Severity::Error, title).evidence(said.message.clone());
+    let finding = Finding::new(Cause::ProfileBroken, Severity::Error, title).evidence(said.message.clone());
     finding.fix(Fix::advice(
         "Check sso_start_url (the address of the access portal) and sso_region (where IAM Identity Center was set up).",
     ))
@@ -296,7 +302,7 @@ fn start_url_unknown(sign_in: &SignIn, said: &Said<'_>) -> Finding {
 
 fn login_denied(sign_in: &SignIn, said: &Said<'_>) -> Finding {
     let title = format!("{} may not get credentials for programs", printable(&sign_in.session.described()));
-    Finding::new(Id::SsoRoleDenied, Severity::Error, title)
+    Finding::new(Cause::SsoRoleDenied, Severity::Error, title)
         .evidence(said.message.clone())
         .fix(Fix::advice("Ask an administrator for the policy SignInLocalDevelopmentAccess."))
 }

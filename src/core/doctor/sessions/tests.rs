@@ -50,7 +50,7 @@ fn refused(code: &str) -> Option<StepOutcome> {
 fn without_a_sign_in_all_was_looked_for() {
     let report = of(KEYS, silent(), None);
     assert!(report.findings.is_empty() && report.not_checked.is_empty(), "{report:#?}");
-    let of_sign_in = [Id::SessionRevoked, Id::SsoLoginNeeded, Id::SsoRoleDenied, Id::SsoCacheUnwritable];
+    let of_sign_in = [Cause::SessionRevoked, Cause::SsoLoginNeeded, Cause::SsoRoleDenied, Cause::SsoCacheUnwritable];
     assert!(of_sign_in.iter().all(|id| report.checked.contains(id)), "{report:#?}");
 }
 
@@ -79,7 +79,7 @@ fn the_sign_in_is_that_of_the_session_and_of_who_is_there() {
         (LOGIN, keeps("x"), &["evercred login dev"]),
     ] {
         let report = of(config, daemon, nobody());
-        assert_eq!(found(&report), [(Id::SsoLoginNeeded, Error, Confirmed)]);
+        assert_eq!(found(&report), [(Cause::SsoLoginNeeded, Error, Confirmed)]);
         assert_eq!(commands(&report.findings[0]), command, "{config}");
     }
 }
@@ -87,7 +87,7 @@ fn the_sign_in_is_that_of_the_session_and_of_who_is_there() {
 #[test]
 fn a_token_that_renews_itself_and_one_that_was_not_tried_are_no_sign_that_somebody_is_needed() {
     let old = of(MODERN, silent(), Some(StepOutcome::NotSignedIn { why: "it ended".to_owned(), renews: true }));
-    assert_eq!(found(&old), [(Id::SsoLoginNeeded, Warning, Possible)]);
+    assert_eq!(found(&old), [(Cause::SsoLoginNeeded, Warning, Possible)]);
     let late = of(MODERN, silent(), Some(StepOutcome::Untried { why: "there was no time left to ask".to_owned() }));
     assert!(late.findings.is_empty() && late.not_checked.len() == 3, "{late:#?}");
 }
@@ -95,33 +95,33 @@ fn a_token_that_renews_itself_and_one_that_was_not_tried_are_no_sign_that_somebo
 #[test]
 fn each_refusal_has_its_meaning() {
     for (config, code, expected) in [
-        (MODERN, "InvalidGrantException", vec![(Id::SsoLoginNeeded, Error, Confirmed)]),
-        (MODERN, "SsoCacheUnusable", vec![(Id::SsoLoginNeeded, Error, Confirmed)]),
-        (MODERN, "StartUrlUnknown", vec![(Id::ProfileBroken, Error, Confirmed)]),
-        (MODERN, "ForbiddenException", vec![(Id::SsoRoleDenied, Error, Confirmed)]),
-        (MODERN, "ResourceNotFoundException", vec![(Id::SsoRoleDenied, Error, Confirmed)]),
+        (MODERN, "InvalidGrantException", vec![(Cause::SsoLoginNeeded, Error, Confirmed)]),
+        (MODERN, "SsoCacheUnusable", vec![(Cause::SsoLoginNeeded, Error, Confirmed)]),
+        (MODERN, "StartUrlUnknown", vec![(Cause::ProfileBroken, Error, Confirmed)]),
+        (MODERN, "ForbiddenException", vec![(Cause::SsoRoleDenied, Error, Confirmed)]),
+        (MODERN, "ResourceNotFoundException", vec![(Cause::SsoRoleDenied, Error, Confirmed)]),
         (
             MODERN,
             "UnauthorizedException",
-            vec![(Id::SsoLoginNeeded, Error, Confirmed), (Id::SessionRevoked, Error, Likely)],
+            vec![(Cause::SsoLoginNeeded, Error, Confirmed), (Cause::SessionRevoked, Error, Likely)],
         ),
         (
             LOGIN,
             "USER_CREDENTIALS_CHANGED",
-            vec![(Id::SessionRevoked, Error, Confirmed), (Id::SsoLoginNeeded, Error, Confirmed)],
+            vec![(Cause::SessionRevoked, Error, Confirmed), (Cause::SsoLoginNeeded, Error, Confirmed)],
         ),
-        (LOGIN, "TOKEN_EXPIRED", vec![(Id::SsoLoginNeeded, Error, Confirmed)]),
-        (LOGIN, "INSUFFICIENT_PERMISSIONS", vec![(Id::SsoRoleDenied, Error, Confirmed)]),
-        (MODERN, "InvalidRequestException", vec![(Id::SsoRoleDenied, Error, Confirmed)]),
-        (MODERN, "NobodyKnowsThisCode", vec![(Id::SsoRoleDenied, Error, Confirmed)]),
+        (LOGIN, "TOKEN_EXPIRED", vec![(Cause::SsoLoginNeeded, Error, Confirmed)]),
+        (LOGIN, "INSUFFICIENT_PERMISSIONS", vec![(Cause::SsoRoleDenied, Error, Confirmed)]),
+        (MODERN, "InvalidRequestException", vec![(Cause::SsoRoleDenied, Error, Confirmed)]),
+        (MODERN, "NobodyKnowsThisCode", vec![(Cause::SsoRoleDenied, Error, Confirmed)]),
         (MODERN, "Timeout", vec![]),
         (MODERN, "TooManyRequestsException", vec![]),
         (MODERN, "InternalServerException", vec![]),
     ] {
         let report = of(config, silent(), refused(code));
         assert_eq!(found(&report), expected, "{code}");
-        let of_sign_in = [Id::SsoLoginNeeded, Id::SsoRoleDenied];
-        let is_found = |id: Id| report.findings.iter().any(|finding| finding.id == id);
+        let of_sign_in = [Cause::SsoLoginNeeded, Cause::SsoRoleDenied];
+        let is_found = |id: Cause| report.findings.iter().any(|finding| finding.id == id);
         // The portal gives or denies a role only to a session that it accepts.
         let is_alive = ["ForbiddenException", "ResourceNotFoundException"].contains(&code);
         for id in of_sign_in.into_iter().filter(|id| !is_found(*id)) {
@@ -133,7 +133,7 @@ fn each_refusal_has_its_meaning() {
 #[test]
 fn a_role_that_is_not_given_is_looked_up_and_asked_for() {
     let report = of(MODERN, daemon("corp", State::Fresh, None), refused("ForbiddenException"));
-    let finding = one(&report, Id::SsoRoleDenied);
+    let finding = one(&report, Cause::SsoRoleDenied);
     assert_eq!(finding.title, "IAM Identity Center does not give the role Admin in account 111122223333");
     assert_eq!(commands(finding), ["evercred profiles --sso corp"]);
     assert!(finding.fix[1].text.contains("administrator"));
@@ -142,7 +142,7 @@ fn a_role_that_is_not_given_is_looked_up_and_asked_for() {
 #[test]
 fn where_nothing_was_tried_the_daemon_knows() {
     let waits = of(MODERN, daemon("corp", State::NeedsLogin, Some(error("InvalidGrantException"))), None);
-    assert_eq!(found(&waits), [(Id::SsoLoginNeeded, Error, Confirmed)]);
+    assert_eq!(found(&waits), [(Cause::SsoLoginNeeded, Error, Confirmed)]);
     assert!(waits.findings[0].evidence.iter().any(|said| said.contains("InvalidGrantException")));
     for open in [
         of(MODERN, silent(), None),
@@ -170,8 +170,8 @@ fn what_the_daemon_met_at_the_role_is_known_too() {
         }
         of(MODERN, daemon, None)
     };
-    assert_eq!(found(&with("ForbiddenException")), [(Id::SsoRoleDenied, Error, Confirmed)]);
-    let unauthorized = [(Id::SsoLoginNeeded, Error, Confirmed), (Id::SessionRevoked, Error, Possible)];
+    assert_eq!(found(&with("ForbiddenException")), [(Cause::SsoRoleDenied, Error, Confirmed)]);
+    let unauthorized = [(Cause::SsoLoginNeeded, Error, Confirmed), (Cause::SessionRevoked, Error, Possible)];
     assert_eq!(found(&with("UnauthorizedException")), unauthorized);
     assert!(with("AccessDenied").findings.is_empty());
 }
@@ -181,6 +181,6 @@ fn without_a_profile_the_sessions_that_wait_are_named() {
     let mut evidence = evidence("", "", &[], "");
     evidence.daemon = daemon("corp", State::NeedsLogin, None);
     let report = report(&evidence, &answers(Vec::new()), &RULE);
-    assert_eq!(found(&report), [(Id::SsoLoginNeeded, Warning, Confirmed)]);
+    assert_eq!(found(&report), [(Cause::SsoLoginNeeded, Warning, Confirmed)]);
     assert_eq!(commands(&report.findings[0]), ["evercred login corp"]);
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Finding, Findings, Id, Rule, Severity};
+use super::{Case, Cause, Finding, Findings, Rule, Severity};
 use crate::core::aws_file::{Document, LineKind};
 use crate::core::fix::{Fix, word};
 use crate::core::printable::printable;
@@ -11,12 +11,12 @@ use crate::core::profile::{Origin, Section, SourceFile};
 
 pub(super) const RULE: Rule = Rule {
     decides: &[
-        Id::ProfileDuplicated,
-        Id::ProfileBroken,
-        Id::RegionInvalid,
-        Id::AccessKeyMalformed,
-        Id::SecretKeyMalformed,
-        Id::SessionTokenMalformed,
+        Cause::ProfileDuplicated,
+        Cause::ProfileBroken,
+        Cause::RegionInvalid,
+        Cause::AccessKeyMalformed,
+        Cause::SecretKeyMalformed,
+        Cause::SessionTokenMalformed,
     ],
     look,
 };
@@ -41,7 +41,7 @@ fn byte_order_mark(case: &Case<'_>, file: SourceFile, text: &str, findings: &mut
     let path = case.path(file);
     let take_away = format!(r"perl -i -pe 's/^\xEF\xBB\xBF// if $. == 1' {}", word(&path));
     findings.add(
-        Finding::new(Id::ProfileBroken, Severity::Error, format!("boto3 and the AWS CLI can't read {}", printable(&path)))
+        Finding::new(Cause::ProfileBroken, Severity::Error, format!("boto3 and the AWS CLI can't read {}", printable(&path)))
             .evidence("it begins with a byte order mark, which some editors on Windows write; boto3 says \"Unable to parse config file\"")
             .fix(Fix::command("Save it as UTF-8 without a byte order mark.", take_away)),
     );
@@ -81,7 +81,7 @@ fn duplicated(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findin
 fn twice(case: &Case<'_>, file: SourceFile, what: &str, (first, second): (usize, usize), fix: &str) -> Finding {
     let path = printable(&case.path(file));
     let (first, second) = (first + 1, second + 1);
-    Finding::new(Id::ProfileDuplicated, Severity::Error, format!("{} stands twice in {path}", printable(what)))
+    Finding::new(Cause::ProfileDuplicated, Severity::Error, format!("{} stands twice in {path}", printable(what)))
         .evidence(format!("in the lines {first} and {second}"))
         .evidence(
             "boto3 and the AWS CLI refuse the whole file for it (\"Unable to parse config file\"); for other SDKs the later one wins",
@@ -121,11 +121,11 @@ fn comments(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings
 }
 
 /// What a comment behind a part of the keys in question spoils, and where these are.
-fn of_key(case: &Case<'_>, key: &str, origin: Origin) -> Option<(Id, String)> {
+fn of_key(case: &Case<'_>, key: &str, origin: Origin) -> Option<(Cause, String)> {
     let id = match key {
-        "aws_access_key_id" => Id::AccessKeyMalformed,
-        "aws_secret_access_key" => Id::SecretKeyMalformed,
-        "aws_session_token" | "aws_security_token" => Id::SessionTokenMalformed,
+        "aws_access_key_id" => Cause::AccessKeyMalformed,
+        "aws_secret_access_key" => Cause::SecretKeyMalformed,
+        "aws_session_token" | "aws_security_token" => Cause::SessionTokenMalformed,
         _ => return None,
     };
     // Sections that are not in question are somebody else's.
@@ -145,7 +145,7 @@ fn settings_by_place<'a>(case: &Case<'a>) -> BTreeMap<(Origin, &'a str), &'a Sec
 
 /// The same for the other settings that decide whether AWS accepts anything, of the profile in question and of those that its
 /// credentials come from.
-fn of_profile(chain: &BTreeMap<(Origin, &str), &Section>, key: &str, origin: Origin) -> Option<(Id, String)> {
+fn of_profile(chain: &BTreeMap<(Origin, &str), &Section>, key: &str, origin: Origin) -> Option<(Cause, String)> {
     const SETTINGS: [&str; 15] = [
         "region",
         "role_arn",
@@ -168,6 +168,6 @@ fn of_profile(chain: &BTreeMap<(Origin, &str), &Section>, key: &str, origin: Ori
     }
     let section = chain.get(&(origin, key))?;
     // The region of a profile on the way to another counts for that one alone.
-    let id = if key == "region" { Id::RegionInvalid } else { Id::ProfileBroken };
+    let id = if key == "region" { Cause::RegionInvalid } else { Cause::ProfileBroken };
     Some((id, format!("profile \"{}\"", section.name)))
 }

@@ -3,22 +3,22 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::extract::Mention;
+use super::extract::ReportedError;
 use super::target::{LookedAt, fix_of_profile, looked_at};
 use super::{advice, causes, fixes};
 use crate::core::access_key::is_account;
 use crate::core::aws_error;
 pub use crate::core::cause::Likelihood;
-use crate::core::doctor::{About, Answer, Answers, Certainty, Finding, Id, Report, Severity};
+use crate::core::doctor::{About, Answer, Answers, Cause, Certainty, Finding, Report, Severity};
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
 use crate::core::partitions::is_opt_in;
 
 /// One thing that may be behind an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Cause {
+pub struct RankedCause {
     /// What.
-    pub id: Id,
+    pub id: Cause,
     /// How likely.
     pub likelihood: Likelihood,
     /// What speaks for it or against it, one sentence each.
@@ -31,13 +31,13 @@ pub struct Cause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explained {
     /// As the text has it.
-    pub mention: Mention,
+    pub mention: ReportedError,
     /// What it means.
     pub meaning: String,
     /// What the message says besides, one sentence each: who asked for what, which policy decided.
     pub says: Vec<String>,
     /// What may be behind it, the likeliest first.
-    pub causes: Vec<Cause>,
+    pub causes: Vec<RankedCause>,
     /// What to do about the code, whatever is behind it.
     pub fix: Vec<Fix>,
 }
@@ -57,7 +57,7 @@ pub struct Explanation {
 
 /// What an error's text is compared with: whether it is about the credentials of this machine at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Here {
+pub struct LocalContext {
     /// The access key ids that stand here.
     pub access_key_ids: Vec<String>,
     /// The profiles that the AWS files of this shell have.
@@ -76,7 +76,7 @@ pub struct Here {
     pub looked_at: LookedAt,
 }
 
-impl Here {
+impl LocalContext {
     /// From the keys that stand here and what AWS answered.
     pub fn new(
         access_key_ids: impl IntoIterator<Item = String>,
@@ -89,7 +89,7 @@ impl Here {
             Answer::Accepted { account_id, .. } if !account_id.is_empty() => Some(account_id.clone()),
             _ => None,
         });
-        let has_none = report.findings.iter().any(|finding| finding.id == Id::CredentialsMissing);
+        let has_none = report.findings.iter().any(|finding| finding.id == Cause::CredentialsMissing);
         Self {
             access_key_ids: access_key_ids.into_iter().collect(),
             profiles: profiles.into_iter().collect(),
@@ -103,7 +103,7 @@ impl Here {
     }
 
     /// What the text names that is not of here, as the beginning of a sentence.
-    fn elsewhere(&self, mention: &Mention) -> Option<String> {
+    fn elsewhere(&self, mention: &ReportedError) -> Option<String> {
         if self.has_none && mention.by_aws {
             let said = "AWS answered to some credentials, and nothing gives any here: the text is about another shell, profile or machine";
             return Some(said.to_owned());
@@ -136,8 +136,8 @@ fn asked_regions(answers: &Answers) -> Vec<String> {
 const MOST: usize = 10;
 
 /// What the errors of a text mean, given what the doctor found.
-pub fn explain(mentions: &[Mention], report: &Report, here: &Here) -> Explanation {
-    let one = |mention: &Mention| {
+pub fn explain(mentions: &[ReportedError], report: &Report, here: &LocalContext) -> Explanation {
+    let one = |mention: &ReportedError| {
         let causes = causes(mention, report, here);
         let is_said = |sentence: &String| causes.iter().any(|cause| cause.evidence.contains(sentence));
         let mut says = causes::says(mention);
@@ -166,28 +166,32 @@ pub fn explain(mentions: &[Mention], report: &Report, here: &Here) -> Explanatio
 }
 
 /// What the message itself makes likely was looked for here, and is not so.
-fn is_of_another_moment(mention: &Mention, causes: &[Cause]) -> bool {
+fn is_of_another_moment(mention: &ReportedError, causes: &[RankedCause]) -> bool {
     let candidates = causes::candidates(mention);
     let Some(first) = candidates.first().filter(|first| first.likelihood <= Likelihood::Likely) else { return false };
-    let is_ruled_out = |cause: &Cause| cause.id == first.id && cause.likelihood == Likelihood::RuledOut;
+    let is_ruled_out = |cause: &RankedCause| cause.id == first.id && cause.likelihood == Likelihood::RuledOut;
     causes.iter().any(is_ruled_out) && causes.iter().all(|cause| cause.likelihood > Likelihood::Likely)
 }
 
-fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
+fn causes(mention: &ReportedError, report: &Report, here: &LocalContext) -> Vec<RankedCause> {
     let elsewhere = here.elsewhere(mention);
     let candidates = causes::candidates(mention);
-    let mut causes: Vec<Cause> = Vec::new();
+    let mut causes: Vec<RankedCause> = Vec::new();
     for candidate in candidates {
         let found: Vec<&Finding> = report.findings.iter().filter(|finding| finding.id == candidate.id).collect();
-        let mut cause =
-            Cause { id: candidate.id, likelihood: candidate.likelihood, evidence: candidate.evidence, fix: Vec::new() };
+        let mut cause = RankedCause {
+            id: candidate.id,
+            likelihood: candidate.likelihood,
+            evidence: candidate.evidence,
+            fix: Vec::new(),
+        };
         if found.is_empty() {
             not_found(&mut cause, report, elsewhere.is_some());
             not_asked(&mut cause, mention, here);
         } else {
             as_found(&mut cause, &found, elsewhere.is_some());
         }
-        if cause.id == Id::ProfileBroken && cause.likelihood != Likelihood::Confirmed {
+        if cause.id == Cause::ProfileBroken && cause.likelihood != Likelihood::Confirmed {
             by_name(&mut cause, mention, here);
         }
         causes.push(cause);
@@ -197,19 +201,24 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
         // AWS answered a request with credentials, so it does not matter that this shell has none.
         let is_beside = mention.by_aws
             && match finding.id {
-                Id::CredentialsMissing => here.has_none,
-                Id::ProfileBroken => here.looked_at.is_missing,
+                Cause::CredentialsMissing => here.has_none,
+                Cause::ProfileBroken => here.looked_at.is_missing,
                 _ => false,
             };
         if !is_beside && !causes.iter().any(|cause| cause.id == finding.id) {
             let mut evidence = vec![finding.title.clone()];
             evidence.extend(finding.evidence.iter().cloned());
-            causes.push(Cause { id: finding.id, likelihood: Likelihood::Possible, evidence, fix: finding.fix.clone() });
+            causes.push(RankedCause {
+                id: finding.id,
+                likelihood: Likelihood::Possible,
+                evidence,
+                fix: finding.fix.clone(),
+            });
         }
     }
     causes.sort_by_key(|cause| cause.likelihood);
     // The advice of the code is about its usual cause.
-    let is_usual = |cause: &&mut Cause| cause.likelihood <= Likelihood::Likely && cause.fix.is_empty();
+    let is_usual = |cause: &&mut RankedCause| cause.likelihood <= Likelihood::Likely && cause.fix.is_empty();
     if let Some(cause) = causes.first_mut().filter(is_usual) {
         cause.fix = match advice::of_cause(cause.id, mention) {
             Some(fix) => vec![Fix::advice(fix)],
@@ -218,7 +227,7 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
             None => advice::of_code(mention),
         };
     }
-    let lacks_fix = |cause: &&mut Cause| cause.likelihood != Likelihood::RuledOut && cause.fix.is_empty();
+    let lacks_fix = |cause: &&mut RankedCause| cause.likelihood != Likelihood::RuledOut && cause.fix.is_empty();
     for cause in causes.iter_mut().filter(lacks_fix) {
         cause.fix = match advice::of_cause(cause.id, mention) {
             Some(fix) => vec![Fix::advice(fix)],
@@ -229,7 +238,7 @@ fn causes(mention: &Mention, report: &Report, here: &Here) -> Vec<Cause> {
 }
 
 /// A profile that the message names is there, or it is not, whichever profile this shell uses.
-fn by_name(cause: &mut Cause, mention: &Mention, here: &Here) {
+fn by_name(cause: &mut RankedCause, mention: &ReportedError, here: &LocalContext) {
     if mention.means != "ProfileNotFound" || here.profiles.is_empty() {
         return;
     }
@@ -249,14 +258,14 @@ fn by_name(cause: &mut Cause, mention: &Mention, here: &Here) {
 }
 
 /// A cause that is ruled out for the checked region is open for another region or host that the text names.
-fn not_asked(cause: &mut Cause, mention: &Mention, here: &Here) {
+fn not_asked(cause: &mut RankedCause, mention: &ReportedError, here: &LocalContext) {
     let why = match cause.id {
         _ if cause.likelihood != Likelihood::RuledOut => return,
-        Id::RegionNotEnabled | Id::RegionTokenV1 => {
+        Cause::RegionNotEnabled | Cause::RegionTokenV1 => {
             let other = mention.region.as_ref().filter(|region| is_opt_in(region) && !here.regions.contains(region));
             other.map(|region| format!("not checked: no call was made in {region}, the region that the text names"))
         }
-        Id::NetworkUnreachable if ["Network", "Tls", "TlsClock", "Timeout"].contains(&mention.means) => {
+        Cause::NetworkUnreachable if ["Network", "Tls", "TlsClock", "Timeout"].contains(&mention.means) => {
             let other = mention.host.as_ref().filter(|host| !host.starts_with("sts."));
             other.map(|host| format!("not checked: only STS was called, not {host}"))
         }
@@ -268,7 +277,7 @@ fn not_asked(cause: &mut Cause, mention: &Mention, here: &Here) {
     }
 }
 
-fn as_found(cause: &mut Cause, found: &[&Finding], is_elsewhere: bool) {
+fn as_found(cause: &mut RankedCause, found: &[&Finding], is_elsewhere: bool) {
     // What is only worth knowing is so on healthy machines, too.
     let is_wrong = |finding: &&&Finding| finding.severity != Severity::Info;
     if !found.iter().any(|finding| is_wrong(&finding)) {
@@ -290,7 +299,7 @@ fn as_found(cause: &mut Cause, found: &[&Finding], is_elsewhere: bool) {
     }
 }
 
-fn not_found(cause: &mut Cause, report: &Report, is_elsewhere: bool) {
+fn not_found(cause: &mut RankedCause, report: &Report, is_elsewhere: bool) {
     let good = cause.id.ruled_out();
     if let Some(why) = report.not_checked.get(&cause.id) {
         cause.evidence.push(format!("not checked: {why}"));
@@ -324,7 +333,7 @@ impl Explanation {
 
 impl Explained {
     fn document(&self) -> Value {
-        let Mention { code, service, operation, message, times, .. } = &self.mention;
+        let ReportedError { code, service, operation, message, times, .. } = &self.mention;
         json!({
             "code": code, "service": service, "operation": operation, "message": message, "times": times,
             "meaning": self.meaning, "says": self.says, "fix": self.fix, "causes": self.causes,

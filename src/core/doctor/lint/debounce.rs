@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::TimeDelta;
 
-use super::Remark;
-use crate::core::doctor::Id;
+use super::Lint;
+use crate::core::doctor::Cause;
 use crate::core::keeper::Notice;
 use crate::core::profile::SourceFile;
 use crate::core::time::BootTime;
@@ -21,12 +21,12 @@ pub const CREDENTIALS_MALFORMED: &str = "credentials-malformed";
 const STANDS: TimeDelta = TimeDelta::seconds(5);
 
 /// A mistake is the same one when its line moves, and when it is another of its kind.
-type Key = (SourceFile, Id, String);
+type Key = (SourceFile, Cause, String);
 
 /// What is wrong with the files, and what was told of it. See the module.
 #[derive(Default)]
-pub struct FileRemarks {
-    remarks: Vec<Remark>,
+pub struct FileLints {
+    remarks: Vec<Lint>,
     /// New ones, and when they came.
     waiting: BTreeMap<Key, BootTime>,
     told: BTreeSet<Key>,
@@ -35,10 +35,10 @@ pub struct FileRemarks {
     notices: VecDeque<Notice>,
 }
 
-impl FileRemarks {
+impl FileLints {
     /// These are the remarks on the files as they are now. `by_change`: a file was changed, so what is new is told; what was
     /// there from the start, or comes of a setting, is not.
-    pub fn set(&mut self, remarks: Vec<Remark>, by_change: bool, now: BootTime) {
+    pub fn set(&mut self, remarks: Vec<Lint>, by_change: bool, now: BootTime) {
         let before: BTreeSet<Key> = self.remarks.iter().map(key).collect();
         let present: BTreeSet<Key> = remarks.iter().map(key).collect();
         self.remarks = remarks;
@@ -56,7 +56,7 @@ impl FileRemarks {
     }
 
     /// All that is wrong with the files as they are now.
-    pub fn remarks(&self) -> &[Remark] {
+    pub fn remarks(&self) -> &[Lint] {
         &self.remarks
     }
 
@@ -93,8 +93,8 @@ impl FileRemarks {
 
     /// How it is with one file by now: what was told and still stands, or that none of it does.
     fn tell(&mut self, file: SourceFile) {
-        let is_told = |remark: &&Remark| remark.origin.file == file && self.told.contains(&key(remark));
-        let standing: Vec<&Remark> = self.remarks.iter().filter(is_told).collect();
+        let is_told = |remark: &&Lint| remark.origin.file == file && self.told.contains(&key(remark));
+        let standing: Vec<&Lint> = self.remarks.iter().filter(is_told).collect();
         let (id, subject) = (CREDENTIALS_MALFORMED, called(file).to_owned());
         let notice = match standing.split_first() {
             None => {
@@ -119,7 +119,7 @@ impl FileRemarks {
     }
 }
 
-fn key(remark: &Remark) -> Key {
+fn key(remark: &Lint) -> Key {
     (remark.origin.file, remark.id, remark.profile.clone())
 }
 

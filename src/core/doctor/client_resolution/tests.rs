@@ -1,5 +1,5 @@
 use super::Client;
-use super::chains::choose;
+use super::provider_chains::choose;
 use crate::core::doctor::testing::evidence;
 
 fn uses(client: Client, config: &str, credentials: &str, variables: &[(&str, &str)]) -> String {

@@ -2,7 +2,8 @@
 
 use super::commands::{argument, export, unset};
 use super::{
-    Case, Certainty, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Group, Id, Rule, Severity, cache_files,
+    Case, Cause, Certainty, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Group, Rule, Severity,
+    cache_files,
 };
 use crate::core::fix::{Fix, word};
 use crate::core::nearest::did_you_mean;
@@ -10,8 +11,10 @@ use crate::core::plan::PlanErrorCode;
 use crate::core::printable::printable;
 use crate::core::profile::{Lost, RefusedBy, SourceFile};
 
-pub(super) const RULE: Rule =
-    Rule { decides: &[Id::FilePermissions, Id::FilesElsewhere, Id::ProfileBroken, Id::DaemonEnvironmentDiffers], look };
+pub(super) const RULE: Rule = Rule {
+    decides: &[Cause::FilePermissions, Cause::FilesElsewhere, Cause::ProfileBroken, Cause::DaemonEnvironmentDiffers],
+    look,
+};
 
 fn look(case: &Case<'_>, findings: &mut Findings) {
     for file in &case.evidence.files {
@@ -35,7 +38,7 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
     let whose = |uid, mode| format!("it belongs to uid {uid} (mode {mode:03o}), and you are uid {}", case.evidence.uid);
     match &file.state {
         FileState::Unreadable { why, denied, owner_and_mode } => {
-            let finding = Finding::new(Id::FilePermissions, Severity::Error, format!("{what} can't be read"))
+            let finding = Finding::new(Cause::FilePermissions, Severity::Error, format!("{what} can't be read"))
                 .evidence(format!("{path}: {}", printable(why)));
             findings.add(match owner_and_mode {
                 _ if !denied => finding.fix(Fix::advice(format!(
@@ -53,14 +56,14 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
             if is_secret && file.state.of_others().is_some_and(|bits| bits & 0o4 != 0) =>
         {
             findings.add(
-                Finding::new(Id::FilePermissions, Severity::Warning, format!("other users can read {what}"))
+                Finding::new(Cause::FilePermissions, Severity::Warning, format!("other users can read {what}"))
                     .evidence(format!("{path} has mode {mode:03o} (owner uid {uid}{})", of_group(*mode, 0o040, group)))
                     .fix(only_owner(file, group, "chmod 600")),
             );
         }
         FileState::Present { uid: uid @ 0, mode, .. } if is_secret && case.evidence.uid != 0 => {
             findings.add(
-                Finding::new(Id::FilePermissions, Severity::Warning, format!("{what} belongs to somebody else"))
+                Finding::new(Cause::FilePermissions, Severity::Warning, format!("{what} belongs to somebody else"))
                     .evidence(format!("{path}: {}", whose(*uid, *mode)))
                     .fix(make_yours(file)),
             );
@@ -84,7 +87,7 @@ fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
         // The group's bits don't show its members.
         let is_sure = mode & 0o002 != 0 || matches!(group, Group::Shared(_));
         findings.add(
-            Finding::new(Id::FilePermissions, Severity::Error, format!("other users can change {what}"))
+            Finding::new(Cause::FilePermissions, Severity::Error, format!("other users can change {what}"))
                 .certainty(if is_sure { Certainty::Confirmed } else { Certainty::Likely })
                 .evidence(format!("{path} has mode {mode:03o} (owner uid {uid}{})", of_group(*mode, 0o020, group)))
                 .evidence(if file.role.is_directory_of_caches() {
@@ -102,7 +105,7 @@ fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
         && !(matches!(file.role, FileRole::Ancestor | FileRole::CacheAncestor) && *uid == OVERFLOW)
     {
         findings.add(
-            Finding::new(Id::FilePermissions, Severity::Error, format!("another user owns {what}"))
+            Finding::new(Cause::FilePermissions, Severity::Error, format!("another user owns {what}"))
                 .evidence(format!("{path} belongs to uid {uid} (mode {mode:03o}), and you are uid {me}"))
                 .fix(make_yours(file)),
         );
@@ -156,14 +159,18 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
         };
         if of_role(role).is_some_and(|facts| facts.state == FileState::Missing) {
             findings.add(
-                Finding::new(Id::FilesElsewhere, Severity::Error, format!("{variable} names a file that is not there"))
-                    .evidence(format!("{variable} is {}", printable(value)))
-                    .fix(Fix::command("Read the usual file.", unset(case, &[variable]))),
+                Finding::new(
+                    Cause::FilesElsewhere,
+                    Severity::Error,
+                    format!("{variable} names a file that is not there"),
+                )
+                .evidence(format!("{variable} is {}", printable(value)))
+                .fix(Fix::command("Read the usual file.", unset(case, &[variable]))),
             );
         }
         if let Some(usual) = of_role(usual).filter(is_there) {
             findings.add(
-                Finding::new(Id::FilesElsewhere, Severity::Info, format!("{} is not read", printable(&usual.path)))
+                Finding::new(Cause::FilesElsewhere, Severity::Info, format!("{} is not read", printable(&usual.path)))
                     .evidence(format!("{variable} names another file: {}", printable(&case.path(file))))
                     .fix(Fix::command("Read the usual file.", unset(case, &[variable]))),
             );
@@ -178,7 +185,7 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
         .collect();
     if !windows.is_empty() {
         let finding = Finding::new(
-            Id::FilesElsewhere,
+            Cause::FilesElsewhere,
             Severity::Info,
             "Windows programs have AWS files of their own, which programs of this Linux don't read",
         );
@@ -190,7 +197,7 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
         && [FileRole::Config, FileRole::Credentials].into_iter().filter_map(of_role).all(|facts| !is_there(&facts))
     {
         findings.add(
-            Finding::new(Id::FilesElsewhere, Severity::Warning, "this runs as root, who has no AWS files")
+            Finding::new(Cause::FilesElsewhere, Severity::Warning, "this runs as root, who has no AWS files")
                 .evidence(format!("sudo was used by {}, whose files are not looked at", printable(person)))
                 .fix(Fix::advice("Run it without sudo.")),
         );
@@ -210,14 +217,14 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
         if is_unreadable {
             continue;
         }
-        // `file_texts` reports problems that only botocore has.
+        // `file_syntax` reports problems that only botocore has.
         if problem.lost == Lost::Nothing && problem.refused_by == RefusedBy::Botocore {
             continue;
         }
         let place = case.at(problem.origin);
         findings.add(
             Finding::new(
-                Id::ProfileBroken,
+                Cause::ProfileBroken,
                 Severity::Error,
                 format!("not every program can read {}", printable(&case.path(problem.origin.file))),
             )
@@ -250,7 +257,7 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
             let by = case.evidence.variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]);
             let by = by.filter(|_| case.evidence.named.is_none());
             let finding = Finding::new(
-                Id::ProfileBroken,
+                Cause::ProfileBroken,
                 Severity::Error,
                 format!("profile \"{}\" is in no AWS file", printable(profile)),
             )
@@ -285,7 +292,7 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
         }
         _ => {
             let finding = Finding::new(
-                Id::ProfileBroken,
+                Cause::ProfileBroken,
                 Severity::Error,
                 format!("profile \"{profile}\" can't give credentials"),
             )
@@ -336,7 +343,7 @@ fn ignored_part(case: &Case<'_>, findings: &mut Findings) {
     let Some(profile) = case.profile.as_deref().filter(|_| case.section().is_some()) else { return };
     let Some((said, fix)) = ignored_section(case, profile) else { return };
     let title = format!("a section that may be meant for profile \"{}\" is ignored", printable(profile));
-    findings.add(Finding::new(Id::ProfileBroken, Severity::Warning, title).evidence(said).fix(fix));
+    findings.add(Finding::new(Cause::ProfileBroken, Severity::Warning, title).evidence(said).fix(fix));
 }
 
 /// The daemon keeps other files, or goes another way to AWS.
@@ -344,7 +351,7 @@ fn daemon(case: &Case<'_>, findings: &mut Findings) {
     if let Daemon::Silent { why, other_files: true } = &case.evidence.daemon {
         findings.add(
             Finding::new(
-                Id::DaemonEnvironmentDiffers,
+                Cause::DaemonEnvironmentDiffers,
                 Severity::Warning,
                 "the daemon keeps other AWS files than this shell reads",
             )
@@ -355,7 +362,7 @@ fn daemon(case: &Case<'_>, findings: &mut Findings) {
     if let Some(drift) = &case.evidence.drift {
         findings.add(
             Finding::new(
-                Id::DaemonEnvironmentDiffers,
+                Cause::DaemonEnvironmentDiffers,
                 Severity::Warning,
                 "the daemon goes another way to AWS than this shell",
             )

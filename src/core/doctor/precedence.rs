@@ -1,8 +1,8 @@
 //! What stands in front of the credentials that are meant, what is never used, and what can't be renewed where it is.
 
-use super::choice::is_adopted;
+use super::client_resolution::is_adopted;
 use super::commands;
-use super::{Answer, Case, Finding, Findings, Id, Rule, Severity, Whose};
+use super::{Answer, Case, Cause, Finding, Findings, KeySource, Rule, Severity};
 use crate::core::aws_error::is_unreached_code;
 use crate::core::fix::{Fix, word};
 use crate::core::plan::Source;
@@ -20,10 +20,10 @@ const KEYS: [&str; 6] = [
 
 pub(super) const RULE: Rule = Rule {
     decides: &[
-        Id::EnvironmentShadowsProfile,
-        Id::StaticKeysIgnored,
-        Id::ConsumerCannotReload,
-        Id::ToolCachedCredentials,
+        Cause::EnvironmentShadowsProfile,
+        Cause::StaticKeysIgnored,
+        Cause::ConsumerCannotReload,
+        Cause::ToolCachedCredentials,
     ],
     look,
 };
@@ -60,11 +60,11 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
     if named(case).is_none() && !matches!(case.plan, Some(Ok(_))) {
         return;
     }
-    let refused = match case.answers.as_is(&Whose::Environment) {
+    let refused = match case.answers.unmodified(&KeySource::Environment) {
         Some(Answer::Refused(refusal)) if !is_unreached_code(&refusal.code) => Some(refusal.said()),
         _ => None,
     };
-    let mut of_environment = case.subjects.iter().filter(|subject| subject.whose == Whose::Environment);
+    let mut of_environment = case.subjects.iter().filter(|subject| subject.whose == KeySource::Environment);
     let are_useless = refused.is_some() || of_environment.any(|subject| super::expiry::found(case, subject).is_some());
     let severity = match (named(case), are_useless) {
         (_, true) => Severity::Error,
@@ -73,7 +73,7 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
     };
     let set: Vec<&str> = KEYS.into_iter().filter(|name| variables.get(name).is_some()).collect();
     let mut finding = Finding::new(
-        Id::EnvironmentShadowsProfile,
+        Cause::EnvironmentShadowsProfile,
         severity,
         format!("the keys in the variables are used, and not profile \"{profile}\""),
     )
@@ -114,12 +114,12 @@ fn web_identity_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
         .filter(|name| variables.get(name).is_some())
         .collect();
     let (Some(profile), Some(how)) = (&case.profile, named(case)) else { return };
-    if variables.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_none() || findings.has(Id::EnvironmentShadowsProfile) {
+    if variables.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_none() || findings.has(Cause::EnvironmentShadowsProfile) {
         return;
     }
     findings.add(
         Finding::new(
-            Id::EnvironmentShadowsProfile,
+            Cause::EnvironmentShadowsProfile,
             Severity::Warning,
             format!("a web identity in the variables is used by most programs, and not profile \"{profile}\""),
         )
@@ -163,7 +163,7 @@ fn ignored_keys(case: &Case<'_>, section: &Section, findings: &mut Findings) {
     let name = &section.name;
     findings.add(
         Finding::new(
-            Id::StaticKeysIgnored,
+            Cause::StaticKeysIgnored,
             Severity::Warning,
             format!("keys stand beside {beside} in profile \"{name}\", and are not what every program uses"),
         )
@@ -182,15 +182,15 @@ fn cannot_reload(case: &Case<'_>, findings: &mut Findings) {
     {
         let called = subject.called();
         let title = match &subject.whose {
-            Whose::Environment => {
+            KeySource::Environment => {
                 "temporary keys stand in the variables: programs started here keep them until they end".to_owned()
             }
-            Whose::Profile(_) => {
+            KeySource::Profile(_) => {
                 format!("temporary keys stand in {called}: programs that run don't read the file again")
             }
         };
         findings.add(
-            Finding::new(Id::ConsumerCannotReload, Severity::Info, title)
+            Finding::new(Cause::ConsumerCannotReload, Severity::Info, title)
                 .evidence("SDKs read keys in variables and in the credentials file once; a program that runs longer than the keys is refused then")
                 .fix(renewable(case)),
         );
@@ -226,7 +226,7 @@ fn terraform(case: &Case<'_>, findings: &mut Findings) {
     let path = printable(&backend.path);
     findings.add(
         Finding::new(
-            Id::ToolCachedCredentials,
+            Cause::ToolCachedCredentials,
             Severity::Warning,
             format!("Terraform keeps keys of its own for the {} backend of this folder", printable(&backend.kind)),
         )

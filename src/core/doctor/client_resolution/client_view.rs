@@ -1,6 +1,6 @@
 //! What a program finds: the variables and a profile, and the questions that the chains ask of them.
 
-use super::{Client, Uses};
+use super::{Client, ResolvedFrom};
 use crate::core::doctor::{Evidence, Variables};
 use crate::core::printable::printable;
 use crate::core::profile::{Profiles, Section, SourceFile};
@@ -14,7 +14,7 @@ pub(super) const LOGIN: &str = "the login_session";
 pub(super) const TOKEN_FILE: &str = "the web_identity_token_file";
 
 /// What a program finds: the variables, and the profile that it goes by.
-pub(super) struct Place<'a> {
+pub(super) struct ClientView<'a> {
     pub(super) client: Client,
     variables: &'a Variables,
     profiles: &'a Profiles,
@@ -24,7 +24,7 @@ pub(super) struct Place<'a> {
     section: Option<&'a Section>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> ClientView<'a> {
     pub(super) fn new(client: Client, evidence: &'a Evidence, named: Option<&'a str>) -> Self {
         // As it stands: an empty one is not the same as none to all.
         let Evidence { variables, profiles, .. } = evidence;
@@ -70,33 +70,33 @@ impl<'a> Place<'a> {
         Some(self.section?.get(key)?.origin.file)
     }
 
-    pub(super) fn by(&self, way: &'static str) -> Uses {
-        Uses::Profile { name: self.profile.to_owned(), way }
+    pub(super) fn by(&self, way: &'static str) -> ResolvedFrom {
+        ResolvedFrom::Profile { name: self.profile.to_owned(), way }
     }
 
-    pub(super) fn if_has(&self, key: &str, way: &'static str) -> Option<Uses> {
+    pub(super) fn if_has(&self, key: &str, way: &'static str) -> Option<ResolvedFrom> {
         self.has(key).then(|| self.by(way))
     }
 
-    pub(super) fn if_keys(&self) -> Option<Uses> {
+    pub(super) fn if_keys(&self) -> Option<ResolvedFrom> {
         (self.has("aws_access_key_id") && self.has("aws_secret_access_key")).then(|| self.by(KEYS))
     }
 
-    pub(super) fn if_token_file(&self) -> Option<Uses> {
+    pub(super) fn if_token_file(&self) -> Option<ResolvedFrom> {
         (self.has("role_arn") && self.has("web_identity_token_file")).then(|| self.by(TOKEN_FILE))
     }
 
-    pub(super) fn no_such_profile(&self) -> Option<Uses> {
+    pub(super) fn no_such_profile(&self) -> Option<ResolvedFrom> {
         if !self.is_named || self.section.is_some() {
             return None;
         }
         Some(match self.profile {
             "" => fails("the variable that names a profile is set and empty (ProfileNotFound)"),
-            name => Uses::Fails(format!("profile \"{}\" is in no file", printable(name))),
+            name => ResolvedFrom::Fails(format!("profile \"{}\" is in no file", printable(name))),
         })
     }
 
-    pub(super) fn keys_in_variables(&self) -> Option<Uses> {
+    pub(super) fn keys_in_variables(&self) -> Option<ResolvedFrom> {
         let (ids, secrets): (&[&str], &[&str]) = match self.client {
             // `env_config.go`, `credAccessEnvKeys` and `credSecretEnvKeys`.
             Client::Go => (&["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"], &["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"]),
@@ -105,16 +105,16 @@ impl<'a> Place<'a> {
             _ => (&["AWS_ACCESS_KEY_ID"], &["AWS_SECRET_ACCESS_KEY"]),
         };
         let any = |names: &[&str]| names.iter().any(|name| self.set(name));
-        (any(ids) && any(secrets)).then_some(Uses::Environment)
+        (any(ids) && any(secrets)).then_some(ResolvedFrom::Environment)
     }
 
-    pub(super) fn web_identity(&self) -> Option<Uses> {
-        (self.set("AWS_WEB_IDENTITY_TOKEN_FILE") && self.set("AWS_ROLE_ARN")).then_some(Uses::WebIdentity)
+    pub(super) fn web_identity(&self) -> Option<ResolvedFrom> {
+        (self.set("AWS_WEB_IDENTITY_TOKEN_FILE") && self.set("AWS_ROLE_ARN")).then_some(ResolvedFrom::WebIdentity)
     }
 
-    pub(super) fn container(&self) -> Option<Uses> {
+    pub(super) fn container(&self) -> Option<ResolvedFrom> {
         let names = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
-        names.iter().any(|name| self.set(name)).then_some(Uses::Container)
+        names.iter().any(|name| self.set(name)).then_some(ResolvedFrom::Container)
     }
 
     /// Whether the profile has any SSO setting: for all but botocore that is the sign (each SDK's `isSsoProfile` or its like).
@@ -152,15 +152,15 @@ impl<'a> Place<'a> {
     }
 
     /// By its SSO settings, or an error where they are not whole.
-    pub(super) fn sso_or(&self, error: &str) -> Uses {
+    pub(super) fn sso_or(&self, error: &str) -> ResolvedFrom {
         match self.sso_lacks() {
             None => self.by(SSO),
-            Some(lacks) => Uses::Fails(format!("the profile's SSO settings have no {lacks} {error}")),
+            Some(lacks) => ResolvedFrom::Fails(format!("the profile's SSO settings have no {lacks} {error}")),
         }
     }
 }
 
 /// It stops there, and why.
-pub(super) fn fails(why: &str) -> Uses {
-    Uses::Fails(why.to_owned())
+pub(super) fn fails(why: &str) -> ResolvedFrom {
+    ResolvedFrom::Fails(why.to_owned())
 }

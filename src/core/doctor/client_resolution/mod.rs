@@ -2,16 +2,16 @@
 //!
 //! The orders are those of the SDKs' sources as of 2026.
 
-mod chains;
-mod place;
+mod client_view;
+mod provider_chains;
 #[cfg(test)]
 mod tests;
 
-use self::chains::choose;
-pub(super) use self::chains::way;
-pub(super) use self::place::KEYS;
+pub(super) use self::client_view::KEYS;
+use self::provider_chains::choose;
+pub(super) use self::provider_chains::way;
 use super::commands::{configure, export, option, unset};
-use super::{Case, Finding, Findings, Id, Rule, Severity, Subject, key_shape, places};
+use super::{Case, Cause, Finding, Findings, KeySet, Rule, Severity, aws_files, key_format};
 use crate::core::fix::Fix;
 use crate::core::plan::{PlanErrorCode, Source, helper_profile};
 use crate::core::printable::printable;
@@ -50,7 +50,7 @@ impl Client {
 
 /// Where a program takes its credentials from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Uses {
+pub enum ResolvedFrom {
     /// Keys in the variables.
     Environment,
     /// AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN.
@@ -72,7 +72,7 @@ pub enum Uses {
     Nothing,
 }
 
-impl Uses {
+impl ResolvedFrom {
     /// Whether there are credentials at its end, as far as can be seen.
     fn gives(&self) -> bool {
         !matches!(self, Self::Nothing | Self::Unknown | Self::Fails(_))
@@ -93,14 +93,14 @@ impl Uses {
 }
 
 /// What every client would use, in the clients' order.
-pub(super) fn choices(case: &Case<'_>) -> Vec<(Client, Uses)> {
+pub(super) fn choices(case: &Case<'_>) -> Vec<(Client, ResolvedFrom)> {
     let named = case.evidence.named.as_deref();
     let is_readable = !case.evidence.problems.iter().any(|problem| problem.fatal);
     let of = |client| Some(choose(client, case.evidence, named)).filter(|uses| is_readable || uses.gives());
-    Client::ALL.iter().map(|client| (*client, of(*client).unwrap_or(Uses::Unknown))).collect()
+    Client::ALL.iter().map(|client| (*client, of(*client).unwrap_or(ResolvedFrom::Unknown))).collect()
 }
 
-pub(super) const RULE: Rule = Rule { decides: &[Id::ClientsDisagree, Id::CredentialsMissing], look };
+pub(super) const RULE: Rule = Rule { decides: &[Cause::ClientsDisagree, Cause::CredentialsMissing], look };
 
 fn look(case: &Case<'_>, findings: &mut Findings) {
     let choices = choices(case);
@@ -114,20 +114,23 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-fn disagreement(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings) {
+fn disagreement(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut Findings) {
     let Some((_, first)) = choices.first() else { return };
     if choices.iter().all(|(_, uses)| uses == first) || !choices.iter().any(|(_, uses)| uses.gives()) {
         return;
     }
-    let mut groups: Vec<(&Uses, Vec<&str>)> = Vec::new();
+    let mut groups: Vec<(&ResolvedFrom, Vec<&str>)> = Vec::new();
     for (client, uses) in choices {
         match groups.iter_mut().find(|(other, _)| *other == uses) {
             Some((_, clients)) => clients.push(client.called()),
             None => groups.push((uses, vec![client.called()])),
         }
     }
-    let finding =
-        Finding::new(Id::ClientsDisagree, Severity::Warning, "not every program would use the same credentials here");
+    let finding = Finding::new(
+        Cause::ClientsDisagree,
+        Severity::Warning,
+        "not every program would use the same credentials here",
+    );
     let finding = groups
         .iter()
         .fold(finding, |finding, (uses, clients)| finding.evidence(format!("{}: {}", clients.join(", "), uses.said())));
@@ -155,14 +158,14 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Find
     findings.add(finding.fix(fix));
 }
 
-fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings) {
+fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut Findings) {
     // A profile of evercred.toml is the daemon's alone, and its plan may be good.
     if matches!(case.plan, Some(Ok(_))) || choices.iter().any(|(_, uses)| uses.gives() && !lacks_base(case, uses)) {
         return;
     }
     // What stands in a file that can't be read as a whole is not known.
     if case.evidence.problems.iter().any(|problem| problem.fatal) {
-        for id in [Id::CredentialsMissing, Id::ClientsDisagree] {
+        for id in [Cause::CredentialsMissing, Cause::ClientsDisagree] {
             findings.leave_open(id, "an AWS file has to be corrected first");
         }
         return;
@@ -171,11 +174,11 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
         (Some(profile), Some(Err(error))) => {
             // Those are findings of their own.
             if !matches!(error.code, PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic) {
-                return findings.leave_open(Id::CredentialsMissing, "the profile itself has to be corrected first");
+                return findings.leave_open(Cause::CredentialsMissing, "the profile itself has to be corrected first");
             }
             let place = error.origin.map(|origin| format!(" ({})", case.at(origin))).unwrap_or_default();
             Finding::new(
-                Id::CredentialsMissing,
+                Cause::CredentialsMissing,
                 Severity::Error,
                 format!("nothing gives credentials for profile \"{profile}\""),
             )
@@ -184,14 +187,14 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
             .fix(Fix::command("For IAM Identity Center.", format!("aws configure sso {}", option(profile))))
         }
         _ if case.evidence.paths.is_none() => Finding::new(
-            Id::CredentialsMissing,
+            Cause::CredentialsMissing,
             Severity::Error,
             "HOME is not set: programs find no AWS files, and nothing else here gives credentials",
         )
         .evidence("the AWS files are looked for in the folder .aws of HOME")
         // A login name behind a tilde is looked up where the system keeps its people (POSIX, "Tilde Expansion").
         .fix(Fix::command("Set it as a login does.", "eval \"export HOME=~$(id -un)\"")),
-        _ => Finding::new(Id::CredentialsMissing, Severity::Error, "nothing here gives credentials")
+        _ => Finding::new(Cause::CredentialsMissing, Severity::Error, "nothing here gives credentials")
             .evidence(
                 "no keys, web identity or container endpoint are in the variables, and there is no profile \"default\"",
             )
@@ -203,12 +206,12 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
             .fix(Fix::command("Or for IAM Identity Center.", "aws configure sso")),
     };
     let of_profile = || {
-        let whose = super::Whose::Profile(case.profile.clone()?);
+        let whose = super::KeySource::Profile(case.profile.clone()?);
         let none =
-            Subject { whose, access_key_id: None, secret_access_key: None, session_token: None, security_token: None };
-        key_shape::near_miss(case, &none)
+            KeySet { whose, access_key_id: None, secret_access_key: None, session_token: None, security_token: None };
+        key_format::near_miss(case, &none)
     };
-    let near = case.subjects.iter().find_map(|subject| key_shape::near_miss(case, subject)).or_else(of_profile);
+    let near = case.subjects.iter().find_map(|subject| key_format::near_miss(case, subject)).or_else(of_profile);
     let finding = with_reason(case, finding);
     findings.add(match near {
         Some((found, meant)) => {
@@ -222,7 +225,7 @@ fn missing(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings)
 
 /// Reports a section with an invalid header and a broken symbolic link, with their fixes first.
 fn with_reason(case: &Case<'_>, finding: Finding) -> Finding {
-    let ignored = case.profile.as_deref().and_then(|profile| places::ignored_section(case, profile));
+    let ignored = case.profile.as_deref().and_then(|profile| aws_files::ignored_section(case, profile));
     let links = case.evidence.files.iter().filter_map(|file| {
         let (path, target) = (printable(&file.path), printable(file.dangling.as_deref()?));
         let fix = Fix::advice(format!("Create {target}, or remove the symbolic link {path}."));
@@ -235,8 +238,8 @@ fn with_reason(case: &Case<'_>, finding: Finding) -> Finding {
 }
 
 /// A role whose source profile has no key, or half of one: programs choose the role, and then stop at its source.
-fn lacks_base(case: &Case<'_>, uses: &Uses) -> bool {
-    let is_role = matches!(uses, Uses::Profile { way: chains::ROLE, .. });
+fn lacks_base(case: &Case<'_>, uses: &ResolvedFrom) -> bool {
+    let is_role = matches!(uses, ResolvedFrom::Profile { way: provider_chains::ROLE, .. });
     let without_key = |code| matches!(code, PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic);
     is_role && matches!(&case.plan, Some(Err(error)) if without_key(error.code))
 }
@@ -260,7 +263,7 @@ fn source_that_is_not_here(case: &Case<'_>, findings: &mut Findings) {
     let profile = &plan.profile;
     findings.add(
         Finding::new(
-            Id::CredentialsMissing,
+            Cause::CredentialsMissing,
             Severity::Error,
             format!("profile \"{profile}\" takes its credentials from a place that is not here"),
         )
@@ -281,13 +284,13 @@ fn half_a_key(case: &Case<'_>, findings: &mut Findings) {
     };
     let (there, lacks) = lacking;
     let mut finding = Finding::new(
-        Id::CredentialsMissing,
+        Cause::CredentialsMissing,
         Severity::Error,
         format!("{there} is set and {lacks} is not: a request can't be signed with one of them alone"),
     )
     .evidence("boto3 and the AWS CLI stop there where the id is set; the others pass it over and use what comes next");
-    let subject = case.subjects.iter().find(|subject| subject.whose == super::Whose::Environment);
-    if let Some((found, meant)) = subject.and_then(|subject| key_shape::near_miss(case, subject)) {
+    let subject = case.subjects.iter().find(|subject| subject.whose == super::KeySource::Environment);
+    if let Some((found, meant)) = subject.and_then(|subject| key_format::near_miss(case, subject)) {
         finding = finding.evidence(format!("{found} is no name that an SDK reads; {meant} may have been meant"));
     }
     findings.add(
@@ -299,7 +302,7 @@ fn half_a_key(case: &Case<'_>, findings: &mut Findings) {
 
 /// Names that the SDKs for Java and others once had; of those that are looked at only Go's still reads them. Whether they are what
 /// is wrong here.
-fn older_names(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findings) -> bool {
+fn older_names(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut Findings) -> bool {
     let variables = &case.evidence.variables;
     let older: Vec<(&str, &str)> =
         [("AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID"), ("AWS_SECRET_KEY", "AWS_SECRET_ACCESS_KEY")]
@@ -307,12 +310,12 @@ fn older_names(case: &Case<'_>, choices: &[(Client, Uses)], findings: &mut Findi
             .filter(|(older, present)| variables.get(older).is_some() && variables.get(present).is_none())
             .collect();
     let is_missed = choices.iter().any(|(client, uses)| *client == Client::Botocore && !uses.gives());
-    if older.is_empty() || !is_missed || findings.has(Id::CredentialsMissing) {
+    if older.is_empty() || !is_missed || findings.has(Cause::CredentialsMissing) {
         return false;
     }
     let names = older.iter().map(|(older, _)| *older).collect::<Vec<_>>().join(" and ");
     let finding = Finding::new(
-        Id::CredentialsMissing,
+        Cause::CredentialsMissing,
         Severity::Error,
         format!("only Go programs read {names}: nothing else here gives credentials to the others"),
     )

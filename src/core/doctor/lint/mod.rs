@@ -1,17 +1,17 @@
 //! What is certainly wrong with the keys in the AWS files, by their form alone: for who watches the files and can tell before
 //! anybody calls AWS. The rules are the doctor's own; what is only doubtful is left to it, as it asks AWS too.
 
+mod debounce;
 mod emulator;
-mod telling;
 
 use std::sync::Arc;
 
-pub use self::telling::{CREDENTIALS_MALFORMED, FileRemarks};
+pub use self::debounce::{CREDENTIALS_MALFORMED, FileLints};
 
-use super::choice::{KEYS, is_adopted, way};
+use super::client_resolution::{KEYS, is_adopted, way};
 use super::commands::configure;
-use super::key_shape::{TokenMismatch, mistakes, token_mismatch};
-use super::{Client, Id, Subject};
+use super::key_format::{TokenMismatch, mistakes, token_mismatch};
+use super::{Cause, Client, KeySet};
 use crate::core::plan::PlanContext;
 use crate::core::printable::printable;
 use crate::core::profile::{Origin, Profiles, Section, SourceFile};
@@ -21,9 +21,9 @@ const MOST: usize = 50;
 
 /// One thing that is wrong with a profile's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remark {
+pub struct Lint {
     /// What, by the doctor's name for it.
-    pub id: Id,
+    pub id: Cause,
     /// The profile.
     pub profile: String,
     /// One sentence, without a secret and fit to be shown.
@@ -36,7 +36,7 @@ pub struct Remark {
 
 /// What is certainly wrong with the keys of the profiles: parts that can't be what they stand for, tokens that are missing or
 /// left over, and keys that hide another way to credentials. Nothing is said of keys for an emulator on this machine.
-pub fn remarks(profiles: &Profiles, context: &PlanContext) -> Vec<Remark> {
+pub fn remarks(profiles: &Profiles, context: &PlanContext) -> Vec<Lint> {
     let of_section = |section: &Arc<Section>| {
         let found = of_section(section, profiles);
         // Few have any, so that the look at all the others is seldom taken.
@@ -45,18 +45,18 @@ pub fn remarks(profiles: &Profiles, context: &PlanContext) -> Vec<Remark> {
     profiles.profiles.values().flat_map(of_section).take(MOST).collect()
 }
 
-fn of_section(section: &Section, profiles: &Profiles) -> Vec<Remark> {
-    let Some(subject) = Subject::of_section(section) else { return Vec::new() };
+fn of_section(section: &Section, profiles: &Profiles) -> Vec<Lint> {
+    let Some(subject) = KeySet::of_section(section) else { return Vec::new() };
     let mut remarks = malformed(section, &subject);
     remarks.extend(token(section, &subject));
     remarks.extend(hides_another_way(section, profiles));
     remarks
 }
 
-fn malformed(section: &Section, subject: &Subject<'_>) -> Vec<Remark> {
+fn malformed(section: &Section, subject: &KeySet<'_>) -> Vec<Lint> {
     let mistakes = mistakes(subject);
     // An id that is only unlike AWS's is another maker's: `test` and `minioadmin` are id and secret at once.
-    if mistakes.iter().any(|(id, .., mistake)| *id == Id::AccessKeyMalformed && !mistake.certain) {
+    if mistakes.iter().any(|(id, .., mistake)| *id == Cause::AccessKeyMalformed && !mistake.certain) {
         return Vec::new();
     }
     let certain = mistakes.into_iter().filter(|(.., mistake)| mistake.certain);
@@ -73,13 +73,13 @@ fn malformed(section: &Section, subject: &Subject<'_>) -> Vec<Remark> {
         .collect()
 }
 
-fn token(section: &Section, subject: &Subject<'_>) -> Option<Remark> {
+fn token(section: &Section, subject: &KeySet<'_>) -> Option<Lint> {
     let mismatch = token_mismatch(subject)?;
     let message = mismatch.said(&subject.called());
     match mismatch {
         TokenMismatch::Missing { id } => {
             let fix = "write aws_session_token beside it, from the same session as the key";
-            Some(remark(Id::SessionTokenMissing, section, message, id.origin?, fix.to_owned()))
+            Some(remark(Cause::SessionTokenMissing, section, message, id.origin?, fix.to_owned()))
         }
         TokenMismatch::LeftOver { id, token } => {
             // botocore reads the keys of each file by itself, so what stands in the other file may go with other keys
@@ -89,13 +89,13 @@ fn token(section: &Section, subject: &Subject<'_>) -> Option<Remark> {
                 [subject.security_token, subject.session_token].into_iter().flatten().map(|token| token.name).collect();
             let lines = if names.len() > 1 { "lines" } else { "line" };
             let fix = format!("delete the {lines} {}", names.join(" and "));
-            Some(remark(Id::SessionTokenStale, section, message, origin, fix))
+            Some(remark(Cause::SessionTokenStale, section, message, origin, fix))
         }
     }
 }
 
 /// Keys in the credentials file that some programs use instead of the profile's other way to credentials.
-fn hides_another_way(section: &Section, profiles: &Profiles) -> Option<Remark> {
+fn hides_another_way(section: &Section, profiles: &Profiles) -> Option<Lint> {
     let origin = section.get("aws_access_key_id").filter(|_| section.get("aws_secret_access_key").is_some())?.origin;
     if origin.file != SourceFile::Credentials {
         return None;
@@ -110,8 +110,8 @@ fn hides_another_way(section: &Section, profiles: &Profiles) -> Option<Remark> {
         }
     }
     let (id, hidden) = match hidden.filter(|_| !users.is_empty())? {
-        _ if is_adopted(section) => (Id::AdoptionBroken, "evercred"),
-        hidden => (Id::StaticKeysIgnored, hidden),
+        _ if is_adopted(section) => (Cause::AdoptionBroken, "evercred"),
+        hidden => (Cause::StaticKeysIgnored, hidden),
     };
     let message = format!(
         "{} take the keys of profile \"{}\" in the credentials file instead of {hidden}",
@@ -122,9 +122,9 @@ fn hides_another_way(section: &Section, profiles: &Profiles) -> Option<Remark> {
     Some(remark(id, section, message, origin, fix))
 }
 
-fn remark(id: Id, section: &Section, message: String, origin: Origin, fix: String) -> Remark {
+fn remark(id: Cause, section: &Section, message: String, origin: Origin, fix: String) -> Lint {
     let (message, fix) = (printable(&message), Some(printable(&fix)));
-    Remark { id, profile: section.name.clone(), message, origin, fix }
+    Lint { id, profile: section.name.clone(), message, origin, fix }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Settings that send calls somewhere else than programs would by themselves.
 
 use crate::core::doctor::Case;
-use crate::core::doctor::case::Located;
+use crate::core::doctor::case::SourcedValue;
 use crate::core::printable::printable;
 use crate::core::url_host::{self, Host, Target};
 
@@ -11,7 +11,7 @@ pub(super) struct Override<'a> {
     /// The service in the settings' spelling, in whatever case; `None` where it is for all.
     pub(super) service: Option<&'a str>,
     /// The URL and where it stands.
-    pub(super) url: Located<'a>,
+    pub(super) url: SourcedValue<'a>,
 }
 
 /// Settings of the kind, those that win first: a variable for a service, the variable for all, the profile's `services`
@@ -22,22 +22,22 @@ pub(super) fn overrides<'a>(case: &Case<'a>) -> Vec<Override<'a>> {
     let variables = case.evidence.variables.iter().filter(|(_, url)| !url.trim().is_empty());
     for (name, url) in variables {
         if let Some(service) = name.strip_prefix("AWS_ENDPOINT_URL_").filter(is_name) {
-            found.push(Override { service: Some(service), url: Located { text: url, name, origin: None } });
+            found.push(Override { service: Some(service), url: SourcedValue { text: url, name, origin: None } });
         }
     }
     if let Some(url) = case.evidence.variables.get("AWS_ENDPOINT_URL").filter(|url| !url.trim().is_empty()) {
-        found.push(Override { service: None, url: Located { text: url, name: "AWS_ENDPOINT_URL", origin: None } });
+        found.push(Override { service: None, url: SourcedValue { text: url, name: "AWS_ENDPOINT_URL", origin: None } });
     }
     let Some(section) = case.settings() else { return found };
     let services = section.get("services").and_then(|name| case.evidence.profiles_of_daemon.services.get(&name.text));
     for (service, settings) in services.iter().flat_map(|services| services.settings.iter()) {
         if let Some(url) = settings.nested().get("endpoint_url").filter(|url| !url.text.is_empty()) {
-            let located = Located { text: &url.text, name: "endpoint_url", origin: Some(url.origin) };
+            let located = SourcedValue { text: &url.text, name: "endpoint_url", origin: Some(url.origin) };
             found.push(Override { service: Some(service), url: located });
         }
     }
     if let Some(url) = section.get("endpoint_url") {
-        let located = Located { text: &url.text, name: "endpoint_url", origin: Some(url.origin) };
+        let located = SourcedValue { text: &url.text, name: "endpoint_url", origin: Some(url.origin) };
         found.push(Override { service: None, url: located });
     }
     found
@@ -52,7 +52,7 @@ pub(super) fn ignored(case: &Case<'_>) -> Option<String> {
     }
     let name = "ignore_configured_endpoint_urls";
     let value = case.settings()?.get(name).filter(|value| is_true(&value.text))?;
-    Some(case.place(&Located { text: &value.text, name, origin: Some(value.origin) }))
+    Some(case.place(&SourcedValue { text: &value.text, name, origin: Some(value.origin) }))
 }
 
 /// The one that decides for a service, where they are not ignored.
@@ -69,7 +69,7 @@ impl<'a> Override<'a> {
         self.service.is_none_or(|of| of.eq_ignore_ascii_case(service))
     }
 
-    /// Whose calls it is about, for people.
+    /// KeySource calls it is about, for people.
     pub(super) fn calls(&self) -> String {
         match self.service {
             None => "the calls to every service".to_owned(),
@@ -92,7 +92,7 @@ impl<'a> Override<'a> {
         self.target().is_http()
     }
 
-    /// Whose host it is. What is no URL is nobody's.
+    /// KeySource host it is. What is no URL is nobody's.
     pub(super) fn whose(&self) -> Host {
         let target = self.target();
         if target.is_http() { target.whose() } else { Host::Other }
@@ -126,7 +126,8 @@ mod tests {
             ("https://amazonaws.com.evil.example", Host::Other, "https://amazonaws.com.evil.example"),
             ("localhost:4566", Host::Other, "something that is no URL"),
         ] {
-            let found = Override { service: None, url: Located { text: url, name: "AWS_ENDPOINT_URL", origin: None } };
+            let found =
+                Override { service: None, url: SourcedValue { text: url, name: "AWS_ENDPOINT_URL", origin: None } };
             assert_eq!((found.whose(), found.shown().as_str()), (whose, shown), "{url}");
         }
     }

@@ -5,27 +5,27 @@
 //! (`test_choice.py`), in Go and Java by hand. Rust's chain was tried by hand with aws-config 1.13 on the same stories. All else
 //! of Go and Java is as their sources read: the file is named at each chain.
 
-pub(super) use super::place::ROLE;
-use super::place::{KEYS, LOGIN, PROCESS, Place, SOURCE, SSO, TOKEN_FILE, fails};
-use super::{Client, Uses};
+pub(super) use super::client_view::ROLE;
+use super::client_view::{ClientView, KEYS, LOGIN, PROCESS, SOURCE, SSO, TOKEN_FILE, fails};
+use super::{Client, ResolvedFrom};
 use crate::core::doctor::{Evidence, Variables};
 use crate::core::profile::{Profiles, Section, SourceFile};
 
 /// What a program would use; `named` is a profile that it is told by AWS_PROFILE besides what stands in the variables.
-pub(super) fn choose(client: Client, evidence: &Evidence, named: Option<&str>) -> Uses {
-    first(&Place::new(client, evidence, named)).unwrap_or(Uses::Nothing)
+pub(super) fn choose(client: Client, evidence: &Evidence, named: Option<&str>) -> ResolvedFrom {
+    first(&ClientView::new(client, evidence, named)).unwrap_or(ResolvedFrom::Nothing)
 }
 
 /// Which of a profile's own settings a program goes by; `None` where it gives up, or where there is nothing.
 pub(in crate::core::doctor) fn way(client: Client, section: &Section, profiles: &Profiles) -> Option<&'static str> {
-    match first(&Place::of_section(client, section, profiles, &Variables::default()))? {
-        Uses::Profile { way, .. } => Some(way),
+    match first(&ClientView::of_section(client, section, profiles, &Variables::default()))? {
+        ResolvedFrom::Profile { way, .. } => Some(way),
         _ => None,
     }
 }
 
 /// The first step of the chain that has an answer.
-fn first(place: &Place<'_>) -> Option<Uses> {
+fn first(place: &ClientView<'_>) -> Option<ResolvedFrom> {
     match place.client {
         Client::Botocore => botocore(place),
         Client::JavaScript => javascript(place),
@@ -36,7 +36,7 @@ fn first(place: &Place<'_>) -> Option<Uses> {
 }
 
 /// `botocore/credentials.py`: `create_credential_resolver` and `ProfileProviderBuilder.providers`.
-fn botocore(place: &Place<'_>) -> Option<Uses> {
+fn botocore(place: &ClientView<'_>) -> Option<ResolvedFrom> {
     // (t) An id without its secret is an error, where the others pass it over (`EnvProvider`).
     let half = || {
         let is_half = place.set("AWS_ACCESS_KEY_ID") && !place.set("AWS_SECRET_ACCESS_KEY");
@@ -58,7 +58,7 @@ fn botocore(place: &Place<'_>) -> Option<Uses> {
         match (place.set("AWS_WEB_IDENTITY_TOKEN_FILE"), place.has("web_identity_token_file")) {
             (false, false) => None,
             _ if !has_role => Some(fails("a web identity token file has no role ARN (InvalidConfigError)")),
-            (true, _) => Some(Uses::WebIdentity),
+            (true, _) => Some(ResolvedFrom::WebIdentity),
             (false, true) => Some(place.by(TOKEN_FILE)),
         }
     };
@@ -101,7 +101,7 @@ fn botocore(place: &Place<'_>) -> Option<Uses> {
 }
 
 /// `credential-provider-node`'s `defaultProvider.ts`, and `credential-provider-ini`'s `resolveProfileData.ts`.
-fn javascript(place: &Place<'_>) -> Option<Uses> {
+fn javascript(place: &ClientView<'_>) -> Option<ResolvedFrom> {
     // (t) Keys in the variables are passed over where a profile is named.
     let variables = || if place.is_named { None } else { place.keys_in_variables() };
     // (t) Two sources, or none, are as if there were no role.
@@ -125,7 +125,7 @@ fn javascript(place: &Place<'_>) -> Option<Uses> {
 
 /// `config/resolve_credentials.go`: `resolveCredentialChain` and `resolveCredsFromProfile`; before them the profile is read
 /// and checked whole (`config/shared_config.go`), so what is wrong with it is an error also beside keys in the variables.
-fn go(place: &Place<'_>) -> Option<Uses> {
+fn go(place: &ClientView<'_>) -> Option<ResolvedFrom> {
     // `mergeSections`: "partial credentials found for profile". It looks at each file for itself.
     let half = || {
         let is_split = place.file_of("aws_access_key_id") != place.file_of("aws_secret_access_key");
@@ -151,14 +151,14 @@ fn go(place: &Place<'_>) -> Option<Uses> {
     let session = || place.lacks_session().then(|| fails("the profile's sso_session is in no file"));
     // Only the token's file is asked for: without a role it is an error (`assumeWebIdentity`).
     let web_identity = || match place.set("AWS_WEB_IDENTITY_TOKEN_FILE") {
-        true if place.set("AWS_ROLE_ARN") => Some(Uses::WebIdentity),
+        true if place.set("AWS_ROLE_ARN") => Some(ResolvedFrom::WebIdentity),
         true => Some(fails("AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not")),
         false => None,
     };
     // Whatever is found in a profile with a role_arn, the role is assumed with it, keys beside a token file included.
     let then_role = |uses| match uses {
-        Uses::Profile { way, .. } if way != TOKEN_FILE && place.has("role_arn") => place.by(ROLE),
-        Uses::Container if place.has("role_arn") => place.by(ROLE),
+        ResolvedFrom::Profile { way, .. } if way != TOKEN_FILE && place.has("role_arn") => place.by(ROLE),
+        ResolvedFrom::Container if place.has("role_arn") => place.by(ROLE),
         other => other,
     };
     // Where login_session stands among these is a guess (its source was not at hand); the rest was read.
@@ -189,7 +189,7 @@ fn go(place: &Place<'_>) -> Option<Uses> {
 
 /// `DefaultCredentialsProvider.java` and `ProfileCredentialsUtils.java`. `AwsCredentialsProviderChain` takes every exception
 /// for "look further", so a profile that can't be used is passed over, whatever else it holds.
-fn java(place: &Place<'_>) -> Option<Uses> {
+fn java(place: &ClientView<'_>) -> Option<ResolvedFrom> {
     let sso = || place.sso_lacks().is_none().then(|| place.by(SSO));
     let role = || match (place.has("source_profile"), place.has("credential_source")) {
         (true, true) => None,
@@ -218,7 +218,7 @@ fn java(place: &Place<'_>) -> Option<Uses> {
 
 /// `aws-config` 1.13: `default_provider/credentials.rs`, `profile/credentials/repr.rs` (`resolve_chain`, `base_provider`). The
 /// chain looks further only where a provider has nothing (`CredentialsNotLoaded`); a profile that makes no sense ends it.
-fn rust(place: &Place<'_>) -> Option<Uses> {
+fn rust(place: &ClientView<'_>) -> Option<ResolvedFrom> {
     // `repr.rs`, `role_arn_from_profile` and `chain_provider`: a token file makes the role a base, not a link.
     let role = || match (place.has("source_profile"), place.has("credential_source")) {
         _ if !place.has("role_arn") || place.has("web_identity_token_file") => None,

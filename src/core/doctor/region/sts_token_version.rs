@@ -5,12 +5,12 @@
 //! global endpoint from within such a region are served there (IAM user guide, "AWS STS global endpoint changes"): that is
 //! about where they are served. Nothing was found that says that it changes where the tokens are valid.
 
+use super::endpoint_override::for_service;
 use super::endpoints::{GLOBAL_STS, region_said};
-use super::override_of::for_service;
 use super::regions_in_force;
-use crate::core::doctor::case::Located;
+use crate::core::doctor::case::SourcedValue;
 use crate::core::doctor::commands::{export, set, unset};
-use crate::core::doctor::{Case, Certainty, Finding, Findings, Id, Severity};
+use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings, Severity};
 use crate::core::fix::Fix;
 use crate::core::partitions::is_opt_in;
 
@@ -20,13 +20,13 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     if let Some(found) = for_service(case, "sts").filter(|found| found.name().as_deref() == Some(GLOBAL_STS)) {
         findings.add(match opt_in {
             Some(region) => Finding::new(
-                Id::RegionTokenV1,
+                Cause::RegionTokenV1,
                 Severity::Warning,
                 format!("STS is asked at its global endpoint, whose tokens {} may not accept", region_said(region)),
             )
             .certainty(Certainty::Likely),
             None => Finding::new(
-                Id::RegionTokenV1,
+                Cause::RegionTokenV1,
                 Severity::Info,
                 "STS is asked at its global endpoint, whose tokens may be refused in regions that have to be enabled",
             ),
@@ -49,7 +49,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
             // endpoints"; botocore 1.43's `args.py`; tried): in this region STS is asked in the region. A session that was
             // begun elsewhere is what may be refused.
             Some(region) => Finding::new(
-                Id::RegionTokenV1,
+                Cause::RegionTokenV1,
                 Severity::Warning,
                 format!(
                     "{place} is legacy: sessions begun in another region may not be accepted in {}",
@@ -58,7 +58,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
             )
             .certainty(Certainty::Possible),
             None => Finding::new(
-                Id::RegionTokenV1,
+                Cause::RegionTokenV1,
                 Severity::Info,
                 format!(
                     "{place} is legacy: boto3 and the AWS CLI get tokens that may be refused in regions that have to be enabled"
@@ -88,15 +88,15 @@ pub(super) fn for_administrators() -> Fix {
 const WHY: &str = "tokens of the global endpoint are valid only in the regions that every account has from the start, unless the \
      account was set to version 2 of them (GlobalEndpointTokenVersion in iam get-account-summary)";
 
-fn legacy<'a>(case: &Case<'a>) -> Option<Located<'a>> {
+fn legacy<'a>(case: &Case<'a>) -> Option<SourcedValue<'a>> {
     const VARIABLE: &str = "AWS_STS_REGIONAL_ENDPOINTS";
     let of_variable = case.evidence.variables.get(VARIABLE);
     let found = match of_variable {
-        Some(text) => Located { text, name: VARIABLE, origin: None },
+        Some(text) => SourcedValue { text, name: VARIABLE, origin: None },
         None => {
             let name = "sts_regional_endpoints";
             let value = case.settings()?.get(name)?;
-            Located { text: &value.text, name, origin: Some(value.origin) }
+            SourcedValue { text: &value.text, name, origin: Some(value.origin) }
         }
     };
     found.text.trim().eq_ignore_ascii_case("legacy").then_some(found)

@@ -10,7 +10,7 @@ const TEMPORARY: &str = "ASIAQMARKEDTEMPKEY23";
 const SECRET: &str = "s3cretA/MARKED+aZ4aZ4aZ4aZ4aZ4aZ4aZ4aZ4a";
 const TOKEN: &str = "IQoJb3JpZ2luX2VjEMARKEDtokenMARKEDtokenMARKEDtokenMARKEDtokenMARKEDtoken";
 
-fn of(config: &str, credentials: &str, variables: &[(&str, &str)]) -> Vec<Remark> {
+fn of(config: &str, credentials: &str, variables: &[(&str, &str)]) -> Vec<Lint> {
     let evidence = evidence(config, credentials, variables, "");
     remarks(&evidence.profiles, &evidence.context)
 }
@@ -23,15 +23,15 @@ fn section(id: &str, secret: &str, rest: &str) -> String {
 fn what_can_not_be_right_is_said_with_its_line_and_the_doctors_id() {
     let with_token = |key: &str| format!("{key} = {TOKEN}\n");
     for (id, secret, rest, expected, line, part) in [
-        ("akiaqmarkeduserkey23", SECRET, "", Id::AccessKeyMalformed, 2, "small letters"),
-        (SECRET, ID, "", Id::AccessKeyMalformed, 2, "changed places"),
-        ("YOUR_ACCESS_KEY", SECRET, "", Id::AccessKeyMalformed, 2, "placeholder"),
-        (ID, &format!("\"{SECRET}\""), "", Id::SecretKeyMalformed, 3, "quotes"),
-        (ID, "s3cretA%2FMARKED", "", Id::SecretKeyMalformed, 3, "percent-encoded"),
-        (TEMPORARY, SECRET, "aws_session_token = IQoJ MARKED\n", Id::SessionTokenMalformed, 4, "blank"),
-        (TEMPORARY, SECRET, "", Id::SessionTokenMissing, 2, "without its session token"),
-        (ID, SECRET, &with_token("aws_session_token"), Id::SessionTokenStale, 4, "left over"),
-        (ID, SECRET, &with_token("aws_security_token"), Id::SessionTokenStale, 4, "left over"),
+        ("akiaqmarkeduserkey23", SECRET, "", Cause::AccessKeyMalformed, 2, "small letters"),
+        (SECRET, ID, "", Cause::AccessKeyMalformed, 2, "changed places"),
+        ("YOUR_ACCESS_KEY", SECRET, "", Cause::AccessKeyMalformed, 2, "placeholder"),
+        (ID, &format!("\"{SECRET}\""), "", Cause::SecretKeyMalformed, 3, "quotes"),
+        (ID, "s3cretA%2FMARKED", "", Cause::SecretKeyMalformed, 3, "percent-encoded"),
+        (TEMPORARY, SECRET, "aws_session_token = IQoJ MARKED\n", Cause::SessionTokenMalformed, 4, "blank"),
+        (TEMPORARY, SECRET, "", Cause::SessionTokenMissing, 2, "without its session token"),
+        (ID, SECRET, &with_token("aws_session_token"), Cause::SessionTokenStale, 4, "left over"),
+        (ID, SECRET, &with_token("aws_security_token"), Cause::SessionTokenStale, 4, "left over"),
     ] {
         let all = of("", &section(id, secret, rest), &[]);
         let first = all.first().unwrap_or_else(|| panic!("{part}"));
@@ -92,17 +92,17 @@ fn keys_that_hide_another_way_are_said_with_who_takes_them() {
     for (way, id, message) in [
         (
             process,
-            Id::StaticKeysIgnored,
+            Cause::StaticKeysIgnored,
             "boto3 and the AWS CLI, JavaScript (v3), Go (v2) take the keys of profile \"dev\" in the credentials file instead of the credential_process",
         ),
         (
             helper,
-            Id::AdoptionBroken,
+            Cause::AdoptionBroken,
             "boto3 and the AWS CLI, JavaScript (v3), Go (v2) take the keys of profile \"dev\" in the credentials file instead of evercred",
         ),
         (
             sso,
-            Id::StaticKeysIgnored,
+            Cause::StaticKeysIgnored,
             "JavaScript (v3), Go (v2) take the keys of profile \"dev\" in the credentials file instead of the SSO settings",
         ),
     ] {
@@ -137,22 +137,22 @@ fn at(seconds: i64) -> BootTime {
 }
 
 /// What is told by a time, in order.
-fn told(files: &mut FileRemarks, now: BootTime) -> Vec<Notice> {
+fn told(files: &mut FileLints, now: BootTime) -> Vec<Notice> {
     files.handle_timeout(now);
     std::iter::from_fn(|| files.poll_notice()).collect()
 }
 
-fn wrong() -> Vec<Remark> {
+fn wrong() -> Vec<Lint> {
     of("", &section("akiaqmarkeduserkey23", SECRET, ""), &[])
 }
 
-fn stale() -> Vec<Remark> {
+fn stale() -> Vec<Lint> {
     of("", &section(ID, SECRET, &format!("aws_session_token = {TOKEN}\n")), &[])
 }
 
 #[test]
 fn a_mistake_that_came_in_is_told_once_however_often_the_file_is_saved_and_once_that_it_is_mended() {
-    let mut files = FileRemarks::default();
+    let mut files = FileLints::default();
     files.set(Vec::new(), false, at(0));
     files.set(wrong(), true, at(10));
     assert_eq!(files.remarks(), wrong(), "the status says it at once");
@@ -176,7 +176,7 @@ fn a_mistake_that_came_in_is_told_once_however_often_the_file_is_saved_and_once_
 
 #[test]
 fn what_was_there_from_the_start_or_comes_of_a_setting_is_not_told() {
-    let mut files = FileRemarks::default();
+    let mut files = FileLints::default();
     files.set(wrong(), false, at(0));
     files.set(wrong(), true, at(10));
     files.set([wrong(), stale()].concat(), false, at(20));
@@ -189,7 +189,7 @@ fn what_was_there_from_the_start_or_comes_of_a_setting_is_not_told() {
 
 #[test]
 fn a_file_that_is_written_value_by_value_is_not_told_of_in_between() {
-    let mut files = FileRemarks::default();
+    let mut files = FileLints::default();
     files.set(Vec::new(), false, at(0));
     files.set(of("", &section(TEMPORARY, SECRET, ""), &[]), true, at(10));
     assert_eq!(files.remarks().len(), 1);
@@ -199,7 +199,7 @@ fn a_file_that_is_written_value_by_value_is_not_told_of_in_between() {
 
 #[test]
 fn one_file_is_one_cause_that_gets_worse_with_another_mistake_and_shrinks_as_they_are_mended() {
-    let mut files = FileRemarks::default();
+    let mut files = FileLints::default();
     files.set(Vec::new(), false, at(0));
     let third = of("", &section("YOUR_KEY", SECRET, "").replace("dev", "third"), &[]);
     files.set([wrong(), stale()].concat(), true, at(10));

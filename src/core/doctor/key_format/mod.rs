@@ -6,7 +6,7 @@ use self::values::{Mistake, are_swapped, is_placeholder, key_id_mistake, secret_
 
 use super::commands::{configure, unset};
 use super::region;
-use super::{Answer, Case, Certainty, Finding, Findings, Id, Located, Rule, Severity, Subject, Whose};
+use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity, SourcedValue};
 use crate::core::access_key::is_id;
 use crate::core::fix::Fix;
 use crate::core::nearest::nearest;
@@ -16,11 +16,11 @@ const SETTINGS: [&str; 4] = ["aws_access_key_id", "aws_secret_access_key", "aws_
 
 pub(super) const RULE: Rule = Rule {
     decides: &[
-        Id::AccessKeyMalformed,
-        Id::SecretKeyMalformed,
-        Id::SessionTokenMalformed,
-        Id::SessionTokenMissing,
-        Id::SessionTokenStale,
+        Cause::AccessKeyMalformed,
+        Cause::SecretKeyMalformed,
+        Cause::SessionTokenMalformed,
+        Cause::SessionTokenMissing,
+        Cause::SessionTokenStale,
     ],
     look,
 };
@@ -28,7 +28,7 @@ pub(super) const RULE: Rule = Rule {
 fn look(case: &Case<'_>, findings: &mut Findings) {
     for subject in &case.subjects {
         // What AWS accepts is right, whatever it looks like.
-        if !matches!(case.answers.as_is(&subject.whose), Some(Answer::Accepted { .. })) {
+        if !matches!(case.answers.unmodified(&subject.whose), Some(Answer::Accepted { .. })) {
             forms(case, subject, findings);
             tokens(case, subject, findings);
         }
@@ -37,16 +37,16 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
 }
 
 /// The errors in the form of a set of keys, each with its certainty.
-pub(super) fn found(case: &Case<'_>, subject: &Subject<'_>) -> Vec<(Id, Certainty)> {
+pub(super) fn found(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<(Cause, Certainty)> {
     let mut findings = Findings::default();
-    if !matches!(case.answers.as_is(&subject.whose), Some(Answer::Accepted { .. })) {
+    if !matches!(case.answers.unmodified(&subject.whose), Some(Answer::Accepted { .. })) {
         forms(case, subject, &mut findings);
         tokens(case, subject, &mut findings);
     }
     findings.found().into_iter().map(|finding| (finding.id, finding.certainty)).collect()
 }
 
-fn forms(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
+fn forms(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
     for (id, name, part, mistake) in mistakes(subject) {
         // Emulators and other makers' services have keys of other forms.
         if !mistake.certain && region::calls_elsewhere(case) && !subject.has_aws_id() {
@@ -57,54 +57,55 @@ fn forms(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
 }
 
 /// What is wrong with each part of a key by its form, with what people call the part.
-pub(super) fn mistakes<'a>(subject: &Subject<'a>) -> Vec<(Id, &'static str, Located<'a>, Mistake)> {
+pub(super) fn mistakes<'a>(subject: &KeySet<'a>) -> Vec<(Cause, &'static str, SourcedValue<'a>, Mistake)> {
     let id = subject.access_key_id.map(|part| part.text);
     let secret = subject.secret_access_key.map(|part| part.text);
     // Without a key beside it no program reads a token.
     let token = subject.token().filter(|_| id.is_some() || secret.is_some());
     let checks = [
         (
-            Id::AccessKeyMalformed,
+            Cause::AccessKeyMalformed,
             "access key id",
             subject.access_key_id,
             subject.access_key_id.and_then(|part| key_id_mistake(part.text, secret)),
         ),
         (
-            Id::SecretKeyMalformed,
+            Cause::SecretKeyMalformed,
             "secret access key",
             subject.secret_access_key,
             subject.secret_access_key.and_then(|part| secret_mistake(part.text, id)),
         ),
         (
-            Id::SessionTokenMalformed,
+            Cause::SessionTokenMalformed,
             "session token",
             token,
             token.and_then(|part| token_mistake(part.text, id, secret)),
         ),
     ];
     let is_swapped = id.zip(secret).is_some_and(|(id, secret)| are_swapped(id, secret));
-    let is_repeated = |part: &Option<Located<'_>>| id.is_some_and(is_placeholder) && part.map(|part| part.text) == id;
+    let is_repeated =
+        |part: &Option<SourcedValue<'_>>| id.is_some_and(is_placeholder) && part.map(|part| part.text) == id;
     checks
         .into_iter()
         // One thing is wrong then.
-        .filter(|(id, ..)| !(is_swapped && *id == Id::SecretKeyMalformed))
+        .filter(|(id, ..)| !(is_swapped && *id == Cause::SecretKeyMalformed))
         // A program that writes such a placeholder writes it for all values.
-        .filter(|(id, _, part, _)| *id == Id::AccessKeyMalformed || !is_repeated(part))
+        .filter(|(id, _, part, _)| *id == Cause::AccessKeyMalformed || !is_repeated(part))
         .filter_map(|(id, name, part, mistake)| Some((id, name, part?, mistake?)))
         .collect()
 }
 
 fn malformed(
     case: &Case<'_>,
-    subject: &Subject<'_>,
-    id: Id,
+    subject: &KeySet<'_>,
+    id: Cause,
     name: &str,
-    part: Located<'_>,
+    part: SourcedValue<'_>,
     mistake: Mistake,
 ) -> Finding {
     let (severity, certainty) = match (mistake.certain, id) {
         (true, _) => (Severity::Error, Certainty::Confirmed),
-        (false, Id::SecretKeyMalformed) => (Severity::Error, Certainty::Likely),
+        (false, Cause::SecretKeyMalformed) => (Severity::Error, Certainty::Likely),
         (false, _) => (Severity::Warning, Certainty::Likely),
     };
     let are_swapped = subject
@@ -134,7 +135,7 @@ fn malformed(
         .fixes(replacement(subject))
 }
 
-fn tokens(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
+fn tokens(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
     match token_mismatch(subject) {
         Some(TokenMismatch::Missing { id }) => findings.add(token_missing(case, subject, id)),
         Some(TokenMismatch::LeftOver { id, token }) => findings.add(token_left_over(case, subject, id, token)),
@@ -147,14 +148,14 @@ pub(super) enum TokenMismatch<'a> {
     /// A temporary key without its token.
     Missing {
         /// The id.
-        id: Located<'a>,
+        id: SourcedValue<'a>,
     },
     /// A token beside a long-term key.
     LeftOver {
         /// The id.
-        id: Located<'a>,
+        id: SourcedValue<'a>,
         /// The token.
-        token: Located<'a>,
+        token: SourcedValue<'a>,
     },
 }
 
@@ -169,7 +170,7 @@ impl TokenMismatch<'_> {
 }
 
 /// Whether a token is missing or too much.
-pub(super) fn token_mismatch<'a>(subject: &Subject<'a>) -> Option<TokenMismatch<'a>> {
+pub(super) fn token_mismatch<'a>(subject: &KeySet<'a>) -> Option<TokenMismatch<'a>> {
     let id = subject.access_key_id.filter(|id| is_id(id.text))?;
     match (id.text.starts_with("ASIA"), subject.token()) {
         (true, None) => Some(TokenMismatch::Missing { id }),
@@ -179,15 +180,18 @@ pub(super) fn token_mismatch<'a>(subject: &Subject<'a>) -> Option<TokenMismatch<
 }
 
 /// IAM User Guide, "IAM identifiers": ASIA stands for temporary (STS) access keys, which are used with their session token.
-fn token_missing(case: &Case<'_>, subject: &Subject<'_>, id: Located<'_>) -> Finding {
-    let mut finding =
-        Finding::new(Id::SessionTokenMissing, Severity::Error, TokenMismatch::Missing { id }.said(&subject.called()))
-            .about(&subject.whose)
-            .evidence(format!(
-                "{} begins with ASIA, so it is a temporary key, and works with its session token only",
-                case.place(&id)
-            ));
-    let elsewhere = case.subjects.iter().filter(|other| other.whose != subject.whose).find_map(Subject::token);
+fn token_missing(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>) -> Finding {
+    let mut finding = Finding::new(
+        Cause::SessionTokenMissing,
+        Severity::Error,
+        TokenMismatch::Missing { id }.said(&subject.called()),
+    )
+    .about(&subject.whose)
+    .evidence(format!(
+        "{} begins with ASIA, so it is a temporary key, and works with its session token only",
+        case.place(&id)
+    ));
+    let elsewhere = case.subjects.iter().filter(|other| other.whose != subject.whose).find_map(KeySet::token);
     if let Some(token) = elsewhere {
         finding = finding.evidence(format!(
             "a session token stands in {} alone, where it does not go with the key",
@@ -198,10 +202,10 @@ fn token_missing(case: &Case<'_>, subject: &Subject<'_>, id: Located<'_>) -> Fin
         finding = finding.evidence(format!("{found} is no name that an SDK reads; {meant} may have been meant"));
     }
     let put = match &subject.whose {
-        Whose::Environment => {
+        KeySource::Environment => {
             Fix::advice("Export AWS_SESSION_TOKEN together with the two others, from the same session.")
         }
-        Whose::Profile(name) => Fix::advice(format!(
+        KeySource::Profile(name) => Fix::advice(format!(
             "Write aws_session_token into [{name}] in {}, from the same session as the key.",
             subject.file(case)
         )),
@@ -210,20 +214,24 @@ fn token_missing(case: &Case<'_>, subject: &Subject<'_>, id: Located<'_>) -> Fin
 }
 
 /// The same place: AKIA stands for long-term keys, which have no token.
-fn token_left_over(case: &Case<'_>, subject: &Subject<'_>, id: Located<'_>, token: Located<'_>) -> Finding {
+fn token_left_over(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>, token: SourcedValue<'_>) -> Finding {
     let remove = match token.origin {
         None => Fix::command("Take the token out of this shell.", unset(case, &[token.name])),
         Some(origin) => Fix::advice(format!("Delete the line {} at {}.", token.name, case.at(origin))),
     };
-    Finding::new(Id::SessionTokenStale, Severity::Error, TokenMismatch::LeftOver { id, token }.said(&subject.called()))
-        .about(&subject.whose)
-        .evidence(format!("{} begins with AKIA, so it is a long-term key, which has no session token", case.place(&id)))
-        .evidence(format!("{} is sent all the same, and AWS refuses the key because of it", case.place(&token)))
-        .fix(remove)
+    Finding::new(
+        Cause::SessionTokenStale,
+        Severity::Error,
+        TokenMismatch::LeftOver { id, token }.said(&subject.called()),
+    )
+    .about(&subject.whose)
+    .evidence(format!("{} begins with AKIA, so it is a long-term key, which has no session token", case.place(&id)))
+    .evidence(format!("{} is sent all the same, and AWS refuses the key because of it", case.place(&token)))
+    .fix(remove)
 }
 
 /// botocore prefers the older name (tried with boto3 1.43); every other SDK reads the present one only.
-fn two_tokens(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
+fn two_tokens(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
     // Without a key beside it no program reads a token.
     if subject.access_key_id.is_none() {
         return;
@@ -232,7 +240,7 @@ fn two_tokens(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
     match (subject.session_token, subject.security_token) {
         (Some(present), Some(older)) if present.text != older.text && !is_long_term => findings.add(
             Finding::new(
-                Id::SessionTokenStale,
+                Cause::SessionTokenStale,
                 Severity::Error,
                 format!("two different session tokens stand beside the key in {}", subject.called()),
             )
@@ -249,7 +257,7 @@ fn two_tokens(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
         ),
         (None, Some(older)) if !is_long_term => findings.add(
             Finding::new(
-                Id::SessionTokenMissing,
+                Cause::SessionTokenMissing,
                 Severity::Warning,
                 format!("only boto3 and the AWS CLI find the session token in {}", subject.called()),
             )
@@ -260,17 +268,17 @@ fn two_tokens(case: &Case<'_>, subject: &Subject<'_>, findings: &mut Findings) {
     }
 }
 
-fn present_name(token: Located<'_>) -> &'static str {
+fn present_name(token: SourcedValue<'_>) -> &'static str {
     if token.origin.is_some() { "aws_session_token" } else { "AWS_SESSION_TOKEN" }
 }
 
 /// A setting or variable that is spelt almost as one of those that are read.
-pub(super) fn near_miss(case: &Case<'_>, subject: &Subject<'_>) -> Option<(String, &'static str)> {
+pub(super) fn near_miss(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(String, &'static str)> {
     // What tools write for themselves.
     const KNOWN: [&str; 4] =
         ["aws_account_id", "aws_session_expiration", "aws_expiration", "aws_session_token_expiration"];
     match &subject.whose {
-        Whose::Profile(name) => {
+        KeySource::Profile(name) => {
             let section: &Section = case.evidence.profiles.profiles.get(name)?;
             let unknown = |(key, _): &(&str, &Value)| {
                 !SETTINGS.contains(key) && !KNOWN.contains(key) && !key.starts_with("evercred_")
@@ -281,7 +289,7 @@ pub(super) fn near_miss(case: &Case<'_>, subject: &Subject<'_>) -> Option<(Strin
                 .filter(unknown)
                 .find_map(|(key, value)| Some((format!("{key} ({})", case.at(value.origin)), meant_by(key)?)))
         }
-        Whose::Environment => {
+        KeySource::Environment => {
             const NAMES: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
             const READ: [&str; 4] =
                 ["AWS_SECURITY_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_EXPIRATION"];
@@ -306,7 +314,7 @@ fn meant_by(key: &str) -> Option<&'static str> {
 }
 
 /// The place where the user compares a value with AWS's before replacing it.
-pub(super) fn compare(case: &Case<'_>, part: Option<Located<'_>>, with: &str) -> Vec<Fix> {
+pub(super) fn compare(case: &Case<'_>, part: Option<SourcedValue<'_>>, with: &str) -> Vec<Fix> {
     let place = part.map(|part| match part.origin {
         Some(origin) => format!("{} at {}", part.name, case.at(origin)),
         None => format!("the variable {}", part.name),
@@ -315,13 +323,13 @@ pub(super) fn compare(case: &Case<'_>, part: Option<Located<'_>>, with: &str) ->
 }
 
 /// How to replace a key that can't be corrected, and to delete the old one.
-pub(super) fn replacement(subject: &Subject<'_>) -> Vec<Fix> {
+pub(super) fn replacement(subject: &KeySet<'_>) -> Vec<Fix> {
     if subject.is_temporary() {
         return vec![Fix::advice("Get new temporary credentials from the tool that wrote these.")];
     }
     let install = match &subject.whose {
-        Whose::Profile(name) => Fix::command("Put the new key in its place; it is asked for.", configure(name)),
-        Whose::Environment => Fix::advice(
+        KeySource::Profile(name) => Fix::command("Put the new key in its place; it is asked for.", configure(name)),
+        KeySource::Environment => Fix::advice(
             "Put the new key where AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set (a shell's start-up file, an .env file, an \
              editor's settings).",
         ),

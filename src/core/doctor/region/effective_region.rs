@@ -1,9 +1,9 @@
 //! Which region each program goes by: `region-missing`, and the part of `region-inconsistent` that is about variables.
 
 use super::{arns, endpoints, sso_region};
-use crate::core::doctor::case::Located;
+use crate::core::doctor::case::SourcedValue;
 use crate::core::doctor::commands::{export, set, unset};
-use crate::core::doctor::{Case, Finding, Findings, Id, Severity};
+use crate::core::doctor::{Case, Cause, Finding, Findings, Severity};
 use crate::core::fix::Fix;
 use crate::core::partitions::{home_of, known_partition, partition_of};
 use crate::core::printable::printable;
@@ -35,12 +35,12 @@ pub(in crate::core::doctor) fn regions_in_force(case: &Case<'_>) -> Vec<String> 
 }
 
 /// The region that most programs, and evercred, use for the profile in question.
-pub(super) fn in_force<'a>(case: &Case<'a>) -> Option<Located<'a>> {
+pub(super) fn in_force<'a>(case: &Case<'a>) -> Option<SourcedValue<'a>> {
     of_client(case, &["AWS_REGION", "AWS_DEFAULT_REGION"])
 }
 
 /// Everything that names a region for the profile's calls.
-pub(super) fn all<'a>(case: &Case<'a>) -> Vec<Located<'a>> {
+pub(super) fn all<'a>(case: &Case<'a>) -> Vec<SourcedValue<'a>> {
     ["AWS_REGION", "AWS_DEFAULT_REGION"]
         .into_iter()
         .filter_map(|name| variable(case, name))
@@ -53,7 +53,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     if !is_anything_in_question {
         return;
     }
-    let regions: Vec<(&str, Option<Located<'_>>)> =
+    let regions: Vec<(&str, Option<SourcedValue<'_>>)> =
         CLIENTS.iter().map(|(who, variables)| (*who, of_client(case, variables))).collect();
     if regions.iter().all(|(_, region)| region.is_none()) {
         findings.add(missing(case));
@@ -70,7 +70,7 @@ fn missing(case: &Case<'_>) -> Finding {
         }
         _ => "no region is set".to_owned(),
     };
-    let mut finding = Finding::new(Id::RegionMissing, Severity::Warning, title).evidence(
+    let mut finding = Finding::new(Cause::RegionMissing, Severity::Warning, title).evidence(
         "neither AWS_REGION nor AWS_DEFAULT_REGION is set, and the profile has no region: boto3 gives up with \
          NoRegionError (\"You must specify a region.\") at services that have no global endpoint, and others give up in the same way",
     );
@@ -94,7 +94,7 @@ fn missing(case: &Case<'_>) -> Finding {
 }
 
 /// Set, but not where every program looks for it.
-fn missing_for_some(case: &Case<'_>, regions: &[(&str, Option<Located<'_>>)], findings: &mut Findings) {
+fn missing_for_some(case: &Case<'_>, regions: &[(&str, Option<SourcedValue<'_>>)], findings: &mut Findings) {
     let without: Vec<&str> = regions.iter().filter(|(_, region)| region.is_none()).map(|(who, _)| *who).collect();
     let Some(there) = regions.iter().find_map(|(_, region)| *region) else { return };
     if without.is_empty() {
@@ -103,7 +103,7 @@ fn missing_for_some(case: &Case<'_>, regions: &[(&str, Option<Located<'_>>)], fi
     let other = if there.name == "AWS_REGION" { "AWS_DEFAULT_REGION" } else { "AWS_REGION" };
     let region = there.text.trim();
     let mut finding = Finding::new(
-        Id::RegionMissing,
+        Cause::RegionMissing,
         Severity::Info,
         format!("{} find no region: only {} is set", without.join(", "), there.name),
     )
@@ -122,16 +122,16 @@ fn missing_for_some(case: &Case<'_>, regions: &[(&str, Option<Located<'_>>)], fi
 }
 
 /// Not the same for every program, or not what the profile says.
-fn different(case: &Case<'_>, regions: &[(&str, Option<Located<'_>>)], findings: &mut Findings) {
+fn different(case: &Case<'_>, regions: &[(&str, Option<SourcedValue<'_>>)], findings: &mut Findings) {
     // What is no region is told as that.
-    let is_region = |located: &Located<'_>| partition_of(located.text.trim()).is_some();
-    let set: Vec<(&str, Located<'_>)> =
+    let is_region = |located: &SourcedValue<'_>| partition_of(located.text.trim()).is_some();
+    let set: Vec<(&str, SourcedValue<'_>)> =
         regions.iter().filter_map(|(who, region)| Some((*who, (*region)?))).filter(|(_, it)| is_region(it)).collect();
     let Some((_, first)) = set.first() else { return };
     let region = first.text.trim();
     if regions_in_force(case).len() > 1 {
         let finding = Finding::new(
-            Id::RegionInconsistent,
+            Cause::RegionInconsistent,
             Severity::Warning,
             "programs do not agree on the region: it depends on which variables each reads",
         );
@@ -149,7 +149,7 @@ fn different(case: &Case<'_>, regions: &[(&str, Option<Located<'_>>)], findings:
     if first.origin.is_none() && profile.text.trim() != region {
         findings.add(
             Finding::new(
-                Id::RegionInconsistent,
+                Cause::RegionInconsistent,
                 Severity::Info,
                 format!(
                     "{} says {}, and the profile says {}: the variable wins",
@@ -205,18 +205,18 @@ pub(super) fn set_region(case: &Case<'_>, region: &str, text: &str) -> Fix {
     }
 }
 
-fn of_client<'a>(case: &Case<'a>, variables: &[&'static str]) -> Option<Located<'a>> {
+fn of_client<'a>(case: &Case<'a>, variables: &[&'static str]) -> Option<SourcedValue<'a>> {
     variables.iter().find_map(|name| variable(case, name)).or_else(|| of_profile(case))
 }
 
-fn variable<'a>(case: &Case<'a>, name: &'static str) -> Option<Located<'a>> {
+fn variable<'a>(case: &Case<'a>, name: &'static str) -> Option<SourcedValue<'a>> {
     let text = case.evidence.variables.get(name).filter(|text| !text.trim().is_empty())?;
-    Some(Located { text, name, origin: None })
+    Some(SourcedValue { text, name, origin: None })
 }
 
-fn of_profile<'a>(case: &Case<'a>) -> Option<Located<'a>> {
+fn of_profile<'a>(case: &Case<'a>) -> Option<SourcedValue<'a>> {
     let value = case.settings()?.get("region")?;
-    Some(Located { text: &value.text, name: "region", origin: Some(value.origin) })
+    Some(SourcedValue { text: &value.text, name: "region", origin: Some(value.origin) })
 }
 
 /// A region for people; one that cannot be a region may be anything.
