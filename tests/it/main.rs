@@ -15,6 +15,7 @@ mod explain_cases;
 mod explain_reported;
 mod explain_wrapped;
 mod extreme_cases;
+mod imports;
 mod keeper_cases;
 mod large_inputs;
 mod layers;

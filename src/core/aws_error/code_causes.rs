@@ -1,6 +1,6 @@
 //! Usual causes that several codes share. In each list, the most often reported cause comes first.
 
-use super::Causes::{self, Usual};
+use super::entry::Causes::{self, Usual};
 use crate::core::cause::Cause;
 use crate::core::cause::Likelihood::{Confirmed, Likely, Possible};
 

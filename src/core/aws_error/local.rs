@@ -1,9 +1,9 @@
 //! The table of evercred's own codes: requests that AWS did not answer, and errors of other programs, SDKs and files.
 
-use super::Causes::{Unlisted, Usual};
 use super::code_causes::{OF_A_HELPER, REFUSED_WITHOUT_CODE, SIGNED_OUT, UNREACHED};
+use super::entry::Causes::{Unlisted, Usual};
+use super::entry::{Causes, Entry, ErrorClass, Origin, PROCESS_NOT_FOUND};
 use super::table::{LOG_IN, WAIT, entry};
-use super::{Causes, Entry, ErrorClass, Origin, PROCESS_NOT_FOUND};
 use crate::core::cause::Cause;
 use crate::core::cause::Likelihood::{Confirmed, Likely, Possible};
 

@@ -1,11 +1,11 @@
 //! The table of AWS's codes: one row for each.
 
-use super::Causes::{Unlisted, Unrelated, Usual};
 use super::code_causes::{
     BAD_SIGNATURE, BAD_TOKEN, DENIED, EXPIRED, NO_SSO_ROLE, NOT_SIGNED_UP, SIGNED_OUT, UNKNOWN_KEY,
     UNREADABLE_SIGNATURE, UNSIGNED, WRONG_TIME,
 };
-use super::{Causes, Entry, ErrorClass, OfSigner, Origin};
+use super::entry::Causes::{Unlisted, Unrelated, Usual};
+use super::entry::{Causes, Entry, ErrorClass, OfSigner, Origin};
 use crate::core::cause::Cause;
 use crate::core::cause::Likelihood::{Confirmed, Likely, Possible};
 

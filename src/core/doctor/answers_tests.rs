@@ -2,7 +2,7 @@
 
 use super::probe::{ClockFacts, StepAnswer, StepOutcome};
 use super::testing::{evidence, refusal};
-use super::{About, Answer, Answers, Case, Cause, Evidence, RULES, Report, Variant, diagnose, questions, rule};
+use super::{About, Answer, Answers, Case, Cause, Evidence, RULES, Report, Variant, diagnose, driver, questions};
 use crate::core::aws_error::{self, Origin};
 
 const KEY: &str =
@@ -230,8 +230,8 @@ fn the_order_of_the_rules_does_not_matter() {
         let evidence = evidence(&kind.config, &kind.credentials, &[("AWS_SECURITY_TOKEN", "undefined")], "dev");
         let answers = Answers::default();
         let case = Case::new(&evidence, &answers);
-        let forward = rule::run(&case, RULES.iter().enumerate());
-        let backward = rule::run(&case, RULES.iter().enumerate().rev());
+        let forward = driver::run(&case, RULES.iter().enumerate());
+        let backward = driver::run(&case, RULES.iter().enumerate().rev());
         assert_eq!(forward.findings, backward.findings);
         assert_eq!((forward.checked, forward.not_checked), (backward.checked, backward.not_checked));
     }

@@ -1,5 +1,6 @@
 //! The files themselves: whether they are where programs look, can be read by whom they should, and say something.
 
+use super::cache_files::of_group;
 use super::commands::{argument, export, unset};
 use super::{
     Case, Cause, Certainty, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Group, Rule, Severity,
@@ -109,17 +110,6 @@ fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
                 .evidence(format!("{path} belongs to uid {uid} (mode {mode:03o}), and you are uid {me}"))
                 .fix(make_yours(file)),
         );
-    }
-}
-
-/// The group that has a permission, as part of a sentence.
-pub(super) fn of_group(mode: u32, bit: u32, group: &Group) -> String {
-    match group {
-        _ if mode & bit == 0 => String::new(),
-        Group::Private => String::new(),
-        Group::Shared(name) => format!(", group {}", printable(name)),
-        Group::AccessList => ", with an access control list".to_owned(),
-        Group::Unknown(gid) => format!(", gid {gid}, whose members are unknown"),
     }
 }
 

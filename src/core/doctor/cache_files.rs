@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::aws_files::of_group;
 use super::{Case, Cause, Certainty, FileFacts, FileRole, FileState, Finding, Findings, Group, Severity};
 use crate::core::fix::{Fix, word};
 use crate::core::printable::printable;
@@ -44,6 +43,17 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
                 &foreign,
             )));
         }
+    }
+}
+
+/// The group that has a permission, as part of a sentence.
+pub(super) fn of_group(mode: u32, bit: u32, group: &Group) -> String {
+    match group {
+        _ if mode & bit == 0 => String::new(),
+        Group::Private => String::new(),
+        Group::Shared(name) => format!(", group {}", printable(name)),
+        Group::AccessList => ", with an access control list".to_owned(),
+        Group::Unknown(gid) => format!(", gid {gid}, whose members are unknown"),
     }
 }
 

@@ -11,6 +11,9 @@ use crate::core::plan::{self, Plan, PlanError, PlanErrorCode, Step};
 use crate::core::profile::{Origin, Section, SourceFile};
 use crate::core::time::AwsTime;
 
+/// Why AWS was asked nothing, as the end of a sentence.
+pub(super) const OFFLINE: &str = "nothing was asked of AWS (--offline)";
+
 /// One case for the doctor.
 pub struct Case<'a> {
     /// What was collected.

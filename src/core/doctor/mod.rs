@@ -16,9 +16,11 @@ mod client_resolution;
 mod clock;
 mod commands;
 mod document;
+mod driver;
 mod evidence;
 mod expiry;
 mod file_syntax;
+mod finding;
 mod key_format;
 mod lint;
 mod open;
@@ -38,15 +40,18 @@ mod token_file;
 
 pub use self::case::{Case, KeySet, SourcedValue};
 pub use self::client_resolution::{Client, ResolvedFrom};
+use self::driver::Checked;
 pub use self::evidence::{
     Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, Group, LastError,
     TerraformBackend, TokenFile, TokenState, Variables,
 };
-pub use self::lint::{CREDENTIALS_MALFORMED, FileLints, Lint, remarks};
+pub use self::finding::{Certainty, Finding, Severity};
+pub use self::lint::debounce::{CREDENTIALS_MALFORMED, FileLints};
+pub use self::lint::{Lint, remarks};
 pub use self::probe::{About, Answer, Answers, KeySource, Keys, Order, Question, Refusal, Variant};
 pub use self::question::questions;
-pub use self::report::{Certainty, Finding, Identity, Report, Severity};
-use self::rule::{Checked, Findings, Rule};
+pub use self::report::{Identity, Report};
+use self::rule::{Findings, Rule};
 use crate::core::access_key::is_account;
 pub use crate::core::cause::Cause;
 use crate::core::printable::printable;
@@ -73,7 +78,7 @@ static RULES: [Rule; 15] = [
 /// What is wrong, given everything that was collected and answered.
 pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
     let case = Case::new(evidence, answers);
-    let Checked { findings, checked, not_checked } = rule::run(&case, RULES.iter().enumerate());
+    let Checked { findings, checked, not_checked } = driver::run(&case, RULES.iter().enumerate());
     let choices = client_resolution::choices(&case);
     let report = Report {
         profile: case.profile.clone(),

@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 
+use super::case::OFFLINE;
 use super::probe::{StepAnswer, StepOutcome};
 use super::{
     About, Answer, Case, Cause, Daemon, FileRole, FileState, KeySet, KeySource, Refusal, Variant, account, clock,
@@ -13,9 +14,6 @@ use crate::core::aws_error;
 use crate::core::cause::Needs;
 use crate::core::plan::{PlanErrorCode, Source, Step};
 use crate::core::printable::printable;
-
-/// Why no call was made, as the end of a sentence.
-pub(super) const OFFLINE: &str = "nothing was asked of AWS (--offline)";
 
 /// Why a cause that was not found is not ruled out, as the end of a sentence; `None` if everything that it needs is known.
 pub(super) fn why(case: &Case<'_>, cause: Cause) -> Option<String> {
@@ -268,7 +266,7 @@ fn connection(case: &Case<'_>) -> Option<String> {
 
 /// Why AWS has not judged a set of keys, as the end of a sentence. `None` if AWS has accepted or refused the unchanged
 /// keys, or if no program can send them.
-pub(super) fn unanswered(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
+fn unanswered(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
     let (id, _) = (subject.access_key_id?, subject.secret_access_key?);
     match case.answers.unmodified(&subject.whose) {
         Some(Answer::Accepted { .. }) => None,
@@ -287,7 +285,7 @@ pub(super) fn unanswered(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String
 
 /// Why the doctor doesn't know whether the profile's plan works, as the end of a sentence. `None` if all steps ran, if
 /// AWS has refused a step, or if the plan is only keys in a file.
-pub(super) fn plan_unanswered(case: &Case<'_>) -> Option<String> {
+fn plan_unanswered(case: &Case<'_>) -> Option<String> {
     let Some(Ok(plan)) = &case.plan else { return None };
     if plan.is_keys_alone() {
         return None;

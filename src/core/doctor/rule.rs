@@ -1,10 +1,9 @@
-//! The type of a rule, and the driver of all rules. A rule reads the case alone and sees no other rule's findings, so
-//! their order does not matter. The driver computes which causes were checked: those that were found, and those whose
-//! needs are all known (see `open`).
+//! The type of a rule, and what it returns. A rule reads the case alone and sees no other rule's findings, so their order
+//! does not matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Case, Cause, Certainty, Finding, KeySource, Severity, open};
+use super::{Case, Cause, Finding, KeySource};
 
 pub(super) struct Rule {
     /// The causes that it can find.
@@ -15,20 +14,20 @@ pub(super) struct Rule {
 /// The result of one rule.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    found: Vec<Finding>,
+    pub(super) found: Vec<Finding>,
     /// The titles of the findings, for a fast comparison: a large file may have many mistakes.
     titles: BTreeSet<(Cause, String)>,
-    open: BTreeMap<Cause, String>,
-    answers: Vec<AnswerAbout>,
+    pub(super) open: BTreeMap<Cause, String>,
+    pub(super) answers: Vec<AnswerAbout>,
 }
 
 /// An answer of AWS about keys, for the finding of any rule about the same keys.
 #[derive(Debug)]
-struct AnswerAbout {
-    id: Cause,
-    whose: KeySource,
-    sentence: String,
-    confirms: bool,
+pub(super) struct AnswerAbout {
+    pub(super) id: Cause,
+    pub(super) whose: KeySource,
+    pub(super) sentence: String,
+    pub(super) confirms: bool,
 }
 
 impl Findings {
@@ -61,75 +60,5 @@ impl Findings {
     /// Whether this rule found the cause.
     pub(super) fn has(&self, id: Cause) -> bool {
         self.found.iter().any(|finding| finding.id == id)
-    }
-
-    pub(super) fn found(self) -> Vec<Finding> {
-        self.found
-    }
-}
-
-/// The findings of all rules, and the state of the other causes.
-#[derive(Debug, Default)]
-pub(super) struct Checked {
-    /// The findings, the most urgent first.
-    pub(super) findings: Vec<Finding>,
-    /// The causes that were found or ruled out.
-    pub(super) checked: Vec<Cause>,
-    /// The causes that are open, and why.
-    pub(super) not_checked: BTreeMap<Cause, String>,
-}
-
-/// Runs rules in any order. The number of a rule is its place in the list of all rules.
-pub(super) fn run<'r>(case: &Case<'_>, rules: impl IntoIterator<Item = (usize, &'r Rule)>) -> Checked {
-    let mut results: Vec<(usize, Findings)> = Vec::new();
-    let mut decided: BTreeSet<Cause> = BTreeSet::new();
-    for (number, rule) in rules {
-        let mut findings = Findings::default();
-        (rule.look)(case, &mut findings);
-        debug_assert!(findings.found.iter().all(|finding| rule.decides.contains(&finding.id)), "{findings:?}");
-        decided.extend(rule.decides);
-        results.push((number, findings));
-    }
-    results.sort_by_key(|(number, _)| *number);
-    let (mut all, mut answers, mut left_open) = (Findings::default(), Vec::new(), BTreeMap::new());
-    for (_, findings) in results {
-        all.add_all(findings.found);
-        answers.extend(findings.answers);
-        for (id, why) in findings.open {
-            left_open.entry(id).or_insert(why);
-        }
-    }
-    let mut findings = all.found;
-    answers.into_iter().for_each(|answer| join(&mut findings, answer));
-    findings.sort_by_key(|finding| (finding.severity, precedence(finding.id), finding.certainty));
-    let is_found = |id: Cause| findings.iter().any(|finding| finding.id == id);
-    let (mut checked, mut not_checked) = (Vec::new(), BTreeMap::new());
-    for id in Cause::ALL.iter().copied().filter(|id| decided.contains(id)) {
-        match left_open.remove(&id).or_else(|| open::why(case, id)).filter(|_| !is_found(id)) {
-            Some(why) => _ = not_checked.insert(id, why),
-            None => checked.push(id),
-        }
-    }
-    Checked { findings, checked, not_checked }
-}
-
-/// Adds AWS's answer to the finding about the same keys.
-fn join(findings: &mut [Finding], answer: AnswerAbout) {
-    let of_keys = |finding: &&mut Finding| finding.id == answer.id && finding.about.as_ref() == Some(&answer.whose);
-    let Some(finding) = findings.iter_mut().find(of_keys) else { return };
-    finding.evidence.push(answer.sentence);
-    if answer.confirms {
-        finding.certainty = Certainty::Confirmed;
-        finding.severity = Severity::Error;
-    }
-}
-
-/// Sorts findings that prevent other checks to the front.
-fn precedence(id: Cause) -> u8 {
-    match id {
-        Cause::NetworkUnreachable => 0,
-        Cause::ClockSkewed | Cause::ClockZone => 1,
-        Cause::ProfileBroken | Cause::FilePermissions | Cause::CredentialsMissing => 2,
-        _ => 3,
     }
 }

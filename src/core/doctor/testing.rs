@@ -4,7 +4,8 @@ use chrono::TimeDelta;
 
 use crate::core::aws_error::ErrorClass;
 use crate::core::aws_file;
-use crate::core::doctor::rule::{self, Checked, Rule};
+use crate::core::doctor::driver::{self, Checked};
+use crate::core::doctor::rule::Rule;
 use crate::core::doctor::{
     About, Answer, Answers, Case, Cause, Certainty, Daemon, Evidence, Finding, KeySource, Refusal, Report, Severity,
     Variables, Variant,
@@ -56,7 +57,7 @@ pub(in crate::core::doctor) fn evidence(
 
 pub(in crate::core::doctor) fn report(evidence: &Evidence, answers: &Answers, rule: &Rule) -> Report {
     let case = Case::new(evidence, answers);
-    let Checked { findings, checked, not_checked } = rule::run(&case, [(0, rule)]);
+    let Checked { findings, checked, not_checked } = driver::run(&case, [(0, rule)]);
     Report { profile: case.profile.clone(), findings, checked, not_checked, ..Report::default() }
 }
 

@@ -1,7 +1,7 @@
 //! What an error means and what to do about it, from its code and its message alone.
 
 use super::causes;
-use super::extract::ReportedError;
+use super::reported::ReportedError;
 use crate::core::access_denied::{self, Because};
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::doctor::Cause;

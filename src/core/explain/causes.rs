@@ -1,9 +1,9 @@
 //! What may be behind an error: the causes of each code, the likeliest first, and what the message itself decides.
 
-use super::correlate::Likelihood::{self, Confirmed, Likely, Possible};
-use super::extract::ReportedError;
+use super::reported::ReportedError;
 use crate::core::access_denied::{self, Because, Denied, Policy};
 use crate::core::aws_error::{self, OfSigner};
+use crate::core::cause::Likelihood::{self, Confirmed, Likely, Possible};
 use crate::core::doctor::Cause;
 use crate::core::partitions::{has_known_words, is_opt_in, known, partition_of};
 use crate::core::time::span_from_seconds;

@@ -5,44 +5,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 use super::clean::Cleaner;
-use super::patterns::{self, Kind, Pattern, is_of_word};
-use super::reading::{around, read};
+use super::hit::{Hit, around};
+use super::pattern::Kind;
+use super::patterns::{self, is_of_word};
+use super::reading::read;
+use super::reported::ReportedError;
 use super::{causes, wrapped};
-
-/// One error that a text holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReportedError {
-    /// AWS's code, or the name of the SDK's exception.
-    pub code: String,
-    /// The code of `core::aws_error` that says what it means.
-    pub means: &'static str,
-    /// Whether it only says that something failed or that nothing was found.
-    pub general: bool,
-    /// Whether it is AWS's own answer, rather than what an SDK made of it.
-    pub by_aws: bool,
-    /// Which service was asked.
-    pub service: Option<String>,
-    /// What was asked for.
-    pub operation: Option<String>,
-    /// The host of AWS's that was asked, where the line names it.
-    pub host: Option<String>,
-    /// What was said, printable, bounded, without secrets.
-    pub message: String,
-    /// The access key id, where the text has one of the right form near by.
-    pub access_key_id: Option<String>,
-    /// The ARN of who asked, else the first ARN near by.
-    pub arn: Option<String>,
-    /// The profile that the error, or a command near it, names.
-    pub profile: Option<String>,
-    /// The ARN of the requested role.
-    pub role: Option<String>,
-    /// The region, by an ARN or a host name near by.
-    pub region: Option<String>,
-    /// This machine's time minus AWS's in seconds, where the text says both.
-    pub skew_seconds: Option<i64>,
-    /// How often it occurs.
-    pub times: u64,
-}
 
 /// As much is looked at in one go, in bytes.
 const WINDOW: usize = 64 * 1024;
@@ -310,14 +278,6 @@ fn bounds(text: &str, hit: Hit, hits: &[Hit]) -> Range<usize> {
     let start = before.and_then(|other| Some(other.end + between(other.end, hit.at).find('\n')?));
     let end = after.and_then(|other| Some(hit.end + between(hit.end, other.at).rfind('\n')?));
     start.unwrap_or(0)..end.unwrap_or(text.len())
-}
-
-/// A place where something is that is looked for.
-#[derive(Clone, Copy)]
-pub(super) struct Hit {
-    pub(super) at: usize,
-    pub(super) end: usize,
-    pub(super) pattern: Pattern,
 }
 
 /// Every place where something begins that is looked for.

@@ -1,6 +1,6 @@
 //! The fix of a cause that was not found on this machine: the message may be from another shell or an earlier time.
 
-use super::correlate::LocalContext;
+use super::local_context::LocalContext;
 use crate::core::cause::UsualFix;
 use crate::core::doctor::Cause;
 use crate::core::fix::{self, Fix, evercred};

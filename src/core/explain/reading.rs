@@ -5,9 +5,11 @@ use std::ops::Range;
 use chrono::NaiveDateTime;
 
 use super::clean::shown;
-use super::extract::{Hit, ReportedError};
+use super::hit::{Hit, around, between, byte_floor, line_of};
 use super::named;
-use super::patterns::{Kind, is_of_word};
+use super::pattern::Kind;
+use super::patterns::is_of_word;
+use super::reported::ReportedError;
 use super::service::{self, name};
 use crate::core::redact::{HIDDEN, is_access_key_id};
 
@@ -203,37 +205,6 @@ fn arns(near: &str) -> impl Iterator<Item = &str> {
         let end = rest.find(is_end).unwrap_or(rest.len());
         rest.get(..end.min(byte_floor(rest, 300)))
     })
-}
-
-pub(super) fn between<'a>(text: &'a str, start: &str, ends: &[&str]) -> Option<&'a str> {
-    let rest = text.split_once(start)?.1;
-    let end = ends.iter().filter_map(|end| rest.find(end)).min()?;
-    rest.get(..end)
-}
-
-pub(super) fn around(text: &str, hit: Hit, before: usize, after: usize) -> &str {
-    let mut from = hit.at.saturating_sub(before);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    let to = if after == 0 { hit.at } else { byte_floor(text, hit.end + after) };
-    text.get(from..to).unwrap_or_default()
-}
-
-/// The line in which it stands, as far as it is near.
-fn line_of(text: &str, hit: Hit) -> &str {
-    let (before, after) = (around(text, hit, 600, 0), around(text, Hit { at: hit.end, ..hit }, 0, 1_500));
-    let from = hit.at - before.rsplit('\n').next().map_or(0, str::len);
-    let to = hit.end + after.find('\n').unwrap_or(after.len());
-    text.get(from..to).unwrap_or_default()
-}
-
-fn byte_floor(text: &str, mut at: usize) -> usize {
-    at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The sentences that `explain` recognises: AWS's messages, which SDKs may print without the code, and those of SDKs
 //! and tools.
 
-use super::patterns::{Kind, Pattern};
+use super::pattern::{Kind, Pattern};
 
 const fn message(text: &'static str, code: &'static str) -> Pattern {
     Pattern { text, code, means: code, kind: Kind::Message, beside: &[] }

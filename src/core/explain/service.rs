@@ -1,8 +1,8 @@
 //! The service and operation of an error, from the words around it.
 
 use super::clean::shown;
-use super::extract::ReportedError;
-use super::reading::between;
+use super::hit::between;
+use super::reported::ReportedError;
 use crate::core::access_denied;
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::redact::holds_secret;

@@ -1,8 +1,8 @@
 //! The profile and region of an explanation: those that the user names, else those that the text names, else this
 //! shell's.
 
-use super::correlate::LocalContext;
-use super::extract::ReportedError;
+use super::local_context::{LocalContext, LookedAt};
+use super::reported::ReportedError;
 use crate::core::fix::{Fix, word};
 use crate::core::nearest::nearest;
 use crate::core::profile::Profiles;
@@ -37,15 +37,6 @@ fn of_role(mentions: &[ReportedError], profiles: &Profiles) -> Option<Named> {
 /// The region that the first error with a region names, if its form is valid.
 pub fn region_of(mentions: &[ReportedError]) -> Option<String> {
     mentions.iter().find_map(|mention| mention.region.clone())
-}
-
-/// The checked profile, for the first line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LookedAt {
-    /// Why this profile was checked: "which the text names".
-    pub why: Option<&'static str>,
-    /// Whether neither AWS file has the profile.
-    pub is_missing: bool,
 }
 
 /// The maximum number of profiles in the message.

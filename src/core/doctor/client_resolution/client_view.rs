@@ -1,6 +1,6 @@
 //! What a program finds: the variables and a profile, and the questions that the chains ask of them.
 
-use super::{Client, ResolvedFrom};
+use super::client::{Client, ResolvedFrom};
 use crate::core::doctor::{Evidence, Variables};
 use crate::core::printable::printable;
 use crate::core::profile::{Profiles, Section, SourceFile};

@@ -5,9 +5,9 @@
 //! (`test_choice.py`), in Go and Java by hand. Rust's chain was tried by hand with aws-config 1.13 on the same stories. All else
 //! of Go and Java is as their sources read: the file is named at each chain.
 
+use super::client::{Client, ResolvedFrom};
 pub(super) use super::client_view::ROLE;
 use super::client_view::{ClientView, KEYS, LOGIN, PROCESS, SOURCE, SSO, TOKEN_FILE, fails};
-use super::{Client, ResolvedFrom};
 use crate::core::doctor::{Evidence, Variables};
 use crate::core::profile::{Profiles, Section, SourceFile};
 

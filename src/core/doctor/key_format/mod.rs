@@ -43,7 +43,7 @@ pub(super) fn found(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<(Cause, Certai
         forms(case, subject, &mut findings);
         tokens(case, subject, &mut findings);
     }
-    findings.found().into_iter().map(|finding| (finding.id, finding.certainty)).collect()
+    findings.found.into_iter().map(|finding| (finding.id, finding.certainty)).collect()
 }
 
 fn forms(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {

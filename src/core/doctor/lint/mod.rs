@@ -1,12 +1,10 @@
 //! What is certainly wrong with the keys in the AWS files, by their form alone: for who watches the files and can tell before
 //! anybody calls AWS. The rules are the doctor's own; what is only doubtful is left to it, as it asks AWS too.
 
-mod debounce;
+pub(super) mod debounce;
 mod emulator;
 
 use std::sync::Arc;
-
-pub use self::debounce::{CREDENTIALS_MALFORMED, FileLints};
 
 use super::client_resolution::{KEYS, is_adopted, way};
 use super::commands::configure;

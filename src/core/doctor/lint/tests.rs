@@ -1,5 +1,6 @@
 //! Tables: what is said of a file, and when it is told.
 
+use super::debounce::{CREDENTIALS_MALFORMED, FileLints};
 use super::*;
 use crate::core::doctor::testing::evidence;
 use crate::core::keeper::Notice;

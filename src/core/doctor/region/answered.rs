@@ -1,8 +1,8 @@
 //! `region-not-enabled`, and the part of `region-token-v1` that AWS's answers show.
 
-use super::effective_region::{in_force, set_region, shown};
 use super::endpoints::region_said;
 use super::sts_token_version::for_administrators;
+use super::target::{in_force, set_region, shown};
 use crate::core::aws_error::is_unknown_key;
 use crate::core::doctor::commands::export;
 use crate::core::doctor::probe::StepOutcome;

@@ -1,9 +1,8 @@
 //! `endpoint-overridden`: calls that go elsewhere than to AWS, with keys that are not made for there; and the part of
 //! `region-inconsistent` that is about the region in an endpoint's name.
 
-use super::effective_region::{in_force, set_region, shown};
 use super::endpoint_override::{Override, for_service, ignored, overrides};
-use super::sso_region;
+use super::target::{in_force, set_region, shown, sso_region};
 use crate::core::access_key;
 use crate::core::aws_error;
 use crate::core::doctor::commands::{export, option, unset};

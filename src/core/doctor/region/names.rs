@@ -1,8 +1,7 @@
 //! `region-invalid`: what stands where a region should, and is none.
 
-use super::effective_region::{all, shown};
 use super::endpoint_override::{ignored, overrides};
-use super::sso_region;
+use super::target::{all, shown, sso_region};
 use crate::core::doctor::case::SourcedValue;
 use crate::core::doctor::commands::{export, set};
 use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings, Severity};

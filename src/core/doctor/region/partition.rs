@@ -1,7 +1,6 @@
 //! `partition-mismatch`: AWS, AWS China, AWS GovCloud and the others know nothing of each other's keys and roles.
 
-use super::effective_region::{in_force, set_region, shown};
-use super::{arns, sso_region};
+use super::target::{arns, in_force, set_region, shown, sso_region};
 use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings, Severity};
 use crate::core::fix::Fix;
 use crate::core::partitions::{home_of, partition_of};

@@ -1,7 +1,6 @@
 //! The part of `region-inconsistent` that is about IAM Identity Center: newer start URLs name its region.
 
-use super::effective_region::shown;
-use super::sso_region;
+use super::target::{shown, sso_region};
 use crate::core::doctor::case::SourcedValue;
 use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings, Severity};
 use crate::core::fix::Fix;

@@ -7,7 +7,7 @@
 
 use super::endpoint_override::for_service;
 use super::endpoints::{GLOBAL_STS, region_said};
-use super::regions_in_force;
+use super::target::regions_in_force;
 use crate::core::doctor::case::SourcedValue;
 use crate::core::doctor::commands::{export, set, unset};
 use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings, Severity};

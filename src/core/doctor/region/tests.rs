@@ -50,7 +50,7 @@ fn each_program_goes_by_its_own_variables() {
     let with = |variables: &[(&str, &str)], config: &str| {
         let (evidence, answers) = (evidence(config, KEYS, variables, "dev"), Answers::default());
         let case = Case::new(&evidence, &answers);
-        (super::effective_region::in_force(&case).map(|region| region.text.to_owned()), regions_in_force(&case))
+        (super::target::in_force(&case).map(|region| region.text.to_owned()), regions_in_force(&case))
     };
     let in_profile = "[profile dev]\nregion = eu-west-3\n";
     for (variables, config, in_force, all) in [

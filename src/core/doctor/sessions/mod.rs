@@ -5,8 +5,8 @@
 #[cfg(test)]
 mod tests;
 
+use super::case::OFFLINE;
 use super::commands::{argument, option, with_daemon};
-use super::open::OFFLINE;
 use super::probe::{StepAnswer, StepOutcome};
 use super::rule::Rule;
 use super::{About, Answer, Case, Cause, Certainty, Daemon, DaemonSession, Finding, Findings, Refusal, Severity};

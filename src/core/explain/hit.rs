@@ -1,0 +1,42 @@
+//! A place of a text with a pattern, and the words around it.
+
+use super::pattern::Pattern;
+
+/// A place where something is that is looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Hit {
+    pub(super) at: usize,
+    pub(super) end: usize,
+    pub(super) pattern: Pattern,
+}
+
+pub(super) fn between<'a>(text: &'a str, start: &str, ends: &[&str]) -> Option<&'a str> {
+    let rest = text.split_once(start)?.1;
+    let end = ends.iter().filter_map(|end| rest.find(end)).min()?;
+    rest.get(..end)
+}
+
+pub(super) fn around(text: &str, hit: Hit, before: usize, after: usize) -> &str {
+    let mut from = hit.at.saturating_sub(before);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let to = if after == 0 { hit.at } else { byte_floor(text, hit.end + after) };
+    text.get(from..to).unwrap_or_default()
+}
+
+/// The line in which it stands, as far as it is near.
+pub(super) fn line_of(text: &str, hit: Hit) -> &str {
+    let (before, after) = (around(text, hit, 600, 0), around(text, Hit { at: hit.end, ..hit }, 0, 1_500));
+    let from = hit.at - before.rsplit('\n').next().map_or(0, str::len);
+    let to = hit.end + after.find('\n').unwrap_or(after.len());
+    text.get(from..to).unwrap_or_default()
+}
+
+pub(super) fn byte_floor(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
