@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::service::drift_of_network;
+use crate::core::cause::Cause;
 use crate::platform::environment::Environment;
 use crate::platform::program;
 use crate::wire::{ProblemEntry, StatusDocument};
@@ -11,7 +12,7 @@ use crate::wire::{ProblemEntry, StatusDocument};
 /// What a person should know besides what the daemon says.
 pub(super) fn problems(environment: &Environment, document: &StatusDocument) -> Vec<ProblemEntry> {
     let differs = drift_of_network(environment, document).map(|message| ProblemEntry {
-        id: "daemon-environment-differs".to_owned(),
+        id: Cause::DaemonEnvironmentDiffers.name().to_owned(),
         message,
         file: None,
         line: None,

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-/// How likely a cause is.
+/// How likely a cause of an error message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Likelihood {
@@ -86,7 +86,7 @@ macro_rules! causes {
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The name in JSON and on the screen.
-            pub fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 

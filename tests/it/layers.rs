@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use evercred::core::aws_error;
+use evercred::core::cause::Cause;
+
 use crate::imports::Imports;
 
 /// What each folder may name besides itself. A folder that is not here may not exist.
@@ -38,6 +41,22 @@ const CIRCLES: &[(&[&str], &str)] = &[
     ),
     (&["companion::clock"], "the module's own types are used by its parts"),
     (&["daemon"], "the probe is a part of the daemon's program"),
+];
+
+/// Files with error codes or names of causes in literals, with the reason. Other files use a predicate of the tables. An entry
+/// whose file has none is removed.
+const NAME_CODES: &[(&str, &str)] = &[
+    ("adapters", "makes errors with these codes, and follows the protocols that define them"),
+    ("companion/render.rs", "leaves two codes out of a table"),
+    ("core/doctor/answers.rs", "explains evercred's own codes for requests without an answer"),
+    ("core/doctor/clock.rs", "quotes the codes of a request with a wrong time"),
+    ("core/doctor/open.rs", "IAM's codes for a session that it accepts"),
+    ("core/doctor/role.rs", "the codes of AssumeRole, each with another finding"),
+    ("core/doctor/sessions", "the codes of the sign-in services, each with another finding"),
+    ("core/explain", "reads codes in texts of other programs"),
+    ("core/keeper", "makes errors with evercred's own codes; three codes depend on the endpoint"),
+    ("core/plan/step.rs", "the code of an unusable answer"),
+    ("daemon/probe", "makes errors with evercred's own codes"),
 ];
 
 /// What the pure core may not touch, each because it is a way to the outside.
@@ -124,6 +143,33 @@ fn modules_do_not_import_each_other() {
     }
     let gone = unused.iter().map(|(allowed, _)| format!("{allowed:?} is no circle: remove it from the list"));
     offences.extend(gone);
+    assert!(offences.is_empty(), "{}", offences.join("\n"));
+}
+
+/// A code that is misspelt outside the tables compiles and matches nothing.
+#[test]
+fn the_tables_alone_know_error_codes_and_causes() {
+    let codes: Vec<&str> = aws_error::entries().map(|entry| entry.code).collect();
+    let is_known = |literal: &str| codes.contains(&literal) || Cause::ALL.iter().any(|cause| cause.name() == literal);
+    let tables = |file: &Path| file.starts_with("core/aws_error") || file.ends_with("core/cause.rs");
+    let (mut offences, mut unused) = (Vec::new(), NAME_CODES.to_vec());
+    for (file, text) in sources().into_iter().filter(|(file, _)| !tables(file)) {
+        for (line, code) in code_lines(&text) {
+            for literal in code.split('"').skip(1).step_by(2).filter(|literal| is_known(literal)) {
+                unused.retain(|(allowed, _)| !file.starts_with(allowed));
+                if !NAME_CODES.iter().any(|(allowed, _)| file.starts_with(allowed)) {
+                    offences.push(format!("{}:{line}: \"{literal}\"", file.display()));
+                }
+            }
+            // A made error has a code of the table.
+            let made = code.split_once("fault(").and_then(|(_, call)| call.split_once("Some(\"")?.1.split('"').next());
+            offences.extend(
+                made.filter(|made| !codes.contains(made))
+                    .map(|made| format!("{}:{line}: no code of the table: {made}", file.display())),
+            );
+        }
+    }
+    offences.extend(unused.iter().map(|(allowed, _)| format!("{allowed} names no code: remove it from the list")));
     assert!(offences.is_empty(), "{}", offences.join("\n"));
 }
 

@@ -4,39 +4,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::cause::{Cause, Likelihood};
 
-/// Our code for a `credential_process` whose program is nowhere on the daemon's PATH.
+/// evercred's error code for a `credential_process` whose program is not on the daemon's PATH.
 pub const PROCESS_NOT_FOUND: &str = "ProcessNotFound";
 /// evercred's error code for a program that returned no credentials.
 pub const PROCESS_FAILED: &str = "ProcessFailed";
 
-/// What a failure means for the next try.
+/// The effect of a failure on the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorClass {
-    /// The next try may succeed by itself: network, throttling, 5xx, a clock that is being corrected.
+    /// The next attempt may succeed without a change: network, throttling, 5xx, clock skew.
     Retryable,
-    /// A person must do something first: log in, type a code.
+    /// The user has to sign in or enter an MFA code first.
     NeedsLogin,
-    /// Trying again soon would not help: a refusal, a wrong key, no such role.
+    /// A retry does not help: a denied request, a wrong key, a role that does not exist.
     Permanent,
 }
 
 /// One error code.
 #[derive(Debug)]
 pub struct Entry {
-    /// AWS's code, or ours.
+    /// AWS's code, or one of evercred's own.
     pub code: &'static str,
-    /// What it means for the next try.
+    /// The effect on the next attempt.
     pub class: ErrorClass,
-    /// What it says of the credentials that signed the request.
+    /// The judgement on the credentials that signed the request.
     pub of_signer: OfSigner,
     /// The source of the code.
     pub origin: Origin,
-    /// What it means, as a sentence.
+    /// The meaning, as a sentence.
     pub meaning: &'static str,
-    /// What to do, as a sentence.
+    /// The fix, as a sentence.
     pub fix: &'static str,
-    /// What usually causes it.
+    /// The usual causes.
     pub causes: Causes,
 }
 
@@ -53,7 +53,7 @@ pub enum Origin {
     Local,
 }
 
-/// What usually causes an error.
+/// The usual causes of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Causes {
     /// These causes, the most often reported one first.
@@ -64,18 +64,24 @@ pub enum Causes {
     Unrelated,
 }
 
-/// What a code says of the credentials that signed.
+/// What a code says of the credentials that signed the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfSigner {
-    /// Nothing: it is about something else.
+    /// The code is about something else.
     Nothing,
     /// AWS does not know the key, or not with this token. In a region that is not enabled, and for a token of version 1 in an
     /// enabled one, STS says InvalidClientTokenId and EC2 AuthFailure: so reported by people who used aws-vault, saml2aws,
     /// CloudMapper and the SDKs for Java and Ruby.
     Unknown,
-    /// They are refused for another reason: a signature that does not match, their age, their form.
+    /// They have expired.
+    Expired,
+    /// The signature does not match: the secret access key belongs to another access key id.
+    WrongSecret,
+    /// The signature can't be read: the key has invalid characters.
+    Malformed,
+    /// They are refused for another reason.
     Refused,
-    /// They are known, and may not do what was asked.
+    /// AWS knows them, and denies the request.
     Denied,
 }
 
@@ -93,8 +99,13 @@ impl Entry {
         matches!(self.origin, Origin::Aws | Origin::Shared) && self.causes != Causes::Unrelated
     }
 
-    /// Whether it is the signing credentials that were refused, rather than what was asked for.
+    /// Whether AWS refused the signing credentials, not only the request.
     pub fn refuses_signer(&self) -> bool {
-        matches!(self.of_signer, OfSigner::Unknown | OfSigner::Refused)
+        !matches!(self.of_signer, OfSigner::Nothing | OfSigner::Denied)
+    }
+
+    /// How likely a cause is; `None` if it is not a usual one.
+    pub fn likelihood(&self, cause: Cause) -> Option<Likelihood> {
+        self.usual_causes().iter().find(|(usual, _)| *usual == cause).map(|(_, likelihood)| *likelihood)
     }
 }

@@ -11,6 +11,7 @@ use std::fmt;
 use chrono::TimeDelta;
 
 use super::access_denied::{self, Because};
+use super::cause::Cause;
 use super::printable::printable;
 use super::redact::without_secrets;
 
@@ -20,25 +21,30 @@ pub use operation::Operation;
 /// A failed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What it means for the next try.
+    /// The effect on the next attempt.
     pub class: ErrorClass,
     /// The failed operation.
     pub operation: Box<Operation>,
-    /// AWS's error code as it came, or one of ours (`Timeout`, `Network`, `Tls`, `InvalidResponse`, …).
+    /// AWS's error code, or one of evercred's own (`Timeout`, `Network`, `Tls`, `InvalidResponse`, …).
     pub code: String,
     /// The words of AWS or of the failed program; without them, the meaning of the code.
     pub words: String,
-    /// What to do about it.
+    /// The fix, as a sentence.
     pub fix: Option<String>,
-    /// The server asked not to be asked again before this (`Retry-After`).
+    /// The delay that the server demands before the next request (`Retry-After`).
     pub retry_after: Option<TimeDelta>,
     /// The answer says that the request's time was off, or its own times contradict each other: AWS's time is in doubt.
     pub skewed: bool,
 }
 
+/// What a code says of the credentials that signed the request.
+pub fn of_signer(code: &str) -> OfSigner {
+    lookup(code).map_or(OfSigner::Nothing, |entry| entry.of_signer)
+}
+
 /// Whether a code says that AWS does not know the key.
 pub fn is_unknown_key(code: &str) -> bool {
-    lookup(code).is_some_and(|entry| entry.of_signer == OfSigner::Unknown)
+    of_signer(code) == OfSigner::Unknown
 }
 
 /// Every entry.
@@ -92,12 +98,10 @@ impl Fault {
     /// The call was for a role: another administrator is responsible for it than for other denied calls.
     #[must_use]
     pub fn of_role(self) -> Self {
-        match self.code.as_str() {
-            "AccessDenied" if self.class == ErrorClass::Permanent => {
-                Self { fix: Some(ASSUME_ROLE_DENIED.to_owned()), ..self }
-            }
-            _ => self,
+        if of_signer(&self.code) == OfSigner::Denied && self.class == ErrorClass::Permanent {
+            return Self { fix: Some(ASSUME_ROLE_DENIED.to_owned()), ..self };
         }
+        self
     }
 }
 
@@ -112,17 +116,17 @@ pub fn refuses_signer(fault: &Fault) -> bool {
     !fault.skewed && lookup(&fault.code).is_some_and(Entry::refuses_signer)
 }
 
-/// Whether no answer of AWS came at all: it is the network that fails, or what answers in AWS's place.
+/// Whether AWS did not answer: the network failed, or a proxy answered.
 pub fn is_unreached(fault: &Fault) -> bool {
     is_unreached_code(&fault.code)
 }
 
-/// Whether it is another program on this machine that failed.
+/// Whether another program on this machine failed.
 pub fn is_of_a_program(fault: &Fault) -> bool {
     matches!(fault.code.as_str(), PROCESS_FAILED | PROCESS_NOT_FOUND)
 }
 
-/// Whether a code is one of ours for a call that AWS did not answer.
+/// Whether a code is one of evercred's own for a request that AWS did not answer.
 pub fn is_unreached_code(code: &str) -> bool {
     lookup(code).is_some_and(|entry| entry.origin == Origin::Unanswered)
 }
@@ -137,15 +141,20 @@ fn class(status: Option<u16>, entry: Option<&Entry>) -> ErrorClass {
     }
 }
 
-/// STS has no code of its own for a request whose time is off: the text tells.
+/// Whether the request was refused because of its time. STS has no code for that: its message says it.
 fn is_skew(code: &str, message: Option<&str>) -> bool {
     let text = message.unwrap_or_default();
-    match code {
-        "RequestTimeTooSkewed" | "RequestInTheFuture" | "RequestExpired" => true,
-        "SignatureDoesNotMatch" | "InvalidSignatureException" => {
+    match lookup(code) {
+        Some(entry) if entry.of_signer == OfSigner::WrongSecret => {
             text.contains("Signature expired") || text.contains("Signature not yet current")
         }
-        _ => false,
+        // A retry is signed with the corrected time.
+        Some(entry) => {
+            entry.origin != Origin::Unanswered
+                && entry.class == ErrorClass::Retryable
+                && entry.usual_causes().first().is_some_and(|(cause, _)| *cause == Cause::ClockSkewed)
+        }
+        None => false,
     }
 }
 

@@ -23,6 +23,18 @@ const fn signer(code: &'static str, meaning: &'static str, fix: &'static str, ca
     Entry { of_signer: OfSigner::Refused, ..entry(code, ErrorClass::Permanent, meaning, fix, causes) }
 }
 
+const fn expired(code: &'static str, meaning: &'static str, fix: &'static str, causes: Causes) -> Entry {
+    Entry { of_signer: OfSigner::Expired, ..signer(code, meaning, fix, causes) }
+}
+
+const fn wrong_secret(code: &'static str, meaning: &'static str, fix: &'static str, causes: Causes) -> Entry {
+    Entry { of_signer: OfSigner::WrongSecret, ..signer(code, meaning, fix, causes) }
+}
+
+const fn malformed(code: &'static str, meaning: &'static str, fix: &'static str, causes: Causes) -> Entry {
+    Entry { of_signer: OfSigner::Malformed, ..signer(code, meaning, fix, causes) }
+}
+
 const fn unknown_key(code: &'static str, meaning: &'static str, fix: &'static str, causes: Causes) -> Entry {
     Entry { of_signer: OfSigner::Unknown, ..entry(code, ErrorClass::Permanent, meaning, fix, causes) }
 }
@@ -94,32 +106,32 @@ pub(super) static TABLE: &[Entry] = &[
         NEW_SESSION,
         BAD_TOKEN,
     )),
-    signer(
+    wrong_secret(
         "SignatureDoesNotMatch",
         "the secret access key is not the one that belongs to the access key id",
         "copy the secret access key again, or make a new key in IAM: AWS shows a secret only once",
         BAD_SIGNATURE,
     ),
-    signer(
+    wrong_secret(
         "InvalidSignatureException",
         "the secret access key is not the one that belongs to the access key id",
         "copy the secret access key again, or make a new key in IAM: AWS shows a secret only once",
         BAD_SIGNATURE,
     ),
-    signer(
+    malformed(
         "IncompleteSignature",
         "the signature is malformed: the key has characters that no key has",
         CHECK_KEY,
         UNREADABLE_SIGNATURE,
     ),
     signer("MissingAuthenticationToken", "the request was not signed", CHECK_KEY, UNSIGNED),
-    shared(signer(
+    shared(expired(
         "ExpiredToken",
         "the temporary credentials that signed the request have expired",
         NEW_SESSION,
         EXPIRED,
     )),
-    signer(
+    expired(
         "ExpiredTokenException",
         "the temporary credentials that signed the request have expired",
         NEW_SESSION,
@@ -324,13 +336,13 @@ pub(super) static TABLE: &[Entry] = &[
     entry("TooManyRequestsError", ErrorClass::Retryable, "too many requests", WAIT, Unrelated),
     // What other SDKs and services say; the keeper never gets these.
     signer("MissingAuthenticationTokenException", "the request was not signed", CHECK_KEY, UNSIGNED),
-    signer(
+    malformed(
         "IncompleteSignatureException",
         "the signature is malformed: the key has characters that no key has",
         CHECK_KEY,
         UNREADABLE_SIGNATURE,
     ),
-    shared(signer(
+    shared(expired(
         "TokenRefreshRequired",
         "the temporary credentials that signed the request have to be renewed",
         NEW_SESSION,

@@ -10,7 +10,7 @@ use super::{
     commands, expiry, key_format, question, region,
 };
 use crate::core::access_key;
-use crate::core::aws_error;
+use crate::core::aws_error::{self, OfSigner};
 use crate::core::aws_file;
 use crate::core::fix::Fix;
 use crate::core::printable::printable;
@@ -108,14 +108,15 @@ fn accepted(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
 }
 
 fn is_said_expired(refusal: &Refusal, finding: &Finding) -> bool {
-    refusal.code.starts_with("ExpiredToken") && matches!(finding.id, Cause::CredentialsExpired | Cause::SessionRevoked)
+    aws_error::of_signer(&refusal.code) == OfSigner::Expired
+        && matches!(finding.id, Cause::CredentialsExpired | Cause::SessionRevoked)
 }
 
 /// AWS refuses the keys themselves.
 fn refused(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &mut Findings) {
-    match refusal.code.as_str() {
-        "SignatureDoesNotMatch" | "InvalidSignatureException" => wrong_secret(case, subject, refusal, findings),
-        "IncompleteSignature" => {
+    match aws_error::of_signer(&refusal.code) {
+        OfSigner::WrongSecret => wrong_secret(case, subject, refusal, findings),
+        OfSigner::Malformed => {
             let by_form = [Cause::AccessKeyMalformed, Cause::SecretKeyMalformed, Cause::SessionTokenMalformed];
             let seen = format!("nothing can be signed with it: {}", said(refusal));
             let known = key_format::found(case, subject);

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::commands::{argument, option, unset};
 use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity};
+use crate::core::aws_error::{self, OfSigner};
 use crate::core::fix::{Fix, word};
 use crate::core::plan::StatedExpiry;
 use crate::core::stated_expiry::{SETTINGS, stated_expiry, utc_time};
@@ -25,7 +26,7 @@ pub(super) fn found(case: &Case<'_>, subject: &KeySet<'_>) -> Option<Finding> {
     match case.answers.unmodified(&subject.whose) {
         // AWS's answer outranks the stated expiry.
         Some(Answer::Accepted { .. }) => None,
-        Some(Answer::Refused(refusal)) if refusal.code.starts_with("ExpiredToken") => {
+        Some(Answer::Refused(refusal)) if aws_error::of_signer(&refusal.code) == OfSigner::Expired => {
             Some(refused_as_expired(case, subject, refusal.said(), stated(case, subject)))
         }
         _ => {

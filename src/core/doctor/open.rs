@@ -10,7 +10,7 @@ use super::{
     question, region, sessions,
 };
 use crate::core::access_key;
-use crate::core::aws_error;
+use crate::core::aws_error::{self, OfSigner};
 use crate::core::cause::Needs;
 use crate::core::plan::{PlanErrorCode, Source, Step};
 use crate::core::printable::printable;
@@ -168,8 +168,8 @@ fn concerns(case: &Case<'_>, cause: Cause, subject: &KeySet<'_>) -> bool {
 
 /// Whether a refusal of GetCallerIdentity rules a cause out: AWS compares signatures only for keys that it knows.
 fn excludes(refusal: &Refusal, cause: Cause) -> bool {
-    let is_signature = matches!(refusal.code.as_str(), "SignatureDoesNotMatch" | "InvalidSignatureException");
-    is_signature && matches!(cause, Cause::AccessKeyUnknown | Cause::SessionTokenForeign | Cause::PartitionMismatch)
+    aws_error::of_signer(&refusal.code) == OfSigner::WrongSecret
+        && matches!(cause, Cause::AccessKeyUnknown | Cause::SessionTokenForeign | Cause::PartitionMismatch)
 }
 
 /// Whether AWS accepts the same key and secret with another token, with none, or in another region.
@@ -237,8 +237,7 @@ fn steps(case: &Case<'_>, cause: Cause) -> Option<String> {
 }
 
 fn may_be(cause: Cause, refusal: &Refusal) -> bool {
-    let causes = aws_error::lookup(&refusal.code).map_or(&[][..], aws_error::Entry::usual_causes);
-    causes.iter().any(|(usual, _)| *usual == cause)
+    aws_error::lookup(&refusal.code).is_some_and(|entry| entry.likelihood(cause).is_some())
 }
 
 fn may_mean(refusal: &Refusal, operation: &str) -> String {

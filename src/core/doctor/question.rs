@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use super::region;
 use super::{About, Answer, Answers, Case, Evidence, KeySet, KeySource, Keys, Order, Question, Refusal, Variant};
 use crate::core::access_key;
+use crate::core::aws_error::{self, OfSigner};
 use crate::core::partitions::{home_region, is_opt_in};
 use crate::core::plan::{Endpoint, Service};
 
@@ -108,7 +109,7 @@ fn is_of_user(arn: &str) -> bool {
 }
 
 fn variants(case: &Case<'_>, subject: &KeySet<'_>, keys: &Keys, refusal: &Refusal) -> Vec<Question> {
-    if refusal.why_open().is_some() || refusal.code.starts_with("ExpiredToken") {
+    if refusal.why_open().is_some() || aws_error::of_signer(&refusal.code) == OfSigner::Expired {
         return Vec::new();
     }
     let mut questions = Vec::new();

@@ -4,7 +4,7 @@ use super::commands::{self, argument};
 use super::probe::StepOutcome;
 use super::{Case, Cause, Certainty, Daemon, Finding, Findings, Refusal, Rule, Severity};
 use crate::core::access_denied::{self, Because, Denied};
-use crate::core::aws_error::{self, Origin};
+use crate::core::aws_error::{self, OfSigner, Origin};
 use crate::core::fix::{Fix, evercred};
 use crate::core::keeper::State;
 use crate::core::plan::session_length::{LONGEST_CHAINED, LONGEST_OF_ROLE, LONGEST_OF_USER, SHORTEST};
@@ -198,8 +198,8 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
                 )),
             );
         }
-        // The file itself was looked at here (`token_file`).
-        ("ExpiredToken" | "ExpiredTokenException", "web-identity") => findings.add(
+        // `token_file` checks the file itself.
+        (_, "web-identity") if aws_error::of_signer(code) == OfSigner::Expired => findings.add(
             Finding::new(
                 Cause::CredentialsExpired,
                 Severity::Error,
@@ -241,7 +241,7 @@ fn process_refused(profile: &str, refusal: &Refusal) -> Option<Finding> {
         code if refusal.why_open().is_none() => {
             let id = match code {
                 _ if aws_error::is_unknown_key(code) => Cause::AccessKeyUnknown,
-                "SignatureDoesNotMatch" | "InvalidSignatureException" => Cause::SecretKeyWrong,
+                _ if aws_error::of_signer(code) == OfSigner::WrongSecret => Cause::SecretKeyWrong,
                 _ => Cause::CredentialsExpired,
             };
             let title = format!(

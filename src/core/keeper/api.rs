@@ -582,6 +582,19 @@ pub struct ErrorStatus {
     pub message: String,
     /// What to do.
     pub fix: Option<String>,
-    /// When the next try is due (boot-time clock), if one is.
+    /// The time of the next attempt (boot time), if one is planned.
     pub next_try: Option<BootTime>,
+}
+
+impl ErrorStatus {
+    /// An error without a call.
+    pub fn new(code: impl Into<String>, class: ErrorClass, message: String, at: AwsTime) -> Self {
+        Self { at, operation: None, detail: None, code: code.into(), class, message, fix: None, next_try: None }
+    }
+
+    /// Adds the fix.
+    #[must_use]
+    pub fn fix(self, fix: String) -> Self {
+        Self { fix: Some(fix), ..self }
+    }
 }

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use super::Keeper;
 use super::api::{Action, LogLevel, Notice, Outcome, Warning};
 use crate::core::aws_error::is_unreached;
+use crate::core::cause::Cause;
 use crate::core::clock::{Crossing, Grade, LIMITS, Sample, Trust};
 use crate::core::plan::Endpoint;
 use crate::core::time::{BootTime, Now};
@@ -43,7 +44,7 @@ const MOST_DISBELIEVED: usize = 16;
 /// An endpoint that ranks higher than what was heard is looked at before it is called, and not again within this.
 const HIGHER_AGAIN: TimeDelta = TimeDelta::minutes(5);
 /// The problem's id.
-pub const CLOCK_SKEWED: &str = "clock-skewed";
+pub const CLOCK_SKEWED: &str = Cause::ClockSkewed.name();
 
 /// What is remembered of looks and of what was told.
 #[derive(Default)]

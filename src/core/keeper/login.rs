@@ -275,16 +275,8 @@ impl Keeper {
         match lack {
             Lack::Code(device) => {
                 let message = format!("profile \"{profile}\" needs a code of the MFA device {device}");
-                Some(ErrorStatus {
-                    at: self.planned_at,
-                    operation: None,
-                    detail: None,
-                    code: "MfaCodeNeeded".to_owned(),
-                    class: ErrorClass::NeedsLogin,
-                    message,
-                    fix: Some(evercred("login", profile)),
-                    next_try: None,
-                })
+                let need = ErrorStatus::new("MfaCodeNeeded", ErrorClass::NeedsLogin, message, self.planned_at);
+                Some(need.fix(evercred("login", profile)))
             }
             Lack::SignIn => {
                 let need = self.session_need(key, now)?;

@@ -11,6 +11,7 @@ use super::session_api::{SessionMemory, SessionStatus};
 use super::sessions::{SessionState, View, described};
 use super::told::{SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 use crate::core::aws_error::ErrorClass;
+use crate::core::cause::Cause;
 use crate::core::fix::evercred;
 use crate::core::plan::NodeKey;
 use crate::core::session::{Session, SsoSession};
@@ -20,7 +21,7 @@ use crate::core::time::{AwsTime, Now, span_from_millis, span_from_seconds};
 pub(super) const TOLD_BEFORE: TimeDelta = TimeDelta::minutes(15);
 
 /// The id of the problem and the finding of a cache file that can't be replaced.
-pub const CACHE_UNWRITABLE: &str = "sso-cache-unwritable";
+pub const CACHE_UNWRITABLE: &str = Cause::SsoCacheUnwritable.name();
 /// The id of the warning about a cache file that can't be read.
 const CACHE_UNUSABLE: &str = "sso-cache-unusable";
 
@@ -161,17 +162,8 @@ impl Keeper {
             View::Unusable(_) | View::Absent | View::Unread => None,
         });
         if let Some((problem, code, message)) = in_the_way {
-            let (code, class) = (code.to_owned(), ErrorClass::Retryable);
-            return Some(ErrorStatus {
-                at: self.planned_at,
-                operation: None,
-                detail: None,
-                code,
-                class,
-                message,
-                fix: problem.fix.clone(),
-                next_try: None,
-            });
+            let error = ErrorStatus::new(code, ErrorClass::Retryable, message, self.planned_at);
+            return Some(ErrorStatus { fix: problem.fix.clone(), ..error });
         }
         let (code, message) = match &state.view {
             View::Unusable(why) => {
@@ -195,18 +187,7 @@ impl Keeper {
             }
             View::Absent | View::Unread => ("SsoLoginNeeded", format!("you are not signed in to {what}")),
         };
-        let at = self.planned_at;
-        let class = ErrorClass::NeedsLogin;
-        Some(ErrorStatus {
-            at,
-            operation: None,
-            detail: None,
-            code: code.to_owned(),
-            class,
-            message,
-            fix: Some(fix),
-            next_try: None,
-        })
+        Some(ErrorStatus::new(code, ErrorClass::NeedsLogin, message, self.planned_at).fix(fix))
     }
 
     /// How every sign-in session stands, in the order of their names.

@@ -171,7 +171,8 @@ impl Keeper {
         if let Some(source) = route.unsupported() {
             (state, usable) = (State::Failed, false);
             let (message, fix) = cannot(name, source);
-            last_error = Some(permanent(NOT_SUPPORTED, message, fix, self.planned_at));
+            let error = ErrorStatus::new(NOT_SUPPORTED, ErrorClass::Permanent, message, self.planned_at);
+            last_error = Some(error.fix(fix));
         }
         ProfileStatus {
             name: name.to_owned(),
@@ -220,19 +221,10 @@ impl Keeper {
             renew_at: None,
             last_renewal: None,
             warning: None,
-            last_error: Some(ErrorStatus {
-                at: self.planned_at,
-                operation: None,
-                detail: None,
-                code: serde_json::to_value(error.code)
-                    .ok()
-                    .and_then(|code| Some(code.as_str()?.to_owned()))
-                    .unwrap_or_default(),
-                class: ErrorClass::Permanent,
-                message: error.message.clone(),
-                fix: Some(evercred("plan", name)),
-                next_try: None,
-            }),
+            last_error: Some(
+                ErrorStatus::new(code_of(error), ErrorClass::Permanent, error.message.clone(), self.planned_at)
+                    .fix(evercred("plan", name)),
+            ),
         }
     }
 }
@@ -305,19 +297,12 @@ const NOT_SUPPORTED: &str = "NotSupported";
 
 fn expired_source(profile: &str, at: AwsTime) -> ErrorStatus {
     let message = format!("the temporary keys of profile \"{profile}\" in the AWS files expired at {at}");
-    permanent("ExpiredToken", message, "run the tool again that wrote them".to_owned(), at)
+    let error = ErrorStatus::new("ExpiredToken", ErrorClass::Permanent, message, at);
+    error.fix("run the tool again that wrote them".to_owned())
 }
 
-fn permanent(code: &str, message: String, fix: String, at: AwsTime) -> ErrorStatus {
-    let class = ErrorClass::Permanent;
-    ErrorStatus {
-        at,
-        operation: None,
-        detail: None,
-        code: code.to_owned(),
-        class,
-        message,
-        fix: Some(fix),
-        next_try: None,
-    }
+/// The code of a plan's error, as in the JSON documents.
+fn code_of(error: &PlanError) -> String {
+    let code = serde_json::to_value(error.code).ok();
+    code.and_then(|code| Some(code.as_str()?.to_owned())).unwrap_or_default()
 }

@@ -15,16 +15,17 @@ use super::node::{Lack, Node, static_expired};
 use super::session_ends::TOLD_BEFORE;
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
+use crate::core::cause::Cause;
 use crate::core::fix::evercred;
 use crate::core::plan::{Link, NodeKey, RenewAs, Source};
 use crate::core::time::{AwsTime, BootTime, Now};
 
 /// A person has to sign in, and profiles in use wait for it.
-pub const SSO_LOGIN_NEEDED: &str = "sso-login-needed";
+pub const SSO_LOGIN_NEEDED: &str = Cause::SsoLoginNeeded.name();
 /// A person will have to sign in soon.
 pub const SSO_SESSION_ENDS: &str = "sso-session-ends";
 /// A person has to type a code, and profiles in use need it.
-pub const MFA_REQUIRED: &str = "mfa-required";
+pub const MFA_REQUIRED: &str = Cause::MfaRequired.name();
 /// What is held will expire, and renewing it does not work.
 pub const CREDENTIALS_LOST: &str = "credentials-lost";
 

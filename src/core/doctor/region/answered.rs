@@ -3,7 +3,8 @@
 use super::endpoints::region_said;
 use super::sts_token_version::for_administrators;
 use super::target::{in_force, set_region, shown};
-use crate::core::aws_error::is_unknown_key;
+use crate::core::aws_error::{self, OfSigner, is_unknown_key};
+use crate::core::cause::Likelihood;
 use crate::core::doctor::commands::export;
 use crate::core::doctor::probe::StepOutcome;
 use crate::core::doctor::{
@@ -43,10 +44,12 @@ fn by_code(case: &Case<'_>, findings: &mut Findings) {
         _ => None,
     });
     for (region, refusal) in of_key.chain(of_step) {
-        let certainty = match refusal.code.as_str() {
-            "RegionDisabledException" => Certainty::Confirmed,
-            // It is also said where the account has not signed up for the service.
-            "OptInRequired" if is_opt_in(&region) => Certainty::Likely,
+        // A refusal of the key itself says nothing of the region.
+        let entry = aws_error::lookup(&refusal.code).filter(|entry| entry.of_signer == OfSigner::Nothing);
+        let certainty = match entry.and_then(|entry| entry.likelihood(Cause::RegionNotEnabled)) {
+            Some(Likelihood::Confirmed) => Certainty::Confirmed,
+            // The same codes are for accounts that have not signed up for the service.
+            Some(Likelihood::Likely) if is_opt_in(&region) => Certainty::Likely,
             _ => continue,
         };
         findings.add(not_enabled(case, &region, certainty).evidence(printable(&refusal.to_string())));
