@@ -4,7 +4,8 @@
 //! `credential-process` of version 1 is frozen: an upgraded companion meets yesterday's daemon, and the other way round.
 //! Unknown fields are ignored, unknown requests answered as unsupported.
 
-use std::collections::BTreeMap;
+mod status;
+
 use std::fmt;
 use std::io::{self, Read, Write};
 
@@ -12,9 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::core::aws_error::ErrorClass;
+pub use self::status::{
+    ClockStatus, DaemonStatus, ErrorEntry, MfaEntry, ProblemEntry, ProfileEntry, ProgramStatus, RenewalEntry,
+    SessionEntry, StatusDocument,
+};
 use crate::core::credential::Credentials;
-use crate::core::keeper::{Flow, Refusal, RefusalKind, State};
+use crate::core::keeper::{Flow, Refusal, RefusalKind};
 use crate::core::printable::line;
 
 /// The version that both sides speak.
@@ -272,201 +276,6 @@ fn malformed() -> WireError {
 fn encode(value: &impl Serialize) -> Answer {
     // Maps with string keys, strings, numbers: these always have a JSON form.
     Zeroizing::new(serde_json::to_vec(value).unwrap_or_default())
-}
-
-/// The document of `status --json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StatusDocument {
-    /// `evercred.status/1`.
-    pub schema: String,
-    /// AWS's time when this was said, by the best estimate.
-    #[serde(default)]
-    pub now: Option<String>,
-    /// The daemon.
-    pub daemon: DaemonStatus,
-    /// This machine's clock.
-    pub clock: ClockStatus,
-    /// The profiles, by name.
-    pub profiles: Vec<ProfileEntry>,
-    /// The SSO sessions.
-    #[serde(default)]
-    pub sso_sessions: Vec<SessionEntry>,
-    /// The sessions with MFA.
-    #[serde(default)]
-    pub mfa_sessions: Vec<MfaEntry>,
-    /// What a person should know.
-    pub problems: Vec<ProblemEntry>,
-    /// The last profile of this page, if more follow; the next request sends it as `after`. The joined document has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
-/// The daemon.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DaemonStatus {
-    /// Its version.
-    pub version: String,
-    /// Its process id.
-    pub pid: u32,
-    /// When it started, in AWS time.
-    pub started_at: String,
-    /// What it was started from.
-    #[serde(default)]
-    pub program: Option<ProgramStatus>,
-    /// What it has of the variables that are carried from a shell, fit to be shown.
-    #[serde(default)]
-    pub environment: BTreeMap<String, String>,
-}
-
-/// The file that the daemon was started from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProgramStatus {
-    /// Its path, as it was called.
-    pub path: String,
-    /// What tells it from a file that took its place (see `platform::program::identity`).
-    pub identity: String,
-    /// The command that starts the daemon anew.
-    pub restart: String,
-}
-
-/// This machine's clock.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ClockStatus {
-    /// `ok`, `notice`, `warning`, `critical` or `unknown`.
-    pub state: String,
-    /// Local minus AWS time.
-    pub offset_seconds: Option<f64>,
-    /// How far that may be off.
-    pub uncertainty_seconds: Option<f64>,
-    /// How it is known.
-    pub source: Option<String>,
-    /// When, in AWS time.
-    pub measured_at: Option<String>,
-    /// Not predicted in this version.
-    pub crosses_limit_in_seconds: Option<i64>,
-}
-
-/// One profile.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ProfileEntry {
-    /// Its name.
-    pub name: String,
-    /// How its credentials are got.
-    pub kind: String,
-    /// Whether it is renewed automatically.
-    pub auto_renew: bool,
-    /// How it stands.
-    pub state: State,
-    /// Whether a request now gets credentials without the user.
-    pub usable: bool,
-    /// The account, where it is known.
-    pub account_id: Option<String>,
-    /// Its name, where it is known.
-    pub account_name: Option<String>,
-    /// The role's name, where it is a role and known.
-    pub role: Option<String>,
-    /// The profile's region.
-    pub region: Option<String>,
-    /// The SSO session that it depends on.
-    pub sso_session: Option<String>,
-    /// Whether the cached credentials are valid.
-    pub valid: Option<bool>,
-    /// Its expiry.
-    pub expires_at: Option<String>,
-    /// What is left.
-    pub remaining_seconds: Option<i64>,
-    /// When it is renewed.
-    pub renew_at: Option<String>,
-    /// The last renewal.
-    pub last_renewal: Option<RenewalEntry>,
-    /// The last error, until a success.
-    pub last_error: Option<ErrorEntry>,
-    /// How programs get it.
-    pub deliveries: Vec<String>,
-}
-
-/// One sign-in session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionEntry {
-    /// The `sso-session` section's name, the start URL in the legacy form, or who signed in with `aws login`.
-    pub name: String,
-    /// The argument of `evercred login` for it: the name of the section or of a profile.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub login_name: Option<String>,
-    /// `sso` or `login`.
-    pub kind: String,
-    /// How it stands.
-    pub state: State,
-    /// When its token expires; it is refreshed before.
-    pub expires_at: Option<String>,
-    /// When a person will have to sign in again, where that is known.
-    pub ends_at: Option<String>,
-    /// How many profiles stand behind it.
-    pub profiles: usize,
-    /// What is wrong, until it is not.
-    pub last_error: Option<ErrorEntry>,
-}
-
-/// A session with MFA that roles share.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MfaEntry {
-    /// The device.
-    pub device: String,
-    /// The profile with the key of the session.
-    pub profile: String,
-    /// When it expires.
-    pub expires_at: Option<String>,
-    /// How many profiles depend on it.
-    pub profiles: usize,
-}
-
-/// The last renewal of a profile.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RenewalEntry {
-    /// When it ended, in AWS time.
-    pub at: String,
-    /// Whether it succeeded.
-    pub ok: bool,
-    /// How long it took.
-    pub took_ms: i64,
-    /// Why it was made then.
-    pub reason: String,
-}
-
-/// The last error of a profile.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorEntry {
-    /// When it came, in AWS time.
-    pub at: String,
-    /// The name of the operation that failed (`AssumeRole`); absent if nothing was called.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operation: Option<String>,
-    /// The words of AWS or of the program that failed; absent if nothing was called.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// AWS's code, or ours.
-    pub code: String,
-    /// What it means for the next try.
-    pub class: ErrorClass,
-    /// A sentence.
-    pub message: String,
-    /// What to do.
-    pub fix: Option<String>,
-}
-
-/// Something a person should know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProblemEntry {
-    /// Which.
-    pub id: String,
-    /// A sentence.
-    pub message: String,
-    /// The file.
-    pub file: Option<String>,
-    /// The line.
-    pub line: Option<u32>,
-    /// What to do.
-    pub fix: Option<String>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::core::time::WallTime;
 
 const EPOCH: i64 = 1_790_000_000_000;
 

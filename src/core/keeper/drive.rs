@@ -7,7 +7,8 @@ use chrono::TimeDelta;
 
 use super::api::{Action, CodeOrder, LogLevel, MintOrder, MintedSet, ProbeOrder, Ticket};
 use super::node::{Node, has_expiry};
-use super::{Flight, Keeper, Minting, Work, session_of};
+use super::plans::session_of;
+use super::{Flight, Keeper, Minting, Work};
 use crate::core::aws_error::ErrorClass;
 use crate::core::clock::Expiry;
 use crate::core::credential::Grant;
