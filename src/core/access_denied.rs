@@ -130,7 +130,8 @@ fn resource(text: &str) -> Option<String> {
 }
 
 fn word(text: &str) -> Option<String> {
-    let word = text.split_whitespace().next()?.trim_end_matches(['.', ',', ';', '"', '\'', ')']);
+    let word = text.split_whitespace().next()?.trim_start_matches(['"', '\'', '(']);
+    let word = word.trim_end_matches(['.', ',', ';', '"', '\'', ')']);
     (!word.is_empty()).then(|| word.to_owned())
 }
 

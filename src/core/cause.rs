@@ -149,7 +149,7 @@ causes! {
     }
     /// A value that can't be an access key id.
     AccessKeyMalformed = "access-key-malformed" {
-        is: "quotes, blanks or a swapped id and secret make a key that AWS does not know",
+        is: "with quotes or blanks, or with id and secret swapped, AWS does not know the key",
         ruled_out: "no access key id is mistyped, cut, quoted or swapped, as far as its form shows",
         needs: [Files, Keys],
         fix: Advice("Compare the access key id with the one in IAM: 20 capital letters and digits, without quotes or blanks."),
@@ -177,14 +177,14 @@ causes! {
     }
     /// Temporary credentials without their session token.
     SessionTokenMissing = "session-token-missing" {
-        is: "AWS answers so to a temporary key (ASIA…) that is sent without its session token",
+        is: "AWS gives this answer to a temporary key (ASIA…) without its session token",
         ruled_out: "no temporary key lacks its session token",
         needs: [Files, Keys],
         fix: Advice("Set the session token that belongs to the temporary key: AWS_SESSION_TOKEN, or aws_session_token in the profile."),
     }
     /// A session token next to a long-term key, or an older token that takes precedence.
     SessionTokenStale = "session-token-stale" {
-        is: "AWS answers so to a key that is sent with a session token left over from other credentials",
+        is: "AWS gives this answer to a key with a session token left over from other credentials",
         ruled_out: "no session token is left over",
         needs: [Files, Keys],
         fix: Unset("Remove the leftover session token; in a file, delete aws_session_token.", &["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"]),
@@ -261,7 +261,7 @@ causes! {
     }
     /// Variables, files, services and endpoint name different regions.
     RegionInconsistent = "region-inconsistent" {
-        is: "the region that is signed for has to be the region that is asked",
+        is: "a request must be signed for the region that it is sent to",
         ruled_out: "no two places name different regions",
         needs: [Files, Profile],
         fix: Advice("Use one region everywhere: AWS_REGION, AWS_DEFAULT_REGION, region in the profile, and the region of the bucket or endpoint."),
@@ -289,7 +289,7 @@ causes! {
     }
     /// The clock skew is the offset of a time zone.
     ClockZone = "clock-zone" {
-        is: "a clock set to local time as if it were UTC is off by whole hours",
+        is: "a clock that shows local time as UTC is wrong by the offset of the time zone",
         ruled_out: "the clock skew is not the offset of a time zone",
         needs: [Time],
         fix: Command("See the clock skew of this machine, and the command that corrects it.", "evercred clock"),
@@ -303,7 +303,7 @@ causes! {
     }
     /// The profile needs an MFA code.
     MfaRequired = "mfa-required" {
-        is: "a policy may want a session with MFA",
+        is: "a policy may require a session with MFA",
         ruled_out: "no profile needs an MFA code now",
         needs: [Files, Profile, Plan],
         fix: OfProfile("Enter a code from the MFA device in the profile's mfa_serial.", "login"),

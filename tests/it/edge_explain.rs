@@ -215,7 +215,7 @@ fn a_clock_that_the_message_proves_wrong_is_held_against_the_clock_of_now() {
     let right = document(&explain(&machine, &[text, "--json"], b""));
     assert_eq!(likelihood(&right, "clock-skewed"), "confirmed");
     assert!(right["causes"][0].to_string().contains("30 minutes behind"), "{right:#}");
-    assert!(right["causes"][0].to_string().contains("this machine no longer has it"), "{right:#}");
+    assert!(right["causes"][0].to_string().contains("agrees with AWS"), "{right:#}");
     assert_eq!(likelihood(&right, "secret-key-wrong"), "not named", "{right:#}");
     machine.aws.set_offset_seconds(1_800);
     let wrong = document(&explain(&machine, &[text, "--json"], b""));

@@ -113,10 +113,23 @@ fn widths(seed: usize) -> Vec<usize> {
     (40..=140).filter(|width| every || [80, 100, 120].contains(width) || (width + seed).is_multiple_of(23)).collect()
 }
 
+/// Texts whose broken form does not show how to join its lines, each with the reason.
+const EXCEPTIONS: [(&str, &str); 2] = [
+    (
+        "docker-compose-wrapped.toml",
+        "each line begins with the name of a service; if a console breaks it, only some do",
+    ),
+    (
+        "granted-onecred",
+        "the text has lines of a console already, and a second one with another width broke them again",
+    ),
+];
+
 #[test]
 fn a_text_that_a_console_broke_gives_the_same_answer() {
     let (mut all, mut wrong) = (0_usize, Vec::new());
-    for (seed, (name, text)) in texts().iter().enumerate() {
+    let is_exception = |name: &str| EXCEPTIONS.iter().any(|(known, why)| *known == name && !why.is_empty());
+    for (seed, (name, text)) in texts().iter().enumerate().filter(|(_, (name, _))| !is_exception(name)) {
         let whole = answer(text);
         for width in widths(seed) {
             for how in [Broken::InsideWords, Broken::AtBlanks] {
@@ -128,16 +141,11 @@ fn a_text_that_a_console_broke_gives_the_same_answer() {
                 all += 1;
                 let text = dressed(&lines, width, dress);
                 let said = answer(&text);
-                assert!(
-                    said[0].is_null() || !whole[0].is_null(),
-                    "{name} at {width} {how:?} {dress:?} is claimed: {said}"
-                );
                 if said != whole {
                     wrong.push(format!("{name} at {width} {how:?} {dress:?}: {said}\n  not {whole}"));
                 }
             }
         }
     }
-    // If a line ends between two operations of one error, the text does not show which of them failed.
-    assert!(wrong.len() * 200 < all, "{} of {all} differ\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {all} differ\n{}", wrong.len(), wrong.join("\n"));
 }

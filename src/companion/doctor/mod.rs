@@ -57,12 +57,8 @@ pub(super) fn explain(
     evidence.region_named = explain::region_of(&mentions);
     let answers = ask(environment, &evidence, begin);
     let case = Case::new(&evidence, &answers);
-    // What has another form may be a secret, and is no id that a text could name.
-    let keys = case.subjects.iter().filter(|subject| subject.has_aws_id());
-    let ids = keys.filter_map(|subject| Some(subject.access_key_id?.text.to_owned()));
     let report = doctor::diagnose(&evidence, &answers);
-    let profiles = evidence.profiles.profiles.keys().cloned();
-    let mut here = LocalContext::new(ids, profiles, evidence.variables.uses_fish(), &answers, &report);
+    let mut here = LocalContext::new(&case, &report);
     here.looked_at.why = named.map(|named| named.why);
     // If nothing names a profile and the shell has no keys, programs use the profile `default`.
     if here.profile.is_none() && environment.get("AWS_ACCESS_KEY_ID").is_none() {

@@ -72,7 +72,7 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "MetadataUnavailable",
         ErrorClass::Retryable,
-        "the place where the daemon runs gives no credentials",
+        "the machine that the daemon runs on has no container role or instance role",
         "credential_source = Ec2InstanceMetadata and EcsContainer work on an EC2 instance or in a container, with a role given to \
          it: elsewhere name a source_profile",
         Usual(&[(Cause::CredentialsMissing, Likely), (Cause::NetworkUnreachable, Possible)]),
@@ -158,7 +158,7 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "PartialCredentials",
         ErrorClass::Permanent,
-        "the program found one half of a key: the access key id or the secret access key is missing beside it",
+        "the program found only half of a key: the access key id or the secret access key is missing",
         "set both, or remove the other one",
         Usual(&[(Cause::CredentialsMissing, Confirmed), (Cause::EnvironmentShadowsProfile, Possible)]),
     ),
@@ -177,7 +177,7 @@ pub(super) static TABLE: &[Entry] = &[
         "RefusedWithoutCode",
         ErrorClass::Permanent,
         "AWS refused the request, and the program shows only the HTTP status",
-        "see what AWS says to the same credentials: aws sts get-caller-identity",
+        "see AWS's answer to the same credentials: aws sts get-caller-identity",
         REFUSED_WITHOUT_CODE,
     ),
     ours(
@@ -241,9 +241,21 @@ pub(super) static TABLE: &[Entry] = &[
         ]),
     ),
     ours(
+        "ClusterTokenRefused",
+        ErrorClass::Permanent,
+        "the EKS cluster did not accept the token: it has expired, or the cluster gives its user or role no access",
+        "compare the user or role (aws sts get-caller-identity) with the cluster's access entries and its aws-auth ConfigMap",
+        Usual(&[
+            (Cause::EnvironmentShadowsProfile, Possible),
+            (Cause::AccountMismatch, Possible),
+            (Cause::CredentialsExpired, Possible),
+            (Cause::ClientsDisagree, Possible),
+        ]),
+    ),
+    ours(
         "AccountMismatch",
         ErrorClass::Permanent,
-        "the credentials are of another account than the program was told to work in",
+        "the credentials belong to another account than the one that the program expects",
         "use the profile of the account that the message names first (AWS_PROFILE, or --profile)",
         Usual(&[
             (Cause::AccountMismatch, Confirmed),
@@ -254,7 +266,7 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "LoginExpired",
         ErrorClass::NeedsLogin,
-        "the session of aws login is over, or the person's credentials have changed",
+        "the aws login session has expired, or the user's credentials have changed",
         LOG_IN,
         SIGNED_OUT,
     ),
@@ -268,7 +280,7 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "SsoSessionExpired",
         ErrorClass::NeedsLogin,
-        "nobody is signed in to IAM Identity Center for this profile, or the sign-in session is over",
+        "you are not signed in to IAM Identity Center for this profile, or the session has expired",
         LOG_IN,
         SIGNED_OUT,
     ),
@@ -289,7 +301,7 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "RegistryTokenExpired",
         ErrorClass::NeedsLogin,
-        "the registry's token, which lives 12 hours, has expired; the AWS credentials may be fine",
+        "the registry's token has expired (after 12 hours); the AWS credentials may be valid",
         "log in to the registry again: aws ecr get-login-password, piped to docker login",
         Unlisted("the registry's token has expired, which is no AWS credential"),
     ),

@@ -60,7 +60,7 @@ const PERMISSION: &str = "ask an administrator for the permission that the messa
 pub(super) static TABLE: &[Entry] = &[
     unknown_key(
         "InvalidClientTokenId",
-        "AWS does not know the access key id, or its session token is missing or another's",
+        "AWS does not know the access key id, or its session token is missing or belongs to another key",
         CHECK_KEY,
         UNKNOWN_KEY,
     ),
@@ -235,7 +235,7 @@ pub(super) static TABLE: &[Entry] = &[
     entry(
         "IDPRejectedClaim",
         ErrorClass::Permanent,
-        "the identity provider did not vouch for the web identity token",
+        "the identity provider did not confirm the web identity token",
         "run the program that writes the token file again",
         Usual(&[(Cause::AssumeRoleDenied, Possible)]),
     ),
@@ -275,7 +275,7 @@ pub(super) static TABLE: &[Entry] = &[
     shared(entry(
         "InvalidClientException",
         ErrorClass::NeedsLogin,
-        "the registration of the client that signed in is not accepted any more",
+        "AWS no longer accepts the registration of the client that signed in",
         LOG_IN,
         SIGNED_OUT,
     )),
@@ -328,7 +328,7 @@ pub(super) static TABLE: &[Entry] = &[
     shared(entry(
         "INVALID_REQUEST",
         ErrorClass::NeedsLogin,
-        "AWS Sign-In does not accept the request: the key or the token in the cache is not what the session was begun with",
+        "AWS Sign-In does not accept the request: the cached key or token is not the one with which the session began",
         LOG_IN,
         Usual(&[(Cause::SsoLoginNeeded, Likely)]),
     )),
@@ -371,8 +371,8 @@ pub(super) static TABLE: &[Entry] = &[
     entry(
         "AuthorizationHeaderMalformed",
         ErrorClass::Permanent,
-        "S3 can't read the signature: it was made for another region than the bucket's, or with a key that is none",
-        "ask in the region that the message names: aws configure set region, or --region",
+        "S3 can't read the signature: it was made for another region than the bucket's, or with a malformed access key id",
+        "use the region that the message names: aws configure set region, or --region",
         Usual(&[
             (Cause::RegionInconsistent, Likely),
             (Cause::AccessKeyMalformed, Possible),

@@ -1,77 +1,74 @@
-//! What an error means and what to do about it, from its code and its message alone.
+//! The meaning and the fix of an error, from its code and message alone.
 
 use super::causes;
+use super::local_context::LocalContext;
 use super::reported::ReportedError;
 use crate::core::access_denied::{self, Because};
-use crate::core::aws_error::{self, OfSigner};
+use crate::core::aws_error::{self, Entry, ErrorClass, OfSigner};
+use crate::core::cause::UsualFix;
 use crate::core::doctor::Cause;
-use crate::core::fix::Fix;
+use crate::core::fix::{self, Fix, evercred};
 
-const CLOCK: &str = "set this machine's clock right; evercred clock shows how far it is off, and how to mend it";
-
-/// The code that says what an error means: the time alone is wrong with some signatures.
-fn means(mention: &ReportedError) -> &'static str {
-    if causes::is_about_time(mention) { "RequestTimeTooSkewed" } else { mention.means }
+/// The row of the table that says what an error means: some signatures are wrong only in their time.
+fn entry(mention: &ReportedError) -> Option<&'static Entry> {
+    let code = if causes::is_about_time(mention) { "RequestTimeTooSkewed" } else { mention.means };
+    aws_error::lookup(code)
 }
 
 pub(super) fn meaning(mention: &ReportedError) -> String {
-    aws_error::lookup(means(mention)).map_or_else(String::new, |entry| entry.meaning.to_owned())
+    entry(mention).map_or_else(String::new, |entry| entry.meaning.to_owned())
 }
 
-/// What to do about the code, whatever is behind it. What the table says of calls that are not answered is about the daemon.
+/// The fix of the code, whatever its cause is. The daemon retries after some errors; other programs need the fix of the cause.
 pub(super) fn of_code(mention: &ReportedError) -> Vec<Fix> {
-    let fix = match means(mention) {
-        "Network" | "Timeout" => {
-            "check the network, the name of the host, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the program"
-        }
-        _ if aws_error::lookup(mention.means).is_some_and(|entry| entry.of_signer == OfSigner::Denied) => {
-            of_denial(mention)
-        }
-        "RequestTimeTooSkewed" => CLOCK,
-        code => match aws_error::lookup(code) {
-            Some(entry) => entry.fix,
-            None => return Vec::new(),
-        },
-    };
-    vec![Fix::advice(fix)]
+    let fix = entry(mention).filter(|entry| entry.class != ErrorClass::Retryable).map(|entry| match entry.of_signer {
+        OfSigner::Denied => of_denial(mention),
+        _ => entry.fix,
+    });
+    fix.map(Fix::advice).into_iter().collect()
 }
 
-/// What to ask for where AWS denies something, as far as its words go.
-fn of_denial(mention: &ReportedError) -> &'static str {
-    let denied = access_denied::read(&mention.message);
-    match denied.because {
-        Because::SessionCredentials => "call it with the user's long-term key: a profile with that key and no token",
-        Because::Root => "use the key of an IAM user, or IAM Identity Center, and not that of the account's root user",
-        Because::Forbidden(_) => {
-            "ask an administrator to change the policy that forbids it: allowing it elsewhere does not help"
+/// The fix of a cause that was not found on this machine: the message may be from another shell or an earlier time. That of
+/// the code, if the cause is its first one; an unknown key has several usual causes, each with its own fix.
+pub(super) fn of_cause(id: Cause, mention: &ReportedError, here: &LocalContext) -> Vec<Fix> {
+    let is_first = |entry: &&'static Entry| {
+        entry.class == ErrorClass::Permanent
+            && !entry.refuses_signer()
+            && matches!(entry.usual_causes(), [(first, _), ..] if *first == id)
+    };
+    let is_root = id == Cause::AssumeRoleDenied && access_denied::read(&mention.message).because == Because::Root;
+    let of_code = if is_root || entry(mention).filter(is_first).is_some() { of_code(mention) } else { Vec::new() };
+    if of_code.is_empty() { vec![usual(id, here)] } else { of_code }
+}
+
+/// The usual fix of a cause.
+fn usual(id: Cause, here: &LocalContext) -> Fix {
+    match id.usual_fix() {
+        UsualFix::Advice(text) => Fix::advice(text),
+        UsualFix::Command(text, command) => Fix::command(text, command),
+        UsualFix::OfProfile(text, command) => {
+            let typed = match &here.profile {
+                Some(profile) => evercred(command, profile),
+                None => format!("evercred {command}"),
+            };
+            Fix::command(text, typed)
         }
-        _ if denied.action.is_some() => "ask an administrator for the permission that the message names",
-        _ => {
-            "see who is asking (aws sts get-caller-identity), and ask an administrator which policy refuses it: the message does not say"
-        }
+        UsualFix::Unset(text, names) => Fix::command(text, fix::unset(here.uses_fish, names)),
     }
 }
 
-/// The advice of the table is about the code; what the message says may be more exact.
-pub(super) fn of_cause(id: Cause, mention: &ReportedError) -> Option<&'static str> {
-    let fix = match id {
-        Cause::ClockSkewed => CLOCK,
-        Cause::RegionInvalid => "correct the region: aws configure set region, or AWS_REGION and AWS_DEFAULT_REGION",
-        Cause::ProfileBroken if mention.means == "ProfileNotFound" => return None,
-        Cause::ProfileBroken => "correct the setting that the message names: evercred profiles says where it stands",
-        Cause::MfaCodeRefused => "type the code that the device shows next: each is good once",
-        Cause::DurationTooLong => {
-            "lower duration_seconds: a role's longest session is set on the role, and a role assumed from another role's \
-             session lives one hour at most"
+/// The fix of a denied call, as far as AWS's message says more than the code.
+fn of_denial(mention: &ReportedError) -> &'static str {
+    let denied = access_denied::read(&mention.message);
+    match denied.because {
+        Because::SessionCredentials => "use the user's long-term key: a profile with that key and no session token",
+        Because::Root => "use the key of an IAM user or IAM Identity Center instead of the root user's key",
+        Because::Forbidden(_) => {
+            "ask an administrator to change the policy that denies it: no other policy can allow it"
         }
-        Cause::AssumeRoleDenied if access_denied::read(&mention.message).because == Because::Root => return None,
-        Cause::AssumeRoleDenied => {
-            "have the role's trust policy and this caller's own policies looked at by an administrator of the role's account"
+        _ if denied.action.is_some() => "ask an administrator for the permission that the message names",
+        _ => {
+            "compare the caller (aws sts get-caller-identity) with the intended one, and ask an administrator which policy denies the call"
         }
-        Cause::SessionTokenWithoutMfa => {
-            "get the session with an MFA code (mfa_serial), or ask IAM with the user's own key"
-        }
-        _ => return None,
-    };
-    Some(fix)
+    }
 }

@@ -1,4 +1,4 @@
-//! What may be behind an error: the causes of each code, the likeliest first, and what the message itself decides.
+//! The causes of an error according to its code and message alone, the likeliest first.
 
 use super::reported::ReportedError;
 use crate::core::access_denied::{self, Because, Denied, Policy};
@@ -9,7 +9,7 @@ use crate::core::partitions::{has_known_words, is_opt_in, known, partition_of};
 use crate::core::time::span_from_seconds;
 use crate::core::timekeeping::length;
 
-/// One thing that may be behind an error, by the message alone.
+/// A possible cause of an error, according to its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) id: Cause,
@@ -20,10 +20,10 @@ pub(super) struct Candidate {
 /// The candidates, the likeliest first.
 pub(super) fn candidates(mention: &ReportedError) -> Vec<Candidate> {
     let mut all = by_message(mention);
-    // The time alone was wrong with the signature then, not the secret.
+    // Then only the time of the signature was wrong, not the secret.
     let is_about_time = is_about_time(mention);
     let of_code = if is_about_time { &OF_A_CLOCK[..] } else { usual(mention) };
-    // A wrong zone is off by half hours or whole ones.
+    // The offset of a time zone is a multiple of half an hour.
     let is_of_a_zone = mention.skew_seconds.is_none_or(|skew| {
         let rest = skew.unsigned_abs() % 1_800;
         skew.unsigned_abs() > 1_500 && !(300..=1_500).contains(&rest)
@@ -49,7 +49,7 @@ fn usual(mention: &ReportedError) -> &'static [(Cause, Likelihood)] {
     aws_error::lookup(code).map_or(&[], aws_error::Entry::usual_causes)
 }
 
-/// Whether the message says that the time of the request was off, whatever its code.
+/// Whether the message says that the time of the request was wrong, whatever its code.
 pub(super) fn is_about_time(mention: &ReportedError) -> bool {
     let text = mention.message.as_str();
     mention.skew_seconds.is_some() || text.contains("Signature expired") || text.contains("Signature not yet current")
@@ -58,7 +58,7 @@ pub(super) fn is_about_time(mention: &ReportedError) -> bool {
 const OF_A_CLOCK: [(Cause, Likelihood); 3] =
     [(Cause::ClockSkewed, Confirmed), (Cause::ClockZone, Possible), (Cause::ClockUnsynchronised, Possible)];
 
-/// What the message says besides its code where no cause of the list is about it: who asked for what, and which policy decided.
+/// Facts from the message that no cause is about: the caller, the action, the policy.
 pub(super) fn says(mention: &ReportedError) -> Vec<String> {
     let denied = access_denied::read(&mention.message);
     let is_denied = aws_error::lookup(mention.means).is_some_and(|entry| entry.of_signer == OfSigner::Denied);
@@ -73,7 +73,7 @@ pub(super) fn decides(mention: &ReportedError) -> usize {
     by_message(mention).first().map_or(0, |first| if first.likelihood == Confirmed { 3 } else { 2 })
 }
 
-/// What the message decides by itself.
+/// The causes that the message itself decides.
 fn by_message(mention: &ReportedError) -> Vec<Candidate> {
     let text = mention.message.as_str();
     let one = |id, likelihood, sentence: String| vec![Candidate { id, likelihood, evidence: vec![sentence] }];
@@ -81,35 +81,38 @@ fn by_message(mention: &ReportedError) -> Vec<Candidate> {
         return clock(mention, skew);
     }
     if is_about_time(mention) {
-        return one(Cause::ClockSkewed, Confirmed, "the message says that the time of the request was off".to_owned());
+        return one(
+            Cause::ClockSkewed,
+            Confirmed,
+            "the message says that the time of the request was wrong".to_owned(),
+        );
     }
     if ["RequestTimeTooSkewed", "RequestInTheFuture"].contains(&mention.means) {
-        let sentence = "AWS says that the time that the request was signed with is too far off its own";
+        let sentence = "AWS says that the time of the request differs too much from AWS time";
         return one(Cause::ClockSkewed, Confirmed, sentence.to_owned());
     }
     // botocore's sentences.
     if mention.code == "InfiniteLoopConfigError" {
-        let sentence = "the message says that the profiles name each other as source_profile in a circle";
+        let sentence = "the message says that the profiles name each other as source_profile in a loop";
         return one(Cause::ProfileBroken, Confirmed, sentence.to_owned());
     }
     if mention.code == "ConfigParseError" {
         return one(Cause::ProfileBroken, Confirmed, "the message says that an AWS file can't be read".to_owned());
     }
     if text.contains("ARN is invalid") || text.contains("'roleArn' failed to satisfy") {
-        let sentence = "the message says that the role's ARN (role_arn) has not the form of one";
+        let sentence = "the message says that role_arn is not a valid ARN";
         return one(Cause::ProfileBroken, Confirmed, sentence.to_owned());
     }
     if text.contains("urationSeconds") && text.contains("greater than or equal to") {
-        let sentence = "the message says that the session that was asked for is shorter than 15 minutes";
+        let sentence = "the message says that the requested session is shorter than 15 minutes";
         return one(Cause::ProfileBroken, Likely, sentence.to_owned());
     }
     if text.contains("DurationSeconds") {
-        let sentence = "the message says that the session that was asked for is longer than AWS allows";
+        let sentence = "the message says that the requested session is longer than AWS allows";
         return one(Cause::DurationTooLong, Confirmed, sentence.to_owned());
     }
     if mention.means == "InvalidClientTokenId" && mention.service.as_deref() == Some("IAM") {
-        let sentence =
-            "IAM refuses credentials of GetSessionToken that were got without MFA, and says it in these words";
+        let sentence = "IAM gives this answer to credentials from GetSessionToken without MFA";
         return one(Cause::SessionTokenWithoutMfa, Likely, sentence.to_owned());
     }
     if let Some(name) = token_of(text) {
@@ -118,16 +121,16 @@ fn by_message(mention: &ReportedError) -> Vec<Candidate> {
     }
     if let Some(label) = not_a_region(mention) {
         if is_nothing(&label) {
-            let sentence = format!("the host has {label} in the place of a region: the program had no region");
+            let sentence = format!("the host name has \"{label}\" in place of a region: the program had no region");
             return one(Cause::RegionMissing, Confirmed, sentence);
         }
-        let sentence =
-            format!("the host that was asked has {label} where a region stands, and there is none of that name");
+        let sentence = format!("the host name has \"{label}\" in place of a region, and no region has this name");
         return one(Cause::RegionInvalid, Confirmed, sentence);
     }
     let region = mention.region.as_deref().filter(|region| is_opt_in(region));
     if let (Some(region), true) = (region, aws_error::is_unknown_key(mention.means)) {
-        let sentence = format!("{region} has to be enabled for an account first, and refuses its keys until then");
+        let sentence =
+            format!("an account must enable {region} first, and the region refuses the account's keys until then");
         return one(Cause::RegionNotEnabled, Likely, sentence);
     }
     if let Some((id, likelihood, sentence)) = SAID.iter().find_map(|(said, is)| text.contains(said).then_some(*is)) {
@@ -145,7 +148,7 @@ fn token_of(text: &str) -> Option<&str> {
     rest.split_once(" does not exist").map(|(name, _)| name).filter(|name| !name.contains(char::is_whitespace))
 }
 
-/// What stands for a region in the name of a host that could not be reached, and is none: `sts.eu-central1.amazonaws.com`.
+/// The part of a host name that is in place of a region and is not one: `sts.eu-central1.amazonaws.com`.
 fn not_a_region(mention: &ReportedError) -> Option<String> {
     if mention.means != "Network" {
         return None;
@@ -169,10 +172,9 @@ fn is_nothing(label: &str) -> bool {
 fn clock(mention: &ReportedError, skew: i64) -> Vec<Candidate> {
     let (amount, direction) =
         (length(span_from_seconds(skew.saturating_abs())), if skew < 0 { "behind" } else { "ahead of" });
-    let mut evidence =
-        vec![format!("the message carries both times: the request was signed with a time {amount} {direction} AWS's")];
+    let mut evidence = vec![format!("the message has both times: the request's time is {amount} {direction} AWS's")];
     if skew < 0 {
-        evidence.push("a request that waited so long between signature and sending would look the same".to_owned());
+        evidence.push("a request that is sent so long after it was signed gets the same answer".to_owned());
     }
     if mention.times > 1 {
         evidence.push(format!("it occurs {} times in the text", mention.times));
@@ -190,7 +192,7 @@ fn denied(text: &str) -> Vec<Candidate> {
             "AWS did not accept the MFA code, or mfa_serial does not name a device of this user",
         ))
     } else if text.contains("must provide both MFA serial number and one time pass code") {
-        Some((Cause::MfaRequired, "the message says that a code was missing, or the device's mfa_serial"))
+        Some((Cause::MfaRequired, "the message says that the MFA code or the device (mfa_serial) was missing"))
     } else {
         None
     };
@@ -210,7 +212,7 @@ fn denied(text: &str) -> Vec<Candidate> {
     };
     let mut all = vec![Candidate { id, likelihood, evidence: sentences(&denied) }];
     if action == "sts:AssumeRole" && denied.because == Because::Unsaid {
-        let sentence = "a trust policy that wants MFA refuses in the same words".to_owned();
+        let sentence = "AWS gives the same answer if the role's trust policy requires MFA".to_owned();
         all.push(Candidate { id: Cause::MfaRequired, likelihood: Possible, evidence: vec![sentence] });
     }
     all
@@ -221,40 +223,40 @@ fn sentences(denied: &Denied) -> Vec<String> {
     let mut evidence = Vec::new();
     if let (Some(who), false) = (&denied.principal, action.is_empty()) {
         let on = denied.resource.as_ref().map(|on| format!(" on {on}")).unwrap_or_default();
-        evidence.push(format!("{who} asked for {action}{on}"));
+        evidence.push(format!("{who} requested {action}{on}"));
     }
     evidence.push(match denied.because {
-        Because::Forbidden(policy) => format!("{} forbids it, whatever else allows it", policy.called()),
+        Because::Forbidden(policy) => format!("{} denies it explicitly, so no other policy can allow it", policy.called()),
         Because::NothingAllows(Policy::Identity) => {
-            "no policy of the user or role that asks allows it: the permission is missing there".to_owned()
+            "no identity-based policy of the caller allows it".to_owned()
         }
         Because::NothingAllows(policy) => format!("{} does not allow it", policy.called()),
         Because::WrongCode => "AWS did not accept the MFA code: mistyped, too old, or used before".to_owned(),
-        Because::Root => "the caller is an account's root user, which may not assume roles".to_owned(),
+        Because::Root => "the caller is an account's root user, which can't assume roles".to_owned(),
         Because::SessionCredentials => {
-            "the call wants a user's long-term key, and temporary credentials were used".to_owned()
+            "the call requires a user's long-term key, but was signed with temporary credentials".to_owned()
         }
         Because::Unsaid if action == "sts:TagSession" => {
-            "the session was asked for with tags, and the trust policy has to allow sts:TagSession too".to_owned()
+            "the request has session tags, so the trust policy must also allow sts:TagSession".to_owned()
         }
-        Because::Unsaid if !action.starts_with("sts:AssumeRole") => "AWS does not say which policy decided".to_owned(),
+        Because::Unsaid if !action.starts_with("sts:AssumeRole") => "AWS does not say which policy denies it".to_owned(),
         Because::Unsaid => {
-            "AWS does not say whether it was the trust policy, an external id, MFA, a policy of the caller or \
-                            of the organisation, or a role that does not exist"
+            "AWS does not say whether the cause is the trust policy, an external ID, MFA, a policy of the caller or the \
+             organization, or a role that does not exist"
                 .to_owned()
         }
     });
     evidence
 }
 
-/// Usual causes of a code that its message contradicts.
+/// Usual causes that the message contradicts.
 const OVERRULED: [(&str, &[Cause]); 3] = [
     ("scoped to a valid region", &[Cause::SecretKeyWrong, Cause::SecretKeyMalformed, Cause::ClockSkewed]),
     ("scoped to correct service", &[Cause::SecretKeyWrong, Cause::SecretKeyMalformed, Cause::ClockSkewed]),
     ("non-empty Access Key", &[Cause::RegionInconsistent]),
 ];
 
-/// What some messages say by themselves, whatever their code (each is a case under `tests/data/explain`, with its source).
+/// Causes that some messages decide, whatever their code (each is a case under `tests/data/explain`, with its source).
 const SAID: [(&str, (Cause, Likelihood, &str)); 7] = [
     (
         "non-empty Access Key",
@@ -269,7 +271,7 @@ const SAID: [(&str, (Cause, Likelihood, &str)); 7] = [
         (
             Cause::RegionInconsistent,
             Confirmed,
-            "the message names the region that the bucket is in, and the other one that was asked",
+            "the message names the bucket's region and the different region of the request",
         ),
     ),
     (
@@ -277,7 +279,7 @@ const SAID: [(&str, (Cause, Likelihood, &str)); 7] = [
         (
             Cause::RegionInconsistent,
             Likely,
-            "the message says that the request was signed for another region than was asked",
+            "the message says that the request was signed for another region than the endpoint's",
         ),
     ),
     (
@@ -285,13 +287,13 @@ const SAID: [(&str, (Cause, Likelihood, &str)); 7] = [
         (
             Cause::EndpointOverridden,
             Likely,
-            "the message says that the request was signed for another service than was asked",
+            "the message says that the request was signed for another service than the endpoint's",
         ),
     ),
     (
         "token included in the request is expired",
-        (Cause::CredentialsExpired, Likely, "the message says that the session token is past its end"),
+        (Cause::CredentialsExpired, Likely, "the message says that the session token has expired"),
     ),
     // EC2: the credentials are not meant where the time of the request is named.
-    ("Timestamp date is", (Cause::ClockSkewed, Likely, "the message names the time of the request as what is too old")),
+    ("Timestamp date is", (Cause::ClockSkewed, Likely, "the message says that the time of the request is too old")),
 ];

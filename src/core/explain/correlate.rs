@@ -1,4 +1,4 @@
-//! The causes of an error, held against what is so here and now.
+//! Compares the causes of an error with what doctor found on this machine.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -6,43 +6,41 @@ use serde_json::{Value, json};
 use super::local_context::LocalContext;
 use super::reported::ReportedError;
 use super::target::{fix_of_profile, looked_at};
-use super::{advice, causes, fixes};
-use crate::core::aws_error;
+use super::{advice, causes, scope};
 pub use crate::core::cause::Likelihood;
 use crate::core::doctor::{Cause, Certainty, Finding, Report, Severity};
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
-use crate::core::partitions::is_opt_in;
 
-/// One thing that may be behind an error.
+/// A possible cause of an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RankedCause {
-    /// What.
+    /// The cause.
     pub id: Cause,
-    /// How likely.
+    /// Its likelihood.
     pub likelihood: Likelihood,
-    /// What speaks for it or against it, one sentence each.
+    /// The evidence for or against it, one sentence each.
     pub evidence: Vec<String>,
-    /// What to do, the first thing first.
+    /// The fixes, in order.
     pub fix: Vec<Fix>,
 }
 
 /// One error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explained {
-    /// As the text has it.
+    /// The error in the text.
     pub mention: ReportedError,
-    /// What it means.
+    /// The meaning of the code.
     pub meaning: String,
-    /// What the message says besides, one sentence each: who asked for what, which policy decided.
+    /// Other facts from the message, one sentence each: the caller, the action, the policy.
     pub says: Vec<String>,
-    /// What may be behind it, the likeliest first.
+    /// Its causes, the likeliest first.
     pub causes: Vec<RankedCause>,
-    /// What to do about the code, whatever is behind it.
+    /// The fix of the code, whatever its cause is.
     pub fix: Vec<Fix>,
 }
 
-/// All that a text holds.
+/// The explanation of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// The checked profile.
@@ -51,26 +49,26 @@ pub struct Explanation {
     pub looked_at: String,
     /// The command that checks another profile, if this one does not exist.
     pub fix: Option<Fix>,
-    /// The errors, what says most first.
+    /// The errors, the most informative one first.
     pub errors: Vec<Explained>,
 }
 
-/// At most so many errors of a text are explained.
+/// The maximum number of errors that are explained.
 const MOST: usize = 10;
 
-/// What the errors of a text mean, given what the doctor found.
+/// Explains the errors of a text, given what doctor found.
 pub fn explain(mentions: &[ReportedError], report: &Report, here: &LocalContext) -> Explanation {
     let one = |mention: &ReportedError| {
         let causes = causes(mention, report, here);
         let is_said = |sentence: &String| causes.iter().any(|cause| cause.evidence.contains(sentence));
         let mut says = causes::says(mention);
         says.retain(|sentence| !is_said(sentence));
-        says.extend(here.elsewhere(mention));
+        says.extend(scope::elsewhere(mention, here));
         if is_of_another_moment(mention, &causes) {
-            says.push(
-                "the usual cause is not so here and now: the text is of an earlier moment, or of another profile, shell or machine than this"
-                    .to_owned(),
-            );
+            says.push(format!(
+                "the usual cause was checked for {} and not found: the text is from an earlier time, or about another profile, shell or machine",
+                here.called()
+            ));
         }
         Explained {
             mention: mention.clone(),
@@ -88,7 +86,7 @@ pub fn explain(mentions: &[ReportedError], report: &Report, here: &LocalContext)
     }
 }
 
-/// What the message itself makes likely was looked for here, and is not so.
+/// Whether doctor ruled out the usual cause, and no other cause is likely.
 fn is_of_another_moment(mention: &ReportedError, causes: &[RankedCause]) -> bool {
     let candidates = causes::candidates(mention);
     let Some(first) = candidates.first().filter(|first| first.likelihood <= Likelihood::Likely) else { return false };
@@ -97,7 +95,7 @@ fn is_of_another_moment(mention: &ReportedError, causes: &[RankedCause]) -> bool
 }
 
 fn causes(mention: &ReportedError, report: &Report, here: &LocalContext) -> Vec<RankedCause> {
-    let elsewhere = here.elsewhere(mention);
+    let elsewhere = scope::elsewhere(mention, here);
     let candidates = causes::candidates(mention);
     let mut causes: Vec<RankedCause> = Vec::new();
     for candidate in candidates {
@@ -109,8 +107,11 @@ fn causes(mention: &ReportedError, report: &Report, here: &LocalContext) -> Vec<
             fix: Vec::new(),
         };
         if found.is_empty() {
-            not_found(&mut cause, report, elsewhere.is_some());
-            not_asked(&mut cause, mention, here);
+            let of_text = scope::not_checked(cause.id, mention, here);
+            match of_text.filter(|_| !report.not_checked.contains_key(&cause.id)) {
+                Some(why) => cause.evidence.push(format!("not checked: {why}")),
+                None => not_found(&mut cause, report, elsewhere.is_some()),
+            }
         } else {
             as_found(&mut cause, &found, elsewhere.is_some());
         }
@@ -140,27 +141,13 @@ fn causes(mention: &ReportedError, report: &Report, here: &LocalContext) -> Vec<
         }
     }
     causes.sort_by_key(|cause| cause.likelihood);
-    // The advice of the code is about its usual cause.
-    let is_usual = |cause: &&mut RankedCause| cause.likelihood <= Likelihood::Likely && cause.fix.is_empty();
-    if let Some(cause) = causes.first_mut().filter(is_usual) {
-        cause.fix = match advice::of_cause(cause.id, mention) {
-            Some(fix) => vec![Fix::advice(fix)],
-            // An unknown key has several usual causes, each with its own fix.
-            None if aws_error::is_unknown_key(mention.means) => vec![fixes::of(cause.id, here)],
-            None => advice::of_code(mention),
-        };
-    }
-    let lacks_fix = |cause: &&mut RankedCause| cause.likelihood != Likelihood::RuledOut && cause.fix.is_empty();
-    for cause in causes.iter_mut().filter(lacks_fix) {
-        cause.fix = match advice::of_cause(cause.id, mention) {
-            Some(fix) => vec![Fix::advice(fix)],
-            None => vec![fixes::of(cause.id, here)],
-        };
+    for cause in causes.iter_mut().filter(|cause| cause.likelihood != Likelihood::RuledOut && cause.fix.is_empty()) {
+        cause.fix = advice::of_cause(cause.id, mention, here);
     }
     causes
 }
 
-/// A profile that the message names is there, or it is not, whichever profile this shell uses.
+/// Whether the profile that the message names exists decides, whichever profile this shell uses.
 fn by_name(cause: &mut RankedCause, mention: &ReportedError, here: &LocalContext) {
     if mention.means != "ProfileNotFound" || here.profiles.is_empty() {
         return;
@@ -180,28 +167,8 @@ fn by_name(cause: &mut RankedCause, mention: &ReportedError, here: &LocalContext
     cause.likelihood = if is_here { Likelihood::Possible } else { Likelihood::Confirmed };
 }
 
-/// A cause that is ruled out for the checked region is open for another region or host that the text names.
-fn not_asked(cause: &mut RankedCause, mention: &ReportedError, here: &LocalContext) {
-    let why = match cause.id {
-        _ if cause.likelihood != Likelihood::RuledOut => return,
-        Cause::RegionNotEnabled | Cause::RegionTokenV1 => {
-            let other = mention.region.as_ref().filter(|region| is_opt_in(region) && !here.regions.contains(region));
-            other.map(|region| format!("not checked: no call was made in {region}, the region that the text names"))
-        }
-        Cause::NetworkUnreachable if ["Network", "Tls", "TlsClock", "Timeout"].contains(&mention.means) => {
-            let other = mention.host.as_ref().filter(|host| !host.starts_with("sts."));
-            other.map(|host| format!("not checked: only STS was called, not {host}"))
-        }
-        _ => None,
-    };
-    if let Some(why) = why {
-        cause.likelihood = Likelihood::Possible;
-        cause.evidence = vec![cause.id.is().to_owned(), why];
-    }
-}
-
 fn as_found(cause: &mut RankedCause, found: &[&Finding], is_elsewhere: bool) {
-    // What is only worth knowing is so on healthy machines, too.
+    // Healthy machines have findings of severity Info too.
     let is_wrong = |finding: &&&Finding| finding.severity != Severity::Info;
     if !found.iter().any(|finding| is_wrong(&finding)) {
         cause.evidence.extend(found.iter().map(|finding| finding.title.clone()));
@@ -230,7 +197,9 @@ fn not_found(cause: &mut RankedCause, report: &Report, is_elsewhere: bool) {
         cause.evidence.push("not checked on this machine".to_owned());
     } else if cause.likelihood == Likelihood::Confirmed {
         // The message proves the cause, for the place and time of the failure.
-        cause.evidence.push(format!("this machine no longer has it, or the text is from another one: {good}"));
+        cause.evidence.push(format!(
+            "checked here and not found, so the text is from an earlier time or another machine: {good}"
+        ));
     } else if is_elsewhere {
         cause.likelihood = Likelihood::Possible;
         cause.evidence.push(format!("ruled out for the credentials of this shell only: {good}"));

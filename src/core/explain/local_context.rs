@@ -1,8 +1,7 @@
-//! The credentials, profiles and answers of this shell, with which an error's text is compared.
+//! What this machine has that a text may be about.
 
-use super::reported::ReportedError;
-use crate::core::access_key::is_account;
-use crate::core::doctor::{About, Answer, Answers, Cause, Report};
+use crate::core::doctor::{About, Answer, Answers, Case, Cause, Report};
+use crate::core::plan::Source;
 
 /// The checked profile, for the first line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,72 +12,98 @@ pub struct LookedAt {
     pub is_missing: bool,
 }
 
-/// What an error's text is compared with: whether it is about the credentials of this machine at all.
+/// What the errors of a text are compared with: whether they are about the credentials of this machine at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LocalContext {
-    /// The access key ids that stand here.
+    /// The access key ids in the variables and files of this shell.
     pub access_key_ids: Vec<String>,
-    /// The profiles that the AWS files of this shell have.
+    /// The profiles of the AWS files of this shell.
     pub profiles: Vec<String>,
-    /// The accounts that AWS said that they belong to.
+    /// The accounts of these keys, from AWS's answers.
     pub accounts: Vec<String>,
-    /// Nothing here gives credentials: whose the error is about stand elsewhere.
+    /// Whether this shell has no credentials.
     pub has_none: bool,
     /// The profile that doctor checked.
     pub profile: Option<String>,
-    /// The user's shell is fish.
+    /// Whether the user's shell is fish.
     pub uses_fish: bool,
-    /// The regions in which the doctor called AWS.
+    /// The region of that profile.
+    pub region: Option<String>,
+    /// The regions in which doctor called AWS.
     pub regions: Vec<String>,
+    /// The steps of that profile; `None` if they are not known.
+    pub steps: Option<StepFacts>,
     /// The first line: the checked profile and region.
     pub looked_at: LookedAt,
 }
 
+/// The steps to a profile's credentials, as far as a text may be about them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepFacts {
+    /// Whether one uses a sign-in session.
+    pub signs_in: bool,
+    /// Whether one sends a web identity token.
+    pub has_web_identity: bool,
+    /// The roles that are requested.
+    pub roles: Vec<String>,
+}
+
 impl LocalContext {
-    /// From the keys that stand here and what AWS answered.
-    pub fn new(
-        access_key_ids: impl IntoIterator<Item = String>,
-        profiles: impl IntoIterator<Item = String>,
-        uses_fish: bool,
-        answers: &Answers,
-        report: &Report,
-    ) -> Self {
-        let accounts = answers.iter().filter_map(|(_, answer)| match answer {
+    /// What doctor collected and AWS answered.
+    pub fn new(case: &Case<'_>, report: &Report) -> Self {
+        let accounts = case.answers.iter().filter_map(|(_, answer)| match answer {
             Answer::Accepted { account_id, .. } if !account_id.is_empty() => Some(account_id.clone()),
             _ => None,
         });
-        let has_none = report.findings.iter().any(|finding| finding.id == Cause::CredentialsMissing);
+        // An id of another form may be a secret, and no text names it.
+        let keys = case.subjects.iter().filter(|subject| subject.has_aws_id());
         Self {
-            access_key_ids: access_key_ids.into_iter().collect(),
-            profiles: profiles.into_iter().collect(),
+            access_key_ids: keys.filter_map(|subject| Some(subject.access_key_id?.text.to_owned())).collect(),
+            profiles: case.evidence.profiles.profiles.keys().cloned().collect(),
             accounts: accounts.collect(),
-            has_none,
+            has_none: report.findings.iter().any(|finding| finding.id == Cause::CredentialsMissing),
             profile: report.profile.clone(),
-            uses_fish,
-            regions: asked_regions(answers),
+            uses_fish: case.evidence.variables.uses_fish(),
+            region: report.region.clone(),
+            regions: asked_regions(case.answers),
+            steps: StepFacts::of(case),
             looked_at: LookedAt { is_missing: report.lacks_profile, ..LookedAt::default() },
         }
     }
 
-    /// What the text names that is not of here, as the beginning of a sentence.
-    pub(super) fn elsewhere(&self, mention: &ReportedError) -> Option<String> {
-        if self.has_none && mention.by_aws {
-            let said = "AWS answered to some credentials, and nothing gives any here: the text is about another shell, profile or machine";
-            return Some(said.to_owned());
+    /// The checked profile, in a sentence.
+    pub(super) fn called(&self) -> String {
+        match &self.profile {
+            Some(profile) => format!("profile \"{profile}\""),
+            None => "this shell".to_owned(),
         }
-        if let Some(id) = &mention.access_key_id {
-            if self.access_key_ids.contains(id) {
-                return None;
-            }
-            if !self.access_key_ids.is_empty() {
-                return Some(format!("the text names the access key {id}, which is not in this shell or its profile"));
+    }
+}
+
+impl StepFacts {
+    /// `None` for another program's credentials: it may use any of these.
+    fn of(case: &Case<'_>) -> Option<Self> {
+        let mut facts = Self::default();
+        if !matches!(case.plan, Some(Ok(_))) {
+            return None;
+        }
+        for step in case.steps() {
+            match &step.source {
+                Source::Process { .. } => return None,
+                Source::SsoToken(_) | Source::Sso(_) | Source::Login(_) => facts.signs_in = true,
+                Source::WebIdentity(identity) => {
+                    facts.has_web_identity = true;
+                    facts.roles.push(identity.role_arn.clone());
+                }
+                Source::AssumeRole(role) => facts.roles.push(role.role_arn.clone()),
+                Source::Static(_)
+                | Source::Environment
+                | Source::Container
+                | Source::InstanceMetadata
+                | Source::SessionToken(_) => {}
             }
         }
-        // Who asked; what was asked for is often of another account.
-        let caller = mention.arn.as_deref().filter(|arn| arn.contains(":user/") || arn.contains(":assumed-role/"))?;
-        let account = caller.split(':').nth(4).filter(|account| is_account(account))?;
-        (!self.accounts.is_empty() && !self.accounts.iter().any(|known| known == account))
-            .then(|| format!("the text names the account {account}, and the credentials of this shell are of another"))
+        Some(facts)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The profile that a text names: in a command, in a variable, or in the error itself.
 
 use crate::core::printable::printable;
-use crate::core::redact::holds_secret;
+use crate::core::redact::{holds_secret, without_secrets};
 
 /// How errors name a profile: the words before and after the name.
 const FORMS: [(&str, &str); 15] = [
@@ -55,7 +55,8 @@ fn is_name(name: &str) -> Option<String> {
     let is_fit = (1..=128).contains(&name.len())
         && printable(name) == name
         && !name.starts_with(['-', '$', '<', '%', '{'])
-        && !holds_secret(name, false);
+        && !holds_secret(name, false)
+        && without_secrets(name) == name;
     is_fit.then(|| name.to_owned())
 }
 

@@ -49,13 +49,28 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> ReportedError 
         // The reason for a refused certificate follows.
         general: hit.pattern.kind == Kind::General || hit.pattern.means == "Tls",
         by_aws,
+        distance: operation.as_deref().map_or(0, |operation| distance(before, operation)),
         operation,
         message,
         times: 1,
     };
     service::by_words(&mut mention, after);
+    mention.without_secrets_of(near);
     mention
 }
+
+/// The number of characters, without blanks, from the last place of a name to the end of a text; 0 if it is not there.
+fn distance(before: &str, name: &str) -> usize {
+    let rest = before.rfind(name).and_then(|at| before.get(at..)).unwrap_or_default();
+    rest.chars().filter(|c| !c.is_whitespace()).count()
+}
+
+/// The first letters of a text, without the blanks, line breaks and borders that a console adds.
+pub(super) fn letters(text: &str, most: usize) -> String {
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || "-.".contains(*c)).take(most).collect()
+}
+
+const UNSIGNED: &str = "No credentials are provided";
 
 /// The code that says what it means; some sentences mean other things by what stands behind them.
 fn means(hit: Hit, operation: Option<&str>, message: &str, after: &str) -> &'static str {
@@ -64,10 +79,20 @@ fn means(hit: Hit, operation: Option<&str>, message: &str, after: &str) -> &'sta
     match hit.pattern.means {
         // That call is not signed: it is the token of the identity provider that has expired.
         "ExpiredToken" | "ExpiredTokenException" if is_web_identity => "WebIdentityExpired",
+        // Arrow's errors have the operation behind the code.
+        "AccessDenied"
+            if hit.pattern.code == "ACCESS_DENIED" && operation.is_some_and(|name| name.starts_with("Head")) =>
+        {
+            "HeadRefused"
+        }
+        // DuckDB says itself that it signed nothing.
+        "AccessDenied" if after.get(..byte_floor(after, 400)).is_some_and(|next| next.contains(UNSIGNED)) => {
+            "NoCredentials"
+        }
         // Another program's are `custom-process`.
         "ProcessFailed"
             if hit.pattern.text.starts_with("Error when retrieving")
-                && !after.get(..byte_floor(after, 24)).is_some_and(|next| next.contains("custom-process")) =>
+                && !letters(after, 40).contains("custom-process") =>
         {
             "NoCredentials"
         }
@@ -87,7 +112,7 @@ fn message(text: &str, hit: Hit, before: &str, after: &str) -> String {
     let ends = ["\\n", "(Service:", "</", " status code: ", "\", ", "\"), ", "\"}", "'}", "\",\"", "; see "];
     let cut = |text: &str| {
         let end = ends.iter().filter_map(|end| text.find(end)).chain(end_of_line(text)).min().unwrap_or(text.len());
-        shown(text.get(..end).unwrap_or_default().trim_matches([' ', ':', ',', ')', '"', '\'', '\\']))
+        shown(without_lone_marks(text.get(..end).unwrap_or_default()))
     };
     let whole_sentence = !matches!(hit.pattern.kind, Kind::Code | Kind::CommonCode) && hit.pattern.text.contains(' ');
     if whole_sentence {
@@ -135,6 +160,30 @@ fn message(text: &str, hit: Hit, before: &str, after: &str) -> String {
         _ => after,
     };
     cut(after.trim_start_matches([':', ' ', ')', '"', '\'', ',']))
+}
+
+/// The text without punctuation at its ends, without quotation marks around it, and without a mark or a parenthesis whose
+/// partner is outside.
+fn without_lone_marks(text: &str) -> &str {
+    let mut text = text.trim_matches([' ', ':', ',', '\\']);
+    loop {
+        let is_lone_mark = |mark: char| match text.matches(mark).count() {
+            2 => text.starts_with(mark) && text.ends_with(mark),
+            count => count % 2 == 1,
+        };
+        let has_more = |one: char, other: char| text.matches(one).count() > text.matches(other).count();
+        let is_lone = |c: char| match c {
+            '"' | '`' | '\'' => is_lone_mark(c),
+            ')' => has_more(')', '('),
+            '(' => has_more('(', ')'),
+            _ => matches!(c, ' ' | ':' | ',' | '\\'),
+        };
+        let shorter = text.strip_suffix(is_lone).or_else(|| text.strip_prefix(is_lone));
+        match shorter {
+            Some(shorter) => text = shorter,
+            None => return text,
+        }
+    }
 }
 
 /// Where the line ends; the end of what AWS says when it denies something may have been wrapped to the next one.

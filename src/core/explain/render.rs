@@ -56,8 +56,10 @@ impl Screen {
         let (shown, others) = causes.split_at(causes.len().min(self.left));
         self.left -= shown.len();
         shown.iter().for_each(|cause| self.cause(&mut text, cause));
-        if !others.is_empty() {
-            let ids: Vec<&str> = others.iter().map(|cause| cause.id.name()).collect();
+        // An error before may have named the same ones.
+        let names = others.iter().map(|cause| cause.id.name());
+        let ids: Vec<&str> = names.filter(|name| self.said.insert((*name).to_owned())).collect();
+        if !ids.is_empty() {
             text.push_str(&format!("  other possible causes (--verbose): {}\n", ids.join(", ")));
         }
         if !ruled_out.is_empty() && self.all {
@@ -78,6 +80,7 @@ impl Screen {
             Likelihood::Possible | Likelihood::RuledOut => "possible",
         };
         text.push_str(&format!("  {word}: {}\n", cause.id));
+        self.said.insert(cause.id.name().to_owned());
         self.sentences(text, &cause.evidence, 4);
         text.push_str(&fix::lines(&cause.fix, 4));
     }

@@ -1,4 +1,6 @@
-//! An error that a text reports.
+//! An error as a text reports it.
+
+use crate::core::redact::{HIDDEN, Values, may_be_part_of_secret, parts_of_secrets};
 
 /// One error that a text holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,4 +35,83 @@ pub struct ReportedError {
     pub skew_seconds: Option<i64>,
     /// How often it occurs.
     pub times: u64,
+    /// The number of characters from the operation to the error, without blanks.
+    pub(super) distance: usize,
+}
+
+/// The minimum length of a part of a secret that is hidden.
+const SHORTEST_RUN: usize = 6;
+
+/// The runs of letters that keys and tokens consist of.
+fn runs(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '+')).filter(|run| run.len() >= SHORTEST_RUN)
+}
+
+impl ReportedError {
+    /// Removes secrets that the words around the error have: a field may have a part of one.
+    pub(super) fn without_secrets_of(&mut self, near: &str) {
+        let fields = [&self.service, &self.operation, &self.arn, &self.role, &self.host, &self.profile, &self.region];
+        let is_harmless = |text: &String| !may_be_part_of_secret(text);
+        if is_harmless(&self.message) && fields.into_iter().flatten().all(is_harmless) {
+            return;
+        }
+        let secrets = parts_of_secrets(near);
+        let is_of_secret = |text: &str| runs(text).any(|run| secrets.iter().any(|secret| secret.contains(run)));
+        if is_of_secret(&self.message) {
+            let parts = runs(&self.message).filter(|run| is_of_secret(run)).map(str::to_owned);
+            let parts = Values::new(parts, SHORTEST_RUN);
+            self.message = parts.hide(&self.message, HIDDEN);
+        }
+        for field in [&mut self.arn, &mut self.role, &mut self.host] {
+            *field = field.take().map(|text| if is_of_secret(&text) { HIDDEN.to_owned() } else { text });
+        }
+        for name in [&mut self.service, &mut self.operation, &mut self.profile, &mut self.region] {
+            *name = name.take().filter(|name| !is_of_secret(name));
+        }
+    }
+
+    /// Adds what another report of the same error says.
+    pub(super) fn add(&mut self, other: Self) {
+        // One of the sentences may give a more exact meaning of the code.
+        let is_exact = !other.general && (self.general || other.means != other.code);
+        if is_exact {
+            self.means = other.means;
+            self.general = other.general;
+        }
+        self.service = self.service.take().or(other.service);
+        self.operation = self.operation.take().or(other.operation);
+        self.access_key_id = self.access_key_id.take().or(other.access_key_id);
+        self.arn = self.arn.take().or(other.arn);
+        self.region = self.region.take().or(other.region);
+        self.role = self.role.take().or(other.role);
+        self.profile = self.profile.take().or(other.profile);
+        self.host = self.host.take().or(other.host);
+        self.skew_seconds = self.skew_seconds.or(other.skew_seconds);
+        if self.message.len() < other.message.len() {
+            self.message = other.message;
+        }
+    }
+
+    /// Counts different errors with the same code together: only what all of them say stays.
+    pub(super) fn generalise(&mut self, other: &Self) {
+        self.times = self.times.saturating_add(other.times);
+        let pairs = [
+            (&mut self.service, &other.service),
+            (&mut self.operation, &other.operation),
+            (&mut self.access_key_id, &other.access_key_id),
+            (&mut self.arn, &other.arn),
+            (&mut self.region, &other.region),
+            (&mut self.role, &other.role),
+            (&mut self.profile, &other.profile),
+            (&mut self.host, &other.host),
+        ];
+        for (field, same) in pairs {
+            if *field != *same {
+                *field = None;
+            }
+        }
+        if self.skew_seconds != other.skew_seconds {
+            self.skew_seconds = None;
+        }
+    }
 }

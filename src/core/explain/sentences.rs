@@ -31,7 +31,17 @@ const HOSTS: &[&str] = &["amazonaws.com", ".api.aws", ".awsapps.com", "signin.aw
 /// Packages of the SDKs for Java.
 const OF_JAVA: &[&str] = &["amazonaws", "awssdk", "AmazonClientException", "SdkClientException"];
 /// Words that show that the text is about an EKS cluster.
-const EKS: &[&str] = &[".eks.amazonaws.com", "arn:aws:eks", "aws-iam-authenticator", "aws eks", "eksctl"];
+const EKS: &[&str] = &[
+    ".eks.amazonaws.com",
+    "arn:aws:eks",
+    "arn:aws-cn:eks",
+    "arn:aws-us-gov:eks",
+    "aws-iam-authenticator",
+    "aws eks",
+    "eksctl",
+    "k8s-aws-v1",
+    "EKS",
+];
 /// Words that programs and people use for a failed call.
 const FAILED: &[&str] =
     &["error", "Error", "ERROR", "timed out", "imeout", "refused", "nreachable", "failed", "Failed", "EHOST", "ETIMED"];
@@ -155,6 +165,15 @@ pub(super) static SENTENCES: &[Pattern] = &[
     ),
     general("UnknownEndpoint: Inaccessible host:", "UnknownEndpoint", "Network"),
     common("getaddrinfo ENOTFOUND", "ENOTFOUND", "Network").beside(HOSTS),
+    // The SDK for Kotlin
+    general("No credentials could be loaded from the chain", "CredentialsProviderException", "NoCredentials"),
+    general(
+        "No identity could be resolved from the chain: CredentialsProviderChain",
+        "IdentityProviderException",
+        "NoCredentials",
+    ),
+    general("Failed to get a valid set of credentials", "RuntimeException", "NoCredentials")
+        .beside(&["awssdk.crt", "software.amazon"]),
     // The SDK for Rust
     general("the credential provider was not enabled", "CredentialsNotLoaded", "NoCredentials"),
     general("no providers in chain provided credentials", "CredentialsNotLoaded", "NoCredentials"),
@@ -308,11 +327,24 @@ pub(super) static SENTENCES: &[Pattern] = &[
     general("The requested metadata is not found at http://169.254.169.254", "SdkClientException", "NoCredentials"),
     general("peer not authenticated", "SSLPeerUnverifiedException", "Tls").beside(OF_JAVA),
     general("context deadline exceeded", "context deadline exceeded", "Network").beside(HOSTS),
+    // Arrow (SDK for C++), Polars (object_store)
+    general("AWS Error NETWORK_CONNECTION during", "NETWORK_CONNECTION", "Network"),
+    exact("AWS Error UNKNOWN (HTTP status 400) during Head", "UNKNOWN", "HeadRefused"),
+    exact("AWS Error ACCESS_DENIED during", "ACCESS_DENIED", "AccessDenied"),
+    exact("Client error with status 403 Forbidden: No Body", "403", "RefusedWithoutCode").beside(&["S3 error"]),
+    // Pulumi and its users; older versions of Terraform
+    exact("Invalid credentials configured", "Invalid credentials", "RefusedWithoutCode")
+        .beside(&["pulumi:providers:aws", "AwsProvider"]),
+    general("unable to discover AWS AccessKeyID", "NoCredentials", "NoCredentials"),
+    general("AWS account ID not previously found and failed retrieving", "AccountId", "RefusedWithoutCode"),
+    // AWS Toolkit for Visual Studio Code
+    exact("SSO cache data unexpectedly missing", "SsoCache", "SsoSessionExpired"),
+    exact("Failed to load SSO credentials", "SsoCredentials", "SsoSessionExpired"),
     // aws-actions/configure-aws-credentials
     exact("Input required and not supplied: aws-region", "Input required", "NoRegion"),
     // kubectl, about EKS
     general("getting credentials: exec: exit status", "ExecPluginFailed", "ExecPluginFailed").beside(EKS),
-    general("You must be logged in to the server", "Unauthorized", "ExecPluginFailed").beside(EKS),
+    exact("You must be logged in to the server", "Unauthorized", "ClusterTokenRefused").beside(EKS),
     // s3fs, aws-iam-authenticator, k6-jslib-aws
     exact("invalid credentials(host=", "invalid credentials", "AuthFailure").beside(HOSTS),
     exact("error from AWS (expected 200, got 403)", "403", "RefusedWithoutCode"),

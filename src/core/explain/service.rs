@@ -60,23 +60,25 @@ pub(super) fn service(before: &str, after: &str, near: &str, operation: Option<&
         .or_else(|| line.rsplit_once("Aws::").and_then(|(_, rest)| rest.strip_suffix("::Errors::")))
         .map(str::trim)
         // A line ends inside the name.
-        .filter(|name| !name.contains(['\n', '│', '|', '>']))
-        .map(|name| known(name).map_or_else(|| shown(name), str::to_owned))
+        .filter(|name| !name.contains(['\n', '│', '|', '>', ':', ',']))
+        // A console may have broken the name.
+        .map(|name| known(name).or_else(|| known(&name.replace(' ', ""))).map_or_else(|| shown(name), str::to_owned))
         .filter(|name| !name.is_empty() && name.len() <= 64);
     let by_name = || {
         if line.contains("AmazonSecurityToken")
-            || line.contains("error calling sts:")
             // Of the services that send this code, only STS has the parameter.
             || after.starts_with(": The requested DurationSeconds")
         {
             return Some("STS");
         }
         of_operation(operation)
+            .or_else(|| action(line).map(|(service, _)| service))
             .or_else(|| named_in(line, true))
             .or_else(|| named_in(after, false))
             .or_else(|| by_verb(line.rsplit('\n').next().unwrap_or(line)))
             .or_else(|| of_host(near))
             .or_else(|| of_bucket(line.rsplit('\n').next().unwrap_or(line)).or_else(|| of_bucket(after)))
+            .or_else(|| by_verb(line))
     };
     said.or_else(|| by_name().map(str::to_owned))
 }
@@ -91,7 +93,10 @@ pub(super) fn by_words(mention: &mut ReportedError, after: &str) {
     {
         // Otherwise a line may end inside the name.
         let rest = mention.message.split_once(operation).map(|(_, rest)| rest.trim_start_matches(['.', '"', '\'']));
-        let goes_on = rest.is_some_and(|rest| rest.starts_with(" on resource") || rest.starts_with(" because"));
+        let goes_on = rest.is_some_and(|rest| rest.starts_with(" on resource") || rest.starts_with(" because"))
+            || ["\\n", "\n\tstatus code", "\n\t status code"]
+                .iter()
+                .any(|end| after.contains(&format!("{operation}{end}")));
         if mention.operation.is_none() && (goes_on || OF_STS.contains(&operation)) {
             mention.operation = name(operation);
         }
@@ -105,7 +110,7 @@ pub(super) fn by_words(mention: &mut ReportedError, after: &str) {
         "AuthorizationHeaderMalformed" | "TokenRefreshRequired" => Some("S3"),
         "ExpiredToken" if mention.message.starts_with("The provided token has expired") => Some("S3"),
         "ExpiredToken" if after.contains("The provided token has expired") => Some("S3"),
-        "Forbidden" | "BadRequest" if after.contains("host id: ") => Some("S3"),
+        "Forbidden" | "BadRequest" | "InvalidAccessKeyId" if after.contains("host id: ") => Some("S3"),
         _ => None,
     };
     if mention.service.is_none() {
@@ -141,7 +146,8 @@ fn of_operation(operation: Option<&str>) -> Option<&'static str> {
 }
 
 /// The text before the name of a service in stack traces, documentation URLs and signatures.
-const STARTS: [&str; 15] = [
+const STARTS: [&str; 16] = [
+    "AWS::",
     "Aws::",
     "Fog::AWS::",
     "Amazon.",
@@ -219,8 +225,15 @@ fn of_host(text: &str) -> Option<&'static str> {
             let (first, rest) = host.split_once('.')?;
             // oidc.eks.REGION is the identity provider of a cluster.
             let is_portal = first == "portal" && rest.starts_with("sso.");
-            let is_provider = rest.starts_with("eks.");
-            if is_portal { Some("SSO") } else { known(first).filter(|_| !is_provider) }
+            let is_registry = rest.starts_with("dkr.ecr.") || first == "dkr";
+            let is_provider = rest.starts_with("eks.") || first == "eks" && text.contains(".amazonaws.com/id/");
+            if is_portal {
+                Some("SSO")
+            } else if is_registry {
+                Some("ECR")
+            } else {
+                known(first).filter(|_| !is_provider)
+            }
         })
         .next()
 }
@@ -235,17 +248,27 @@ fn of_bucket(text: &str) -> Option<&'static str> {
 /// The operation, from the words around the error and from a stack trace after it.
 pub(super) fn operation(before: &str, after: &str, trace: &str) -> Option<String> {
     let line = before.rsplit("\n\n").next().unwrap_or(before).replace('\n', " ");
-    let called = |rest: &str| whole_name(rest, |end| end.trim_start().starts_with("operation"));
-    let ends = |rest: &str| whole_name(rest, |end| end.starts_with([':', ',', '"', ' ', ')']));
+    let called = |rest: &str| whole_name(rest.trim_start(), |end| end.trim_start().starts_with("operation"));
+    let ends = |rest: &str| whole_name(rest, |end| end.starts_with([':', ',', '"', ')']));
     after
         .split_once("when calling the ")
         .filter(|(gap, _)| gap.len() < 20)
         .and_then(|(_, rest)| called(rest))
+        .or_else(|| called(after))
         .or_else(|| line.rsplit_once("operation error ")?.1.split_once(": ").and_then(|(_, rest)| ends(rest)))
-        .or_else(|| line.rsplit_once("error calling sts:").and_then(|(_, rest)| ends(rest)))
+        .or_else(|| action(&line).map(|(_, operation)| operation))
         .or_else(|| line.rsplit_once("Error executing \"").and_then(|(_, rest)| ends(rest)))
         .or_else(|| line.rsplit_once("when calling the ").and_then(|(_, rest)| called(rest)))
         .or_else(|| of_frame(trace))
+}
+
+/// The action that the words before an error name last: "error calling sts:AssumeRole: ", "Failed to call cloudwatch:ListMetrics, ".
+fn action(line: &str) -> Option<(&'static str, String)> {
+    const WORDS: usize = 4;
+    line.split_whitespace().rev().take(WORDS).find_map(|word| {
+        let (service, operation) = word.split_once(':')?;
+        Some((known(service)?, whole_name(operation, |end| [":", ",", "."].contains(&end))?))
+    })
 }
 
 /// The operation that a stack trace names.

@@ -80,7 +80,10 @@ fn separator(before: &str, line: &str, width: usize, breaks: Breaks) -> Option<&
     let word = line.trim_start().split(char::is_whitespace).next().unwrap_or_default();
     let is_broken = length + 1 + word.chars().count() > width;
     // The rest of a secret may be on the next line.
-    is_broken.then(|| if without_secrets(before).trim_end().ends_with(HIDDEN) { "" } else { " " })
+    let last = before.trim_end().rsplit(char::is_whitespace).next().unwrap_or_default();
+    let may_continue = last.contains(|c: char| !(c.is_ascii_lowercase() || c == '-'));
+    let is_secret = || may_continue && without_secrets(before).trim_end().ends_with(HIDDEN);
+    is_broken.then(|| if is_secret() { "" } else { " " })
 }
 
 /// The text without percent-encoding (RFC 3986, section 2.1), if its blanks are encoded.

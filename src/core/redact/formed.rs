@@ -1,12 +1,14 @@
 //! Marks secrets by their form: keys and tokens, also if a terminal has wrapped them, and the user information of URLs.
 
-use super::forms::{Mix, begins_as_token, is_of_secret, looks_secret};
+use super::forms::{Mix, begins_as_token, is_of_secret, is_random, looks_secret};
 use super::letters::Letter;
 use super::scan::{REACH, Scan};
 use super::words::{is_harmless, is_plain};
 
 /// The minimum length of a token.
 const SHORTEST: usize = 10;
+/// The length of a secret access key.
+const KEY: usize = 40;
 
 impl Scan<'_> {
     /// RFC 7468: "-----BEGIN PRIVATE KEY-----" up to the end of the line with its "-----END".
@@ -33,7 +35,9 @@ impl Scan<'_> {
     /// Marks secrets by their form.
     pub(super) fn formed(&mut self) {
         let letters = self.letters;
-        let mut arns = std::mem::take(&mut self.arns).into_iter().peekable();
+        let arns = std::mem::take(&mut self.arns);
+        arns.iter().for_each(|(from, end)| self.in_names(*from, *end));
+        let mut arns = arns.into_iter().peekable();
         let mut at = 0;
         while at < letters.len() {
             if arns.next_if(|(_, end)| *end <= at).is_some() {
@@ -74,6 +78,36 @@ impl Scan<'_> {
         }
     }
 
+    /// Secrets in the place of a name in an ARN or a URL. A secret access key may contain slashes, which also separate names.
+    fn in_names(&mut self, from: usize, end: usize) {
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '=');
+        let mut names: Vec<(usize, usize)> = Vec::new();
+        let mut at = from;
+        while at < end {
+            let to = self.find_before(end, at, |letter| !is_of_name(letter.c));
+            let is_start = to > at && self.before_of(at).is_some_and(|c| !is_of_secret(c) || c == '/');
+            if is_start && begins_as_token(&self.text(at, end.min(at + REACH))) {
+                at = self.hide(at, self.find_before(end, at, |letter| !(is_of_secret(letter.c) || letter.c == '.')));
+                continue;
+            }
+            if to > at {
+                // Only a slash continues a key.
+                if self.before_of(at) != Some('/') {
+                    names.clear();
+                }
+                names.push((at, to));
+                names.retain(|(first, _)| to - first <= KEY);
+                let key = names.iter().find(|(first, _)| to - first == KEY && is_random(&self.text(*first, to)));
+                if let Some((first, _)) = key {
+                    self.hide(*first, to);
+                } else if is_random(&self.text(at, to)) {
+                    self.hide(at, to);
+                }
+            }
+            at = to + 1;
+        }
+    }
+
     /// The user information of a URL (RFC 3986, section 3.2.1), also with characters that should be escaped.
     pub(super) fn user_of_url(&mut self, end: usize) {
         let from = if self.c(end) == Some(':') && self.c(end + 1) == Some('/') && self.c(end + 2) == Some('/') {
@@ -82,6 +116,11 @@ impl Scan<'_> {
             return;
         };
         let limit = (from + 4 * REACH).min(self.letters.len());
+        // One URL may be a parameter of another.
+        if from >= self.url_end {
+            self.url_end = self.find_before(limit, from, |letter| letter.c.is_whitespace() || letter.c == '"');
+            self.in_names(from, self.url_end);
+        }
         let is_end = |letter: &Letter| letter.c.is_whitespace() || matches!(letter.c, '"' | '\'' | '<' | '>' | '`');
         let to = self.find_before(limit, from, is_end);
         let authority_end = self.find_before(to, from, |letter| matches!(letter.c, '/' | '?' | '#'));

@@ -91,6 +91,31 @@ pub(super) fn looks_secret(run: &str) -> bool {
         || begins_as_token(run)
 }
 
+/// Whether a run of letters without separators is random: many hexadecimal digits, or short runs of small letters between
+/// capital letters and digits, unlike the words of a name.
+pub(super) fn is_random(run: &str) -> bool {
+    let mix = Mix::of(run);
+    run.len() >= 40 && mix.is_hex
+        || run.len() >= 20 && (mix.has_digit || run.contains('+')) && has_short_runs(run, &mix)
+}
+
+/// Whether capital letters interrupt the small ones more often than in words.
+fn has_short_runs(run: &str, mix: &Mix) -> bool {
+    let small_runs = run.split(|c: char| !c.is_ascii_lowercase()).filter(|run| !run.is_empty()).count();
+    let small = run.bytes().filter(u8::is_ascii_lowercase).count();
+    mix.has_upper && mix.has_lower && small <= small_runs.saturating_mul(3)
+}
+
+/// Whether a text has a run of letters that may be part of a key or a token.
+pub fn may_be_part_of_secret(text: &str) -> bool {
+    const SHORTEST: usize = 8;
+    let runs = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '+'));
+    runs.filter(|run| run.len() >= SHORTEST).any(|run| {
+        let mix = Mix::of(run);
+        mix.has_upper && mix.has_lower && mix.has_digit || has_short_runs(run, &mix)
+    })
+}
+
 /// Whether a word begins with a known prefix of a token.
 pub(super) fn begins_as_token(word: &str) -> bool {
     let has_prefix = |(prefix, more): &(&str, usize)| {

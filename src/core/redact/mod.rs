@@ -14,7 +14,7 @@ mod value;
 mod values;
 mod words;
 
-pub use self::forms::{holds_secret, is_access_key_id};
+pub use self::forms::{holds_secret, is_access_key_id, may_be_part_of_secret};
 use self::names::Kind;
 use self::scan::{Scan, What};
 pub use self::values::Values;
@@ -57,6 +57,13 @@ pub fn given<'a>(line: &str, variables: impl Iterator<Item = (&'a str, &'a str)>
 
 /// The minimum length of a secret: a shorter value may occur in a sentence by chance.
 const SHORTEST_GIVEN: usize = 6;
+
+/// The words of the secrets in a text: a part of a secret is not recognised alone.
+pub fn parts_of_secrets(text: &str) -> Vec<String> {
+    let text = letters::without_escapes(text);
+    let secrets = hidden_ranges(&text, What::Text).into_iter().filter_map(|(from, to)| text.get(from..to));
+    secrets.flat_map(str::split_whitespace).map(str::to_owned).collect()
+}
 
 /// Whether a variable or a setting of this name holds a secret.
 pub fn is_secret_name(name: &str) -> bool {

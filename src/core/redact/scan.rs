@@ -22,6 +22,8 @@ pub(super) struct Scan<'a> {
     pub(super) hidden: Vec<(usize, usize)>,
     /// The ARNs, as ranges of letters.
     pub(super) arns: Vec<(usize, usize)>,
+    /// The end of the last URL.
+    pub(super) url_end: usize,
     /// Whether the line so far, or the text after the quotation mark, has only words that may come before a name.
     pub(super) begins_line: bool,
     /// The word before, in small letters.
@@ -40,6 +42,7 @@ impl<'a> Scan<'a> {
             what,
             hidden: Vec::new(),
             arns: Vec::new(),
+            url_end: 0,
             begins_line: true,
             before: String::new(),
             quote: None,

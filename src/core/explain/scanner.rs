@@ -1,0 +1,103 @@
+//! Reads a text piece by piece, and once more in each way in which a console may have changed it.
+
+use std::cmp::Reverse;
+
+use super::clean::Cleaner;
+use super::reader::{Reader, Reading};
+use super::reported::ReportedError;
+use super::{causes, wrapped};
+use crate::core::access_denied::{self, Because};
+
+const PIECE: usize = 4096;
+/// The maximum size in bytes of a text that is also read with its lines joined: it may come from a console.
+const PASTED: usize = 256 * 1024;
+
+/// Reads a text piece by piece.
+#[derive(Debug)]
+pub struct Scanner {
+    reader: Reader,
+    layout: Cleaner,
+    /// The text with its layout, while it is short enough.
+    pasted: Option<String>,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self { reader: Reader::default(), layout: Cleaner::with_layout(), pasted: Some(String::new()) }
+    }
+}
+
+/// All of a text at once.
+pub fn scan(text: &str) -> Vec<ReportedError> {
+    let mut scanner = Scanner::default();
+    scanner.feed(text.as_bytes());
+    scanner.finish()
+}
+
+impl Scanner {
+    /// The next piece, of any size.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        for piece in bytes.chunks(PIECE) {
+            self.reader.feed(piece);
+            if let Some(text) = &mut self.pasted {
+                self.layout.feed(piece, text);
+            }
+            self.pasted.take_if(|text| text.len() > PASTED);
+        }
+    }
+
+    /// The errors: the most informative one first, the others in the order of the text.
+    pub fn finish(self) -> Vec<ReportedError> {
+        let mut best = self.reader.finish();
+        let text = self.pasted.unwrap_or_default();
+        let mut readings: Vec<String> = Vec::new();
+        let joined = wrapped::WAYS.iter().filter_map(|breaks| wrapped::joined(&text, *breaks));
+        for text in joined.chain(wrapped::decoded(&text)) {
+            if readings.contains(&text) {
+                continue;
+            }
+            let mut reader = Reader::default();
+            reader.feed(text.as_bytes());
+            let reading = reader.finish();
+            if extent(&reading) > extent(&best) {
+                best = reading;
+            }
+            readings.push(text);
+        }
+        best.mentions
+    }
+}
+
+/// How informative a reading is, the most important part first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Extent {
+    first: usize,
+    all: usize,
+    /// A reading that joins separate lines loses some.
+    hits: usize,
+    /// A name that a line break cut is not found, so that one further away would count.
+    nearness: Reverse<usize>,
+    length: usize,
+}
+
+fn extent(reading: &Reading) -> Extent {
+    let of = |mention: &ReportedError, is_first: bool| {
+        let facts = [mention.operation.is_some(), mention.service.is_some(), mention.skew_seconds.is_some()];
+        let known = facts.into_iter().filter(|is_known| *is_known && (is_first || mention.by_aws)).count();
+        1 + 4 * usize::from(!mention.general)
+            + 2 * known
+            + usize::from(mention.region.is_some())
+            + usize::from(access_denied::read(&mention.message).because != Because::Unsaid)
+            + causes::decides(mention)
+            + causes::says(mention).len()
+    };
+    let first = reading.mentions.first();
+    let length = |mention: &ReportedError| mention.code.len() + mention.operation.as_ref().map_or(0, String::len);
+    Extent {
+        first: first.map_or(0, |mention| of(mention, true)),
+        all: reading.mentions.iter().map(|mention| of(mention, false)).sum(),
+        hits: reading.hits,
+        nearness: Reverse(first.map_or(0, |mention| mention.distance)),
+        length: first.map_or(0, length),
+    }
+}
