@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 use crate::core::aws_file::{FileSections, merge};
-use crate::core::profile::{Lost, Origin, Problem, Profiles, RefusedBy, Section, SectionKind, SourceFile};
+use crate::core::profile::{Lost, Origin, Problem, Profiles, Section, SectionKind, SourceFile};
 
 /// What was found at a file's path.
 pub enum Reading {
@@ -127,7 +127,7 @@ impl Slot {
         let message = format!("the {} can't be read: {why}", name(file));
         let lost = Lost::Sections;
         let fix = fix.or_else(|| Some(format!("set {} to a regular file", variable(file))));
-        let problem = Problem { fix, ..Problem::fatal(Origin::whole(file), message, lost, RefusedBy::Nobody) };
+        let problem = Problem { fix, ..Problem::fatal(Origin::whole(file), message, lost, None) };
         if self.unreadable.as_ref() == Some(&problem) {
             return Change::None;
         }

@@ -5,6 +5,7 @@ pub mod access_key;
 pub mod aws_error;
 pub mod aws_file;
 pub mod cause;
+pub mod clients;
 pub mod clock;
 pub mod credential;
 pub mod directories;

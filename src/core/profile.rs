@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::clients::Construct;
+
 /// Which of the person's files a value came from; the paths are in [`crate::core::location::AwsPaths`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -190,8 +192,10 @@ pub struct Problem {
     pub fatal: bool,
     /// The part of the file that could not be read.
     pub lost: Lost,
-    /// The programs that refuse the whole file for it.
-    pub refused_by: RefusedBy,
+    /// The construct, if some clients read it otherwise or refuse the whole file for it.
+    pub construct: Option<Construct>,
+    /// The section or setting, if it is a duplicate.
+    pub subject: Option<String>,
     /// A command that fixes it; without one the line is to be corrected.
     pub fix: Option<String>,
 }
@@ -209,29 +213,23 @@ pub enum Lost {
     Header(String),
 }
 
-/// The programs that refuse a whole file for one line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusedBy {
-    /// None.
-    Nobody,
-    /// botocore: boto3 and the AWS CLI.
-    Botocore,
-    /// The SDKs that follow their specification to the letter: Java and Rust.
-    Specification,
-    /// All of these.
-    Both,
-}
-
 impl Problem {
     /// A warning: every setting was read.
     pub fn warning(origin: Origin, message: impl Into<String>) -> Self {
-        let (lost, refused_by) = (Lost::Nothing, RefusedBy::Nobody);
-        Self { origin, message: message.into(), fatal: false, lost, refused_by, fix: None }
+        Self {
+            origin,
+            message: message.into(),
+            fatal: false,
+            lost: Lost::Nothing,
+            construct: None,
+            subject: None,
+            fix: None,
+        }
     }
 
     /// A line, or a file, that can't be read here or elsewhere.
-    pub fn fatal(origin: Origin, message: impl Into<String>, lost: Lost, refused_by: RefusedBy) -> Self {
-        Self { origin, message: message.into(), fatal: true, lost, refused_by, fix: None }
+    pub fn fatal(origin: Origin, message: impl Into<String>, lost: Lost, construct: Option<Construct>) -> Self {
+        Self { origin, message: message.into(), fatal: true, lost, construct, subject: None, fix: None }
     }
 
     /// What to do: a command, or the edit with file and line.

@@ -95,6 +95,7 @@ STORIES = {
     "keys beside a role without a source": Place(f"[default]\nrole_arn = {role('default')}\n", DEFAULT),
     "a role without a source": Place(f"[default]\nrole_arn = {role('default')}\n"),
     "keys beside a token file": Place(f"[default]\n{token_file()}", DEFAULT),
+    "keys beside a role with a source of credentials": Place(f"[default]\nrole_arn = {role('default')}\ncredential_source = EcsContainer\n", DEFAULT, CONTAINER),
     "keys beside a login session": Place(f"[default]\n{LOGIN}", DEFAULT),
     "keys in the config file beside a login session": Place(f"[default]\n{LOGIN}{keys()}"),
     "a process beside SSO": Place(f"[default]\n{process()}{sso()}"),
@@ -110,12 +111,20 @@ STORIES = {
     "a source that is in no file": Place(f"[default]\n{assumed(source='gone')}", DEFAULT),
     "a source that is in no file beside a process": Place(f"[default]\n{assumed(source='gone')}{process()}"),
     "a source that is in no file beside a web identity": Place(f"[default]\n{assumed(source='gone')}", "", WEB),
+    "a role that is its own source, without keys": Place(f"[default]\n{assumed(source='default')}"),
+    "a role that is its own source, with half a key": Place(f"[default]\n{assumed(source='default')}", "[default]\naws_access_key_id = keys:default\n"),
+    "a role that is its own source beside a process": Place(f"[default]\n{assumed(source='default')}{process()}"),
     "a source of credentials without a role": Place(f"[default]\ncredential_source = Environment\n{keys()}"),
     # SSO that says too little.
+    "a session that is in no file beside keys": Place("[default]\nsso_session = gone\n", DEFAULT),
+    "a session that is in no file beside keys in the variables": Place("[default]\nsso_session = gone\n", "", variables()),
+    "a session without a region beside keys": Place(f"[default]\nsso_session = corp\n[sso-session corp]\nsso_start_url = {START_URL}\n", DEFAULT),
+    "an account beside a role that is its own source": Place(f"[default]\n{assumed(source='default')}sso_account_id = {ACCOUNT}\n", DEFAULT),
     "a lone session": Place(f"[default]\nsso_session = corp\n[sso-session corp]\nsso_start_url = {START_URL}\nsso_region = us-east-1\n"),
     "a lone session beside keys": Place(f"[default]\nsso_session = corp\n[sso-session corp]\nsso_start_url = {START_URL}\nsso_region = us-east-1\n", DEFAULT),
     "a lone session beside a process": Place(f"[default]\nsso_session = corp\n{process()}[sso-session corp]\nsso_start_url = {START_URL}\nsso_region = us-east-1\n"),
     "a lone start URL": Place(f"[default]\nsso_start_url = {START_URL}\n"),
+    "a lone start URL beside keys": Place(f"[default]\nsso_start_url = {START_URL}\n", DEFAULT),
     "a lone SSO region beside a process": Place(f"[default]\nsso_region = us-east-1\n{process()}"),
     "an account without a role name": Place(f"[default]\nsso_start_url = {START_URL}\nsso_region = us-east-1\nsso_account_id = {ACCOUNT}\n"),
     "a session that is in no file": Place(f"[default]\nsso_session = gone\nsso_account_id = {ACCOUNT}\nsso_role_name = default\n"),
@@ -210,7 +219,7 @@ def settle(place, home, server):
     (aws / "config").write_text(here(place.config.replace("[dev]", "[profile dev]")))
     (aws / "credentials").write_text(here(place.credentials))
     (aws / "credentials").chmod(0o600)
-    for name in ("default", "dev", "variables"):
+    for name in ("default", "dev", "test", "variables"):
         (home / f"token-{name}").write_text(name)
     process = home / "process"
     process.write_text('#!/bin/sh\necho \'{"Version": 1, "AccessKeyId": "process:\'$1\'", "SecretAccessKey": "s"}\'\n')
@@ -232,10 +241,14 @@ def settle(place, home, server):
     }
 
 
+# What a client says that wants the session of `aws login`.
+LOGIN_IS_CHOSEN = r"botocore\[crt\]|aws login|login_session|login session|/login/cache/"
 # Print the key id that a client ends with, or what went wrong; "nothing" where it looked everywhere.
 BOTO3 = """
 import boto3
-found = boto3.Session().get_credentials()
+session = boto3.Session()
+found = session.get_credentials()
+session.client("sts")
 print("nothing" if found is None else found.get_frozen_credentials().access_key)
 """
 NODE = """
@@ -256,7 +269,7 @@ def found_by(client, environment):
     ran = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60)
     said = f"{ran.stdout}\n{ran.stderr}"
     # No `aws login` session is signed in here: who asks for one has chosen it.
-    if re.search(r"botocore\[crt\]|aws login|login_session|login session", said):
+    if re.search(LOGIN_IS_CHOSEN, said):
         return "login", said
     if "Unable to locate credentials" in said:
         return "nothing", said
@@ -285,6 +298,7 @@ def way_of(sentence):
     way, name = re.fullmatch(r'(.*) of profile "(.*)"', sentence).groups()
     ways = {
         "role_arn": "role",
+        "role_arn with the static keys": "role",
         "the SSO settings": "sso",
         "the static keys": "keys",
         "the credential_process": "process",

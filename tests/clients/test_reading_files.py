@@ -1,5 +1,6 @@
 """Generated AWS config and credentials files, read by evercred, by botocore and by the loader of the SDK for JavaScript. Every
-disagreement must come of the differences that docs/reading-aws-files.md lists: once these are written out of the files, all agree."""
+disagreement must come of the table of constructs (src/core/clients/constructs.rs): once these are written out of the files, all agree.
+Each construct by itself is read as the table says."""
 
 import collections
 import concurrent.futures
@@ -23,7 +24,8 @@ KEYS = ["region", "role_arn", "source_profile", "credential_process", "s3", "out
 KEYS += ["role_session_name", "sso_session", "sso_account_id", "sso_role_name", "cli_pager", "duration_seconds", "ca_bundle", "max_attempts"]
 NAMES = ["a", "b", '"c d"', "'e f'", "é", "g,h", "default", "foo!x", "x y", "a\u00a0", "o'b", "DEFAULT"]
 SECRET = "aws_secret_access_key"
-LISTED = set(re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "reading-aws-files.md").read_text(), re.M))
+CONSTRUCTS = json.loads((ROOT / "tests" / "data" / "constructs.json").read_text())
+LISTED = {row["id"] for row in CONSTRUCTS} | {"botocore-refuses"}
 
 
 def line(random, is_config):
@@ -133,15 +135,15 @@ BOTOCORE = {
     "odd-key": by_line(lambda line, _: "# odd" if re.match(r"^\s*(my key|- item)\s*[=:]", line) else line),
 }
 JAVASCRIPT = {
-    "javascript-name": renamed(lambda name, is_config: not re.fullmatch(r"[\w-]+\s+[\w@+.%:/-]+|[\w@+.%:/-]+", name, re.A), plain_profile),
-    "javascript-header": by_line(lambda line, _: re.sub(r"^(\s*\[[^\]]*\]).*$", r"\1", line)),
-    "javascript-colon": by_line(lambda line, _: line if is_comment(line) or re.match(HEADER, line) else re.sub(r"^([^=:]*):(.*)$", lambda found: f"{found[1]}={found[2].replace('=', '-')}", line)),
-    "javascript-broken-header": by_line(lambda line, _: "[profile q]" if line in ("[profile q", "profile q]") else line),
-    "javascript-nested": by_line(lambda line, _: line.lstrip() if re.match(SETTING, line, re.I) else line),
-    "javascript-continuation": without_continuations,
-    "javascript-empty-value": without_empty_values,
-    "javascript-comment-in-command": by_line(lambda line, _: re.sub(CUT_COMMAND, r"\1 \2", line)),
-    "javascript-key": by_line(lambda line, _: re.sub(r"^(\s*)Region", r"\1region", line)),
+    "quoted-name": renamed(lambda name, is_config: not re.fullmatch(r"[\w-]+\s+[\w@+.%:/-]+|[\w@+.%:/-]+", name, re.A), plain_profile),
+    "text-behind-header": by_line(lambda line, _: re.sub(r"^(\s*\[[^\]]*\]).*$", r"\1", line)),
+    "colon": by_line(lambda line, _: line if is_comment(line) or re.match(HEADER, line) else re.sub(r"^([^=:]*):(.*)$", lambda found: f"{found[1]}={found[2].replace('=', '-')}", line)),
+    "header-without-end": by_line(lambda line, _: "[profile q]" if line in ("[profile q", "profile q]") else line),
+    "nested-at-same-indent": by_line(lambda line, _: line.lstrip() if re.match(SETTING, line, re.I) else line),
+    "continuation": without_continuations,
+    "later-empty-value": without_empty_values,
+    "comment-sign-in-command": by_line(lambda line, _: re.sub(CUT_COMMAND, r"\1 \2", line)),
+    "capital-key": by_line(lambda line, _: re.sub(r"^(\s*)Region", r"\1region", line)),
     "default-in-capitals": renamed(lambda name, _: name.strip() == "DEFAULT", plain_profile),
     **{name: BOTOCORE[name] for name in ["default-twice", "kind-in-credentials", "odd-key", "blank-around-name", "unicode-blank-in-header", "blank-before-kind"]},
 }
@@ -177,7 +179,7 @@ class Readers:
         self.number += 1
         files = [self.folder / f"{kind}-{self.number}" for kind in ("config", "credentials")]
         for file, written in zip(files, pair):
-            file.write_bytes(written.encode())
+            file.write_bytes(written if isinstance(written, bytes) else written.encode())
         return [str(file) for file in files]
 
     def evercred(self, files):
@@ -242,6 +244,26 @@ def reasons(pair, quirks, agrees):
         if agrees(rewritten(pair, fewer)):
             del needed[name]
     return set(needed)
+
+
+def test_every_construct_is_read_as_the_table_says(tmp_path, javascript):  # noqa: F811
+    readers, wrong = Readers(tmp_path), []
+    for row in CONSTRUCTS:
+        config, credentials = (row[kind].encode("latin-1") for kind in ("config", "credentials"))
+        # A profile that is not concerned: where it is not read either, the file is refused.
+        config, credentials = (config, credentials + b"[ok]\nregion = ok\n") if credentials else (config + b"[profile ok]\nregion = ok\n", b"")
+        files = readers.files((config, credentials))
+        (ours, problems), theirs, by_javascript = readers.evercred(files), readers.botocore(files), readers.javascript(files)
+        found = [
+            "refuses" if theirs is None else "same" if theirs == ours else "other",
+            "refuses" if "ok" not in by_javascript else "same" if as_javascript(ours, by_javascript) else "other",
+        ]
+        if found != row["readings"][:2]:
+            wrong.append(f"{row['id']}: {found}, and the table says {row['readings'][:2]}: {ours} {theirs} {by_javascript}")
+        if theirs is None and not any(problem["fatal"] for problem in problems):
+            wrong.append(f"{row['id']}: botocore refuses the file, and evercred reports no fatal problem")
+    readers.end()
+    assert not wrong, "\n".join(wrong)
 
 
 def test_generated_files_are_read_as_botocore_and_javascript_read_them(tmp_path, javascript):  # noqa: F811

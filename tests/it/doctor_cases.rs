@@ -360,6 +360,7 @@ pub(crate) fn with_files(config: &str, credentials: &str, profile: Option<&str>)
         config_text: Some(Zeroizing::new(config.to_owned())),
         credentials_text: Some(Zeroizing::new(credentials.to_owned())),
         profiles_of_daemon: profiles.clone(),
+        problems: profiles.problems.clone(),
         profiles,
         ..evidence(&case, &values())
     }

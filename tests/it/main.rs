@@ -9,6 +9,7 @@ mod agent_cases;
 mod aws_file_cases;
 mod cause_document;
 mod clock_cases;
+mod construct_document;
 mod doctor_case;
 mod doctor_cases;
 mod explain_cases;
@@ -107,5 +108,7 @@ mod json_documents;
 mod machine;
 #[cfg(feature = "daemon")]
 mod person;
+#[cfg(feature = "daemon")]
+mod reading_in_rust;
 #[cfg(feature = "daemon")]
 mod user_manager;

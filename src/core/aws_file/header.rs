@@ -2,6 +2,7 @@
 
 use super::is_blank;
 use super::read::Kind;
+use crate::core::clients::{Construct, Reading};
 use crate::core::profile::SourceFile;
 
 /// A word of a header.
@@ -156,8 +157,9 @@ fn of_credentials(text: &str) -> Header {
                 ignored(
                     text,
                     &format!(
-                        "only boto3 and the AWS CLI read names with blanks in the credentials file. For other programs \
-                         rename it, or move the settings to [profile {name}] in the config file"
+                        "only {} read names with blanks in the credentials file. For other programs rename it, or move \
+                         the settings to [profile {name}] in the config file",
+                        Construct::NameWithBlank.clients(Reading::Otherwise).join(", ")
                     ),
                 )
             }

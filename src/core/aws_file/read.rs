@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use super::header::{Header, header};
 use super::{Document, Fault, LineKind, Written, is_blank, is_identifier};
-use crate::core::profile::{
-    Lost, Origin, Problem, Profiles, RefusedBy, Section, SectionKind, SettingMap, SourceFile, Value,
-};
+use crate::core::clients::{Construct, Reading};
+use crate::core::profile::{Lost, Origin, Problem, Profiles, Section, SectionKind, SettingMap, SourceFile, Value};
 
 pub use crate::core::profile::SectionKind as Kind;
 
@@ -79,9 +78,7 @@ impl FileSections {
             nested: None,
         };
         if document.has_byte_order_mark() {
-            let message = "the file begins with a byte order mark: boto3 and the AWS CLI refuse the whole file for it";
-            let problem = Problem::fatal(reader.origin(0), message, Lost::Nothing, RefusedBy::Botocore);
-            reader.problems.push(problem);
+            reader.refused(Construct::ByteOrderMark, reader.origin(0), "the file begins with a byte order mark");
         }
         for (index, line) in document.lines().iter().enumerate() {
             let origin = reader.origin(index);
@@ -90,10 +87,7 @@ impl FileSections {
                 LineKind::Section { name, below_value } => {
                     let name = document.slice(name);
                     if *below_value {
-                        let message = format!(
-                            "[{name}] is indented: boto3 and the AWS CLI read it as part of the value above it"
-                        );
-                        reader.warn(origin, message);
+                        reader.warn(origin, indented(&format!("[{name}]"), Construct::HeaderBelowValue));
                     }
                     reader.section(name, prefixed_default, origin);
                 }
@@ -207,12 +201,20 @@ impl Reader {
         }
     }
 
-    /// Reports a duplicate, for which botocore refuses the whole file.
-    fn twice(&mut self, what: &str, first: u32, counts: &str, origin: Origin) {
-        let message = format!(
-            "{what} appears twice (first in line {first}): {counts}; boto3 and the AWS CLI refuse the whole file"
-        );
-        self.problems.push(Problem::fatal(origin, message, Lost::Nothing, RefusedBy::Botocore));
+    /// Reports a construct that evercred reads, and for which some clients refuse the whole file.
+    fn refused(&mut self, construct: Construct, origin: Origin, what: &str) {
+        let refusal = construct.refusal().unwrap_or_default();
+        let message = format!("{what}; {refusal}");
+        self.problems.push(Problem::fatal(origin, message, Lost::Nothing, Some(construct)));
+    }
+
+    fn twice(&mut self, construct: Construct, what: &str, first: u32, counts: &str, origin: Origin) {
+        self.refused(construct, origin, &format!("{what} appears twice (first in line {first}): {counts}"));
+        let has_section = construct == Construct::SettingTwice && !matches!(self.current, Place::Ignored);
+        let subject = if has_section { format!("{what} in [{}]", self.shown()) } else { what.to_owned() };
+        if let Some(problem) = self.problems.last_mut() {
+            problem.subject = Some(subject);
+        }
     }
 
     fn section(&mut self, text: &str, prefixed_default: bool, origin: Origin) {
@@ -221,7 +223,7 @@ impl Reader {
         // Python's `configparser` identifies a section by the exact text of its header, and accepts [DEFAULT] any number of times.
         match self.headers.get(text) {
             Some(first) if opened != Header::Defaults => {
-                self.twice(&format!("[{text}]"), *first, "the settings of both count", origin);
+                self.twice(Construct::SectionTwice, &format!("[{text}]"), *first, "the settings of both count", origin);
             }
             _ => {
                 self.headers.insert(text.to_owned(), origin.line);
@@ -231,7 +233,9 @@ impl Reader {
             Header::Section(SectionKind::Profile, name)
                 if name == "default" && prefixed_default && text.trim_matches(is_blank) == "default" =>
             {
-                self.warn(origin, "[default] is ignored, as there is a [profile default] too".to_owned());
+                let message = "[default] is ignored, as there is a [profile default] too";
+                let construct = Some(Construct::DefaultTwice);
+                self.problems.push(Problem { construct, ..Problem::warning(origin, message) });
             }
             Header::Section(kind, name) => {
                 self.sections.entry((kind, name.clone())).or_insert_with(|| (origin, Settings::new()));
@@ -253,7 +257,7 @@ impl Reader {
         let first = self.keys.insert(key.clone(), origin.line);
         if self.settings().is_none() {
             if let Some(first) = first.filter(|_| is_identifier(&key)) {
-                self.twice(&key, first, "this section is ignored", origin);
+                self.twice(Construct::SettingTwice, &key, first, "this section is ignored", origin);
             }
             return;
         }
@@ -266,18 +270,18 @@ impl Reader {
             return self.warn(origin, message);
         }
         match (first, written) {
-            (Some(first), _) => self.twice(&key, first, "this one counts", origin),
+            (Some(first), _) => self.twice(Construct::SettingTwice, &key, first, "this one counts", origin),
             (None, Written::Colon) => {
                 let message = format!(
-                    "{key} is written with \":\": only boto3, the AWS CLI and evercred read it (others: \"{}\")",
+                    "{key} is written with \":\": only evercred, {} read it (others: \"{}\")",
+                    Construct::Colon.clients(Reading::Alike).join(", "),
                     Fault::NoEquals.specification()
                 );
-                let problem = Problem::fatal(origin, message, Lost::Nothing, RefusedBy::Specification);
+                let problem = Problem::fatal(origin, message, Lost::Nothing, Some(Construct::Colon));
                 self.problems.push(problem);
             }
             (None, Written::BelowValue) => {
-                let message = format!("{key} is indented: boto3 and the AWS CLI read it as part of the value above it");
-                self.warn(origin, message);
+                self.warn(origin, indented(&key, Construct::SettingBelowValue));
             }
             (None, Written::Equals) => {}
         }
@@ -303,24 +307,18 @@ impl Reader {
     }
 
     fn broken(&mut self, fault: Fault, origin: Origin) {
-        let (lost, refused_by) = match (fault, &self.current) {
-            (Fault::NoSection, _) => (Lost::Sections, RefusedBy::Both),
-            (Fault::CommentNotUtf8, _) => (Lost::Nothing, RefusedBy::Botocore),
-            (Fault::HeaderNotUtf8, _) => (Lost::Sections, RefusedBy::Botocore),
+        let lost = match (fault, &self.current) {
             // A section without a name is ignored.
-            (Fault::HeaderEmpty, _) => (Lost::Nothing, RefusedBy::Botocore),
-            (fault, _) if fault.is_header() => (Lost::Sections, RefusedBy::Both),
-            (Fault::NestedNoName | Fault::NoEqualsButColon, Place::Section(kind, name)) => {
-                (Lost::Line(*kind, name.clone()), RefusedBy::Specification)
-            }
-            (fault, Place::Section(kind, name)) => {
-                let refused_by = if fault == Fault::NotUtf8 { RefusedBy::Botocore } else { RefusedBy::Both };
-                (Lost::Line(*kind, name.clone()), refused_by)
-            }
-            (_, Place::Defaults) => (Lost::Sections, RefusedBy::Both),
-            // In an ignored section.
-            (_, Place::Ignored) => (Lost::Nothing, RefusedBy::Both),
+            (Fault::CommentNotUtf8 | Fault::HeaderEmpty, _) => Lost::Nothing,
+            (fault, _) if fault == Fault::NoSection || fault.is_header() => Lost::Sections,
+            (_, Place::Section(kind, name)) => Lost::Line(*kind, name.clone()),
+            (_, Place::Defaults) => Lost::Sections,
+            (_, Place::Ignored) => Lost::Nothing,
         };
+        let construct = fault.construct();
+        if fault == Fault::CommentNotUtf8 {
+            return self.refused(construct, origin, fault.meaning());
+        }
         let message = match fault.specification() {
             "" => fault.meaning().to_owned(),
             specification => format!("{} (SDKs: \"{specification}\")", fault.meaning()),
@@ -329,7 +327,7 @@ impl Reader {
         // A text without any header is one problem, not one for each line.
         let is_same = fault == Fault::NoSection && before.is_some_and(|problem| problem.message == message);
         if !is_same {
-            self.problems.push(Problem::fatal(origin, message, lost, refused_by));
+            self.problems.push(Problem::fatal(origin, message, lost, Some(construct)));
         }
         if fault.is_header() {
             self.end_section();
@@ -339,7 +337,11 @@ impl Reader {
     fn finish(mut self) -> FileSections {
         self.end_section();
         // Lines that evercred ignores come before problems of other programs only.
-        self.problems.sort_by_key(|problem| problem.lost == Lost::Nothing && problem.refused_by == RefusedBy::Botocore);
+        let is_of_others = |construct: Construct| {
+            use Construct::{ByteOrderMark, CommentNotUtf8, HeaderEmpty, SectionTwice, SettingTwice};
+            matches!(construct, ByteOrderMark | CommentNotUtf8 | HeaderEmpty | SectionTwice | SettingTwice)
+        };
+        self.problems.sort_by_key(|problem| problem.construct.is_some_and(is_of_others));
         let defaults: SettingMap = self.defaults.into_iter().collect();
         // To the SDKs it is a profile of that name.
         if self.file == SourceFile::Credentials
@@ -356,7 +358,32 @@ impl Reader {
     }
 }
 
+/// A line that evercred reads, and other clients take for a part of the value above it.
+fn indented(what: &str, construct: Construct) -> String {
+    let clients = construct.clients(Reading::Otherwise).join(", ");
+    format!("{what} is indented: {clients} read it as part of the value above it")
+}
+
 impl Fault {
+    /// The row of the table of constructs.
+    fn construct(self) -> Construct {
+        match self {
+            Self::NoSection => Construct::NoSection,
+            Self::HeaderWithoutEnd => Construct::HeaderWithoutEnd,
+            Self::HeaderWithoutStart => Construct::HeaderWithoutStart,
+            Self::NoEquals => Construct::NoEquals,
+            Self::NoEqualsButColon => Construct::Colon,
+            Self::NoName => Construct::NoName,
+            Self::LooseContinuation => Construct::LooseContinuation,
+            Self::NestedNoEquals => Construct::NestedNoEquals,
+            Self::NestedNoName => Construct::NestedNoName,
+            Self::NotUtf8 => Construct::NotUtf8,
+            Self::HeaderNotUtf8 => Construct::HeaderNotUtf8,
+            Self::CommentNotUtf8 => Construct::CommentNotUtf8,
+            Self::HeaderEmpty => Construct::HeaderEmpty,
+        }
+    }
+
     /// The problem and its consequence.
     fn meaning(self) -> &'static str {
         match self {
@@ -372,9 +399,7 @@ impl Fault {
             Self::HeaderNotUtf8 => {
                 "this section header is not UTF-8 text, and the lines below it are ignored: save the file as UTF-8"
             }
-            Self::CommentNotUtf8 => {
-                "this comment is not UTF-8 text: boto3 and the AWS CLI refuse the whole file; save the file as UTF-8"
-            }
+            Self::CommentNotUtf8 => "this comment is not UTF-8 text: save the file as UTF-8",
             Self::HeaderEmpty => "this section header has no name, and the lines below it are ignored",
         }
     }
@@ -452,7 +477,9 @@ mod tests {
         );
         let lines: Vec<_> = profiles.problems.iter().map(|problem| (problem.origin.line, problem.fatal)).collect();
         assert_eq!(lines, [(3, true), (4, true)]);
-        assert!(profiles.problems.iter().all(|problem| problem.refused_by == RefusedBy::Botocore));
+        let constructs: Vec<_> = profiles.problems.iter().map(|problem| problem.construct).collect();
+        assert_eq!(constructs, [Some(Construct::SettingTwice), Some(Construct::SectionTwice)]);
+        assert!(profiles.problems.iter().all(|problem| problem.message.contains("boto3 and the AWS CLI refuse")));
     }
 
     #[test]
@@ -513,7 +540,7 @@ mod tests {
         assert_eq!(profiles.profiles["a"].settings.get("cli_pager").unwrap().text, "");
         assert_eq!(profiles.profiles["a"].settings.get("role_arn").unwrap().text, "arn:aws:iam::1:role/a=b");
         assert_eq!(profiles.problems.len(), 1);
-        assert_eq!(profiles.problems[0].refused_by, RefusedBy::Specification);
+        assert_eq!(profiles.problems[0].construct, Some(Construct::Colon));
     }
 
     proptest! {

@@ -1,10 +1,11 @@
 //! Profiles that get their credentials from evercred: the line `credential_process = … evercred credential-process PROFILE`.
 
-use super::{Case, Cause, Daemon, Finding, Findings, Rule, Severity};
+use super::client_resolution::{deciding_settings, of_section, who_uses_what};
+use super::{Case, Cause, Daemon, Finding, Findings, Provider, Rule, Severity};
 use crate::core::fix::Fix;
 use crate::core::plan::{helper_profile, program_of};
 use crate::core::printable::printable;
-use crate::core::profile::{Section, SourceFile};
+use crate::core::profile::Section;
 
 pub(super) const RULE: Rule = Rule { decides: &[Cause::AdoptionBroken, Cause::ProfileBroken], look };
 
@@ -65,43 +66,29 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
             .fix(Fix::advice(format!("Correct the name at the end of the line at {place}."))),
         );
     }
-    what_stands_beside(case, section, &place, findings);
+    other_settings(case, section, &place, findings);
     silent_daemon(case, name, findings);
 }
 
-/// What other programs take first (tried with boto3, JavaScript and Go).
-fn what_stands_beside(case: &Case<'_>, section: &Section, place: &str, findings: &mut Findings) {
-    let has = |key: &str| section.get(key).is_some();
-    let keys = section
-        .get("aws_access_key_id")
-        .filter(|id| id.origin.file == SourceFile::Credentials && has("aws_secret_access_key"));
-    let beside = if has("role_arn") && (has("source_profile") || has("credential_source")) {
-        Some((
-            "role_arn",
-            "every program assumes the role by itself, or refuses the profile (Go)",
-            section.get("role_arn"),
-        ))
-    } else if ["sso_account_id", "sso_role_name", "sso_start_url"].into_iter().any(has) {
-        Some(("the SSO settings", "all but JavaScript use them", section.get("sso_account_id")))
-    } else if keys.is_some() {
-        Some(("static keys in the credentials file", "boto3, the AWS CLI, JavaScript and Go use them", keys))
-    } else {
-        None
-    };
-    let Some((what, who, value)) = beside else { return };
+/// Other settings of the profile that some client uses instead of evercred.
+fn other_settings(case: &Case<'_>, section: &Section, place: &str, findings: &mut Findings) {
+    let profiles = &case.evidence.profiles;
+    let resolved = of_section(section, profiles);
+    if resolved.iter().all(|(_, from)| from.is_provider(Provider::Process)) {
+        return;
+    }
     let name = &section.name;
-    let mut finding = Finding::new(
+    let finding = Finding::new(
         Cause::AdoptionBroken,
         Severity::Error,
-        format!("{what} of profile \"{name}\" are taken before its line for evercred"),
+        format!("not every program asks evercred for the credentials of profile \"{name}\""),
     )
-    .evidence(format!("the line stands at {place}; {who}"));
-    if let Some(value) = value {
-        finding = finding.evidence(format!("{what}: {}", case.at(value.origin)));
-    }
+    .evidence(format!("the credential_process is at {place}; {}", who_uses_what(&resolved)));
+    let others = deciding_settings(section, profiles).into_iter().filter(|(name, _)| *name != "credential_process");
+    let finding =
+        others.fold(finding, |finding, (name, value)| finding.evidence(format!("{name}: {}", case.at(value.origin))));
     findings.add(finding.fix(Fix::advice(format!(
-        "Put evercred_ before the names of the settings that evercred is to use (evercred_role_arn), and take keys of [{name}] out of \
-         the credentials file."
+        "Put evercred_ before the names of the settings that evercred is to use (evercred_role_arn), and remove the keys of [{name}]."
     ))));
 }
 

@@ -6,11 +6,12 @@ use super::{
     Case, Cause, Certainty, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Group, Rule, Severity,
     cache_files,
 };
+use crate::core::clients::{Construct, Reading};
 use crate::core::fix::{Fix, word};
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::PlanErrorCode;
 use crate::core::printable::printable;
-use crate::core::profile::{Lost, RefusedBy, SourceFile};
+use crate::core::profile::{Lost, SourceFile};
 
 pub(super) const RULE: Rule = Rule {
     decides: &[Cause::FilePermissions, Cause::FilesElsewhere, Cause::ProfileBroken, Cause::DaemonEnvironmentDiffers],
@@ -194,49 +195,8 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// Files that the SDKs refuse, and profiles that they can't make sense of.
+/// A profile that can't give credentials.
 fn broken(case: &Case<'_>, findings: &mut Findings) {
-    for problem in case.evidence.problems.iter().filter(|problem| problem.fatal) {
-        let role = if problem.origin.file == SourceFile::Config { FileRole::Config } else { FileRole::Credentials };
-        let is_unreadable = case
-            .evidence
-            .files
-            .iter()
-            .any(|facts| facts.role == role && matches!(facts.state, FileState::Unreadable { .. }));
-        // That is said as such.
-        if is_unreadable {
-            continue;
-        }
-        // `file_syntax` reports problems that only botocore has.
-        if problem.lost == Lost::Nothing && problem.refused_by == RefusedBy::Botocore {
-            continue;
-        }
-        let place = case.at(problem.origin);
-        findings.add(
-            Finding::new(
-                Cause::ProfileBroken,
-                Severity::Error,
-                format!("not every program can read {}", printable(&case.path(problem.origin.file))),
-            )
-            .evidence(format!("{place}: {}", printable(&problem.message)))
-            .evidence(match problem.refused_by {
-                RefusedBy::Specification => {
-                    "Java and Rust programs refuse the whole file for it; boto3, the AWS CLI and evercred read it"
-                }
-                RefusedBy::Both => {
-                    "boto3, the AWS CLI, Java and Rust programs refuse the whole file for it; evercred reads the other lines"
-                }
-                RefusedBy::Botocore => {
-                    "boto3 and the AWS CLI refuse the whole file for it; evercred reads the other lines"
-                }
-                RefusedBy::Nobody => "evercred can't read it, and uses the other file",
-            })
-            .fix(match &problem.fix {
-                Some(fix) => Fix::advice(fix.clone()),
-                None => Fix::advice(format!("Correct {place}.")),
-            }),
-        );
-    }
     let (Some(profile), Some(Err(error))) = (&case.profile, &case.plan) else { return };
     let place = error.origin.map(|origin| case.at(origin));
     let finding = match error.code {
@@ -317,12 +277,12 @@ pub(super) fn ignored_section(case: &Case<'_>, profile: &str) -> Option<(String,
         }
         SourceFile::Config => {
             let quote = if profile.contains('\'') { '"' } else { '\'' };
-            Fix::advice(format!(
-                "Write [profile {quote}{name}{quote}] at {place}: boto3, the AWS CLI and evercred read it."
-            ))
+            let clients = Construct::QuotedName.clients(Reading::Alike).join(", ");
+            Fix::advice(format!("Write [profile {quote}{name}{quote}] at {place}: {clients} and evercred read it."))
         }
         _ => Fix::advice(format!(
-            "Rename the profile at {place} without blanks: only boto3 and the AWS CLI read this name."
+            "Rename the profile at {place} without blanks: only {} read this name.",
+            Construct::NameWithBlank.clients(Reading::Otherwise).join(", ")
         )),
     };
     Some((format!("{place}: {}", printable(&problem.message)), fix))

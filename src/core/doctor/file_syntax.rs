@@ -1,19 +1,20 @@
-//! What only the text of the files shows: what botocore refuses or reads otherwise than the SDKs' specification says. It reads them
-//! with Python's `configparser` (`botocore/configloader.py`, `raw_config_parse`; all of this was tried with boto3 1.43).
+//! Lines of the AWS files that some client refuses or reads otherwise, by the table of constructs (`core/clients/constructs.rs`).
 
 use std::collections::BTreeMap;
 
-use super::{Case, Cause, Finding, Findings, Rule, Severity};
-use crate::core::aws_file::{Document, LineKind};
+use super::{Case, Cause, FileFacts, FileRole, FileState, Finding, Findings, Rule, Severity};
+use crate::core::aws_file::{Document, Fault, Line, LineKind};
+use crate::core::clients::{Construct, Reading};
 use crate::core::fix::{Fix, word};
 use crate::core::printable::printable;
-use crate::core::profile::{Origin, Section, SourceFile};
+use crate::core::profile::{Lost, Origin, Problem, Section, SourceFile};
 
 pub(super) const RULE: Rule = Rule {
     decides: &[
         Cause::ProfileDuplicated,
         Cause::ProfileBroken,
         Cause::RegionInvalid,
+        Cause::RegionInconsistent,
         Cause::AccessKeyMalformed,
         Cause::SecretKeyMalformed,
         Cause::SessionTokenMalformed,
@@ -22,76 +23,137 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn look(case: &Case<'_>, findings: &mut Findings) {
+    for problem in case.evidence.problems.iter().filter(|problem| problem.fatal && !is_unreadable(case, problem)) {
+        findings.add(refused(case, problem));
+    }
     for (file, text) in
         [(SourceFile::Config, &case.evidence.config_text), (SourceFile::Credentials, &case.evidence.credentials_text)]
     {
         let Some(text) = text else { continue };
         let document = Document::parse(text.as_bytes());
-        byte_order_mark(case, file, text, findings);
-        duplicated(case, file, &document, findings);
         comments(case, file, &document, findings);
-    }
-}
-
-/// `configparser` reads the file as UTF-8, to which the mark is a character before the first header: MissingSectionHeaderError.
-fn byte_order_mark(case: &Case<'_>, file: SourceFile, text: &str, findings: &mut Findings) {
-    if !text.starts_with('\u{feff}') {
-        return;
-    }
-    let path = case.path(file);
-    let take_away = format!(r"perl -i -pe 's/^\xEF\xBB\xBF// if $. == 1' {}", word(&path));
-    findings.add(
-        Finding::new(Cause::ProfileBroken, Severity::Error, format!("boto3 and the AWS CLI can't read {}", printable(&path)))
-            .evidence("it begins with a byte order mark, which some editors on Windows write; boto3 says \"Unable to parse config file\"")
-            .fix(Fix::command("Save it as UTF-8 without a byte order mark.", take_away)),
-    );
-}
-
-/// A section that stands twice in one file, or a setting twice in one section. By the SDKs' specification the later ones win;
-/// `configparser` is strict (DuplicateSectionError, DuplicateOptionError), and boto3 shows both as "Unable to parse config file".
-fn duplicated(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings: &mut Findings) {
-    let mut sections: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut settings: BTreeMap<String, usize> = BTreeMap::new();
-    let mut section = "";
-    for (at, line) in document.lines().iter().enumerate() {
-        match &line.kind {
-            LineKind::Section { name, .. } => {
-                section = document.slice(name);
-                settings.clear();
-                let first = *sections.entry(section).or_insert(at);
-                if first != at {
-                    let fix = "Put the settings of both together, and delete the section";
-                    findings.add(twice(case, file, &format!("[{section}]"), (first, at), fix));
-                }
-            }
-            LineKind::Property { key, .. } => {
-                let key = document.slice(key).to_ascii_lowercase();
-                let what = format!("{key} in [{section}]");
-                let first = *settings.entry(key).or_insert(at);
-                if first != at {
-                    let fix = "Keep the right one of both, and delete the line";
-                    findings.add(twice(case, file, &what, (first, at), fix));
-                }
-            }
-            _ => {}
+        broken_over_lines(case, file, &document, findings);
+        if file == SourceFile::Config && case.profile.as_deref() == Some("default") {
+            findings.add_all(default_twice(case, &document));
         }
     }
 }
 
-fn twice(case: &Case<'_>, file: SourceFile, what: &str, (first, second): (usize, usize), fix: &str) -> Finding {
-    let path = printable(&case.path(file));
-    let (first, second) = (first + 1, second + 1);
-    Finding::new(Cause::ProfileDuplicated, Severity::Error, format!("{} stands twice in {path}", printable(what)))
-        .evidence(format!("in the lines {first} and {second}"))
-        .evidence(
-            "boto3 and the AWS CLI refuse the whole file for it (\"Unable to parse config file\"); for other SDKs the later one wins",
-        )
-        .fix(Fix::advice(format!("{fix} at {path}:{second}, or at {path}:{first}.")))
+/// Whether the whole file can't be read, which `aws_files` reports.
+fn is_unreadable(case: &Case<'_>, problem: &Problem) -> bool {
+    let role = if problem.origin.file == SourceFile::Config { FileRole::Config } else { FileRole::Credentials };
+    let is_unreadable = |facts: &FileFacts| facts.role == role && matches!(facts.state, FileState::Unreadable { .. });
+    case.evidence.files.iter().any(is_unreadable)
 }
 
-/// A comment behind a value. The SDKs' specification takes it away; `configparser` has no comments there, so for boto3 and the AWS
-/// CLI it is part of the value.
+/// A line for which some clients refuse the whole file, or which evercred ignores.
+fn refused(case: &Case<'_>, problem: &Problem) -> Finding {
+    let (place, path) = (case.at(problem.origin), case.path(problem.origin.file));
+    let title = format!("not every program can read {}", printable(&path));
+    let (id, title) = match &problem.subject {
+        Some(subject) => {
+            (Cause::ProfileDuplicated, format!("{} is set twice in {}", printable(subject), printable(&path)))
+        }
+        None => (Cause::ProfileBroken, title),
+    };
+    let is_read = problem.lost == Lost::Nothing;
+    let seen = match problem.construct {
+        None => "evercred can't read it, and uses the other file".to_owned(),
+        Some(construct) => {
+            let readers = [&construct.clients(Reading::Alike)[..], &["evercred"]].concat().join(", ");
+            let rest = if is_read { format!("{readers} read it") } else { "evercred reads the other lines".to_owned() };
+            construct.refusal().map_or_else(|| rest.clone(), |refusal| format!("{refusal}; {rest}"))
+        }
+    };
+    let fix = match (problem.construct, &problem.fix) {
+        (_, Some(fix)) => Fix::advice(fix.clone()),
+        (Some(Construct::ByteOrderMark), _) => Fix::command(
+            "Save it as UTF-8 without a byte order mark.",
+            format!(r"perl -i -pe 's/^\xEF\xBB\xBF// if $. == 1' {}", word(&path)),
+        ),
+        (Some(Construct::SectionTwice), _) => {
+            Fix::advice(format!("Move the settings at {place} to the first section, and delete this one."))
+        }
+        (Some(Construct::SettingTwice), _) => {
+            Fix::advice(format!("Keep the right one of both, and delete the other line: this one is at {place}."))
+        }
+        _ => Fix::advice(format!("Correct {place}.")),
+    };
+    Finding::new(id, Severity::Error, title)
+        .evidence(format!("{place}: {}", printable(&problem.message)))
+        .evidence(seen)
+        .fix(fix)
+}
+
+/// A part of the keys whose end stands in the next line. The end is never shown.
+fn broken_over_lines(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings: &mut Findings) {
+    /// A shorter line may be anything.
+    const SHORTEST: usize = 8;
+    for (at, lines) in document.lines().windows(2).enumerate() {
+        let [Line { kind: LineKind::Property { key, .. }, .. }, next] = lines else { continue };
+        let rest = document.slice(&next.bytes).trim();
+        let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/".contains(c);
+        let is_setting_or_fault = matches!(
+            next.kind,
+            LineKind::Property { .. } | LineKind::Broken(Fault::NoEquals | Fault::NoEqualsButColon)
+        );
+        if !is_setting_or_fault || rest.len() < SHORTEST || !rest.trim_end_matches('=').chars().all(is_base64) {
+            continue;
+        }
+        let key = document.slice(key).to_ascii_lowercase();
+        let origin = Origin { file, line: u32::try_from(at + 1).unwrap_or(u32::MAX) };
+        let Some((id, place)) = of_key(case, &key, origin) else { continue };
+        let below = Origin { line: origin.line.saturating_add(1), ..origin };
+        findings.add(
+            Finding::new(id, Severity::Error, format!("{key} in {place} is broken over two lines"))
+                .evidence(format!("{key} is at {}", case.at(origin)))
+                .evidence(format!("{} is no setting, and looks like the rest of the value", case.at(below)))
+                .fix(Fix::advice(format!("Join the lines {} and {} of {}.", origin.line, below.line, case.path(file)))),
+        );
+    }
+}
+
+/// `[profile default]` above `[default]`: some clients read the later section.
+fn default_twice(case: &Case<'_>, document: &Document<'_>) -> Option<Finding> {
+    let is_of_it = |problem: &&Problem| problem.construct == Some(Construct::DefaultTwice);
+    let ignored = case.evidence.problems.iter().rfind(is_of_it)?;
+    let prefixed = case.section()?;
+    let line = |origin: Origin| usize::try_from(origin.line).unwrap_or(usize::MAX);
+    // botocore reads the later section.
+    if ignored.origin.line < prefixed.origin.line {
+        return None;
+    }
+    let below = document.lines().iter().skip(line(ignored.origin));
+    let of_section = below.take_while(|line| !matches!(line.kind, LineKind::Section { .. }));
+    let region = of_section.into_iter().find_map(|line| match &line.kind {
+        LineKind::Property { key, value, .. } if document.slice(key).eq_ignore_ascii_case("region") => {
+            Some(document.slice(value))
+        }
+        _ => None,
+    });
+    let used = prefixed.get("region").map(|region| region.text.as_str());
+    let id = if region == used { Cause::ProfileDuplicated } else { Cause::RegionInconsistent };
+    let clients = |reading| Construct::DefaultTwice.clients(reading).join(", ");
+    let shown = |region: Option<&str>| region.map_or_else(|| "no region".to_owned(), printable);
+    let finding = Finding::new(id, Severity::Warning, "not every program reads the same default profile")
+        .evidence(format!(
+            "{} and evercred read [profile default] ({}): {}",
+            clients(Reading::Alike),
+            case.at(prefixed.origin),
+            shown(used)
+        ))
+        .evidence(format!(
+            "{} read [default] ({}): {}",
+            clients(Reading::Otherwise),
+            case.at(ignored.origin),
+            shown(region)
+        ));
+    Some(finding.fix(Fix::advice(format!("Move all settings to one section, and delete {}.", case.at(ignored.origin)))))
+}
+
+/// A comment behind a value, which some clients read as part of the value.
 fn comments(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings: &mut Findings) {
+    let clients = |reading| Construct::CommentBehindValue.clients(reading).join(", ");
     let mut chain: Option<BTreeMap<(Origin, &str), &Section>> = None;
     for (at, line) in document.lines().iter().enumerate() {
         let LineKind::Property { key, value, .. } = &line.kind else { continue };
@@ -111,10 +173,16 @@ fn comments(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings
             Finding::new(
                 id,
                 Severity::Error,
-                format!("boto3 and the AWS CLI take the comment behind {key} in {place} for a part of the value"),
+                format!(
+                    "{} read the comment behind {key} in {place} as part of the value",
+                    clients(Reading::Otherwise)
+                ),
             )
             .evidence(format!("a comment stands behind {key} at {}", case.at(origin)))
-            .evidence("the other SDKs take it away, as their specification says; that AWS accepts the value here says nothing of boto3")
+            .evidence(format!(
+                "{} and evercred remove the comment: AWS may accept the value here, and refuse it elsewhere",
+                clients(Reading::Alike)
+            ))
             .fix(Fix::advice(format!("Put the comment on a line of its own above {key} at {}.", case.at(origin)))),
         );
     }

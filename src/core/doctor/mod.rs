@@ -39,7 +39,7 @@ mod testing;
 mod token_file;
 
 pub use self::case::{Case, KeySet, SourcedValue};
-pub use self::client_resolution::{Client, ResolvedFrom};
+pub use self::client_resolution::{Provider, ResolvedFrom};
 use self::driver::Checked;
 pub use self::evidence::{
     Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, Group, LastError,
@@ -54,6 +54,7 @@ pub use self::report::{Identity, Report};
 use self::rule::{Findings, Rule};
 use crate::core::access_key::is_account;
 pub use crate::core::cause::Cause;
+pub use crate::core::clients::Client;
 use crate::core::printable::printable;
 
 /// Every rule. Of equally urgent findings, those of an earlier rule come first.

@@ -1,13 +1,13 @@
-//! What stands in front of the credentials that are meant, what is never used, and what can't be renewed where it is.
+//! Credentials that take precedence over the profile, credentials that are never used, and those that programs can't renew.
 
-use super::client_resolution::is_adopted;
+use super::client_resolution::{choices, deciding_settings, is_adopted, of_section, of_section_with, who_uses_what};
 use super::commands;
-use super::{Answer, Case, Cause, Finding, Findings, KeySource, Rule, Severity};
+use super::{Answer, Case, Cause, Finding, Findings, KeySource, ResolvedFrom, Rule, Severity};
 use crate::core::aws_error::is_unreached_code;
 use crate::core::fix::{Fix, word};
 use crate::core::plan::Source;
 use crate::core::printable::printable;
-use crate::core::profile::{Section, SourceFile};
+use crate::core::profile::Section;
 
 const KEYS: [&str; 6] = [
     "AWS_ACCESS_KEY_ID",
@@ -17,6 +17,9 @@ const KEYS: [&str; 6] = [
     "AWS_ACCESS_KEY",
     "AWS_SECRET_KEY",
 ];
+
+const KEYS_OF_A_FILE: [&str; 4] =
+    ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token"];
 
 pub(super) const RULE: Rule = Rule {
     decides: &[
@@ -80,12 +83,9 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
     .evidence(format!("{} are set in this shell", set.join(", ")));
     finding = match named(case) {
         Some(how) => finding
-            .evidence(format!(
-                "profile \"{profile}\" is meant ({how}); boto3, the AWS CLI, Go, Java and Rust programs use the keys all the same, \
-                 JavaScript uses the profile"
-            ))
+            .evidence(format!("profile \"{profile}\" is meant ({how}); {}", who_uses_what(&choices(case))))
             .evidence("the AWS CLI's option --profile does come before the variables"),
-        None => finding.evidence(format!("the keys come before profile \"{profile}\" in every program")),
+        None => finding.evidence(who_uses_what(&choices(case))),
     };
     if let Some(refused) = refused {
         finding = finding.evidence(format!("and AWS refuses the keys: {refused}"));
@@ -106,7 +106,7 @@ fn unset(case: &Case<'_>, names: &[&str]) -> Fix {
     )
 }
 
-/// (t) boto3, Go and Java take the variables of a web identity before anything of the profile but a role with its source.
+/// Some clients use the web identity of the variables before the profile.
 fn web_identity_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
     let variables = &case.evidence.variables;
     let set: Vec<&str> = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"]
@@ -114,66 +114,54 @@ fn web_identity_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
         .filter(|name| variables.get(name).is_some())
         .collect();
     let (Some(profile), Some(how)) = (&case.profile, named(case)) else { return };
-    if variables.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_none() || findings.has(Cause::EnvironmentShadowsProfile) {
+    let choices = choices(case);
+    let is_used = choices.iter().any(|(_, from)| *from == ResolvedFrom::WebIdentity);
+    if !is_used || findings.has(Cause::EnvironmentShadowsProfile) {
         return;
     }
     findings.add(
         Finding::new(
             Cause::EnvironmentShadowsProfile,
             Severity::Warning,
-            format!("a web identity in the variables is used by most programs, and not profile \"{profile}\""),
+            format!("some programs use the web identity in the variables, and not profile \"{profile}\""),
         )
         .evidence(format!("{} are set in this shell", set.join(", ")))
-        .evidence(format!(
-            "profile \"{profile}\" is meant ({how}); boto3, the AWS CLI, Go and Java take the web identity first"
-        ))
+        .evidence(format!("profile \"{profile}\" is meant ({how}); {}", who_uses_what(&choices)))
         .fix(unset(case, &set)),
     );
 }
 
-/// Keys in a profile that has another way too: which of both counts depends on the program.
+/// Static keys of a profile that some client would use if the profile had no other settings, and does not use now.
 fn ignored_keys(case: &Case<'_>, section: &Section, findings: &mut Findings) {
-    let has = |key: &str| section.get(key).is_some();
-    // Beside our own line they are a matter of the adoption.
-    let Some(id) = section.get("aws_access_key_id").filter(|_| has("aws_secret_access_key") && !is_adopted(section))
-    else {
-        return;
-    };
-    // A profile that names itself as its source means its own keys.
-    if section.get("source_profile").is_some_and(|source| source.text == section.name) {
+    let has_secret = section.get("aws_secret_access_key").is_some();
+    // In a profile that gets its credentials from evercred, `adoption` reports them.
+    let Some(id) = section.get("aws_access_key_id").filter(|_| has_secret && !is_adopted(section)) else { return };
+    let profiles = &case.evidence.profiles;
+    let resolved = of_section(section, profiles);
+    let of_keys_alone = of_section_with(section, profiles, |name| KEYS_OF_A_FILE.contains(&name));
+    let is_ignored =
+        |((_, from), (_, alone)): (&(_, ResolvedFrom), &(_, ResolvedFrom))| alone.uses_keys() && !from.uses_keys();
+    if !resolved.iter().zip(&of_keys_alone).any(is_ignored) {
         return;
     }
-    let in_credentials_file = id.origin.file == SourceFile::Credentials;
-    let (beside, who) = if has("role_arn") && (has("source_profile") || has("credential_source")) {
-        ("role_arn", "every program assumes the role, and uses the keys for nothing")
-    } else if has("role_arn") && has("web_identity_token_file") {
-        (
-            "web_identity_token_file",
-            "boto3, the AWS CLI, Java and Rust use the web identity; JavaScript and Go the keys",
-        )
-    } else if ["sso_account_id", "sso_role_name", "sso_start_url"].into_iter().any(has) {
-        ("the SSO settings", "boto3, the AWS CLI, Java and Rust use SSO; JavaScript and Go the keys")
-    } else if has("credential_process") && in_credentials_file {
-        ("credential_process", "Java and Rust run the process; boto3, the AWS CLI, JavaScript and Go use the keys")
-    } else if has("credential_process") {
-        ("credential_process", "boto3, the AWS CLI, Java and Rust run the process; JavaScript and Go use the keys")
-    } else {
-        return;
-    };
     let name = &section.name;
-    findings.add(
-        Finding::new(
-            Cause::StaticKeysIgnored,
-            Severity::Warning,
-            format!("keys stand beside {beside} in profile \"{name}\", and are not what every program uses"),
-        )
-        .evidence(format!("aws_access_key_id stands at {}", case.at(id.origin)))
-        .evidence(who)
-        .fix(Fix::advice(format!(
-            "Keep one way: delete the keys of [{name}] in {}, or move them to a profile of their own.",
-            case.path(id.origin.file)
-        ))),
-    );
+    let is_other = |name: &str| !KEYS_OF_A_FILE.contains(&name);
+    let others = deciding_settings(section, profiles).into_iter().filter(|(name, _)| is_other(name));
+    let others: Vec<String> = others.map(|(name, value)| format!("{name} ({})", case.at(value.origin))).collect();
+    let mut finding = Finding::new(
+        Cause::StaticKeysIgnored,
+        Severity::Warning,
+        format!("not every program uses the static keys of profile \"{name}\""),
+    )
+    .evidence(format!("aws_access_key_id is at {}", case.at(id.origin)))
+    .evidence(who_uses_what(&resolved));
+    if !others.is_empty() {
+        finding = finding.evidence(format!("other settings decide this: {}", others.join(", ")));
+    }
+    findings.add(finding.fix(Fix::advice(format!(
+        "Keep one source of credentials: delete the keys of [{name}] in {}, or move them to another profile.",
+        case.path(id.origin.file)
+    ))));
 }
 
 /// SDKs read variables and the credentials file once, when a program starts.

@@ -40,7 +40,7 @@ pub(super) fn redact(case: &Case<'_>, report: Report) -> Report {
     let not_checked = report.not_checked.into_iter().map(|(id, why)| (id, clean(why))).collect();
     let choices = report.choices.into_iter().map(|(client, uses)| {
         let uses = match uses {
-            ResolvedFrom::Profile { name, way } => ResolvedFrom::Profile { name: clean(name), way },
+            ResolvedFrom::Profile { name, provider } => ResolvedFrom::Profile { name: clean(name), provider },
             ResolvedFrom::Fails(why) => ResolvedFrom::Fails(clean(why)),
             other => other,
         };

@@ -1,64 +1,70 @@
-//! The kinds of programs, and where they take their credentials from.
+//! The source of a client's credentials.
 
 use crate::core::printable::printable;
 
-/// Programs that choose alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Client {
-    /// boto3, the AWS CLI and everything else on botocore (`botocore/credentials.py`, `create_credential_resolver`).
-    Botocore,
-    /// The SDK for JavaScript, v3 (`credential-provider-node`, `defaultProvider.ts`).
-    JavaScript,
-    /// The SDK for Go, v2 (`config/resolve_credentials.go`).
-    Go,
-    /// The SDK for Java, v2 (`DefaultCredentialsProvider`). System properties of its own are not seen here.
-    Java,
-    /// The SDK for Rust (`aws-config`, `default_provider/credentials.rs`).
-    Rust,
+/// The settings of a profile from which a client gets credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Provider {
+    /// A role that is assumed with the credentials of another profile, or of the credential_source.
+    Role,
+    /// A role that is assumed with the profile's own static keys.
+    RoleWithKeys,
+    /// The credential_source without a role.
+    Source,
+    /// IAM Identity Center.
+    Sso,
+    /// aws_access_key_id and aws_secret_access_key.
+    Keys,
+    /// credential_process.
+    Process,
+    /// login_session.
+    Login,
+    /// web_identity_token_file, with role_arn.
+    TokenFile,
 }
 
-impl Client {
-    /// All that are looked at.
-    pub const ALL: [Self; 5] = [Self::Botocore, Self::JavaScript, Self::Go, Self::Java, Self::Rust];
-
-    /// What people call it.
-    pub fn called(self) -> &'static str {
+impl Provider {
+    /// As the end of a sentence: "use …".
+    pub(in crate::core::doctor) fn label(self) -> &'static str {
         match self {
-            Self::Botocore => "boto3 and the AWS CLI",
-            Self::JavaScript => "JavaScript (v3)",
-            Self::Go => "Go (v2)",
-            Self::Java => "Java (v2)",
-            Self::Rust => "Rust",
+            Self::Role => "role_arn",
+            Self::RoleWithKeys => "role_arn with the static keys",
+            Self::Source => "the credential_source",
+            Self::Sso => "the SSO settings",
+            Self::Keys => "the static keys",
+            Self::Process => "the credential_process",
+            Self::Login => "the login_session",
+            Self::TokenFile => "the web_identity_token_file",
         }
     }
 }
 
-/// Where a program takes its credentials from.
+/// The source of a client's credentials.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ResolvedFrom {
     /// Keys in the variables.
     Environment,
     /// AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN.
     WebIdentity,
-    /// A profile, and which of its settings.
+    /// A profile.
     Profile {
         /// The profile.
         name: String,
-        /// `role_arn`, `SSO`, `static keys`, `credential_process`, …
-        way: &'static str,
+        /// The settings that are used.
+        provider: Provider,
     },
     /// AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI.
     Container,
-    /// It gives up before it has looked everywhere; the end of a sentence.
+    /// The client stops with an error; why, as the end of a sentence.
     Fails(String),
-    /// What it would be stands in a file that can't be read as a whole.
+    /// The source may be in a part of a file that can't be read.
     Unknown,
-    /// Nothing but the metadata of an EC2 instance is left, which a laptop has not.
+    /// Only the metadata of an EC2 instance is left, which a laptop does not have.
     Nothing,
 }
 
 impl ResolvedFrom {
-    /// Whether there are credentials at its end, as far as can be seen.
+    /// Whether the client gets credentials, as far as the files show.
     pub(super) fn gives(&self) -> bool {
         !matches!(self, Self::Nothing | Self::Unknown | Self::Fails(_))
     }
@@ -68,11 +74,21 @@ impl ResolvedFrom {
         match self {
             Self::Environment => "the keys in the variables".to_owned(),
             Self::WebIdentity => "the web identity in the variables (AWS_WEB_IDENTITY_TOKEN_FILE)".to_owned(),
-            Self::Profile { name, way } => format!("{way} of profile \"{}\"", printable(name)),
+            Self::Profile { name, provider } => format!("{} of profile \"{}\"", provider.label(), printable(name)),
             Self::Container => "the container endpoint in the variables".to_owned(),
             Self::Fails(why) => format!("nothing: {why}"),
-            Self::Unknown => "what can't be told before the AWS file is mended".to_owned(),
+            Self::Unknown => "credentials that are unknown until the AWS file is corrected".to_owned(),
             Self::Nothing => "nothing".to_owned(),
         }
+    }
+
+    /// Whether these are settings of a profile.
+    pub(in crate::core::doctor) fn is_provider(&self, wanted: Provider) -> bool {
+        matches!(self, Self::Profile { provider, .. } if *provider == wanted)
+    }
+
+    /// Whether the profile's static keys are used, also to assume its role.
+    pub(in crate::core::doctor) fn uses_keys(&self) -> bool {
+        self.is_provider(Provider::Keys) || self.is_provider(Provider::RoleWithKeys)
     }
 }

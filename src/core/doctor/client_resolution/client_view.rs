@@ -1,25 +1,18 @@
-//! What a program finds: the variables and a profile, and the questions that the chains ask of them.
+//! The variables and the profile as one client sees them, and the questions that the chains ask of them.
 
-use super::client::{Client, ResolvedFrom};
+use super::client::{Provider, ResolvedFrom};
+use crate::core::clients::Client;
 use crate::core::doctor::{Evidence, Variables};
 use crate::core::printable::printable;
 use crate::core::profile::{Profiles, Section, SourceFile};
 
-pub(super) const ROLE: &str = "role_arn";
-pub(super) const SOURCE: &str = "the credential_source";
-pub(super) const SSO: &str = "the SSO settings";
-pub(in crate::core::doctor) const KEYS: &str = "the static keys";
-pub(super) const PROCESS: &str = "the credential_process";
-pub(super) const LOGIN: &str = "the login_session";
-pub(super) const TOKEN_FILE: &str = "the web_identity_token_file";
-
-/// What a program finds: the variables, and the profile that it goes by.
+/// The variables, and the profile that the client reads.
 pub(super) struct ClientView<'a> {
     pub(super) client: Client,
     variables: &'a Variables,
     profiles: &'a Profiles,
     profile: &'a str,
-    /// Whether somebody named the profile.
+    /// Whether a variable or the user names the profile.
     pub(super) is_named: bool,
     section: Option<&'a Section>,
 }
@@ -65,25 +58,31 @@ impl<'a> ClientView<'a> {
         self.file_of(key).is_some()
     }
 
-    /// In which file a setting of the profile stands.
+    /// The file of a setting of the profile.
     pub(super) fn file_of(&self, key: &str) -> Option<SourceFile> {
         Some(self.section?.get(key)?.origin.file)
     }
 
-    pub(super) fn by(&self, way: &'static str) -> ResolvedFrom {
-        ResolvedFrom::Profile { name: self.profile.to_owned(), way }
+    pub(super) fn by(&self, provider: Provider) -> ResolvedFrom {
+        ResolvedFrom::Profile { name: self.profile.to_owned(), provider }
     }
 
-    pub(super) fn if_has(&self, key: &str, way: &'static str) -> Option<ResolvedFrom> {
-        self.has(key).then(|| self.by(way))
+    pub(super) fn if_has(&self, key: &str, provider: Provider) -> Option<ResolvedFrom> {
+        self.has(key).then(|| self.by(provider))
+    }
+
+    /// The role that is assumed with another profile's credentials, or with the profile's own keys.
+    pub(super) fn role(&self) -> ResolvedFrom {
+        let has_own_keys = self.is_own_source() && self.if_keys().is_some();
+        self.by(if has_own_keys { Provider::RoleWithKeys } else { Provider::Role })
     }
 
     pub(super) fn if_keys(&self) -> Option<ResolvedFrom> {
-        (self.has("aws_access_key_id") && self.has("aws_secret_access_key")).then(|| self.by(KEYS))
+        (self.has("aws_access_key_id") && self.has("aws_secret_access_key")).then(|| self.by(Provider::Keys))
     }
 
     pub(super) fn if_token_file(&self) -> Option<ResolvedFrom> {
-        (self.has("role_arn") && self.has("web_identity_token_file")).then(|| self.by(TOKEN_FILE))
+        (self.has("role_arn") && self.has("web_identity_token_file")).then(|| self.by(Provider::TokenFile))
     }
 
     pub(super) fn no_such_profile(&self) -> Option<ResolvedFrom> {
@@ -117,17 +116,31 @@ impl<'a> ClientView<'a> {
         names.iter().any(|name| self.set(name)).then_some(ResolvedFrom::Container)
     }
 
-    /// Whether the profile has any SSO setting: for all but botocore that is the sign (each SDK's `isSsoProfile` or its like).
+    /// Whether the profile has any SSO setting. For all clients but botocore this makes it an SSO profile (`isSsoProfile` in
+    /// JavaScript).
     pub(super) fn has_any_sso(&self) -> bool {
         ["sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name"]
             .iter()
             .any(|key| self.has(key))
     }
 
-    /// Whether the profile names a source that is in no file.
-    pub(super) fn lacks_source(&self) -> bool {
-        let source = self.section.and_then(|section| section.get("source_profile"));
-        source.is_some_and(|source| !self.profiles.profiles.contains_key(&source.text))
+    fn source(&self) -> Option<&'a str> {
+        Some(&self.section?.get("source_profile")?.text)
+    }
+
+    /// Whether the profile's source_profile is the profile itself.
+    pub(super) fn is_own_source(&self) -> bool {
+        self.source() == Some(self.profile)
+    }
+
+    /// Why the source_profile can't be used: it is in no file, or it is the profile itself, without keys.
+    pub(super) fn lacks_source(&self) -> Option<&'static str> {
+        let is_in_a_file = self.profiles.profiles.contains_key(self.source()?);
+        match self.is_own_source() {
+            _ if !is_in_a_file => Some("the source_profile is in no file"),
+            true if self.if_keys().is_none() => Some("the source_profile is the profile itself, which has no keys"),
+            _ => None,
+        }
     }
 
     fn session(&self) -> Option<&'a Section> {
@@ -139,7 +152,13 @@ impl<'a> ClientView<'a> {
         self.has("sso_session") && self.session().is_none()
     }
 
-    /// What the profile's SSO settings lack.
+    /// Whether the profile names a session that is in no file, or has no start URL or region.
+    pub(super) fn has_broken_session(&self) -> bool {
+        let is_whole = |session: &Section| ["sso_start_url", "sso_region"].iter().all(|key| session.get(key).is_some());
+        self.has("sso_session") && !self.session().is_some_and(is_whole)
+    }
+
+    /// The first SSO setting that is missing.
     pub(super) fn sso_lacks(&self) -> Option<&'static str> {
         let of_session = |key: &str| self.session().is_some_and(|session| session.get(key).is_some());
         if self.lacks_session() {
@@ -151,16 +170,16 @@ impl<'a> ClientView<'a> {
             .or_else(|| ["sso_start_url", "sso_region"].into_iter().find(|key| !self.has(key) && !of_session(key)))
     }
 
-    /// By its SSO settings, or an error where they are not whole.
+    /// The SSO settings, or an error if they are incomplete.
     pub(super) fn sso_or(&self, error: &str) -> ResolvedFrom {
         match self.sso_lacks() {
-            None => self.by(SSO),
+            None => self.by(Provider::Sso),
             Some(lacks) => ResolvedFrom::Fails(format!("the profile's SSO settings have no {lacks} {error}")),
         }
     }
 }
 
-/// It stops there, and why.
+/// The client stops with an error.
 pub(super) fn fails(why: &str) -> ResolvedFrom {
     ResolvedFrom::Fails(why.to_owned())
 }

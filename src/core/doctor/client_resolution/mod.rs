@@ -1,6 +1,7 @@
-//! Which way to credentials programs take here and now, and where they disagree.
+//! The credentials that each client uses here, and where the clients disagree.
 //!
-//! The orders are those of the SDKs' sources as of 2026.
+//! `provider_chains` is the only place that knows what each client does: findings about the precedence of settings run the
+//! chains, with and without the settings in question. The orders are those of the SDKs' sources as of 2026.
 
 mod client;
 mod client_view;
@@ -8,22 +9,69 @@ mod provider_chains;
 #[cfg(test)]
 mod tests;
 
-pub use self::client::{Client, ResolvedFrom};
-pub(super) use self::client_view::KEYS;
-use self::provider_chains::choose;
-pub(super) use self::provider_chains::way;
+pub use self::client::{Provider, ResolvedFrom};
+use self::provider_chains::{resolve, resolve_section};
 use super::commands::{configure, export, option, unset};
-use super::{Case, Cause, Finding, Findings, KeySet, Rule, Severity, aws_files, key_format};
+use super::{Case, Cause, Client, Finding, Findings, KeySet, Rule, Severity, aws_files, key_format};
 use crate::core::fix::Fix;
 use crate::core::plan::{PlanErrorCode, Source, helper_profile};
 use crate::core::printable::printable;
-use crate::core::profile::Section;
+use crate::core::profile::{Profiles, Section, Value};
 
-/// What every client would use, in the clients' order.
-pub(super) fn choices(case: &Case<'_>) -> Vec<(Client, ResolvedFrom)> {
+/// Each client and the source of its credentials, in the clients' order.
+pub(super) type Resolved = Vec<(Client, ResolvedFrom)>;
+
+/// The credentials that each client uses with a profile alone, without variables.
+pub(super) fn of_section(section: &Section, profiles: &Profiles) -> Resolved {
+    Client::ALL.iter().map(|client| (*client, resolve_section(*client, section, profiles))).collect()
+}
+
+/// The same, with only those settings of the profile that `keep` accepts.
+pub(super) fn of_section_with(section: &Section, profiles: &Profiles, keep: impl Fn(&str) -> bool) -> Resolved {
+    let settings = section.settings.iter().filter(|(name, _)| keep(name));
+    let settings = settings.map(|(name, value)| (name.into(), value.clone())).collect();
+    of_section(&Section { name: section.name.clone(), origin: section.origin, settings }, profiles)
+}
+
+/// The settings of a profile without which some client would use other credentials, in the order of the files' lines.
+pub(super) fn deciding_settings<'a>(section: &'a Section, profiles: &Profiles) -> Vec<(&'a str, &'a Value)> {
+    let resolved = of_section(section, profiles);
+    let decides = |(name, _): &(&str, &Value)| of_section_with(section, profiles, |other| other != *name) != resolved;
+    let mut deciding: Vec<(&str, &Value)> = section.settings.iter().filter(decides).collect();
+    deciding.sort_by_key(|(_, value)| value.origin);
+    deciding
+}
+
+/// The clients by the source of their credentials.
+fn groups(resolved: &[(Client, ResolvedFrom)]) -> Vec<(&ResolvedFrom, Vec<&'static str>)> {
+    let mut groups: Vec<(&ResolvedFrom, Vec<&str>)> = Vec::new();
+    for (client, from) in resolved {
+        match groups.iter_mut().find(|(other, _)| *other == from) {
+            Some((_, clients)) => clients.push(client.called()),
+            None => groups.push((from, vec![client.called()])),
+        }
+    }
+    groups
+}
+
+/// A sentence: "Go (v2) programs use …; JavaScript (v3), Java (v2) programs use …".
+pub(super) fn who_uses_what(resolved: &[(Client, ResolvedFrom)]) -> String {
+    let groups = groups(resolved);
+    match groups.as_slice() {
+        [(from, _)] => format!("every program uses {}", from.said()),
+        _ => {
+            let group =
+                |(from, clients): &(&ResolvedFrom, Vec<&str>)| format!("{} use {}", clients.join(", "), from.said());
+            groups.iter().map(group).collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+/// The credentials that each client uses here.
+pub(super) fn choices(case: &Case<'_>) -> Resolved {
     let named = case.evidence.named.as_deref();
     let is_readable = !case.evidence.problems.iter().any(|problem| problem.fatal);
-    let of = |client| Some(choose(client, case.evidence, named)).filter(|uses| is_readable || uses.gives());
+    let of = |client| Some(resolve(client, case.evidence, named)).filter(|uses| is_readable || uses.gives());
     Client::ALL.iter().map(|client| (*client, of(*client).unwrap_or(ResolvedFrom::Unknown))).collect()
 }
 
@@ -33,7 +81,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     let choices = choices(case);
     missing(case, &choices, findings);
     source_that_is_not_here(case, findings);
-    half_a_key(case, findings);
+    half_a_key(case, &choices, findings);
     let has_older_names = older_names(case, &choices, findings);
     let is_in_no_file = case.section().is_none() && case.profile.is_some();
     if !case.variables_are_the_profiles() && !is_in_no_file && !has_older_names {
@@ -46,19 +94,12 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &
     if choices.iter().all(|(_, uses)| uses == first) || !choices.iter().any(|(_, uses)| uses.gives()) {
         return;
     }
-    let mut groups: Vec<(&ResolvedFrom, Vec<&str>)> = Vec::new();
-    for (client, uses) in choices {
-        match groups.iter_mut().find(|(other, _)| *other == uses) {
-            Some((_, clients)) => clients.push(client.called()),
-            None => groups.push((uses, vec![client.called()])),
-        }
-    }
     let finding = Finding::new(
         Cause::ClientsDisagree,
         Severity::Warning,
         "not every program would use the same credentials here",
     );
-    let finding = groups
+    let finding = groups(choices)
         .iter()
         .fold(finding, |finding, (uses, clients)| finding.evidence(format!("{}: {}", clients.join(", "), uses.said())));
     // As it stands: an empty one is not the same as none to all.
@@ -78,9 +119,9 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &
             Fix::command("Unset the variable: to some programs an empty name is a name.", unset(case, &[name]))
         }
         (Some(profile), None) => Fix::advice(format!(
-            "Leave one way only: either the variables, or profile \"{profile}\" with one way to its credentials."
+            "Keep one source of credentials: the variables, or one provider in profile \"{profile}\"."
         )),
-        (None, None) => Fix::advice("Leave one way only: either the variables, or a profile."),
+        (None, None) => Fix::advice("Keep one source of credentials: the variables, or a profile."),
     };
     findings.add(finding.fix(fix));
 }
@@ -166,7 +207,7 @@ fn with_reason(case: &Case<'_>, finding: Finding) -> Finding {
 
 /// A role whose source profile has no key, or half of one: programs choose the role, and then stop at its source.
 fn lacks_base(case: &Case<'_>, uses: &ResolvedFrom) -> bool {
-    let is_role = matches!(uses, ResolvedFrom::Profile { way: provider_chains::ROLE, .. });
+    let is_role = uses.is_provider(Provider::Role);
     let without_key = |code| matches!(code, PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic);
     is_role && matches!(&case.plan, Some(Err(error)) if without_key(error.code))
 }
@@ -201,8 +242,8 @@ fn source_that_is_not_here(case: &Case<'_>, findings: &mut Findings) {
     );
 }
 
-/// Half of a key in the variables: an error for some, passed over by others.
-fn half_a_key(case: &Case<'_>, findings: &mut Findings) {
+/// Half of a key in the variables: some clients stop, others skip it.
+fn half_a_key(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut Findings) {
     let variables = &case.evidence.variables;
     let lacking = match (variables.get("AWS_ACCESS_KEY_ID"), variables.get("AWS_SECRET_ACCESS_KEY")) {
         (Some(_), None) => ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
@@ -215,7 +256,7 @@ fn half_a_key(case: &Case<'_>, findings: &mut Findings) {
         Severity::Error,
         format!("{there} is set and {lacks} is not: a request can't be signed with one of them alone"),
     )
-    .evidence("boto3 and the AWS CLI stop there where the id is set; the others pass it over and use what comes next");
+    .evidence(who_uses_what(choices));
     let subject = case.subjects.iter().find(|subject| subject.whose == super::KeySource::Environment);
     if let Some((found, meant)) = subject.and_then(|subject| key_format::near_miss(case, subject)) {
         finding = finding.evidence(format!("{found} is no name that an SDK reads; {meant} may have been meant"));
@@ -227,8 +268,7 @@ fn half_a_key(case: &Case<'_>, findings: &mut Findings) {
     );
 }
 
-/// Names that the SDKs for Java and others once had; of those that are looked at only Go's still reads them. Whether they are what
-/// is wrong here.
+/// Older names of the variables, which only some clients still read. Whether they are the cause here.
 fn older_names(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut Findings) -> bool {
     let variables = &case.evidence.variables;
     let older: Vec<(&str, &str)> =
@@ -240,11 +280,16 @@ fn older_names(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &m
     if older.is_empty() || !is_missed || findings.has(Cause::CredentialsMissing) {
         return false;
     }
+    let readers = choices.iter().filter(|(_, uses)| *uses == ResolvedFrom::Environment);
+    let readers: Vec<&str> = readers.map(|(client, _)| client.called()).collect();
     let names = older.iter().map(|(older, _)| *older).collect::<Vec<_>>().join(" and ");
     let finding = Finding::new(
         Cause::CredentialsMissing,
         Severity::Error,
-        format!("only Go programs read {names}: nothing else here gives credentials to the others"),
+        format!(
+            "only {} programs read {names}, and nothing else here gives credentials to the others",
+            readers.join(", ")
+        ),
     )
     .evidence("the names that every SDK reads are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
     let values: Vec<String> = older.iter().map(|(older, _)| format!("\"${older}\"")).collect();
@@ -254,7 +299,7 @@ fn older_names(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &m
     true
 }
 
-/// Whether a profile's line is our own helper's.
+/// Whether the profile's credential_process is evercred.
 pub(super) fn is_adopted(section: &Section) -> bool {
     section.get("credential_process").is_some_and(|line| helper_profile(&line.text).is_some())
 }

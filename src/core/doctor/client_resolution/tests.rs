@@ -1,9 +1,9 @@
-use super::Client;
-use super::provider_chains::choose;
+use super::provider_chains::resolve;
+use crate::core::clients::Client;
 use crate::core::doctor::testing::evidence;
 
 fn uses(client: Client, config: &str, credentials: &str, variables: &[(&str, &str)]) -> String {
-    choose(client, &evidence(config, credentials, variables, ""), None).said()
+    resolve(client, &evidence(config, credentials, variables, ""), None).said()
 }
 
 /// What each client uses, in the order of [`Client::ALL`].
@@ -77,6 +77,7 @@ fn the_container_endpoint_is_the_last_of_all() {
 fn short(config: &str, credentials: &str, variables: &[(&str, &str)]) -> String {
     let letter = |uses: &String| match uses.split(" of profile").next().unwrap_or_default() {
         "role_arn" => "role",
+        "role_arn with the static keys" => "role+keys",
         "the SSO settings" => "sso",
         "the static keys" => "keys",
         "the credential_process" => "process",
@@ -125,7 +126,7 @@ fn a_role_without_one_source_stops_some() {
     let none = default("role_arn = r");
     assert_eq!(short(&none, "", &[]), "stops - - - stops");
     // Go assumes a role with whatever it finds.
-    assert_eq!(short(&none, &default(KEYS), &[]), "stops keys role keys stops");
+    assert_eq!(short(&none, &default(KEYS), &[]), "stops keys role+keys keys stops");
     assert_eq!(
         short(&none, "", &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "u")]),
         "stops container role container stops"
@@ -137,7 +138,7 @@ fn a_role_without_one_source_stops_some() {
 
 #[test]
 fn a_role_beside_other_ways_is_not_everybodys_first() {
-    let with = |more: &str| short(&default(&format!("role_arn = r\nsource_profile = default\n{more}")), "", &[]);
+    let with = |more: &str| short(&default(&format!("role_arn = r\nsource_profile = dev\n{more}")), DEV, &[]);
     assert_eq!(with(""), "role role role role role");
     assert_eq!(with(SSO), "role role role sso role");
     assert_eq!(with("credential_process = x"), "role role stops role role");
@@ -155,10 +156,34 @@ fn a_source_that_is_in_no_file_stops_some_and_is_passed_over_by_others() {
 }
 
 #[test]
+fn a_role_that_is_its_own_source_needs_keys_in_most_clients() {
+    let own = "role_arn = r\nsource_profile = default";
+    let with_keys = short(&default(own), &default(KEYS), &[]);
+    assert_eq!(with_keys, "role+keys role+keys role+keys role+keys role+keys");
+    assert_eq!(short(&default(own), "", &[]), "stops - stops - -");
+    assert_eq!(short(&default(own), &default("aws_access_key_id = A"), &[]), "stops - stops - stops");
+    let with = |more: &str| short(&default(&format!("{own}\n{more}")), "", &[]);
+    assert_eq!(with("credential_process = x"), "stops process stops - role");
+    assert_eq!(with(SSO), "stops - role sso role");
+    // With keys, boto3 takes what it would take without the role.
+    let with = |more: &str| short(&default(&format!("{own}\n{more}\n{KEYS}")), "", &[]);
+    assert_eq!(with(SSO), "role role+keys role+keys sso role+keys");
+    assert_eq!(with("sso_account_id = 1"), "stops role+keys role+keys - role+keys");
+}
+
+#[test]
+fn a_session_that_is_in_no_file_stops_boto3_whatever_else_there_is() {
+    let gone = default("sso_session = gone");
+    assert_eq!(short(&gone, &default(KEYS), &ENV), "stops env stops env env");
+    let incomplete = format!("{gone}[sso-session gone]\nsso_region = us-east-1\n");
+    assert_eq!(short(&incomplete, &default(KEYS), &[]), "stops keys keys - -");
+}
+
+#[test]
 fn a_token_file_in_the_profile_is_used_with_a_role_only() {
     let token = "role_arn = r\nweb_identity_token_file = t";
     assert_eq!(short(&default(token), "", &[]), "token token token token token");
-    assert_eq!(short(&default(token), &default(KEYS), &[]), "token keys role token token");
+    assert_eq!(short(&default(token), &default(KEYS), &[]), "token keys role+keys token token");
     assert_eq!(short(&default("web_identity_token_file = t"), "", &[]), "stops - stops - stops");
     // boto3 takes the role from the variables where they have one.
     let role = [("AWS_ROLE_ARN", "r")];
@@ -172,7 +197,7 @@ fn a_web_identity_in_the_variables_needs_a_role() {
     let whole = [token[0], ("AWS_ROLE_ARN", "r")];
     assert_eq!(short("", &default(KEYS), &whole), "web keys web web keys");
     // A role with its source comes before it in boto3.
-    assert_eq!(short(&default("role_arn = r\nsource_profile = default"), "", &whole), "role role web web role");
+    assert_eq!(short(&default("role_arn = r\nsource_profile = dev"), DEV, &whole), "role role web web role");
 }
 
 #[test]

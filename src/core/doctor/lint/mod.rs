@@ -6,10 +6,10 @@ mod emulator;
 
 use std::sync::Arc;
 
-use super::client_resolution::{KEYS, is_adopted, way};
+use super::client_resolution::{is_adopted, of_section as resolve};
 use super::commands::configure;
 use super::key_format::{TokenMismatch, mistakes, token_mismatch};
-use super::{Cause, Client, KeySet};
+use super::{Cause, KeySet, Provider, ResolvedFrom};
 use crate::core::plan::PlanContext;
 use crate::core::printable::printable;
 use crate::core::profile::{Origin, Profiles, Section, SourceFile};
@@ -33,7 +33,7 @@ pub struct Lint {
 }
 
 /// What is certainly wrong with the keys of the profiles: parts that can't be what they stand for, tokens that are missing or
-/// left over, and keys that hide another way to credentials. Nothing is said of keys for an emulator on this machine.
+/// left over, and keys that hide another provider. Nothing is said of keys for an emulator on this machine.
 pub fn remarks(profiles: &Profiles, context: &PlanContext) -> Vec<Lint> {
     let of_section = |section: &Arc<Section>| {
         let found = of_section(section, profiles);
@@ -47,7 +47,7 @@ fn of_section(section: &Section, profiles: &Profiles) -> Vec<Lint> {
     let Some(subject) = KeySet::of_section(section) else { return Vec::new() };
     let mut remarks = malformed(section, &subject);
     remarks.extend(token(section, &subject));
-    remarks.extend(hides_another_way(section, profiles));
+    remarks.extend(hides_another_provider(section, profiles));
     remarks
 }
 
@@ -92,24 +92,24 @@ fn token(section: &Section, subject: &KeySet<'_>) -> Option<Lint> {
     }
 }
 
-/// Keys in the credentials file that some programs use instead of the profile's other way to credentials.
-fn hides_another_way(section: &Section, profiles: &Profiles) -> Option<Lint> {
+/// Keys in the credentials file that some clients use, and others use another provider of the profile.
+fn hides_another_provider(section: &Section, profiles: &Profiles) -> Option<Lint> {
     let origin = section.get("aws_access_key_id").filter(|_| section.get("aws_secret_access_key").is_some())?.origin;
     if origin.file != SourceFile::Credentials {
         return None;
     }
-    let mut users = Vec::new();
-    let mut hidden = None;
-    for client in Client::ALL {
-        match way(client, section, profiles) {
-            Some(KEYS) => users.push(client.called()),
-            Some(other) => hidden = Some(other),
-            None => {}
-        }
-    }
+    let resolved = resolve(section, profiles);
+    let provider = |from: &ResolvedFrom| match from {
+        ResolvedFrom::Profile { provider, .. } => Some(*provider),
+        _ => None,
+    };
+    let uses_keys = |from: &ResolvedFrom| provider(from) == Some(Provider::Keys);
+    let users: Vec<&str> =
+        resolved.iter().filter(|(_, from)| uses_keys(from)).map(|(client, _)| client.called()).collect();
+    let hidden = resolved.iter().filter_map(|(_, from)| provider(from)).rfind(|provider| *provider != Provider::Keys);
     let (id, hidden) = match hidden.filter(|_| !users.is_empty())? {
         _ if is_adopted(section) => (Cause::AdoptionBroken, "evercred"),
-        hidden => (Cause::StaticKeysIgnored, hidden),
+        hidden => (Cause::StaticKeysIgnored, hidden.label()),
     };
     let message = format!(
         "{} take the keys of profile \"{}\" in the credentials file instead of {hidden}",
