@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::iam;
+pub use super::iam::Caller;
 use super::sdk::Sdk;
 use super::sts::StsCaller;
 use crate::core::aws_error::{Fault, Operation};
@@ -10,15 +11,6 @@ use crate::core::clock::Sample;
 use crate::core::keeper::{Outcome, ProbeOrder};
 use crate::core::plan::{Endpoint, StaticKeys};
 use crate::platform::environment::Environment;
-
-/// Who the caller is, as far as an answer says it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Caller {
-    /// Twelve digits, or nothing.
-    pub account_id: String,
-    /// The ARN, or nothing.
-    pub arn: String,
-}
 
 /// Asks. Clones share the network.
 #[derive(Clone)]

@@ -12,7 +12,6 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use chrono::TimeDelta;
 
-use super::ask::Caller;
 use super::aws_call::{Call, error_behind, invalid_endpoint, scheme_and_host};
 use super::network::CALL_TIMEOUT;
 use super::sdk::{AwsClock, Sdk};
@@ -26,6 +25,15 @@ use crate::core::plan::{Endpoint, StaticKeys};
 static OPERATION: Operation = Operation::new("GetUser of IAM");
 const BODY: &str = "Action=GetUser&Version=2010-05-08";
 const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
+
+/// The identity of a caller, as far as an answer has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// Twelve digits, or nothing.
+    pub account_id: String,
+    /// The ARN, or nothing.
+    pub arn: String,
+}
 
 /// Asks IAM about the caller.
 pub(super) async fn get_user(

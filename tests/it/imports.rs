@@ -10,6 +10,8 @@ pub(crate) type Module = String;
 struct File {
     /// Names that stand for paths here: imports, re-exports and child modules.
     names: BTreeMap<String, Vec<String>>,
+    /// The names among them that are re-exports of the module's own children: an import only where the code uses them.
+    re_exports: BTreeSet<String>,
     /// Full paths that the code uses, with their lines.
     paths: Vec<(Vec<String>, usize)>,
 }
@@ -109,7 +111,14 @@ impl File {
         while at < tokens.len() {
             let start = at;
             if tokens[at].0 == "use" {
-                at = file.read_use(module, &tokens, at + 1, &[]);
+                // `pub use …`, `pub(super) use …`.
+                let is_public = tokens[..start]
+                    .iter()
+                    .rev()
+                    .take(4)
+                    .take_while(|token| !matches!(token.0, ";" | "}"))
+                    .any(|token| token.0 == "pub");
+                at = file.read_use(module, &tokens, at + 1, &[], is_public);
             } else if is_name(tokens[at].0) {
                 let mut path = vec![tokens[at].0.to_owned()];
                 while tokens.get(at + 1).is_some_and(|token| token.0 == "::")
@@ -119,15 +128,16 @@ impl File {
                     at += 2;
                 }
                 let is_method = start > 0 && matches!(tokens[start - 1].0, "." | "::");
-                if !is_method {
+                let is_field = path.len() == 1 && tokens.get(at + 1).is_some_and(|token| token.0 == ":");
+                if !is_method && !is_field {
                     inline.push((path, tokens[start].1));
                 }
             }
             at += 1;
         }
         for (path, line) in inline {
-            // A single name is a path only where it was imported: the import counts already.
-            if path.len() > 1
+            // Of a single name, the import counts already.
+            if (path.len() > 1 || file.re_exports.contains(&path[0]))
                 && let Some(full) = file.full(module, &path)
             {
                 file.paths.push((full, line));
@@ -137,7 +147,14 @@ impl File {
     }
 
     /// Reads a tree of imports from its first token, and returns the place of the token behind it.
-    fn read_use(&mut self, module: &str, tokens: &[(&str, usize)], mut at: usize, prefix: &[String]) -> usize {
+    fn read_use(
+        &mut self,
+        module: &str,
+        tokens: &[(&str, usize)],
+        mut at: usize,
+        prefix: &[String],
+        is_public: bool,
+    ) -> usize {
         let mut path = prefix.to_vec();
         let line = tokens[at].1;
         loop {
@@ -145,7 +162,7 @@ impl File {
                 "{" => {
                     at += 1;
                     while tokens[at].0 != "}" {
-                        at = self.read_use(module, tokens, at, &path);
+                        at = self.read_use(module, tokens, at, &path, is_public);
                         at += usize::from(tokens[at].0 == ",");
                     }
                     return at + 1;
@@ -166,7 +183,11 @@ impl File {
             at += 2;
         }
         if let Some(full) = self.full(module, &path) {
-            self.paths.push((full.clone(), line));
+            if is_public && full.join("::").starts_with(&format!("{module}::")) {
+                self.re_exports.insert(name.clone());
+            } else {
+                self.paths.push((full.clone(), line));
+            }
             self.names.entry(name).or_insert(full);
         }
         at

@@ -24,22 +24,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// they are in. A new circle is to be removed, not to be added here; an entry whose circle is gone is removed too.
 const CIRCLES: &[(&[&str], &str)] = &[
     (&["core::keeper", "core::settings::values"], "the keeper's files are one state machine: each is an `impl Keeper`"),
-    (&["core::plan"], "the walk over the profiles calls itself for each source profile"),
-    (
-        &["core::plan", "core::session", "core::stated_expiry"],
-        "a step names its session, and a session gives credentials",
-    ),
-    (&["core::settings"], "the settings show themselves"),
-    (&["core::timekeeping"], "the module's own types are used by its parts"),
-    (&["core::aws_file"], "the module's own types are used by its parts"),
-    (&["adapters::ask", "adapters::iam"], "both use the one signed request"),
+    (&["core::plan::walk", "core::plan::walk_up"], "the walk over the profiles calls itself for each source profile"),
+    (&["core::plan", "core::session", "core::stated_expiry"], "a step names its session, and a session its endpoint"),
     (&["adapters::sessions"], "the sign-in flows are steps of one client"),
     (&["adapters::sessions"], "the cache of the AWS tools and its lock"),
     (
         &["companion::arguments", "companion::drift", "companion::offline", "companion::service"],
         "commands that print settings",
     ),
-    (&["companion::clock"], "the module's own types are used by its parts"),
     (&["daemon"], "the probe is a part of the daemon's program"),
 ];
 

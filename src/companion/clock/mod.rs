@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use self::plot::plot;
+use self::plot::{DAY, MOST, bounded, plot};
 use super::client;
 use super::failure::{ATTENTION, Failure};
 use super::output;
@@ -17,8 +17,6 @@ use super::render::{seconds_between, table};
 use crate::core::printable::line;
 use crate::platform::environment::Environment;
 
-/// What the plot shows: a day.
-const DAY: f64 = 86_400.0;
 /// Fits a terminal of 80 columns, and leaves room for the rest on one of 40 rows.
 const PLOT: (usize, usize) = (72, 9);
 const REFUSE: &str = "refuse what is signed with this clock";
@@ -221,13 +219,6 @@ fn duration(seconds: f64) -> String {
     let rest = if second.0 == 0 { String::new() } else { format!(" {} {}", second.0, second.1) };
     format!("{} {}{rest}", first.0, first.1)
 }
-
-/// No sum of two offsets may overflow, whatever a daemon says.
-fn bounded(value: f64) -> f64 {
-    value.clamp(-MOST, MOST)
-}
-
-const MOST: f64 = 1e12;
 
 fn when(at: &str, now: Option<&str>) -> String {
     match now.and_then(|now| seconds_between(at, now)) {

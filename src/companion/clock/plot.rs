@@ -1,6 +1,8 @@
 //! A plot of the last day's offsets for a terminal, in plain characters.
 
-use super::{DAY, bounded};
+/// The time span of the plot, in seconds: a day.
+pub(super) const DAY: f64 = 86_400.0;
+pub(super) const MOST: f64 = 1e12;
 
 /// The offsets of the last day: `*` an offset, `.` what it may be as well. Each point is seconds ago, offset, uncertainty.
 /// `width` counts the labels too, `height` the rows above the axis. Nothing where there are fewer than two points, or no room.
@@ -101,6 +103,11 @@ impl Axis {
             value => format!("{value:+.*} {}", self.decimals, self.unit.1),
         }
     }
+}
+
+/// No sum of two offsets may overflow, whatever a daemon says.
+pub(super) fn bounded(value: f64) -> f64 {
+    value.clamp(-MOST, MOST)
 }
 
 #[cfg(test)]

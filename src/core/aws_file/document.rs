@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::header::words;
+use super::is_blank;
 use super::settings::is_setting;
-use super::{is_blank, words};
 
 /// A parsed file: every byte belongs to exactly one line, so that an edit of one value leaves the other bytes unchanged.
 /// It borrows the bytes and keeps no copy, as they contain secrets.

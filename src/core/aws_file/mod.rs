@@ -14,8 +14,6 @@ mod settings;
 pub use document::{Document, Fault, Line, LineKind, Written};
 pub use read::{FileSections, Kind, load, merge};
 
-use header::words;
-
 /// White space as Python's `str.strip` and `\s` take it: Unicode's, and the four separators of ASCII.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)

@@ -5,46 +5,46 @@ use serde::Serialize;
 use super::{Cause, KeySource};
 use crate::core::fix::Fix;
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// AWS refuses, or will at once.
+    /// Requests fail, or will fail soon.
     Error,
-    /// Something works by luck, or will stop working.
+    /// Requests work now, but may fail later.
     Warning,
-    /// Worth knowing.
+    /// A fact that explains other results.
     Info,
 }
 
-/// How sure it is.
+/// The certainty of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Certainty {
-    /// Seen here: on this machine, or in AWS's answer.
+    /// Seen on this machine or in AWS's answer.
     Confirmed,
-    /// The usual cause of what was seen.
+    /// The usual cause of the evidence.
     Likely,
     /// One of several causes that AWS does not tell apart.
     Possible,
 }
 
-/// Something that was found.
+/// A cause that was found, with its evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What.
+    /// The cause.
     pub id: Cause,
-    /// How bad.
+    /// Error, warning or information.
     pub severity: Severity,
-    /// How sure.
+    /// Confirmed, likely or possible.
     pub certainty: Certainty,
-    /// One sentence.
+    /// The result, as a sentence.
     pub title: String,
-    /// What was seen, one sentence each; never a secret.
+    /// The evidence, one sentence each, without secrets.
     pub evidence: Vec<String>,
-    /// What to do, the first thing first.
+    /// The fixes, the best one first.
     pub fix: Vec<Fix>,
-    /// KeySource keys it is about, where an answer of AWS about these keys says more of it.
+    /// The keys that the finding is about: AWS's answers about them are added to it.
     #[serde(skip)]
     pub(super) about: Option<KeySource>,
 }
@@ -63,35 +63,35 @@ impl Finding {
         }
     }
 
-    /// It is about these keys, and AWS's answer about them says more of it.
+    /// Sets the keys that the finding is about.
     #[must_use]
     pub fn about(mut self, whose: &KeySource) -> Self {
         self.about = Some(whose.clone());
         self
     }
 
-    /// It is only so sure.
+    /// Sets the certainty.
     #[must_use]
     pub fn certainty(mut self, certainty: Certainty) -> Self {
         self.certainty = certainty;
         self
     }
 
-    /// What was seen.
+    /// Adds a sentence of evidence.
     #[must_use]
     pub fn evidence(mut self, sentence: impl Into<String>) -> Self {
         self.evidence.push(sentence.into());
         self
     }
 
-    /// What to do.
+    /// Adds a fix.
     #[must_use]
     pub fn fix(mut self, fix: Fix) -> Self {
         self.fix.push(fix);
         self
     }
 
-    /// Several things to do.
+    /// Adds fixes.
     #[must_use]
     pub fn fixes(mut self, fixes: impl IntoIterator<Item = Fix>) -> Self {
         self.fix.extend(fixes);

@@ -19,9 +19,9 @@ use crate::core::printable::printable;
 /// One line to the child.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Questions {
-    /// What is asked.
+    /// The requests, in order.
     pub questions: Vec<Order>,
-    /// How long the companion waits for the answers, in milliseconds: what is not known by then is said to be late.
+    /// The time limit for all answers, in milliseconds.
     pub within_ms: u64,
 }
 
@@ -32,21 +32,21 @@ pub struct AnswerLine {
     pub answers: Vec<Answer>,
 }
 
-/// A question, and what the answer will be about.
+/// A request, and the subject of its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
-    /// What it is about; no two questions are about the same.
+    /// The subject of the answer. Each question has another one.
     pub about: About,
-    /// What is to be done.
+    /// The request.
     pub order: Order,
 }
 
-/// What a question is about.
+/// The subject of a question and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum About {
     /// This machine's clock.
     Clock,
-    /// KeySource keys these are.
+    /// The identity of keys, by GetCallerIdentity.
     Identity {
         /// Where the keys stand.
         whose: KeySource,
@@ -73,34 +73,34 @@ pub enum KeySource {
     Profile(String),
 }
 
-/// In what the keys that are tried differ from what stands there.
+/// The difference between the keys that are sent and the configured ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Variant {
-    /// In nothing.
+    /// They are sent as configured.
     AsIs,
-    /// The session token is left out.
+    /// Without the session token.
     WithoutToken,
-    /// The session token that stands elsewhere (the other variable or setting, the other place).
+    /// With the session token of another variable, setting or place.
     OtherToken,
-    /// Quotes, blanks and comments are taken away.
+    /// Without quotes, blanks and comments.
     Cleaned,
-    /// Id and secret change places.
+    /// With id and secret swapped.
     Swapped,
     /// In another region of the same partition, which every account has.
     HomeRegion,
 }
 
-/// What the child is to do.
+/// A request to the child.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Order {
-    /// Say what is known of this machine's clock.
+    /// Measure this machine's clock skew.
     Clock {
-        /// Where to look at AWS's time; nothing leaves the machine without.
+        /// The endpoint to probe for AWS time; without it, no request is sent.
         look_at: Option<Endpoint>,
-        /// Time servers (`host` or `host:port`) that are asked where AWS can't be heard.
+        /// Time servers (`host` or `host:port`) for the case that AWS does not answer.
         ntp: Vec<String>,
-        /// This machine's clock minus AWS's and how far that may be off, in seconds, as the daemon knows it.
+        /// The daemon's estimate: local minus AWS time, and its uncertainty, in seconds.
         known: Option<(f64, f64)>,
     },
     /// GetCallerIdentity.
@@ -110,11 +110,11 @@ pub enum Order {
         /// Where.
         endpoint: Endpoint,
     },
-    /// Carry out the plan of a profile as far as it needs nobody and runs no program; what AWS gives is dropped.
+    /// Run the plan of a profile as far as it needs no user input. AWS's credentials are dropped.
     Chain {
         /// The profile.
         profile: String,
-        /// Look at the caches of sign-ins alone: nothing leaves the machine.
+        /// Read only the cache files of sign-ins: no request is sent.
         offline: bool,
         /// Run the profile's `credential_process`.
         #[serde(default)]
@@ -146,7 +146,7 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// What came back.
+/// An answer of the child.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Answer {
@@ -159,16 +159,16 @@ pub enum Answer {
         /// Who the caller is; empty where the answer does not say.
         arn: String,
     },
-    /// AWS, or something on the way to it, refused.
+    /// AWS refused the request, or did not answer.
     Refused(Refusal),
     /// To `Chain`: the steps as far as they were carried out.
     Chain {
         /// One for each step of the plan that people see, up to the first that did not pass.
         steps: Vec<StepAnswer>,
     },
-    /// It was not tried, or not finished in time; why, as the end of a sentence.
+    /// The request was not made, or took too long.
     Untried {
-        /// Why.
+        /// The reason, as the end of a sentence.
         why: String,
     },
 }
@@ -182,11 +182,11 @@ pub struct Refusal {
     pub operation: Operation,
     /// AWS's words; without them, the meaning of the code.
     pub words: String,
-    /// What it means for the next try.
+    /// The effect on the next attempt.
     pub class: ErrorClass,
-    /// What to do, by the table of error codes.
+    /// The fix from the table of error codes.
     pub fix: Option<String>,
-    /// The answer says that the time of the request was off.
+    /// AWS refused the request because of its time.
     pub skewed: bool,
 }
 
@@ -213,7 +213,7 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
-    /// Why this leaves open what the keys are worth, as the end of a sentence; `None` where it is the keys that were refused.
+    /// Why this error says nothing about the keys, as the end of a sentence; `None` if AWS refused the keys.
     pub fn why_open(&self) -> Option<String> {
         if aws_error::is_unreached_code(&self.code) {
             return Some(self.no_answer());
@@ -231,7 +231,7 @@ impl Refusal {
             .then(|| format!("AWS answered {}, which is not conclusive", self.code))
     }
 
-    /// That no answer of AWS came, as the end of a sentence.
+    /// The reason that AWS gave no answer, as the end of a sentence.
     pub fn no_answer(&self) -> String {
         format!("AWS gave no answer ({})", self.code)
     }
@@ -242,40 +242,40 @@ impl Refusal {
     }
 }
 
-/// One step of a plan that was carried out.
+/// The result of one step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepAnswer {
     /// The profile whose settings made the step.
     pub profile: String,
     /// The step's type, in the names of `plan --json`.
     pub kind: String,
-    /// What happened.
+    /// The result.
     pub outcome: StepOutcome,
 }
 
-/// What happened at one step.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum StepOutcome {
-    /// It gave credentials.
+    /// The step returned credentials.
     Passed {
         /// When they expire, RFC 3339.
         expires_at: Option<String>,
-        /// KeySource they are, where the answer says it.
+        /// The identity of the credentials, if the answer has it.
         arn: Option<String>,
     },
-    /// It failed.
+    /// The step failed.
     Refused(Refusal),
-    /// The cache of the AWS tools holds no token that is good now.
+    /// The cache of the AWS tools has no valid token.
     NotSignedIn {
         /// Why, as the end of a sentence.
         why: String,
-        /// The tools renew it by themselves, unless the sign-in session is over.
+        /// Whether the tools refresh the token, unless the sign-in session has expired.
         renews: bool,
     },
-    /// It was not tried: it wants a code, runs a program, or there was no time; why, as the end of a sentence.
+    /// The step did not run: it needs an MFA code, runs a program, or time ran out.
     Untried {
-        /// Why.
+        /// The reason, as the end of a sentence.
         why: String,
     },
 }
@@ -290,26 +290,26 @@ impl StepOutcome {
     }
 }
 
-/// What is known of this machine's clock.
+/// The facts about this machine's clock.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClockFacts {
-    /// This machine's clock minus AWS's, in seconds: positive, it is ahead.
+    /// Local minus AWS time, in seconds: positive if this machine's clock is ahead.
     pub offset_seconds: Option<f64>,
-    /// How far that may be off.
+    /// The uncertainty of the offset, in seconds.
     pub uncertainty_seconds: Option<f64>,
-    /// How it is known: "the Date of AWS's answer", "NTP (time.aws.com)", "the daemon".
+    /// The source of the offset: "the Date of AWS's answer", "NTP (time.aws.com)", "the daemon".
     pub source: Option<String>,
-    /// Why AWS's time could not be looked at, as a failed call.
+    /// The failed probe, if AWS time could not be read.
     pub unreached: Option<Refusal>,
-    /// What the kernel says: whether somebody keeps the clock right.
+    /// Whether the kernel reports a synchronised clock.
     pub kernel_synchronised: Option<bool>,
-    /// What keeps the time on this machine, as a sentence.
+    /// The service that synchronises the clock, as a sentence.
     pub keeper: String,
-    /// The mistake with a time zone that explains the offset, as a sentence.
+    /// The time zone mistake that explains the offset, as a sentence.
     pub zone_mistake: Option<String>,
-    /// What sets this machine's clock right, the first thing first.
+    /// The fixes for the clock, the best one first.
     pub fixes: Vec<Fix>,
-    /// What makes this machine keep its clock right, where nothing does; empty where that is not this machine's to do.
+    /// The fixes for a clock that no service synchronises; empty if the host sets the clock.
     pub keeper_fixes: Vec<Fix>,
 }
 
@@ -328,7 +328,7 @@ impl Answers {
         self.0.iter().find(|(other, _)| other == about).map(|(_, answer)| answer)
     }
 
-    /// All answers in the order in which they came.
+    /// All answers, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&About, &Answer)> {
         self.0.iter().map(|(about, answer)| (about, answer))
     }
@@ -344,7 +344,7 @@ impl Answers {
         all.clone().find(says).or_else(|| all.next())
     }
 
-    /// The answer about keys with something changed.
+    /// The answer about changed keys.
     pub fn variant(&self, whose: &KeySource, variant: Variant) -> Option<&Answer> {
         self.variants(whose, variant).next()
     }
@@ -356,13 +356,13 @@ impl Answers {
         })
     }
 
-    /// What IAM said to the keys that stand somewhere.
+    /// IAM's answer to keys.
     pub fn iam(&self, whose: &KeySource) -> Option<&Answer> {
         self.iter()
             .find_map(|(about, answer)| matches!(about, About::Iam { whose: of } if of == whose).then_some(answer))
     }
 
-    /// The steps of the profile's plan as far as they were carried out.
+    /// The results of the steps that ran.
     pub fn chain(&self) -> &[StepAnswer] {
         match self.get(&About::Chain) {
             Some(Answer::Chain { steps }) => steps,
@@ -370,7 +370,7 @@ impl Answers {
         }
     }
 
-    /// What is known of the clock.
+    /// The facts about the clock.
     pub fn clock(&self) -> Option<&ClockFacts> {
         match self.get(&About::Clock) {
             Some(Answer::Clock(facts)) => Some(facts),

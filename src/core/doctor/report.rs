@@ -15,23 +15,23 @@ pub struct Identity {
     pub account_id: Option<String>,
 }
 
-/// The whole result.
+/// The result of all rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The profile that was looked at, where there is one.
+    /// The checked profile.
     pub profile: Option<String>,
-    /// Whether that profile is in no file.
+    /// Whether neither AWS file has the profile.
     pub lacks_profile: bool,
     /// The region that most programs use for the profile.
     pub region: Option<String>,
     /// The identity of the credentials that the AWS CLI uses here, if AWS returned it.
     pub identity: Option<Identity>,
-    /// What each kind of program would use here.
+    /// The credentials that each kind of program uses here.
     pub choices: Vec<(Client, ResolvedFrom)>,
-    /// What was found, in the order in which to deal with it.
+    /// The findings, the most urgent first.
     pub findings: Vec<Finding>,
-    /// What was looked for to the end.
+    /// The causes that were found or ruled out.
     pub checked: Vec<Cause>,
-    /// What could not be looked for to the end, and why.
+    /// The causes that could not be checked, and why.
     pub not_checked: BTreeMap<Cause, String>,
 }
