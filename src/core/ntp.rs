@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use chrono::TimeDelta;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "daemon"))]
 pub(crate) use self::tests::good_answer;
 use crate::core::time::{AwsTime, BootTime, span_from_millis};
 
