@@ -5,7 +5,8 @@ use std::io;
 /// Signals that end a process by default, but request nothing. SIGIO comes from a broken lease, SIGXFSZ from
 /// `ulimit -f` (the write then fails with EFBIG), SIGXCPU from a soft `ulimit -t` (the kernel kills at the hard limit), SIGALRM,
 /// SIGVTALRM and SIGPROF from a timer that survived `exec`, SIGHUP from a reload that comes before the daemon waits for it,
-/// SIGPWR from a battery monitor, the others from a mistyped `kill`.
+/// SIGPWR from a battery monitor, the others from a mistyped `kill`. Real-time signals, which some libraries and container
+/// managers send, are added to them.
 const NOT_A_REQUEST_TO_STOP: &[libc::c_int] = &[
     libc::SIGHUP,
     libc::SIGIO,
@@ -39,7 +40,11 @@ pub fn prepare() -> io::Result<()> {
         }
     };
     let handler: extern "C" fn(libc::c_int) = do_nothing;
-    for signal in NOT_A_REQUEST_TO_STOP {
+    #[cfg(target_os = "linux")]
+    let real_time = libc::SIGRTMIN()..=libc::SIGRTMAX();
+    #[cfg(not(target_os = "linux"))]
+    let real_time = std::iter::empty();
+    for signal in NOT_A_REQUEST_TO_STOP.iter().copied().chain(real_time) {
         // SAFETY: sigaction is a plain C struct for which all zeroes is a value; the handler is async-signal-safe, as it does
         // nothing.
         check(
@@ -47,7 +52,7 @@ pub fn prepare() -> io::Result<()> {
                 let mut action: libc::sigaction = std::mem::zeroed();
                 action.sa_sigaction = handler as libc::sighandler_t;
                 action.sa_flags = libc::SA_RESTART;
-                libc::sigaction(*signal, &raw const action, std::ptr::null_mut())
+                libc::sigaction(signal, &raw const action, std::ptr::null_mut())
             } != 0,
         );
     }

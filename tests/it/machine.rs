@@ -175,10 +175,14 @@ impl Machine {
 
     /// Stops the daemon as a service manager does; gives its exit code.
     pub(crate) fn stop(&mut self) -> Option<i32> {
-        let mut child = self.daemon.take().unwrap();
-        let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        child.wait().unwrap().code()
+        self.exit_code()
+    }
+
+    /// Waits for the end of the daemon.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        self.daemon.take().unwrap().wait().unwrap().code()
     }
 
     /// Ends the daemon as a crash would.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::places::Places;
 use crate::core::nearest::did_you_mean;
@@ -60,48 +60,66 @@ pub struct Mistake {
     message: String,
     line: usize,
     column: usize,
-    /// The line's text and the part that is meant; left out where the line may hold a secret.
-    shown: Option<(String, Range<usize>)>,
+    shown: Shown,
+}
+
+/// What is shown of the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Shown {
+    /// The text of the line, and the part that is wrong.
+    Line(String, Range<usize>),
+    /// Nothing, as the line may hold a secret.
+    Secret,
+    /// Nothing, as the file is not text.
+    Nothing,
 }
 
 impl Mistake {
-    /// What the TOML reader complains about.
-    pub(super) fn new(text: &str, error: &toml::de::Error) -> Self {
+    /// An error of the TOML reader.
+    pub(super) fn new(places: &Places<'_>, error: &toml::de::Error) -> Self {
         let span = error.span().unwrap_or(0..0);
-        if Places::of(text).may_be_secret(text, &span) {
+        if places.may_be_secret(&span) {
             // toml's sentence may quote the value.
             let message = "what stands here in [environment] can't be used: every value is a text in quotes";
-            return Self::at(text, span, message.to_owned()).without_the_line();
+            return Self::at(places, span, message.to_owned()).without_the_line();
         }
-        let error = Self::at(text, span, sentence(error.message()));
+        let error = Self::at(places, span, sentence(error.message()));
         // A variable that was put outside of `[environment]` is as secret as inside.
         if error.message.ends_with(MISPLACED) { error.without_the_line() } else { error }
     }
 
     /// A mistake in a value, which may be secret.
-    pub(super) fn of_value(text: &str, span: Range<usize>, message: String) -> Self {
-        let may_be_secret = Places::of(text).may_be_secret(text, &span);
-        let mistake = Self::at(text, span, message);
+    pub(super) fn of_value(places: &Places<'_>, span: Range<usize>, message: String) -> Self {
+        let may_be_secret = places.may_be_secret(&span);
+        let mistake = Self::at(places, span, message);
         if may_be_secret { mistake.without_the_line() } else { mistake }
     }
 
     /// A mistake in a part of the text.
-    pub(super) fn at(text: &str, span: Range<usize>, message: String) -> Self {
+    pub(super) fn at(places: &Places<'_>, span: Range<usize>, message: String) -> Self {
+        let text = places.text;
         let start = floor(text, span.start);
-        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_index = places.line_of(start);
+        let line_start = places.line_start(line_index);
         let line = text[line_start..].lines().next().unwrap_or_default();
         let from = (start - line_start).min(line.len());
         let to = floor(text, span.end).saturating_sub(line_start).clamp(from, line.len());
+        let (line, span) = excerpt(line, from..to);
         Self {
-            message,
-            line: text[..start].matches('\n').count() + 1,
+            message: shortened(message),
+            line: line_index + 1,
             column: text[line_start..start].chars().count() + 1,
-            shown: Some((line.to_owned(), from..to)),
+            shown: Shown::Line(line, span),
         }
     }
 
+    /// The first byte of a file that is not text.
+    pub(super) fn not_text(line: usize, column: usize, message: String) -> Self {
+        Self { message, line, column, shown: Shown::Nothing }
+    }
+
     pub(super) fn without_the_line(mut self) -> Self {
-        self.shown = None;
+        self.shown = Shown::Secret;
         self
     }
 
@@ -120,8 +138,9 @@ impl Mistake {
         let title = format!("{path}:{}:{}: {}", self.line, self.column, self.message);
         let title = Level::ERROR.no_name().primary_title(title);
         let group = match &self.shown {
-            None => title.element(Level::NOTE.message("the line is not shown, as it may hold a secret")),
-            Some((line, span)) => title.element(
+            Shown::Nothing => Group::with_title(title),
+            Shown::Secret => title.element(Level::NOTE.message("the line is not shown, as it may hold a secret")),
+            Shown::Line(line, span) => title.element(
                 Snippet::source(line.as_str())
                     .line_start(self.line)
                     .annotation(AnnotationKind::Primary.span(span.clone())),
@@ -129,6 +148,25 @@ impl Mistake {
         };
         Renderer::plain().render(&[group])
     }
+}
+
+/// The maximum length of a message and of a line that are shown, in bytes.
+const LONGEST_SHOWN: usize = 400;
+
+/// A message without the middle of a long value.
+fn shortened(message: String) -> String {
+    if message.len() <= LONGEST_SHOWN {
+        return message;
+    }
+    let (head, tail) = (floor(&message, LONGEST_SHOWN / 2), floor(&message, message.len() - LONGEST_SHOWN / 2));
+    format!("{} … {}", &message[..head], &message[tail..])
+}
+
+/// The part of a long line around a span, and the span in it.
+fn excerpt(line: &str, span: Range<usize>) -> (String, Range<usize>) {
+    let from = if line.len() <= LONGEST_SHOWN { 0 } else { floor(line, span.start.saturating_sub(LONGEST_SHOWN / 4)) };
+    let to = floor(line, from.saturating_add(LONGEST_SHOWN));
+    (line[from..to].to_owned(), span.start - from..span.end.clamp(span.start, to) - from)
 }
 
 const MISPLACED: &str = "variables stand in [environment]";

@@ -7,6 +7,7 @@ mod error;
 mod overlay;
 mod places;
 mod reading;
+mod search;
 mod show;
 mod values;
 
@@ -62,7 +63,6 @@ pub struct Clock {
     #[serde(deserialize_with = "values::at_least_a_second")]
     pub warn: Span,
     /// NTP servers.
-    #[serde(deserialize_with = "values::ntp_servers")]
     pub ntp: Vec<NtpServer>,
     /// Whether AWS is asked for the time where it is in doubt.
     pub probe: bool,

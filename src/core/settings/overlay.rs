@@ -72,8 +72,7 @@ fn values(profile: &Profile) -> Vec<(&'static str, &'static str, String)> {
 }
 
 /// The line of each setting of each `[[profile]]`.
-pub(super) fn lines(text: &str, profiles: &[Profile]) -> Vec<BTreeMap<String, u32>> {
-    let places = Places::of(text);
+pub(super) fn lines(places: &Places<'_>, profiles: &[Profile]) -> Vec<BTreeMap<String, u32>> {
     let names =
         ["name", "role_arn", "source_profile", "credential_source", "role_session_name", "external_id", "mfa_serial"];
     let names = names.into_iter().chain(["region", "duration", "mfa_process", "renew"]);

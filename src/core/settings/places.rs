@@ -1,31 +1,39 @@
 //! Where each setting stands in the text, and where secrets may stand.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The places of a text's settings, by their dotted names (`renew.before`, `profile[0].name`).
-pub(super) struct Places {
+/// The positions of a text's settings, by their dotted names (`renew.before`, `profile[0].name`).
+pub(super) struct Places<'a> {
+    pub(super) text: &'a str,
     keys: BTreeMap<String, Range<usize>>,
-    /// Where the lines behind the first one begin.
+    /// The start of each line after the first one.
     line_starts: Vec<usize>,
-    /// The values of `[environment]`; `None` where the text is no TOML.
-    secrets: Option<Vec<Range<usize>>>,
+    /// For each line, whether it may hold a value of `[environment]`. In doubt it may.
+    secret_lines: Vec<bool>,
 }
 
-impl Places {
-    pub(super) fn of(text: &str) -> Self {
-        let line_starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
-        let mut places = Self { keys: BTreeMap::new(), line_starts, secrets: None };
-        if let Ok(table) = DeTable::parse(text) {
-            places.note(table.get_ref(), "");
-            let mut secrets = Vec::new();
-            if let Some(environment) = table.get_ref().get("environment") {
-                leaves(environment, &mut secrets);
+impl<'a> Places<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        let line_starts: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        let secret_lines = vec![false; line_starts.len() + 1];
+        let mut places = Self { text, keys: BTreeMap::new(), line_starts, secret_lines };
+        match DeTable::parse(text) {
+            Ok(table) => {
+                places.note(table.get_ref(), "");
+                let mut secrets = Vec::new();
+                if let Some(environment) = table.get_ref().get("environment") {
+                    leaves(environment, &mut secrets);
+                }
+                for secret in secrets {
+                    let lines = places.lines_of(&secret);
+                    places.secret_lines.get_mut(lines).into_iter().flatten().for_each(|line| *line = true);
+                }
             }
-            places.secrets = Some(secrets);
+            Err(_) => places.secret_lines = inside_environment(text),
         }
         places
     }
@@ -35,22 +43,23 @@ impl Places {
         Some(self.line_of(self.keys.get(key)?.start) + 1)
     }
 
-    /// Whether the lines of a span may hold a value of `[environment]`. In doubt they may.
-    pub(super) fn may_be_secret(&self, text: &str, span: &Range<usize>) -> bool {
-        let lines = |span: &Range<usize>| self.line_of(span.start)..=self.line_of(span.end.max(span.start));
-        let shown = lines(span);
-        match &self.secrets {
-            Some(secrets) => secrets.iter().any(|secret| {
-                let secret = lines(secret);
-                secret.start() <= shown.end() && shown.start() <= secret.end()
-            }),
-            None => after_environment(text, *shown.start()),
-        }
+    /// Whether the lines of a span may hold a value of `[environment]`.
+    pub(super) fn may_be_secret(&self, span: &Range<usize>) -> bool {
+        self.secret_lines.get(self.lines_of(span)).is_none_or(|lines| lines.contains(&true))
     }
 
-    /// How many lines are before that of this place.
-    fn line_of(&self, at: usize) -> usize {
+    fn lines_of(&self, span: &Range<usize>) -> RangeInclusive<usize> {
+        self.line_of(span.start)..=self.line_of(span.end.max(span.start))
+    }
+
+    /// How many lines are before that of this position.
+    pub(super) fn line_of(&self, at: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= at)
+    }
+
+    /// The start of a line, which is counted from 0.
+    pub(super) fn line_start(&self, line: usize) -> usize {
+        line.checked_sub(1).and_then(|before| self.line_starts.get(before)).copied().unwrap_or(0)
     }
 
     fn note(&mut self, table: &DeTable<'_>, prefix: &str) {
@@ -80,22 +89,23 @@ fn leaves(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Whether a line of a text that is no TOML may belong to `[environment]`: from the first mention of it until the header
-/// of another table, outside of a multi-line string.
-fn after_environment(text: &str, line: usize) -> bool {
+/// Whether each line of a text that is no TOML may belong to `[environment]`: from the first mention of it until the
+/// header of another table, outside of a multi-line string.
+fn inside_environment(text: &str) -> Vec<bool> {
     let mut inside = false;
-    let mut quotes = 0;
+    let mut quotes = 0usize;
     // `split`, not `lines`: the line behind a last newline counts, for an error at the end.
-    for line in text.split('\n').take(line + 1) {
+    let is_inside = |line: &str| {
         let name = line.trim_start_matches(['[', ' ', '\t', '"', '\'']);
         if name.starts_with("environment") {
             (inside, quotes) = (true, 0);
-        } else if inside && quotes % 2 == 0 && is_header(line) {
+        } else if inside && quotes.is_multiple_of(2) && is_header(line) {
             inside = false;
         }
         quotes += line.matches("\"\"\"").count() + line.matches("'''").count();
-    }
-    inside
+        inside
+    };
+    text.split('\n').map(is_inside).collect()
 }
 
 fn is_header(line: &str) -> bool {

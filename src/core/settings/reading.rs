@@ -5,13 +5,12 @@ use std::ops::Range;
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 use super::error::{Mistake, SettingsError};
+use super::places::Places;
+use super::search::{self, is_unreadable};
 use super::{Settings, overlay};
-
-/// The number of mistakes that are listed.
-const MOST: usize = 50;
 
 impl Settings {
     /// Reads a settings file's text.
@@ -19,19 +18,23 @@ impl Settings {
     /// # Errors
     /// Every unknown key, wrong type and impossible value, with its position.
     pub fn parse(text: &str) -> Result<Self, SettingsError> {
-        let (settings, mistakes) = parse_all(text);
+        let places = Places::of(text);
+        let (settings, mistakes) = parse_all(&places);
         match (settings, SettingsError::of(mistakes)) {
             (_, Some(error)) => Err(error),
             (Some(settings), None) => Ok(settings),
-            (None, None) => Err(SettingsError::from(Mistake::at(text, 0..0, "this file can't be read".to_owned()))),
+            (None, None) => Err(SettingsError::from(Mistake::at(&places, 0..0, "this file can't be read".to_owned()))),
         }
     }
 
     /// Reads a settings file's bytes.
     ///
     /// # Errors
-    /// Also every sequence of bytes that is not UTF-8.
+    /// Also each line that is not UTF-8. A file that is not text has one mistake.
     pub fn parse_bytes(bytes: &[u8]) -> Result<Self, SettingsError> {
+        if let Some(mistake) = not_text(bytes) {
+            return Err(SettingsError::from(mistake));
+        }
         if let Ok(text) = std::str::from_utf8(bytes) {
             return Self::parse(text);
         }
@@ -45,15 +48,16 @@ impl Settings {
                 text.push(char::REPLACEMENT_CHARACTER);
             }
         }
-        let not_text = |(span, byte): &(Range<usize>, u8)| {
-            Mistake::of_value(&text, span.clone(), format!("the byte 0x{byte:02X} is not valid UTF-8"))
+        let places = Places::of(&text);
+        // The first in a line stands for the others in it.
+        bad.dedup_by_key(|(span, _)| places.line_of(span.start));
+        let not_utf8 = |(span, byte): (Range<usize>, u8)| {
+            Mistake::of_value(&places, span, format!("the byte 0x{byte:02X} is not valid UTF-8"))
         };
-        let mut mistakes: Vec<Mistake> = bad.iter().take(MOST).map(not_text).collect();
-        let others = parse_all(&text).1;
-        let is_new = |other: &Mistake| !mistakes.iter().any(|mistake| mistake.line() == other.line());
-        let others: Vec<Mistake> = others.into_iter().filter(is_new).collect();
-        mistakes.extend(others);
-        let unreadable = || SettingsError::from(Mistake::at(&text, 0..0, "the file is not UTF-8 text".to_owned()));
+        let mut mistakes: Vec<Mistake> = bad.into_iter().map(not_utf8).collect();
+        let lines: BTreeSet<usize> = mistakes.iter().map(Mistake::line).collect();
+        mistakes.extend(parse_all(&places).1.into_iter().filter(|other| !lines.contains(&other.line())));
+        let unreadable = || SettingsError::from(Mistake::at(&places, 0..0, "the file is not UTF-8 text".to_owned()));
         Err(SettingsError::of(mistakes).unwrap_or_else(unreadable))
     }
 
@@ -79,94 +83,64 @@ fn environment(table: &DeTable<'_>) -> BTreeMap<String, String> {
     environment
 }
 
+/// The mistake of a file that is not text at all.
+fn not_text(bytes: &[u8]) -> Option<Mistake> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Some(Mistake::not_text(1, 1, "this file is UTF-16: save it as UTF-8".to_owned()));
+    }
+    let nul = bytes.iter().position(|byte| *byte == 0)?;
+    let before = bytes.get(..nul).unwrap_or_default();
+    let line = before.split(|byte| *byte == b'\n').next_back().unwrap_or_default();
+    let number = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = String::from_utf8_lossy(line).chars().count() + 1;
+    Some(Mistake::not_text(number, column, "this file is not text: it contains a NUL byte".to_owned()))
+}
+
 /// The readable settings, and the mistakes.
-fn parse_all(text: &str) -> (Option<Settings>, Vec<Mistake>) {
-    let (mut table, syntax) = DeTable::parse_recoverable(text);
-    let mut mistakes: Vec<Mistake> = syntax.iter().take(MOST).map(|error| Mistake::new(text, error)).collect();
-    let mut settings = None;
-    // serde stops at the first mistake: record it, remove it, and read the rest again.
-    while mistakes.len() < MOST {
-        let error = match Settings::deserialize(toml::de::Deserializer::from(table.clone())) {
-            Ok(read) => {
-                settings = Some(read);
-                break;
-            }
-            Err(error) => error,
-        };
-        note(&mut mistakes, Mistake::new(text, &error), &syntax);
-        if !error.span().is_some_and(|span| remove(table.get_mut(), &span)) {
-            break;
+fn parse_all(places: &Places<'_>) -> (Option<Settings>, Vec<Mistake>) {
+    let (table, syntax) = DeTable::parse_recoverable(places.text);
+    let mut mistakes = Mistakes { listed: Vec::new(), by_line: BTreeMap::new(), one_per_line: !syntax.is_empty() };
+    for error in &syntax {
+        mistakes.note(Mistake::new(places, error));
+    }
+    let mut settings = Settings::deserialize(toml::de::Deserializer::from(table.clone())).ok();
+    if settings.is_none() {
+        for error in search::errors(table.get_ref()) {
+            mistakes.note(Mistake::new(places, &error));
         }
     }
-    let room = MOST.saturating_sub(mistakes.len());
-    for mistake in contradictions(text, table.get_ref(), room) {
-        note(&mut mistakes, mistake, &syntax);
+    for mistake in contradictions(places, table.get_ref()) {
+        mistakes.note(mistake);
     }
     if let Some(settings) = &mut settings {
-        settings.profile_lines = overlay::lines(text, &settings.profile);
+        settings.profile_lines = overlay::lines(places, &settings.profile);
     }
-    (settings, mistakes)
+    (settings, mistakes.listed)
 }
 
-/// Adds a mistake, unless it is listed already or may follow from a syntax error in its line.
-fn note(mistakes: &mut Vec<Mistake>, new: Mistake, syntax: &[toml::de::Error]) {
-    let is_known = |mistake: &Mistake| mistake.line() == new.line() && (!syntax.is_empty() || *mistake == new);
-    if !mistakes.iter().any(is_known) {
-        mistakes.push(new);
-    }
+/// The mistakes so far.
+struct Mistakes {
+    listed: Vec<Mistake>,
+    /// The indices of those in each line.
+    by_line: BTreeMap<usize, Vec<usize>>,
+    /// Set where the text is no TOML: other mistakes in a line may follow from its syntax error.
+    one_per_line: bool,
 }
 
-/// Removes the innermost key or list item of a mistake; `false` if there is none.
-fn remove(table: &mut DeTable<'_>, place: &Range<usize>) -> bool {
-    if table.iter_mut().any(|(_, value)| remove_inside(value, place)) {
-        return true;
-    }
-    let key = table.iter().find(|(key, value)| covers(&key.span(), place) || covers(&value.span(), place));
-    match key.map(|(key, _)| key.clone()) {
-        // The one mandatory setting would then be missing.
-        Some(key) if key.get_ref() == "name" && table.get(&key).is_some_and(|name| !is_unreadable(name)) => {
-            table.get_mut(&key).map(|name| *name.get_mut() = unreadable()).is_some()
+impl Mistakes {
+    /// Adds a mistake, unless it is listed already or may follow from another one.
+    fn note(&mut self, new: Mistake) {
+        let in_line = self.by_line.entry(new.line()).or_default();
+        let is_known = |at: &usize| self.one_per_line || self.listed.get(*at) == Some(&new);
+        if !in_line.iter().any(is_known) {
+            in_line.push(self.listed.len());
+            self.listed.push(new);
         }
-        Some(key) => table.remove(&key).is_some(),
-        None => false,
     }
 }
 
-fn is_unreadable(name: &Spanned<DeValue<'_>>) -> bool {
-    matches!(name.get_ref(), DeValue::String(name) if name.as_ref() == UNREADABLE)
-}
-
-/// The replacement for an unusable name.
-const UNREADABLE: &str = "\u{fffd}";
-
-fn unreadable() -> DeValue<'static> {
-    DeValue::String(UNREADABLE.into())
-}
-
-fn remove_inside(value: &mut Spanned<DeValue<'_>>, place: &Range<usize>) -> bool {
-    match value.get_mut() {
-        DeValue::Table(table) => remove(table, place),
-        DeValue::Array(items) => {
-            if items.iter_mut().any(|item| remove_inside(item, place)) {
-                return true;
-            }
-            let before = items.len();
-            *items = std::mem::replace(items, DeArray::new())
-                .into_iter()
-                .filter(|item| !covers(&item.span(), place))
-                .collect();
-            items.len() < before
-        }
-        _ => false,
-    }
-}
-
-fn covers(span: &Range<usize>, place: &Range<usize>) -> bool {
-    span.start <= place.start && place.end <= span.end
-}
-
-/// Mistakes that the types of the values don't exclude: at most so many of each kind.
-fn contradictions(text: &str, table: &DeTable<'_>, most: usize) -> Vec<Mistake> {
+/// Mistakes that the types of the values don't exclude.
+fn contradictions(places: &Places<'_>, table: &DeTable<'_>) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     if let Some(DeValue::Array(profiles)) = table.get("profile").map(Spanned::get_ref) {
         let mut names: BTreeSet<&str> = BTreeSet::new();
@@ -175,24 +149,19 @@ fn contradictions(text: &str, table: &DeTable<'_>, most: usize) -> Vec<Mistake> 
             let Some((key, value)) = profile.get_key_value("name") else { continue };
             let DeValue::String(name) = value.get_ref() else { continue };
             let is_new = names.insert(name);
-            if !is_new && !is_unreadable(value) && mistakes.len() < most {
+            if !is_new && !is_unreadable(value) {
                 let message = format!("there is already a [[profile]] \"{name}\"");
-                mistakes.push(Mistake::at(text, key.span(), message));
+                mistakes.push(Mistake::at(places, key.span(), message));
             }
         }
     }
     if let Some(DeValue::Table(variables)) = table.get("environment").map(Spanned::get_ref) {
-        let mut of_variables = 0;
         for (name, value) in variables.iter() {
             let has_nul = matches!(value.get_ref(), DeValue::String(value) if value.contains('\0'));
             if name.get_ref().is_empty() || name.get_ref().contains(['=', '\0']) || has_nul {
-                if of_variables == most {
-                    break;
-                }
-                of_variables += 1;
                 // With such a variable no process can start.
                 let message = "a variable needs a name without \"=\" and a value without NUL characters";
-                mistakes.push(Mistake::at(text, name.span(), message.to_owned()).without_the_line());
+                mistakes.push(Mistake::at(places, name.span(), message.to_owned()).without_the_line());
             }
         }
     }
@@ -219,9 +188,8 @@ mod tests {
                     [environment]\nA = 3\n\"B=\" = \"planted\"\n";
         let error = Settings::parse(text).err().unwrap();
         let lines: Vec<usize> = error.mistakes().iter().map(|mistake| mistake.line()).collect();
-        assert_eq!(lines, [1, 3, 4, 5, 7, 10, 11, 12, 13, 18, 19, 22, 23], "{}", error.render("f"));
-        let ntp = error.mistakes()[2].render("f");
-        assert!(ntp.contains("a b") && ntp.contains("c d"), "{ntp}");
+        assert_eq!(lines, [1, 3, 4, 4, 5, 7, 10, 11, 12, 13, 18, 19, 22, 23], "{}", error.render("f"));
+        assert_eq!((error.mistakes()[2].column(), error.mistakes()[3].column()), (8, 31));
         let shown = error.render("f");
         assert_eq!(shown.matches("f:").count(), lines.len(), "{shown}");
         assert!(!shown.contains("planted"), "{shown}");
@@ -243,6 +211,65 @@ mod tests {
         assert_eq!(places(&error), [(2, 13)]);
         assert!(!error.render("f").contains("planted"));
         assert!(Settings::parse_bytes(b"[clock]\nprobe = false\n").is_ok());
+    }
+
+    #[test]
+    fn no_number_of_mistakes_hides_one() {
+        let many = 2_000;
+        let lines = |line: &str| format!("{line}\n").repeat(many);
+        let numbered = |line: &str| (0..many).map(|at| line.replace('@', &at.to_string())).collect::<String>();
+        for (text, expected) in [
+            (numbered("setting@ = 1\n"), many),
+            (format!("[clock]\n{}", numbered("setting@ = 1\n")), many),
+            (format!("[environment]\n{}", numbered("A@ = 1\n")), many),
+            (format!("[environment]\n{}", numbered("\"A@=\" = \"\"\n")), many),
+            (format!("[[profile]]\n{}", numbered("setting@ = 1\n")), many + 1),
+            (numbered("[[profile]]\nname = \"p@\"\nregion = 3\nduration = \"1s\"\n"), 2 * many),
+            (lines("[[profile]]"), many),
+            (lines("[[profile]]\nname = \"a\""), many - 1),
+            (format!("[renew]\nprofiles = [\n{}]\n", lines("3,")), many),
+            (format!("[renew]\nprofiles = [\n{}]\n", lines("\"\",")), many),
+            (format!("[clock]\nntp = [\n{}]\n", lines("\"a b\",")), many),
+            (lines("no setting"), many),
+            (lines("caf\u{e9} = 1"), many),
+        ] {
+            let error = Settings::parse(&text).err().unwrap();
+            let start = &text[..40];
+            assert_eq!(error.mistakes().len(), expected, "{start}");
+            assert_eq!(error.render("f").matches("f:").count(), expected, "{start}");
+        }
+        let latin = b"# caf\xe9 caf\xe9\n".repeat(many);
+        assert_eq!(Settings::parse_bytes(&latin).err().unwrap().mistakes().len(), many);
+    }
+
+    #[test]
+    fn a_file_that_is_not_text_has_one_mistake() {
+        let noise: Vec<u8> = (0..100_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        for (bytes, place) in [
+            (&b"\xff\xfer\0e\0n\0e\0w\0"[..], (1, 1)),
+            (b"[clock]\nwarn = \"\xc3\xa9\0\"\nprob = 1\n", (2, 10)),
+            (b"r\0e\0n\0e\0w\0", (1, 2)),
+            (&noise, (1, 1)),
+        ] {
+            let error = Settings::parse_bytes(bytes).err().unwrap();
+            assert_eq!(places(&error), [place], "{}", error.render("f"));
+            assert_eq!(error.render("f").lines().count(), 1, "{}", error.render("f"));
+        }
+    }
+
+    #[test]
+    fn a_long_value_makes_no_long_error() {
+        let long = "x".repeat(1 << 20);
+        for text in [
+            format!("[renew]\nbefore = \"{long}\""),
+            format!("{long} = 3"),
+            format!("[clock]\nntp = [\"{long}\", \"a b\"]"),
+            format!("[state]\npersist = \"é{long}é\""),
+            format!("[clock]\nprobe = {long}"),
+        ] {
+            let shown = Settings::parse(&text).err().unwrap().render("f");
+            assert!(shown.len() < 4_096, "{}: {}", &text[..20], shown.len());
+        }
     }
 
     #[test]

@@ -93,10 +93,7 @@ impl<'de> Deserialize<'de> for RenewProfiles {
 
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<RenewProfiles, A::Error> {
                 let mut names = Vec::new();
-                while let Some(name) = items.next_element::<String>()? {
-                    if name.trim().is_empty() {
-                        return Err(de::Error::custom("an empty name is no profile's"));
-                    }
+                while let Some(Pattern(name)) = items.next_element()? {
                     names.push(name);
                 }
                 Ok(RenewProfiles(AutoRenew::Matching(names)))
@@ -137,26 +134,42 @@ impl fmt::Display for NtpServer {
 
 impl<'de> Deserialize<'de> for NtpServer {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        Self::read(&text).ok_or_else(|| de::Error::custom(not_servers(&[text])))
+        let read = |text: &str| {
+            Self::read(text).ok_or_else(|| format!("\"{text}\" is not an NTP server: write \"host\" or \"host:port\""))
+        };
+        from.deserialize_str(TextVisitor { expected: "a server", read })
     }
 }
 
-/// Every server, or an error that lists all invalid ones.
-pub(super) fn ntp_servers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<NtpServer>, D::Error> {
-    let texts = Vec::<String>::deserialize(from)?;
-    let (servers, wrong): (Vec<String>, Vec<String>) =
-        texts.into_iter().partition(|text| NtpServer::read(text).is_some());
-    match wrong.as_slice() {
-        [] => Ok(servers.iter().filter_map(|text| NtpServer::read(text)).collect()),
-        wrong => Err(de::Error::custom(not_servers(wrong))),
+/// A name or glob in a list.
+struct Pattern(String);
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let read = |text: &str| match text.trim() {
+            "" => Err("an empty name is no profile's".to_owned()),
+            _ => Ok(Self(text.to_owned())),
+        };
+        from.deserialize_str(TextVisitor { expected: "a string", read })
     }
 }
 
-fn not_servers(texts: &[String]) -> String {
-    let names: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
-    let what = if names.len() == 1 { "is not an NTP server" } else { "are not NTP servers" };
-    format!("{} {what}: write \"host\" or \"host:port\"", names.join(", "))
+/// Checks an item of a list. An error of a visitor has the position of the item, any other error that of the list.
+struct TextVisitor<F> {
+    expected: &'static str,
+    read: F,
+}
+
+impl<T, F: FnOnce(&str) -> Result<T, String>> de::Visitor<'_> for TextVisitor<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        (self.read)(text).map_err(E::custom)
+    }
 }
 
 /// The name of a profile or section.
