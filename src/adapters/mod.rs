@@ -6,6 +6,7 @@ mod ca_bundle;
 pub mod clock;
 pub mod desktop;
 pub mod file;
+mod http_thread;
 mod iam;
 mod metadata;
 pub mod mint;

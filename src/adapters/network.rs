@@ -22,6 +22,7 @@ use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 
+use super::http_thread::OnHttpThread;
 use super::{ca_bundle, clock, no_proxy};
 use crate::core::clock::{Sample, Trust};
 use crate::core::http_date;
@@ -180,14 +181,15 @@ fn build(route: &Route, way: &Way) -> Result<SharedHttpConnector, String> {
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(tls)
         .build();
-    Ok(SharedHttpConnector::new(connector))
+    Ok(SharedHttpConnector::new(OnHttpThread(SharedHttpConnector::new(connector))))
 }
 
 /// A connector for plain http that goes through no proxy.
 pub(super) fn direct() -> SharedHttpConnector {
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
     let builder = Connector::builder().connector_settings(settings).sleep_impl(TokioSleep::new());
-    SharedHttpConnector::new(builder.pool_max_idle_per_host(0).proxy_config(ProxyConfig::disabled()).build_http())
+    let connector = builder.pool_max_idle_per_host(0).proxy_config(ProxyConfig::disabled()).build_http();
+    SharedHttpConnector::new(OnHttpThread(SharedHttpConnector::new(connector)))
 }
 
 fn proxy(route: &Route, https: bool) -> Result<ProxyConfig, String> {

@@ -176,6 +176,35 @@ fn no_answer_without_an_end_holds_a_profile_or_fills_the_memory() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn a_server_that_continues_without_an_end_delays_no_other_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut request = [0; 8192];
+            let _ = stream.read(&mut request);
+            let continues = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(40_000);
+            thread::spawn(move || while stream.write_all(&continues).is_ok() {});
+        }
+    });
+    let mut machine = Server::Sts.start(&url);
+    let program = "[profile other]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"AKIA1\",\"SecretAccessKey\":\"s\"}'\n";
+    machine.replace(".aws/config", &(machine.read(".aws/config") + program));
+    machine.eventually("another profile has credentials", |machine| machine.credentials("other").is_ok());
+    let mut flooded = machine.companion();
+    let mut flooded = flooded.args(["credential-process", "app"]).spawn().unwrap();
+    let mut answers = 0;
+    while flooded.try_wait().unwrap().is_none() {
+        let begun = Instant::now();
+        assert!(machine.credentials("other").is_ok());
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        answers += 1;
+    }
+    assert!(answers > 10, "{answers}");
+    machine.eventually("the call is given up", |machine| machine.profile("app")["last_error"]["code"] == "Timeout");
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pages {
     /// Every page of accounts names the same page as the next one.
