@@ -149,6 +149,15 @@ impl Start {
         settings_file: Option<PathBuf>,
         descriptors: u64,
     ) -> Result<Self, Refused> {
+        if descriptors < limits::LEAST_DESCRIPTORS {
+            return Err(Refused {
+                message: format!(
+                    "the hard limit of open files (ulimit -Hn) is {descriptors}, and evercredd needs {}: with less, calls to AWS fail",
+                    limits::LEAST_DESCRIPTORS
+                ),
+                fix: "set a hard limit of 1024 or more where the daemon is started (systemd: LimitNOFILE=, PAM: nofile in /etc/security/limits.conf)",
+            });
+        }
         let folders = resolve_folders(&own, settings_file)?;
         let settings = read_settings(&folders)?;
         Ok(Self { own, listeners, folders, settings, descriptors })

@@ -21,8 +21,8 @@ use crate::wire::{self, Answer, ErrorKind, Request, WireError};
 
 /// How many connections are served at once, at most; the next one waits in the listener's queue.
 const AT_ONCE: usize = 256;
-/// Descriptors that are always in use: files, the log, the network, the timer.
-const DESCRIPTORS_IN_USE: u64 = 16;
+/// Descriptors that are always in use: files, the log, the network, the timer, the runtimes.
+const DESCRIPTORS_IN_USE: u64 = 28;
 /// A program that connects has its request ready.
 const LONGEST_REQUEST: Duration = Duration::from_secs(5);
 /// The same while more than half of the connections are in use: idle callers must not delay requests.

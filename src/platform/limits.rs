@@ -11,6 +11,9 @@ const WANTED: u64 = 4096;
 /// The original limit of this process, if it was raised.
 static INHERITED: OnceLock<Rlimit> = OnceLock::new();
 
+/// The minimum for the daemon: its own files, a call to AWS with its name look-up, a program with its pipes, and a caller.
+pub const LEAST_DESCRIPTORS: u64 = 48;
+
 /// Raises the soft limit of open descriptors towards the hard one, and returns the limit in force.
 pub fn raise_descriptors() -> u64 {
     let limit = getrlimit(Resource::Nofile);

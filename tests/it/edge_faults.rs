@@ -218,9 +218,24 @@ fn a_log_that_nobody_reads_stops_nothing() {
 }
 
 #[test]
+fn too_low_a_limit_of_descriptors_is_refused_with_the_limit() {
+    let machine = Machine::new();
+    for limit in [20, 47] {
+        let (said, exit) = ends(&mut after(&machine, &format!("ulimit -n {limit}")));
+        assert!(exit == Some(1) && said.contains(&limit.to_string()) && said.contains("fix: "), "{said}");
+    }
+}
+
+#[test]
 fn idle_callers_leave_descriptors_for_calls_and_files() {
+    for limit in ["ulimit -n 48", "ulimit -n 64"] {
+        leave_descriptors(limit);
+    }
+}
+
+fn leave_descriptors(limit: &str) {
     let mut machine = Machine::new();
-    let daemon = after(&machine, "ulimit -n 64");
+    let daemon = after(&machine, limit);
     machine.start_as(daemon);
     let socket = machine.path("run/evercred.sock");
     let idle: Vec<UnixStream> = (0..100).filter_map(|_| UnixStream::connect(&socket).ok()).collect();
