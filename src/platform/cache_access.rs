@@ -10,19 +10,23 @@ use rustix::io::Errno;
 use super::user_database::user_name;
 use crate::core::session::{Access, CacheAccess, CacheFileFacts};
 
+/// The kernel follows as many (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
 /// Reads the metadata of a cache file and its directory. It changes nothing.
 pub fn look(path: &Path) -> CacheAccess {
+    let link = path;
+    let target = resolved(path);
     // A link to a device is a fault of the link, and its target is to be left alone.
-    let target = std::fs::canonicalize(path).ok().filter(|target| target.is_file());
-    let path = target.unwrap_or_else(|| path.to_owned());
+    let path = if target.is_file() || !target.exists() { target } else { path.to_owned() };
     let (directory, metadata) = nearest_directory(&path);
     let (directory_owner, directory_mode) =
         metadata.as_ref().map_or((0, 0), |metadata| (metadata.uid(), metadata.mode() & 0o7777));
-    let directory_access = match metadata {
+    let directory_access = dangling(link, &path, &directory).unwrap_or_else(|| match metadata {
         Ok(metadata) if !metadata.is_dir() => Access::Refused("it is not a directory".to_owned()),
         Ok(_) => may_write(&directory),
         Err(error) => Access::Refused(error.to_string()),
-    };
+    });
     CacheAccess {
         file: std::fs::symlink_metadata(&path).ok().map(|metadata| file_facts(&path, &metadata)),
         path: path.display().to_string(),
@@ -34,6 +38,40 @@ pub fn look(path: &Path) -> CacheAccess {
         uid: rustix::process::geteuid().as_raw(),
         gid: rustix::process::getegid().as_raw(),
     }
+}
+
+/// The file that a path leads to through symbolic links, also if it does not exist yet.
+pub fn resolved(path: &Path) -> PathBuf {
+    if let Ok(target) = std::fs::canonicalize(path) {
+        return target;
+    }
+    let mut target = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(next) = std::fs::read_link(&target) else { break };
+        target = target.parent().unwrap_or(Path::new("/")).join(next);
+    }
+    let directory = target.parent().and_then(|directory| std::fs::canonicalize(directory).ok());
+    match (directory, target.file_name()) {
+        (Some(directory), Some(name)) => directory.join(name),
+        _ => target,
+    }
+}
+
+/// What is missing behind a symbolic link: at the file itself, or at one of the directories above it. `nearest` is the nearest
+/// one that exists.
+fn dangling(link: &Path, target: &Path, nearest: &Path) -> Option<Access> {
+    let dangling = |link: &Path, directory: &Path| Access::Dangling {
+        link: link.display().to_string(),
+        directory: directory.display().to_string(),
+    };
+    if let Some(directory) = target.parent()
+        && link.is_symlink()
+        && !directory.exists()
+    {
+        return Some(dangling(link, directory));
+    }
+    let missing = target.ancestors().skip(1).take_while(|directory| *directory != nearest);
+    missing.filter(|directory| directory.is_symlink()).last().map(|link| dangling(link, &resolved(link)))
 }
 
 fn nearest_directory(path: &Path) -> (PathBuf, io::Result<Metadata>) {
@@ -105,6 +143,42 @@ mod tests {
         let found = look(&folder.path().join("sso/cache/token.json"));
         assert_eq!((found.directory.as_str(), &found.file), (folder.path().to_str().unwrap(), &None));
         assert_eq!(found.problem(), None);
+    }
+
+    #[test]
+    fn a_link_to_a_missing_file_leads_to_the_file_that_will_be_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        let (link, other) = (base.join("token.json"), base.join("other.json"));
+        std::os::unix::fs::symlink("target.json", &other).unwrap();
+        std::os::unix::fs::symlink(&other, &link).unwrap();
+        assert_eq!(resolved(&link), base.join("target.json"));
+        assert_eq!(look(&link).problem(), None);
+
+        let nowhere = base.join("nowhere.json");
+        std::os::unix::fs::symlink("gone/below/target.json", &nowhere).unwrap();
+        let problem = look(&nowhere).problem().unwrap();
+        let directory = base.join("gone/below");
+        assert_eq!(problem.fix, Some(format!("mkdir -p {}", directory.display())));
+        assert!(!problem.is_not_regular);
+
+        let circle = base.join("circle.json");
+        std::os::unix::fs::symlink(&circle, &circle).unwrap();
+        assert!(look(&circle).problem().unwrap().is_not_regular);
+    }
+
+    #[test]
+    fn a_link_to_a_missing_directory_is_named_with_the_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        let directory = base.join("gone");
+        std::os::unix::fs::symlink("gone", base.join("sso")).unwrap();
+        for file in ["sso/token.json", "sso/cache/token.json"] {
+            let problem = look(&base.join(file)).problem().unwrap();
+            assert_eq!(problem.fix, Some(format!("mkdir -p {}", directory.display())), "{file}");
+        }
+        std::fs::create_dir(&directory).unwrap();
+        assert_eq!(look(&base.join("sso/cache/token.json")).problem(), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The cache files of sign-in sessions: they stay their owner's, and no token is lost.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use serde_json::{Value, json};
 
@@ -136,6 +136,50 @@ fn a_sign_in_whose_token_cannot_be_written_says_so() {
     let (status, _, said) = end_of_sign_in(&machine, &["corp", "--no-browser", "--force"]);
     assert!(status == Some(1) && said.contains("signed in"), "{said}");
     assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+}
+
+/// Signs in where the token can't be written, and makes the directory that the fix names.
+fn sign_in_before(machine: &mut Machine, missing: &str) {
+    let directory = machine.path(missing);
+    let fix = format!("mkdir -p {}", directory.display());
+    let (status, _, said) = end_of_sign_in(machine, &["corp", "--no-browser", "--force"]);
+    assert!(status == Some(1) && said.contains(directory.to_str().unwrap()), "{said}");
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    machine.eventually("the problem names the directory", |machine| problem(machine)["fix"] == fix);
+    std::fs::create_dir_all(directory).unwrap();
+    machine.eventually("the token is written", |machine| {
+        token(machine)["accessToken"].as_str().is_some_and(|token| machine.aws.is_signed_in(token))
+    });
+    machine.eventually("the problem is gone", |machine| problem(machine).is_null());
+    assert_eq!(machine.whose("reader"), Ok(role("ReadOnly")));
+}
+
+#[test]
+fn a_link_to_a_missing_cache_file_is_followed_and_one_to_a_missing_directory_is_named() {
+    let mut machine = machine();
+    std::fs::create_dir_all(machine.path(".aws/sso/cache")).unwrap();
+    std::fs::create_dir(machine.path("dotfiles")).unwrap();
+    let link = machine.path(&token_file());
+    symlink("../../../dotfiles/token.json", &link).unwrap();
+    machine.start();
+    sign_in(&machine);
+    assert!(link.is_symlink() && machine.read("dotfiles/token.json").contains("accessToken"));
+    assert_eq!(machine.whose("admin"), Ok(role("Admin")));
+    assert_eq!(problem(&machine), Value::Null);
+    assert_eq!(machine.stop(), Some(0));
+
+    std::fs::remove_file(&link).unwrap();
+    symlink(machine.path("gone/below/token.json"), &link).unwrap();
+    machine.start();
+    sign_in_before(&mut machine, "gone/below");
+    assert!(link.is_symlink());
+    assert_eq!(machine.stop(), Some(0));
+
+    std::fs::remove_dir_all(machine.path(".aws/sso")).unwrap();
+    symlink(machine.path("elsewhere"), machine.path(".aws/sso")).unwrap();
+    machine.start();
+    sign_in_before(&mut machine, "elsewhere");
+    assert!(machine.path("elsewhere/cache").is_dir());
 }
 
 #[test]

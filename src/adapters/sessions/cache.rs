@@ -183,7 +183,7 @@ impl Cache {
         let removed = pooled(move || {
             exchange::remove_beside(&path);
             // Behind a symbolic link it is the file that holds the token.
-            let target = exchange::resolved(&path);
+            let target = cache_access::resolved(&path);
             let removed = std::fs::remove_file(&target);
             if target != path { removed.and_then(|()| std::fs::remove_file(path)) } else { removed }
         });

@@ -12,7 +12,8 @@ use super::cache::read;
 use crate::core::session::{
     CacheAccess, CacheProblem, Found, LeftOverIs, Session, is_left_over, judge_left_over, left_over_suffix,
 };
-use crate::platform::{cache_access, lease};
+use crate::platform::cache_access::{self, resolved};
+use crate::platform::lease;
 
 /// How long a program that writes in place is waited for: it truncates, writes and closes within milliseconds.
 const WRITER_PAUSE: Duration = Duration::from_millis(20);
@@ -83,10 +84,10 @@ pub(super) fn replace(path: &Path, text: &str, over: &Found, set_aside: bool) ->
 /// Writes a file over any other. `keep` says whether a copy of the old one stays beside it.
 pub(super) fn write(path: &Path, text: &str, keep: &dyn Fn(&Found) -> bool) -> Result<(), String> {
     let failed = |error: io::Error| error.to_string();
-    make_directory(path).map_err(failed)?;
     if let Some(problem) = cache_access::look(path).problem() {
         return Err(problem.why);
     }
+    make_directory(path).map_err(failed)?;
     let mut found = read(path);
     for _ in 0..MOST_EXCHANGES {
         found = match &found {
@@ -408,11 +409,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// The file itself, where its name is a link to it.
-pub(super) fn resolved(path: &Path) -> PathBuf {
-    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Makes the directories on the way, each for the owner of the one above it.

@@ -8,9 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::exchange;
 use crate::core::session::{MARK, is_left_over};
 use crate::core::time::WallTime;
+use crate::platform::cache_access;
 
 /// The minimum time between the last change of a directory and a listing that counts. A change in the same tick of the
 /// file system's clock leaves the same time stamp.
@@ -41,7 +41,7 @@ struct Version {
 impl LeftOverIndex {
     /// Whether there are left-overs beside a cache file. `now` is the time before the call.
     pub(super) fn has_left_overs(&self, path: &Path, now: WallTime) -> bool {
-        let target = exchange::resolved(path);
+        let target = cache_access::resolved(path);
         let (Some(directory), Some(name)) = (target.parent(), target.file_name().and_then(|name| name.to_str())) else {
             return false;
         };

@@ -7,6 +7,7 @@ use super::cache::{Cache, Lock, read};
 use super::{LONGEST_LOCKED, exchange};
 use crate::core::location::CachePaths;
 use crate::core::session::{CacheFile, CacheFolder, Found, MARK, Session, is_left_over};
+use crate::platform::cache_access;
 
 /// Writes newer tokens that a killed daemon left beside cache files into those files, and removes the other left-overs.
 /// `known` has the sessions of the AWS files by the names of their cache files; any other session is read from its
@@ -26,7 +27,7 @@ pub async fn recover(directory: &Path, known: &BTreeMap<String, Session>) {
         let Some(session) = session else { continue };
         // On a file system without locks, no other evercred can hold one.
         if !matches!(cache.lock(&file, LONGEST_LOCKED).await, Lock::Busy(_)) {
-            let path = exchange::resolved(&directory.join(&file.name));
+            let path = cache_access::resolved(&directory.join(&file.name));
             let _ = tokio::task::spawn_blocking(move || exchange::recover(&path, &session)).await;
         }
     }

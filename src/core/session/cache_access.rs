@@ -38,6 +38,13 @@ pub enum Access {
     Denied,
     /// The file system is mounted read-only.
     ReadOnly,
+    /// A symbolic link in the path leads to a directory that does not exist.
+    Dangling {
+        /// The link.
+        link: String,
+        /// The directory.
+        directory: String,
+    },
     /// Another reason, in the system's words.
     Refused(String),
 }
@@ -137,6 +144,10 @@ impl CacheAccess {
         let (why, fix) = match &self.directory_access {
             Access::Granted => return None,
             Access::ReadOnly => (format!("the file system of {directory} is mounted read-only"), None),
+            Access::Dangling { link, directory } => (
+                format!("{link} is a symbolic link, and the directory {directory} does not exist"),
+                Some(format!("mkdir -p {}", word(directory))),
+            ),
             Access::Refused(why) => (format!("the directory {directory} can't be written: {why}"), None),
             Access::Denied if *owner == self.uid => {
                 let why = format!("the directory {directory} is write-protected (uid {owner}, mode {mode:03o})");
@@ -251,6 +262,9 @@ mod tests {
         assert!(named.why.contains("root (uid 0)") && of_root.why.contains("belongs to uid 0"), "{}", named.why);
         assert_eq!(of_root.fix.as_deref(), Some("sudo chown -R 1000:1000 /h/.aws/sso/cache"));
         assert_eq!(denied(1000).problem().unwrap().fix.as_deref(), Some("chmod u+rwx /h/.aws/sso/cache"));
+        let dangling = Access::Dangling { link: "/h/.aws/sso".to_owned(), directory: "/mnt/a b".to_owned() };
+        let dangling = CacheAccess { directory_access: dangling, file: None, ..access() }.problem().unwrap();
+        assert_eq!((dangling.fix.as_deref(), dangling.is_not_regular), (Some("mkdir -p '/mnt/a b'"), false));
         let read_only = CacheAccess { directory_access: Access::ReadOnly, ..access() };
         assert_eq!(read_only.problem().unwrap().fix, None);
     }
