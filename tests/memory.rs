@@ -128,6 +128,21 @@ fn bytes_each(name: &str, config: fn(usize) -> String) -> isize {
     each.inspect(|(stage, bytes)| println!("{name}, {stage}: {bytes} bytes each")).map(|(_, bytes)| bytes).sum()
 }
 
+/// Roles below a `[DEFAULT]` of a megabyte.
+fn roles_with_defaults(count: usize) -> String {
+    let mut config = "[DEFAULT]\n".to_owned();
+    for at in 0..1_000 {
+        writeln!(config, "setting_{at} = {}", "x".repeat(1_000)).unwrap();
+    }
+    config + &roles(count)
+}
+
+#[test]
+fn profiles_share_the_settings_of_the_section_default_in_capitals() {
+    let each = bytes_each("defaults", roles_with_defaults);
+    assert!(each < 2_048, "{each} bytes");
+}
+
 #[test]
 fn a_profile_with_a_role_needs_less_than_two_kibibytes() {
     let each = bytes_each("roles", roles);

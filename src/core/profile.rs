@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -68,8 +68,8 @@ impl Value {
 
     /// Nested settings (`s3 =` followed by indented lines); empty for a plain value.
     pub fn nested(&self) -> &SettingMap {
-        const EMPTY: &SettingMap = &SettingMap(Vec::new());
-        self.nested.as_deref().unwrap_or(EMPTY)
+        static EMPTY: LazyLock<SettingMap> = LazyLock::new(SettingMap::default);
+        self.nested.as_deref().unwrap_or(&EMPTY)
     }
 
     /// Replaces the nested settings.
@@ -84,59 +84,87 @@ impl fmt::Debug for Value {
     }
 }
 
-/// Settings by their lower-case names, sorted. Thousands of sections may have the same few names, so sections share the
-/// names and have no spare capacity.
+/// Settings by their lower-case names. Thousands of sections may have the same few names and the same `[DEFAULT]`, so
+/// sections share both and have no spare capacity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SettingMap(Vec<(Arc<str>, Value)>);
+pub struct SettingMap {
+    /// The section's own settings, sorted by their names.
+    own: Vec<Setting>,
+    /// The settings that other sections have too, for names that are not among the own ones. The first map with a name counts.
+    shared: Box<[Arc<Vec<Setting>>]>,
+}
+
+type Setting = (Arc<str>, Value);
 
 impl SettingMap {
     /// The value of a setting.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(self.find(name).ok()?).map(|(_, value)| value)
+        let mut maps = std::iter::once(&self.own).chain(self.shared.iter().map(AsRef::as_ref));
+        maps.find_map(|map| map.get(find(map, name).ok()?)).map(|(_, value)| value)
     }
 
     /// Whether there is a setting with this name.
     pub fn contains_key(&self, name: &str) -> bool {
-        self.find(name).is_ok()
+        self.get(name).is_some()
     }
 
     /// Whether there are no settings.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.own.is_empty() && self.shared.is_empty()
     }
 
     /// The settings in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (&**name, value))
+        let mut shared: Vec<&Setting> = Vec::new();
+        if !self.shared.is_empty() {
+            shared.extend(&self.own);
+            shared.extend(self.shared.iter().flat_map(|map| map.iter()));
+            // A stable sort keeps the first of several settings with the same name in front.
+            shared.sort_by(|(a, _), (b, _)| a.cmp(b));
+            shared.dedup_by(|(later, _), (earlier, _)| later == earlier);
+        }
+        let own = if shared.is_empty() { self.own.as_slice() } else { &[] };
+        own.iter().chain(shared).map(|(name, value)| (&**name, value))
     }
 
     /// The values in the order of their names.
     pub fn values(&self) -> impl Iterator<Item = &Value> {
-        self.0.iter().map(|(_, value)| value)
+        self.iter().map(|(_, value)| value)
     }
 
     /// Sets one value.
     pub fn insert(&mut self, name: &str, value: Value) {
-        match self.find(name) {
-            Ok(at) => self.0[at].1 = value,
-            Err(at) => self.0.insert(at, (name.into(), value)),
+        match find(&self.own, name) {
+            Ok(at) => self.own[at].1 = value,
+            Err(at) => self.own.insert(at, (name.into(), value)),
         }
     }
 
-    /// These settings, overridden by other ones.
+    /// These settings, overridden by other ones. The settings that these maps share stay shared.
     #[must_use]
     pub fn overlaid(&self, over: &Self) -> Self {
-        self.0.iter().chain(&over.0).cloned().collect()
+        let is_visible = |(name, _): &&Setting| over.shared.iter().all(|map| find(map, name).is_err());
+        let own: Self = self.own.iter().filter(is_visible).chain(&over.own).cloned().collect();
+        Self { shared: over.shared.iter().chain(&self.shared).cloned().collect(), ..own }
     }
 
-    fn find(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| (**known).cmp(name))
+    /// These settings for many sections: each overrides them with its own.
+    #[must_use]
+    pub fn to_shared(self) -> Self {
+        if self.own.is_empty() {
+            return self;
+        }
+        Self { own: Vec::new(), shared: std::iter::once(Arc::new(self.own)).chain(self.shared).collect() }
     }
 }
 
+fn find(settings: &[Setting], name: &str) -> Result<usize, usize> {
+    settings.binary_search_by(|(known, _)| (**known).cmp(name))
+}
+
 /// Of several settings with the same name, the last one counts.
-impl FromIterator<(Arc<str>, Value)> for SettingMap {
-    fn from_iter<I: IntoIterator<Item = (Arc<str>, Value)>>(settings: I) -> Self {
+impl FromIterator<Setting> for SettingMap {
+    fn from_iter<I: IntoIterator<Item = Setting>>(settings: I) -> Self {
         let mut settings: Vec<_> = settings.into_iter().collect();
         // A stable sort keeps the order of settings with the same name.
         settings.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -148,7 +176,7 @@ impl FromIterator<(Arc<str>, Value)> for SettingMap {
             is_same
         });
         settings.shrink_to_fit();
-        Self(settings)
+        Self { own: settings, shared: Box::default() }
     }
 }
 

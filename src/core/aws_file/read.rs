@@ -342,7 +342,7 @@ impl Reader {
             matches!(construct, ByteOrderMark | CommentNotUtf8 | HeaderEmpty | SectionTwice | SettingTwice)
         };
         self.problems.sort_by_key(|problem| problem.construct.is_some_and(is_of_others));
-        let defaults: SettingMap = self.defaults.into_iter().collect();
+        let defaults = self.defaults.into_iter().collect::<SettingMap>().to_shared();
         // To the SDKs it is a profile of that name.
         if self.file == SourceFile::Credentials
             && let Some(first) = self.headers.get("DEFAULT")
@@ -436,6 +436,22 @@ mod tests {
             a.settings.get("aws_access_key_id").unwrap().origin,
             Origin { file: SourceFile::Credentials, line: 3 }
         );
+    }
+
+    #[test]
+    fn the_settings_of_a_section_override_the_defaults_of_its_file_and_each_file_the_one_before_it() {
+        let texts = |config: &str, credentials: &str| {
+            let profiles = load(Some(config), Some(credentials));
+            let settings = &profiles.profiles["a"].settings;
+            let listed: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (name, value.text.as_str())).collect();
+            assert!(listed.iter().all(|(name, text)| settings.get(name).unwrap().text == *text), "{listed:?}");
+            assert!(listed.is_sorted(), "{listed:?}");
+            listed.iter().map(|(name, text)| format!("{name}={text}")).collect::<Vec<_>>().join(" ")
+        };
+        let credentials = "[DEFAULT]\nb = 4\nc = 4\nd = 4\n[a]\nd = 5\n";
+        assert_eq!(texts("[DEFAULT]\na = 1\nb = 1\n[profile a]\nb = 2\nc = 2\n", ""), "a=1 b=2 c=2");
+        assert_eq!(texts("[DEFAULT]\na = 1\nb = 1\n[profile a]\nb = 2\ne = 2\n", credentials), "a=1 b=4 c=4 d=5 e=2");
+        assert_eq!(texts("[DEFAULT]\na = 1\n[profile a]\nc = 3\n", "[a]\nd = 4\n"), "a=1 c=3 d=4");
     }
 
     #[test]
