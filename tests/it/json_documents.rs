@@ -413,6 +413,29 @@ fn what_a_helper_prints_is_a_document_of_the_sdks() {
 }
 
 #[test]
+fn the_status_of_the_service_is_a_document_on_a_machine_without_a_service_manager() {
+    let mut machine = machine();
+    let form = json!({
+        "schema": "evercred.service-status/1", "installed": "flag", "unit": "text?", "enabled": "text?", "active": "text?",
+        "since": "text?", "says": "text?", "pid": "number?", "hardening": "text?", "files": [], "version": "text?",
+        "environment": [], "problems": [{"message": "text", "fix": "text"}], "notes": [],
+    });
+    let status = |machine: &Machine| {
+        let mut status = machine.companion();
+        status.env("PATH", "/nowhere").args(["service", "status", "--json"]).output().unwrap()
+    };
+    for is_running in [false, true] {
+        if is_running {
+            machine.start();
+        }
+        let output = status(&machine);
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        let document = holds(&form, &output);
+        assert_eq!((document["installed"].as_bool(), document["version"].is_string()), (Some(false), is_running));
+    }
+}
+
+#[test]
 fn exit_codes_say_what_kind_of_failure_it_was() {
     let mut machine = machine();
     let code =

@@ -22,7 +22,11 @@ const INSTALL: &str = "evercred service install";
 
 /// `service status`.
 pub(super) fn status(host: &Host, kind: Kind, json: bool) -> Result<ExitCode, Failure> {
-    let manager = Manager::find(host, kind)?;
+    let manager = match Manager::find(host, kind) {
+        Ok(manager) => manager,
+        Err(failure) if json => return without_manager(host, &failure),
+        Err(failure) => return Err(failure),
+    };
     let record = read_record(&host.state.join(RECORD));
     let mut report = Report::default();
     let hardening = report.service(&manager);
@@ -40,6 +44,30 @@ pub(super) fn status(host: &Host, kind: Kind, json: bool) -> Result<ExitCode, Fa
         report.notes.extend(systemd.note_on_lingering(host));
     }
     report.print(json)
+}
+
+/// The document of a machine without systemd or launchd.
+fn without_manager(host: &Host, failure: &Failure) -> Result<ExitCode, Failure> {
+    let mut report = Report::default();
+    report.fact("installed", json!(false));
+    for unknown in ["unit", "enabled", "active", "since", "says", "pid", "hardening"] {
+        report.fact(unknown, Value::Null);
+    }
+    report.fact("files", json!([]));
+    report.fact("environment", json!([]));
+    let daemon = daemon_status(host);
+    report.fact("version", json!(daemon.as_ref().map(|daemon| &daemon.daemon.version)));
+    report.problem(failure.message.clone(), failure.fix.clone().unwrap_or_default());
+    if let Some(daemon) = daemon {
+        report.version(&daemon);
+    }
+    report.print(true)
+}
+
+/// The status of a daemon that answers.
+fn daemon_status(host: &Host) -> Option<StatusDocument> {
+    let answer = client::ask(&host.environment, "status", None).ok().and_then(Result::ok)?;
+    serde_json::from_value(answer).ok()
 }
 
 /// What there is to say.
@@ -123,8 +151,10 @@ impl Report {
             };
             match std::fs::read(path) {
                 Ok(found) if digest(&found) != *written => self.problem(
-                    format!("{path} was changed by hand since it was installed"),
-                    format!("{INSTALL} --force, which keeps it beside as NAME.before-evercred"),
+                    format!(
+                        "{path} was changed by hand since it was installed (--force keeps it as NAME.before-evercred)"
+                    ),
+                    format!("{INSTALL} --force"),
                 ),
                 Ok(found) if !is_wanted(&found) => self.problem(
                     format!("{path} is not what this version of evercred, called as it was from this shell, writes"),
@@ -160,9 +190,7 @@ impl Report {
     /// Whether the daemon answers, is of this version, and has the environment of this shell.
     fn daemon(&mut self, host: &Host, manager: &Manager, record: &Record) {
         self.fact("environment", json!([]));
-        let answer = client::ask(&host.environment, "status", None).ok().and_then(Result::ok);
-        let daemon = answer.and_then(|answer| serde_json::from_value::<StatusDocument>(answer).ok());
-        let Some(daemon) = daemon else {
+        let Some(daemon) = daemon_status(host) else {
             self.is_silent = self.is_installed;
             if self.is_silent {
                 self.problem("the daemon does not answer", manager.how_to_look());
