@@ -25,8 +25,12 @@ const LONGEST_WORK: Duration = Duration::from_secs(120);
 /// The daemon answers from memory. `doctor`, which also asks for it, has ten seconds in total.
 const LONGEST_STATUS: Duration = Duration::from_secs(5);
 const FORWARD: &str = "start the program that provides the socket in EVERCRED_SOCKET, or unset EVERCRED_SOCKET";
-const START: &str = "start the daemon: evercred service install starts it, now and at each login; or run evercredd";
-pub(super) const RESTART: &str = "restart the daemon: systemctl --user restart evercredd";
+const START: &str = "evercred service install";
+pub(super) const RESTART: &str = if cfg!(target_os = "macos") {
+    "launchctl kickstart -k gui/$(id -u)/evercred.evercredd"
+} else {
+    "systemctl --user restart evercredd"
+};
 
 /// What the daemon is asked.
 #[derive(Default)]

@@ -16,7 +16,7 @@ pub(super) fn problems(environment: &Environment, document: &StatusDocument) -> 
         message,
         file: None,
         line: None,
-        fix: Some("evercred service status, which shows both and says what to do".to_owned()),
+        fix: Some("evercred service status".to_owned()),
     });
     program_replaced(document).into_iter().chain(differs).collect()
 }

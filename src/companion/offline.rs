@@ -168,7 +168,7 @@ fn read_settings(path: &Path, named: bool) -> Result<Zeroizing<Vec<u8>>, Failure
     let failed =
         |why: &str| Failure::new(ATTENTION, format!("the settings file {} can't be read: {why}", path.display()));
     match files::read(path) {
-        Ok(None) if named => Err(failed("there is no such file").fix("create it, or unset EVERCRED_CONFIG")),
+        Ok(None) if named => Err(failed("there is no such file").fix("unset EVERCRED_CONFIG")),
         Ok(bytes) => Ok(bytes.unwrap_or_default()),
         Err(why) => Err(failed(&why)),
     }

@@ -76,7 +76,7 @@ fn without_a_daemon_the_exit_code_is_3_and_the_fix_is_named() {
     let machine = Machine::new();
     let output = machine.run(&["credential-process", "app"]);
     assert_eq!(output.status.code(), Some(3));
-    assert!(stderr(&output).contains("fix: start the daemon"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("fix: evercred service install"), "{}", stderr(&output));
 }
 
 #[test]

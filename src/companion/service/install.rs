@@ -10,6 +10,7 @@ use super::manager::{Kind, Manager, ServiceFile};
 use super::systemd::Systemd;
 use crate::companion::failure::{ATTENTION, Failure};
 use crate::companion::{client, drift, files, offline, output};
+use crate::core::fix::word;
 use crate::core::location::{CachePaths, PathStyle};
 use crate::core::plan::{self, PlanContext, Source};
 use crate::core::service::unit::{self, Filling, Hardening};
@@ -171,7 +172,7 @@ fn running(host: &Host, manager: &Manager) -> Result<Running, Failure> {
     }
     let message =
         format!("evercredd is running already, and not as the service (process id {pid}): nothing was changed");
-    Err(Failure::new(ATTENTION, message).fix(format!("kill {pid}, then evercred service install")))
+    Err(Failure::new(ATTENTION, message).fix(format!("kill {pid} && evercred service install")))
 }
 
 /// Whether a daemon was started from the program that is there now.
@@ -283,8 +284,11 @@ fn in_the_way(files: &[ServiceFile], old: &Record, force: bool) -> Result<Vec<Pa
         let path = file.path.display().to_string();
         let Ok(found) = std::fs::read(&file.path) else {
             if file.path.symlink_metadata().is_ok() {
-                return Err(Failure::new(ATTENTION, format!("{path} is in the way, and can't be read"))
-                    .fix(format!("move it away: mv {path} {path}.old")));
+                return Err(Failure::new(ATTENTION, format!("{path} is in the way, and can't be read")).fix(format!(
+                    "mv {} {}",
+                    word(&path),
+                    word(&format!("{path}.old"))
+                )));
             }
             continue;
         };
@@ -297,9 +301,10 @@ fn in_the_way(files: &[ServiceFile], old: &Record, force: bool) -> Result<Vec<Pa
             continue;
         }
         if !force {
-            let message = format!("{path} was written or changed by hand: nothing was changed");
-            return Err(Failure::new(ATTENTION, message)
-                .fix("evercred service install --force, which keeps it beside as NAME.before-evercred"));
+            let message = format!(
+                "{path} was written or changed by hand, and nothing was changed (--force keeps it as NAME.before-evercred)"
+            );
+            return Err(Failure::new(ATTENTION, message).fix("evercred service install --force"));
         }
         aside.push(file.path.clone());
     }

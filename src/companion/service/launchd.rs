@@ -19,7 +19,7 @@ pub(super) struct Launchd {
 impl Launchd {
     /// Finds the session, or says what is missing and what to do then.
     pub(super) fn find(host: &Host) -> Result<Self, Failure> {
-        let by_hand = "run evercredd yourself";
+        let by_hand = "evercredd";
         let Some(launchctl) = tool::find(&host.environment, "launchctl") else {
             return Err(Failure::new(ATTENTION, "there is no launchd here: launchctl is not on PATH").fix(by_hand));
         };

@@ -45,7 +45,7 @@ pub(super) struct Unit {
 impl Systemd {
     /// Finds the manager of the person's services, or says what is missing and what to do then.
     pub(super) fn find(host: &Host) -> Result<Self, Failure> {
-        let by_hand = "run evercredd yourself, as from your session's start-up programs";
+        let by_hand = "evercredd";
         let Some(systemctl) = tool::find(&host.environment, "systemctl") else {
             return Err(Failure::new(ATTENTION, "there is no systemd here: systemctl is not on PATH").fix(by_hand));
         };
