@@ -35,6 +35,16 @@ def eventually(what, condition):
         time.sleep(0.05)
 
 
+def end(process):
+    """Waits for a process, and kills it if it stays: a failed test must leave nothing for the next one."""
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
+
+
 class StandIn:
     def __init__(self):
         program = PROGRAMS / "examples" / "aws-stand-in"
@@ -52,7 +62,7 @@ class StandIn:
 
     def end(self):
         self.process.stdin.close()
-        self.process.wait(timeout=10)
+        end(self.process)
 
 
 class Machine:
@@ -102,7 +112,7 @@ class Machine:
     def stop(self):
         if self.daemon:
             self.daemon.terminate()
-            self.daemon.wait(timeout=10)
+            end(self.daemon)
 
 
 @pytest.fixture

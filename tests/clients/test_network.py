@@ -24,8 +24,10 @@ def server(serve):
     """Serves each connection on a thread; gives the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=accept, args=(listener, serve), daemon=True).start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
+        try:
+            yield listener.getsockname()[1]
+        finally:  # Also after a failed test: a thread that waits in accept keeps the port.
+            listener.shutdown(socket.SHUT_RDWR)
 
 
 def accept(listener, serve):
@@ -35,7 +37,7 @@ def accept(listener, serve):
 
 
 def quietly(serve, stream):
-    with stream, contextlib.suppress(OSError):
+    with stream, contextlib.suppress(OSError, ValueError):  # select() refuses a closed socket with a ValueError.
         serve(stream)
 
 
