@@ -47,6 +47,8 @@ pub(super) struct Question<'a> {
     pub(super) force: bool,
     /// The sign-in that is waited for.
     pub(super) sign_in: Option<u64>,
+    /// Don't wait for a daemon that may be restarting.
+    pub(super) at_once: bool,
 }
 
 /// Asks the daemon one thing about a profile, or about none. The outer error is that it can't be asked, the inner one what
@@ -87,11 +89,12 @@ pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Res
         config_file,
         credentials_file,
     };
-    let first = ask_until(&place, &request, deadline)?;
+    let patience = if question.at_once { Patience::none() } else { Patience::default() };
+    let first = ask_until(&place, &request, deadline, patience)?;
     match first {
         Ok(document) if request.request == "status" => join_pages(document, |after| {
             request.after = Some(after.to_owned());
-            ask_until(&place, &request, deadline)
+            ask_until(&place, &request, deadline, Patience::default())
         }),
         answer => Ok(answer),
     }
@@ -128,14 +131,18 @@ fn take_next(page: &mut Value) -> Option<String> {
 }
 
 /// Sends one request and reads its answer. Retries while the daemon restarts.
-fn ask_until(place: &Place, request: &Request, deadline: Deadline) -> Result<Result<Value, WireError>, Failure> {
+fn ask_until(
+    place: &Place,
+    request: &Request,
+    deadline: Deadline,
+    mut patience: Patience,
+) -> Result<Result<Value, WireError>, Failure> {
     let text = serde_json::to_vec(request).map_err(|error| Failure::new(ATTENTION, error.to_string()))?;
     let text = Zeroizing::new(text);
     let (path, start) = (&place.path, if place.forwarded { FORWARD } else { START });
     let failed = |why: String| {
         Failure::new(UNREACHABLE, format!("the daemon can't be reached at {}: {why}", path.display())).fix(start)
     };
-    let mut patience = Patience::default();
     loop {
         let error = match deadline.left().and_then(|left| peer::connect(path, Some(left))) {
             Ok(stream) => {
@@ -151,7 +158,7 @@ fn ask_until(place: &Place, request: &Request, deadline: Deadline) -> Result<Res
                 }
             }
             // No socket, no daemon; unless there was one a moment ago.
-            Err(error) if error.kind() == ErrorKind::NotFound && patience.is_untouched() => {
+            Err(error) if error.kind() == ErrorKind::NotFound && (patience.is_untouched() || patience.is_over()) => {
                 return Err(failed("it is not running".to_owned()));
             }
             Err(error) if error.kind() == ErrorKind::ConnectionRefused && !is_socket(path) => Lost::for_good(&error),
@@ -208,8 +215,16 @@ impl Default for Patience {
 }
 
 impl Patience {
+    fn none() -> Self {
+        Self { left: Duration::ZERO, ..Self::default() }
+    }
+
     fn is_untouched(&self) -> bool {
         self.left == Self::default().left
+    }
+
+    fn is_over(&self) -> bool {
+        self.left.is_zero()
     }
 
     /// Waits a little; `false` where it is over.

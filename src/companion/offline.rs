@@ -13,6 +13,8 @@ use crate::core::location::AwsPaths;
 use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode, Source};
 use crate::core::profile::{Profiles, Section};
 use crate::core::profiles_document::{profiles_document, shown_value};
+use crate::core::redact;
+use crate::core::role_arn;
 use crate::core::settings::Settings;
 use crate::platform::environment::Environment;
 use crate::platform::zone;
@@ -23,22 +25,35 @@ pub(super) fn plan(environment: &Environment, profile: Option<String>, json: boo
     let name = profile
         .or_else(|| environment.get("AWS_PROFILE").filter(|name| !name.is_empty()).map(str::to_owned))
         .unwrap_or_else(|| "default".to_owned());
-    let plan = resolved(environment, &paths, &name);
+    let profiles = with_settings(environment, files::read_aws(&paths).profiles());
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let context = PlanContext::from_environment(&variable, zone::local_offset());
+    let mut plan = plan::resolve(&profiles, &name, &context);
     let (settings_file, _) = settings_path(environment)?;
     let path = |file| files::path_of(&paths, &settings_file, file);
+    let mut exit = 0;
+    if let Ok(plan) = &mut plan {
+        let mistakes = role_arn::mistakes_of_plan(&profiles, plan).into_iter();
+        let notes: Vec<String> =
+            mistakes.map(|(origin, mistake)| format!("{}: {mistake}", origin.at(&path(origin.file)))).collect();
+        if !notes.is_empty() {
+            exit = ATTENTION;
+        }
+        plan.notes.extend(notes);
+    }
     let document = plan::plan_document(&name, &plan, &path);
     if json {
         output::print_json(&document)?;
     }
     match plan {
-        Ok(_) if json => Ok(ExitCode::SUCCESS),
-        Ok(plan) => output::print(&described(&plan, &document)),
+        Ok(_) if json => Ok(ExitCode::from(exit)),
+        Ok(_) => output::print(&described(&document)).map(|_| ExitCode::from(exit)),
         Err(error) => {
             let exit = if error.code == PlanErrorCode::MissingProfile { NO_PROFILE } else { ATTENTION };
             if json {
                 return Ok(ExitCode::from(exit));
             }
-            let failure = Failure::new(exit, said(&error, &path));
+            let failure = Failure::new(exit, redact::without_whole_secrets(&said(&error, &path)));
             Err(match error.origin {
                 Some(origin) => failure.fix(match error.fix {
                     Some(fix) => fix,
@@ -114,14 +129,16 @@ pub(super) fn profiles(environment: &Environment, json: bool) -> Result<ExitCode
         {
             for section in sections.values() {
                 let place = path(section.origin.file);
-                text.push_str(&format!("{title} {}  ({place}:{})\n", section.name, section.origin.line));
+                let name = redact::without_whole_secrets(&section.name);
+                text.push_str(&format!("{title} {name}  ({place}:{})\n", section.origin.line));
                 text.push_str(&settings_of(section));
             }
         }
         output::print(&text)?;
         for problem in &profiles.problems {
             let place = path(problem.origin.file);
-            let failure = Failure::new(ATTENTION, format!("{}: {}", problem.origin.at(&place), problem.message));
+            let message = redact::without_whole_secrets(&problem.message);
+            let failure = Failure::new(ATTENTION, format!("{}: {message}", problem.origin.at(&place)));
             output::error(&if problem.fatal { failure.fix(problem.fix_at(&place)) } else { failure });
         }
     }
@@ -175,11 +192,13 @@ fn read_settings(path: &Path, named: bool) -> Result<Zeroizing<Vec<u8>>, Failure
 }
 
 /// A plan for people: one line a step.
-fn described(plan: &Plan, document: &serde_json::Value) -> String {
+fn described(document: &serde_json::Value) -> String {
     let mut text = String::new();
     for (at, step) in document["steps"].as_array().into_iter().flatten().enumerate() {
-        let field = |name: &str| step[name].as_str().unwrap_or_default().to_owned();
-        text.push_str(&format!("{}. {} (profile {})\n", at + 1, field("type"), field("profile")));
+        let kind = step["type"].as_str().unwrap_or_default();
+        let profile = step["profile"].as_str().filter(|profile| !profile.is_empty());
+        let profile = profile.map_or_else(String::new, |profile| format!(" (profile {profile})"));
+        text.push_str(&format!("{}. {kind}{profile}\n", at + 1));
         for (key, value) in
             step.as_object().into_iter().flatten().filter(|(key, _)| *key != "type" && *key != "profile")
         {
@@ -187,7 +206,7 @@ fn described(plan: &Plan, document: &serde_json::Value) -> String {
             text.push_str(&format!("     {key} = {value}\n"));
         }
     }
-    for note in &plan.notes {
+    for note in document["notes"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str) {
         text.push_str(&format!("note: {note}\n"));
     }
     text

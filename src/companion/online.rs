@@ -1,5 +1,6 @@
 //! The commands that ask the daemon.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -103,13 +104,19 @@ fn status_text(environment: &Environment, profiles: &[String], json: bool) -> Re
     }
     if !profiles.is_empty() {
         document.profiles.retain(|profile| is_meant(profiles, &profile.name));
+        let sessions = sessions_of(&document);
+        document.sso_sessions.retain(|session| sessions.contains(&session.name));
+        if let Some(list) = raw.get_mut("sso_sessions").and_then(Value::as_array_mut) {
+            list.retain(|entry| entry["name"].as_str().is_some_and(|name| sessions.contains(name)));
+        }
     }
+    let is_named = !profiles.is_empty();
     let text = if json {
         output::json(&filtered(raw, profiles))
     } else {
-        render::status(&document, output::colour(environment))
+        render::status(&document, is_named, output::colour(environment))
     };
-    Ok((text, if needs_attention(&document) { ATTENTION } else { 0 }))
+    Ok((text, if needs_attention(&document, is_named) { ATTENTION } else { 0 }))
 }
 
 /// Adds what only this end can see.
@@ -206,10 +213,29 @@ fn problem_with_place(problem: &ProblemEntry) -> String {
     }
 }
 
+/// The names of the sign-in sessions that the profiles of a document depend on. A session without a section of its own has
+/// the name of a profile for its sign-in.
+fn sessions_of(document: &StatusDocument) -> BTreeSet<String> {
+    let names: BTreeSet<&str> = document.profiles.iter().map(|profile| profile.name.as_str()).collect();
+    let of_profiles: BTreeSet<&str> =
+        document.profiles.iter().filter_map(|profile| profile.sso_session.as_deref()).collect();
+    let has_other =
+        |kind: &str| document.profiles.iter().any(|profile| profile.kind == kind && profile.sso_session.is_none());
+    let sessions = document.sso_sessions.iter().filter(|session| {
+        let login = session.login_name.as_deref().unwrap_or(&session.name);
+        let has_section = login == session.name;
+        of_profiles.contains(session.name.as_str())
+            || names.contains(login)
+            || (!has_section && has_other(&session.kind))
+    });
+    sessions.map(|session| session.name.clone()).collect()
+}
+
 /// Whether a profile, the clock or anything else needs attention. Valid credentials whose renewal evercred retries don't.
-fn needs_attention(document: &StatusDocument) -> bool {
+fn needs_attention(document: &StatusDocument, is_named: bool) -> bool {
     use crate::core::keeper::State;
     document.profiles.iter().any(|profile| match profile.state {
+        State::Failed if is_named => true,
         State::Failed | State::NeedsLogin => profile.auto_renew || render::shown_error(profile).is_some(),
         State::Retrying => profile.auto_renew && profile.valid != Some(true),
         // Another attempt is under way.

@@ -2,16 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::fix::evercred;
 use crate::core::keeper::State;
 use crate::core::printable::line;
+use crate::core::redact::without_whole_secrets;
 use crate::wire::{ClockStatus, ErrorEntry, ProblemEntry, ProfileEntry, SessionEntry, StatusDocument};
 
-/// The table of `status`.
-pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
+/// The tables of `status`. Of profiles that the user named, each error is shown, and what the user has to do first.
+pub(super) fn status(document: &StatusDocument, is_named: bool, colour: bool) -> String {
     let mut rows = vec![["PROFILE", "KIND", "STATE", "VALID FOR", "RENEWS", "NOTE"].map(str::to_owned).to_vec()];
     // What is in use first, then the rest, each by name.
     let (auto_renewed, others): (Vec<_>, Vec<_>) = document.profiles.iter().partition(|profile| profile.auto_renew);
-    rows.extend(auto_renewed.into_iter().chain(others).map(row));
+    let mut unusable = Counted::default();
+    let listed_rows = others.into_iter().filter(|profile| match &profile.last_error {
+        Some(error) if profile.state == State::Failed && !is_named => unusable.lists(&error.code),
+        _ => true,
+    });
+    rows.extend(auto_renewed.into_iter().chain(listed_rows).map(row));
     let mut text =
         table(&rows, |row, cell| (colour && row > 0 && cell == 2).then(|| shade(&rows[row][cell])).flatten());
     if !document.sso_sessions.is_empty() {
@@ -30,7 +37,7 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
             (Some(file), None) => format!("{file}: "),
             _ => String::new(),
         };
-        text.push_str(&format!("problem: {}{}\n", line(&place), line(&problem.message)));
+        text.push_str(&format!("problem: {}{}\n", line(&place), shown(&problem.message)));
         if let Some(fix) = &problem.fix {
             text.push_str(&format!("    fix: {}\n", line(fix)));
         }
@@ -38,31 +45,81 @@ pub(super) fn status(document: &StatusDocument, colour: bool) -> String {
     if left_out > 0 {
         text.push_str(&format!("problem: {left_out} more problems\n    see: evercred status --json\n"));
     }
+    let mut errors = Counted::default();
     for profile in &document.profiles {
-        if let Some(error) = shown_error(profile) {
-            text.push_str(&format!("{}: {}\n", line(&profile.name), line(&error.message)));
-            if let Some(fix) = &error.fix {
-                text.push_str(&format!("    fix: {}\n", line(fix)));
-            }
+        let error = if is_named { profile.last_error.as_ref() } else { shown_error(profile) };
+        let (message, fix) = match error {
+            Some(error) if errors.lists(&error.code) => (error.message.clone(), error.fix.clone()),
+            None if is_named && profile.state == State::NeedsLogin => first_use(profile, document),
+            _ => continue,
+        };
+        text.push_str(&format!("{}: {}\n", name(profile), shown(&message)));
+        if let Some(fix) = fix {
+            text.push_str(&format!("    fix: {}\n", shown(&fix)));
         }
+    }
+    for (code, more) in
+        unusable.left_out().into_iter().filter(|(code, _)| QUIET.contains(code)).chain(errors.left_out())
+    {
+        text.push_str(&format!("{more} more profiles: {}\n    see: evercred status --json\n", line(code)));
     }
     text
 }
 
-/// The number of problems of one kind that are shown.
+/// What the user has to do before the first use of a profile, and its command.
+fn first_use(profile: &ProfileEntry, document: &StatusDocument) -> (String, Option<String>) {
+    let session = profile.sso_session.as_ref();
+    match session.and_then(|session| document.sso_sessions.iter().find(|entry| entry.name == *session)) {
+        Some(session) => {
+            let login = session.login_name.as_ref().unwrap_or(&session.name);
+            let what = format!("you are not signed in to the SSO session \"{}\"", session.name);
+            (what, Some(evercred("login", login)))
+        }
+        None => {
+            let what = match profile.kind.as_str() {
+                "sso" | "login" => "you are not signed in",
+                _ => "it needs a code from its MFA device, or a sign-in",
+            };
+            (what.to_owned(), Some(evercred("login", &profile.name)))
+        }
+    }
+}
+
+/// The name of a profile, where a secret may be by mistake.
+fn name(profile: &ProfileEntry) -> String {
+    shown(&profile.name)
+}
+
+fn shown(text: &str) -> String {
+    line(&without_whole_secrets(text))
+}
+
+/// The number of entries of one kind that are listed.
 const LISTED: usize = 20;
+
+/// Counts the entries of each kind, so that the first ones are listed.
+#[derive(Default)]
+struct Counted<'a>(BTreeMap<&'a str, usize>);
+
+impl<'a> Counted<'a> {
+    /// Counts one entry of a kind; whether it is listed.
+    fn lists(&mut self, kind: &'a str) -> bool {
+        let count = self.0.entry(kind).or_default();
+        *count += 1;
+        *count <= LISTED
+    }
+
+    /// How many of each kind are not listed.
+    fn left_out(&self) -> Vec<(&'a str, usize)> {
+        let more = self.0.iter().map(|(kind, count)| (*kind, count.saturating_sub(LISTED)));
+        more.filter(|(_, more)| *more > 0).collect()
+    }
+}
 
 /// The problems that are shown, and how many are left out: the first ones of each kind.
 fn listed(problems: &[ProblemEntry]) -> (Vec<&ProblemEntry>, usize) {
-    let mut of_id: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut listed = Vec::new();
-    for problem in problems {
-        let count = of_id.entry(&problem.id).or_default();
-        *count += 1;
-        if *count <= LISTED {
-            listed.push(problem);
-        }
-    }
+    let mut counted = Counted::default();
+    let listed: Vec<&ProblemEntry> = problems.iter().filter(|problem| counted.lists(&problem.id)).collect();
     let left_out = problems.len() - listed.len();
     (listed, left_out)
 }
@@ -135,7 +192,7 @@ fn row(profile: &ProfileEntry) -> Vec<String> {
         (None, Some(renewal)) => renewal.reason.clone(),
         (None, None) => String::new(),
     };
-    vec![line(&profile.name), line(&profile.kind), state(profile.state).to_owned(), remaining, renews, line(&note)]
+    vec![name(profile), line(&profile.kind), state(profile.state).to_owned(), remaining, renews, line(&note)]
 }
 
 fn session_row(session: &SessionEntry, now: Option<&str>) -> Vec<String> {
@@ -265,7 +322,7 @@ mod tests {
 
     #[test]
     fn the_table_lines_up_and_auto_renewed_profiles_come_first() {
-        let text = status(&document(), false);
+        let text = status(&document(), false, false);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].starts_with("app      assume-role  retrying  50m 0s     in 30m 0s  Timeout"), "{text}");
         assert!(lines[2].starts_with("idle"));
@@ -273,7 +330,7 @@ mod tests {
         assert!(text.contains("clock: ok: 0.5 s behind AWS's time"));
         assert!(text.contains("problem: /c:3: broken") && text.contains("    fix: look at the network"));
         assert!(!text.contains('\u{1b}'));
-        assert!(status(&document(), true).contains("\u{1b}[33mretrying\u{1b}[0m"));
+        assert!(status(&document(), false, true).contains("\u{1b}[33mretrying\u{1b}[0m"));
     }
 
     #[test]
@@ -284,7 +341,7 @@ mod tests {
         if let Some(error) = &mut document.profiles[1].last_error {
             error.message = "\u{1b}]0;title\u{7}".into();
         }
-        let text = status(&document, false);
+        let text = status(&document, false, false);
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
         assert!(text.contains("a\\u{1b}[2Jb c  assume-role"), "{text}");
     }
@@ -295,9 +352,44 @@ mod tests {
         let problem = document.problems.remove(0);
         document.problems = vec![problem.clone(); 1_000];
         document.problems.push(ProblemEntry { id: "y".into(), message: "another".into(), ..problem });
-        let text = status(&document, false);
+        let text = status(&document, false, false);
         assert_eq!(text.matches("problem: /c:3: broken").count(), LISTED);
         assert!(text.contains("problem: /c:3: another") && text.contains("problem: 980 more problems"), "{text}");
+    }
+
+    #[test]
+    fn many_profiles_with_one_error_are_counted() {
+        let mut document = document();
+        let mut broken = document.profiles.remove(0);
+        broken.state = State::Failed;
+        let error = |code: &str| ErrorEntry {
+            operation: None,
+            detail: None,
+            at: "2026-11-24T12:00:00Z".into(),
+            code: code.into(),
+            class: crate::core::aws_error::ErrorClass::Permanent,
+            message: "the source profiles form a loop".into(),
+            fix: Some("evercred plan p".into()),
+        };
+        for code in ["profile-loop", "no-credentials"] {
+            let profile = ProfileEntry { last_error: Some(error(code)), ..broken.clone() };
+            document.profiles = vec![profile; 4_000];
+            let text = status(&document, false, false);
+            assert!(text.lines().count() < 80, "{code}: {}", text.lines().count());
+            assert_eq!(text.matches("3980 more profiles").count(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_named_profile_shows_what_it_needs_first() {
+        let mut document = document();
+        document.profiles.truncate(1);
+        document.profiles[0].state = State::NeedsLogin;
+        document.profiles[0].sso_session = Some("corp".into());
+        assert!(!status(&document, false, false).contains("fix: evercred login"));
+        assert!(status(&document, true, false).contains("    fix: evercred login corp\n"));
+        document.profiles[0].sso_session = None;
+        assert!(status(&document, true, false).contains("    fix: evercred login idle\n"));
     }
 
     #[test]

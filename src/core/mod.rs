@@ -27,6 +27,7 @@ pub mod process_output;
 pub mod profile;
 pub mod profiles_document;
 pub mod redact;
+pub mod role_arn;
 pub mod saved;
 pub mod secret;
 pub mod service;

@@ -25,6 +25,12 @@ pub fn line(text: &str) -> String {
     lines(&text.replace(['\n', '\t'], " "))
 }
 
+/// The name of a profile as the user wrote it: a name with blanks around it is another name, so it is quoted.
+pub fn name(text: &str) -> String {
+    let shown = line(text);
+    if shown.trim() == shown && !shown.is_empty() { shown } else { format!("\"{shown}\"") }
+}
+
 /// JSON text with every character that could control a terminal written as `\u`. `serde_json` escapes only those below
 /// U+0020; they occur only in strings.
 pub fn json(text: &str) -> String {

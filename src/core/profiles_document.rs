@@ -20,7 +20,8 @@ pub fn shown_value(key: &str, value: &str) -> String {
     if SECRETS.contains(&key) || is_swapped || redact::is_secret_name(key) {
         return "redacted".to_owned();
     }
-    redact::command(value)
+    let value = redact::command(value);
+    if redact::is_shown_setting(key) { value } else { redact::without_whole_secrets(&value).into_owned() }
 }
 
 /// The document `evercred.profiles/1`.
@@ -41,13 +42,16 @@ pub fn profiles_document(profiles: &Profiles, path: &dyn Fn(SourceFile) -> Strin
             "fatal": problem.fatal,
         })
     });
-    json!({
+    let mut document = json!({
         "schema": "evercred.profiles/1",
         "profiles": list.collect::<Vec<_>>(),
         "sso_sessions": sections(&profiles.sso_sessions),
         "services": sections(&profiles.services),
         "problems": problems.collect::<Vec<_>>(),
-    })
+    });
+    // A secret may be in the place of a section's name.
+    redact::hide_whole_secrets(&mut document);
+    document
 }
 
 fn settings(values: &SettingMap, path: &dyn Fn(SourceFile) -> String) -> Map<String, Json> {

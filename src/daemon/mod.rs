@@ -37,6 +37,8 @@ use crate::core::location::{AwsPaths, CachePaths, PathStyle};
 use crate::core::plan::{self, PlanContext, PlanErrorCode};
 use crate::core::printable;
 use crate::core::profile::{Origin, SourceFile};
+use crate::core::redact;
+use crate::core::role_arn;
 use crate::core::settings::Settings;
 use crate::platform::environment::Environment;
 use crate::platform::{harden, inherited, limits, signals, unreadable, zone};
@@ -227,7 +229,12 @@ fn check_files(own: &Environment, settings_file: Option<PathBuf>) -> Result<Exit
     for problem in inputs.problems() {
         lines.push((problem.origin, format!("{}: {}", place(problem.origin), problem.message)));
     }
-    let plans = plan::resolve_all(&settings.over(inputs.profiles()), &plan_context(&environment));
+    let profiles = settings.over(inputs.profiles());
+    let plans = plan::resolve_all(&profiles, &plan_context(&environment));
+    let planned = plans.iter().filter(|(_, plan)| plan.is_ok()).filter_map(|(name, _)| profiles.profiles.get(name));
+    for (origin, mistake) in planned.filter_map(|section| role_arn::mistake_of(section)) {
+        lines.push((origin, format!("{}: {mistake}", place(origin))));
+    }
     for error in plans.into_values().filter_map(Result::err) {
         let harmless = matches!(error.code, PlanErrorCode::NoCredentials | PlanErrorCode::UnreadableFile);
         if let Some(origin) = error.origin.filter(|_| !harmless) {
@@ -239,7 +246,7 @@ fn check_files(own: &Environment, settings_file: Option<PathBuf>) -> Result<Exit
     if lines.is_empty() {
         return Ok(print("no problem\n"));
     }
-    let _ = print(&(lines.join("\n") + "\n"));
+    let _ = print(&redact::without_whole_secrets(&(lines.join("\n") + "\n")));
     Ok(ExitCode::FAILURE)
 }
 

@@ -23,7 +23,7 @@ pub fn look(path: &Path) -> CacheAccess {
     let (directory_owner, directory_mode) =
         metadata.as_ref().map_or((0, 0), |metadata| (metadata.uid(), metadata.mode() & 0o7777));
     let directory_access = dangling(link, &path, &directory).unwrap_or_else(|| match metadata {
-        Ok(metadata) if !metadata.is_dir() => Access::Refused("it is not a directory".to_owned()),
+        Ok(metadata) if !metadata.is_dir() => Access::NotADirectory,
         Ok(_) => may_write(&directory),
         Err(error) => Access::Refused(error.to_string()),
     });
@@ -72,6 +72,17 @@ fn dangling(link: &Path, target: &Path, nearest: &Path) -> Option<Access> {
     }
     let missing = target.ancestors().skip(1).take_while(|directory| *directory != nearest);
     missing.filter(|directory| directory.is_symlink()).last().map(|link| dangling(link, &resolved(link)))
+}
+
+/// Whether the disk of a directory has no room for a new cache file.
+pub fn lacks_space(directory: &Path) -> bool {
+    /// The size of a file with a token.
+    const ROOM: u64 = 4_096;
+    let Ok(disk) = rustix::fs::statvfs(directory) else { return false };
+    let blocks = if rustix::process::geteuid().is_root() { disk.f_bfree } else { disk.f_bavail };
+    // A file system without a limit for its files has none of them.
+    let lacks_files = disk.f_files > 0 && disk.f_ffree == 0;
+    lacks_files || blocks.saturating_mul(disk.f_frsize) < ROOM
 }
 
 fn nearest_directory(path: &Path) -> (PathBuf, io::Result<Metadata>) {

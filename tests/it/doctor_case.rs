@@ -94,6 +94,8 @@ pub(crate) struct Expect {
     pub(crate) open: Vec<String>,
     /// The first finding's id.
     pub(crate) first: Option<String>,
+    /// The state in the verdict: `works`, `fails` or `not-tested`.
+    pub(crate) verdict: Option<String>,
 }
 
 /// Every case.
@@ -121,6 +123,17 @@ impl Case {
     pub(crate) fn file(&self, name: &str, values: &Values) -> Option<String> {
         let text = std::fs::read_to_string(self.folder.join(name)).ok()?;
         Some(fill(&text, values, &self.name()))
+    }
+
+    /// The other files with the keys filled in.
+    pub(crate) fn other_files(&self, values: &Values) -> BTreeMap<String, String> {
+        let fill = |(name, text): (&String, &String)| (name.clone(), fill(text, values, &self.name()));
+        self.files.iter().map(fill).collect()
+    }
+
+    /// What AWS answers to a question, with the keys filled in.
+    pub(crate) fn answer(&self, asked: &str, values: &Values) -> Option<String> {
+        Some(fill(self.answers.get(asked)?, values, &self.name()))
     }
 
     /// The variables with the keys filled in.
@@ -165,6 +178,14 @@ impl Case {
         let not_checked = document["not_checked"].as_array().unwrap();
         for id in self.expect.open.iter().filter(|id| !not_checked.iter().any(|entry| entry["id"] == id.as_str())) {
             complaints.push(format!("{id} does not count as open"));
+        }
+        let state = document["verdict"]["state"].as_str().unwrap();
+        if self.expect.verdict.as_ref().is_some_and(|wanted| wanted != state) {
+            complaints.push(format!("the verdict is {state}"));
+        }
+        let has_error = findings.iter().any(|finding| finding["severity"] == "error");
+        if !has_error && (state == "fails" || (state == "works") != document["identity"].is_object()) {
+            complaints.push(format!("the verdict is {state}, which the identity and the findings don't say"));
         }
         let first = findings.first().map(|finding| &finding["id"]);
         if self.expect.first.as_ref().is_some_and(|wanted| first != Some(&Value::from(wanted.as_str()))) {

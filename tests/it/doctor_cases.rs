@@ -87,6 +87,7 @@ fn where_nobody_answers_nothing_counts_as_good_that_only_an_answer_settles() {
                         profile: "dev".to_owned(),
                         kind: "static".to_owned(),
                         outcome: StepOutcome::Refused(unreached()),
+                        printed: None,
                     }],
                 },
                 _ => Answer::Refused(unreached()),
@@ -223,7 +224,8 @@ fn diagnose(case: &Case, evidence: &Evidence) -> doctor::Report {
                 "{}: asks {asked}",
                 case.name()
             );
-            let answer = answer(&question.about, written, case);
+            let written = written.map(|_| case.answer(&asked, &values()).unwrap());
+            let answer = answer(&question.about, written.as_deref(), case);
             answers.add(question.about, answer);
         }
     }
@@ -235,6 +237,7 @@ fn asked(about: &About) -> String {
     let whose = |whose: &KeySource| match whose {
         KeySource::Environment => "environment".to_owned(),
         KeySource::Profile(name) => name.clone(),
+        KeySource::Process(name) => format!("process {name}"),
     };
     match about {
         About::Clock => "clock".to_owned(),
@@ -249,7 +252,8 @@ fn asked(about: &About) -> String {
                 Variant::Swapped => "swapped",
                 Variant::HomeRegion => "home-region",
             };
-            format!("identity {} {variant}", whose(of))
+            let of_process = matches!(of, KeySource::Process(_));
+            format!("{}{} {variant}", if of_process { "" } else { "identity " }, whose(of))
         }
     }
 }
@@ -282,6 +286,19 @@ fn step(text: &str, case: &Case) -> StepAnswer {
     let mut words = text.splitn(3, ' ');
     let mut word = || words.next().unwrap_or_else(|| panic!("{}: {text:?} is no step", case.name())).to_owned();
     let (kind, profile, outcome) = (word(), word(), word());
+    // `prints ID SECRET TOKEN EXPIRATION`, `-` for no token.
+    if let Some(printed) = outcome.strip_prefix("prints ") {
+        let words: Vec<&str> = printed.split(' ').collect();
+        let text =
+            |at: usize| words.get(at).filter(|word| **word != "-").map(|word| Zeroizing::new((*word).to_owned()));
+        let printed = Some(doctor::Keys {
+            access_key_id: words[0].to_owned(),
+            secret_access_key: text(1).unwrap(),
+            session_token: text(2),
+        });
+        let outcome = StepOutcome::Passed { expires_at: words.get(3).map(|at| (*at).to_owned()), arn: None };
+        return StepAnswer { profile, kind, outcome, printed };
+    }
     let outcome = match (outcome.strip_prefix("ok"), outcome.strip_prefix("untried ")) {
         (Some(arn), _) => {
             StepOutcome::Passed { expires_at: None, arn: Some(arn.trim().to_owned()).filter(|arn| !arn.is_empty()) }
@@ -292,7 +309,7 @@ fn step(text: &str, case: &Case) -> StepAnswer {
         }
         _ => StepOutcome::Refused(refusal(&outcome)),
     };
-    StepAnswer { profile, kind, outcome }
+    StepAnswer { profile, kind, outcome, printed: None }
 }
 
 fn refusal(text: &str) -> Refusal {

@@ -16,11 +16,11 @@ use crate::standin::{Rotation, Service};
 const CACHE: &str = ".aws/sso/cache";
 
 /// A mount that ends with the test.
-struct Mount(PathBuf);
+pub(crate) struct Mount(PathBuf);
 
 impl Mount {
     /// `None` where this user may not mount.
-    fn new(arguments: &[&str], path: PathBuf) -> Option<Self> {
+    pub(crate) fn new(arguments: &[&str], path: PathBuf) -> Option<Self> {
         let mounted = Command::new("mount").args(arguments).arg(&path).stderr(Stdio::null()).status();
         mounted.is_ok_and(|status| status.success()).then_some(Self(path))
     }

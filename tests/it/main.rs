@@ -51,6 +51,8 @@ mod edge_doctor;
 #[cfg(feature = "daemon")]
 mod edge_doctor_bad_input;
 #[cfg(feature = "daemon")]
+mod edge_doctor_verdict;
+#[cfg(feature = "daemon")]
 mod edge_explain;
 #[cfg(feature = "daemon")]
 mod edge_faults;

@@ -20,6 +20,7 @@ use crate::core::location::{AwsPaths, CachePaths, PathStyle};
 use crate::core::plan::{self, PlanContext};
 use crate::core::profile::{Profiles, Section, SourceFile};
 use crate::core::session::{CacheFile, CacheFolder, CacheProblem};
+use crate::core::stated_expiry::utc_time;
 use crate::core::time::WallTime;
 use crate::core::web_identity::token_expiry;
 use crate::platform::environment::Environment;
@@ -231,6 +232,7 @@ fn look_at(role: FileRole, path: &Path) -> FileFacts {
         Ok(metadata) => {
             let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);
             match files::read(path) {
+                _ if metadata.is_dir() => FileState::Directory { fix: unreadable::fix(path) },
                 Ok(_) => present(path, &metadata),
                 Err(why) => FileState::Unreadable { why, denied: denied(), owner_and_mode: Some((uid, mode)) },
             }
@@ -306,7 +308,9 @@ fn caches(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, Ca
             CacheFolder::Sso => &paths.sso,
             CacheFolder::Login => &paths.login,
         };
-        Some((label, cache_access::look(&directory.join(&file.name)).problem()?))
+        let access = cache_access::look(&directory.join(&file.name));
+        let full = || cache_access::lacks_space(Path::new(&access.directory)).then(|| access.full());
+        Some((label, access.problem().or_else(full)?))
     };
     sessions.into_iter().filter_map(problem).collect()
 }
@@ -327,7 +331,9 @@ fn programs(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, 
 
 fn ask_daemon(environment: &Environment) -> (Daemon, Option<StatusDocument>) {
     let silent = |why: String, other_files| (Daemon::Silent { why, other_files }, None);
-    let answer = match client::ask(environment, "status", None) {
+    // The doctor asks AWS itself: it reports a daemon that restarts as one that does not answer.
+    let question = client::Question { request: "status", at_once: true, ..client::Question::default() };
+    let answer = match client::ask_with(environment, question) {
         Err(failure) => return silent(failure.message, false),
         Ok(Err(error)) => return silent(error.message, error.kind == ErrorKind::WrongFiles),
         Ok(Ok(answer)) => answer,
@@ -348,6 +354,8 @@ fn facts_of(status: &StatusDocument) -> DaemonFacts {
                 kind: profile.kind.clone(),
                 state: profile.state,
                 valid: profile.valid,
+                renewed_at: profile.last_renewal.as_ref().filter(|last| last.ok).and_then(|last| utc_time(&last.at)),
+                expires_at: profile.expires_at.as_deref().and_then(utc_time),
                 last_error: profile.last_error.as_ref().map(last_error),
             })
             .collect(),

@@ -49,6 +49,7 @@ pub(super) fn stated(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(String, S
             let value = case.evidence.profiles.profiles.get(name)?.get("aws_account_id")?;
             Some((format!("aws_account_id ({})", case.at(value.origin)), value.text.as_str()))
         }
+        KeySource::Process(_) => None,
     };
     found.filter(|(_, account)| access_key::is_account(account)).map(|(place, account)| (account.to_owned(), place))
 }

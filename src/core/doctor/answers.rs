@@ -35,7 +35,7 @@ pub(super) const RULE: Rule = Rule {
 fn look(case: &Case<'_>, findings: &mut Findings) {
     for subject in &case.subjects {
         if accepts(case, subject, Variant::Swapped) {
-            let seen = "AWS accepts the two the other way round";
+            let seen = "AWS accepts the two values in exchanged places";
             findings.confirm(Cause::AccessKeyMalformed, &subject.whose, seen);
         }
         match case.answers.unmodified(&subject.whose) {
@@ -136,7 +136,7 @@ fn wrong_secret(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findin
     let called = subject.called();
     if accepts(case, subject, Variant::Cleaned) {
         let title = format!("the secret access key in {called} has characters around it that do not belong to it");
-        let seen = "AWS accepts it without its quotes, blanks and control characters, and not as it stands";
+        let seen = "AWS accepts the value without its quotes, blanks and control characters, and refuses it unchanged";
         confirm(case, subject, Cause::SecretKeyMalformed, title, seen.to_owned(), findings);
         return;
     }
@@ -156,6 +156,7 @@ fn wrong_secret(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findin
     };
     findings.add(
         Finding::new(Cause::SecretKeyWrong, Severity::Error, title)
+            .about(&subject.whose)
             .evidence(asked(case, subject, refusal))
             .evidence(meaning)
             .evidence(where_they_are(case, subject))
@@ -164,30 +165,33 @@ fn wrong_secret(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findin
                 subject.secret_access_key,
                 "the secret that AWS showed for this access key id",
             ))
-            .fixes(key_format::replacement(subject)),
+            .fixes(key_format::replacement(case, subject)),
     );
 }
 
 fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &mut Findings) {
     let called = subject.called();
     if accepts(case, subject, Variant::WithoutToken) {
-        let title = format!("a session token stands beside a long-term key in {called}, and is not its own");
+        let title = format!("a session token that does not belong to the long-term key is set in {called}");
         let seen = "AWS accepts the key without the session token, and refuses it with the token";
         return confirm(case, subject, Cause::SessionTokenStale, title, seen.to_owned(), findings);
     }
     if accepts(case, subject, Variant::OtherToken) {
         let title = format!("the session token that is sent with the keys in {called} is another session's");
-        let finding =
-            Finding::new(Cause::SessionTokenForeign, Severity::Error, title).evidence(asked(case, subject, refusal));
+        let finding = Finding::new(Cause::SessionTokenForeign, Severity::Error, title)
+            .about(&subject.whose)
+            .evidence(asked(case, subject, refusal));
         let finding = match (subject.session_token, subject.security_token) {
             // The older name is sent where both are there.
             (Some(right), Some(wrong)) => finding
                 .evidence(format!("AWS accepts the keys with the token in {}", case.place(&right)))
                 .fix(match wrong.origin {
-                    None => Fix::command("Take the wrong one out of this shell.", commands::unset(case, &[wrong.name])),
+                    None => {
+                        Fix::command("Remove the wrong token from this shell.", commands::unset(case, &[wrong.name]))
+                    }
                     Some(origin) => Fix::advice(format!("Delete the line {} at {}.", wrong.name, case.at(origin))),
                 }),
-            _ => finding.evidence("AWS accepts the keys with the session token that stands elsewhere here"),
+            _ => finding.evidence("AWS accepts the keys with another session token of this machine"),
         };
         return findings.add(finding.fix(keep_together(case, subject)));
     }
@@ -195,11 +199,12 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
         let is_of_id = subject.access_key_id.is_some_and(|id| question::clean_id(id.text) != id.text);
         if !is_of_id && subject.token().is_some() {
             let title = format!("the session token in {called} has characters around it that do not belong to it");
-            let seen = "AWS accepts it without its quotes, blanks and control characters, and not as it stands";
+            let seen =
+                "AWS accepts the value without its quotes, blanks and control characters, and refuses it unchanged";
             return confirm(case, subject, Cause::SessionTokenMalformed, title, seen.to_owned(), findings);
         }
         let title = format!("the access key id in {called} is not written as AWS gave it");
-        let seen = "AWS accepts it in capitals and without quotes, blanks and control characters, and not as it stands";
+        let seen = "AWS accepts the id in capital letters and without quotes, blanks and control characters, and refuses it unchanged";
         return confirm(case, subject, Cause::AccessKeyMalformed, title, seen.to_owned(), findings);
     }
     // `region` deals with it.
@@ -243,6 +248,7 @@ fn key_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String, certaint
     let shown = if subject.has_aws_id() { format!(" {id}") } else { String::new() };
     let title = format!("AWS {verb} know the access key{shown} in {}", subject.called());
     let mut finding = Finding::new(Cause::AccessKeyUnknown, Severity::Error, title)
+        .about(&subject.whose)
         .certainty(certainty)
         .evidence(answered)
         .evidence(
@@ -267,7 +273,7 @@ fn key_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String, certaint
     }
     finding
         .fix(Fix::advice("A key that was made a few seconds ago works within moments: try once more."))
-        .fixes(key_format::replacement(subject))
+        .fixes(key_format::replacement(case, subject))
 }
 
 /// The places of a set of keys.
@@ -296,6 +302,7 @@ fn session_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String) -> F
         Severity::Error,
         format!("the session token in {} is not that of its access key", subject.called()),
     )
+    .about(&subject.whose)
     .certainty(Certainty::Likely)
     .evidence(answered)
     .evidence(
@@ -309,6 +316,10 @@ fn keep_together(case: &Case<'_>, subject: &KeySet<'_>) -> Fix {
     let where_to = match &subject.whose {
         KeySource::Environment => "export all three together".to_owned(),
         KeySource::Profile(name) => format!("write all three into [{name}] in {}", subject.file(case)),
+        KeySource::Process(name) => {
+            let what = "AccessKeyId, SecretAccessKey and SessionToken must belong to the same session.";
+            return commands::correct_program(case, name, what);
+        }
     };
     Fix::advice(format!(
         "Get new temporary credentials, and {where_to}: access key id, secret access key and session token belong together."
@@ -352,15 +363,13 @@ fn unreachable(case: &Case<'_>, refusal: &Refusal, findings: &mut Findings) {
     let title = match refusal.code.as_str() {
         "Tls" => "no connection to AWS could be trusted",
         "TlsClock" => "AWS's certificate is not valid at the time that this machine's clock shows",
-        "InvalidResponse" => "what answers in AWS's place is not AWS",
+        "InvalidResponse" => "the response is not from AWS",
         _ => "AWS can't be reached from here",
     };
     let fix = match refusal.code.as_str() {
         "Tls" => "Behind a proxy that opens TLS, set AWS_CA_BUNDLE to the file with its certificate.",
-        "TlsClock" => "Set this machine's clock right: evercred clock says how.",
-        "InvalidResponse" => {
-            "Open a web page: the network may want a sign-in first. Else see which proxy is in between."
-        }
+        "TlsClock" => "Correct this machine's clock: evercred clock shows the command.",
+        "InvalidResponse" => "Open a web page: the network may need a sign-in first. Otherwise check the proxy.",
         _ => "Check the network, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY in this shell.",
     };
     findings.add(
@@ -380,7 +389,7 @@ fn no_answer_elsewhere(case: &Case<'_>, url: &str, refusal: &Refusal) -> Finding
     let to = target(url.trim());
     let start = match to.whose() {
         Host::Emulator => "Start the emulator.",
-        _ => "See whether the address is right, and the program behind it runs.",
+        _ => "Check the address, and start the program that listens there.",
     };
     let finding = Finding::new(
         Cause::NetworkUnreachable,
@@ -388,7 +397,7 @@ fn no_answer_elsewhere(case: &Case<'_>, url: &str, refusal: &Refusal) -> Finding
         format!("no AWS service answers at the address in {place}: {}", printable(to.authority)),
     )
     .evidence(printable(&refusal.to_string()))
-    .evidence("AWS itself was not asked, as calls don't go there")
+    .evidence("doctor did not call AWS itself, because calls go to that address")
     .fix(Fix::advice(start));
     match region::leave_out_endpoint(case, "sts") {
         Some(fix) => finding.fix(fix),
@@ -405,8 +414,8 @@ fn confirm(case: &Case<'_>, subject: &KeySet<'_>, id: Cause, title: String, seen
     if is_in(&key_format::found(case, subject), id) {
         return findings.confirm(id, &subject.whose, seen);
     }
-    let finding = Finding::new(id, Severity::Error, title).evidence(seen);
-    findings.add(finding.fixes(key_format::replacement(subject)));
+    let finding = Finding::new(id, Severity::Error, title).about(&subject.whose).evidence(seen);
+    findings.add(finding.fixes(key_format::replacement(case, subject)));
 }
 
 fn is_in(known: &[(Cause, Certainty)], id: Cause) -> bool {

@@ -130,7 +130,7 @@ fn diagnosed(evidence: &Evidence, kind: &Kind, call: Call, bad: Option<&super::R
             (true, None) => StepOutcome::Untried { why: untried() },
             (true, Some(bad)) => StepOutcome::Refused(bad.clone()),
         };
-        StepAnswer { profile: "dev".to_owned(), kind: name.to_owned(), outcome }
+        StepAnswer { profile: "dev".to_owned(), kind: name.to_owned(), outcome, printed: None }
     };
     let answer = |about: &About| match about {
         About::Clock => Answer::Clock(ClockFacts {

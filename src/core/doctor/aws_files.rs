@@ -10,7 +10,7 @@ use crate::core::clients::{Construct, Reading};
 use crate::core::fix::{Fix, word};
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::PlanErrorCode;
-use crate::core::printable::printable;
+use crate::core::printable::{line, printable};
 use crate::core::profile::{Lost, SourceFile};
 
 pub(super) const RULE: Rule = Rule {
@@ -54,6 +54,18 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
                 None => finding.fix(Fix::advice("Ask the owner of its parent directories for access.")),
             });
         }
+        FileState::Directory { fix } => {
+            // The other file may have all that the profile needs.
+            let severity = if matches!(case.plan, Some(Ok(_))) { Severity::Warning } else { Severity::Error };
+            findings.add(
+                Finding::new(Cause::FilePermissions, severity, format!("a directory is in the place of {what}"))
+                    .evidence(format!("{path} is a directory: programs read no settings from it"))
+                    .fixes(fix.as_ref().map(|command| Fix::command("Remove the directory.", command.clone())))
+                    .fixes(
+                        fix.is_none().then(|| Fix::advice(format!("Move the directory away, and put {what} there."))),
+                    ),
+            );
+        }
         FileState::Present { uid, mode, group }
             if is_secret && file.state.of_others().is_some_and(|bits| bits & 0o4 != 0) =>
         {
@@ -65,7 +77,7 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
         }
         FileState::Present { uid: uid @ 0, mode, .. } if is_secret && case.evidence.uid != 0 => {
             findings.add(
-                Finding::new(Cause::FilePermissions, Severity::Warning, format!("{what} belongs to somebody else"))
+                Finding::new(Cause::FilePermissions, Severity::Warning, format!("{what} belongs to another user"))
                     .evidence(format!("{path}: {}", whose(*uid, *mode)))
                     .fix(make_yours(file)),
             );
@@ -203,15 +215,15 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
         // A finding of its own, where it is one.
         PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic | PlanErrorCode::UnreadableFile => return,
         PlanErrorCode::MissingProfile => {
-            let names = case.evidence.profiles_of_daemon.profiles.keys().map(String::as_str);
+            let mut names = case.evidence.profiles_of_daemon.profiles.keys().map(String::as_str);
             let by = case.evidence.variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]);
             let by = by.filter(|_| case.evidence.named.is_none());
             let finding = Finding::new(
                 Cause::ProfileBroken,
                 Severity::Error,
-                format!("profile \"{}\" is in no AWS file", printable(profile)),
+                format!("profile \"{}\" is in no AWS file", line(profile)),
             )
-            .evidence(format!("the files have no such section{}", did_you_mean(profile, names)))
+            .evidence(format!("the files have no such section{}", did_you_mean(profile, names.clone())))
             .evidence(format!(
                 "looked at {} and {}",
                 case.path(SourceFile::Config),
@@ -220,12 +232,15 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
             let finding = if profile.trim() == profile {
                 finding
             } else {
-                let finding = finding.evidence("the name has white space around it, which counts");
+                let finding = finding.evidence(
+                    "the name has blanks around it: boto3 and the AWS CLI keep them, so it is not the name without blanks",
+                );
                 match by {
-                    Some((variable, _)) => {
-                        finding.fix(Fix::command("Set it without.", export(case, &[(variable, &word(profile.trim()))])))
-                    }
-                    None => finding,
+                    Some((variable, _)) if names.any(|name| name == profile.trim()) => finding.fix(Fix::command(
+                        "Set the variable without the blanks.",
+                        export(case, &[(variable, &word(profile.trim()))]),
+                    )),
+                    _ => finding,
                 }
             };
             let finding = match ignored_section(case, profile) {
@@ -234,9 +249,9 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
             };
             match by {
                 Some((variable, _)) => finding
-                    .evidence(format!("{variable} names it; boto3, the AWS CLI and Go programs stop there"))
+                    .evidence(format!("{variable} names the profile; boto3, the AWS CLI and Go programs fail"))
                     .fix(Fix::command("See which profiles there are.", "evercred profiles"))
-                    .fix(Fix::command("Take the variable away.", unset(case, &[variable]))),
+                    .fix(Fix::command("Unset the variable.", unset(case, &[variable]))),
                 None => finding.fix(Fix::command("See which profiles there are.", "evercred profiles")),
             }
         }
@@ -303,10 +318,10 @@ fn daemon(case: &Case<'_>, findings: &mut Findings) {
             Finding::new(
                 Cause::DaemonEnvironmentDiffers,
                 Severity::Warning,
-                "the daemon keeps other AWS files than this shell reads",
+                "the daemon reads other AWS files than this shell",
             )
             .evidence(printable(why))
-            .fix(Fix::command("Have the daemon keep the files of this shell.", "evercred service install")),
+            .fix(Fix::command("Let the daemon read the files of this shell.", "evercred service install")),
         );
     }
     if let Some(drift) = &case.evidence.drift {
@@ -314,11 +329,11 @@ fn daemon(case: &Case<'_>, findings: &mut Findings) {
             Finding::new(
                 Cause::DaemonEnvironmentDiffers,
                 Severity::Warning,
-                "the daemon goes another way to AWS than this shell",
+                "the daemon reaches AWS with other settings than this shell",
             )
             .evidence(printable(drift))
-            .fix(Fix::command("See both.", "evercred service status"))
-            .fix(Fix::command("Have the daemon go this shell's way.", "evercred service install")),
+            .fix(Fix::command("See the settings of both.", "evercred service status"))
+            .fix(Fix::command("Give the daemon the settings of this shell.", "evercred service install")),
         );
     }
 }

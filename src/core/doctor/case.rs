@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::probe::ClockFacts;
-use super::{Answers, Daemon, DaemonProfile, Evidence, KeySource};
+use super::{Answers, Daemon, DaemonProfile, Evidence, KeySource, Keys};
 use crate::core::access_key;
 use crate::core::plan::{self, Plan, PlanError, PlanErrorCode, Step};
 use crate::core::profile::{Origin, Section, SourceFile};
@@ -25,8 +25,8 @@ pub struct Case<'a> {
     pub profile: Option<String>,
     /// How the daemon would get the profile's credentials.
     pub plan: Option<Result<Plan, PlanError>>,
-    /// The sets of keys in question: those in the variables, and those that stand in the files for the profile and for
-    /// what its plan begins with.
+    /// The sets of keys in question: those in the variables, those in the files for the profile and for the first step of
+    /// its plan, and those that a `credential_process` printed.
     pub subjects: Vec<KeySet<'a>>,
 }
 
@@ -85,6 +85,18 @@ impl<'a> KeySet<'a> {
         subject.has_any_part().then_some(subject)
     }
 
+    /// The keys that a profile's `credential_process` printed.
+    fn of_program(profile: &str, keys: &'a Keys) -> Self {
+        let one = |name, text: &'a str| Some(SourcedValue { text, name, origin: None });
+        Self {
+            whose: KeySource::Process(profile.to_owned()),
+            access_key_id: one("AccessKeyId", &keys.access_key_id),
+            secret_access_key: one("SecretAccessKey", &keys.secret_access_key),
+            session_token: keys.session_token.as_ref().and_then(|token| one("SessionToken", token)),
+            security_token: None,
+        }
+    }
+
     /// Whether both id and secret are set.
     pub fn is_whole(&self) -> bool {
         self.access_key_id.is_some() && self.secret_access_key.is_some()
@@ -115,6 +127,14 @@ impl<'a> KeySet<'a> {
         self.access_key_id.is_some_and(|id| access_key::is_id(id.text))
     }
 
+    /// The profile whose `credential_process` printed the keys.
+    pub fn program(&self) -> Option<&str> {
+        match &self.whose {
+            KeySource::Process(profile) => Some(profile),
+            KeySource::Environment | KeySource::Profile(_) => None,
+        }
+    }
+
     /// The access key id, where it has the form of one: else it may be a secret, and is not shown.
     pub fn shown_id(&self) -> &'a str {
         self.access_key_id.map_or("(not shown)", |id| access_key::shown(id.text))
@@ -133,11 +153,21 @@ impl<'a> KeySet<'a> {
     }
 }
 
-/// What people call a place where keys stand.
+/// The place of keys, for a sentence.
 pub(super) fn called(whose: &KeySource) -> String {
     match whose {
         KeySource::Environment => "the environment".to_owned(),
         KeySource::Profile(name) => format!("profile \"{name}\""),
+        KeySource::Process(name) => format!("the output of profile \"{name}\"'s credential_process"),
+    }
+}
+
+/// A length of time in its largest unit.
+fn span(length: TimeDelta) -> String {
+    match length.num_seconds().max(0) {
+        seconds @ 0..=119 => format!("{seconds} s"),
+        seconds @ 120..=7199 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3_600),
     }
 }
 
@@ -158,6 +188,25 @@ impl<'a> Case<'a> {
     pub fn daemon_profile(&self) -> Option<&'a DaemonProfile> {
         let Daemon::Answers(facts) = &self.evidence.daemon else { return None };
         facts.profiles.iter().find(|profile| Some(&profile.name) == self.profile.as_ref())
+    }
+
+    /// Whether the user named the profile in question, by the argument or by a variable.
+    pub fn is_named(&self) -> bool {
+        let by_variable = || self.evidence.variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]).is_some();
+        self.evidence.named.is_some() || by_variable()
+    }
+
+    /// The daemon's valid credentials for the profile and their age, for a sentence. AWS may have changed its mind since.
+    pub fn cached(&self) -> Option<String> {
+        let cached = self.daemon_profile().filter(|profile| profile.valid == Some(true))?;
+        let (now, _) = self.aws_time();
+        let age = cached.renewed_at.map(|at| format!(", which AWS gave it {} ago", span(now - at)));
+        let rest = cached.expires_at.map(|at| format!(" for another {}", span(at - now)));
+        Some(format!(
+            "the daemon has cached credentials of the profile{}; they are valid{}",
+            age.unwrap_or_default(),
+            rest.unwrap_or_default()
+        ))
     }
 
     /// The section of the profile in question in the AWS files.
@@ -250,6 +299,8 @@ impl<'a> Case<'a> {
         let mut names: Vec<String> = self.profile.iter().cloned().chain(first_of_plan).collect();
         names.dedup();
         subjects.extend(names.iter().filter_map(|name| KeySet::of_section(self.evidence.profiles.profiles.get(name)?)));
+        let printed = self.answers.chain().iter().filter_map(|step| Some((&step.profile, step.printed.as_ref()?)));
+        subjects.extend(printed.map(|(profile, keys)| KeySet::of_program(profile, keys)));
         subjects
     }
 }

@@ -339,6 +339,7 @@ mod tests {
             profile: "dev".to_owned(),
             kind: "assume-role".to_owned(),
             outcome: StepOutcome::Refused(skewed),
+            printed: None,
         };
         let of_step = (About::Chain, Answer::Chain { steps: vec![step] });
         for answer in [of_key, of_step] {

@@ -2,6 +2,8 @@
 
 use super::Case;
 use crate::core::fix::{self, Fix, word};
+use crate::core::plan::program_of;
+use crate::core::printable::printable;
 
 pub(super) use crate::core::fix::argument;
 
@@ -20,6 +22,22 @@ pub(super) fn set(profile: &str, setting: &str, value: &str) -> String {
 pub(super) fn option(profile: &str) -> String {
     let between = if profile.starts_with('-') { "=" } else { " " };
     format!("--profile{between}{}", word(profile))
+}
+
+/// How to correct what the `credential_process` of a profile prints. `what` is a whole sentence.
+pub(super) fn correct_program(case: &Case<'_>, profile: &str, what: &str) -> Fix {
+    let section = case.evidence.profiles_of_daemon.profiles.get(profile);
+    let setting = section.and_then(|section| {
+        ["credential_process", "evercred_credential_process"].iter().find_map(|key| Some((key, section.get(key)?)))
+    });
+    let output = match setting {
+        Some((key, line)) => {
+            let program = program_of(&line.text).unwrap_or_default();
+            format!("the output of {} ({key} at {})", printable(&program), case.at(line.origin))
+        }
+        None => format!("the output of profile \"{}\"'s credential_process", printable(profile)),
+    };
+    Fix::advice(format!("Correct {output}. {what}"))
 }
 
 /// A command of ours that needs the daemon, where that does not run.

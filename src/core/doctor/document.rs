@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::{Cause, Certainty, Report, Severity};
 use crate::core::fix;
-use crate::core::printable::printable;
 
 impl Report {
     /// `evercred.doctor/1`.
@@ -15,6 +14,7 @@ impl Report {
         json!({
             "schema": "evercred.doctor/1",
             "profile": self.profile,
+            "verdict": self.verdict.document(),
             "identity": self.identity,
             "choices": choices,
             "findings": self.findings,
@@ -23,7 +23,7 @@ impl Report {
         })
     }
 
-    /// Whether something is wrong that AWS refuses for.
+    /// Whether a finding is an error.
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
@@ -31,7 +31,7 @@ impl Report {
     /// The report as text: the verdict, the findings, and the number of causes that were ruled out. `verbose` lists
     /// those too.
     pub fn text(&self, verbose: bool) -> String {
-        let mut text = format!("{}\n", self.verdict());
+        let mut text = format!("{}\n", self.verdict.line(self.identity.as_ref(), self.region.as_deref()));
         for finding in &self.findings {
             text.push_str(&format!("\n{} {}: {}\n", label(finding.severity), finding.id, finding.title));
             if let Some(sure) = how_sure(finding.certainty) {
@@ -62,23 +62,6 @@ impl Report {
             text.push_str(&format!("    ?  {id}: {why}\n"));
         }
         text
-    }
-
-    /// Whether the credentials work, in one line.
-    fn verdict(&self) -> String {
-        let what = self.profile.as_deref().map_or_else(|| "this shell".to_owned(), printable);
-        if let Some(error) = self.findings.iter().find(|finding| finding.severity == Severity::Error) {
-            return format!("{what} fails: {}", error.title);
-        }
-        if let Some(identity) = &self.identity {
-            let account = identity.account_id.iter().map(|account| format!(", account {account}"));
-            let region = self.region.iter().map(|region| format!(", region {region}"));
-            return format!("{what} works: {}{}", identity.arn, account.chain(region).collect::<String>());
-        }
-        match self.not_checked.get(&Cause::AccessKeyUnknown) {
-            Some(why) => format!("{what} was not tested: {why}"),
-            None => format!("{what}: no cause was found, and GetCallerIdentity was not called"),
-        }
     }
 }
 

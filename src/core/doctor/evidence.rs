@@ -220,6 +220,11 @@ pub enum FileState {
         /// The owner's user id and the permission bits.
         owner_and_mode: Option<(u32, u32)>,
     },
+    /// A directory: for the SDKs there is no file then.
+    Directory {
+        /// The command that makes room for the file.
+        fix: Option<String>,
+    },
     /// A file.
     Present {
         /// The owner's user id.
@@ -285,8 +290,12 @@ pub struct DaemonProfile {
     pub kind: String,
     /// How the daemon is getting on with it.
     pub state: State,
-    /// Whether what is held is valid.
+    /// Whether the cached credentials are valid.
     pub valid: Option<bool>,
+    /// When AWS gave the cached credentials, if the daemon has fetched them since its start.
+    pub renewed_at: Option<AwsTime>,
+    /// When the cached credentials expire.
+    pub expires_at: Option<AwsTime>,
     /// The last error, until a success.
     pub last_error: Option<LastError>,
 }

@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 
-use super::commands::{argument, option, unset};
+use super::commands::{argument, correct_program, option, unset};
+use super::probe::{StepAnswer, StepOutcome};
 use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity};
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::fix::{Fix, word};
@@ -20,6 +21,13 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
 
 /// The finding about a set of keys that has expired.
 pub(super) fn found(case: &Case<'_>, subject: &KeySet<'_>) -> Option<Finding> {
+    // The SDKs don't use a document with an Expiration in the past, whatever its keys are.
+    if subject.program().is_some()
+        && let Some((at, place)) = stated(case, subject)
+        && let Some(finding) = by_statement(case, subject, at, &place)
+    {
+        return Some(finding);
+    }
     if !subject.is_temporary() {
         return None;
     }
@@ -50,7 +58,7 @@ fn refused_as_expired(
         Some((at, place)) if at - now > TimeDelta::seconds(60) + uncertainty => Finding::new(
             Cause::SessionRevoked,
             Severity::Error,
-            format!("the session in {called} was ended before its time"),
+            format!("the session in {called} ended before its stated expiry"),
         )
         .certainty(Certainty::Likely)
         .evidence(format!("AWS answers {said}"))
@@ -113,6 +121,13 @@ pub(super) fn stated(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(AwsTime, 
             let (setting, value) = SETTINGS.iter().find_map(|key| Some((key, section.get(key)?)))?;
             Some((at, format!("{setting} ({})", case.at(value.origin))))
         }
+        KeySource::Process(profile) => {
+            let is_of_program = |step: &&StepAnswer| step.printed.is_some() && step.profile == *profile;
+            match &case.answers.chain().iter().find(is_of_program)?.outcome {
+                StepOutcome::Passed { expires_at: Some(at), .. } => Some((utc_time(at)?, "Expiration".to_owned())),
+                _ => None,
+            }
+        }
     }
 }
 
@@ -120,11 +135,17 @@ pub(super) fn stated(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(AwsTime, 
 fn renewal(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
     let mut fixes = Vec::new();
     match &subject.whose {
+        KeySource::Process(profile) => {
+            let what = "Run it in a terminal: it may need a sign-in, or a newer key from its source.";
+            fixes.push(correct_program(case, profile, what));
+        }
         KeySource::Environment => {
             let variables = &case.evidence.variables;
             let profile = case.profile.as_deref();
             let starts = |prefix: &str| variables.iter().any(|(name, _)| name.starts_with(prefix));
-            if let Some(profile) = variables.get("EVERCRED_PROFILE") {
+            let exported = variables.get("EVERCRED_PROFILE");
+            let exists = |profile: &&str| case.evidence.profiles_of_daemon.profiles.contains_key(*profile);
+            if let Some(profile) = exported.filter(exists) {
                 fixes.push(Fix::command(
                     "evercred exported them: export its present ones.",
                     format!("eval \"$(evercred env {} --static)\"", argument(profile)),
@@ -148,7 +169,7 @@ fn renewal(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
                     .filter(|name| variables.get(name).is_some())
                     .collect();
             fixes.push(Fix::command(
-                "Or take them out of this shell, so that programs use a profile, which can be renewed.",
+                "Or remove them from this shell, so that programs use a profile, which can be renewed.",
                 unset(case, &set),
             ));
         }

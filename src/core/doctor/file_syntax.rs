@@ -42,7 +42,9 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
 /// Whether the whole file can't be read, which `aws_files` reports.
 fn is_unreadable(case: &Case<'_>, problem: &Problem) -> bool {
     let role = if problem.origin.file == SourceFile::Config { FileRole::Config } else { FileRole::Credentials };
-    let is_unreadable = |facts: &FileFacts| facts.role == role && matches!(facts.state, FileState::Unreadable { .. });
+    let is_unreadable = |facts: &FileFacts| {
+        facts.role == role && matches!(facts.state, FileState::Unreadable { .. } | FileState::Directory { .. })
+    };
     case.evidence.files.iter().any(is_unreadable)
 }
 

@@ -37,6 +37,7 @@ mod sessions;
 #[cfg(test)]
 mod testing;
 mod token_file;
+mod verdict;
 
 pub use self::case::{Case, KeySet, SourcedValue};
 pub use self::client_resolution::{Provider, ResolvedFrom};
@@ -50,12 +51,11 @@ pub use self::lint::debounce::{CREDENTIALS_MALFORMED, FileLints};
 pub use self::lint::{Lint, remarks};
 pub use self::probe::{About, Answer, Answers, KeySource, Keys, Order, Question, Refusal, Variant};
 pub use self::question::questions;
-pub use self::report::{Identity, Report};
+pub use self::report::Report;
 use self::rule::{Findings, Rule};
-use crate::core::access_key::is_account;
+pub use self::verdict::{Identity, Outcome, Verdict};
 pub use crate::core::cause::Cause;
 pub use crate::core::clients::Client;
-use crate::core::printable::printable;
 
 /// Every rule. Of equally urgent findings, those of an earlier rule come first.
 static RULES: &[Rule] = &[
@@ -85,29 +85,12 @@ pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
         profile: case.profile.clone(),
         lacks_profile: case.lacks_profile(),
         region: region::name(&case),
-        identity: identity(&case, &choices),
+        identity: verdict::identity(&case, &choices),
+        verdict: verdict::verdict(&case, &choices, &findings),
         choices,
         findings,
         checked,
         not_checked,
     };
     redact::redact(&case, report)
-}
-
-/// The identity of the credentials that the AWS CLI and boto3 use here.
-fn identity(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> Option<Identity> {
-    let by_keys = |whose: KeySource| match case.answers.unmodified(&whose) {
-        Some(Answer::Accepted { arn, .. }) => Some(arn.clone()),
-        _ => None,
-    };
-    let by_plan = || case.answers.chain().last().and_then(|step| step.outcome.arn());
-    let uses = choices.iter().find(|(client, _)| *client == Client::Botocore).map(|(_, uses)| uses);
-    let arn = match uses {
-        Some(ResolvedFrom::Environment) => by_keys(KeySource::Environment),
-        Some(ResolvedFrom::WebIdentity | ResolvedFrom::Container) => None,
-        _ => by_plan().or_else(|| case.profile.clone().and_then(|name| by_keys(KeySource::Profile(name)))),
-    };
-    let arn = printable(&arn.filter(|arn| !arn.is_empty())?);
-    let account_id = arn.split(':').nth(4).filter(|account| is_account(account)).map(str::to_owned);
-    Some(Identity { arn, account_id })
 }

@@ -94,19 +94,28 @@ fn keys(case: &Case<'_>, cause: Cause) -> Option<String> {
     }
 }
 
-/// Whether the credentials of a step are in a file or a variable on this machine.
+/// Whether the credentials of a step are in a file, a variable, or the output of a program.
 fn is_here(case: &Case<'_>, step: &Step) -> bool {
     match step.source {
         Source::Static(_) => true,
         Source::Environment => case.subjects.iter().any(|subject| subject.whose == KeySource::Environment),
+        Source::Process { .. } => case.subjects.iter().any(|subject| subject.program() == Some(step.profile.as_str())),
         _ => false,
     }
 }
 
 fn not_given(refusal: &Refusal) -> String {
+    if refusal.is_local() {
+        return not_sent(refusal);
+    }
     refusal
         .why_undecided()
         .unwrap_or_else(|| format!("AWS refused the step that gives the credentials ({})", refusal.code))
+}
+
+/// A step that failed on this machine: AWS was not asked.
+fn not_sent(refusal: &Refusal) -> String {
+    format!("no request was sent to AWS: {}", refusal.words)
 }
 
 /// A step that AWS refused because of the credentials that signed it, which are not in a file: AWS's code may mean the
@@ -141,7 +150,7 @@ fn expiry(case: &Case<'_>) -> Option<String> {
 /// AWS's answers to the keys in question.
 fn identity(case: &Case<'_>, cause: Cause) -> Option<String> {
     if cause == Cause::RegionNotEnabled || cause == Cause::RegionTokenV1 {
-        return region::why_open(case);
+        return region::why_open(case, cause);
     }
     let in_question = case.subjects.iter().filter(|subject| subject.is_whole() && concerns(case, cause, subject));
     in_question.into_iter().find_map(|subject| match case.answers.unmodified(&subject.whose) {
@@ -219,6 +228,12 @@ fn steps(case: &Case<'_>, cause: Cause) -> Option<String> {
     if !concerned {
         return None;
     }
+    let not_sent = || {
+        case.answers.chain().iter().find_map(|step| match &step.outcome {
+            StepOutcome::Refused(refusal) if refusal.is_local() => Some(not_sent(refusal)),
+            _ => None,
+        })
+    };
     let not_reached = || {
         let is_asked = |step: &&StepAnswer| matches!(step.kind.as_str(), "assume-role" | "web-identity");
         let asked = case.answers.chain().iter().filter(is_asked).count();
@@ -233,7 +248,7 @@ fn steps(case: &Case<'_>, cause: Cause) -> Option<String> {
             _ => None,
         })
     };
-    plan_unanswered(case).or_else(not_reached).or_else(refused)
+    plan_unanswered(case).or_else(not_sent).or_else(not_reached).or_else(refused)
 }
 
 fn may_be(cause: Cause, refusal: &Refusal) -> bool {
@@ -265,7 +280,7 @@ fn connection(case: &Case<'_>) -> Option<String> {
 
 /// Why AWS has not judged a set of keys, as the end of a sentence. `None` if AWS has accepted or refused the unchanged
 /// keys, or if no program can send them.
-fn unanswered(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
+pub(super) fn unanswered(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
     let (id, _) = (subject.access_key_id?, subject.secret_access_key?);
     match case.answers.unmodified(&subject.whose) {
         Some(Answer::Accepted { .. }) => None,
@@ -276,7 +291,8 @@ fn unanswered(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
             Some("the value in the place of the access key id may be a secret, so it is not sent".to_owned())
         }
         _ if question::is_for_another_maker(case, subject) => Some(
-            "the keys are not of AWS's form, and a setting sends calls elsewhere: AWS is not shown them".to_owned(),
+            "the keys don't have AWS's form, and a setting sends calls elsewhere: doctor does not send them to AWS"
+                .to_owned(),
         ),
         _ => Some("AWS was not asked".to_owned()),
     }
@@ -284,7 +300,7 @@ fn unanswered(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
 
 /// Why the doctor doesn't know whether the profile's plan works, as the end of a sentence. `None` if all steps ran, if
 /// AWS has refused a step, or if the plan is only keys in a file.
-fn plan_unanswered(case: &Case<'_>) -> Option<String> {
+pub(super) fn plan_unanswered(case: &Case<'_>) -> Option<String> {
     let Some(Ok(plan)) = &case.plan else { return None };
     if plan.is_keys_alone() {
         return None;
@@ -324,6 +340,7 @@ mod tests {
             profile: "dev".to_owned(),
             kind: (*kind).to_owned(),
             outcome: outcome.clone(),
+            printed: None,
         });
         let base = identity(KeySource::Profile("base".to_owned()), Variant::AsIs, "eu-west-1");
         answers(vec![(About::Chain, Answer::Chain { steps: steps.collect() }), (base, accepted())])
@@ -398,7 +415,7 @@ mod tests {
         for role in [FileRole::Config, FileRole::Credentials] {
             let mut evidence = evidence("[profile dev]\nregion = eu-west-1\n", "", &[], "dev");
             let state =
-                FileState::Unreadable { why: "it is a directory".to_owned(), denied: false, owner_and_mode: None };
+                FileState::Unreadable { why: "permission denied".to_owned(), denied: true, owner_and_mode: None };
             evidence.files = vec![FileFacts { role, path: "/h/.aws/x".to_owned(), state, dangling: None }];
             let report = diagnose(&evidence, &Answers::default());
             for id in Cause::that_need(Needs::Files) {

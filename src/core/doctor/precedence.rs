@@ -173,6 +173,8 @@ fn cannot_reload(case: &Case<'_>, findings: &mut Findings) {
             KeySource::Environment => {
                 "temporary keys stand in the variables: programs started here keep them until they end".to_owned()
             }
+            // SDKs run a program again before its keys expire.
+            KeySource::Process(_) => continue,
             KeySource::Profile(_) => {
                 format!("temporary keys stand in {called}: programs that run don't read the file again")
             }

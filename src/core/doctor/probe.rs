@@ -1,8 +1,8 @@
 //! What is asked of AWS, and what it answered: the messages between the companion and its `evercredd --probe` child.
 //!
 //! One JSON text a line: the companion writes `{"questions": […], "within_ms": …}`, the child answers `{"answers": […]}` with one answer for
-//! each question, in their order; until the companion closes the pipe. Secrets go one way only, over the pipe to the child, and
-//! nothing of what AWS mints comes back.
+//! each question, in their order; until the companion closes the pipe. Keys of the files and the shell go to the child, and keys that a
+//! `credential_process` printed come back; credentials that AWS gives to the child don't.
 
 use std::fmt;
 
@@ -64,13 +64,15 @@ pub enum About {
     },
 }
 
-/// Where keys stand.
+/// The place of keys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeySource {
     /// In the variables of the shell.
     Environment,
     /// In the files, in this profile.
     Profile(String),
+    /// In the document that this profile's `credential_process` printed.
+    Process(String),
 }
 
 /// The difference between the keys that are sent and the configured ones.
@@ -213,6 +215,11 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
+    /// Whether the request was not sent, because of a file, a program or a setting on this machine.
+    pub fn is_local(&self) -> bool {
+        aws_error::lookup(&self.code).is_some_and(|entry| entry.origin == aws_error::Origin::Local)
+    }
+
     /// Why this error says nothing about the keys, as the end of a sentence; `None` if AWS refused the keys.
     pub fn why_open(&self) -> Option<String> {
         if aws_error::is_unreached_code(&self.code) {
@@ -251,6 +258,9 @@ pub struct StepAnswer {
     pub kind: String,
     /// The result.
     pub outcome: StepOutcome,
+    /// The keys that another program printed: they are checked as keys in a file are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub printed: Option<Keys>,
 }
 
 /// The result of a step.

@@ -2,12 +2,11 @@
 
 use super::commands::unset;
 use super::{Case, Cause, Finding, Findings, Rule, Severity};
-use crate::core::access_key::is_account;
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
-use crate::core::partitions::known_partition;
 use crate::core::printable::printable;
 use crate::core::profile::{Section, Value};
+use crate::core::role_arn::{self, account};
 use crate::core::url_host::target;
 
 pub(super) const RULE: Rule = Rule { decides: &[Cause::ProfileBroken], look };
@@ -15,7 +14,9 @@ pub(super) const RULE: Rule = Rule { decides: &[Cause::ProfileBroken], look };
 fn look(case: &Case<'_>, findings: &mut Findings) {
     variables(case, findings);
     for section in case.chain() {
-        for (name, mistake) in [("role_arn", role_arn as fn(&str) -> Option<String>), ("sso_account_id", account)] {
+        for (name, mistake) in
+            [("role_arn", role_arn::mistake as fn(&str) -> Option<String>), ("sso_account_id", account)]
+        {
             if let Some(value) = section.get(name) {
                 tell(case, section, name, value, mistake(&value.text), findings);
             }
@@ -39,14 +40,15 @@ fn variables(case: &Case<'_>, findings: &mut Findings) {
     let uri = variables.get("AWS_CONTAINER_CREDENTIALS_FULL_URI");
     let no_url =
         |uri: &str| (!target(uri).is_http()).then(|| "is no URL: it begins with http:// or https://".to_owned());
-    for (name, mistake) in
-        [("AWS_ROLE_ARN", role.and_then(role_arn)), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.and_then(no_url))]
-    {
+    for (name, mistake) in [
+        ("AWS_ROLE_ARN", role.and_then(role_arn::mistake)),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.and_then(no_url)),
+    ] {
         let Some(mistake) = mistake else { continue };
         findings.add(
             Finding::new(Cause::ProfileBroken, Severity::Error, format!("{name} {mistake}"))
                 .evidence(format!("{name} is set in this shell"))
-                .fix(Fix::command("Take it away, or set it right.", unset(case, &[name]))),
+                .fix(Fix::command("Correct the variable, or unset it.", unset(case, &[name]))),
         );
     }
     if variables.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_some()
@@ -57,11 +59,11 @@ fn variables(case: &Case<'_>, findings: &mut Findings) {
             Finding::new(
                 Cause::ProfileBroken,
                 Severity::Error,
-                "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not: no role is named that the token is for",
+                "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN, so programs don't know which role the token is for",
             )
-            .evidence("boto3, the AWS CLI and Go programs stop there; the others pass it over")
+            .evidence("boto3, the AWS CLI and Go programs fail; the others ignore the token")
             .fix(Fix::advice("Set AWS_ROLE_ARN too."))
-            .fix(Fix::command("Or take the other away.", unset(case, &["AWS_WEB_IDENTITY_TOKEN_FILE"]))),
+            .fix(Fix::command("Or unset the other variable.", unset(case, &["AWS_WEB_IDENTITY_TOKEN_FILE"]))),
         );
     }
 }
@@ -81,42 +83,9 @@ fn tell(
             Severity::Error,
             format!("{name} of profile \"{}\" {mistake}", printable(&section.name)),
         )
-        .evidence(format!("it stands at {}", case.at(value.origin)))
+        .evidence(format!("the setting is at {}", case.at(value.origin)))
         .fix(Fix::advice(format!("Correct {name} at {}.", case.at(value.origin)))),
     );
-}
-
-/// `arn:aws:iam::111122223333:role/path/Name` (IAM User Guide, "IAM identifiers"). Of another service's ARN AWS says "Request ARN is
-/// invalid".
-fn role_arn(text: &str) -> Option<String> {
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
-    let ["arn", partition, "iam", "", account, resource] = parts.as_slice() else {
-        return Some("is not the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME".to_owned());
-    };
-    if known_partition(partition).is_none() {
-        return Some("names a partition that AWS does not have (aws, aws-cn, aws-us-gov, …)".to_owned());
-    }
-    if let Some(mistake) = self::account(account) {
-        return Some(format!("has an account in it that {mistake}"));
-    }
-    match resource.split_once('/') {
-        Some(("role", name)) if !name.is_empty() => None,
-        Some((kind @ ("user" | "group" | "instance-profile" | "policy" | "mfa"), _)) => {
-            Some(format!("is the ARN of a {kind}, and not of a role"))
-        }
-        _ => Some("names no role: behind the account stands role/NAME".to_owned()),
-    }
-}
-
-fn account(text: &str) -> Option<String> {
-    if is_account(text) {
-        return None;
-    }
-    Some(if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        format!("is no account number: it has {} digits, and all have 12, with zeroes in front", text.len())
-    } else {
-        "is no account number: it is not made of digits alone".to_owned()
-    })
 }
 
 fn start_url(text: &str) -> Option<String> {
@@ -137,25 +106,6 @@ mod tests {
     use super::super::testing::{evidence, one, report};
     use super::super::{Answers, Cause};
     use super::*;
-
-    #[test]
-    fn an_arn_that_is_no_roles_is_told_with_what_is_wrong() {
-        for good in ["arn:aws:iam::111122223333:role/App", "arn:aws-us-gov:iam::000000000001:role/a/b/App"] {
-            assert_eq!(role_arn(good), None);
-        }
-        for (text, said) in [
-            ("App", "not the ARN"),
-            ("arn:aws:sts::111122223333:assumed-role/App/me", "not the ARN"),
-            ("arn:aws:iam::111122223333:user/App", "of a user"),
-            ("arn:aws:iam::1111222233:role/App", "10 digits"),
-            ("arn:aws:iam::my-account:role/App", "digits alone"),
-            ("arn:amazon:iam::111122223333:role/App", "a partition"),
-            ("arn:aws:iam::111122223333:role/", "names no role"),
-            ("arn:aws:iam::111122223333:App", "names no role"),
-        ] {
-            assert!(role_arn(text).is_some_and(|mistake| mistake.contains(said)), "{text}: {:?}", role_arn(text));
-        }
-    }
 
     #[test]
     fn only_the_profiles_in_question_are_looked_at() {

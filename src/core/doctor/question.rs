@@ -34,22 +34,20 @@ fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
         questions.extend(sign_in_is_asked(case).then(|| chain(case)).flatten());
         return questions;
     }
-    for subject in &case.subjects {
-        let Some(keys) = unmodified(subject) else { continue };
-        if is_for_another_maker(case, subject) {
-            continue;
-        }
-        // Sent as they stand, the secret would be written into AWS's logs as an id.
-        if access_key::may_be_secret(&keys.access_key_id) {
-            questions.extend(swapped(case, subject, &keys));
-            continue;
-        }
-        for region in regions(case) {
-            questions.push(identity(case, &subject.whose, Variant::AsIs, Some(region), keys.clone()));
-        }
-    }
+    questions.extend(case.subjects.iter().flat_map(|subject| as_they_are(case, subject)));
     questions.extend(chain_is_asked(case).then(|| chain(case)).flatten());
     questions
+}
+
+/// The questions about unchanged keys, one for each region.
+fn as_they_are(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Question> {
+    let Some(keys) = unmodified(subject).filter(|_| !is_for_another_maker(case, subject)) else { return Vec::new() };
+    // AWS would write a secret in the place of the id into its logs.
+    if access_key::may_be_secret(&keys.access_key_id) {
+        return swapped(case, subject, &keys).into_iter().collect();
+    }
+    let regions = regions(case).into_iter();
+    regions.map(|region| identity(case, &subject.whose, Variant::AsIs, Some(region), keys.clone())).collect()
 }
 
 /// Keys that are not of AWS's form, where a setting sends some calls to another maker's service and STS's to AWS: they are not AWS's
@@ -83,6 +81,9 @@ fn follow_ups(case: &Case<'_>) -> Vec<Question> {
     let mut questions = Vec::new();
     for subject in &case.subjects {
         let (Some(keys), Some(answer)) = (unmodified(subject), case.answers.unmodified(&subject.whose)) else {
+            // Keys that a program printed are known after the first round.
+            let is_printed = matches!(subject.whose, KeySource::Process(_));
+            questions.extend(is_printed.then(|| as_they_are(case, subject)).into_iter().flatten());
             continue;
         };
         match answer {

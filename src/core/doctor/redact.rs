@@ -1,8 +1,8 @@
 //! The last line of defence: whatever a rule puts into its sentences, no secret of this machine leaves in a report.
 
-use super::{Case, Finding, Report, ResolvedFrom};
+use super::{Case, Finding, Outcome, Report, ResolvedFrom, Verdict};
 use crate::core::access_key::{SECRET_LENGTH, is_secret, may_be_secret};
-use crate::core::redact::Values;
+use crate::core::redact::{Values, without_whole_secrets};
 
 /// Shorter values are words that stand in sentences by chance.
 const SHORTEST: usize = 16;
@@ -26,7 +26,7 @@ pub(super) fn redact(case: &Case<'_>, report: Report) -> Report {
     let misplaced = settings.chain(variables).flat_map(str::split_whitespace).filter_map(misplaced);
     let secrets = values.map(|value| value.text).chain(names).chain(misplaced).map(str::to_owned);
     let secrets = Values::new(secrets, SHORTEST);
-    let clean = |text: String| secrets.hide(&text, HIDDEN);
+    let clean = |text: String| without_whole_secrets(&secrets.hide(&text, HIDDEN)).into_owned();
     let findings = report.findings.into_iter().map(|mut finding| {
         finding.title = clean(finding.title);
         finding.evidence = finding.evidence.into_iter().map(clean).collect();
@@ -37,6 +37,12 @@ pub(super) fn redact(case: &Case<'_>, report: Report) -> Report {
         finding
     });
     let findings: Vec<Finding> = findings.collect();
+    let outcome = match report.verdict.outcome {
+        Outcome::Fails(why) => Outcome::Fails(clean(why)),
+        Outcome::NotTested { why, on_purpose } => Outcome::NotTested { why: clean(why), on_purpose },
+        Outcome::Works { of_shell } => Outcome::Works { of_shell: of_shell.map(clean) },
+    };
+    let verdict = Verdict { subject: clean(report.verdict.subject), outcome };
     let not_checked = report.not_checked.into_iter().map(|(id, why)| (id, clean(why))).collect();
     let choices = report.choices.into_iter().map(|(client, uses)| {
         let uses = match uses {
@@ -46,7 +52,7 @@ pub(super) fn redact(case: &Case<'_>, report: Report) -> Report {
         };
         (client, uses)
     });
-    Report { choices: choices.collect(), findings, not_checked, profile: report.profile.map(clean), ..report }
+    Report { choices: choices.collect(), findings, not_checked, profile: report.profile.map(clean), verdict, ..report }
 }
 
 /// A word that has the form of a whole secret, where no secret belongs; as a path it may have a slash in front.

@@ -2,18 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
-use super::{Cause, Client, Finding, ResolvedFrom};
-
-/// The identity of credentials, from AWS.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Identity {
-    /// The user or role.
-    pub arn: String,
-    /// The twelve digits of the account.
-    pub account_id: Option<String>,
-}
+use super::{Cause, Client, Finding, Identity, ResolvedFrom, Verdict};
 
 /// The result of all rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +13,9 @@ pub struct Report {
     pub lacks_profile: bool,
     /// The region that most programs use for the profile.
     pub region: Option<String>,
-    /// The identity of the credentials that the AWS CLI uses here, if AWS returned it.
+    /// Whether the credentials in question work.
+    pub verdict: Verdict,
+    /// The identity of the credentials in question, if AWS returned it.
     pub identity: Option<Identity>,
     /// The credentials that each kind of program uses here.
     pub choices: Vec<(Client, ResolvedFrom)>,

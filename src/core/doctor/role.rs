@@ -4,13 +4,12 @@ use super::commands::{self, argument};
 use super::probe::StepOutcome;
 use super::{Case, Cause, Certainty, Daemon, Finding, Findings, Refusal, Rule, Severity};
 use crate::core::access_denied::{self, Because, Denied};
-use crate::core::aws_error::{self, OfSigner, Origin};
+use crate::core::aws_error::{self, ErrorClass, OfSigner};
 use crate::core::fix::{Fix, evercred};
 use crate::core::keeper::State;
 use crate::core::plan::session_length::{LONGEST_CHAINED, LONGEST_OF_ROLE, LONGEST_OF_USER, SHORTEST};
 use crate::core::plan::{AssumeRole, Plan, Source, Step};
 use crate::core::printable::printable;
-use crate::core::stated_expiry::utc_time;
 
 pub(super) const RULE: Rule = Rule {
     decides: &[
@@ -22,8 +21,6 @@ pub(super) const RULE: Rule = Rule {
         Cause::ProfileBroken,
         Cause::CredentialsExpired,
         Cause::CredentialsMissing,
-        Cause::AccessKeyUnknown,
-        Cause::SecretKeyWrong,
     ],
     look,
 };
@@ -37,9 +34,6 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
         match &step.outcome {
             StepOutcome::Refused(refusal) => {
                 refused(case, step.kind.as_str(), &step.profile, refusal, findings);
-            }
-            StepOutcome::Passed { expires_at: Some(at), .. } if step.kind == "process" => {
-                findings.add_all(expired_output(case, &step.profile, at));
             }
             StepOutcome::Passed { .. } | StepOutcome::NotSignedIn { .. } | StepOutcome::Untried { .. } => {}
         }
@@ -131,7 +125,7 @@ fn set_duration(text: &str, profile: &str, seconds: u32) -> Fix {
     Fix::command(text, commands::set(profile, "duration_seconds", &seconds.to_string()))
 }
 
-/// A code is wanted, and nobody has typed it.
+/// The plan needs an MFA code, and the daemon has no session that was made with one.
 fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
     let Some(step) =
         plan.steps.iter().find(|step| step.source.device().is_some() && step.source.code_program().is_none())
@@ -146,16 +140,16 @@ fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
         (_, Some(held)) if held.valid == Some(true) && held.state != State::NeedsLogin => {}
         (Daemon::Answers(_), Some(_)) => findings.add(
             Finding { severity: Severity::Error, ..finding }
-                .evidence("the daemon holds no session that was made with a code")
-                .fix(Fix::command("Type the code once; it serves every role behind that key and device.", format!("evercred login {}", argument(profile)))),
+                .evidence("the daemon has no valid session for this device")
+                .fix(Fix::command("Enter a code once: it serves every role that is based on this key and device.", format!("evercred login {}", argument(profile)))),
         ),
         _ => findings.add(
             finding
                 .certainty(Certainty::Likely)
-                .evidence(format!("mfa_serial of profile \"{}\" names the device, and nobody can be asked for a code here", step.profile))
+                .evidence(format!("mfa_serial of profile \"{}\" names the device, and doctor sends no code", step.profile))
                 .fix(commands::with_daemon(
                     case,
-                    "The AWS CLI asks for the code by itself. Most SDKs don't: have evercred ask once and keep the session.",
+                    "Enter a code once for a session that evercred keeps: the AWS CLI asks for codes, but most SDKs don't.",
                     &format!("evercred login {}", argument(profile)),
                 )),
         ),
@@ -168,6 +162,7 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
     let denied = access_denied::read(message);
     let said = printable(&refusal.to_string());
     match (code, kind) {
+        _ if refusal.is_local() && refusal.class != ErrorClass::Retryable => findings.add_all(failed_here(case, kind, profile, refusal)),
         _ if denied.because == Because::WrongCode => findings.add(
             Finding::new(Cause::MfaCodeRefused, Severity::Error, "AWS refused the code of the MFA device")
                 .evidence(said)
@@ -211,7 +206,6 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
         ("InvalidIdentityToken" | "IDPRejectedClaim", "web-identity") => {
             findings.add(identity_provider(profile, message).evidence(said));
         }
-        (_, "process") => findings.add_all(process_refused(profile, refusal)),
         ("OptInRequired" | "SubscriptionRequiredException" | "SubscriptionRequired", _) => findings.add(
             Finding::new(Cause::AccountNotSignedUp, Severity::Error, "the account is not signed up for the service")
                 .evidence(said)
@@ -220,51 +214,31 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
         // `region` reports it.
         ("RegionDisabledException", _) => {}
         (_, "assume-role" | "web-identity" | "session-token") if refusal.why_undecided().is_none() => {
-            findings.add(refused_otherwise(kind, profile, refusal));
+            let finding = refused_otherwise(kind, profile, refusal);
+            findings.add(case.cached().into_iter().fold(finding, Finding::evidence));
         }
         _ => {}
     }
 }
 
-/// A `credential_process` that prints no credentials, or credentials that AWS refuses.
-fn process_refused(profile: &str, refusal: &Refusal) -> Option<Finding> {
-    let profile = printable(profile);
-    let run = Fix::advice(format!(
-        "Run the credential_process of profile \"{profile}\" in a terminal, and follow its instructions."
-    ));
-    let entry = aws_error::lookup(&refusal.code);
-    let is_of_program = entry.is_some_and(|entry| entry.origin == Origin::Local);
-    let (id, title) = match refusal.code.as_str() {
-        _ if is_of_program => {
-            (Cause::CredentialsMissing, format!("the credential_process of profile \"{profile}\" gives no credentials"))
-        }
-        code if refusal.why_open().is_none() => {
-            let id = match code {
-                _ if aws_error::is_unknown_key(code) => Cause::AccessKeyUnknown,
-                _ if aws_error::of_signer(code) == OfSigner::WrongSecret => Cause::SecretKeyWrong,
-                _ => Cause::CredentialsExpired,
-            };
-            let title = format!(
-                "AWS refuses the credentials that the credential_process of profile \"{profile}\" prints: {}",
-                printable(code)
-            );
-            (id, title)
-        }
-        _ => return None,
+/// A step that failed on this machine, before a request to AWS. `token_file` reports an unusable token.
+fn failed_here(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal) -> Option<Finding> {
+    let (id, title) = match kind {
+        "web-identity" | "sso" | "login" => return None,
+        "process" => (
+            Cause::CredentialsMissing,
+            format!("the credential_process of profile \"{}\" gives no credentials", printable(profile)),
+        ),
+        _ => (
+            Cause::CredentialsMissing,
+            format!("the step {kind} of profile \"{}\" failed on this machine", printable(profile)),
+        ),
     };
-    Some(Finding::new(id, Severity::Error, title).evidence(printable(&refusal.to_string())).fix(run))
-}
-
-/// Credentials that had expired when a `credential_process` printed them.
-fn expired_output(case: &Case<'_>, profile: &str, expires_at: &str) -> Option<Finding> {
-    let at = utc_time(expires_at)?;
-    let (now, uncertainty) = case.aws_time();
-    let title = format!("the credential_process of profile \"{}\" prints expired credentials", printable(profile));
-    (now - at > uncertainty).then(|| {
-        Finding::new(Cause::CredentialsExpired, Severity::Error, title)
-            .evidence(format!("its Expiration is {at}"))
-            .fix(Fix::advice("Run the program in a terminal, and follow its instructions."))
-    })
+    let fix = match kind {
+        "process" => commands::correct_program(case, profile, "Run it in a terminal, and follow its instructions."),
+        _ => Fix::advice(printable(refusal.fix.as_deref().unwrap_or("Correct the setting that the message names."))),
+    };
+    Some(Finding::new(id, Severity::Error, title).evidence(printable(&refusal.to_string())).fix(fix))
 }
 
 /// A web identity token that AWS does not accept, according to AWS's message.
@@ -364,6 +338,7 @@ fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said
     if let Some(given) = given.filter(|_| kind == "assume-role") {
         finding = finding.evidence(given);
     }
+    finding = case.cached().into_iter().fold(finding, Finding::evidence);
     if kind == "web-identity" {
         finding = finding
             .evidence("asked with a web identity token: the trust policy must name its issuer, audience and subject");

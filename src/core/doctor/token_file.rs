@@ -1,6 +1,7 @@
 //! The file with a web identity token: whether it is there, and whether the token in it is still good.
 
 use super::evidence::TokenState;
+use super::probe::{StepAnswer, StepOutcome};
 use super::{Case, Cause, Finding, Findings, ResolvedFrom, Rule, Severity};
 use crate::core::fix::Fix;
 use crate::core::plan::Source;
@@ -24,13 +25,28 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
                 Finding::new(Cause::CredentialsExpired, Severity::Error, title("holds a token that has expired"))
                     .evidence(format!("the token says itself (exp) that it ended at {at}"))
             }
-            TokenState::There { .. } => continue,
+            TokenState::There { .. } => match case.answers.chain().iter().find_map(unusable) {
+                Some(why) => {
+                    Finding::new(Cause::CredentialsMissing, Severity::Error, title("can't be used")).evidence(why)
+                }
+                None => continue,
+            },
         };
         findings.add(
             finding
                 .evidence(format!("{place} names the file"))
                 .fix(Fix::advice("Run the program that writes the file again, or set the right path.")),
         );
+    }
+}
+
+/// Why a step could not use its token, where the file is there.
+fn unusable(step: &StepAnswer) -> Option<String> {
+    match &step.outcome {
+        StepOutcome::Refused(refusal) if step.kind == "web-identity" && refusal.is_local() => {
+            Some(printable(&refusal.words))
+        }
+        _ => None,
     }
 }
 

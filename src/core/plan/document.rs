@@ -20,7 +20,11 @@ pub fn plan_document(name: &str, plan: &Result<Plan, PlanError>, path: &dyn Fn(S
             (Vec::new(), Vec::new(), json!({"code": error.code, "message": error.message, "file": file, "line": line}))
         }
     };
-    json!({"schema": "evercred.plan/1", "profile": name, "steps": steps, "notes": notes, "error": error})
+    let mut document =
+        json!({"schema": "evercred.plan/1", "profile": name, "steps": steps, "notes": notes, "error": error});
+    // A secret may be in the place of a profile's name.
+    redact::hide_whole_secrets(&mut document);
+    document
 }
 
 /// The kind of a plan's credentials: that of its last step, in the names of `status`.

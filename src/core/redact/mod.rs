@@ -12,15 +12,14 @@ mod tables;
 mod tests;
 mod value;
 mod values;
+mod whole;
 mod words;
 
 pub use self::forms::{holds_secret, is_access_key_id, may_be_part_of_secret};
 use self::names::Kind;
 use self::scan::{Scan, What};
 pub use self::values::Values;
-
-/// The text that replaces a secret.
-pub const HIDDEN: &str = "(hidden)";
+pub use self::whole::{HIDDEN, hide_whole_secrets, is_shown_setting, without_whole_secrets};
 
 /// The text without secrets. In doubt it hides a word. Sentences, ARNs, access key ids and request ids stay.
 pub fn without_secrets(text: &str) -> String {

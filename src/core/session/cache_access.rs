@@ -45,6 +45,8 @@ pub enum Access {
         /// The directory.
         directory: String,
     },
+    /// A file has the directory's name.
+    NotADirectory,
     /// Another reason, in the system's words.
     Refused(String),
 }
@@ -148,6 +150,10 @@ impl CacheAccess {
                 format!("{link} is a symbolic link, and the directory {directory} does not exist"),
                 Some(format!("mkdir -p {}", word(directory))),
             ),
+            Access::NotADirectory => {
+                let why = format!("{directory} is a file, and should be a directory");
+                (why, Some(format!("mv {} {}", word(directory), word(&format!("{directory}.old")))))
+            }
             Access::Refused(why) => (format!("the directory {directory} can't be written: {why}"), None),
             Access::Denied if *owner == self.uid => {
                 let why = format!("the directory {directory} is write-protected (uid {owner}, mode {mode:03o})");
@@ -169,6 +175,18 @@ impl CacheAccess {
     /// Both are given back in one command: `sudo aws` makes the directories and the file.
     fn chown(&self) -> String {
         format!("sudo chown -R {}:{} {}", self.uid, self.gid, word(&self.directory))
+    }
+
+    /// The disk has no room for a replacement.
+    pub fn full(&self) -> CacheProblem {
+        let why = format!("the disk of {} has no room for a new file", self.directory);
+        CacheProblem {
+            is_full: true,
+            owner: Some(self.directory_owner),
+            owner_name: self.directory_owner_name.clone(),
+            mode: Some(self.directory_mode),
+            ..self.because(why, None)
+        }
     }
 
     /// A problem that only the attempt showed.

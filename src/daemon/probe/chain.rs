@@ -3,13 +3,16 @@
 
 use std::path::PathBuf;
 
+use zeroize::Zeroizing;
+
 use super::{Prober, answer};
 use crate::adapters::ask::{Asker, Caller};
 use crate::adapters::mint::Minter;
+use crate::core::access_key::may_be_secret;
 use crate::core::aws_error::{self, Operation};
 use crate::core::credential::Credentials;
-use crate::core::doctor::Answer;
 use crate::core::doctor::probe::{StepAnswer, StepOutcome};
+use crate::core::doctor::{Answer, Keys};
 use crate::core::inputs::AwsInputs;
 use crate::core::keeper::{MintOrder, Outcome, Ticket};
 use crate::core::plan::{self, Endpoint, Plan, Service, Source, StatedExpiry, StaticKeys, Step};
@@ -42,14 +45,12 @@ struct Ready {
     asker: Asker,
 }
 
-/// The plan as the daemon would make it of the files as they are now, and what carries it out: both by the environment that
-/// the settings give to a daemon.
+/// The plan as the daemon would make it from the files as they are now, and what carries it out. Both use the environment
+/// that the settings give to a daemon; settings with a mistake count as default ones.
 fn ready(own: &Environment, settings_file: Option<PathBuf>, profile: &str) -> Result<Ready, String> {
-    let folders = Folders::resolve(own, settings_file).map_err(|error| error.to_string())?;
-    // The first line names the place; what follows shows the line of the file.
-    let settings = read_settings(&folders).map_err(|refused| {
-        format!("the settings can't be used: {}", refused.message.lines().next().unwrap_or_default())
-    })?;
+    // The companion reports a mistake in the settings. AWS's answer to the profile is worth the same without them.
+    let folders = Folders::resolve(own, settings_file).ok();
+    let settings = folders.and_then(|folders| read_settings(&folders).ok()).unwrap_or_default();
     let environment = daemon_environment(own, &settings);
     let paths = aws_paths(&environment)?;
     let mut inputs = AwsInputs::default();
@@ -86,8 +87,11 @@ impl Walk<'_> {
             let Some(outcome) = self.step(step).await else { continue };
             let passed = matches!(outcome, StepOutcome::Passed { .. });
             let kind = plan::step_type(&step.source).to_owned();
-            answers.push(StepAnswer { profile: step.profile.clone(), kind, outcome });
-            if !passed {
+            let is_printed = passed && matches!(step.source, Source::Process { .. });
+            let printed = self.base.as_ref().filter(|_| is_printed).map(printed);
+            answers.push(StepAnswer { profile: step.profile.clone(), kind, outcome, printed });
+            let is_last = answers.len() == self.plan.steps.len();
+            if !passed || (is_printed && !is_last && self.is_refused_as_signer(step).await) {
                 break;
             }
         }
@@ -99,18 +103,21 @@ impl Walk<'_> {
     async fn name_caller(&mut self, last: Option<&mut StepAnswer>) {
         let (Some(last), Some(set), Some(step)) = (last, self.base.take(), self.plan.steps.last()) else { return };
         let StepOutcome::Passed { arn: None, expires_at } = &last.outcome else { return };
-        let expires_at = expires_at.clone();
-        let keys = StaticKeys {
-            access_key_id: set.access_key_id,
-            secret_access_key: set.secret_access_key,
-            session_token: set.session_token,
-            expires: StatedExpiry::Unstated,
-        };
-        let said = self.identify(step, &keys, expires_at).await;
-        // Credentials from an AWS service are valid; another program may print anything.
-        if said.arn().is_some() || (matches!(step.source, Source::Process { .. }) && is_refused(&said)) {
+        // The companion asks about keys that a program printed, as about keys in a file.
+        if last.printed.is_some() {
+            return;
+        }
+        let said = self.identify(step, &keys_of(&set), expires_at.clone()).await;
+        if said.arn().is_some() {
             last.outcome = said;
         }
+    }
+
+    /// Whether the keys that a program printed can't sign the next step: AWS refuses them, or they may not be sent.
+    async fn is_refused_as_signer(&mut self, step: &Step) -> bool {
+        let Some(keys) = self.base.as_ref().map(keys_of) else { return true };
+        // AWS would write a secret in the place of the id into its logs.
+        may_be_secret(&keys.access_key_id) || is_refused(&self.identify(step, &keys, None).await)
     }
 
     /// What happened at one step; `None` for a token that was found: people see it and its role as one step.
@@ -133,14 +140,7 @@ impl Walk<'_> {
             Source::Login(session) => Some(match self.cached(&Session::Login(session.clone())).await {
                 Ok(CachedToken::Login(_)) if self.offline => return None,
                 Ok(CachedToken::Login(token)) => {
-                    let set = token.credentials;
-                    let keys = StaticKeys {
-                        access_key_id: set.access_key_id,
-                        secret_access_key: set.secret_access_key,
-                        session_token: set.session_token,
-                        expires: StatedExpiry::Unstated,
-                    };
-                    self.identify(step, &keys, Some(token.expires.to_rfc3339())).await
+                    self.identify(step, &keys_of(&token.credentials), Some(token.expires.to_rfc3339())).await
                 }
                 Ok(CachedToken::Sso(_)) => StepOutcome::Untried { why: "its token is of another kind".to_owned() },
                 Err(not_signed_in) => not_signed_in,
@@ -149,7 +149,7 @@ impl Walk<'_> {
         }
     }
 
-    /// KeySource keys are, and takes them for the next step.
+    /// Asks AWS who the owner of keys is, and takes them for the next step.
     async fn identify(&mut self, step: &Step, keys: &StaticKeys, expires_at: Option<String>) -> StepOutcome {
         let operation = Operation::new("GetCallerIdentity").object("with its keys").profile(&step.profile);
         let (asker, endpoint) = (self.asker.clone(), self.sts_endpoint().clone());
@@ -233,6 +233,25 @@ impl Walk<'_> {
     }
 }
 
+fn keys_of(set: &Credentials) -> StaticKeys {
+    StaticKeys {
+        access_key_id: set.access_key_id.clone(),
+        secret_access_key: set.secret_access_key.clone(),
+        session_token: set.session_token.clone(),
+        expires: StatedExpiry::Unstated,
+    }
+}
+
+/// The keys that a program printed, for the companion.
+fn printed(set: &Credentials) -> Keys {
+    let text = |secret: &Secret| Zeroizing::new(secret.expose().to_owned());
+    Keys {
+        access_key_id: set.access_key_id.clone(),
+        secret_access_key: text(&set.secret_access_key),
+        session_token: set.session_token.as_ref().map(text),
+    }
+}
+
 fn is_refused(outcome: &StepOutcome) -> bool {
     matches!(outcome, StepOutcome::Refused(refusal) if refusal.why_open().is_none())
 }
@@ -244,10 +263,14 @@ fn untried(source: &Source, run_process: bool) -> Option<String> {
     }
     let why = match source {
         Source::Process { .. } if run_process => return None,
-        Source::Process { .. } => "it runs another program (credential_process): run with --run-process",
-        Source::Environment => "credential_source = Environment means the keys in the variables of a shell",
-        Source::Container => "the container's own role is asked for by the program that runs in it",
-        Source::InstanceMetadata => "the instance's own role is not asked for by the doctor",
+        Source::Process { .. } => {
+            "its credentials come from another program (credential_process): run with --run-process"
+        }
+        Source::Environment => {
+            "doctor does not assume a role with the keys of the shell (credential_source = Environment)"
+        }
+        Source::Container => "doctor does not request the credentials of a container",
+        Source::InstanceMetadata => "doctor does not request the credentials of an instance",
         _ => return None,
     };
     Some(why.to_owned())

@@ -251,11 +251,14 @@ fn half_a_key(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mu
         _ => return,
     };
     let (there, lacks) = lacking;
+    // Every program ignores a secret without an id.
+    let severity = if there == "AWS_ACCESS_KEY_ID" { Severity::Error } else { Severity::Warning };
     let mut finding = Finding::new(
         Cause::CredentialsMissing,
-        Severity::Error,
+        severity,
         format!("{there} is set and {lacks} is not: a request can't be signed with one of them alone"),
     )
+    .about(&super::KeySource::Environment)
     .evidence(who_uses_what(choices));
     let subject = case.subjects.iter().find(|subject| subject.whose == super::KeySource::Environment);
     if let Some((found, meant)) = subject.and_then(|subject| key_format::near_miss(case, subject)) {

@@ -4,7 +4,7 @@ mod values;
 
 use self::values::{Mistake, are_swapped, is_placeholder, key_id_mistake, secret_mistake, token_mistake};
 
-use super::commands::{configure, unset};
+use super::commands::{configure, correct_program, unset};
 use super::region;
 use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity, SourcedValue};
 use crate::core::access_key::is_id;
@@ -112,27 +112,34 @@ fn malformed(
         .access_key_id
         .zip(subject.secret_access_key)
         .filter(|(id, secret)| id.name == part.name && are_swapped(id.text, secret.text));
-    let edit = match (are_swapped, part.origin) {
+    let of_program = subject.program().map(|profile| {
+        let what = match are_swapped {
+            Some(_) => "It prints the secret as AccessKeyId and the id as SecretAccessKey.".to_owned(),
+            None => format!("{} must be the value itself, without quotes or other text.", part.name),
+        };
+        correct_program(case, profile, &what)
+    });
+    let edit = of_program.unwrap_or_else(|| match (are_swapped, part.origin) {
         (Some((id, secret)), _) => Fix::advice(format!(
-            "Exchange the two values, {} and {}. Where programs have used them so, the secret stands in logs as an id: make a new key then.",
+            "Exchange the two values, {} and {}. If a program has used them, the secret is in AWS's logs as an id: create a new key then.",
             case.place(&id),
             case.place(&secret)
         )),
         (None, Some(origin)) => {
             let name = part.name;
             Fix::advice(format!(
-                "Correct {name} at {}: only the value itself, without quotes or anything behind it.",
+                "Correct {name} at {}: only the value itself, without quotes or other text.",
                 case.at(origin)
             ))
         }
         (None, None) => Fix::advice(format!("Set {} again in this shell: only the value itself.", part.name)),
-    };
+    });
     Finding::new(id, severity, format!("the {name} in {} {}", subject.called(), mistake.what))
         .about(&subject.whose)
         .certainty(certainty)
-        .evidence(format!("looked at {}; the value is not shown here, as it may be a secret", case.place(&part)))
+        .evidence(format!("doctor read {}; it does not show the value, which may be a secret", case.place(&part)))
         .fix(edit)
-        .fixes(replacement(subject))
+        .fixes(replacement(case, subject).into_iter().filter(|_| subject.program().is_none()))
 }
 
 fn tokens(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
@@ -163,7 +170,7 @@ impl TokenMismatch<'_> {
     /// One sentence, the same wherever it is told.
     pub(super) fn said(&self, called: &str) -> String {
         match self {
-            Self::Missing { .. } => format!("the temporary key in {called} stands without its session token"),
+            Self::Missing { .. } => format!("the temporary key in {called} has no session token"),
             Self::LeftOver { .. } => format!("a session token is left over beside the long-term key in {called}"),
         }
     }
@@ -193,10 +200,8 @@ fn token_missing(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>) ->
     ));
     let elsewhere = case.subjects.iter().filter(|other| other.whose != subject.whose).find_map(KeySet::token);
     if let Some(token) = elsewhere {
-        finding = finding.evidence(format!(
-            "a session token stands in {} alone, where it does not go with the key",
-            case.place(&token)
-        ));
+        finding = finding
+            .evidence(format!("{} has a session token, which programs don't use with this key", case.place(&token)));
     }
     if let Some((found, meant)) = near_miss(case, subject) {
         finding = finding.evidence(format!("{found} is no name that an SDK reads; {meant} may have been meant"));
@@ -209,15 +214,19 @@ fn token_missing(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>) ->
             "Write aws_session_token into [{name}] in {}, from the same session as the key.",
             subject.file(case)
         )),
+        KeySource::Process(name) => {
+            correct_program(case, name, "It must print SessionToken too, from the same session as the key.")
+        }
     };
-    finding.fix(put).fixes(replacement(subject))
+    finding.fix(put).fixes(replacement(case, subject).into_iter().filter(|_| subject.program().is_none()))
 }
 
 /// The same place: AKIA stands for long-term keys, which have no token.
 fn token_left_over(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>, token: SourcedValue<'_>) -> Finding {
-    let remove = match token.origin {
-        None => Fix::command("Take the token out of this shell.", unset(case, &[token.name])),
-        Some(origin) => Fix::advice(format!("Delete the line {} at {}.", token.name, case.at(origin))),
+    let remove = match (subject.program(), token.origin) {
+        (Some(profile), _) => correct_program(case, profile, "It must not print SessionToken with a long-term key."),
+        (None, None) => Fix::command("Remove the token from this shell.", unset(case, &[token.name])),
+        (None, Some(origin)) => Fix::advice(format!("Delete the line {} at {}.", token.name, case.at(origin))),
     };
     Finding::new(
         Cause::SessionTokenStale,
@@ -242,7 +251,7 @@ fn two_tokens(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
             Finding::new(
                 Cause::SessionTokenStale,
                 Severity::Error,
-                format!("two different session tokens stand beside the key in {}", subject.called()),
+                format!("two different session tokens are set with the key in {}", subject.called()),
             )
             .certainty(Certainty::Likely)
             .evidence(format!(
@@ -251,7 +260,7 @@ fn two_tokens(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
                 case.place(&present)
             ))
             .fix(match older.origin {
-                None => Fix::command("Take the older name out of this shell.", unset(case, &[older.name])),
+                None => Fix::command("Remove the older name from this shell.", unset(case, &[older.name])),
                 Some(origin) => Fix::advice(format!("Delete the line {} at {}.", older.name, case.at(origin))),
             }),
         ),
@@ -261,7 +270,7 @@ fn two_tokens(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
                 Severity::Warning,
                 format!("only boto3 and the AWS CLI find the session token in {}", subject.called()),
             )
-            .evidence(format!("it stands in {}, a name that no other SDK reads", case.place(&older)))
+            .evidence(format!("the token is in {}, a name that no other SDK reads", case.place(&older)))
             .fix(Fix::advice(format!("Write it under its present name too: {}.", present_name(older)))),
         ),
         _ => {}
@@ -300,6 +309,7 @@ pub(super) fn near_miss(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(String
                 Some((name.to_owned(), *meant))
             })
         }
+        KeySource::Process(_) => None,
     }
 }
 
@@ -317,13 +327,17 @@ fn meant_by(key: &str) -> Option<&'static str> {
 pub(super) fn compare(case: &Case<'_>, part: Option<SourcedValue<'_>>, with: &str) -> Vec<Fix> {
     let place = part.map(|part| match part.origin {
         Some(origin) => format!("{} at {}", part.name, case.at(origin)),
-        None => format!("the variable {}", part.name),
+        None if part.name.starts_with("AWS_") => format!("the variable {}", part.name),
+        None => format!("{} in the program's output", part.name),
     });
     place.map(|place| Fix::advice(format!("Compare {place} with {with}, and correct it there."))).into_iter().collect()
 }
 
 /// How to replace a key that can't be corrected, and to delete the old one.
-pub(super) fn replacement(subject: &KeySet<'_>) -> Vec<Fix> {
+pub(super) fn replacement(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
+    if let Some(profile) = subject.program() {
+        return vec![correct_program(case, profile, "Run it in a terminal, and follow its instructions.")];
+    }
     if subject.is_temporary() {
         return vec![Fix::advice("Get new temporary credentials from the tool that wrote these.")];
     }
@@ -333,6 +347,7 @@ pub(super) fn replacement(subject: &KeySet<'_>) -> Vec<Fix> {
             "Put the new key where AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set (a shell's start-up file, an .env file, an \
              editor's settings).",
         ),
+        KeySource::Process(_) => Fix::advice("Give the new key to the program."),
     };
     let mut fixes = vec![
         Fix::command(

@@ -54,13 +54,13 @@ pub(super) fn key_id_mistake(text: &str, secret: Option<&str>) -> Option<Mistake
         return certain(what);
     }
     if EXAMPLE_IDS.contains(&text) {
-        return certain("is the example of AWS's documentation, and nobody's key");
+        return certain("is the example of AWS's documentation, which is not a real key");
     }
     if text.starts_with("arn:") {
         return certain("is an ARN: the access key id is made beside it, under \"Security credentials\"");
     }
     if text.contains(',') {
-        return certain("is a whole line of a CSV file: id and secret are what stands before and behind the comma");
+        return certain("is a whole line of a CSV file: the id is before the comma, and the secret after it");
     }
     if text.contains('=') {
         return certain("has its own name and an equals sign in it");
@@ -109,7 +109,7 @@ pub(super) fn secret_mistake(text: &str, id: Option<&str>) -> Option<Mistake> {
         return certain(what);
     }
     if EXAMPLE_SECRETS.contains(&text) {
-        return certain("is the example of AWS's documentation, and nobody's key");
+        return certain("is the example of AWS's documentation, which is not a real key");
     }
     // `test` and `test` are an emulator's.
     if Some(text) == id && has_id_prefix(text) {

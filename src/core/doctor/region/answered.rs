@@ -5,6 +5,7 @@ use super::sts_token_version::for_administrators;
 use super::target::{in_force, set_region, shown};
 use crate::core::aws_error::{self, OfSigner, is_unknown_key};
 use crate::core::cause::Likelihood;
+use crate::core::doctor::case::OFFLINE;
 use crate::core::doctor::commands::export;
 use crate::core::doctor::probe::StepOutcome;
 use crate::core::doctor::{
@@ -161,13 +162,15 @@ fn refused_in_opt_in<'a>(case: &Case<'a>, subject: &KeySet<'_>) -> Option<(&'a s
     })
 }
 
-/// Why the doctor doesn't know whether a region is enabled. Regions that are enabled for every account need no call.
-pub(in crate::core::doctor) fn why_open(case: &Case<'_>) -> Option<String> {
-    if !in_force(case).is_some_and(|located| is_opt_in(located.text.trim())) {
-        return None;
+/// Why the doctor doesn't know whether a region is enabled. An account can turn STS off in every region, also in one that is
+/// enabled for every account.
+pub(in crate::core::doctor) fn why_open(case: &Case<'_>, cause: Cause) -> Option<String> {
+    let is_opt_in = in_force(case).is_some_and(|located| is_opt_in(located.text.trim()));
+    if case.evidence.offline && (is_opt_in || cause == Cause::RegionNotEnabled) {
+        return Some(OFFLINE.to_owned());
     }
-    if case.evidence.offline {
-        return Some("AWS was not asked (--offline)".to_owned());
+    if !is_opt_in {
+        return None;
     }
     let accepted =
         |subject: &KeySet<'_>| matches!(case.answers.unmodified(&subject.whose), Some(Answer::Accepted { .. }));
@@ -241,6 +244,7 @@ mod tests {
             profile: "dev".to_owned(),
             kind: "assume-role".to_owned(),
             outcome: StepOutcome::Refused(refusal("RegionDisabledException")),
+            printed: None,
         }];
         let by_step = asked(config, KEYS, vec![(About::Chain, Answer::Chain { steps })]);
         assert!(by_step.findings[0].title.contains("ap-east-1 (Hong Kong)"), "{by_step:#?}");
@@ -260,7 +264,7 @@ mod tests {
         for offline in [true, false] {
             assert!(with(opt_in, offline).not_checked.contains_key(&Cause::RegionNotEnabled));
             let default = with("[profile dev]\nregion = eu-west-1\n", offline);
-            assert!(default.checked.contains(&Cause::RegionNotEnabled), "{default:#?}");
+            assert_eq!(default.checked.contains(&Cause::RegionNotEnabled), !offline, "{default:#?}");
         }
     }
 
@@ -277,6 +281,7 @@ mod tests {
                 profile: "dev".to_owned(),
                 kind: "assume-role".to_owned(),
                 outcome: StepOutcome::Refused(refusal("InvalidClientTokenId")),
+                printed: None,
             }]
         };
         let with = |region: &str| asked(&config(region), "", vec![(About::Chain, Answer::Chain { steps: steps() })]);

@@ -142,7 +142,7 @@ fn suggestion(case: &Case<'_>) -> Option<(String, String)> {
     };
     let of_endpoint = || {
         let (region, place) = endpoints::region_of_a_url(case)?;
-        Some((region, format!("it stands in the URL of {place}")))
+        Some((region, format!("the region is in the URL of {place}")))
     };
     let of_sso = || {
         let region = sso_region(case)?;

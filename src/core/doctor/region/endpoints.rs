@@ -110,16 +110,16 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
             ),
         };
         finding = finding.fix(Fix::command(
-            "If an emulator is meant, say where it is: LocalStack's usual address is below.",
+            "To use an emulator, set its address: LocalStack's usual address is below.",
             export(case, &[("AWS_ENDPOINT_URL", "http://localhost:4566")]),
         ));
         findings.add(if subject.whose == KeySource::Environment {
             finding.fix(Fix::command(
-                "If AWS is meant, take the emulator's keys away.",
+                "To use AWS, unset the emulator's keys.",
                 unset(case, &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]),
             ))
         } else {
-            finding.fix(Fix::advice(format!("If AWS is meant, put keys that AWS made in {}.", subject.called())))
+            finding.fix(Fix::advice(format!("To use AWS, write keys from AWS into {}.", subject.called())))
         });
     }
 }
@@ -158,7 +158,8 @@ fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
     if for_service(case, "sts").is_none() {
         return findings.add(finding);
     }
-    let for_profile = case.profile.as_deref().map(|name| format!(" {}", option(name)));
+    let profile = case.profile.as_deref().filter(|_| !case.lacks_profile());
+    let for_profile = profile.map(|name| format!(" {}", option(name)));
     findings.add(finding.fix(Fix::command(
         "To see what AWS itself says, leave them out once.",
         format!(

@@ -120,7 +120,7 @@ fn fault(text: &str) -> Option<Fault> {
         return Some(sure(format!("is a zone, not a region: it is in {region}"), Some(region)));
     }
     if let Some(region) = by_letters(&lower).or_else(|| by_place(&lower)) {
-        return Some(sure("has not the form of a region".to_owned(), Some(region)));
+        return Some(sure("does not have the form of a region".to_owned(), Some(region)));
     }
     // Nobody writes `af` for `cn`: where the partition is plain, it is meant.
     let partition = partition_of(&lower);
@@ -144,7 +144,7 @@ fn fault(text: &str) -> Option<Fault> {
             }
         });
     }
-    Some(sure("has not the form of a region".to_owned(), meant))
+    Some(sure("does not have the form of a region".to_owned(), meant))
 }
 
 /// `us-east-1a`, `us-west-2-lax-1a`, `us-east-1-wl1-bos-wlz-1`: availability, local and wavelength zones.

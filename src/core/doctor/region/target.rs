@@ -106,6 +106,6 @@ pub(super) fn shown(text: &str) -> String {
     if text.chars().count() <= LONGEST && text.chars().all(is_plain) {
         printable(text)
     } else {
-        format!("something of {} characters that is no region", text.chars().count())
+        format!("a value of {} characters that is not shown", text.chars().count())
     }
 }

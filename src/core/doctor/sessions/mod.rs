@@ -125,6 +125,10 @@ fn unwritable_caches(case: &Case<'_>, findings: &mut Findings) {
         let seen = format!("{}: {}", printable(&problem.path), printable(&facts));
         let fix = match &problem.fix {
             Some(command) => Fix::command("Make the cache file writable.", command.clone()),
+            None if problem.is_full => Fix::command(
+                "Free space on the disk. See what is on it with this command.",
+                format!("df -h {}", word(&problem.directory)),
+            ),
             None => Fix::advice(format!("Mount {} writable.", printable(&problem.directory))),
         };
         findings.add(
@@ -171,7 +175,7 @@ fn by_daemon(case: &Case<'_>, sign_in: &SignIn, findings: &mut Findings) {
 }
 
 fn waits(case: &Case<'_>, sign_in: &SignIn, session: &DaemonSession) -> Finding {
-    let finding = login_needed(case, sign_in).evidence("evercred's daemon waits for somebody to sign in");
+    let finding = login_needed(case, sign_in).evidence("the daemon has no valid token of the session");
     match &session.last_error {
         Some(error) => finding.evidence(printable(&error.message)),
         None => finding,
@@ -186,11 +190,11 @@ fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
         let finding = Finding::new(
             Cause::SsoLoginNeeded,
             Severity::Warning,
-            format!("nobody is signed in to the session \"{name}\""),
+            format!("you are not signed in to the session \"{name}\""),
         );
         let finding = match &session.last_error {
             Some(error) => finding.evidence(printable(&error.message)),
-            None => finding.evidence("evercred's daemon waits for somebody to sign in"),
+            None => finding.evidence("the daemon has no valid token of the session"),
         };
         findings.add(finding.fix(Fix::command("Sign in.", evercred("login", &session.login_name))));
     }
@@ -229,19 +233,20 @@ fn is_about_a_code(said: &Said<'_>) -> bool {
 }
 
 fn login_needed(case: &Case<'_>, sign_in: &SignIn) -> Finding {
-    let title = format!("nobody is signed in to {}", printable(&sign_in.session.described()));
+    let title = format!("you are not signed in to {}", printable(&sign_in.session.described()));
     Finding::new(Cause::SsoLoginNeeded, Severity::Error, title).fixes(how_to_sign_in(case, sign_in))
 }
 
 fn revoked(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, certainty: Certainty) -> Finding {
-    let title = format!("{} was ended before its time", printable(&sign_in.session.described()));
+    let title = format!("{} ended before its token expires", printable(&sign_in.session.described()));
     let finding =
         Finding::new(Cause::SessionRevoked, Severity::Error, title).certainty(certainty).evidence(said.message.clone());
+    let finding = case.cached().into_iter().fold(finding, Finding::evidence);
     let finding = match certainty {
         Certainty::Confirmed => finding,
         _ => finding.evidence(
-            "its token had not expired: one of: somebody has signed out (\"aws sso logout\" ends the session itself), or an \
-             administrator has ended it, or the person's access was taken away",
+            "its token had not expired. A sign-out (aws sso logout), an administrator, or the removal of the user's access ends \
+             a session early",
         ),
     };
     finding.fixes(how_to_sign_in(case, sign_in))
@@ -263,14 +268,14 @@ fn role_denied(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
         None => "IAM Identity Center does not give the role".to_owned(),
     };
     let finding = Finding::new(Cause::SsoRoleDenied, Severity::Error, title).evidence(said.message.clone());
-    let list = "See which accounts and roles there are for the person who is signed in, and correct sso_account_id or \
-                sso_role_name.";
+    let finding = case.cached().into_iter().fold(finding, Finding::evidence);
+    let list = "See the accounts and roles of the signed-in user, and correct sso_account_id or sso_role_name.";
     let finding = match (&sign_in.session, &case.evidence.daemon) {
         (Session::Sso(SsoSession { name: Some(name), .. }), Daemon::Answers(_)) => {
             finding.fix(Fix::command(list, format!("evercred profiles --sso {}", word(name))))
         }
         (Session::Sso(SsoSession { name: Some(name), .. }), Daemon::Silent { .. }) => finding.fix(Fix::command(
-            format!("{list} It asks the daemon, which has to run."),
+            format!("{list} The command needs the daemon."),
             format!("evercred profiles --sso {}", word(name)),
         )),
         _ => finding.fix(Fix::advice(format!("{list} The access portal shows them."))),
@@ -288,6 +293,7 @@ fn refused_otherwise(case: &Case<'_>, sign_in: &SignIn, refusal: &Refusal) -> Fi
         printable(&refusal.code)
     );
     let finding = Finding::new(Cause::SsoRoleDenied, Severity::Error, title).evidence(printable(&refusal.to_string()));
+    let finding = case.cached().into_iter().fold(finding, Finding::evidence);
     let finding = finding.fixes(refusal.fix.as_deref().map(|fix| Fix::advice(printable(fix))));
     finding.fixes(how_to_sign_in(case, sign_in))
 }

@@ -37,7 +37,7 @@ fn of(config: &str, daemon: Daemon, outcome: Option<StepOutcome>) -> Report {
     let mut evidence = evidence(config, "", &[], "dev");
     evidence.daemon = daemon;
     let kind = if config == LOGIN { "login" } else { "sso" };
-    let step = |outcome| StepAnswer { profile: "dev".to_owned(), kind: kind.to_owned(), outcome };
+    let step = |outcome| StepAnswer { profile: "dev".to_owned(), kind: kind.to_owned(), outcome, printed: None };
     let chain = outcome.map(|outcome| (About::Chain, Answer::Chain { steps: vec![step(outcome)] }));
     report(&evidence, &answers(chain.into_iter().collect()), &RULE)
 }
@@ -161,6 +161,8 @@ fn what_the_daemon_met_at_the_role_is_known_too() {
         let mut daemon = daemon("corp", State::Fresh, None);
         if let Daemon::Answers(facts) = &mut daemon {
             facts.profiles = vec![DaemonProfile {
+                renewed_at: None,
+                expires_at: None,
                 name: "dev".to_owned(),
                 kind: "sso".to_owned(),
                 state: State::Failed,

@@ -1,0 +1,210 @@
+//! The verdict: whether the credentials in question work, or why the doctor could not test them. A verdict about a named
+//! profile is about that profile's own credentials, whatever keys the shell has.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::case::OFFLINE;
+use super::open;
+use super::probe::{StepAnswer, StepOutcome};
+use super::{About, Answer, Case, Cause, Client, Finding, KeySource, ResolvedFrom, Severity};
+use crate::core::access_key::is_account;
+use crate::core::plan::{Plan, Source, Step};
+use crate::core::printable::{name, printable};
+
+/// The identity of credentials, from AWS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// The user or role.
+    pub arn: String,
+    /// The twelve digits of the account.
+    pub account_id: Option<String>,
+}
+
+/// The first line of the report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// What it is about: a profile, or "this shell".
+    pub subject: String,
+    /// The result.
+    pub outcome: Outcome,
+}
+
+/// Whether the credentials work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// AWS named their owner.
+    Works {
+        /// An error about the keys of this shell, which don't belong to the profile.
+        of_shell: Option<String>,
+    },
+    /// A finding is an error: its title.
+    Fails(String),
+    /// AWS did not name their owner, and no finding is an error.
+    NotTested {
+        /// Why, as the end of a sentence.
+        why: String,
+        /// The test was left out on purpose, for example because a credential_process runs only with `--run-process`.
+        on_purpose: bool,
+    },
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self::NotTested { why: OFFLINE.to_owned(), on_purpose: true }
+    }
+}
+
+impl Verdict {
+    /// One line.
+    pub(super) fn line(&self, identity: Option<&Identity>, region: Option<&str>) -> String {
+        let subject = &self.subject;
+        match &self.outcome {
+            Outcome::Fails(why) => format!("{subject} fails: {why}"),
+            Outcome::NotTested { why, .. } => format!("{subject} was not tested: {why}"),
+            Outcome::Works { of_shell } => {
+                let mut line = format!("{subject} works");
+                if let Some(Identity { arn, account_id }) = identity {
+                    line.push_str(&format!(": {arn}"));
+                    line.extend(account_id.iter().map(|account| format!(", account {account}")));
+                }
+                line.extend(region.map(|region| format!(", region {region}")));
+                line.extend(of_shell.iter().map(|why| format!("; this shell fails: {why}")));
+                line
+            }
+        }
+    }
+
+    /// As a part of the document.
+    pub(super) fn document(&self) -> Value {
+        let (state, why) = match &self.outcome {
+            Outcome::Works { of_shell } => ("works", of_shell.as_ref()),
+            Outcome::Fails(why) => ("fails", Some(why)),
+            Outcome::NotTested { why, .. } => ("not-tested", Some(why)),
+        };
+        json!({"subject": self.subject, "state": state, "why": why})
+    }
+
+    /// Whether a test that was meant to be made has no result.
+    pub fn lacks_result(&self) -> bool {
+        matches!(self.outcome, Outcome::NotTested { on_purpose: false, .. })
+    }
+}
+
+/// The verdict on a case with these findings.
+pub(super) fn verdict(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &[Finding]) -> Verdict {
+    let subject = match (&case.profile, of_shell(case, choices)) {
+        (Some(profile), None) => name(profile),
+        _ => "this shell".to_owned(),
+    };
+    let mut errors = findings.iter().filter(|finding| finding.severity == Severity::Error).peekable();
+    let first = errors.peek().map(|finding| finding.title.clone());
+    let is_of_shell = case.is_named() && errors.all(is_about_the_shell);
+    let is_known = identity(case, choices).is_some();
+    let outcome = match first {
+        Some(title) if !(is_known && is_of_shell) => Outcome::Fails(title),
+        of_shell if is_known => Outcome::Works { of_shell },
+        _ => {
+            let (why, on_purpose) = untested(case, choices);
+            Outcome::NotTested { why: printable(&why), on_purpose }
+        }
+    };
+    Verdict { subject, outcome }
+}
+
+/// Whether a finding is about keys of the shell, which a program that is told the profile does not use.
+fn is_about_the_shell(finding: &Finding) -> bool {
+    finding.id == Cause::EnvironmentShadowsProfile || finding.about == Some(KeySource::Environment)
+}
+
+/// What of the shell's variables gives programs their credentials, if no profile was named.
+fn of_shell<'c>(case: &Case<'_>, choices: &'c [(Client, ResolvedFrom)]) -> Option<&'c ResolvedFrom> {
+    let uses = choices.iter().find(|(client, _)| *client == Client::Botocore).map(|(_, uses)| uses)?;
+    let is_of_shell = matches!(uses, ResolvedFrom::Environment | ResolvedFrom::WebIdentity | ResolvedFrom::Container);
+    (is_of_shell && !case.is_named()).then_some(uses)
+}
+
+/// The identity of the credentials in question, from AWS's answer.
+pub(super) fn identity(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> Option<Identity> {
+    let by_keys = |whose: KeySource| match case.answers.unmodified(&whose) {
+        Some(Answer::Accepted { arn, .. }) => Some(arn.clone()),
+        _ => None,
+    };
+    let arn = match of_shell(case, choices) {
+        Some(ResolvedFrom::Environment) => by_keys(KeySource::Environment),
+        Some(_) => None,
+        None => {
+            let plan = case.plan.as_ref()?.as_ref().ok()?;
+            match plan.steps.last()? {
+                last if plan.is_keys_alone() => by_keys(KeySource::Profile(last.profile.clone())),
+                Step { source: Source::Process { .. }, profile, .. } => by_keys(KeySource::Process(profile.clone())),
+                last => {
+                    let given = case.answers.chain().last().filter(|step| step.profile == last.profile);
+                    given.and_then(|step| step.outcome.arn())
+                }
+            }
+        }
+    };
+    let arn = printable(&arn.filter(|arn| !arn.is_empty())?);
+    let account_id = arn.split(':').nth(4).filter(|account| is_account(account)).map(str::to_owned);
+    Some(Identity { arn, account_id })
+}
+
+/// Why AWS has not named the owner of the credentials, as the end of a sentence, and whether that was left out on purpose.
+fn untested(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> (String, bool) {
+    const NO_ANSWER: &str = "AWS gave no answer to GetCallerIdentity";
+    let of_keys = |whose: &KeySource| {
+        let subject = case.subjects.iter().find(|subject| subject.whose == *whose);
+        subject.and_then(|subject| open::unanswered(case, subject)).unwrap_or_else(|| NO_ANSWER.to_owned())
+    };
+    if case.evidence.offline {
+        return (OFFLINE.to_owned(), true);
+    }
+    match of_shell(case, choices) {
+        Some(ResolvedFrom::Environment) => return (of_keys(&KeySource::Environment), false),
+        Some(ResolvedFrom::WebIdentity) => {
+            return ("the web identity in the variables is not used by doctor".to_owned(), true);
+        }
+        Some(_) => return ("the credentials of the container are not requested by doctor".to_owned(), true),
+        None => {}
+    }
+    let plan = match &case.plan {
+        None => return ("no profile and no variable gives credentials".to_owned(), false),
+        Some(Err(error)) => return (error.message.clone(), false),
+        Some(Ok(plan)) => plan,
+    };
+    let (why, on_purpose) = match plan.steps.last() {
+        Some(last) if plan.is_keys_alone() => (of_keys(&KeySource::Profile(last.profile.clone())), false),
+        last => {
+            let printed = last.map(|last| KeySource::Process(last.profile.clone()));
+            let printed = printed.filter(|whose| case.subjects.iter().any(|subject| subject.whose == *whose));
+            match (open::plan_unanswered(case), printed) {
+                (Some(why), _) => (why, is_left_out(case, plan)),
+                (None, Some(whose)) => (of_keys(&whose), false),
+                (None, None) => (NO_ANSWER.to_owned(), false),
+            }
+        }
+    };
+    match case.cached() {
+        Some(cached) => (format!("{why}; {cached}"), on_purpose),
+        None => (why, on_purpose),
+    }
+}
+
+/// Whether the steps stopped at one that the doctor leaves out: it sends no MFA code, refreshes no token, and runs no
+/// program without `--run-process`.
+fn is_left_out(case: &Case<'_>, plan: &Plan) -> bool {
+    let Some(Answer::Chain { steps }) = case.answers.get(&About::Chain) else { return false };
+    let Some(StepAnswer { profile, kind, outcome, .. }) = steps.last() else { return false };
+    let step = plan
+        .steps
+        .iter()
+        .find(|step| step.profile == *profile && crate::core::plan::step_type(&step.source) == kind.as_str());
+    match (outcome, step.map(|step| &step.source)) {
+        (StepOutcome::NotSignedIn { renews, .. }, _) => *renews,
+        (StepOutcome::Untried { .. }, Some(Source::Process { .. })) => !case.evidence.run_process,
+        (StepOutcome::Untried { .. }, Some(Source::Environment | Source::Container | Source::InstanceMetadata)) => true,
+        (StepOutcome::Untried { .. }, Some(source)) => source.device().is_some(),
+        _ => false,
+    }
+}
