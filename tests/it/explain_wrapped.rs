@@ -114,10 +114,14 @@ fn widths(seed: usize) -> Vec<usize> {
 }
 
 /// Texts whose broken form does not show how to join its lines, each with the reason.
-const EXCEPTIONS: [(&str, &str); 2] = [
+const EXCEPTIONS: [(&str, &str); 3] = [
     (
         "docker-compose-wrapped.toml",
         "each line begins with the name of a service; if a console breaks it, only some do",
+    ),
+    (
+        "terraform-backend-expired-in-a-pipeline.toml",
+        "the text has a box of its own, whose border is on some lines only after a console broke them",
     ),
     (
         "granted-onecred",

@@ -1,4 +1,4 @@
-//! What stands around an error: who was asked for what, what was said, by whom, where, and when.
+//! Reads the words around an error: message, operation, service, caller, region and times.
 
 use std::ops::Range;
 
@@ -54,10 +54,17 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> ReportedError 
         message,
         times: 1,
     };
+    let is_named = mention.operation.is_some();
     service::by_words(&mut mention, after);
+    if !is_named {
+        mention.distance = FAR;
+    }
     mention.without_secrets_of(near);
     mention
 }
+
+/// The distance of an operation that only the message names, which a line break may have cut.
+const FAR: usize = 1_000;
 
 /// The number of characters, without blanks, from the last place of a name to the end of a text; 0 if it is not there.
 fn distance(before: &str, name: &str) -> usize {

@@ -226,7 +226,9 @@ fn of_host(text: &str) -> Option<&'static str> {
             // oidc.eks.REGION is the identity provider of a cluster.
             let is_portal = first == "portal" && rest.starts_with("sso.");
             let is_registry = rest.starts_with("dkr.ecr.") || first == "dkr";
-            let is_provider = rest.starts_with("eks.") || first == "eks" && text.contains(".amazonaws.com/id/");
+            let is_cluster = first == "eks" && rest.starts_with("amazonaws.com");
+            let is_provider =
+                is_cluster || rest.starts_with("eks.") || first == "eks" && text.contains(".amazonaws.com/id/");
             if is_portal {
                 Some("SSO")
             } else if is_registry {
