@@ -241,8 +241,8 @@ def settle(place, home, server):
     }
 
 
-# What a client says that wants the session of `aws login`.
-LOGIN_IS_CHOSEN = r"botocore\[crt\]|aws login|login_session|login session|/login/cache/"
+# What a client says that wants the session of `aws login`. An error about incomplete SSO settings lists all settings.
+LOGIN_IS_CHOSEN = r"^(?!.*Required parameters)(?s:.)*?(?:botocore\[crt\]|aws login|login_session|login session|/login/cache/)"
 # Print the key id that a client ends with, or what went wrong; "nothing" where it looked everywhere.
 BOTO3 = """
 import boto3
