@@ -5,7 +5,8 @@
 //! makes events too. So the folders are watched, a hint leads to waiting until things have settled, then to reading, and only
 //! another content is reported. A slow poll is the net below.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -64,12 +65,12 @@ pub enum FileContent {
 #[derive(Clone)]
 pub struct FileWatcher {
     board: Arc<Board>,
-    changes: mpsc::Sender<FileChange>,
+    changes: mpsc::Sender<Vec<FileChange>>,
 }
 
 impl FileWatcher {
-    /// A watcher that reports to `changes` once it runs.
-    pub fn new(paths: Vec<PathBuf>, changes: mpsc::Sender<FileChange>) -> Self {
+    /// A watcher that reports to `changes` once it runs. Files that changed together are reported together.
+    pub fn new(paths: Vec<PathBuf>, changes: mpsc::Sender<Vec<FileChange>>) -> Self {
         let this = Self { board: Arc::default(), changes };
         this.set_paths(paths);
         this
@@ -79,36 +80,40 @@ impl FileWatcher {
     /// any more.
     pub async fn run(self) {
         let Self { board, changes } = self;
-        let mut files: BTreeMap<PathBuf, Watched> = BTreeMap::new();
+        // By bytes: `Path` compares component by component, which takes long for thousands of files.
+        let mut files: BTreeMap<OsString, Watched> = BTreeMap::new();
         let mut eyes = Eyes::new(Arc::clone(&board));
         let mut next_poll = Instant::now();
         board.lock().everything = true;
         while !changes.is_closed() {
             let hints = board.take();
             if let Some(paths) = hints.paths {
+                let old = std::mem::take(&mut files);
+                files = paths.iter().map(|path| (path.clone().into_os_string(), Watched::default())).collect();
+                for (path, file) in old {
+                    if let Some(same) = files.get_mut(&path) {
+                        *same = file;
+                    }
+                }
                 eyes.paths = paths;
             }
             let now = Instant::now();
             for path in hints.again {
-                if let Some(file) = files.get_mut(&path) {
+                if let Some(file) = files.get_mut(path.as_os_str()) {
                     file.again = true;
                     file.touch(now, None);
                 }
             }
-            files.retain(|path, _| eyes.paths.contains(path));
-            for path in &eyes.paths {
-                files.entry(path.clone()).or_default();
-            }
             let everything = hints.everything || now >= next_poll;
             for (path, file) in &mut files {
-                match hints.seen.get(path) {
+                match hints.seen.get(Path::new(path)) {
                     Some(writing) => file.touch(now, *writing),
                     None if everything || file.reported.is_none() => file.touch(now, None),
                     None => {}
                 }
             }
-            let due: Vec<PathBuf> =
-                files.iter().filter(|(_, file)| file.is_due(now)).map(|(path, _)| path.clone()).collect();
+            let due = files.iter().filter(|(_, file)| file.is_due(now));
+            let due: Vec<PathBuf> = due.map(|(path, _)| PathBuf::from(path)).collect();
             if due.is_empty() && !hints.structure && !everything {
                 let pending = files.values().filter_map(Watched::due).min();
                 let until = pending.map_or(next_poll, |due| due.min(next_poll));
@@ -128,13 +133,14 @@ impl FileWatcher {
             if everything {
                 next_poll = Instant::now() + if eyes.blind { POLL_UNWATCHED } else { POLL };
             }
-            for (reading, path) in readings {
-                let Some(content) = files.get_mut(&path).and_then(|file| file.judge(reading, Instant::now())) else {
-                    continue;
-                };
-                if changes.send(FileChange { path, content }).await.is_err() {
-                    return;
-                }
+            let now = Instant::now();
+            let change = |(reading, path): (_, PathBuf)| {
+                let content = files.get_mut(path.as_os_str())?.judge(reading, now)?;
+                Some(FileChange { path, content })
+            };
+            let changed: Vec<FileChange> = readings.into_iter().filter_map(change).collect();
+            if !changed.is_empty() && changes.send(changed).await.is_err() {
+                return;
             }
         }
     }
@@ -155,7 +161,7 @@ impl FileWatcher {
     /// Watches these files from now on, and reports those that are new.
     pub fn set_paths(&self, paths: Vec<PathBuf>) {
         let mut hints = self.board.lock();
-        hints.paths = Some(paths.into_iter().collect());
+        hints.paths = Some(paths);
         hints.structure = true;
         drop(hints);
         self.board.ring.notify_one();
@@ -173,7 +179,7 @@ struct Board {
 #[derive(Default)]
 struct Hints {
     /// The files that something happened to, and whether somebody is writing one, where that was seen.
-    seen: BTreeMap<PathBuf, Option<bool>>,
+    seen: HashMap<PathBuf, Option<bool>>,
     /// Something happened on the way to a file: other folders may have to be watched.
     structure: bool,
     /// Watched folders that went away or were renamed.
@@ -181,16 +187,16 @@ struct Hints {
     /// Anything may have happened.
     everything: bool,
     /// Other files are to be watched.
-    paths: Option<BTreeSet<PathBuf>>,
+    paths: Option<Vec<PathBuf>>,
     /// Files that are to be reported once more.
-    again: BTreeSet<PathBuf>,
+    again: HashSet<PathBuf>,
 }
 
 /// Which names concern which files.
 #[derive(Default)]
 struct Interest {
     folders: BTreeSet<PathBuf>,
-    names: BTreeMap<PathBuf, Vec<(PathBuf, Name)>>,
+    names: HashMap<PathBuf, Vec<(PathBuf, Name)>>,
 }
 
 impl Board {
@@ -360,7 +366,7 @@ impl Fingerprint {
 
 /// What looks at the file system; used on the blocking pool only.
 struct Eyes {
-    paths: BTreeSet<PathBuf>,
+    paths: Vec<PathBuf>,
     board: Arc<Board>,
     watcher: Option<RecommendedWatcher>,
     /// The folders watched, by device and inode: another folder may come to stand at the same path.
@@ -371,7 +377,7 @@ struct Eyes {
 
 impl Eyes {
     fn new(board: Arc<Board>) -> Self {
-        Self { paths: BTreeSet::new(), board, watcher: None, armed: BTreeMap::new(), blind: false }
+        Self { paths: Vec::new(), board, watcher: None, armed: BTreeMap::new(), blind: false }
     }
 
     /// Watches the folders that matter now. What happens to the way while it is being looked at is looked at again.

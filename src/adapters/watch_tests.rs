@@ -1,5 +1,6 @@
 //! With real files. A test waits for what must come; where nothing must come, it says how long nothing came.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;
@@ -11,7 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Rig {
     folder: PathBuf,
     control: FileWatcher,
-    changes: mpsc::Receiver<FileChange>,
+    changes: mpsc::Receiver<Vec<FileChange>>,
+    /// Those that came together with the last returned one.
+    received: VecDeque<FileChange>,
     _guard: tempfile::TempDir,
 }
 
@@ -24,15 +27,22 @@ impl Rig {
         let watcher = FileWatcher::new(names.iter().map(|name| folder.join(name)).collect(), sender);
         let control = watcher.clone();
         tokio::spawn(watcher.run());
-        Self { folder, control, changes, _guard: guard }
+        Self { folder, control, changes, received: VecDeque::new(), _guard: guard }
     }
 
     /// The next change: the file's name and its content.
     async fn next(&mut self) -> (String, String) {
-        let change =
-            tokio::time::timeout(PATIENCE, self.changes.recv()).await.expect("a change should have come").unwrap();
+        let change = self.receive(PATIENCE).await.expect("a change should have come");
         let name = change.path.strip_prefix(&self.folder).unwrap().display().to_string();
         (name, shown(change.content))
+    }
+
+    async fn receive(&mut self, how_long: Duration) -> Option<FileChange> {
+        if self.received.is_empty() {
+            let changes = tokio::time::timeout(how_long, self.changes.recv()).await.ok()?;
+            self.received.extend(changes.expect("the watcher should run"));
+        }
+        self.received.pop_front()
     }
 
     async fn content(&mut self) -> String {
@@ -40,7 +50,7 @@ impl Rig {
     }
 
     async fn silence(&mut self, how_long: Duration) {
-        if let Ok(Some(change)) = tokio::time::timeout(how_long, self.changes.recv()).await {
+        if let Some(change) = self.receive(how_long).await {
             panic!("{} was reported: {}", change.path.display(), shown(change.content));
         }
     }

@@ -17,7 +17,7 @@ use super::planner::Planner;
 use super::requests::{self, Asked, Callers};
 use super::saves::Saves;
 use super::service_manager::{ServiceManager, how_to_restart};
-use super::sessions::{SessionWork, is_look};
+use super::sessions::SessionWork;
 use super::state::{Recovered, StateFiles, Unavailable};
 use super::{Refused, Start, aws_paths, cache_paths, daemon_environment, now, path_of, status, status_pages};
 use crate::adapters::mint::Minter;
@@ -31,7 +31,7 @@ use crate::core::keeper::{
 use crate::core::location::AwsPaths;
 use crate::core::profile::Problem;
 use crate::core::service::environment;
-use crate::core::time::AwsTime;
+use crate::core::time::{AwsTime, Now};
 use crate::core::timekeeping::TimeKeeping;
 use crate::daemon::problem_log::ProblemLog;
 use crate::daemon::socket::Socket;
@@ -45,11 +45,8 @@ use crate::wire::{self, ProblemEntry, ProgramStatus};
 /// Requests that wait for the loop; more wait in their connections.
 const QUEUE: usize = 64;
 
-/// The capacity of the queue of changed files, which the loop processes together.
-const CHANGES: usize = 4096;
-
-/// The number of cache files that are processed together while more are being read.
-const TOGETHER: usize = 1024;
+/// The capacity of the queue of changed files. Each entry has all the files of one look.
+const CHANGES: usize = 8;
 
 /// For what is under way at the end: a call and what is behind it. Service managers wait for longer.
 const LONGEST_END: Duration = Duration::from_secs(20);
@@ -74,8 +71,6 @@ struct Daemon {
     minter: Minter,
     calls: JoinSet<Ended>,
     sessions: SessionWork,
-    /// Results of reading cache files, while many more are being read.
-    looked_at: Vec<Event>,
     callers: Callers,
     /// Requests, and whether the caller's paths lead to the files that this daemon watches.
     looks: JoinSet<(Incoming, bool)>,
@@ -146,7 +141,6 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
         minter,
         calls: JoinSet::new(),
         sessions: SessionWork::default(),
-        looked_at: Vec::new(),
         callers: Callers::default(),
         looks: JoinSet::new(),
         ntp: JoinSet::new(),
@@ -185,13 +179,10 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
             Some(found) = daemon.clock_facts.found() => daemon.clock_looked_at(found),
             Some(Ok(event)) = daemon.ntp.join_next() => daemon.keeper.handle(event, now()),
             Some(ended) = daemon.calls.join_next() => daemon.ended(ended),
-            Some(event) = daemon.sessions.next() => daemon.session_event(event),
+            Some(events) = daemon.sessions.next() => daemon.session_events(events),
             // Whoever hung up is looked for before anything is carried out.
             () = left.notified() => {}
-            Some(change) = changed.recv() => {
-                let more = std::iter::from_fn(|| changed.try_recv().ok());
-                daemon.files_changed(std::iter::once(change).chain(more));
-            }
+            Some(changes) = changed.recv() => daemon.files_changed(changes),
             Some(()) = daemon.saves.ended() => {}
             Some(way) = way_out.recv() => daemon.network_changed(way),
             wake = daemon.timer.wake() => match wake {
@@ -263,6 +254,7 @@ impl Daemon {
         }
         // Whoever is answered from memory changes nothing.
         let mut acted = false;
+        let mut unread = Vec::new();
         while let Some(action) = self.keeper.poll_action() {
             acted |= !matches!(action, Action::Answer { .. });
             match action {
@@ -273,11 +265,7 @@ impl Daemon {
                         (ticket, outcome, samples)
                     });
                 }
-                Action::LookAtSession(file) => {
-                    if let Some(session) = self.keeper.session_of_file(&file).cloned() {
-                        self.sessions.look(&self.minter.sessions, session);
-                    }
-                }
+                Action::LookAtSession(file) => unread.extend(self.keeper.session_of_file(&file).cloned()),
                 Action::Refresh(order) => self.sessions.refresh(&self.minter.sessions, *order),
                 Action::BeginSignIn(order) => self.sessions.sign_in(&self.minter.sessions, *order),
                 Action::CancelSignIn(ticket) => self.sessions.cancel(ticket),
@@ -317,6 +305,7 @@ impl Daemon {
                 Action::Log(line) => log(&line),
             }
         }
+        self.sessions.read_files(&self.minter.sessions, &unread);
         if self.socket.next_timeout().is_some_and(|at| at <= now.boot) {
             self.make_socket_again();
         }
@@ -351,16 +340,16 @@ impl Daemon {
     async fn finish_sessions(&mut self) {
         let end = async {
             self.sessions.stop_sign_ins();
-            while let Some(event) = self.sessions.finished().await {
-                self.keeper.handle(event, now());
+            while let Some(events) = self.sessions.finished().await {
+                self.keeper.handle_all(events, now());
                 // Orders that come now are for the next daemon.
                 while self.keeper.poll_action().is_some() {}
             }
             for order in self.keeper.last_saves(now()) {
                 self.sessions.refresh(&self.minter.sessions, order);
             }
-            while let Some(event) = self.sessions.finished().await {
-                self.keeper.handle(event, now());
+            while let Some(events) = self.sessions.finished().await {
+                self.keeper.handle_all(events, now());
             }
         };
         if tokio::time::timeout(LONGEST_END, end).await.is_err() {
@@ -368,26 +357,8 @@ impl Daemon {
         }
     }
 
-    /// Handles an event together with all pending ones: there may be thousands of cache files.
-    fn session_event(&mut self, event: Event) {
-        self.looked_at.push(event);
-        self.looked_at.extend(std::iter::from_fn(|| self.sessions.next_ready()));
-        if !self.can_wait() {
-            self.take_looks();
-        }
-    }
-
-    /// Whether the results of reading cache files can wait, because more results will follow.
-    fn can_wait(&self) -> bool {
-        self.looked_at.len() < TOGETHER && self.sessions.is_reading_many() && self.looked_at.iter().all(is_look)
-    }
-
-    /// Gives the keeper the results of reading cache files.
-    fn take_looks(&mut self) {
-        let events = std::mem::take(&mut self.looked_at);
-        if events.is_empty() {
-            return;
-        }
+    /// Gives the keeper what work on sessions led to: thousands of cache files in one step.
+    fn session_events(&mut self, events: Vec<Event>) {
         let wrote = events.iter().any(|event| matches!(event, Event::Ended { .. }));
         self.keeper.handle_all(events, now());
         if wrote {
@@ -482,7 +453,7 @@ impl Daemon {
             Ok(Asked::Status) => {
                 // A clock that was set since the last event is seen now.
                 self.keeper.handle_timeout(now());
-                let page = status_pages::page(self.status(), request.after.as_deref());
+                let page = self.status_page(request.after.as_deref());
                 let document = serde_json::to_value(page).unwrap_or_default();
                 let _ = reply.send(wire::answer_ok(&document));
             }
@@ -517,14 +488,27 @@ impl Daemon {
         }
     }
 
-    fn status(&mut self) -> wire::StatusDocument {
-        let clock_fix = self.clock_facts.first_fix(&self.environment, &self.keeper, now());
-        let path = |file| path_of(&self.paths, &self.start.folders.settings_file, file);
-        let context = status::Context {
+    /// The page of the status with the profiles after a name; without a name the first page.
+    fn status_page(&mut self, after: Option<&str>) -> wire::StatusDocument {
+        let now = now();
+        let base = status::Base {
             started_at: self.started_at,
             program: self.program.clone(),
             environment: environment::shown(&|name| self.environment.get(name).map(str::to_owned)),
             warn: self.start.settings.clock.warn.get(),
+        };
+        let document = match after {
+            None => self.first_page(base, now),
+            Some(_) => status::document_without_lists(&self.keeper, base, now),
+        };
+        status_pages::page(document, status::profiles(&self.keeper, after, now), after)
+    }
+
+    fn first_page(&mut self, base: status::Base, now: Now) -> wire::StatusDocument {
+        let clock_fix = self.clock_facts.first_fix(&self.environment, &self.keeper, now);
+        let path = |file| path_of(&self.paths, &self.start.folders.settings_file, file);
+        let context = status::Context {
+            base,
             clock_fix,
             file_problems: self.file_problems.clone(),
             remarks: self.remarks.remarks(),
@@ -537,7 +521,7 @@ impl Daemon {
                 .chain(self.saves.problem())
                 .collect(),
         };
-        status::document(&self.keeper, context, now())
+        status::document(&self.keeper, context, now)
     }
 }
 

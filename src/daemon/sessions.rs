@@ -1,6 +1,6 @@
 //! The work of sign-in sessions: what is under way, and what comes of it as events for the keeper.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use tokio::sync::{mpsc, oneshot};
@@ -15,25 +15,18 @@ use crate::core::session::{CacheFile, Found, Session};
 /// Prompts that wait for the loop; there is one for each sign-in.
 const QUEUE: usize = 8;
 
-/// The number from which cache files count as many.
-const MANY: usize = 64;
-
-/// Whether it is the result of reading a cache file.
-pub(super) fn is_look(event: &Event) -> bool {
-    matches!(event, Event::SessionFile { .. } | Event::CacheChecked { .. })
-}
+/// The most jobs for the cache files of one request. A file system that does not answer delays only the files of its job.
+const READ_JOBS: usize = 16;
 
 /// What is under way for sessions.
 pub(super) struct SessionWork {
-    /// Each ends with an event.
-    work: JoinSet<Event>,
+    /// Each ends with its events.
+    work: JoinSet<Vec<Event>>,
     begun: mpsc::Sender<(Ticket, Prompt)>,
     prompts: mpsc::Receiver<(Ticket, Prompt)>,
     sign_ins: BTreeMap<Ticket, SignInTask>,
     /// The cache files that are watched.
-    files: BTreeMap<PathBuf, CacheFile>,
-    /// How many cache files are being read or checked.
-    looks: usize,
+    files: HashMap<PathBuf, CacheFile>,
 }
 
 /// A sign-in that is under way.
@@ -46,71 +39,52 @@ struct SignInTask {
 impl Default for SessionWork {
     fn default() -> Self {
         let (begun, prompts) = mpsc::channel(QUEUE);
-        Self { work: JoinSet::new(), begun, prompts, sign_ins: BTreeMap::new(), files: BTreeMap::new(), looks: 0 }
+        Self { work: JoinSet::new(), begun, prompts, sign_ins: BTreeMap::new(), files: HashMap::new() }
     }
 }
 
 impl SessionWork {
-    /// The next thing that has happened; `None` where nothing is under way.
-    pub(super) async fn next(&mut self) -> Option<Event> {
-        loop {
-            let ended = tokio::select! {
-                // In this order: a sign-in begins before it ends.
-                biased;
-                Some((ticket, prompt)) = self.prompts.recv() => return Some(Event::SignInBegun { ticket, prompt }),
-                Some(ended) = self.work.join_next() => ended,
-                else => return None,
-            };
-            if let Some(event) = self.ended(ended) {
-                return Some(event);
-            }
-        }
-    }
-
-    /// The next pending event.
-    pub(super) fn next_ready(&mut self) -> Option<Event> {
-        loop {
+    /// Waits for events, and returns all pending ones. `None` if no work is under way.
+    pub(super) async fn next(&mut self) -> Option<Vec<Event>> {
+        let mut events = tokio::select! {
             // In this order: a sign-in begins before it ends.
-            if let Ok((ticket, prompt)) = self.prompts.try_recv() {
-                return Some(Event::SignInBegun { ticket, prompt });
-            }
-            let ended = self.work.try_join_next()?;
-            if let Some(event) = self.ended(ended) {
-                return Some(event);
-            }
-        }
-    }
-
-    /// What has ended of what was under way; `None` once nothing is.
-    pub(super) async fn finished(&mut self) -> Option<Event> {
+            biased;
+            Some((ticket, prompt)) = self.prompts.recv() => vec![Event::SignInBegun { ticket, prompt }],
+            Some(ended) = self.work.join_next() => self.ended(ended),
+            else => return None,
+        };
         loop {
-            let ended = self.work.join_next().await?;
-            if let Some(event) = self.ended(ended) {
-                return Some(event);
+            if let Ok((ticket, prompt)) = self.prompts.try_recv() {
+                events.push(Event::SignInBegun { ticket, prompt });
+            } else if let Some(ended) = self.work.try_join_next() {
+                events.extend(self.ended(ended));
+            } else {
+                return Some(events);
             }
         }
     }
 
-    fn ended(&mut self, ended: Result<Event, JoinError>) -> Option<Event> {
+    /// The events of the next finished work. `None` if no work is under way.
+    pub(super) async fn finished(&mut self) -> Option<Vec<Event>> {
+        let ended = self.work.join_next().await?;
+        Some(self.ended(ended))
+    }
+
+    fn ended(&mut self, ended: Result<Vec<Event>, JoinError>) -> Vec<Event> {
         match ended {
-            Ok(event) => {
-                match &event {
-                    Event::Ended { ticket, .. } => drop(self.sign_ins.remove(ticket)),
-                    event if is_look(event) => self.looks = self.looks.saturating_sub(1),
-                    _ => {}
+            Ok(events) => {
+                for event in &events {
+                    if let Event::Ended { ticket, .. } = event {
+                        self.sign_ins.remove(ticket);
+                    }
                 }
-                return Some(event);
+                return events;
             }
             Err(error) if error.is_cancelled() => {}
             // In release a panic aborts; in tests it shows here.
             Err(error) => tracing::error!("work on a session ended without an outcome: {error}"),
         }
-        None
-    }
-
-    /// Whether so many cache files are being read that the first results can wait for more.
-    pub(super) fn is_reading_many(&self) -> bool {
-        self.looks >= MANY
+        Vec::new()
     }
 
     /// Nobody will answer a page after the end.
@@ -120,32 +94,34 @@ impl SessionWork {
         }
     }
 
-    /// Reads a session's cache file, and checks whether it can be replaced.
-    pub(super) fn look(&mut self, sessions: &Sessions, session: Session) {
-        self.check(sessions, session.cache_file());
-        self.looks += 1;
-        let sessions = sessions.clone();
-        self.work.spawn(async move {
-            let found = sessions.look(&session).await;
-            Event::SessionFile { file: session.cache_file(), found }
-        });
+    /// Reads the cache files of these sessions, and checks whether they can be replaced.
+    pub(super) fn read_files(&mut self, sessions: &Sessions, of: &[Session]) {
+        self.check_files(sessions, &of.iter().map(Session::cache_file).collect::<Vec<_>>());
+        for part in of.chunks(of.len().div_ceil(READ_JOBS).max(1)) {
+            let (sessions, part) = (sessions.clone(), part.to_vec());
+            self.work.spawn(async move {
+                let contents = sessions.read_all(part).await.into_iter();
+                contents.map(|(file, found)| Event::SessionFile { file, found }).collect()
+            });
+        }
     }
 
-    /// Checks whether a cache file can be replaced.
-    pub(super) fn check(&mut self, sessions: &Sessions, file: CacheFile) {
-        self.looks += 1;
-        let sessions = sessions.clone();
-        self.work.spawn(async move {
-            let problem = sessions.problem(&file).await.map(Box::new);
-            Event::CacheChecked { file, problem }
-        });
+    /// Checks whether these cache files can be replaced.
+    pub(super) fn check_files(&mut self, sessions: &Sessions, files: &[CacheFile]) {
+        for part in files.chunks(files.len().div_ceil(READ_JOBS).max(1)) {
+            let (sessions, part) = (sessions.clone(), part.to_vec());
+            self.work.spawn(async move {
+                let problems = sessions.problems(part).await.into_iter();
+                problems.map(|(file, problem)| Event::CacheChecked { file, problem }).collect()
+            });
+        }
     }
 
     pub(super) fn refresh(&mut self, sessions: &Sessions, order: RefreshOrder) {
         let (sessions, ticket) = (sessions.clone(), order.ticket);
         self.work.spawn(async move {
             let (outcome, samples) = sessions.refresh(order).await;
-            Event::Ended { ticket, outcome, samples }
+            vec![Event::Ended { ticket, outcome, samples }]
         });
     }
 
@@ -154,7 +130,7 @@ impl SessionWork {
         let (sender, pasted) = oneshot::channel();
         let task = self.work.spawn(async move {
             let (outcome, samples) = sessions.sign_in(order, begun, pasted).await;
-            Event::Ended { ticket, outcome, samples }
+            vec![Event::Ended { ticket, outcome, samples }]
         });
         self.sign_ins.insert(ticket, SignInTask { task, pasted: Some(sender) });
     }
@@ -178,7 +154,7 @@ impl SessionWork {
         let (sessions, ticket) = (sessions.clone(), order.ticket);
         self.work.spawn(async move {
             let (outcome, samples) = sessions.sign_out(order).await;
-            Event::Ended { ticket, outcome, samples }
+            vec![Event::Ended { ticket, outcome, samples }]
         });
     }
 
@@ -186,13 +162,13 @@ impl SessionWork {
         let (sessions, ticket) = (sessions.clone(), order.ticket);
         self.work.spawn(async move {
             let (outcome, samples) = sessions.list_roles(order).await;
-            Event::Ended { ticket, outcome, samples }
+            vec![Event::Ended { ticket, outcome, samples }]
         });
     }
 
     /// The cache files that are to be watched; true where they are others than before.
     pub(super) fn watch(&mut self, sessions: &Sessions, files: BTreeSet<CacheFile>) -> bool {
-        let files: BTreeMap<PathBuf, CacheFile> = files.into_iter().map(|file| (sessions.path(&file), file)).collect();
+        let files: HashMap<PathBuf, CacheFile> = files.into_iter().map(|file| (sessions.path(&file), file)).collect();
         let changed = files != self.files;
         self.files = files;
         changed
@@ -202,8 +178,8 @@ impl SessionWork {
         self.files.keys()
     }
 
-    /// What a change of a file means, where it is a cache file.
-    pub(super) fn file_changed(&self, path: &Path, content: &FileContent) -> Option<Event> {
+    /// The cache file at a path, with its content; `None` if no session has it.
+    pub(super) fn file_changed(&self, path: &Path, content: &FileContent) -> Option<(CacheFile, Found)> {
         let file = self.files.get(path)?.clone();
         let found = match content {
             FileContent::Missing => Found::Missing,
@@ -213,6 +189,6 @@ impl SessionWork {
             },
             FileContent::Unreadable(why) => Found::Unreadable(why.clone()),
         };
-        Some(Event::SessionFile { file, found })
+        Some((file, found))
     }
 }

@@ -15,16 +15,22 @@ use crate::wire::{
     SessionEntry, StatusDocument,
 };
 
-/// What the document needs besides the keeper.
-pub(super) struct Context<'a> {
+/// The facts of each page besides the keeper.
+pub(super) struct Base {
     /// When the daemon started.
     pub(super) started_at: AwsTime,
-    /// What it has of the variables that are carried from a shell.
+    /// Its values of the variables that are carried from a shell.
     pub(super) environment: BTreeMap<String, String>,
-    /// What it was started from.
+    /// The program file that it was started from.
     pub(super) program: Option<ProgramStatus>,
     /// `clock.warn`.
     pub(super) warn: TimeDelta,
+}
+
+/// The facts of the first page besides the keeper.
+pub(super) struct Context<'a> {
+    /// Those of each page.
+    pub(super) base: Base,
     /// The first thing to do about this machine's clock.
     pub(super) clock_fix: Option<String>,
     /// What is wrong with the AWS files.
@@ -37,6 +43,7 @@ pub(super) struct Context<'a> {
     pub(super) problems: Vec<ProblemEntry>,
 }
 
+/// The document without profiles, which [`profiles`] gives.
 pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> StatusDocument {
     let file_problems = context.file_problems.iter().map(|problem| ProblemEntry {
         id: match (problem.fatal, &problem.lost) {
@@ -57,31 +64,50 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
         line: remark.origin.line(),
         fix: remark.fix.clone(),
     });
-    let (profiles, sessions) = (keeper.status(now), keeper.session_status(now));
-    let warnings: Vec<ProblemEntry> = profiles
-        .iter()
-        .filter_map(|profile| profile.warning.clone().filter(|_| profile.auto_renew))
+    let sessions = keeper.session_status(now);
+    let warnings: Vec<ProblemEntry> = keeper
+        .profile_warnings(now)
+        .into_iter()
         .chain(sessions.iter().flat_map(|session| session.warning.iter().chain(&session.cache).cloned()))
         .chain(keeper.clock_warning(now).map(|warning| Warning { fix: context.clock_fix.or(warning.fix), ..warning }))
         .map(|Warning { id, message, fix }| ProblemEntry { id: id.to_owned(), message, file: None, line: None, fix })
         .collect();
+    StatusDocument {
+        sso_sessions: sessions.into_iter().map(session).collect(),
+        mfa_sessions: keeper.mfa_status(now).into_iter().map(mfa_session).collect(),
+        problems: file_problems.chain(remarks).chain(context.problems).chain(warnings).collect(),
+        ..document_without_lists(keeper, context.base, now)
+    }
+}
+
+/// The document without profiles, sessions and problems: the first page has those.
+pub(super) fn document_without_lists(keeper: &Keeper, base: Base, now: Now) -> StatusDocument {
     StatusDocument {
         schema: "evercred.status/1".to_owned(),
         now: Some(keeper.clock().best(now).to_rfc3339()),
         daemon: DaemonStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            started_at: context.started_at.to_rfc3339(),
-            program: context.program,
-            environment: context.environment,
+            started_at: base.started_at.to_rfc3339(),
+            program: base.program,
+            environment: base.environment,
         },
-        clock: clock(keeper.clock(), context.warn, now),
-        profiles: profiles.into_iter().map(|status| profile(keeper, status)).collect(),
-        sso_sessions: sessions.into_iter().map(session).collect(),
-        mfa_sessions: keeper.mfa_status(now).into_iter().map(mfa_session).collect(),
-        problems: file_problems.chain(remarks).chain(context.problems).chain(warnings).collect(),
+        clock: clock(keeper.clock(), base.warn, now),
+        profiles: Vec::new(),
+        sso_sessions: Vec::new(),
+        mfa_sessions: Vec::new(),
+        problems: Vec::new(),
         next: None,
     }
+}
+
+/// The entries of the profiles after a name, each computed when it is taken.
+pub(super) fn profiles<'a>(
+    keeper: &'a Keeper,
+    after: Option<&str>,
+    now: Now,
+) -> impl Iterator<Item = ProfileEntry> + use<'a> {
+    keeper.status_after(after, now).map(|status| profile(keeper, status))
 }
 
 fn clock(clock: &Clock, warn: TimeDelta, now: Now) -> ClockStatus {

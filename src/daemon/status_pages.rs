@@ -17,21 +17,18 @@ const ENVIRONMENT_SIZE: usize = PAGE_SIZE / 8;
 /// The longest text of an entry, in bytes.
 const MAX_TEXT: usize = 4096;
 
-/// The page with the profiles that come after a name; without a name the first page, which has the other lists too.
-pub(super) fn page(mut document: StatusDocument, after: Option<&str>) -> StatusDocument {
-    match after {
-        None => bound_lists(&mut document),
-        Some(_) => {
-            document.problems.clear();
-            document.sso_sessions.clear();
-            document.mfa_sessions.clear();
-            document.daemon.environment.clear();
-        }
-    }
-    let profiles = std::mem::take(&mut document.profiles);
+/// A page: a document without profiles, and as many of the profiles after a name as fit. It takes no more profiles than it
+/// needs.
+pub(super) fn page(
+    mut document: StatusDocument,
+    profiles: impl Iterator<Item = ProfileEntry>,
+    after: Option<&str>,
+) -> StatusDocument {
+    bound_lists(&mut document);
     let mut room = PAGE_SIZE.saturating_sub(size(&document));
     for mut profile in profiles {
         shorten_profile(&mut profile);
+        // The name of the last page's last profile may have been shortened.
         if after.is_some_and(|after| profile.name.as_str() <= after) {
             continue;
         }
@@ -223,11 +220,17 @@ mod tests {
         answer_ok(&serde_json::to_value(page).unwrap()).len()
     }
 
+    fn page_after(document: &StatusDocument, after: Option<&str>) -> StatusDocument {
+        let mut document = document.clone();
+        let profiles = std::mem::take(&mut document.profiles);
+        page(document, profiles.into_iter(), after)
+    }
+
     /// The names on each page.
     fn pages(document: &StatusDocument) -> Vec<Vec<String>> {
         let (mut pages, mut after) = (Vec::new(), None);
         loop {
-            let page = page(document.clone(), after.as_deref());
+            let page = page_after(document, after.as_deref());
             assert!(bytes(&page) <= LONGEST, "{}", bytes(&page));
             pages.push(page.profiles.into_iter().map(|profile| profile.name).collect());
             match page.next {
@@ -240,7 +243,7 @@ mod tests {
     #[test]
     fn a_short_status_is_one_page_as_it_is() {
         let document = document(1000, "denied");
-        assert_eq!(page(document.clone(), None), document);
+        assert_eq!(page_after(&document, None), document);
     }
 
     #[test]
@@ -258,10 +261,10 @@ mod tests {
     #[test]
     fn a_profile_that_comes_or_goes_between_two_pages_costs_no_other() {
         let mut document = document(10_000, "denied");
-        let next = page(document.clone(), None).next.unwrap();
+        let next = page_after(&document, None).next.unwrap();
         document.profiles.retain(|profile| profile.name != next);
         document.profiles.insert(0, profile("a-new-one".into(), None));
-        let names: Vec<String> = page(document.clone(), Some(&next)).profiles.into_iter().map(|it| it.name).collect();
+        let names: Vec<String> = page_after(&document, Some(&next)).profiles.into_iter().map(|it| it.name).collect();
         let wanted: Vec<String> = document.profiles.into_iter().map(|it| it.name).filter(|name| *name > next).collect();
         assert_eq!(names, wanted[..names.len()]);
         assert!(!names.is_empty());
@@ -290,7 +293,7 @@ mod tests {
         let problem = ProblemEntry { file: Some(text.clone()), ..count("x", text.clone(), Some(&text)) };
         document.problems = vec![problem; 500];
         assert_eq!(pages(&document).concat().len(), 3);
-        let first = page(document, None);
+        let first = page_after(&document, None);
         assert!(!first.sso_sessions.is_empty() && !first.mfa_sessions.is_empty());
         let ids: Vec<&str> = first.problems.iter().rev().take(3).map(|problem| problem.id.as_str()).collect();
         assert_eq!(ids, ["sessions-not-listed", "sessions-not-listed", "problems-not-listed"]);
@@ -301,7 +304,7 @@ mod tests {
         let mut document = document(1, "");
         document.problems = vec![count("aws-file-warning", "m".repeat(100), None); 10_000];
         document.problems.push(count("clock-skew", "m".into(), None));
-        let problems = page(document, None).problems;
+        let problems = page_after(&document, None).problems;
         let ids: Vec<&str> = problems.iter().rev().take(3).map(|problem| problem.id.as_str()).collect();
         assert_eq!(ids, ["problems-not-listed", "clock-skew", "aws-file-warning"]);
         assert!(problems.last().unwrap().message.starts_with(&(10_002 - problems.len()).to_string()));

@@ -8,7 +8,12 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::user_database::user_name;
-use crate::core::session::{Access, CacheAccess, CacheFileFacts};
+use crate::core::session::{Access, CacheAccess, CacheFileFacts, CacheProblem};
+
+/// Why a cache file can't be replaced, as far as its metadata shows.
+pub fn problem(path: &Path) -> Option<CacheProblem> {
+    look(path).problem(user_name)
+}
 
 /// The kernel follows as many (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -32,7 +37,6 @@ pub fn look(path: &Path) -> CacheAccess {
         path: path.display().to_string(),
         directory: directory.display().to_string(),
         directory_owner,
-        directory_owner_name: user_name(directory_owner),
         directory_mode,
         directory_access,
         uid: rustix::process::geteuid().as_raw(),
@@ -120,7 +124,6 @@ fn file_facts(path: &Path, metadata: &Metadata) -> CacheFileFacts {
     let (mounted, immutable) = attributes(path);
     CacheFileFacts {
         owner: metadata.uid(),
-        owner_name: user_name(metadata.uid()),
         mode: metadata.mode() & 0o7777,
         links: metadata.nlink(),
         not_regular,
@@ -153,7 +156,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let found = look(&folder.path().join("sso/cache/token.json"));
         assert_eq!((found.directory.as_str(), &found.file), (folder.path().to_str().unwrap(), &None));
-        assert_eq!(found.problem(), None);
+        assert_eq!(problem(&folder.path().join("sso/cache/token.json")), None);
     }
 
     #[test]
@@ -195,11 +198,11 @@ mod tests {
     #[test]
     fn what_is_no_regular_file_and_what_has_two_names_is_seen() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(look(folder.path()).problem().unwrap().is_not_regular);
+        assert!(problem(folder.path()).unwrap().is_not_regular);
         let (file, other) = (folder.path().join("token.json"), folder.path().join("other.json"));
         std::fs::File::create(&file).unwrap();
-        assert_eq!(look(&file).problem(), None);
+        assert_eq!(problem(&file), None);
         std::fs::hard_link(&file, &other).unwrap();
-        assert!(look(&file).problem().unwrap().why.contains("hard links"));
+        assert!(problem(&file).unwrap().why.contains("hard links"));
     }
 }

@@ -133,22 +133,36 @@ impl Cache {
         }
     }
 
-    /// Why a file can't be replaced, as far as looking shows; nothing is written.
+    /// Why a file can't be replaced, as far as its metadata shows. Nothing is written.
     pub(super) async fn problem(&self, file: &CacheFile) -> Option<Box<CacheProblem>> {
-        let path = self.path(file);
-        pooled(move || cache_access::look(&path).problem().map(Box::new)).await.flatten()
+        self.problems(vec![file.clone()]).await.pop()?.1
+    }
+
+    /// Why each of some files can't be replaced, as far as their metadata shows. Nothing is written.
+    pub(super) async fn problems(&self, files: Vec<CacheFile>) -> Vec<(CacheFile, Option<Box<CacheProblem>>)> {
+        let this = self.clone();
+        let check = move |file: CacheFile| {
+            let problem = cache_access::problem(&this.path(&file)).map(Box::new);
+            (file, problem)
+        };
+        pooled(move || files.into_iter().map(check).collect()).await.unwrap_or_default()
+    }
+
+    /// What is in each of some files now; `None` where an evercred that was stopped left something beside it.
+    pub(super) async fn read_all(&self, files: Vec<CacheFile>) -> Vec<(CacheFile, Option<Found>)> {
+        let this = self.clone();
+        let read_one = move |file: CacheFile| {
+            let path = this.path(&file);
+            let has_left_overs = this.left_overs.has_left_overs(&path, clock::read().wall);
+            (file, (!has_left_overs).then(|| read(&path)))
+        };
+        pooled(move || files.into_iter().map(read_one).collect()).await.unwrap_or_default()
     }
 
     /// Finds out whether a file can be replaced, by writing one beside it.
     pub(super) async fn try_out(&self, file: &CacheFile) -> Result<(), Box<CacheProblem>> {
         let path = self.path(file);
         pooled(move || exchange::try_out(&path)).await.unwrap_or(Ok(()))
-    }
-
-    /// Whether an evercred that was stopped left something beside a file.
-    pub(super) async fn has_left_overs(&self, file: &CacheFile) -> bool {
-        let (path, index) = (self.path(file), Arc::clone(&self.left_overs));
-        pooled(move || index.has_left_overs(&path, clock::read().wall)).await.unwrap_or(false)
     }
 
     /// Brings in order what an evercred that was stopped left beside a file. Under the session's lock.

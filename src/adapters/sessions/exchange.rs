@@ -14,6 +14,7 @@ use crate::core::session::{
 };
 use crate::platform::cache_access::{self, resolved};
 use crate::platform::lease;
+use crate::platform::user_database::user_name;
 
 /// How long a program that writes in place is waited for: it truncates, writes and closes within milliseconds.
 const WRITER_PAUSE: Duration = Duration::from_millis(20);
@@ -84,7 +85,7 @@ pub(super) fn replace(path: &Path, text: &str, over: &Found, set_aside: bool) ->
 /// Writes a file over any other. `keep` says whether a copy of the old one stays beside it.
 pub(super) fn write(path: &Path, text: &str, keep: &dyn Fn(&Found) -> bool) -> Result<(), String> {
     let failed = |error: io::Error| error.to_string();
-    if let Some(problem) = cache_access::look(path).problem() {
+    if let Some(problem) = cache_access::problem(path) {
         return Err(problem.why);
     }
     make_directory(path).map_err(failed)?;
@@ -124,7 +125,7 @@ pub(super) fn write(path: &Path, text: &str, keep: &dyn Fn(&Found) -> bool) -> R
 /// Whether a file can be replaced now: looks, and writes a file of the same size, owner and mode beside it.
 pub(super) fn try_out(path: &Path) -> Result<(), Box<CacheProblem>> {
     let access = cache_access::look(path);
-    if let Some(problem) = access.problem() {
+    if let Some(problem) = access.problem(user_name) {
         return Err(Box::new(problem));
     }
     let target = resolved(path);
@@ -159,7 +160,7 @@ impl<'a> Replacement<'a> {
     pub(super) fn carry_out(&self, step: Step) -> Option<Replaced> {
         match step {
             Step::Write => {
-                if let Some(problem) = cache_access::look(&self.target).problem() {
+                if let Some(problem) = cache_access::problem(&self.target) {
                     return Some(Replaced::Failed(problem.why));
                 }
                 let like = Like::of(&self.target);

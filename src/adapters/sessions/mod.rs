@@ -69,21 +69,32 @@ impl Sessions {
         self.cache.read(file).await
     }
 
-    /// What is in a session's file now, after what an evercred that was stopped left beside it is brought in order.
-    pub async fn look(&self, session: &Session) -> Found {
+    /// The contents of the sessions' files, after recovery of what a stopped evercred left beside them.
+    pub async fn read_all(&self, sessions: Vec<Session>) -> Vec<(CacheFile, Found)> {
+        let files = sessions.iter().map(Session::cache_file).collect();
+        let mut contents = Vec::with_capacity(sessions.len());
+        for (session, (file, found)) in sessions.iter().zip(self.cache.read_all(files).await) {
+            let found = match found {
+                Some(found) => found,
+                None => self.recover_and_read(session).await,
+            };
+            contents.push((file, found));
+        }
+        contents
+    }
+
+    async fn recover_and_read(&self, session: &Session) -> Found {
         let file = session.cache_file();
-        if self.cache.has_left_overs(&file).await {
-            // The holder of the lock handles the left-overs.
-            if let Lock::Held(_lock) = self.cache.lock(&file, Duration::ZERO).await {
-                self.cache.recover(session).await;
-            }
+        // The holder of the lock handles the left-overs.
+        if let Lock::Held(_lock) = self.cache.lock(&file, Duration::ZERO).await {
+            self.cache.recover(session).await;
         }
         self.cache.read(&file).await
     }
 
-    /// Why a session's file can't be replaced, as far as looking shows.
-    pub async fn problem(&self, file: &CacheFile) -> Option<CacheProblem> {
-        self.cache.problem(file).await.map(|problem| *problem)
+    /// Why each of some cache files can't be replaced, as far as their metadata shows.
+    pub async fn problems(&self, files: Vec<CacheFile>) -> Vec<(CacheFile, Option<Box<CacheProblem>>)> {
+        self.cache.problems(files).await
     }
 
     /// Gets the credentials of a role for the token of who is signed in.

@@ -25,7 +25,7 @@ use crate::core::time::WallTime;
 use crate::core::web_identity::token_expiry;
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
-use crate::platform::user_database::{self, Members};
+use crate::platform::user_database::{self, Members, user_name};
 use crate::platform::{access_list, cache_access, clock, program, unreadable, zone};
 use crate::wire::{ErrorEntry, ErrorKind, StatusDocument};
 
@@ -310,7 +310,7 @@ fn caches(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, Ca
         };
         let access = cache_access::look(&directory.join(&file.name));
         let full = || cache_access::lacks_space(Path::new(&access.directory)).then(|| access.full());
-        Some((label, access.problem().or_else(full)?))
+        Some((label, access.problem(user_name).or_else(full)?))
     };
     sessions.into_iter().filter_map(problem).collect()
 }

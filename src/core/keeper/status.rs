@@ -1,9 +1,10 @@
 //! How every profile stands, for `status`.
 
 use std::collections::HashMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
-use super::api::{ErrorStatus, MfaStatus, ProfileStatus, State};
+use super::api::{ErrorStatus, MfaStatus, ProfileStatus, State, Warning};
 use super::callers::cannot;
 use super::failures::Failure;
 use super::node::{Lack, Node, static_credentials};
@@ -20,15 +21,31 @@ impl Keeper {
         self.account_names.get(account_id).map(String::as_str)
     }
 
-    /// How every profile stands, in the order of their names.
+    /// The status of every profile, in the order of their names.
     pub fn status(&self, now: Now) -> Vec<ProfileStatus> {
+        self.status_after(None, now).collect()
+    }
+
+    /// The status of the profiles after a name, in the order of their names. Each is computed when it is taken: a page of a
+    /// long list costs its own profiles only.
+    pub fn status_after<'a>(&'a self, after: Option<&str>, now: Now) -> impl Iterator<Item = ProfileStatus> + use<'a> {
         let mut views = ChainViews::default();
-        self.profiles
-            .iter()
-            .map(|(name, route)| match route {
-                Ok(route) => self.profile_status(name, route, &mut views, now),
-                Err(error) => self.broken_status(name, error, now),
-            })
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.profiles.range::<str, _>((start, Bound::Unbounded)).map(move |(name, route)| match route {
+            Ok(route) => self.profile_status(name, route, &mut views, now),
+            Err(error) => self.broken_status(name, error, now),
+        })
+    }
+
+    /// The warnings about the credentials of auto-renewed profiles.
+    pub fn profile_warnings(&self, now: Now) -> Vec<Warning> {
+        let mut views = ChainViews::default();
+        let routes = self.profiles.iter().filter_map(|(name, route)| Some((name, route.as_ref().ok()?)));
+        routes
+            .filter(|(name, _)| self.is_auto_renewed(name, now))
+            .map(|(name, route)| self.profile_status(name, route, &mut views, now))
+            .filter(|profile| profile.auto_renew)
+            .filter_map(|profile| profile.warning)
             .collect()
     }
 

@@ -15,8 +15,6 @@ pub struct CacheAccess {
     pub directory: String,
     /// The directory's owner.
     pub directory_owner: u32,
-    /// The owner's name, where the user has one.
-    pub directory_owner_name: Option<String>,
     /// The directory's permission bits.
     pub directory_mode: u32,
     /// Whether this process may create files in the directory.
@@ -56,8 +54,6 @@ pub enum Access {
 pub struct CacheFileFacts {
     /// Its owner.
     pub owner: u32,
-    /// The owner's name, where the user has one.
-    pub owner_name: Option<String>,
     /// Its permission bits.
     pub mode: u32,
     /// How many names (hard links) it has.
@@ -96,17 +92,18 @@ pub struct CacheProblem {
 }
 
 impl CacheAccess {
-    /// Why the file can't be replaced; `None` where nothing speaks against it.
-    pub fn problem(&self) -> Option<CacheProblem> {
-        self.problem_of_file().or_else(|| self.problem_of_directory())
+    /// Why the file can't be replaced; `None` where nothing speaks against it. `name_of` gives a user's name, which only a
+    /// problem needs: the look-up may ask a server.
+    pub fn problem(&self, name_of: impl Fn(u32) -> Option<String>) -> Option<CacheProblem> {
+        self.problem_of_file(&name_of).or_else(|| self.problem_of_directory(&name_of))
     }
 
-    fn problem_of_file(&self) -> Option<CacheProblem> {
+    fn problem_of_file(&self, name_of: impl Fn(u32) -> Option<String>) -> Option<CacheProblem> {
         let file = self.file.as_ref()?;
         let (path, argument) = (&self.path, word(&self.path));
         let problem = |why: String, fix: Option<String>| CacheProblem {
             owner: Some(file.owner),
-            owner_name: file.owner_name.clone(),
+            owner_name: name_of(file.owner),
             mode: Some(file.mode),
             ..self.because(why, fix)
         };
@@ -127,7 +124,7 @@ impl CacheAccess {
             return Some(problem(why, Some(format!("cp -p {argument} {copy} && mv {copy} {argument}"))));
         }
         if self.uid != 0 && file.owner != self.uid {
-            let owner = user(file.owner, file.owner_name.as_deref());
+            let owner = user(file.owner, name_of(file.owner).as_deref());
             let why = format!("{path} belongs to {owner}, mode {:03o}, and this is uid {}", file.mode, self.uid);
             return Some(problem(why, Some(self.chown())));
         }
@@ -141,7 +138,7 @@ impl CacheAccess {
         })
     }
 
-    fn problem_of_directory(&self) -> Option<CacheProblem> {
+    fn problem_of_directory(&self, name_of: impl Fn(u32) -> Option<String>) -> Option<CacheProblem> {
         let Self { directory, directory_owner: owner, directory_mode: mode, .. } = self;
         let (why, fix) = match &self.directory_access {
             Access::Granted => return None,
@@ -160,7 +157,7 @@ impl CacheAccess {
                 (why, Some(format!("chmod u+rwx {}", word(directory))))
             }
             Access::Denied => {
-                let owner = user(*owner, self.directory_owner_name.as_deref());
+                let owner = user(*owner, name_of(*owner).as_deref());
                 let why = format!(
                     "the directory {directory} belongs to {owner}, mode {mode:03o}, and this is uid {}",
                     self.uid
@@ -168,7 +165,7 @@ impl CacheAccess {
                 (why, Some(self.chown()))
             }
         };
-        let owner_name = self.directory_owner_name.clone();
+        let owner_name = name_of(*owner);
         Some(CacheProblem { owner: Some(*owner), owner_name, mode: Some(*mode), ..self.because(why, fix) })
     }
 
@@ -220,12 +217,10 @@ mod tests {
             path: "/h/.aws/sso/cache/x.json".to_owned(),
             directory: "/h/.aws/sso/cache".to_owned(),
             directory_owner: 1000,
-            directory_owner_name: None,
             directory_mode: 0o700,
             directory_access: Access::Granted,
             file: Some(CacheFileFacts {
                 owner: 1000,
-                owner_name: None,
                 mode: 0o600,
                 links: 1,
                 not_regular: None,
@@ -237,17 +232,21 @@ mod tests {
         }
     }
 
+    fn no_name(_: u32) -> Option<String> {
+        None
+    }
+
     fn with_file(change: impl Fn(&mut CacheFileFacts)) -> CacheProblem {
         let mut access = access();
         change(access.file.as_mut().unwrap());
-        access.problem().unwrap()
+        access.problem(no_name).unwrap()
     }
 
     #[test]
     fn a_file_of_ones_own_can_be_replaced_and_root_may_replace_everybodys() {
-        assert_eq!(access().problem(), None);
-        assert_eq!(CacheAccess { file: None, ..access() }.problem(), None);
-        assert_eq!(CacheAccess { uid: 0, gid: 0, ..access() }.problem(), None);
+        assert_eq!(access().problem(no_name), None);
+        assert_eq!(CacheAccess { file: None, ..access() }.problem(no_name), None);
+        assert_eq!(CacheAccess { uid: 0, gid: 0, ..access() }.problem(no_name), None);
     }
 
     #[test]
@@ -274,16 +273,16 @@ mod tests {
             file: None,
             ..access()
         };
-        let of_root = denied(0).problem().unwrap();
+        let of_root = denied(0).problem(no_name).unwrap();
         assert_eq!((of_root.owner, of_root.mode), (Some(0), Some(0o755)));
-        let named = CacheAccess { directory_owner_name: Some("root".to_owned()), ..denied(0) }.problem().unwrap();
+        let named = denied(0).problem(|_| Some("root".to_owned())).unwrap();
         assert!(named.why.contains("root (uid 0)") && of_root.why.contains("belongs to uid 0"), "{}", named.why);
         assert_eq!(of_root.fix.as_deref(), Some("sudo chown -R 1000:1000 /h/.aws/sso/cache"));
-        assert_eq!(denied(1000).problem().unwrap().fix.as_deref(), Some("chmod u+rwx /h/.aws/sso/cache"));
+        assert_eq!(denied(1000).problem(no_name).unwrap().fix.as_deref(), Some("chmod u+rwx /h/.aws/sso/cache"));
         let dangling = Access::Dangling { link: "/h/.aws/sso".to_owned(), directory: "/mnt/a b".to_owned() };
-        let dangling = CacheAccess { directory_access: dangling, file: None, ..access() }.problem().unwrap();
+        let dangling = CacheAccess { directory_access: dangling, file: None, ..access() }.problem(no_name).unwrap();
         assert_eq!((dangling.fix.as_deref(), dangling.is_not_regular), (Some("mkdir -p '/mnt/a b'"), false));
         let read_only = CacheAccess { directory_access: Access::ReadOnly, ..access() };
-        assert_eq!(read_only.problem().unwrap().fix, None);
+        assert_eq!(read_only.problem(no_name).unwrap().fix, None);
     }
 }

@@ -86,24 +86,22 @@ impl Daemon {
             .collect()
     }
 
-    /// Processes changes; those of cache files together, as there may be thousands.
-    pub(super) fn files_changed(&mut self, changes: impl Iterator<Item = FileChange>) {
+    /// Processes changes; those of cache files in one step, as there may be thousands.
+    pub(super) fn files_changed(&mut self, changes: Vec<FileChange>) {
+        let mut cache_files = Vec::new();
+        let mut events = Vec::new();
         for change in changes {
             match self.sessions.file_changed(&change.path, &change.content) {
-                Some(event) => {
-                    if let Event::SessionFile { file, .. } = &event {
-                        self.sessions.check(&self.minter.sessions, file.clone());
-                    }
-                    self.looked_at.push(event);
+                Some((file, found)) => {
+                    cache_files.push(file.clone());
+                    events.push(Event::SessionFile { file, found });
                 }
-                None => {
-                    self.take_looks();
-                    self.file_changed(change);
-                }
+                None => self.file_changed(change),
             }
         }
-        if !self.can_wait() {
-            self.take_looks();
+        if !events.is_empty() {
+            self.sessions.check_files(&self.minter.sessions, &cache_files);
+            self.keeper.handle_all(events, now());
         }
     }
 
