@@ -39,11 +39,14 @@ use crate::delivery::control_socket::{self, Incoming, ListenError};
 use crate::platform::environment::Environment;
 use crate::platform::network::{self, WayOut};
 use crate::platform::timer::{Timer, Wake};
-use crate::platform::{program, random};
+use crate::platform::{allocator, program, random};
 use crate::wire::{self, ProblemEntry, ProgramStatus};
 
 /// Requests that wait for the loop; more wait in their connections.
 const QUEUE: usize = 64;
+
+/// From this number of events on, the memory that they took is returned to the system.
+const MANY: usize = 256;
 
 /// The capacity of the queue of changed files. Each entry has all the files of one look.
 const CHANGES: usize = 8;
@@ -357,10 +360,14 @@ impl Daemon {
         }
     }
 
-    /// Gives the keeper what work on sessions led to: thousands of cache files in one step.
+    /// Gives the keeper the events of sessions: those of thousands of cache files in one step.
     fn session_events(&mut self, events: Vec<Event>) {
         let wrote = events.iter().any(|event| matches!(event, Event::Ended { .. }));
+        let are_many = events.len() >= MANY;
         self.keeper.handle_all(events, now());
+        if are_many {
+            allocator::return_freed_memory();
+        }
         if wrote {
             self.watcher.report_again(self.sessions.paths().cloned());
         }

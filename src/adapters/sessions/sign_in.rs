@@ -185,7 +185,7 @@ impl SignIn<'_> {
             dpop_key: key.clone(),
         });
         let (text, token) = LoginToken::signed_in(&set, refresh, &id_token, expiry(&answer));
-        Ok((Secret::new(text), CachedToken::Login(token)))
+        Ok((Secret::new(text), CachedToken::Login(Box::new(token))))
     }
 
     /// Sends the person to a page, and waits until the browser comes back.
@@ -273,7 +273,7 @@ impl SignIn<'_> {
         let expires = expiry(answer);
         let (text, token) =
             SsoToken::signed_in(session, registration, access_token, answer.refresh_token.as_ref(), expires);
-        Ok((Secret::new(text), CachedToken::Sso(token)))
+        Ok((Secret::new(text), CachedToken::Sso(Box::new(token))))
     }
 
     fn fault(&self, code: &str, why: &str) -> Fault {

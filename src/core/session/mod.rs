@@ -75,9 +75,9 @@ pub enum Session {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CachedToken {
     /// Of IAM Identity Center.
-    Sso(SsoToken),
+    Sso(Box<SsoToken>),
     /// Of `aws login`.
-    Login(LoginToken),
+    Login(Box<LoginToken>),
 }
 
 /// Why a cache file is not used.
@@ -121,8 +121,8 @@ impl Session {
     /// Why it can't be this session's.
     pub fn read(&self, text: &str) -> Result<CachedToken, Unusable> {
         match self {
-            Self::Sso(session) => SsoToken::read(text, session).map(CachedToken::Sso),
-            Self::Login(_) => LoginToken::read(text).map(CachedToken::Login),
+            Self::Sso(session) => SsoToken::read(text, session).map(|token| CachedToken::Sso(Box::new(token))),
+            Self::Login(_) => LoginToken::read(text).map(|token| CachedToken::Login(Box::new(token))),
         }
     }
 
@@ -186,11 +186,11 @@ impl CachedToken {
         match (self, session, &answer.grant) {
             (Self::Sso(token), Session::Sso(session), Grant::Token(access_token)) => {
                 let (text, token) = token.renewed(old, session, access_token, next, expires);
-                Some((text, Self::Sso(token)))
+                Some((text, Self::Sso(Box::new(token))))
             }
             (Self::Login(token), Session::Login(_), Grant::Keys(credentials)) => {
                 let (text, token) = token.renewed(old, credentials, next, expires);
-                Some((text, Self::Login(token)))
+                Some((text, Self::Login(Box::new(token))))
             }
             _ => None,
         }

@@ -101,7 +101,7 @@ impl Daemon {
         }
         if !events.is_empty() {
             self.sessions.check_files(&self.minter.sessions, &cache_files);
-            self.keeper.handle_all(events, now());
+            self.session_events(events);
         }
     }
 
