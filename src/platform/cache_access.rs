@@ -167,18 +167,18 @@ mod tests {
         std::os::unix::fs::symlink("target.json", &other).unwrap();
         std::os::unix::fs::symlink(&other, &link).unwrap();
         assert_eq!(resolved(&link), base.join("target.json"));
-        assert_eq!(look(&link).problem(), None);
+        assert_eq!(problem(&link), None);
 
         let nowhere = base.join("nowhere.json");
         std::os::unix::fs::symlink("gone/below/target.json", &nowhere).unwrap();
-        let problem = look(&nowhere).problem().unwrap();
+        let of_nowhere = problem(&nowhere).unwrap();
         let directory = base.join("gone/below");
-        assert_eq!(problem.fix, Some(format!("mkdir -p {}", directory.display())));
-        assert!(!problem.is_not_regular);
+        assert_eq!(of_nowhere.fix, Some(format!("mkdir -p {}", directory.display())));
+        assert!(!of_nowhere.is_not_regular);
 
         let circle = base.join("circle.json");
         std::os::unix::fs::symlink(&circle, &circle).unwrap();
-        assert!(look(&circle).problem().unwrap().is_not_regular);
+        assert!(problem(&circle).unwrap().is_not_regular);
     }
 
     #[test]
@@ -188,11 +188,11 @@ mod tests {
         let directory = base.join("gone");
         std::os::unix::fs::symlink("gone", base.join("sso")).unwrap();
         for file in ["sso/token.json", "sso/cache/token.json"] {
-            let problem = look(&base.join(file)).problem().unwrap();
+            let problem = problem(&base.join(file)).unwrap();
             assert_eq!(problem.fix, Some(format!("mkdir -p {}", directory.display())), "{file}");
         }
         std::fs::create_dir(&directory).unwrap();
-        assert_eq!(look(&base.join("sso/cache/token.json")).problem(), None);
+        assert_eq!(problem(&base.join("sso/cache/token.json")), None);
     }
 
     #[test]
