@@ -309,7 +309,7 @@ fn caches(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, Ca
             CacheFolder::Login => &paths.login,
         };
         let access = cache_access::look(&directory.join(&file.name));
-        let full = || cache_access::lacks_space(Path::new(&access.directory)).then(|| access.full());
+        let full = || cache_access::lacks_space(Path::new(&access.directory)).then(|| access.full(user_name));
         Some((label, access.problem(user_name).or_else(full)?))
     };
     sessions.into_iter().filter_map(problem).collect()

@@ -175,12 +175,12 @@ impl CacheAccess {
     }
 
     /// The disk has no room for a replacement.
-    pub fn full(&self) -> CacheProblem {
+    pub fn full(&self, name_of: impl Fn(u32) -> Option<String>) -> CacheProblem {
         let why = format!("the disk of {} has no room for a new file", self.directory);
         CacheProblem {
             is_full: true,
             owner: Some(self.directory_owner),
-            owner_name: self.directory_owner_name.clone(),
+            owner_name: name_of(self.directory_owner),
             mode: Some(self.directory_mode),
             ..self.because(why, None)
         }
