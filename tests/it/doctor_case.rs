@@ -125,7 +125,8 @@ impl Case {
         Some(fill(&text, values, &self.name()))
     }
 
-    /// The other files with the keys filled in.
+    /// The other files with the keys filled in. The tests with the daemon write them.
+    #[cfg(feature = "daemon")]
     pub(crate) fn other_files(&self, values: &Values) -> BTreeMap<String, String> {
         let fill = |(name, text): (&String, &String)| (name.clone(), fill(text, values, &self.name()));
         self.files.iter().map(fill).collect()

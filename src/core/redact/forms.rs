@@ -100,7 +100,7 @@ pub(super) fn is_random(run: &str) -> bool {
 }
 
 /// Whether capital letters interrupt the small ones more often than in words.
-fn has_short_runs(run: &str, mix: &Mix) -> bool {
+pub(super) fn has_short_runs(run: &str, mix: &Mix) -> bool {
     let small_runs = run.split(|c: char| !c.is_ascii_lowercase()).filter(|run| !run.is_empty()).count();
     let small = run.bytes().filter(u8::is_ascii_lowercase).count();
     mix.has_upper && mix.has_lower && small <= small_runs.saturating_mul(3)

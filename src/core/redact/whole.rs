@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::forms::{Mix, begins_as_token};
+use super::forms::{Mix, begins_as_token, has_short_runs};
 use crate::core::access_key::{SECRET_LENGTH, is_secret, is_secret_byte};
 
 /// The text that replaces a secret.
@@ -75,8 +75,7 @@ fn is_whole(word: &str) -> bool {
         return false;
     }
     let is_near = word.len().abs_diff(SECRET_LENGTH) <= 2 && word.bytes().all(is_secret_byte);
-    // The kind of letter changes more often in a key than in a name of several words.
-    let is_random = mix.changes * 5 >= word.len() * 2;
+    let is_random = has_short_runs(word, &mix);
     is_secret(word) || (is_near && is_random) || (word.len() >= 100 && is_random)
 }
 
