@@ -87,7 +87,7 @@ mod tests {
     fn a_key_in_the_place_of_a_name_is_hidden_and_names_stay() {
         for secret in [
             "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE",
+            "abcD3fGh1JkLmN0pQrStUvWxYz0123456789+/a",
             "abcD3fGh1JkLmN0pQrStUvWxYz0123456789+/aB",
             "abcD3fGh1JkLmN0pQrStUvWxYz0123456789+/aB9",
             "IQoJb3JpZ2luX2VjEPr//////////wEaCXVzLWVhc3QtMSJHMEUCIQ",
