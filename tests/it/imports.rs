@@ -110,7 +110,8 @@ impl File {
         let mut at = 0;
         while at < tokens.len() {
             let start = at;
-            if tokens[at].0 == "use" {
+            // `use<…>` in a type names what it captures.
+            if tokens[at].0 == "use" && tokens.get(at + 1).is_none_or(|next| next.0 != "<") {
                 // `pub use …`, `pub(super) use …`.
                 let is_public = tokens[..start]
                     .iter()
