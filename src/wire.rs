@@ -224,8 +224,8 @@ pub fn parse_answer(text: &[u8]) -> Result<Value, WireError> {
         Ok(_) | Err(_) => Err(WireError {
             kind: ErrorKind::Malformed,
             code: None,
-            message: "the daemon's answer makes no sense".to_owned(),
-            fix: Some("restart the daemon: it may be of another version".to_owned()),
+            message: "evercred does not understand the daemon's answer".to_owned(),
+            fix: Some("restart the daemon: it may be another version".to_owned()),
         }),
     }
 }

@@ -112,7 +112,7 @@ const COMMANDS: [(&str, &str, &str); 14] = [
         "the daemon as your systemd or launchd service: install starts it now and at each login, with this shell's PATH, proxies \
          and certificates; uninstall removes it; status shows its state; print shows the files that install would write",
     ),
-    ("config", "path|show|check", "the settings in force and where each comes from"),
+    ("config", "path|show|check", "shows the effective settings and the source of each"),
 ];
 
 /// Commands that the documentation of evercred names and this version does not have.
@@ -159,7 +159,7 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
                 given.profile = Some(text.into_string().map_err(|_| Failure::new(USAGE, "a name is not UTF-8 text"))?);
             }
             Long("fix" | "yes") if *name == "doctor" => {
-                let message = "\"doctor --fix\" is not in this version yet: it says what to do, and changes nothing";
+                let message = "\"doctor --fix\" is not in this version yet: doctor shows each fix, and changes nothing";
                 return Err(Failure::new(USAGE, message).fix("evercred doctor"));
             }
             Long("watch") if *name == "status" => given.watch = true,
@@ -222,7 +222,7 @@ struct Given {
 impl Given {
     fn command(self, name: &str, form: &str) -> Result<Command, Failure> {
         let wrong = || {
-            let message = format!("the arguments of \"{name}\" are not right: it is used as evercred {name} {form}");
+            let message = format!("wrong arguments for \"{name}\"; usage: evercred {name} {form}");
             Failure::new(USAGE, message).fix(format!("evercred {name} --help"))
         };
         let one =
@@ -296,7 +296,7 @@ fn usage(error: &lexopt::Error) -> Failure {
 }
 
 fn overview() -> String {
-    let mut text = "evercred asks the evercred daemon for AWS credentials, and shows how they stand.\n\n".to_owned();
+    let mut text = "evercred gets AWS credentials from the evercred daemon, and shows their state.\n\n".to_owned();
     for (name, form, help) in COMMANDS {
         text.push_str(&format!("  evercred {name} {form}\n      {help}\n"));
     }

@@ -149,12 +149,14 @@ fn ask_until(
                 // Before anything is sent: is it our daemon?
                 let uid = peer_uid(&stream).map_err(|error| failed(error.to_string()))?;
                 if uid != own_uid() {
-                    let why = format!("what listens there runs as uid {uid}, not as you, and was sent nothing");
-                    return Err(failed(why).fix("find out who made that socket, and remove it"));
+                    let why = format!(
+                        "the program that listens there runs as uid {uid}, not as you; evercred sent it nothing"
+                    );
+                    return Err(failed(why).fix("find out which user created the socket, and remove it"));
                 }
                 match converse(&stream, &text, deadline) {
                     Ok(answer) => return Ok(wire::parse_answer(&answer)),
-                    Err(error) => Lost::of(&error, "it ended the connection without an answer"),
+                    Err(error) => Lost::of(&error, "it closed the connection without an answer"),
                 }
             }
             // No socket, no daemon; unless there was one a moment ago.
@@ -349,10 +351,10 @@ fn runtime(directories: &Directories<'_>) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Ours, a folder, and nobody else's to look into.
+/// Checks that it is a directory, belongs to this user, and is private.
 fn private(path: &Path) -> Result<(), String> {
     let metadata = path.symlink_metadata().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => "it is not there".to_owned(),
+        ErrorKind::NotFound => "it does not exist".to_owned(),
         _ => error.to_string(),
     })?;
     if !metadata.is_dir() {
@@ -360,7 +362,7 @@ fn private(path: &Path) -> Result<(), String> {
     } else if metadata.uid() != own_uid() {
         Err(format!("it belongs to uid {}", metadata.uid()))
     } else if metadata.mode() & 0o077 != 0 {
-        Err(format!("others may use it (mode {:o})", metadata.mode() & 0o777))
+        Err(format!("other users can use it (mode {:o})", metadata.mode() & 0o777))
     } else {
         Ok(())
     }

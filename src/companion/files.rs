@@ -21,7 +21,7 @@ const LIMIT: u64 = 16 * 1024 * 1024;
 pub(super) fn aws_paths(environment: &Environment) -> Result<AwsPaths, Failure> {
     let variable = |name: &str| environment.variable_or_home(name);
     let paths = AwsPaths::resolve(&variable, PathStyle::Unix).ok_or_else(|| {
-        Failure::new(ATTENTION, "HOME is not set, so there is no telling where the AWS files are")
+        Failure::new(ATTENTION, "HOME is not set, so evercred can't find the AWS files")
             .fix("set HOME, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE")
     })?;
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);

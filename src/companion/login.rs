@@ -216,8 +216,8 @@ fn type_code(environment: &Environment, profile: &str, device: &str) -> Result<E
     for attempt in 1..=TRIES {
         let Some(code) = read_code(&format!("Code of the MFA device {device}: "))? else { break };
         if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
-            let failure =
-                Failure::new(LOGIN, format!("{what}: a code has six digits")).fix("type what the device shows");
+            let failure = Failure::new(LOGIN, format!("{what}: a code has six digits"))
+                .fix("enter the code that the device shows");
             last = Some(said(failure, attempt));
             continue;
         }

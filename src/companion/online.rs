@@ -50,7 +50,7 @@ pub(super) fn credentials(environment: &Environment, profile: &str) -> Result<Va
     if answer.get("Version") == Some(&json!(1)) && is_text("AccessKeyId") && is_text("SecretAccessKey") {
         return Ok(answer);
     }
-    Err(Failure::new(ATTENTION, format!("{what}: the daemon's answer is no set of credentials")).fix(client::RESTART))
+    Err(Failure::new(ATTENTION, format!("{what}: the daemon's answer has no credentials")).fix(client::RESTART))
 }
 
 /// `status`.
@@ -153,7 +153,7 @@ pub(super) fn renew(environment: &Environment, mut profiles: Vec<String>) -> Res
                 })
             };
             let threads: Vec<_> = names.iter().map(one).collect();
-            let broken = || Err(Failure::new(ATTENTION, "a renewal could not be waited for"));
+            let broken = || Err(Failure::new(ATTENTION, "evercred could not wait for a renewal"));
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| broken())).collect()
         });
         for (name, result) in names.iter().zip(results) {
@@ -179,8 +179,8 @@ fn read_status(environment: &Environment) -> Result<(StatusDocument, Value), Fai
     let answer = client::ask(environment, "status", None)?;
     let raw = answer.map_err(|error| Failure::from_daemon("there is no status", error))?;
     let document = serde_json::from_value(raw.clone()).map_err(|error| {
-        Failure::new(ATTENTION, format!("the daemon's status is not understood: {error}"))
-            .fix("restart the daemon: it may be of another version")
+        Failure::new(ATTENTION, format!("evercred does not understand the daemon's status: {error}"))
+            .fix("restart the daemon: it may be another version")
     })?;
     Ok((document, raw))
 }

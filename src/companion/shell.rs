@@ -24,7 +24,7 @@ impl FromStr for Shell {
             "powershell" | "pwsh" => Ok(Self::Pwsh),
             "json" => Ok(Self::Json),
             "dotenv" => Ok(Self::Dotenv),
-            other => Err(format!("no shell \"{other}\" is known: sh, bash, zsh, fish, powershell, json or dotenv")),
+            other => Err(format!("unknown shell \"{other}\": use sh, bash, zsh, fish, powershell, json or dotenv")),
         }
     }
 }

@@ -28,7 +28,8 @@ pub(super) fn list(environment: &Environment, session: &str, json: bool) -> Resu
     let inputs = files::read_aws(&files::aws_paths(environment)?);
     let profiles = offline::with_settings(environment, inputs.profiles());
     let roles = roles(&answer, &profiles).ok_or_else(|| {
-        Failure::new(ATTENTION, format!("{what}: the daemon's answer makes no sense")).fix(client::RESTART)
+        Failure::new(ATTENTION, format!("{what}: evercred does not understand the daemon's answer"))
+            .fix(client::RESTART)
     })?;
     let (roles, refused): (Vec<Role>, Vec<Role>) = roles.into_iter().partition(Role::is_of_aws);
     let sections = sections(&answer, &roles, &profiles)?;

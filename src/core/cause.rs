@@ -163,7 +163,7 @@ causes! {
     }
     /// AWS does not know the access key id.
     AccessKeyUnknown = "access-key-unknown" {
-        is: "a key that is mistyped, deleted, inactive or not known everywhere yet is refused",
+        is: "AWS refuses a key that is mistyped, deleted, inactive or seconds old",
         ruled_out: "no access key is unknown to AWS",
         needs: [Files, Keys, Identity],
         fix: Advice("Look for the access key id in the IAM console: if it is inactive or not listed, replace it with an active key."),
@@ -171,7 +171,7 @@ causes! {
     /// The secret belongs to another access key id.
     SecretKeyWrong = "secret-key-wrong" {
         is: "the signature is made with the secret access key: another secret makes another signature",
-        ruled_out: "no secret access key is another key's",
+        ruled_out: "no secret access key belongs to another key",
         needs: [Files, Keys, Identity],
         fix: Advice("Compare the secret access key with the one that AWS showed for this access key id. If it is lost, create a new key."),
     }
@@ -191,7 +191,7 @@ causes! {
     }
     /// A value that can't be a session token.
     SessionTokenMalformed = "session-token-malformed" {
-        is: "a session token that was cut or broken while it was copied is refused",
+        is: "AWS refuses a session token that was cut or broken while it was copied",
         ruled_out: "no session token is cut or broken, as far as its form shows",
         needs: [Files, Keys],
         fix: Advice("Copy access key id, secret access key and session token again, all three from the same AWS response."),
@@ -199,7 +199,7 @@ causes! {
     /// The session token of another session.
     SessionTokenForeign = "session-token-foreign" {
         is: "the key and the session token must belong to the same session",
-        ruled_out: "no session token is another session's",
+        ruled_out: "no session token belongs to another session",
         needs: [Files, Keys, Identity],
         fix: Advice("Copy access key id, secret access key and session token again, all three from the same AWS response."),
     }
@@ -219,7 +219,7 @@ causes! {
     }
     /// Static keys that no program uses.
     StaticKeysIgnored = "static-keys-ignored" {
-        is: "keys in the profile may not be those that were used",
+        is: "the program may have used other keys than those in the profile",
         ruled_out: "no program ignores static keys of the profile",
         needs: [Files, Profile],
         fix: OfProfile("See where each program gets its credentials, and keep one source.", "doctor"),
@@ -233,14 +233,14 @@ causes! {
     }
     /// No region is set.
     RegionMissing = "region-missing" {
-        is: "no region was set where the program looks",
+        is: "the program found no region",
         ruled_out: "no region is missing",
         needs: [Files, Profile],
         fix: Advice("Set a region: AWS_REGION and AWS_DEFAULT_REGION, or region in the profile."),
     }
     /// A value that can't be a region.
     RegionInvalid = "region-invalid" {
-        is: "a region's name is part of host name and signature",
+        is: "the region's name is part of the host name and the signature",
         ruled_out: "no region is misspelt",
         needs: [Files, Profile],
         fix: Advice("Correct the region's name: AWS_REGION and AWS_DEFAULT_REGION, or region in the profile."),
@@ -254,7 +254,7 @@ causes! {
     }
     /// A token of the global endpoint in a region that does not accept it.
     RegionTokenV1 = "region-token-v1" {
-        is: "tokens of STS's global endpoint are refused by regions that have to be enabled first",
+        is: "regions that must be enabled first refuse tokens of STS's global endpoint",
         ruled_out: "no setting selects STS's global endpoint",
         needs: [Files, Identity],
         fix: Unset("Use the regional STS endpoint: remove sts_regional_endpoints = legacy and endpoints that name sts.amazonaws.com.", &["AWS_STS_REGIONAL_ENDPOINTS", "AWS_ENDPOINT_URL_STS"]),
@@ -269,7 +269,7 @@ causes! {
     /// ARNs, regions or keys of different partitions.
     PartitionMismatch = "partition-mismatch" {
         is: "keys of one partition (aws, aws-cn, aws-us-gov) are unknown in the others",
-        ruled_out: "keys, roles and regions are of one partition",
+        ruled_out: "keys, roles and regions belong to one partition",
         needs: [Files, Profile, Identity],
         fix: Advice("Use keys, role ARNs and a region of one partition: aws, aws-cn or aws-us-gov."),
     }
@@ -318,13 +318,13 @@ causes! {
     /// Credentials of GetSessionToken without MFA.
     SessionTokenWithoutMfa = "session-token-without-mfa" {
         is: "credentials of GetSessionToken without MFA are refused by IAM",
-        ruled_out: "no session was made without the MFA code that IAM wants",
+        ruled_out: "no session was made without the MFA code that IAM requires",
         needs: [Files, Keys, Identity, Iam],
         fix: Advice("Get the session with an MFA code (mfa_serial in the profile), or call IAM with the user's own key."),
     }
     /// The requested session duration is longer than AWS allows.
     DurationTooLong = "duration-too-long" {
-        is: "a session that is longer than the role allows is refused",
+        is: "AWS refuses a session that is longer than the role allows",
         ruled_out: "no requested session is too long",
         needs: [Files, Profile, Plan, Steps],
         fix: Advice("Lower duration_seconds in the profile: 3600 is allowed for every role."),
@@ -369,7 +369,7 @@ causes! {
         is: "the line that names evercred as credential_process may not work",
         ruled_out: "the lines that name evercred as credential_process work",
         needs: [Files, Profile],
-        fix: OfProfile("See what is wrong with the credential_process line.", "doctor"),
+        fix: OfProfile("See the problem of the credential_process line.", "doctor"),
     }
     /// Other users can read secrets or change a file, or the user can't read it.
     FilePermissions = "file-permissions" {
@@ -380,8 +380,8 @@ causes! {
     }
     /// The AWS files are not in the usual place.
     FilesElsewhere = "files-elsewhere" {
-        is: "the program may read AWS files in another place",
-        ruled_out: "the AWS files are where every program looks for them",
+        is: "the program may read other AWS files",
+        ruled_out: "the AWS files are at their default paths",
         needs: [Home],
         fix: Unset("Remove the variables that name other AWS files.", &["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"]),
     }
@@ -395,7 +395,7 @@ causes! {
     /// Calls go to an endpoint that is not AWS's.
     EndpointOverridden = "endpoint-overridden" {
         is: "an emulator or another endpoint knows other keys, or other paths, than AWS",
-        ruled_out: "no setting sends calls anywhere but to AWS",
+        ruled_out: "no setting sends calls to another endpoint",
         needs: [Files],
         fix: Unset("Remove the setting that sends calls elsewhere; in a file, delete endpoint_url.", &["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"]),
     }
@@ -423,7 +423,7 @@ causes! {
     /// The key belongs to another account than the settings name.
     AccountMismatch = "account-mismatch" {
         is: "the credentials may belong to another account",
-        ruled_out: "no key is of another account than the settings name",
+        ruled_out: "no key belongs to another account than the settings name",
         needs: [Files, Profile, Identity],
         fix: OfProfile("See whose credentials these are, and use those of the intended account.", "doctor"),
     }

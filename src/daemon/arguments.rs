@@ -33,12 +33,12 @@ pub(super) enum Arguments {
 
 /// What `--help` prints.
 pub(super) const HELP: &str = "\
-evercredd keeps AWS credentials fresh. It runs in the foreground and logs to stderr.
+evercredd fetches and renews AWS credentials. It runs in the foreground and logs to stderr.
 
 usage: evercredd [--config FILE] [--check]
 
   --config FILE   the settings file (default: EVERCRED_CONFIG, then ~/.config/evercred/evercred.toml)
-  --check         read the settings and the AWS files, print every problem, end with 0 or 1
+  --check         read the settings and the AWS files, print every problem, exit with 0 or 1
   --probe         answers the questions of `evercred doctor`; not for users
   --recover DIRECTORY
                   saves tokens that a killed daemon left, for `evercred service uninstall`; not for users

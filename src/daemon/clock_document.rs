@@ -71,10 +71,10 @@ fn aws(keeper: &Keeper, now: Now) -> Value {
     let clock = keeper.clock();
     let (offset, uncertainty) = clock.wall_error_by_aws(now);
     let said = match (clock.heard_at(), clock.is_known(), clock.is_suspect()) {
-        (Some(_), _, true) => "the Date of its answers; something has happened since that makes another look necessary",
+        (Some(_), _, true) => "the Date of its answers; a later event makes a new probe necessary",
         (Some(_), _, false) => AWS_SAID,
-        (None, true, _) => "nothing yet; this is what was known when the daemon was stopped",
-        (None, false, _) => "nothing that could be believed yet",
+        (None, true, _) => "nothing yet; these values are from before the daemon was stopped",
+        (None, false, _) => "nothing plausible yet",
     };
     json!({
         "name": "AWS",
@@ -84,7 +84,7 @@ fn aws(keeper: &Keeper, now: Now) -> Value {
         "uncertainty_seconds": clock.is_known().then(|| seconds(uncertainty)),
         "rank": clock.rank().map(Trust::name),
         "believed": clock.is_known(),
-        "why": (!clock.is_known()).then(|| keeper.why_no_look().unwrap_or("it has not been heard")),
+        "why": (!clock.is_known()).then(|| keeper.why_no_look().unwrap_or("it has not answered")),
         "at": clock.heard_at().map(|at| as_of(clock, at, now).to_rfc3339()),
     })
 }
@@ -117,7 +117,7 @@ fn ntp(server: &NtpServer, heard: Option<&NtpHeard>, clock: &Clock, now: Now) ->
         Some(Ok(answer)) => {
             let offset = clock.by_ntp(answer, now);
             let error = answer.root_error.num_milliseconds();
-            let said = format!("its time, from {} (its own word: right within {error} ms)", stratum(answer));
+            let said = format!("its time, from {} (its own error bound: {error} ms)", stratum(answer));
             (said, Some(offset), offset.why_not)
         }
         Some(Err(problem)) => (problem.to_string(), None, Some("it gave no time that can be used")),

@@ -73,7 +73,7 @@ pub fn main() -> ExitCode {
         None => logging::start(environment.get("RUST_LOG"), std::io::stderr),
     }
     if let Err(error) = hardened {
-        tracing::warn!("this process could not be shut off from core files and other processes: {error}");
+        tracing::warn!("this process could not be protected from core files and other processes: {error}");
     }
     if let Err(error) = prepared {
         tracing::warn!("some signals keep their default action: {error}");
@@ -275,7 +275,7 @@ fn daemon_environment(own: &Environment, settings: &Settings) -> Environment {
 fn aws_paths(environment: &Environment) -> Result<AwsPaths, String> {
     let variable = |name: &str| environment.variable_or_home(name);
     let paths = AwsPaths::resolve(&variable, PathStyle::Unix)
-        .ok_or("HOME is not set, so there is no telling where the AWS files are")?;
+        .ok_or("HOME is not set, so evercredd can't find the AWS files")?;
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     Ok(AwsPaths { config: absolute(paths.config), credentials: absolute(paths.credentials) })
 }
@@ -283,7 +283,7 @@ fn aws_paths(environment: &Environment) -> Result<AwsPaths, String> {
 fn cache_paths(environment: &Environment) -> Result<CachePaths, String> {
     let variable = |name: &str| environment.variable_or_home(name);
     let paths = CachePaths::resolve(&variable, PathStyle::Unix)
-        .ok_or("HOME is not set, so there is no telling where the AWS tools keep their tokens")?;
+        .ok_or("HOME is not set, so evercredd can't find the cached tokens of the AWS tools")?;
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     Ok(CachePaths { sso: absolute(paths.sso), login: absolute(paths.login) })
 }

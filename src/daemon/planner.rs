@@ -89,7 +89,7 @@ pub(super) struct Plans {
     /// The web identity token files, and the paths in the plans.
     pub(super) token_files: BTreeMap<PathBuf, String>,
     pub(super) problems: Vec<Problem>,
-    pub(super) remarks: Vec<Lint>,
+    pub(super) lints: Vec<Lint>,
 }
 
 /// Runs the jobs; see the module.
@@ -192,7 +192,7 @@ fn plans(inputs: &AwsInputs, basis: &Basis) -> Plans {
         unreadable: plan::unreadable_files(all).map(|error| placed(error, basis)),
         home: context.home_endpoint(all),
         problems: inputs.problems(),
-        remarks: doctor::remarks(inputs.profiles(), &context),
+        lints: doctor::lints(inputs.profiles(), &context),
     }
 }
 

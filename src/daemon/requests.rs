@@ -171,7 +171,7 @@ pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
             kind: ErrorKind::Unsupported,
             code: None,
             message: format!("this daemon does not know the request {:?}", other.chars().take(40).collect::<String>()),
-            fix: Some("restart the daemon: it may be older than the program that asks".to_owned()),
+            fix: Some("restart the daemon: it may be older than this program".to_owned()),
         }),
     }
 }
@@ -203,7 +203,7 @@ pub(super) fn wrong_files(request: &Request, paths: &AwsPaths) -> WireError {
         kind: ErrorKind::WrongFiles,
         code: None,
         message: format!(
-            "the daemon keeps {}, and this command was started with {theirs}: a profile of the same name may be another there",
+            "the daemon reads {}, but this command was started with {theirs}: a profile of the same name may differ there",
             ours.display()
         ),
         fix: Some(

@@ -64,7 +64,7 @@ struct Daemon {
     /// The problems of the AWS files.
     file_problems: Vec<Problem>,
     /// What is wrong with the keys in the files, and what was told of it.
-    remarks: FileLints,
+    lints: FileLints,
     problem_log: ProblemLog,
     /// Why the settings file as it is now is not in force.
     settings_problem: Option<ProblemEntry>,
@@ -136,7 +136,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
         paths,
         planner: Planner::default(),
         file_problems: Vec::new(),
-        remarks: FileLints::default(),
+        lints: FileLints::default(),
         problem_log: ProblemLog::default(),
         settings_problem: None,
         state_problems,
@@ -171,7 +171,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
     let (ways, mut way_out) = mpsc::channel(1);
     let listening = tokio::spawn(watch_network(ways));
     daemon.manager.ready();
-    tracing::info!("keeping {} and {}", daemon.paths.config.display(), daemon.paths.credentials.display());
+    tracing::info!("watching {} and {}", daemon.paths.config.display(), daemon.paths.credentials.display());
 
     loop {
         daemon.carry_out();
@@ -193,7 +193,7 @@ pub(super) async fn run(mut start: Start) -> Result<(), Refused> {
                 Wake::WallClockSet => daemon.keeper.handle(Event::Disturbed(Disturbance::WallClockSet), now()),
             },
             _ = hangup.recv() => {
-                tracing::info!("told to read every file again");
+                tracing::info!("reading every file again");
                 daemon.watcher.rescan();
             }
             _ = terminate.recv() => break,
@@ -312,8 +312,8 @@ impl Daemon {
         if self.socket.next_timeout().is_some_and(|at| at <= now.boot) {
             self.make_socket_again();
         }
-        self.remarks.handle_timeout(now.boot);
-        while let Some(notice) = self.remarks.poll_notice() {
+        self.lints.handle_timeout(now.boot);
+        while let Some(notice) = self.lints.poll_notice() {
             self.notices.tell(notice, now);
         }
         self.begin_planning();
@@ -324,7 +324,7 @@ impl Daemon {
         let shown = self.notices.show(&self.environment, now);
         let saves = self.saves.next_timeout();
         let socket = self.socket.next_timeout();
-        let due = [self.keeper.next_timeout(), self.remarks.next_timeout(), saves, alive, shown, socket];
+        let due = [self.keeper.next_timeout(), self.lints.next_timeout(), saves, alive, shown, socket];
         let next = due.into_iter().flatten().min();
         self.timer.arm(next.map(|at| (at - now.boot).to_std().unwrap_or(Duration::ZERO)));
     }
@@ -356,7 +356,7 @@ impl Daemon {
             }
         };
         if tokio::time::timeout(LONGEST_END, end).await.is_err() {
-            tracing::warn!("a refresh of a session has not ended in time, and is given up");
+            tracing::warn!("a refresh of a session took too long and was cancelled");
         }
     }
 
@@ -491,7 +491,7 @@ impl Daemon {
                     self.notices.tell(notice, now);
                 }
             }
-            Err(error) => tracing::error!("what keeps the time could not be looked at: {error}"),
+            Err(error) => tracing::error!("the state of the time service can't be read: {error}"),
         }
     }
 
@@ -518,7 +518,7 @@ impl Daemon {
             base,
             clock_fix,
             file_problems: self.file_problems.clone(),
-            remarks: self.remarks.remarks(),
+            lints: self.lints.lints(),
             path: &path,
             problems: self
                 .settings_problem

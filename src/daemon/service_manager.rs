@@ -87,7 +87,7 @@ impl ServiceManager {
             None => socket.send_to(state.as_bytes(), path),
         };
         if let Err(error) = sent {
-            tracing::debug!("the service manager can't be told {state}: {error}");
+            tracing::debug!("evercredd can't report {state} to the service manager: {error}");
         }
     }
 }

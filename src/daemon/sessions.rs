@@ -185,7 +185,7 @@ impl SessionWork {
             FileContent::Missing => Found::Missing,
             FileContent::Text(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) => Found::Text(Secret::new(text)),
-                Err(_) => Found::Unreadable("it is not text".to_owned()),
+                Err(_) => Found::Unreadable("it is not UTF-8 text".to_owned()),
             },
             FileContent::Unreadable(why) => Found::Unreadable(why.clone()),
         };

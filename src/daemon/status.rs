@@ -36,7 +36,7 @@ pub(super) struct Context<'a> {
     /// What is wrong with the AWS files.
     pub(super) file_problems: Vec<Problem>,
     /// What is wrong with the keys in them.
-    pub(super) remarks: &'a [Lint],
+    pub(super) lints: &'a [Lint],
     /// The path of each file.
     pub(super) path: &'a dyn Fn(SourceFile) -> String,
     /// What else a person should know.
@@ -57,12 +57,12 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
         line: problem.origin.line(),
         fix: problem.fatal.then(|| problem.fix_at(&(context.path)(problem.origin.file))),
     });
-    let remarks = context.remarks.iter().map(|remark| ProblemEntry {
-        id: remark.id.name().to_owned(),
-        message: remark.message.clone(),
-        file: Some((context.path)(remark.origin.file)),
-        line: remark.origin.line(),
-        fix: remark.fix.clone(),
+    let lints = context.lints.iter().map(|lint| ProblemEntry {
+        id: lint.id.name().to_owned(),
+        message: lint.message.clone(),
+        file: Some((context.path)(lint.origin.file)),
+        line: lint.origin.line(),
+        fix: lint.fix.clone(),
     });
     let sessions = keeper.session_status(now);
     let warnings: Vec<ProblemEntry> = keeper
@@ -75,7 +75,7 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
     StatusDocument {
         sso_sessions: sessions.into_iter().map(session).collect(),
         mfa_sessions: keeper.mfa_status(now).into_iter().map(mfa_session).collect(),
-        problems: file_problems.chain(remarks).chain(context.problems).chain(warnings).collect(),
+        problems: file_problems.chain(lints).chain(context.problems).chain(warnings).collect(),
         ..document_without_lists(keeper, context.base, now)
     }
 }

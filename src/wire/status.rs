@@ -12,7 +12,7 @@ use crate::core::keeper::State;
 pub struct StatusDocument {
     /// `evercred.status/1`.
     pub schema: String,
-    /// AWS's time when this was said, by the best estimate.
+    /// The AWS time of this document, by the best estimate.
     #[serde(default)]
     pub now: Option<String>,
     /// The daemon.
@@ -27,7 +27,7 @@ pub struct StatusDocument {
     /// The sessions with MFA.
     #[serde(default)]
     pub mfa_sessions: Vec<MfaEntry>,
-    /// What a person should know.
+    /// The problems that the user should know.
     pub problems: Vec<ProblemEntry>,
     /// The last profile of this page, if more follow; the next request sends it as `after`. The joined document has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,10 +43,10 @@ pub struct DaemonStatus {
     pub pid: u32,
     /// When it started, in AWS time.
     pub started_at: String,
-    /// What it was started from.
+    /// The program file that it was started from.
     #[serde(default)]
     pub program: Option<ProgramStatus>,
-    /// What it has of the variables that are carried from a shell, fit to be shown.
+    /// Its values of the variables that are copied from a shell, for display.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
 }
@@ -56,9 +56,9 @@ pub struct DaemonStatus {
 pub struct ProgramStatus {
     /// Its path, as it was called.
     pub path: String,
-    /// What tells it from a file that took its place (see `platform::program::identity`).
+    /// Its identity, to detect a replaced file (see `platform::program::identity`).
     pub identity: String,
-    /// The command that starts the daemon anew.
+    /// The command that restarts the daemon.
     pub restart: String,
 }
 
@@ -69,11 +69,11 @@ pub struct ClockStatus {
     pub state: String,
     /// Local minus AWS time.
     pub offset_seconds: Option<f64>,
-    /// How far that may be off.
+    /// The uncertainty of the offset.
     pub uncertainty_seconds: Option<f64>,
-    /// How it is known.
+    /// The source of the offset.
     pub source: Option<String>,
-    /// When, in AWS time.
+    /// The AWS time of the measurement.
     pub measured_at: Option<String>,
     /// Not predicted in this version.
     pub crosses_limit_in_seconds: Option<i64>,
@@ -84,11 +84,11 @@ pub struct ClockStatus {
 pub struct ProfileEntry {
     /// Its name.
     pub name: String,
-    /// How its credentials are got.
+    /// The kind of its credentials.
     pub kind: String,
     /// Whether it is renewed automatically.
     pub auto_renew: bool,
-    /// How it stands.
+    /// Its state.
     pub state: State,
     /// Whether a request now gets credentials without the user.
     pub usable: bool,
@@ -106,7 +106,7 @@ pub struct ProfileEntry {
     pub valid: Option<bool>,
     /// Its expiry.
     pub expires_at: Option<String>,
-    /// What is left.
+    /// The remaining lifetime.
     pub remaining_seconds: Option<i64>,
     /// When it is renewed.
     pub renew_at: Option<String>,
@@ -114,7 +114,7 @@ pub struct ProfileEntry {
     pub last_renewal: Option<RenewalEntry>,
     /// The last error, until a success.
     pub last_error: Option<ErrorEntry>,
-    /// How programs get it.
+    /// How programs get its credentials.
     pub deliveries: Vec<String>,
 }
 
@@ -128,15 +128,15 @@ pub struct SessionEntry {
     pub login_name: Option<String>,
     /// `sso` or `login`.
     pub kind: String,
-    /// How it stands.
+    /// Its state.
     pub state: State,
     /// When its token expires; it is refreshed before.
     pub expires_at: Option<String>,
-    /// When a person will have to sign in again, where that is known.
+    /// When the user will have to sign in again, if known.
     pub ends_at: Option<String>,
-    /// How many profiles stand behind it.
+    /// The number of profiles that depend on it.
     pub profiles: usize,
-    /// What is wrong, until it is not.
+    /// The problem, until it is solved.
     pub last_error: Option<ErrorEntry>,
 }
 
@@ -149,7 +149,7 @@ pub struct MfaEntry {
     pub profile: String,
     /// When it expires.
     pub expires_at: Option<String>,
-    /// How many profiles depend on it.
+    /// The number of profiles that depend on it.
     pub profiles: usize,
 }
 
@@ -162,7 +162,7 @@ pub struct RenewalEntry {
     pub ok: bool,
     /// How long it took.
     pub took_ms: i64,
-    /// Why it was made then.
+    /// The reason for its time.
     pub reason: String,
 }
 
@@ -179,18 +179,18 @@ pub struct ErrorEntry {
     pub detail: Option<String>,
     /// AWS's code, or ours.
     pub code: String,
-    /// What it means for the next try.
+    /// The effect on the next attempt.
     pub class: ErrorClass,
     /// A sentence.
     pub message: String,
-    /// What to do.
+    /// The fix.
     pub fix: Option<String>,
 }
 
-/// Something a person should know.
+/// A problem that the user should know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProblemEntry {
-    /// Which.
+    /// Its id.
     pub id: String,
     /// A sentence.
     pub message: String,
@@ -198,6 +198,6 @@ pub struct ProblemEntry {
     pub file: Option<String>,
     /// The line.
     pub line: Option<u32>,
-    /// What to do.
+    /// The fix.
     pub fix: Option<String>,
 }

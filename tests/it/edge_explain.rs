@@ -97,7 +97,7 @@ fn the_first_line_says_what_was_looked_at_and_which_profiles_there_are() {
     with_named_profiles(&machine, &["dev"]);
     let output = explain(&machine, &[INVALID, "--offline"], b"");
     let screen = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(screen.lines().next(), Some("looked at profile default, which does not exist; there are: dev"));
+    assert_eq!(screen.lines().next(), Some("checked profile default, which does not exist; there are: dev"));
     assert!(screen.contains("evercred explain --profile dev"), "{screen}");
     let causes = ["  likely: ", "  possible: ", "  confirmed: "];
     let shown = screen.lines().filter(|line| causes.iter().any(|word| line.starts_with(word))).count();

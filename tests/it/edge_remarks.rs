@@ -112,7 +112,7 @@ fn a_file_saved_ten_times_with_its_mistake_is_told_of_once_and_what_was_there_at
     assert!(message.body.contains("\"dev\"") && message.body.contains("small letters"), "{message:?}");
     assert!(message.body.contains("fix: correct aws_access_key_id") && !message.body.contains("old"), "{message:?}");
     machine.replace(CREDENTIALS, &section("dev", ID, SECRET, ""));
-    machine.eventually("it is over, in the log", |machine| machine.read("log").contains("are mended"));
+    machine.eventually("it is over, in the log", |machine| machine.read("log").contains("are corrected"));
     assert_eq!(problems(&machine), [] as [Value; 0]);
     let log = machine.read("log");
     assert_eq!(log.matches("small letters").count(), 2, "{log}");

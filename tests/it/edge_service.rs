@@ -198,7 +198,7 @@ fn an_upgrade_is_installed_by_the_same_command_and_keeps_what_is_held() {
     assert!(status.status.code() == Some(1) && said.contains("was replaced"), "{said}");
     let pid = person.manager.property("MainPID");
     let said = person.install();
-    assert!(said.contains("was started anew"), "{said}");
+    assert!(said.contains("was restarted"), "{said}");
     assert_ne!(person.manager.property("MainPID"), pid);
     assert_eq!(person.whose("mid"), Ok(role("Mid")));
     assert_eq!(person.aws.count("AssumeRole"), 1);
@@ -289,7 +289,7 @@ fn an_installation_that_can_not_be_finished_leaves_everything_as_it_was() {
     let program = person.manager.path("other/evercred").display().to_string();
     let output = person.manager.run(&[&program, "service", "install"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("everything is as it was before"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("all changes were undone"), "{}", stderr(&output));
     assert_eq!(person.tree(), before);
     assert_eq!(person.manager.property("LoadState"), "not-found");
 

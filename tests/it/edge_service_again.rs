@@ -128,7 +128,7 @@ fn an_upgrade_that_fails_leaves_a_stopped_service_as_it_was() {
     person.manager.put_program("other/evercred", env!("CARGO_BIN_EXE_evercred"));
     let installed = person.tree();
     let output = person.manager.run(&[person.manager.path("other/evercred").to_str().unwrap(), "service", "install"]);
-    assert!(stderr(&output).contains("everything is as it was before"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("all changes were undone"), "{}", stderr(&output));
     assert_eq!(person.tree(), installed);
     assert_eq!(person.manager.property("UnitFileState"), "enabled");
     // Its socket listens as before, and starts it.

@@ -143,7 +143,7 @@ fn what_the_doctor_found_comes_first_and_what_it_ruled_out_last() {
     let region = Finding::new(Cause::RegionInconsistent, Severity::Error, "two regions").certainty(Certainty::Likely);
     report.findings = vec![stale, region];
     report.checked = vec![Cause::SessionTokenStale, Cause::SessionTokenMissing, Cause::ClockSkewed];
-    report.not_checked.insert(Cause::AccessKeyUnknown, "AWS was not asked (--offline)".to_owned());
+    report.not_checked.insert(Cause::AccessKeyUnknown, "doctor sent no request to AWS (--offline)".to_owned());
     let document = explained(DENIED, &report).document();
     let causes = document["causes"].as_array().unwrap();
     assert_eq!(document["schema"], "evercred.explain/1");

@@ -30,7 +30,7 @@ fn plans(config: &str) -> (usize, usize) {
     let sso_sessions = resolve_sso_sessions(&profiles, &context);
     let good = plans.values().flatten();
     let counts = (good.clone().count(), good.map(|plan| plan.steps.len()).sum());
-    assert!(doctor::remarks(&profiles, &context).len() < 100);
+    assert!(doctor::lints(&profiles, &context).len() < 100);
     let now = Bench::new().now();
     let mut keeper = Keeper::new(keep_all(), Memory::default(), Clock::new(now, false), 1);
     keeper.handle(Event::Plans { profiles: plans, sso_sessions }, now);

@@ -148,7 +148,7 @@ impl Cache {
         pooled(move || files.into_iter().map(check).collect()).await.unwrap_or_default()
     }
 
-    /// What is in each of some files now; `None` where an evercred that was stopped left something beside it.
+    /// The current content of each file; `None` if a stopped evercred left a temporary file beside it.
     pub(super) async fn read_all(&self, files: Vec<CacheFile>) -> Vec<(CacheFile, Option<Found>)> {
         let this = self.clone();
         let read_one = move |file: CacheFile| {
@@ -232,7 +232,7 @@ pub(super) fn read(path: &Path) -> Found {
             Ok(Some(bytes)) => {
                 return match std::str::from_utf8(&bytes) {
                     Ok(text) => Found::Text(Secret::new(text)),
-                    Err(_) => Found::Unreadable("it is not text".to_owned()),
+                    Err(_) => Found::Unreadable("it is not UTF-8 text".to_owned()),
                 };
             }
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => busy = Some(error),

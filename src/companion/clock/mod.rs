@@ -19,14 +19,14 @@ use crate::platform::environment::Environment;
 
 /// Fits a terminal of 80 columns, and leaves room for the rest on one of 40 rows.
 const PLOT: (usize, usize) = (72, 9);
-const REFUSE: &str = "refuse what is signed with this clock";
+const REFUSE: &str = "refuse requests that are signed with this clock";
 
 /// `clock`.
 pub(super) fn clock(environment: &Environment, json: bool) -> Result<ExitCode, Failure> {
     let answer = client::ask(environment, "clock", None)?;
     let document = answer.map_err(|error| Failure::from_daemon("the clock can't be shown", error))?;
     let Some(state) = text(&document, "state") else {
-        let message = "the clock can't be shown: the daemon's answer says nothing of the clock's state";
+        let message = "the clock can't be shown: the daemon's answer has no clock state";
         return Err(Failure::new(ATTENTION, message).fix(client::RESTART));
     };
     let exit = exit_code(state);
@@ -38,7 +38,7 @@ pub(super) fn clock(environment: &Environment, json: bool) -> Result<ExitCode, F
     Ok(ExitCode::from(exit))
 }
 
-/// A clock that nobody could compare yet asks nothing of anybody; a grade that this version does not know might.
+/// An unknown clock skew needs no action; a grade that this version does not know may need one.
 fn exit_code(state: &str) -> u8 {
     if matches!(state, "ok" | "unknown") { 0 } else { ATTENTION }
 }
@@ -99,15 +99,15 @@ fn at_the_limit(limit: &Value, document: &Value) -> Option<String> {
     let (seconds, who) = (number(limit, "seconds")?, line(text(limit, "who")?));
     let size = duration(seconds);
     let Some(offset) = number(document, "offset_seconds").map(f64::abs) else {
-        return Some(format!("where a clock is {size} off, {who} will {REFUSE}"));
+        return Some(format!("at a clock skew of {size}, {who} will {REFUSE}"));
     };
     let uncertainty = number(document, "uncertainty_seconds").unwrap_or_default().abs();
     Some(if offset - uncertainty > seconds {
-        format!("it is more than {size} off: {who} will {REFUSE}")
+        format!("the clock skew is more than {size}: {who} will {REFUSE}")
     } else if offset + uncertainty > seconds {
-        format!("it may be more than {size} off: {who} may {REFUSE}")
+        format!("the clock skew may be more than {size}: {who} may {REFUSE}")
     } else {
-        format!("{size} off is {} away: {who} would {REFUSE}", duration(seconds - offset))
+        format!("a clock skew of {size} is {} away: {who} would {REFUSE}", duration(seconds - offset))
     })
 }
 
@@ -166,7 +166,7 @@ fn synchronisation(document: &Value) -> Option<String> {
     let synchronisation = document.get("synchronisation")?;
     let said = text(synchronisation, "said").map(line);
     said.map(|said| format!("this machine: {said}"))
-        .or_else(|| text(synchronisation, "keeper").map(|keeper| format!("what keeps the time here: {}", line(keeper))))
+        .or_else(|| text(synchronisation, "keeper").map(|keeper| format!("time service: {}", line(keeper))))
 }
 
 fn zone(document: &Value) -> Option<String> {
@@ -208,7 +208,7 @@ fn shade(state: &str) -> Option<&'static str> {
 fn duration(seconds: f64) -> String {
     let seconds = bounded(seconds).abs();
     let (first, second) = match seconds.round() as u64 {
-        // 31,700 years: somebody's mistake, and no number helps.
+        // 31,700 years: a mistake, and no number helps.
         _ if seconds >= MOST => return "ages".to_owned(),
         _ if seconds < 0.0995 => return format!("{} ms", (seconds * 1_000.0).round()),
         _ if seconds < 59.95 => return format!("{} s", (seconds * 10.0).round() / 10.0),
@@ -274,8 +274,8 @@ mod tests {
         let wanted = "\
 This clock is 3 min 20 s behind AWS's time, give or take 0.9 s: notice
 known from the Date of AWS's answers, 2 min ago
-5 min off is 1 min 40 s away: Amazon Cognito and AWS Elastic Beanstalk would refuse what is signed with this clock
-15 min off is 11 min 40 s away: nearly all of AWS would refuse what is signed with this clock
+a clock skew of 5 min is 1 min 40 s away: Amazon Cognito and AWS Elastic Beanstalk would refuse requests that are signed with this clock
+a clock skew of 15 min is 11 min 40 s away: nearly all of AWS would refuse requests that are signed with this clock
 drift: it loses 1.1 s a day, give or take 0.3 s (-12.5 ppm)
 in about 3 h this clock will be 5 min behind AWS's time
 
@@ -305,7 +305,7 @@ the last day (+ is ahead of AWS's time, - behind; the dots: give or take)
         }
         (document["state"], document["sources"], document["history"]) = (json!("unknown"), json!([]), json!([]));
         let text = said(&document, false);
-        assert!(text.starts_with("AWS's time is not known yet\nwhere a clock is 5 min off, Amazon"), "{text}");
+        assert!(text.starts_with("AWS's time is not known yet\nat a clock skew of 5 min, Amazon"), "{text}");
         assert!(text.contains("drift: not known yet") && !text.contains("SOURCE") && !text.contains("last day"));
         assert_eq!(said(&json!({"state": "unknown"}), false), "AWS's time is not known yet\ndrift: not known yet\n");
     }
@@ -347,10 +347,10 @@ the last day (+ is ahead of AWS's time, - behind; the dots: give or take)
     #[test]
     fn limits_are_passed_only_when_the_whole_interval_is() {
         for (offset, uncertainty, part) in [
-            (-302.0, 1.0, "it is more than 5 min off: X will refuse"),
-            (300.5, 1.0, "it may be more than 5 min off: X may refuse"),
-            (299.5, 1.0, "it may be more than 5 min off"),
-            (240.0, 1.0, "5 min off is 1 min away: X would refuse"),
+            (-302.0, 1.0, "the clock skew is more than 5 min: X will refuse"),
+            (300.5, 1.0, "the clock skew may be more than 5 min: X may refuse"),
+            (299.5, 1.0, "the clock skew may be more than 5 min"),
+            (240.0, 1.0, "a clock skew of 5 min is 1 min away: X would refuse"),
         ] {
             let clock = json!({"offset_seconds": offset, "uncertainty_seconds": uncertainty});
             let text = at_the_limit(&json!({"seconds": 300, "who": "X"}), &clock).unwrap();

@@ -273,7 +273,7 @@ fn token_files(environment: &Environment, profiles: &Profiles) -> Vec<TokenFile>
         Ok(Some(bytes)) => match std::str::from_utf8(&bytes).map(str::trim) {
             Ok("") => TokenState::Empty,
             Ok(token) => TokenState::There { ends: token_expiry(token) },
-            Err(_) => TokenState::Unreadable("it is not text".to_owned()),
+            Err(_) => TokenState::Unreadable("it is not UTF-8 text".to_owned()),
         },
     };
     paths.into_iter().map(|path| TokenFile { path: path.to_owned(), state: state(path) }).collect()
@@ -340,7 +340,10 @@ fn ask_daemon(environment: &Environment) -> (Daemon, Option<StatusDocument>) {
     };
     match serde_json::from_value::<StatusDocument>(answer) {
         Ok(status) => (Daemon::Answers(Box::new(facts_of(&status))), Some(status)),
-        Err(_) => silent("the daemon's status is not understood: it may be of another version".to_owned(), false),
+        Err(_) => silent(
+            "evercred does not understand the daemon's status: the daemon may be another version".to_owned(),
+            false,
+        ),
     }
 }
 

@@ -88,8 +88,8 @@ impl Carried {
         let is_left = |name: &str| Settings::parse(&less).is_ok_and(|less| less.environment.contains_key(name));
         for name in decisions.iter().filter(|(_, carry)| **carry == Carry::TakeOut).map(|(name, _)| name) {
             said.push(match is_left(name) {
-                false => format!("taken out of {path}: {name}: this shell has none, or the service has it by itself"),
-                true => format!("left as it is: {name} in [environment] of {path}, with what stands beside it"),
+                false => format!("removed from {path}: {name}: this shell has none, or the service has it by itself"),
+                true => format!("left as it is: {name} in [environment] of {path}, with the lines beside it"),
             });
         }
         let Edited { text: after, made_section } = store(&less, &new).map_err(|why| unreadable(&path, &why))?;
@@ -109,7 +109,7 @@ pub(super) fn by_hand(path: &str) -> String {
 
 fn unreadable(path: &str, why: &str) -> Failure {
     Failure::new(ATTENTION, format!("the settings file {path} can't be read: {why}"))
-        .fix("mend it, then evercred service install")
+        .fix("correct it, then run evercred service install")
 }
 
 /// A variable of the shell; a relative path means nothing to a daemon.

@@ -84,7 +84,7 @@ impl Changes {
         name.push(".before-evercred");
         let aside = path.with_file_name(name);
         if aside.symlink_metadata().is_ok() {
-            return Err(format!("{} is in the way of keeping {}", aside.display(), path.display()));
+            return Err(format!("{} exists already, so evercred can't move {} to it", aside.display(), path.display()));
         }
         std::fs::rename(path, &aside).map_err(|error| cannot("moved", path, &error))?;
         self.undo.push(Undo::Rename { from: aside.clone(), to: path.to_owned() });
@@ -137,7 +137,7 @@ fn still(path: &Path, wrote: Option<&[u8]>) -> Result<(), String> {
     if std::fs::read(path).ok().as_deref() == wrote {
         return Ok(());
     }
-    Err(format!("{} was changed by another program in the meantime, and stays", path.display()))
+    Err(format!("{} was changed by another program in the meantime, and is not touched", path.display()))
 }
 
 /// A name for the new text of a file.

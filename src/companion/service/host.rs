@@ -82,8 +82,9 @@ impl Host {
     pub(super) fn must_be_writable(&self) -> Result<(), Failure> {
         rustix::fs::access(&self.home, rustix::fs::Access::WRITE_OK).map_err(|error| {
             let message = format!("nothing can be installed: {} can't be written to: {error}", self.home.display());
-            Failure::new(ATTENTION, message)
-                .fix("mend that, or run evercredd by hand with EVERCRED_STATE_DIR and EVERCRED_CONFIG elsewhere")
+            Failure::new(ATTENTION, message).fix(
+                "correct that, or run evercredd yourself with other paths in EVERCRED_STATE_DIR and EVERCRED_CONFIG",
+            )
         })
     }
 
@@ -101,7 +102,7 @@ impl Host {
         let places: Vec<PathBuf> = places.into_iter().flatten().collect();
         places.iter().find(|path| tool::is_executable(path)).cloned().ok_or_else(|| {
             let tried: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
-            let message = format!("the daemon's program is not there: none of {} can be run", tried.join(", "));
+            let message = format!("evercredd was not found: none of {} can be run", tried.join(", "));
             Failure::new(ATTENTION, message).fix("install evercredd beside evercred")
         })
     }
@@ -126,7 +127,7 @@ impl Host {
 fn refuse_sudo(uid: u32, environment: &Environment) -> Result<(), Failure> {
     match environment.get("SUDO_USER") {
         Some(user) if uid == 0 && user != "root" && !user.is_empty() => {
-            let message = "the service is a person's own, and this would be root's: sudo is not needed for it";
+            let message = "the service belongs to one user, and this would be root's: don't use sudo";
             Err(Failure::new(ATTENTION, message).fix(format!("run it as {user}, without sudo")))
         }
         _ => Ok(()),

@@ -85,7 +85,7 @@ pub(super) fn install(host: &Host, kind: Kind, force: bool, more: &[String]) -> 
     text.push_str(&match (up_to_date, running) {
         (true, _) => format!("evercredd {version} was installed and is running (process id {pid}): nothing to do\n"),
         (false, Running::Answers(_) | Running::Hangs) => {
-            format!("evercredd {version} was started anew (process id {pid}), and answers\n")
+            format!("evercredd {version} was restarted (process id {pid}), and answers\n")
         }
         (false, Running::No) => {
             format!("evercredd {version} is running (process id {pid}), and starts with your session from now on\n")
@@ -200,7 +200,7 @@ fn wait_for_answer(host: &Host, manager: &Manager) -> Result<StatusDocument, Str
     };
     match manager.pid() {
         Some(pid) if pid != status.daemon.pid => {
-            Err(format!("another evercredd answers than the service's: process id {}, not {pid}", status.daemon.pid))
+            Err(format!("an evercredd that is not the service's answers: process id {}, not {pid}", status.daemon.pid))
         }
         _ => Ok(status),
     }
@@ -210,7 +210,7 @@ fn answer(host: &Host) -> Result<StatusDocument, String> {
     let refused = |failure: Failure| format!("the daemon was started, and does not answer: {}", failure.message);
     let answer = client::ask(&host.environment, "status", None).map_err(refused)?;
     let answer = answer.map_err(|error| format!("the daemon was started, and refuses to answer: {}", error.message))?;
-    serde_json::from_value(answer).map_err(|_| "the daemon's answer makes no sense".to_owned())
+    serde_json::from_value(answer).map_err(|_| "evercred does not understand the daemon's answer".to_owned())
 }
 
 fn prepare(
@@ -284,7 +284,7 @@ fn in_the_way(files: &[ServiceFile], old: &Record, force: bool) -> Result<Vec<Pa
         let path = file.path.display().to_string();
         let Ok(found) = std::fs::read(&file.path) else {
             if file.path.symlink_metadata().is_ok() {
-                return Err(Failure::new(ATTENTION, format!("{path} is in the way, and can't be read")).fix(format!(
+                return Err(Failure::new(ATTENTION, format!("{path} exists already, and can't be read")).fix(format!(
                     "mv {} {}",
                     word(&path),
                     word(&format!("{path}.old"))
@@ -384,10 +384,10 @@ fn write_record(host: &Host, work: &Work, changes: &mut Changes) -> Result<(), S
 fn failure(why: &str, complaints: Vec<String>) -> Failure {
     let message = format!("the service could not be installed: {why}");
     if complaints.is_empty() {
-        Failure::new(ATTENTION, format!("{message}; everything is as it was before"))
-            .fix("mend what is named, then evercred service install")
+        Failure::new(ATTENTION, format!("{message}; all changes were undone"))
+            .fix("correct the problem, then run evercred service install")
     } else {
-        Failure::new(ATTENTION, format!("{message}; not everything could be taken back: {}", complaints.join("; ")))
-            .fix("mend what is named, then evercred service install, or evercred service uninstall")
+        Failure::new(ATTENTION, format!("{message}; some changes could not be undone: {}", complaints.join("; ")))
+            .fix("correct the problem, then run evercred service install, or evercred service uninstall")
     }
 }

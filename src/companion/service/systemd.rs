@@ -241,13 +241,13 @@ impl Seen<'_> {
             ),
             (false, _) => (format!("{why}: systemd does not run this system, as in a container"), by_hand.to_owned()),
             (true, None) => (
-                format!("{why}: there is no login session of user id {}, and nothing that keeps one open", self.uid),
+                format!("{why}: there is no login session of user id {}, and lingering is off", self.uid),
                 "log in as that user (not by su or sudo), or as an administrator: loginctl enable-linger USER"
                     .to_owned(),
             ),
             (true, Some(folder)) => (
                 format!("{why} (XDG_RUNTIME_DIR is {folder})"),
-                "log in anew, or see what `systemctl --user status` says".to_owned(),
+                "log in again, or read `systemctl --user status`".to_owned(),
             ),
         }
     }

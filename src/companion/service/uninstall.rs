@@ -36,14 +36,14 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
         Ok(manager) => Some(manager),
         // Files can be taken away all the same.
         Err(failure) => {
-            said.push(format!("{}; its files are removed all the same", failure.message));
+            said.push(format!("{}; its files are removed anyway", failure.message));
             None
         }
     };
     if let Some(manager) = &manager {
         manager.stop().map_err(|why| {
             Failure::new(ATTENTION, format!("the service can't be stopped, and nothing was removed: {why}"))
-                .fix("mend what is named, then evercred service uninstall")
+                .fix("correct the problem, then run evercred service uninstall")
         })?;
     }
     let mut left = Vec::new();
@@ -122,8 +122,8 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
     if left.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    Err(Failure::new(ATTENTION, format!("not everything could be taken away: {}", left.join("; ")))
-        .fix("see to what is named, then evercred service uninstall"))
+    Err(Failure::new(ATTENTION, format!("some files could not be removed: {}", left.join("; ")))
+        .fix("correct these problems, then run evercred service uninstall"))
 }
 
 /// A state file, its temporary file, and its copy that could not be read.
@@ -251,7 +251,7 @@ fn is_ours(path: &Path, found: &[u8], record: &Record) -> bool {
 /// A folder that holds something that was not made by us stays, and that is said.
 fn stays(removed: io::Result<()>, folder: &Path, said: &mut Vec<String>) {
     if removed.is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty) {
-        said.push(format!("{} stays: there is more in it than evercred put there", folder.display()));
+        said.push(format!("{} stays: it has files that evercred did not create", folder.display()));
     }
 }
 
@@ -289,7 +289,7 @@ fn take_settings_out(record: &Record, left: &mut Vec<String>, said: &mut Vec<Str
     }
     if after != text {
         match Changes::default().write(path, after.as_bytes(), 0o600, Some(&before)) {
-            Ok(()) => said.push(format!("took out of {} what had been stored there", stored.path)),
+            Ok(()) => said.push(format!("removed the stored variables from {}", stored.path)),
             Err(why) => left.push(why),
         }
     }

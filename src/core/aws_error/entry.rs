@@ -64,7 +64,7 @@ pub enum Causes {
     Unrelated,
 }
 
-/// What a code says of the credentials that signed the request.
+/// The judgement of a code on the credentials that signed the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfSigner {
     /// The code is about something else.

@@ -46,7 +46,7 @@ pub(super) static TABLE: &[Entry] = &[
     unanswered(
         "TlsClock",
         "the server's certificate is not valid at the time that this machine's clock shows",
-        "set this machine's clock right",
+        "correct this machine's clock",
         Usual(&[(Cause::ClockSkewed, Likely), (Cause::ClockZone, Possible), (Cause::ClockUnsynchronised, Possible)]),
     ),
     unanswered(
@@ -93,7 +93,7 @@ pub(super) static TABLE: &[Entry] = &[
         PROCESS_NOT_FOUND,
         ErrorClass::Permanent,
         "the program of a credential_process was not found",
-        "name it with its whole path, or set PATH in [environment] of evercred.toml",
+        "use its full path, or set PATH in [environment] of evercred.toml",
         Usual(&[(Cause::ProfileBroken, Likely), (Cause::AdoptionBroken, Possible)]),
     ),
     ours(
@@ -166,7 +166,7 @@ pub(super) static TABLE: &[Entry] = &[
         "ProfileNotFound",
         ErrorClass::Permanent,
         "the profile is in none of the AWS files that the program reads",
-        "check the profile's name, AWS_PROFILE, AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE: evercred profiles lists what there is",
+        "check the profile's name, AWS_PROFILE, AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE: evercred profiles lists all profiles",
         Usual(&[
             (Cause::ProfileBroken, Likely),
             (Cause::FilesElsewhere, Likely),
@@ -212,7 +212,7 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "MfaCodeMissing",
         ErrorClass::NeedsLogin,
-        "the profile wants the code of an MFA device (mfa_serial), and the program can't ask for it",
+        "the profile needs a code from an MFA device (mfa_serial), and the program can't ask for it",
         "enter the code once for a session of evercred: evercred login PROFILE",
         Usual(&[(Cause::MfaRequired, Confirmed)]),
     ),
@@ -274,7 +274,7 @@ pub(super) static TABLE: &[Entry] = &[
         "ProfileUnreadable",
         ErrorClass::Permanent,
         "the program could not read the profile in the AWS files",
-        "correct the line: evercred profiles and evercred plan name it",
+        "correct the line that evercred profiles and evercred plan name",
         Usual(&[(Cause::ProfileBroken, Likely)]),
     ),
     ours(
@@ -287,7 +287,7 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "NoRegion",
         ErrorClass::Permanent,
-        "the program does not know which region to ask",
+        "the program has no region",
         "set region in the profile, or AWS_REGION and AWS_DEFAULT_REGION: boto3 reads only the latter, other SDKs the former",
         Usual(&[(Cause::RegionMissing, Confirmed)]),
     ),
@@ -303,7 +303,7 @@ pub(super) static TABLE: &[Entry] = &[
         ErrorClass::NeedsLogin,
         "the registry's token has expired (after 12 hours); the AWS credentials may be valid",
         "log in to the registry again: aws ecr get-login-password, piped to docker login",
-        Unlisted("the registry's token has expired, which is no AWS credential"),
+        Unlisted("the registry's token has expired, which is not an AWS credential"),
     ),
     ours(
         "RegistryNotLoggedIn",

@@ -37,7 +37,7 @@ pub struct Fault {
     pub skewed: bool,
 }
 
-/// What a code says of the credentials that signed the request.
+/// The judgement of a code on the credentials that signed the request.
 pub fn of_signer(code: &str) -> OfSigner {
     lookup(code).map_or(OfSigner::Nothing, |entry| entry.of_signer)
 }
@@ -72,7 +72,7 @@ pub fn fault(operation: impl Into<Operation>, status: Option<u16>, code: Option<
         (false, false) => class(status, entry),
     };
     let fix = if wrong_code {
-        Some("type the code that the device shows next: each is good once".to_owned())
+        Some("enter the next code that the device shows: each code works once".to_owned())
     } else if skewed {
         Some("the next request is signed with AWS's own time; nothing needs to be done".to_owned())
     } else {

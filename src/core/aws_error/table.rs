@@ -51,8 +51,7 @@ const fn shared(entry: Entry) -> Entry {
 
 pub(super) const LOG_IN: &str = "sign in again: evercred login";
 pub(super) const WAIT: &str = "nothing: evercred retries";
-const CHECK_KEY: &str = "check the access key id and the secret access key; a key made a moment ago works \
-     within seconds, a deleted or inactive one has to be replaced in IAM";
+const CHECK_KEY: &str = "check the access key id and the secret access key; a new key works after a few seconds; replace a deleted or inactive key in IAM";
 const NEW_SESSION: &str = "get new temporary credentials from the tool that wrote these, with their own session token";
 const SIGN_UP: &str = "have the account's owner finish the sign-up, or use an account that has the service";
 const PERMISSION: &str = "ask an administrator for the permission that the message names";
@@ -102,19 +101,19 @@ pub(super) static TABLE: &[Entry] = &[
     ),
     shared(unknown_key(
         "InvalidToken",
-        "the session token is malformed or not that of the key",
+        "the session token is malformed or belongs to another key",
         NEW_SESSION,
         BAD_TOKEN,
     )),
     wrong_secret(
         "SignatureDoesNotMatch",
-        "the secret access key is not the one that belongs to the access key id",
+        "the secret access key does not belong to the access key id",
         "copy the secret access key again, or make a new key in IAM: AWS shows a secret only once",
         BAD_SIGNATURE,
     ),
     wrong_secret(
         "InvalidSignatureException",
-        "the secret access key is not the one that belongs to the access key id",
+        "the secret access key does not belong to the access key id",
         "copy the secret access key again, or make a new key in IAM: AWS shows a secret only once",
         BAD_SIGNATURE,
     ),
@@ -143,8 +142,7 @@ pub(super) static TABLE: &[Entry] = &[
         "ValidationError",
         ErrorClass::Permanent,
         "AWS does not accept one of the values",
-        "correct the setting that the message names; a role's longest session is set on the role, and a role assumed \
-         from another role's session lives one hour at most (duration_seconds)",
+        "correct the setting that the message names; the role sets the longest duration_seconds, and a role that is assumed from another role's session lasts one hour at most",
         Usual(&[(Cause::DurationTooLong, Possible), (Cause::ProfileBroken, Possible)]),
     )),
     entry(
@@ -228,7 +226,7 @@ pub(super) static TABLE: &[Entry] = &[
     shared(entry(
         "InvalidIdentityToken",
         ErrorClass::Permanent,
-        "AWS does not accept the web identity token: it is no JWT, or of an issuer that the account does not trust",
+        "AWS does not accept the web identity token: it is not a JWT, or the account does not trust its issuer",
         "run the program that writes the token file again, and check the account's identity provider",
         Usual(&[(Cause::AssumeRoleDenied, Possible)]),
     )),
@@ -253,7 +251,7 @@ pub(super) static TABLE: &[Entry] = &[
         "ForbiddenException",
         ErrorClass::Permanent,
         "the user who is signed in does not have this role in this account",
-        "check sso_account_id and sso_role_name (evercred profiles --sso SESSION lists what there is), or ask an administrator \
+        "check sso_account_id and sso_role_name (evercred profiles --sso SESSION lists the accounts and roles), or ask an administrator \
          of IAM Identity Center for the assignment",
         NO_SSO_ROLE,
     )),
@@ -261,7 +259,7 @@ pub(super) static TABLE: &[Entry] = &[
         "ResourceNotFoundException",
         ErrorClass::Permanent,
         "IAM Identity Center does not know this account or role",
-        "check sso_account_id and sso_role_name: evercred profiles --sso SESSION lists what there is",
+        "check sso_account_id and sso_role_name: evercred profiles --sso SESSION lists the accounts and roles",
         NO_SSO_ROLE,
     )),
     // IAM Identity Center's tokens (RFC 6749 section 5.2, RFC 8628 section 3.5).

@@ -1,13 +1,13 @@
-//! One table: what each client does with the constructs of the AWS files that not every client reads alike.
+//! One table: how each client reads the constructs of the AWS files that clients read differently.
 //!
 //! The problems of a file, the doctor's findings and `docs/reading-aws-files.md` read this table. Each row has an example, with which
-//! it is tried: botocore and JavaScript in `tests/clients/test_reading_files.py`, Rust in `tests/it/reading_in_rust.rs`. Go was tried
+//! it is tested: botocore and JavaScript in `tests/clients/test_reading_files.py`, Rust in `tests/it/reading_in_rust.rs`. Go was tried
 //! by hand (1.17.10). Java is as its source reads (`ProfileFileReader.java`).
 
 use super::client::Client;
 use Reading::{Alike as A, Otherwise as O, Refused as R};
 
-/// What a client does with a construct.
+/// How a client reads a construct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// It reads what evercred reads.
@@ -25,7 +25,7 @@ pub struct Row {
     pub id: &'static str,
     /// The construct.
     pub what: &'static str,
-    /// What evercred does with it.
+    /// How evercred reads it.
     pub evercred: &'static str,
     /// An example: a config file and a credentials file.
     pub example: [&'static [u8]; 2],
@@ -35,7 +35,7 @@ pub struct Row {
 
 macro_rules! constructs {
     ($($name:ident $id:literal: $what:literal, $evercred:literal, $config:literal $credentials:literal, [$($reading:ident)*];)*) => {
-        /// A construct of the AWS files that not every client reads alike.
+        /// A construct of the AWS files that clients read differently.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[expect(missing_docs, reason = "each is described in its row")]
         pub enum Construct { $($name),* }
@@ -90,9 +90,9 @@ constructs! {
         b"[profile b]\nregion = y\n[profile \xff]\nregion = x\n" b"", [R A A A R];
     ByteOrderMark "byte-order-mark": "a byte order mark", "ignores it",
         b"\xef\xbb\xbf[profile a]\nregion = x\n" b"", [R A R R R];
-    SectionTwice "section-twice": "a section twice", "merges both; of a setting in both, the later one counts",
+    SectionTwice "section-twice": "a section twice", "merges both; the later value of a setting applies",
         b"[profile a]\nregion = x\n[profile a]\noutput = json\n" b"", [R A A A A];
-    SettingTwice "setting-twice": "a setting twice", "the later one counts",
+    SettingTwice "setting-twice": "a setting twice", "uses the later one",
         b"[profile a]\nregion = y\nregion = x\n" b"", [R A A A A];
     TextBehindHeader "text-behind-header": "`[profile b] text`", "ignores the text",
         b"[profile a] note\nregion = x\n" b"", [A O A R R];
@@ -103,7 +103,7 @@ constructs! {
     // Lines that some client reads otherwise.
     IndentedComment "indented-comment": "an indented comment below a setting", "a comment",
         b"[profile a]\nregion = x\n  # note\n" b"", [A A A O O];
-    CommentBehindValue "inline-comment": "` # comment` behind a value", "removes the comment",
+    CommentBehindValue "inline-comment": "` # comment` after a value", "removes the comment",
         b"[profile a]\nregion = x # note\n" b"", [O A A A A];
     CommentSignInCommand "comment-sign-in-command": "` #` or ` ;` inside quotes of `credential_process`", "part of the command",
         b"[profile a]\ncredential_process = sh -c 'a ; b'\n" b"", [A O O O O];
@@ -131,7 +131,7 @@ constructs! {
         b"[profile a!x]\nregion = x\n" b"", [O A O A A];
     QuotedName "quoted-name": "`[profile 'a b']`", "removes the quotes",
         b"[profile 'a b']\nregion = x\n" b"", [A O O O O];
-    NonAsciiName "non-ascii-name": "a name with letters outside of ASCII", "reads it",
+    NonAsciiName "non-ascii-name": "a name with non-ASCII letters", "reads it",
         b"[profile \xc3\xa9]\nregion = x\n" b"", [A O A O O];
     BlankBeforeKind "blank-before-kind": "`[ profile b]`", "reads it",
         b"[ profile a]\nregion = x\n" b"", [O O A A A];
@@ -143,11 +143,11 @@ constructs! {
         b"[profile a]\nregion = x\xc2\xa0\n" b"", [A A O O O];
     SectionSpeltTwice "section-spelt-twice": "`[profile a]` and `[profile  a]`", "merges both",
         b"[profile a]\nregion = x\n[profile  a]\noutput = json\n" b"", [O O A A A];
-    CapitalKey "capital-key": "`Region` in the place of `region`", "the same setting",
+    CapitalKey "capital-key": "`Region` instead of `region`", "the same setting",
         b"[profile a]\nRegion = x\n" b"", [A O A O A];
     BlankInKey "odd-key": "a setting with a blank in its name", "ignores the line",
         b"[profile a]\nmy key = x\n" b"", [O O A A A];
-    LaterEmptyValue "later-empty-value": "a setting in the config file, and without a value in the credentials file", "the empty value counts",
+    LaterEmptyValue "later-empty-value": "a setting in the config file, and without a value in the credentials file", "uses the empty value",
         b"[profile a]\nregion = x\n" b"[a]\nregion =\n", [A O O A A];
 }
 

@@ -1,4 +1,4 @@
-//! The AWS clients, and what each of them does with the constructs of the AWS files that not every client reads alike.
+//! The AWS clients, and how each reads the constructs of the AWS files that clients read differently.
 
 mod client;
 mod constructs;

@@ -1,4 +1,4 @@
-//! The wall clock against AWS's time: its error, its grade, its drift, and times for programs that go by it.
+//! The wall clock compared with AWS time: its skew, its grade, its drift, and times for programs that use it.
 
 use chrono::TimeDelta;
 
@@ -9,7 +9,7 @@ use super::{Clock, wall_error_of};
 use crate::core::time::{AwsTime, Now, WallTime};
 
 impl Clock {
-    /// This machine's wall clock minus AWS's time, and how far that may be off.
+    /// This machine's wall clock minus AWS time, and the uncertainty.
     pub fn wall_error(&self, now: Now) -> (TimeDelta, TimeDelta) {
         let possible = self.possible(now);
         let by_ntp = self.ntp.map(|ntp| ntp.at(now.boot));
@@ -21,13 +21,13 @@ impl Clock {
         wall_error_of(within, self.aws_minus_boot(now).num_milliseconds(), now)
     }
 
-    /// The same by what AWS said alone.
+    /// The same, from AWS's answers alone.
     pub fn wall_error_by_aws(&self, now: Now) -> (TimeDelta, TimeDelta) {
         wall_error_of(self.possible(now), self.offset.at(now.boot).middle(), now)
     }
 
-    /// How far the wall clock is off, given only where the whole interval is past a threshold, and taken back only where
-    /// it is short of it again: what was settled last goes on in between.
+    /// The grade of the clock skew. It rises only if the whole interval is above a threshold, and falls only if
+    /// the whole interval is below it; in between the last grade stays.
     pub fn grade(&self, now: Now, warn: TimeDelta) -> Grade {
         if !self.is_known() && self.ntp.is_none() {
             return Grade::Unknown;
@@ -36,13 +36,13 @@ impl Clock {
         self.settled.next(error.abs() - uncertainty, error.abs() + uncertainty, warn)
     }
 
-    /// Settles the grade as it is now. Called with every event.
+    /// Updates the grade. Called with every event.
     pub fn settle(&mut self, now: Now, warn: TimeDelta) -> Grade {
         self.settled = self.grade(now, warn);
         self.settled
     }
 
-    /// The wall clock was set: how it went before says nothing about how it will go on.
+    /// The wall clock was set: its earlier drift does not predict its further drift.
     pub fn wall_was_set(&mut self, now: Now) {
         self.trend.begin_again(now.boot);
     }
@@ -52,12 +52,12 @@ impl Clock {
         self.trend.readings()
     }
 
-    /// How fast the wall clock drifts; `None` before there is an hour of it.
+    /// The drift of the wall clock; `None` during the first hour.
     pub fn drift(&self) -> Option<Drift> {
         self.trend.drift()
     }
 
-    /// Whether the wall clock moves faster than one that ticks as it should: worth a closer look.
+    /// Whether the wall clock moves faster than its normal drift: a probe is worth it.
     pub fn is_restless(&self) -> bool {
         self.trend.is_restless(offset::WORST_DRIFT_PPM)
     }
@@ -67,13 +67,13 @@ impl Clock {
         self.trend.crossings(now.boot, &LIMITS.map(|limit| limit.size))
     }
 
-    /// An expiry as a reader should be told who compares it with this machine's clock: AWS's own value, and while the
-    /// clock is off, that value as the wall clock will show it.
+    /// An expiry for a program that compares it with this machine's clock: AWS's own value, and while the
+    /// clock is wrong, that value as the wall clock will show it.
     pub fn for_local_reader(&self, expires: AwsTime, now: Now, warn: TimeDelta) -> String {
         (WallTime::from_millis(expires.as_millis()) + self.local_minus_aws(now, warn)).to_rfc3339()
     }
 
-    /// What a reader on this machine has to add to AWS's time: nothing while its clock is right, or nothing better is known.
+    /// The offset that a program on this machine adds to AWS time: zero while its clock is right, or no offset is known.
     pub fn local_minus_aws(&self, now: Now, warn: TimeDelta) -> TimeDelta {
         match self.grade(now, warn) {
             _ if !self.is_known() => TimeDelta::zero(),
@@ -82,7 +82,7 @@ impl Clock {
         }
     }
 
-    /// The reverse of [`Clock::for_local_reader`]: what a program on this machine meant that stamped a time with its clock.
+    /// The reverse of [`Clock::for_local_reader`]: the AWS time of a timestamp from this machine's clock.
     pub fn of_local_writer(&self, stamped: WallTime, now: Now, warn: TimeDelta) -> AwsTime {
         AwsTime::from_millis(stamped.as_millis()) - self.local_minus_aws(now, warn)
     }

@@ -1,4 +1,4 @@
-//! KeySource account a key is of.
+//! The account that a key belongs to.
 
 use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity};
 use crate::core::access_key;
@@ -14,9 +14,9 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
                 Finding::new(
                     Cause::AccountMismatch,
                     Severity::Warning,
-                    format!("the key in {} is of another account than {place} says", subject.called()),
+                    format!("the key in {} belongs to another account than {place} names", subject.called()),
                 )
-                .evidence(format!("AWS says that the key is of account {account_id}, and {place} names {account}"))
+                .evidence(format!("AWS reports account {account_id} for this key, but {place} names {account}"))
                 .fix(Fix::advice(format!("Use a key of account {account}, or correct {place}."))),
             ),
             Some(Answer::Accepted { .. }) => {}
@@ -32,11 +32,11 @@ fn by_the_id(subject: &KeySet<'_>, account: &str, place: &str) -> Option<Finding
         Finding::new(
             Cause::AccountMismatch,
             Severity::Info,
-            format!("the key in {} may be of another account than {place} says", subject.called()),
+            format!("the key in {} may belong to another account than {place} names", subject.called()),
         )
         .certainty(Certainty::Possible)
         .evidence(format!(
-            "the id is reported to encode its account (AWS does not document it): {encoded}; {place} names {account}"
+            "users report that the id encodes its account (AWS does not document it): {encoded}, but {place} names {account}"
         )),
     )
 }

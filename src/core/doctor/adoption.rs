@@ -14,8 +14,8 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
         findings.add(
             Finding::new(Cause::AdoptionBroken, Severity::Warning, "evercred's own settings can't be used")
                 .evidence(printable(why))
-                .evidence("a daemon that is started with them ends at once, and what asks it gets nothing")
-                .fix(Fix::command("See what is wrong with them.", "evercred config check")),
+                .evidence("the daemon does not start with these settings, so programs get no credentials from it")
+                .fix(Fix::command("List the problems of the settings.", "evercred config check")),
         );
     }
     let Some(section) = case.section() else { return };
@@ -35,11 +35,11 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
             Finding::new(
                 Cause::AdoptionBroken,
                 Severity::Error,
-                format!("profile \"{name}\" asks an evercred that is not there"),
+                format!("profile \"{name}\" runs an evercred program that does not exist"),
             )
-            .evidence(format!("{place} runs {}, and there is no such program", printable(&program)))
+            .evidence(format!("{place} runs {}, which does not exist", printable(&program)))
             .fix(Fix::advice(format!(
-                "Write the path of evercred into the line at {place}; `command -v evercred` prints it."
+                "Correct the path of evercred in the line at {place}: `command -v evercred` prints it."
             ))),
         );
     } else if !program.starts_with('/') {
@@ -47,11 +47,13 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
             Finding::new(
                 Cause::AdoptionBroken,
                 Severity::Warning,
-                format!("profile \"{name}\" finds evercred only where PATH leads to it"),
+                format!("profile \"{name}\" finds evercred only through PATH"),
             )
-            .evidence(format!("{place} names the program without its folder; editors and services have another PATH"))
+            .evidence(format!(
+                "{place} names the program without its directory; editors and services have another PATH"
+            ))
             .fix(Fix::advice(format!(
-                "Write the whole path into the line at {place}; `command -v evercred` prints it."
+                "Write the full path into the line at {place}: `command -v evercred` prints it."
             ))),
         );
     }
@@ -60,7 +62,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
             Finding::new(
                 Cause::AdoptionBroken,
                 Severity::Error,
-                format!("profile \"{name}\" asks evercred for a profile that is in no file"),
+                format!("profile \"{name}\" asks evercred for a profile that does not exist"),
             )
             .evidence(format!("{place} asks for \"{}\"", printable(&asked)))
             .fix(Fix::advice(format!("Correct the name at the end of the line at {place}."))),
@@ -81,14 +83,14 @@ fn other_settings(case: &Case<'_>, section: &Section, place: &str, findings: &mu
     let finding = Finding::new(
         Cause::AdoptionBroken,
         Severity::Error,
-        format!("not every program asks evercred for the credentials of profile \"{name}\""),
+        format!("some programs don't ask evercred for the credentials of profile \"{name}\""),
     )
     .evidence(format!("the credential_process is at {place}; {}", who_uses_what(&resolved)));
     let others = deciding_settings(section, profiles).into_iter().filter(|(name, _)| *name != "credential_process");
     let finding =
         others.fold(finding, |finding, (name, value)| finding.evidence(format!("{name}: {}", case.at(value.origin))));
     findings.add(finding.fix(Fix::advice(format!(
-        "Put evercred_ before the names of the settings that evercred is to use (evercred_role_arn), and remove the keys of [{name}]."
+        "Add the prefix evercred_ to the settings that are for evercred (evercred_role_arn), and remove the keys of [{name}]."
     ))));
 }
 
@@ -106,7 +108,7 @@ fn silent_daemon(case: &Case<'_>, name: &str, findings: &mut Findings) {
                 .has_service_manager
                 .then(|| Fix::command("Start it, now and at each login.", "evercred service install")),
         )
-        .fix(Fix::command("Run it in a terminal of its own.", "evercredd")),
+        .fix(Fix::command("Run it in another terminal.", "evercredd")),
     );
 }
 
@@ -115,8 +117,8 @@ fn foreign_program_is_gone(section: &Section, program: &str, place: &str) -> Fin
     Finding::new(
         Cause::ProfileBroken,
         Severity::Error,
-        format!("profile \"{}\" runs a program that is not there", section.name),
+        format!("profile \"{}\" runs a program that does not exist", section.name),
     )
     .evidence(format!("credential_process at {place} runs {}", printable(program)))
-    .fix(Fix::advice("Install the program, or write its whole path into the line."))
+    .fix(Fix::advice("Install the program, or write its full path into the line."))
 }

@@ -1,8 +1,8 @@
-//! What AWS's answers say about the keys themselves.
+//! AWS's answers about the keys themselves.
 //!
 //! STS answers in codes: InvalidClientTokenId where it does not know the id, or not with this token;
-//! SignatureDoesNotMatch where the secret is another; ExpiredToken where a session is over. Which of several causes of one
-//! code it is, is told by a second answer to the same keys with one thing changed; never by the order in which AWS might check.
+//! SignatureDoesNotMatch where the secret is another; ExpiredToken where a session has expired. A second answer to the same
+//! keys with one change tells the causes of one code apart; the order in which AWS might check does not.
 
 use super::probe::{ClockFacts, StepOutcome};
 use super::{
@@ -35,7 +35,7 @@ pub(super) const RULE: Rule = Rule {
 fn look(case: &Case<'_>, findings: &mut Findings) {
     for subject in &case.subjects {
         if accepts(case, subject, Variant::Swapped) {
-            let seen = "AWS accepts the two values in exchanged places";
+            let seen = "AWS accepts the two values when they are exchanged";
             findings.confirm(Cause::AccessKeyMalformed, &subject.whose, seen);
         }
         match case.answers.unmodified(&subject.whose) {
@@ -90,7 +90,7 @@ fn accepted(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
                 Finding::new(
                     Cause::SessionTokenWithoutMfa,
                     Severity::Warning,
-                    format!("the session in {called} was made without an MFA code: STS accepts it, IAM does not"),
+                    format!("the session in {called} was made without an MFA code: STS accepts it, but IAM does not"),
                 )
                 .evidence("STS's GetCallerIdentity accepts the keys and names a user, so they come from GetSessionToken")
                 // AWS STS API Reference, GetSessionToken: "You cannot call any IAM API operations unless MFA
@@ -118,12 +118,12 @@ fn refused(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
         OfSigner::WrongSecret => wrong_secret(case, subject, refusal, findings),
         OfSigner::Malformed => {
             let by_form = [Cause::AccessKeyMalformed, Cause::SecretKeyMalformed, Cause::SessionTokenMalformed];
-            let seen = format!("nothing can be signed with it: {}", said(refusal));
+            let seen = format!("doctor can't sign a request with it: {}", said(refusal));
             let known = key_format::found(case, subject);
             if let Some(id) = by_form.into_iter().find(|id| is_in(&known, *id)) {
                 return findings.confirm(id, &subject.whose, seen);
             }
-            let title = format!("the access key id in {} has characters that no access key id has", subject.called());
+            let title = format!("the access key id in {} has invalid characters", subject.called());
             confirm(case, subject, Cause::AccessKeyMalformed, title, said(refusal), findings);
         }
         // `expiry` reports it.
@@ -135,7 +135,7 @@ fn refused(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
 fn wrong_secret(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &mut Findings) {
     let called = subject.called();
     if accepts(case, subject, Variant::Cleaned) {
-        let title = format!("the secret access key in {called} has characters around it that do not belong to it");
+        let title = format!("the secret access key in {called} has extra characters around it");
         let seen = "AWS accepts the value without its quotes, blanks and control characters, and refuses it unchanged";
         confirm(case, subject, Cause::SecretKeyMalformed, title, seen.to_owned(), findings);
         return;
@@ -145,13 +145,13 @@ fn wrong_secret(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findin
     }
     let (title, meaning) = if subject.token().is_some() {
         (
-            format!("the secret access key in {called} is not that of the session with this access key id"),
-            "AWS knows the access key id with this session token: the secret was mistyped, or is another session's",
+            format!("the secret access key in {called} belongs to another session than the access key id"),
+            "AWS knows the access key id with this session token: the secret was mistyped, or belongs to another session",
         )
     } else {
         (
-            format!("the secret access key in {called} is not the one that belongs to its access key id"),
-            "AWS knows the access key id: the secret was mistyped, cut, or is that of another key",
+            format!("the secret access key in {called} does not belong to its access key id"),
+            "AWS knows the access key id: the secret was mistyped or cut, or belongs to another key",
         )
     };
     findings.add(
@@ -177,7 +177,7 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
         return confirm(case, subject, Cause::SessionTokenStale, title, seen.to_owned(), findings);
     }
     if accepts(case, subject, Variant::OtherToken) {
-        let title = format!("the session token that is sent with the keys in {called} is another session's");
+        let title = format!("the session token for the keys in {called} belongs to another session");
         let finding = Finding::new(Cause::SessionTokenForeign, Severity::Error, title)
             .about(&subject.whose)
             .evidence(asked(case, subject, refusal));
@@ -198,21 +198,21 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
     if accepts(case, subject, Variant::Cleaned) {
         let is_of_id = subject.access_key_id.is_some_and(|id| question::clean_id(id.text) != id.text);
         if !is_of_id && subject.token().is_some() {
-            let title = format!("the session token in {called} has characters around it that do not belong to it");
+            let title = format!("the session token in {called} has extra characters around it");
             let seen =
                 "AWS accepts the value without its quotes, blanks and control characters, and refuses it unchanged";
             return confirm(case, subject, Cause::SessionTokenMalformed, title, seen.to_owned(), findings);
         }
-        let title = format!("the access key id in {called} is not written as AWS gave it");
+        let title = format!("the access key id in {called} is not written as AWS issued it");
         let seen = "AWS accepts the id in capital letters and without quotes, blanks and control characters, and refuses it unchanged";
         return confirm(case, subject, Cause::AccessKeyMalformed, title, seen.to_owned(), findings);
     }
-    // `region` deals with it.
+    // `region` reports it.
     if accepts(case, subject, Variant::HomeRegion) {
         return;
     }
     let answered = asked(case, subject, refusal);
-    // These are settled by it: an id of that form is nobody's, and a temporary key is refused so without its token.
+    // These explain the refusal: no key has an id of that form, and AWS refuses a temporary key without its token like this.
     let without_token = subject.token().is_none();
     let mut known = key_format::found(case, subject);
     known.extend(expiry::found(case, subject).map(|finding| (finding.id, finding.certainty)));
@@ -220,7 +220,7 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
     if let Some((id, _)) = settled.into_iter().find(|(id, may)| *may && is_in(&known, *id)) {
         return findings.confirm(id, &subject.whose, answered);
     }
-    // These may be behind it, and AWS does not say so.
+    // These may be the cause, and AWS does not say so.
     let behind = [Cause::SessionTokenStale, Cause::SessionTokenMalformed, Cause::CredentialsExpired];
     behind.into_iter().for_each(|id| findings.corroborate(id, &subject.whose, answered.as_str()));
     let surest = known.iter().filter(|(id, _)| behind.contains(id)).map(|(_, certainty)| *certainty).min();
@@ -230,7 +230,7 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
         }
         return;
     }
-    // With a token it may be the token alone that AWS does not know.
+    // With a token, AWS may know the key but not the token.
     let is_of_the_key = without_token
         || matches!(case.answers.variant(&subject.whose, Variant::WithoutToken),
             Some(Answer::Refused(refusal)) if refusal.why_open().is_none());
@@ -252,8 +252,7 @@ fn key_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String, certaint
         .certainty(certainty)
         .evidence(answered)
         .evidence(
-            "it was mistyped, deleted or turned off in IAM, made seconds ago, or is of another partition (AWS China, GovCloud): AWS \
-             does not say which",
+            "it was mistyped, deleted or deactivated in IAM, created seconds ago, or belongs to another partition (AWS China, GovCloud); AWS does not say which",
         )
         .evidence(where_they_are(case, subject));
     if let Some(other) = unused_key(case, subject) {
@@ -261,18 +260,18 @@ fn key_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String, certaint
     }
     if let Some(account) = subject.access_key_id.and_then(|id| access_key::account_of(id.text)) {
         finding = finding.evidence(format!(
-            "the id is reported to encode its account (AWS does not document it): {account}; look for the key there"
+            "users report that the id encodes its account (AWS does not document it): look for the key in account {account}"
         ));
     }
     finding = finding.fixes(key_format::compare(case, subject.access_key_id, "the access key ids in IAM"));
     if subject.has_aws_id() {
         finding = finding.fix(Fix::command(
-            "See, with credentials that may use IAM, whether the key is there and active.",
+            "Check whether the key exists and is active (with credentials that may use IAM).",
             format!("aws iam get-access-key-last-used --access-key-id {id}"),
         ));
     }
     finding
-        .fix(Fix::advice("A key that was made a few seconds ago works within moments: try once more."))
+        .fix(Fix::advice("A new key works after a few seconds: try again."))
         .fixes(key_format::replacement(case, subject))
 }
 
@@ -300,14 +299,13 @@ fn session_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String) -> F
     Finding::new(
         Cause::SessionTokenForeign,
         Severity::Error,
-        format!("the session token in {} is not that of its access key", subject.called()),
+        format!("the session token in {} does not belong to its access key", subject.called()),
     )
     .about(&subject.whose)
     .certainty(Certainty::Likely)
     .evidence(answered)
     .evidence(
-        "the id is that of a temporary key, and has a token: most often the two come from two different sessions, or the token was \
-         cut when it was copied; a session that ended long ago is reported to be answered so too",
+        "the key is temporary and has a token: usually they come from different sessions, or the token was cut when it was copied; users report the same answer for a session that expired long ago",
     )
     .fix(keep_together(case, subject))
 }
@@ -351,23 +349,23 @@ fn lost_ca_bundle(case: &Case<'_>) -> Option<Finding> {
     Some(finding.fix(Fix::advice(format!("Put the file there, or correct {place}."))))
 }
 
-/// A call that could not be made, or was answered by somebody else.
+/// A call that failed, or that another server than AWS answered.
 fn unreachable(case: &Case<'_>, refusal: &Refusal, findings: &mut Findings) {
     if let Some(url) = question::endpoint(case, None).url.filter(|url| target(url.trim()).whose() != Host::Aws) {
-        // What is no URL is told as that.
+        // Another finding reports a value that is not a URL.
         if target(url.trim()).is_http() {
             findings.add(no_answer_elsewhere(case, &url, refusal));
         }
         return;
     }
     let title = match refusal.code.as_str() {
-        "Tls" => "no connection to AWS could be trusted",
+        "Tls" => "AWS's certificate could not be verified",
         "TlsClock" => "AWS's certificate is not valid at the time that this machine's clock shows",
         "InvalidResponse" => "the response is not from AWS",
-        _ => "AWS can't be reached from here",
+        _ => "this machine can't reach AWS",
     };
     let fix = match refusal.code.as_str() {
-        "Tls" => "Behind a proxy that opens TLS, set AWS_CA_BUNDLE to the file with its certificate.",
+        "Tls" => "If a proxy intercepts TLS, set AWS_CA_BUNDLE to the file with its certificate.",
         "TlsClock" => "Correct this machine's clock: evercred clock shows the command.",
         "InvalidResponse" => "Open a web page: the network may need a sign-in first. Otherwise check the proxy.",
         _ => "Check the network, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY in this shell.",
@@ -376,14 +374,11 @@ fn unreachable(case: &Case<'_>, refusal: &Refusal, findings: &mut Findings) {
         Finding::new(Cause::NetworkUnreachable, Severity::Error, title)
             .evidence(printable(&refusal.to_string()))
             .fix(Fix::advice(fix))
-            .fix(Fix::command(
-                "See with another program whether it is the network.",
-                "curl -sSI https://sts.amazonaws.com",
-            )),
+            .fix(Fix::command("Test the network with another program.", "curl -sSI https://sts.amazonaws.com")),
     );
 }
 
-/// The address is one that a setting names: whether AWS can be reached was not asked.
+/// A setting names the address, so doctor did not call AWS itself.
 fn no_answer_elsewhere(case: &Case<'_>, url: &str, refusal: &Refusal) -> Finding {
     let place = region::place_of_endpoint(case, "sts").unwrap_or_else(|| "a setting".to_owned());
     let to = target(url.trim());
@@ -409,7 +404,7 @@ fn accepts(case: &Case<'_>, subject: &KeySet<'_>, variant: Variant) -> bool {
     matches!(case.answers.variant(&subject.whose, variant), Some(Answer::Accepted { .. }))
 }
 
-/// Adds what AWS said to what was found by form, or finds it.
+/// Adds AWS's answer to the finding about the form, or adds a finding.
 fn confirm(case: &Case<'_>, subject: &KeySet<'_>, id: Cause, title: String, seen: String, findings: &mut Findings) {
     if is_in(&key_format::found(case, subject), id) {
         return findings.confirm(id, &subject.whose, seen);
@@ -422,7 +417,7 @@ fn is_in(known: &[(Cause, Certainty)], id: Cause) -> bool {
     known.iter().any(|(other, _)| *other == id)
 }
 
-/// What was asked of whom, and AWS's answer.
+/// The request, the server, and the answer.
 fn asked(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal) -> String {
     let endpoint = question::endpoint(case, None);
     let place = endpoint.url.map_or_else(|| format!("STS in {}", endpoint.region), |url| printable(&url));

@@ -1,4 +1,4 @@
-//! The files themselves: whether they are where programs look, can be read by whom they should, and say something.
+//! The files themselves: their paths, their permissions, and whether they have the profile.
 
 use super::cache_files::of_group;
 use super::commands::{argument, export, unset};
@@ -58,7 +58,7 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
             // The other file may have all that the profile needs.
             let severity = if matches!(case.plan, Some(Ok(_))) { Severity::Warning } else { Severity::Error };
             findings.add(
-                Finding::new(Cause::FilePermissions, severity, format!("a directory is in the place of {what}"))
+                Finding::new(Cause::FilePermissions, severity, format!("{what} is a directory"))
                     .evidence(format!("{path} is a directory: programs read no settings from it"))
                     .fixes(fix.as_ref().map(|command| Fix::command("Remove the directory.", command.clone())))
                     .fixes(
@@ -136,10 +136,10 @@ fn only_owner(file: &FileFacts, group: &Group, command: &str) -> Fix {
 }
 
 fn make_yours(file: &FileFacts) -> Fix {
-    on_file("Make it yours.", "sudo chown \"$(id -u):$(id -g)\"", file)
+    on_file("Change its owner.", "sudo chown \"$(id -u):$(id -g)\"", file)
 }
 
-/// A command about a file; advice alone where its path can't stand in a line.
+/// A command about a file; only advice if its path can't be part of a line.
 fn on_file(text: &str, command: &str, file: &FileFacts) -> Fix {
     if file.path.chars().any(char::is_control) {
         return Fix::advice(format!("{text} Its path has control characters in it."));
@@ -147,7 +147,7 @@ fn on_file(text: &str, command: &str, file: &FileFacts) -> Fix {
     Fix::command(text, format!("{command} {}", word(&file.path)))
 }
 
-/// Files that are named and not there, and files that one would think are read.
+/// Files that are named but don't exist, and files that are not read.
 fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
     let variables = &case.evidence.variables;
     let of_role = |role| case.evidence.files.iter().find(|facts| facts.role == role);
@@ -165,17 +165,17 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
                 Finding::new(
                     Cause::FilesElsewhere,
                     Severity::Error,
-                    format!("{variable} names a file that is not there"),
+                    format!("{variable} names a file that does not exist"),
                 )
                 .evidence(format!("{variable} is {}", printable(value)))
-                .fix(Fix::command("Read the usual file.", unset(case, &[variable]))),
+                .fix(Fix::command("Use the default file.", unset(case, &[variable]))),
             );
         }
         if let Some(usual) = of_role(usual).filter(is_there) {
             findings.add(
                 Finding::new(Cause::FilesElsewhere, Severity::Info, format!("{} is not read", printable(&usual.path)))
                     .evidence(format!("{variable} names another file: {}", printable(&case.path(file))))
-                    .fix(Fix::command("Read the usual file.", unset(case, &[variable]))),
+                    .fix(Fix::command("Use the default file.", unset(case, &[variable]))),
             );
         }
     }
@@ -190,18 +190,18 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
         let finding = Finding::new(
             Cause::FilesElsewhere,
             Severity::Info,
-            "Windows programs have AWS files of their own, which programs of this Linux don't read",
+            "Windows programs have their own AWS files, which Linux programs don't read",
         );
-        findings.add(windows.iter().fold(finding, |finding, path| finding.evidence(format!("{path} is there"))));
+        findings.add(windows.iter().fold(finding, |finding, path| finding.evidence(format!("{path} exists"))));
     }
-    // Another person's files: HOME is that of root, and the person is somebody else.
+    // The files of another user: HOME is root's, and sudo was run by that user.
     if case.evidence.uid == 0
         && let Some(person) = variables.get("SUDO_USER").filter(|person| *person != "root")
         && [FileRole::Config, FileRole::Credentials].into_iter().filter_map(of_role).all(|facts| !is_there(&facts))
     {
         findings.add(
-            Finding::new(Cause::FilesElsewhere, Severity::Warning, "this runs as root, who has no AWS files")
-                .evidence(format!("sudo was used by {}, whose files are not looked at", printable(person)))
+            Finding::new(Cause::FilesElsewhere, Severity::Warning, "evercred runs as root, and root has no AWS files")
+                .evidence(format!("{} ran sudo; doctor does not read that user's files", printable(person)))
                 .fix(Fix::advice("Run it without sudo.")),
         );
     }
@@ -212,7 +212,7 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
     let (Some(profile), Some(Err(error))) = (&case.profile, &case.plan) else { return };
     let place = error.origin.map(|origin| case.at(origin));
     let finding = match error.code {
-        // A finding of its own, where it is one.
+        // Another finding, if it is one.
         PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic | PlanErrorCode::UnreadableFile => return,
         PlanErrorCode::MissingProfile => {
             let mut names = case.evidence.profiles_of_daemon.profiles.keys().map(String::as_str);
@@ -225,16 +225,15 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
             )
             .evidence(format!("the files have no such section{}", did_you_mean(profile, names.clone())))
             .evidence(format!(
-                "looked at {} and {}",
+                "doctor checked {} and {}",
                 case.path(SourceFile::Config),
                 case.path(SourceFile::Credentials)
             ));
             let finding = if profile.trim() == profile {
                 finding
             } else {
-                let finding = finding.evidence(
-                    "the name has blanks around it: boto3 and the AWS CLI keep them, so it is not the name without blanks",
-                );
+                let finding = finding
+                    .evidence("the name has blanks around it; for boto3 and the AWS CLI they are part of the name");
                 match by {
                     Some((variable, _)) if names.any(|name| name == profile.trim()) => finding.fix(Fix::command(
                         "Set the variable without the blanks.",
@@ -250,9 +249,9 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
             match by {
                 Some((variable, _)) => finding
                     .evidence(format!("{variable} names the profile; boto3, the AWS CLI and Go programs fail"))
-                    .fix(Fix::command("See which profiles there are.", "evercred profiles"))
+                    .fix(Fix::command("List the profiles.", "evercred profiles"))
                     .fix(Fix::command("Unset the variable.", unset(case, &[variable]))),
-                None => finding.fix(Fix::command("See which profiles there are.", "evercred profiles")),
+                None => finding.fix(Fix::command("List the profiles.", "evercred profiles")),
             }
         }
         _ => {
@@ -267,14 +266,17 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
             });
             finding.fix(match place {
                 Some(place) => Fix::advice(format!("Correct {place}.")),
-                None => Fix::command("See how it is put together.", format!("evercred plan {}", argument(profile))),
+                None => Fix::command(
+                    "Show how evercred obtains its credentials.",
+                    format!("evercred plan {}", argument(profile)),
+                ),
             })
         }
     };
     findings.add(finding);
 }
 
-/// A section of that name that the SDKs ignore for its header: what is said of it, and how it is written right.
+/// A section of that name that the SDKs ignore because of its header: the evidence, and the fix.
 pub(super) fn ignored_section(case: &Case<'_>, profile: &str) -> Option<(String, Fix)> {
     let (problem, is_prefixed) = case.evidence.problems.iter().find_map(|problem| {
         let Lost::Header(header) = &problem.lost else { return None };
@@ -285,10 +287,10 @@ pub(super) fn ignored_section(case: &Case<'_>, profile: &str) -> Option<(String,
     let (place, name) = (case.at(problem.origin), printable(profile));
     let fix = match problem.origin.file {
         SourceFile::Config if !is_prefixed => {
-            Fix::advice(format!("Write [profile {name}] in the place of [{name}] at {place}."))
+            Fix::advice(format!("Replace [{name}] with [profile {name}] at {place}."))
         }
         SourceFile::Credentials if is_prefixed => {
-            Fix::advice(format!("Write [{name}] in the place of [profile {name}] at {place}."))
+            Fix::advice(format!("Replace [profile {name}] with [{name}] at {place}."))
         }
         SourceFile::Config => {
             let quote = if profile.contains('\'') { '"' } else { '\'' };
@@ -296,14 +298,14 @@ pub(super) fn ignored_section(case: &Case<'_>, profile: &str) -> Option<(String,
             Fix::advice(format!("Write [profile {quote}{name}{quote}] at {place}: {clients} and evercred read it."))
         }
         _ => Fix::advice(format!(
-            "Rename the profile at {place} without blanks: only {} read this name.",
+            "Rename the profile at {place} to a name without blanks: only {} read this name.",
             Construct::NameWithBlank.clients(Reading::Otherwise).join(", ")
         )),
     };
     Some((format!("{place}: {}", printable(&problem.message)), fix))
 }
 
-/// The same beside a section that is there: half of the settings may be in the one that is ignored.
+/// The same if the profile exists: the ignored section may have some of its settings.
 fn ignored_part(case: &Case<'_>, findings: &mut Findings) {
     let Some(profile) = case.profile.as_deref().filter(|_| case.section().is_some()) else { return };
     let Some((said, fix)) = ignored_section(case, profile) else { return };
@@ -311,7 +313,7 @@ fn ignored_part(case: &Case<'_>, findings: &mut Findings) {
     findings.add(Finding::new(Cause::ProfileBroken, Severity::Warning, title).evidence(said).fix(fix));
 }
 
-/// The daemon keeps other files, or goes another way to AWS.
+/// The daemon reads other files, or reaches AWS with other settings.
 fn daemon(case: &Case<'_>, findings: &mut Findings) {
     if let Daemon::Silent { why, other_files: true } = &case.evidence.daemon {
         findings.add(
@@ -332,7 +334,7 @@ fn daemon(case: &Case<'_>, findings: &mut Findings) {
                 "the daemon reaches AWS with other settings than this shell",
             )
             .evidence(printable(drift))
-            .fix(Fix::command("See the settings of both.", "evercred service status"))
+            .fix(Fix::command("Compare the settings of both.", "evercred service status"))
             .fix(Fix::command("Give the daemon the settings of this shell.", "evercred service install")),
         );
     }

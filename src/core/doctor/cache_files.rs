@@ -37,7 +37,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
             let title = format!("another user owns files in {}", printable(directory));
             let finding = shown(Finding::new(Cause::FilePermissions, Severity::Error, title), &foreign);
             findings.add(finding.fix(command(
-                "Make them yours.",
+                "Change their owner.",
                 "sudo chown \"$(id -u):$(id -g)\"",
                 directory,
                 &foreign,

@@ -1,4 +1,4 @@
-//! What all rules start from: the profile in question, the keys in question, and the time.
+//! The input of all rules: the profile in question, the keys in question, and the time.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,14 @@ use crate::core::plan::{self, Plan, PlanError, PlanErrorCode, Step};
 use crate::core::profile::{Origin, Section, SourceFile};
 use crate::core::time::AwsTime;
 
-/// Why AWS was asked nothing, as the end of a sentence.
-pub(super) const OFFLINE: &str = "nothing was asked of AWS (--offline)";
+/// Why no request was sent to AWS, as the end of a sentence.
+pub(super) const OFFLINE: &str = "doctor sent no request to AWS (--offline)";
 
 /// One case for the doctor.
 pub struct Case<'a> {
-    /// What was collected.
+    /// The evidence.
     pub evidence: &'a Evidence,
-    /// What AWS answered.
+    /// AWS's answers.
     pub answers: &'a Answers,
     /// The profile in question: the one that was named, else the one that the variables name, else `default` where it is in
     /// a file.
@@ -30,28 +30,28 @@ pub struct Case<'a> {
     pub subjects: Vec<KeySet<'a>>,
 }
 
-/// One set of keys as it stands somewhere. A part that is missing is `None`.
+/// One set of keys from one place. A missing part is `None`.
 pub struct KeySet<'a> {
-    /// Where it stands.
+    /// Its place.
     pub whose: KeySource,
     /// The access key id.
     pub access_key_id: Option<SourcedValue<'a>>,
     /// The secret access key.
     pub secret_access_key: Option<SourcedValue<'a>>,
-    /// The session token under its present name.
+    /// The session token under its current name.
     pub session_token: Option<SourcedValue<'a>>,
     /// The token under its older name, `aws_security_token`, which botocore prefers.
     pub security_token: Option<SourcedValue<'a>>,
 }
 
-/// A value and where it stands. No `Debug`: it may be a secret.
+/// A value and its place. No `Debug`: it may be a secret.
 #[derive(Clone, Copy)]
 pub struct SourcedValue<'a> {
     /// The value as the SDKs' specification reads it.
     pub text: &'a str,
     /// The variable or the setting.
     pub name: &'a str,
-    /// Where, for values in files.
+    /// The place, for values in files.
     pub origin: Option<Origin>,
 }
 
@@ -122,7 +122,7 @@ impl<'a> KeySet<'a> {
         }
     }
 
-    /// Whether the id is one that AWS could have made.
+    /// Whether the id has the form of AWS's ids.
     pub fn has_aws_id(&self) -> bool {
         self.access_key_id.is_some_and(|id| access_key::is_id(id.text))
     }
@@ -140,14 +140,14 @@ impl<'a> KeySet<'a> {
         self.access_key_id.map_or("(not shown)", |id| access_key::shown(id.text))
     }
 
-    /// The file in which the keys stand.
+    /// The file with the keys.
     pub fn file(&self, case: &Case<'_>) -> String {
         let parts = [self.access_key_id, self.secret_access_key, self.session_token, self.security_token];
         let origin = parts.into_iter().flatten().find_map(|part| part.origin);
         case.path(origin.map_or(SourceFile::Credentials, |origin| origin.file))
     }
 
-    /// What people call it: "the environment", "profile \"dev\"".
+    /// The name for users: "the environment", "profile \"dev\"".
     pub fn called(&self) -> String {
         called(&self.whose)
     }
@@ -172,7 +172,7 @@ fn span(length: TimeDelta) -> String {
 }
 
 impl<'a> Case<'a> {
-    /// Puts together what the rules start from.
+    /// Builds the input of the rules.
     pub fn new(evidence: &'a Evidence, answers: &'a Answers) -> Self {
         let named = evidence.named.as_deref();
         let by_variable = evidence.variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]).map(|(_, name)| name);
@@ -184,7 +184,7 @@ impl<'a> Case<'a> {
         case
     }
 
-    /// What the daemon says of the profile in question.
+    /// The daemon's status of the profile in question.
     pub fn daemon_profile(&self) -> Option<&'a DaemonProfile> {
         let Daemon::Answers(facts) = &self.evidence.daemon else { return None };
         facts.profiles.iter().find(|profile| Some(&profile.name) == self.profile.as_ref())
@@ -196,11 +196,11 @@ impl<'a> Case<'a> {
         self.evidence.named.is_some() || by_variable()
     }
 
-    /// The daemon's valid credentials for the profile and their age, for a sentence. AWS may have changed its mind since.
+    /// The daemon's valid credentials for the profile and their age, for a sentence. AWS may refuse them by now.
     pub fn cached(&self) -> Option<String> {
         let cached = self.daemon_profile().filter(|profile| profile.valid == Some(true))?;
         let (now, _) = self.aws_time();
-        let age = cached.renewed_at.map(|at| format!(", which AWS gave it {} ago", span(now - at)));
+        let age = cached.renewed_at.map(|at| format!(", which AWS issued {} ago", span(now - at)));
         let rest = cached.expires_at.map(|at| format!(" for another {}", span(at - now)));
         Some(format!(
             "the daemon has cached credentials of the profile{}; they are valid{}",
@@ -214,7 +214,7 @@ impl<'a> Case<'a> {
         self.evidence.profiles.profiles.get(self.profile.as_deref()?).map(AsRef::as_ref)
     }
 
-    /// The settings of the profile in question, also where it stands in `evercred.toml` alone.
+    /// The settings of the profile in question, also if it is only in `evercred.toml`.
     pub fn settings(&self) -> Option<&'a Section> {
         let of_daemon = || self.evidence.profiles_of_daemon.profiles.get(self.profile.as_deref()?).map(AsRef::as_ref);
         self.section().or_else(of_daemon)
@@ -253,7 +253,7 @@ impl<'a> Case<'a> {
         self.plan.iter().flatten().flat_map(|plan| plan.steps.iter())
     }
 
-    /// What is known of this machine's clock.
+    /// The facts about this machine's clock.
     pub fn clock(&self) -> Option<&'a ClockFacts> {
         self.answers.clock()
     }
@@ -261,12 +261,12 @@ impl<'a> Case<'a> {
     /// AWS's time, and how far it may be off.
     pub fn aws_time(&self) -> (AwsTime, TimeDelta) {
         let known = self.clock().and_then(|facts| Some((-facts.offset_seconds?, facts.uncertainty_seconds?)));
-        // The kernel's word is good to the second, until somebody has heard AWS.
+        // The kernel's estimate is good to the second, until AWS has answered.
         let by_kernel = self.clock().filter(|facts| facts.kernel_synchronised == Some(true)).map(|_| (0.0, 5.0));
         self.evidence.aws_time(known.or(self.evidence.aws_minus_wall).or(by_kernel))
     }
 
-    /// Where a value stands, for people: `AWS_ACCESS_KEY_ID`, or `aws_access_key_id (~/.aws/credentials:3)`.
+    /// The place of a value, for users: `AWS_ACCESS_KEY_ID`, or `aws_access_key_id (~/.aws/credentials:3)`.
     pub fn place(&self, located: &SourcedValue<'_>) -> String {
         match located.origin {
             None => located.name.to_owned(),

@@ -69,7 +69,7 @@ fn by_offset(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) 
         said_by_aws(finding, offset.seconds)
     } else {
         finding.evidence(format!(
-            "{} refuse what is signed by a clock that is off by more than {}, {} what is off by more than {}",
+            "{} refuse requests at a clock skew of more than {}, {} at more than {}",
             some.who,
             length(some.size),
             most.who,
@@ -79,7 +79,7 @@ fn by_offset(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) 
     findings.add(with_facts(case, finding));
 }
 
-/// What AWS answers to requests that are signed by such a clock (IAM user guide, "Troubleshoot Signature Version 4 requests";
+/// AWS's answers to requests that are signed at such a skew (IAM user guide, "Troubleshoot Signature Version 4 requests";
 /// the lists of errors of EC2 and S3). That it may also be InvalidClientTokenId is what people write; STS was not seen to do it.
 fn said_by_aws(finding: Finding, seconds: f64) -> Finding {
     let (sts, ec2) = if seconds < 0.0 {
@@ -89,29 +89,26 @@ fn said_by_aws(finding: Finding, seconds: f64) -> Finding {
     };
     finding
         .evidence(format!(
-            "AWS refuses what is signed by such a clock: STS says SignatureDoesNotMatch (\"{sts}: …\"), EC2 {ec2}, \
+            "AWS refuses requests at such a skew: STS says SignatureDoesNotMatch (\"{sts}: …\"), EC2 {ec2}, \
              S3 RequestTimeTooSkewed"
         ))
-        .evidence("it is also reported to show as InvalidClientTokenId or UnrecognizedClientException")
+        .evidence("users also report InvalidClientTokenId or UnrecognizedClientException")
 }
 
-/// AWS, or the certificate of whoever answers, says that the time is off.
+/// AWS, or the server's certificate, shows that the clock is wrong.
 fn by_refusal(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) {
     if findings.has(Cause::ClockSkewed) {
         return;
     }
     let refusals = refusals(case);
     if let Some(refusal) = refusals.iter().find(|refusal| refusal.skewed) {
-        let mut finding = Finding::new(
-            Cause::ClockSkewed,
-            Severity::Error,
-            "AWS refused a request because of the time that it was signed with",
-        )
-        .evidence(printable(&refusal.to_string()));
+        let mut finding =
+            Finding::new(Cause::ClockSkewed, Severity::Error, "AWS refused a request because of its signing time")
+                .evidence(printable(&refusal.to_string()));
         if offset.is_some_and(|offset| offset.seconds.abs() <= NOTICED && offset.uncertainty <= NOTICED) {
             finding = finding
                 .certainty(Certainty::Likely)
-                .evidence("the clock was found to be right: it may have been set in between");
+                .evidence("the clock is right now: it may have been set since then");
         }
         findings.add(with_facts(case, finding));
         return;
@@ -121,11 +118,11 @@ fn by_refusal(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings)
         let finding = Finding::new(
             Cause::ClockSkewed,
             Severity::Error,
-            "AWS's certificate is not valid at the time that this machine's clock shows: the clock is days off, or more",
+            "AWS's certificate is not valid at the time that this machine's clock shows: the clock skew is days or more",
         )
         .certainty(Certainty::Likely)
         .evidence(printable(&refusal.to_string()))
-        .evidence("something on the way that shows a certificate of its own may cause it too");
+        .evidence("a proxy that presents its own certificate may also be the cause");
         findings.add(with_facts(case, finding));
     }
 }
@@ -156,7 +153,7 @@ fn with_facts(case: &Case<'_>, finding: Finding) -> Finding {
 fn zone(case: &Case<'_>, findings: &mut Findings) {
     if let Some((facts, mistake)) = case.clock().and_then(|facts| Some((facts, facts.zone_mistake.as_ref()?))) {
         findings.add(
-            Finding::new(Cause::ClockZone, Severity::Error, "the clock is off by a time zone")
+            Finding::new(Cause::ClockZone, Severity::Error, "the clock skew is the offset of a time zone")
                 .evidence(printable(mistake))
                 .fixes(facts.fixes.iter().cloned()),
         );
@@ -171,14 +168,15 @@ fn unsynchronised(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findi
     }
     let is_small = offset.is_some_and(|offset| offset.seconds.abs() + offset.uncertainty <= NOTICED);
     let severity = if is_small { Severity::Info } else { Severity::Warning };
-    let mut finding = Finding::new(Cause::ClockUnsynchronised, severity, "nothing keeps this machine's clock right");
+    let mut finding =
+        Finding::new(Cause::ClockUnsynchronised, severity, "no time service synchronises this machine's clock");
     if !keeper.is_empty() {
         finding = finding.evidence(printable(keeper));
     }
     if let Some(offset) = offset.filter(|_| is_small) {
         finding = finding.evidence(match spoken(offset.seconds.abs()) {
-            off if offset.seconds.abs() < 1.0 => format!("now it is off by {off}, which is no matter"),
-            off => format!("now it is {off} {}, which is no matter yet", side(offset.seconds)),
+            off if offset.seconds.abs() < 1.0 => format!("the clock skew is {off}, which causes no errors"),
+            off => format!("the clock is {off} {}, which causes no errors yet", side(offset.seconds)),
         });
     }
     findings.add(finding.fixes(keeper_fixes.iter().cloned()));
@@ -188,7 +186,7 @@ fn unsynchronised(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findi
 pub(super) fn why_unknown(case: &Case<'_>) -> Option<String> {
     match offset(case) {
         Some(offset) if offset.uncertainty > NOTICED => {
-            Some(format!("AWS's time is known within {} only", spoken(offset.uncertainty)))
+            Some(format!("AWS's time is known only within {}", spoken(offset.uncertainty)))
         }
         Some(_) => None,
         None => Some(why_unheard(case)),
@@ -212,8 +210,8 @@ fn why_unheard(case: &Case<'_>) -> String {
         Some(Answer::Clock(ClockFacts { unreached: Some(refusal), .. })) => {
             format!("AWS's time is not known: {}", printable(&refusal.to_string()))
         }
-        Some(Answer::Untried { why }) => format!("the clock was not looked at: {}", printable(why)),
-        _ if case.evidence.offline => "AWS was not asked for the time (--offline)".to_owned(),
+        Some(Answer::Untried { why }) => format!("doctor did not check the clock: {}", printable(why)),
+        _ if case.evidence.offline => "doctor did not ask AWS for the time (--offline)".to_owned(),
         _ => "AWS's time is not known".to_owned(),
     }
 }

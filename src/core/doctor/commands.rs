@@ -7,7 +7,7 @@ use crate::core::printable::printable;
 
 pub(super) use crate::core::fix::argument;
 
-/// Asks for a user's key, and writes it where the profile's key stands. Without the option it would be written into the profile
+/// Prompts for a user's key, and writes it to the place of the profile's key. Without the option it would be written into the profile
 /// that AWS_PROFILE names.
 pub(super) fn configure(profile: &str) -> String {
     format!("aws configure {}", option(profile))
@@ -45,7 +45,10 @@ pub(super) fn with_daemon(case: &Case<'_>, text: &str, command: &str) -> Fix {
     if case.evidence.has_service_manager {
         Fix::command(text, format!("evercred service install && {command}"))
     } else {
-        Fix::command(format!("{text} Run evercredd in another terminal first: nothing starts services here."), command)
+        Fix::command(
+            format!("{text} Run evercredd in another terminal first: this system has no service manager."),
+            command,
+        )
     }
 }
 

@@ -1,4 +1,4 @@
-//! What was collected on this machine: the person's variables, the files, what the daemon says.
+//! The evidence from this machine: the user's variables, the files, the daemon's status.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,29 +15,29 @@ use crate::core::profile::{Problem, Profiles};
 use crate::core::session::CacheProblem;
 use crate::core::time::{AwsTime, WallTime, span_of};
 
-/// Everything that was collected. What could not be is empty, and said where it matters. No `Debug`: it holds the texts of files
+/// The collected evidence. Missing evidence is empty, and reported where it matters. No `Debug`: it has the texts of files
 /// with secrets in them.
 #[derive(Clone)]
 pub struct Evidence {
-    /// The profile that the person named.
+    /// The profile that the user named.
     pub named: Option<String>,
     /// The region that an error message names. The doctor calls AWS in this region, too.
     pub region_named: Option<String>,
-    /// The variables of the person's shell.
+    /// The variables of the user's shell.
     pub variables: Variables,
-    /// Where the AWS files are; `None` without a home folder.
+    /// The paths of the AWS files; `None` without a home directory.
     pub paths: Option<AwsPaths>,
-    /// What the AWS files say: what other programs see.
+    /// The profiles of the AWS files, as other programs read them.
     pub profiles: Profiles,
-    /// The same with the profiles of `evercred.toml` laid over them: what the daemon sees.
+    /// The same with the profiles of `evercred.toml`, as the daemon reads them.
     pub profiles_of_daemon: Profiles,
-    /// What is wrong with the files.
+    /// The problems of the files.
     pub problems: Vec<Problem>,
     /// The text of the config file, for what the merged profiles don't show.
     pub config_text: Option<Zeroizing<String>>,
     /// The text of the credentials file.
     pub credentials_text: Option<Zeroizing<String>>,
-    /// What is at the paths of the files that matter.
+    /// The state of the relevant files.
     pub files: Vec<FileFacts>,
     /// The files with web identity tokens that variables and profiles name.
     pub token_files: Vec<TokenFile>,
@@ -45,9 +45,9 @@ pub struct Evidence {
     pub caches: BTreeMap<String, CacheProblem>,
     /// The first words of `credential_process` lines, and where that program is; `None` where there is no such program.
     pub programs: BTreeMap<String, Option<String>>,
-    /// What plans take from outside the files.
+    /// The inputs of plans from outside the files.
     pub context: PlanContext,
-    /// What the daemon says.
+    /// The daemon's answer.
     pub daemon: Daemon,
     /// Why a daemon that is started here refuses evercred's own settings.
     pub settings_refused: Option<String>,
@@ -55,11 +55,11 @@ pub struct Evidence {
     pub drift: Option<String>,
     /// The path of this program, for lines that name it.
     pub evercred: String,
-    /// Keys in the `.terraform` folder of the current folder.
+    /// Keys in the `.terraform` directory of the current directory.
     pub terraform: Option<TerraformBackend>,
     /// Whether there is an AWS CLI.
     pub has_aws_cli: bool,
-    /// Whether something here starts services: launchd, or systemd.
+    /// Whether this system has a service manager: launchd or systemd.
     pub has_service_manager: bool,
     /// The user id of this process.
     pub uid: u32,
@@ -69,7 +69,7 @@ pub struct Evidence {
     pub aws_minus_wall: Option<(f64, f64)>,
     /// Evidence that could not be collected: the cause that stays unchecked, and why, as the end of a sentence.
     pub not_read: Vec<(Cause, String)>,
-    /// Nothing may leave the machine.
+    /// Doctor sends no request.
     pub offline: bool,
     /// The user allows the profile's `credential_process` to run.
     pub run_process: bool,
@@ -115,14 +115,14 @@ impl fmt::Debug for Variables {
     }
 }
 
-/// What is at a path.
+/// The state of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileFacts {
-    /// What it is for.
+    /// Its purpose.
     pub role: FileRole,
-    /// Where.
+    /// The path.
     pub path: String,
-    /// What is there.
+    /// Its state.
     pub state: FileState,
     /// The target of a broken symbolic link.
     pub dangling: Option<String>,
@@ -133,27 +133,27 @@ pub struct FileFacts {
 pub struct TokenFile {
     /// As the variable or the setting names it.
     pub path: String,
-    /// What is there.
+    /// Its state.
     pub state: TokenState,
 }
 
-/// What is at the path of a token file.
+/// The state of a token file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenState {
     /// Nothing.
     Missing,
-    /// Something that can't be read; the reason.
+    /// It can't be read; the reason.
     Unreadable(String),
-    /// A file without anything in it.
+    /// An empty file.
     Empty,
     /// A token.
     There {
-        /// When it ends, where it is a JWT that says so.
+        /// Its expiry, if it is a JWT with one.
         ends: Option<AwsTime>,
     },
 }
 
-/// What a file is for.
+/// The purpose of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileRole {
     /// The config file that programs read here.
@@ -164,7 +164,7 @@ pub enum FileRole {
     UsualConfig,
     /// `~/.aws/credentials`, where a variable names another one.
     UsualCredentials,
-    /// A file of the Windows below this Linux.
+    /// A file of the Windows that runs this Linux (WSL).
     Windows,
     /// A directory that holds the config or the credentials file, also behind a symbolic link.
     Directory,
@@ -189,7 +189,7 @@ impl FileRole {
         matches!(self, Self::CacheDirectory | Self::CacheAncestor)
     }
 
-    /// What people call it.
+    /// The name for users.
     pub fn called(self) -> &'static str {
         match self {
             Self::Config => "the AWS config file",
@@ -211,11 +211,11 @@ impl FileRole {
 pub enum FileState {
     /// Nothing.
     Missing,
-    /// Something that this user can't read; why, as the end of a sentence. Owner and mode where they are known.
+    /// This user can't read it; why, as the end of a sentence. Owner and mode if known.
     Unreadable {
         /// Why.
         why: String,
-        /// Whether this user may not; else it is no file, or too large.
+        /// Whether permissions are the reason; otherwise it is not a file, or too large.
         denied: bool,
         /// The owner's user id and the permission bits.
         owner_and_mode: Option<(u32, u32)>,
@@ -258,21 +258,21 @@ impl FileState {
     }
 }
 
-/// What the daemon says.
+/// The daemon's answer.
 #[derive(Clone, Debug)]
 pub enum Daemon {
-    /// It can't be asked, or does not want to answer; why, as a sentence.
+    /// It can't be reached, or refuses to answer; why, as a sentence.
     Silent {
         /// Why.
         why: String,
-        /// Whether it runs and keeps other AWS files.
+        /// Whether it runs and reads other AWS files.
         other_files: bool,
     },
     /// It answers.
     Answers(Box<DaemonFacts>),
 }
 
-/// What the daemon's status says.
+/// The daemon's status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DaemonFacts {
     /// The profiles.
@@ -288,7 +288,7 @@ pub struct DaemonProfile {
     pub name: String,
     /// The kind, in the names of `status`.
     pub kind: String,
-    /// How the daemon is getting on with it.
+    /// Its state in the daemon.
     pub state: State,
     /// Whether the cached credentials are valid.
     pub valid: Option<bool>,
@@ -307,9 +307,9 @@ pub struct DaemonSession {
     pub name: String,
     /// The argument of `evercred login` for it: the name of the section or of a profile.
     pub login_name: String,
-    /// How the daemon is getting on with it.
+    /// Its state in the daemon.
     pub state: State,
-    /// What is wrong.
+    /// The problem.
     pub last_error: Option<LastError>,
 }
 
@@ -322,15 +322,15 @@ pub struct LastError {
     pub detail: Option<String>,
     /// AWS's code, or ours.
     pub code: String,
-    /// What it means for the next try.
+    /// The effect on the next attempt.
     pub class: ErrorClass,
     /// A sentence.
     pub message: String,
-    /// What to do.
+    /// The fix.
     pub fix: Option<String>,
 }
 
-/// What Terraform wrote down of its backend (`.terraform/terraform.tfstate`), secrets left out.
+/// Terraform's record of its backend (`.terraform/terraform.tfstate`), without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TerraformBackend {
     /// The file.
@@ -342,7 +342,7 @@ pub struct TerraformBackend {
 }
 
 impl TerraformBackend {
-    /// Reads what Terraform wrote down of its backend; `None` where there is nothing of the kind.
+    /// Reads Terraform's record of its backend; `None` if there is none.
     pub fn read(path: &str, text: &[u8]) -> Option<Self> {
         let document: serde_json::Value = serde_json::from_slice(text).ok()?;
         let backend = document.get("backend")?;

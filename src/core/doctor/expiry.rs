@@ -1,4 +1,4 @@
-//! Temporary credentials that are past their end: by what stands beside them, and by AWS's word.
+//! Temporary credentials that have expired, by their stated expiry and by AWS's answer.
 
 use chrono::TimeDelta;
 
@@ -13,7 +13,7 @@ use crate::core::time::AwsTime;
 
 pub(super) const RULE: Rule = Rule { decides: &[Cause::CredentialsExpired, Cause::SessionRevoked], look };
 /// Why a stated expiry is not evidence.
-pub(super) const UNSURE: &str = "this machine's clock is not known well enough to be sure";
+pub(super) const UNSURE: &str = "the clock skew of this machine is not known well enough to decide";
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.add_all(case.subjects.iter().filter_map(|subject| found(case, subject)));
@@ -44,7 +44,7 @@ pub(super) fn found(case: &Case<'_>, subject: &KeySet<'_>) -> Option<Finding> {
     }
 }
 
-/// AWS says expired. Where the end that stands there has not come yet, somebody ended the session, or the end is that of
+/// AWS says that they have expired. If the stated expiry is later, the session was ended early, or the expiry belongs to
 /// other keys.
 fn refused_as_expired(
     case: &Case<'_>,
@@ -62,7 +62,7 @@ fn refused_as_expired(
         )
         .certainty(Certainty::Likely)
         .evidence(format!("AWS answers {said}"))
-        .evidence(format!("{place} says that it lasts until {at}; or that is the end of other keys"))
+        .evidence(format!("{place} gives the expiry {at}, which may belong to other keys"))
         .fixes(renewal(case, subject)),
         stated => {
             let mut finding = Finding::new(
@@ -73,7 +73,7 @@ fn refused_as_expired(
             .about(&subject.whose)
             .evidence(format!("AWS answers {said}"));
             if let Some((at, place)) = stated {
-                finding = finding.evidence(format!("{place} says that they ended at {at}"));
+                finding = finding.evidence(format!("according to {place}, they expired at {at}"));
             }
             finding.fixes(renewal(case, subject))
         }
@@ -96,14 +96,14 @@ fn by_statement(case: &Case<'_>, subject: &KeySet<'_>, at: AwsTime, place: &str)
     let mut finding = Finding::new(Cause::CredentialsExpired, severity, title)
         .about(&subject.whose)
         .certainty(certainty)
-        .evidence(format!("{place} says that they ended at {at}"));
+        .evidence(format!("according to {place}, they expired at {at}"));
     if certainty == Certainty::Possible {
         finding = finding.evidence(UNSURE);
     }
     Some(finding.fixes(renewal(case, subject)))
 }
 
-/// When the credentials end, by whoever wrote them down, and where that stands. Of two readings of a time without a zone the
+/// The stated expiry of the credentials, and its place. Of two readings of a time without a zone the
 /// later one counts.
 pub(super) fn stated(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(AwsTime, String)> {
     match &subject.whose {
@@ -131,7 +131,7 @@ pub(super) fn stated(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(AwsTime, 
     }
 }
 
-/// Who gets new ones: the tool that wrote these, as far as its traces tell.
+/// The fixes: new credentials from the tool that wrote these, if its traces are known.
 fn renewal(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
     let mut fixes = Vec::new();
     match &subject.whose {
@@ -147,7 +147,7 @@ fn renewal(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
             let exists = |profile: &&str| case.evidence.profiles_of_daemon.profiles.contains_key(*profile);
             if let Some(profile) = exported.filter(exists) {
                 fixes.push(Fix::command(
-                    "evercred exported them: export its present ones.",
+                    "evercred exported them: export its current credentials.",
                     format!("eval \"$(evercred env {} --static)\"", argument(profile)),
                 ));
             } else if let Some(vault) = variables.get("AWS_VAULT") {
@@ -161,7 +161,7 @@ fn renewal(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
             } else if starts("GRANTED_") {
                 fixes.push(Fix::command("Granted exported them: assume the role again.", "assume"));
             } else {
-                fixes.push(Fix::advice("Get new ones where these came from, and export all three values again."));
+                fixes.push(Fix::advice("Get new credentials from the same source, and export all three values again."));
             }
             let set: Vec<&str> =
                 ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"]
@@ -169,7 +169,7 @@ fn renewal(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
                     .filter(|name| variables.get(name).is_some())
                     .collect();
             fixes.push(Fix::command(
-                "Or remove them from this shell, so that programs use a profile, which can be renewed.",
+                "Or remove them from this shell, so that programs use a profile, which evercred can renew.",
                 unset(case, &set),
             ));
         }
@@ -188,13 +188,12 @@ fn renewal(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
                 ));
             } else {
                 fixes.push(Fix::advice(format!(
-                    "Get new ones with the tool that wrote [{name}] into {}.",
+                    "Get new credentials with the tool that wrote [{name}] into {}.",
                     subject.file(case)
                 )));
             }
             fixes.push(Fix::advice(
-                "Or describe in the config file how they are got (role_arn and source_profile, sso_session, credential_process): \
-                 evercred then renews them before they end.",
+                "Or configure their source in the config file (role_arn and source_profile, sso_session, credential_process): evercred then renews them before they expire.",
             ));
         }
     }

@@ -51,7 +51,7 @@ fn is_unreadable(case: &Case<'_>, problem: &Problem) -> bool {
 /// A line for which some clients refuse the whole file, or which evercred ignores.
 fn refused(case: &Case<'_>, problem: &Problem) -> Finding {
     let (place, path) = (case.at(problem.origin), case.path(problem.origin.file));
-    let title = format!("not every program can read {}", printable(&path));
+    let title = format!("some programs can't read {}", printable(&path));
     let (id, title) = match &problem.subject {
         Some(subject) => {
             (Cause::ProfileDuplicated, format!("{} is set twice in {}", printable(subject), printable(&path)))
@@ -77,7 +77,7 @@ fn refused(case: &Case<'_>, problem: &Problem) -> Finding {
             Fix::advice(format!("Move the settings at {place} to the first section, and delete this one."))
         }
         (Some(Construct::SettingTwice), _) => {
-            Fix::advice(format!("Keep the right one of both, and delete the other line: this one is at {place}."))
+            Fix::advice(format!("Keep the right line, and delete the other: this one is at {place}."))
         }
         _ => Fix::advice(format!("Correct {place}.")),
     };
@@ -87,7 +87,7 @@ fn refused(case: &Case<'_>, problem: &Problem) -> Finding {
         .fix(fix)
 }
 
-/// A part of the keys whose end stands in the next line. The end is never shown.
+/// A part of the keys whose end is in the next line. The end is never shown.
 fn broken_over_lines(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings: &mut Findings) {
     /// A shorter line may be anything.
     const SHORTEST: usize = 8;
@@ -109,7 +109,7 @@ fn broken_over_lines(case: &Case<'_>, file: SourceFile, document: &Document<'_>,
         findings.add(
             Finding::new(id, Severity::Error, format!("{key} in {place} is broken over two lines"))
                 .evidence(format!("{key} is at {}", case.at(origin)))
-                .evidence(format!("{} is no setting, and looks like the rest of the value", case.at(below)))
+                .evidence(format!("{} is not a setting, and looks like the rest of the value", case.at(below)))
                 .fix(Fix::advice(format!("Join the lines {} and {} of {}.", origin.line, below.line, case.path(file)))),
         );
     }
@@ -137,7 +137,7 @@ fn default_twice(case: &Case<'_>, document: &Document<'_>) -> Option<Finding> {
     let id = if region == used { Cause::ProfileDuplicated } else { Cause::RegionInconsistent };
     let clients = |reading| Construct::DefaultTwice.clients(reading).join(", ");
     let shown = |region: Option<&str>| region.map_or_else(|| "no region".to_owned(), printable);
-    let finding = Finding::new(id, Severity::Warning, "not every program reads the same default profile")
+    let finding = Finding::new(id, Severity::Warning, "programs read different default profiles")
         .evidence(format!(
             "{} and evercred read [profile default] ({}): {}",
             clients(Reading::Alike),
@@ -153,7 +153,7 @@ fn default_twice(case: &Case<'_>, document: &Document<'_>) -> Option<Finding> {
     Some(finding.fix(Fix::advice(format!("Move all settings to one section, and delete {}.", case.at(ignored.origin)))))
 }
 
-/// A comment behind a value, which some clients read as part of the value.
+/// A comment after a value, which some clients read as part of the value.
 fn comments(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings: &mut Findings) {
     let clients = |reading| Construct::CommentBehindValue.clients(reading).join(", ");
     let mut chain: Option<BTreeMap<(Origin, &str), &Section>> = None;
@@ -175,12 +175,9 @@ fn comments(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings
             Finding::new(
                 id,
                 Severity::Error,
-                format!(
-                    "{} read the comment behind {key} in {place} as part of the value",
-                    clients(Reading::Otherwise)
-                ),
+                format!("{} read the comment after {key} in {place} as part of the value", clients(Reading::Otherwise)),
             )
-            .evidence(format!("a comment stands behind {key} at {}", case.at(origin)))
+            .evidence(format!("a comment follows the value of {key} at {}", case.at(origin)))
             .evidence(format!(
                 "{} and evercred remove the comment: AWS may accept the value here, and refuse it elsewhere",
                 clients(Reading::Alike)
@@ -190,7 +187,7 @@ fn comments(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings
     }
 }
 
-/// What a comment behind a part of the keys in question spoils, and where these are.
+/// The effect of a comment after a part of the keys in question, and the place of the keys.
 fn of_key(case: &Case<'_>, key: &str, origin: Origin) -> Option<(Cause, String)> {
     let id = match key {
         "aws_access_key_id" => Cause::AccessKeyMalformed,
@@ -198,7 +195,7 @@ fn of_key(case: &Case<'_>, key: &str, origin: Origin) -> Option<(Cause, String)>
         "aws_session_token" | "aws_security_token" => Cause::SessionTokenMalformed,
         _ => return None,
     };
-    // Sections that are not in question are somebody else's.
+    // Other sections are not in question.
     let subject = case.subjects.iter().find(|subject| {
         let parts = [subject.access_key_id, subject.secret_access_key, subject.session_token, subject.security_token];
         parts.into_iter().flatten().any(|part| part.origin == Some(origin))
@@ -237,7 +234,7 @@ fn of_profile(chain: &BTreeMap<(Origin, &str), &Section>, key: &str, origin: Ori
         return None;
     }
     let section = chain.get(&(origin, key))?;
-    // The region of a profile on the way to another counts for that one alone.
+    // The region of a source profile applies to that profile only.
     let id = if key == "region" { Cause::RegionInvalid } else { Cause::ProfileBroken };
     Some((id, format!("profile \"{}\"", section.name)))
 }

@@ -48,7 +48,7 @@ pub use self::evidence::{
 };
 pub use self::finding::{Certainty, Finding, Severity};
 pub use self::lint::debounce::{CREDENTIALS_MALFORMED, FileLints};
-pub use self::lint::{Lint, remarks};
+pub use self::lint::{Lint, lints};
 pub use self::probe::{About, Answer, Answers, KeySource, Keys, Order, Question, Refusal, Variant};
 pub use self::question::questions;
 pub use self::report::Report;
@@ -76,7 +76,7 @@ static RULES: &[Rule] = &[
     account::RULE,
 ];
 
-/// What is wrong, given everything that was collected and answered.
+/// The report, from the evidence and all answers.
 pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
     let case = Case::new(evidence, answers);
     let Checked { findings, checked, not_checked } = driver::run(&case, RULES.iter().enumerate());

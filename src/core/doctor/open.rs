@@ -24,11 +24,9 @@ pub(super) fn why(case: &Case<'_>, cause: Cause) -> Option<String> {
 
 fn unknown(case: &Case<'_>, cause: Cause, need: Needs) -> Option<String> {
     match need {
-        Needs::Home => case
-            .evidence
-            .paths
-            .is_none()
-            .then(|| "HOME is not set, so the place of the AWS files is not known".to_owned()),
+        Needs::Home => {
+            case.evidence.paths.is_none().then(|| "HOME is not set, so doctor can't find the AWS files".to_owned())
+        }
         Needs::Files => unreadable_file(case),
         Needs::Profile => case.lacks_profile().then(|| NO_PROFILE.to_owned()),
         Needs::Plan => is_unusable(case).then(|| "correct the profile's settings first".to_owned()),
@@ -113,7 +111,7 @@ fn not_given(refusal: &Refusal) -> String {
         .unwrap_or_else(|| format!("AWS refused the step that gives the credentials ({})", refusal.code))
 }
 
-/// A step that failed on this machine: AWS was not asked.
+/// A step that failed on this machine: doctor sent no request to AWS.
 fn not_sent(refusal: &Refusal) -> String {
     format!("no request was sent to AWS: {}", refusal.words)
 }
@@ -134,11 +132,11 @@ fn expiry(case: &Case<'_>) -> Option<String> {
         let open = match case.answers.unmodified(&subject.whose) {
             Some(Answer::Accepted { .. }) => return None,
             // Users report that AWS refuses a session that expired long ago as an unknown one.
-            Some(Answer::Refused(refusal)) => format!("AWS's answer leaves it open ({})", refusal.code),
+            Some(Answer::Refused(refusal)) => format!("AWS's answer does not decide it ({})", refusal.code),
             _ => unanswered(case, subject)?,
         };
         let Some((at, place)) = super::expiry::stated(case, subject) else {
-            return Some(format!("nothing says when the credentials expire, and {open}"));
+            return Some(format!("the expiry of the credentials is not known, and {open}"));
         };
         let (now, uncertainty) = case.aws_time();
         let past = now - at;
@@ -197,7 +195,7 @@ fn iam(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
         return None;
     }
     match case.answers.iam(&subject.whose) {
-        None => Some("IAM was not asked".to_owned()),
+        None => Some("doctor did not call IAM".to_owned()),
         Some(Answer::Accepted { .. }) => None,
         // IAM checks the session before it returns one of these codes.
         Some(Answer::Refused(refusal))
@@ -275,7 +273,7 @@ fn connection(case: &Case<'_>) -> Option<String> {
         (About::Clock | About::Identity { .. } | About::Chain, Answer::Untried { why }) => Some(why.clone()),
         _ => None,
     });
-    untried.or_else(|| case.clock().is_none().then(|| "AWS was not asked".to_owned()))
+    untried.or_else(|| case.clock().is_none().then(|| "doctor sent no request to AWS".to_owned()))
 }
 
 /// Why AWS has not judged a set of keys, as the end of a sentence. `None` if AWS has accepted or refused the unchanged
@@ -288,13 +286,13 @@ pub(super) fn unanswered(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String
         Some(Answer::Untried { why }) => Some(why.clone()),
         _ if case.evidence.offline => Some(OFFLINE.to_owned()),
         _ if access_key::may_be_secret(id.text) => {
-            Some("the value in the place of the access key id may be a secret, so it is not sent".to_owned())
+            Some("the access key id may be a secret, so doctor does not send it".to_owned())
         }
         _ if question::is_for_another_maker(case, subject) => Some(
             "the keys don't have AWS's form, and a setting sends calls elsewhere: doctor does not send them to AWS"
                 .to_owned(),
         ),
-        _ => Some("AWS was not asked".to_owned()),
+        _ => Some("doctor sent no request to AWS".to_owned()),
     }
 }
 
@@ -315,7 +313,7 @@ pub(super) fn plan_unanswered(case: &Case<'_>) -> Option<String> {
         Some(Answer::Untried { why }) => Some(why.clone()),
         _ => Some(match region::unusable(case) {
             Some(place) => format!("no request can be sent for the region in {place}"),
-            None => "the steps to the profile's credentials were not tried".to_owned(),
+            None => "doctor did not test the steps to the profile's credentials".to_owned(),
         }),
     }
 }
@@ -451,7 +449,7 @@ mod tests {
             assert!(open(&report, Cause::SessionTokenWithoutMfa), "{code}: {report:#?}");
         }
         assert!(open(&with(Some(Answer::Untried { why: "it is late".to_owned() })), Cause::SessionTokenWithoutMfa));
-        assert!(open(&with(None), Cause::SessionTokenWithoutMfa), "IAM was not asked");
+        assert!(open(&with(None), Cause::SessionTokenWithoutMfa), "doctor did not call IAM");
         for code in ["AccessDenied", "NoSuchEntity", "ValidationError"] {
             let report = with(Some(Answer::Refused(refusal(code))));
             assert!(report.checked.contains(&Cause::SessionTokenWithoutMfa), "{code}: IAM knew the session");

@@ -41,7 +41,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     terraform(case, findings);
 }
 
-/// A profile that somebody named, with how: the argument, or the variable.
+/// A profile that was named, and how: by the argument or by the variable.
 fn named(case: &Case<'_>) -> Option<&'static str> {
     let variables = &case.evidence.variables;
     match (&case.evidence.named, variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])) {
@@ -78,13 +78,13 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
     let mut finding = Finding::new(
         Cause::EnvironmentShadowsProfile,
         severity,
-        format!("the keys in the variables are used, and not profile \"{profile}\""),
+        format!("programs use the keys in the variables, not profile \"{profile}\""),
     )
     .evidence(format!("{} are set in this shell", set.join(", ")));
     finding = match named(case) {
         Some(how) => finding
-            .evidence(format!("profile \"{profile}\" is meant ({how}); {}", who_uses_what(&choices(case))))
-            .evidence("the AWS CLI's option --profile does come before the variables"),
+            .evidence(format!("profile \"{profile}\" is selected ({how}); {}", who_uses_what(&choices(case))))
+            .evidence("the AWS CLI's option --profile takes precedence over the variables"),
         None => finding.evidence(who_uses_what(&choices(case))),
     };
     if let Some(refused) = refused {
@@ -93,7 +93,7 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
     // The role is assumed with these very keys: without them there is nothing to assume it with.
     let first = case.plan.iter().flatten().find_map(|plan| plan.steps.first());
     if first.is_some_and(|step| matches!(step.source, Source::Environment)) {
-        let advice = "Name the profile to the program (--profile of the AWS CLI, profile_name of boto3), or give it a source_profile.";
+        let advice = "Pass the profile to the program (--profile of the AWS CLI, profile_name of boto3), or give it a source_profile.";
         return findings.add(finding.fix(Fix::advice(advice)));
     }
     findings.add(finding.fix(unset(case, &set)));
@@ -101,7 +101,7 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
 
 fn unset(case: &Case<'_>, names: &[&str]) -> Fix {
     Fix::command(
-        "Take them out of this shell, and out of the file that sets them (a start-up file, .env, an editor's settings).",
+        "Remove them from this shell, and from the file that sets them (a start-up file, .env, an editor's settings).",
         commands::unset(case, names),
     )
 }
@@ -123,10 +123,10 @@ fn web_identity_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
         Finding::new(
             Cause::EnvironmentShadowsProfile,
             Severity::Warning,
-            format!("some programs use the web identity in the variables, and not profile \"{profile}\""),
+            format!("some programs use the web identity in the variables, not profile \"{profile}\""),
         )
         .evidence(format!("{} are set in this shell", set.join(", ")))
-        .evidence(format!("profile \"{profile}\" is meant ({how}); {}", who_uses_what(&choices)))
+        .evidence(format!("profile \"{profile}\" is selected ({how}); {}", who_uses_what(&choices)))
         .fix(unset(case, &set)),
     );
 }
@@ -151,12 +151,12 @@ fn ignored_keys(case: &Case<'_>, section: &Section, findings: &mut Findings) {
     let mut finding = Finding::new(
         Cause::StaticKeysIgnored,
         Severity::Warning,
-        format!("not every program uses the static keys of profile \"{name}\""),
+        format!("some programs don't use the static keys of profile \"{name}\""),
     )
     .evidence(format!("aws_access_key_id is at {}", case.at(id.origin)))
     .evidence(who_uses_what(&resolved));
     if !others.is_empty() {
-        finding = finding.evidence(format!("other settings decide this: {}", others.join(", ")));
+        finding = finding.evidence(format!("other settings take precedence: {}", others.join(", ")));
     }
     findings.add(finding.fix(Fix::advice(format!(
         "Keep one source of credentials: delete the keys of [{name}] in {}, or move them to another profile.",
@@ -171,17 +171,17 @@ fn cannot_reload(case: &Case<'_>, findings: &mut Findings) {
         let called = subject.called();
         let title = match &subject.whose {
             KeySource::Environment => {
-                "temporary keys stand in the variables: programs started here keep them until they end".to_owned()
+                "the variables have temporary keys: programs started here use them even after they expire".to_owned()
             }
             // SDKs run a program again before its keys expire.
             KeySource::Process(_) => continue,
             KeySource::Profile(_) => {
-                format!("temporary keys stand in {called}: programs that run don't read the file again")
+                format!("{called} has temporary keys: running programs don't read the file again")
             }
         };
         findings.add(
             Finding::new(Cause::ConsumerCannotReload, Severity::Info, title)
-                .evidence("SDKs read keys in variables and in the credentials file once; a program that runs longer than the keys is refused then")
+                .evidence("SDKs read keys from variables and the credentials file once; AWS refuses a program that still uses them after they expire")
                 .fix(renewable(case)),
         );
     }
@@ -194,13 +194,12 @@ fn renewable(case: &Case<'_>) -> Fix {
             let (evercred, profile) = (&case.evidence.evercred, &plan.profile);
             let line = format!("{} credential-process {}", word(evercred), commands::argument(profile));
             Fix::command(
-                "Give such programs a profile that asks evercred: every SDK asks again before the keys end.",
+                "Use a profile that asks evercred for such programs: every SDK asks again before the keys expire.",
                 commands::set(&format!("{profile}-fresh"), "credential_process", &line),
             )
         }
         _ => Fix::advice(
-            "Describe in the config file how the keys are got (role_arn and source_profile, sso_session): programs that use such a \
-             profile through evercred are given new ones before they end.",
+            "Configure the source of the keys in the config file (role_arn and source_profile, sso_session): evercred then gives programs new keys before the old ones expire.",
         ),
     }
 }
@@ -218,16 +217,19 @@ fn terraform(case: &Case<'_>, findings: &mut Findings) {
         Finding::new(
             Cause::ToolCachedCredentials,
             Severity::Warning,
-            format!("Terraform keeps keys of its own for the {} backend of this folder", printable(&backend.kind)),
+            format!(
+                "Terraform has its own copy of keys for the {} backend of this directory",
+                printable(&backend.kind)
+            ),
         )
         .evidence(format!(
-            "{} stand in {path}: they come before everything else, and stay when other keys change",
+            "{} are in {path}: they take precedence over all other keys, and don't change with them",
             keys.join(", ")
         ))
         .fix(Fix::command(
-            "Take the keys out of the backend block and of -backend-config, and have Terraform write it anew.",
+            "Remove the keys from the backend block and from -backend-config, and let Terraform write the file again.",
             "terraform init -reconfigure",
         ))
-        .fix(Fix::advice("The file holds the secret in plain text: make a new key, if others may have read it.")),
+        .fix(Fix::advice("The file has the secret in plain text: create a new key if other users may have read it.")),
     );
 }

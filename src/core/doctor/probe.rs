@@ -226,7 +226,7 @@ impl Refusal {
             return Some(self.no_answer());
         }
         let is_of_keys = !self.skewed && aws_error::lookup(&self.code).is_some_and(aws_error::Entry::refuses_signer);
-        (!is_of_keys).then(|| format!("AWS answered {} and said nothing of the keys", self.code))
+        (!is_of_keys).then(|| format!("AWS answered {}, which is no evidence about the keys", self.code))
     }
 
     /// Why this error decides nothing, as the end of a sentence; `None` if AWS refused the request.

@@ -39,7 +39,7 @@ fn variables(case: &Case<'_>, findings: &mut Findings) {
     let role = variables.get("AWS_ROLE_ARN").filter(|_| variables.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_some());
     let uri = variables.get("AWS_CONTAINER_CREDENTIALS_FULL_URI");
     let no_url =
-        |uri: &str| (!target(uri).is_http()).then(|| "is no URL: it begins with http:// or https://".to_owned());
+        |uri: &str| (!target(uri).is_http()).then(|| "is not a URL: it must begin with http:// or https://".to_owned());
     for (name, mistake) in [
         ("AWS_ROLE_ARN", role.and_then(role_arn::mistake)),
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.and_then(no_url)),
@@ -59,7 +59,7 @@ fn variables(case: &Case<'_>, findings: &mut Findings) {
             Finding::new(
                 Cause::ProfileBroken,
                 Severity::Error,
-                "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN, so programs don't know which role the token is for",
+                "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN, so programs don't know the role for the token",
             )
             .evidence("boto3, the AWS CLI and Go programs fail; the others ignore the token")
             .fix(Fix::advice("Set AWS_ROLE_ARN too."))
@@ -89,7 +89,7 @@ fn tell(
 }
 
 fn start_url(text: &str) -> Option<String> {
-    (!target(text).is_http()).then(|| "is no URL: it begins with https://".to_owned())
+    (!target(text).is_http()).then(|| "is not a URL: it must begin with https://".to_owned())
 }
 
 /// botocore: "The profile is configured to use the services section but the … services configuration does not exist"

@@ -1,4 +1,4 @@
-//! What to ask AWS next. Every question is one that changes nothing at AWS; a variant is asked only where it tells causes
+//! The next requests to AWS. No request changes anything at AWS. A variant of the keys is sent only where it tells causes
 //! apart, and nothing is inferred from the order in which AWS may look at a request.
 
 use zeroize::Zeroizing;
@@ -10,10 +10,10 @@ use crate::core::aws_error::{self, OfSigner};
 use crate::core::partitions::{home_region, is_opt_in};
 use crate::core::plan::{Endpoint, Service};
 
-/// So many calls are made for one diagnosis at most.
+/// The maximum number of calls for one diagnosis.
 const MOST: usize = 16;
 
-/// The next questions, given the answers so far; none where there is nothing more to find out. `ntp` are the time servers of
+/// The next questions, given the answers so far; none if all are answered. `ntp` are the time servers of
 /// the settings.
 pub fn questions(evidence: &Evidence, answers: &Answers, ntp: &[String]) -> Vec<Question> {
     let case = Case::new(evidence, answers);
@@ -22,7 +22,7 @@ pub fn questions(evidence: &Evidence, answers: &Answers, ntp: &[String]) -> Vec<
     next.into_iter().filter(|question| answers.get(&question.about).is_none()).take(left).collect()
 }
 
-/// The clock, every set of keys as it stands, and the plan of the profile.
+/// The clock, every set of keys as configured, and the plan of the profile.
 fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
     let offline = case.evidence.offline;
     let known = case.evidence.aws_minus_wall.map(|(offset, uncertainty)| (-offset, uncertainty));
@@ -50,8 +50,8 @@ fn as_they_are(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Question> {
     regions.map(|region| identity(case, &subject.whose, Variant::AsIs, Some(region), keys.clone())).collect()
 }
 
-/// Keys that are not of AWS's form, where a setting sends some calls to another maker's service and STS's to AWS: they are not AWS's
-/// to see.
+/// Keys that don't have AWS's form, where a setting sends some calls to another service and STS's to AWS: they are not
+/// sent to AWS.
 pub(super) fn is_for_another_maker(case: &Case<'_>, subject: &KeySet<'_>) -> bool {
     !subject.has_aws_id() && endpoint(case, None).url.is_none() && region::calls_elsewhere(case)
 }
@@ -61,7 +61,7 @@ fn chain(case: &Case<'_>) -> Option<Question> {
     Some(Question { about: About::Chain, order: Order::Chain { profile, offline, run_process } })
 }
 
-/// The plan begins with a sign-in, whose token stands in a file.
+/// The plan begins with a sign-in, whose token is in a file.
 fn sign_in_is_asked(case: &Case<'_>) -> bool {
     let mut steps = case.plan.iter().flatten().flat_map(|plan| &plan.steps);
     steps.any(|step| step.source.session().is_some())
@@ -76,7 +76,7 @@ fn chain_is_asked(case: &Case<'_>) -> bool {
     !plan.is_keys_alone() && !cannot_be_sent
 }
 
-/// What the answers so far leave open.
+/// The questions that the answers so far leave open.
 fn follow_ups(case: &Case<'_>) -> Vec<Question> {
     let mut questions = Vec::new();
     for subject in &case.subjects {
@@ -132,7 +132,7 @@ fn variants(case: &Case<'_>, subject: &KeySet<'_>, keys: &Keys, refusal: &Refusa
     questions
 }
 
-/// The two the other way round, where the secret has the form of an id.
+/// Id and secret exchanged, if the secret has the form of an id.
 fn swapped(case: &Case<'_>, subject: &KeySet<'_>, keys: &Keys) -> Option<Question> {
     let turned = Keys {
         access_key_id: keys.secret_access_key.to_string(),
@@ -210,7 +210,7 @@ fn unmodified(subject: &KeySet<'_>) -> Option<Keys> {
     })
 }
 
-/// A token that stands elsewhere and might be the right one.
+/// A token from another place that may be the right one.
 fn other_token(case: &Case<'_>, subject: &KeySet<'_>, keys: &Keys) -> Option<Zeroizing<String>> {
     let sent = keys.session_token.as_ref().map(|token| token.as_str());
     let elsewhere = case.subjects.iter().filter(|other| other.whose != subject.whose);
@@ -223,7 +223,7 @@ fn other_token(case: &Case<'_>, subject: &KeySet<'_>, keys: &Keys) -> Option<Zer
         .map(|token| Zeroizing::new(token.to_owned()))
 }
 
-/// Without quotes, blanks, control characters and what stands behind a comment's sign; an id in capitals.
+/// Without quotes, blanks, control characters and comments; an id in capital letters.
 fn cleaned(keys: &Keys) -> Keys {
     Keys {
         access_key_id: clean_id(&keys.access_key_id),
@@ -232,7 +232,7 @@ fn cleaned(keys: &Keys) -> Keys {
     }
 }
 
-/// The same for an id: in capitals.
+/// The same for an id, in capital letters.
 pub(super) fn clean_id(text: &str) -> String {
     clean(text).to_ascii_uppercase()
 }

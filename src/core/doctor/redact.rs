@@ -4,11 +4,11 @@ use super::{Case, Finding, Outcome, Report, ResolvedFrom, Verdict};
 use crate::core::access_key::{SECRET_LENGTH, is_secret, may_be_secret};
 use crate::core::redact::{Values, without_whole_secrets};
 
-/// Shorter values are words that stand in sentences by chance.
+/// Shorter values may be words of a sentence by chance.
 const SHORTEST: usize = 16;
 const HIDDEN: &str = "(not shown)";
 
-/// Takes the secrets in question out of a report, and names that may be secrets: somebody has pasted a key where the name of a
+/// Takes the secrets in question out of a report, and names that may be secrets: a key may have been pasted where the name of a
 /// profile belongs.
 pub(super) fn redact(case: &Case<'_>, report: Report) -> Report {
     let values = case.subjects.iter().flat_map(|subject| {

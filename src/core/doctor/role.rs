@@ -59,7 +59,7 @@ fn step_type(operation: &str) -> Option<&'static str> {
     }
 }
 
-/// What the settings ask for beyond what AWS gives to anybody.
+/// Settings beyond AWS's general limits.
 fn durations(plan: &Plan, findings: &mut Findings) {
     let mut before: Option<&Step> = None;
     for step in &plan.steps {
@@ -71,7 +71,7 @@ fn durations(plan: &Plan, findings: &mut Findings) {
                 session
                     .duration_seconds
                     .filter(|asked| *asked > LONGEST_OF_USER)
-                    .map(|_| (LONGEST_OF_USER, "no session of a user lives longer than 36 hours")),
+                    .map(|_| (LONGEST_OF_USER, "a user's session lasts at most 36 hours")),
             ),
             _ => (None, None),
         };
@@ -81,10 +81,10 @@ fn durations(plan: &Plan, findings: &mut Findings) {
                 Finding::new(
                     Cause::DurationTooLong,
                     Severity::Error,
-                    format!("profile \"{profile}\" asks for a session of {asked} s, and AWS gives {most} s at most"),
+                    format!("profile \"{profile}\" requests a session of {asked} s, but AWS allows {most} s at most"),
                 )
-                .evidence(format!("duration_seconds = {asked}; {why}, and AWS refuses the call rather than give less"))
-                .fix(set_duration("Ask for less, or leave the setting out.", profile, most)),
+                .evidence(format!("duration_seconds = {asked}; {why}, so AWS refuses the request"))
+                .fix(set_duration("Lower the setting, or remove it.", profile, most)),
             );
         }
         if let Some(asked) = asked.filter(|asked| *asked < SHORTEST) {
@@ -99,26 +99,26 @@ fn too_short(profile: &str) -> Finding {
     Finding::new(
         Cause::ProfileBroken,
         Severity::Error,
-        format!("profile \"{profile}\" asks for a session that is shorter than AWS makes them"),
+        format!("profile \"{profile}\" requests a session that is shorter than AWS allows"),
     )
-    .evidence(format!("AWS gives {SHORTEST} s at least, and refuses the call rather than give more"))
-    .fix(set_duration("Ask for more, or leave the setting out.", profile, SHORTEST))
+    .evidence(format!("AWS allows {SHORTEST} s at least, so it refuses the request"))
+    .fix(set_duration("Raise the setting, or remove it.", profile, SHORTEST))
 }
 
 fn role_too_long(role: &AssumeRole, before: Option<&Step>) -> Option<(u32, &'static str)> {
-    // A user's long-term key may ask for what the role allows; whoever has a role's session already is chaining.
+    // A user's long-term key may request the role's maximum; a role's session that assumes a role is chaining.
     let chained = before.is_some_and(|step| {
         matches!(step.source, Source::AssumeRole(_) | Source::WebIdentity(_) | Source::Sso(_) | Source::SessionToken(_))
     });
     if chained && role.duration_seconds? > LONGEST_CHAINED {
-        let why = "a role that is assumed with temporary credentials (role chaining) lives one hour at most";
+        let why = "a role that is assumed with temporary credentials (role chaining) lasts one hour at most";
         return Some((LONGEST_CHAINED, why));
     }
     role_too_long_for_anybody(role.duration_seconds)
 }
 
 fn role_too_long_for_anybody(asked: Option<u32>) -> Option<(u32, &'static str)> {
-    (asked? > LONGEST_OF_ROLE).then_some((LONGEST_OF_ROLE, "no role's sessions live longer than 12 hours"))
+    (asked? > LONGEST_OF_ROLE).then_some((LONGEST_OF_ROLE, "a role's sessions last at most 12 hours"))
 }
 
 fn set_duration(text: &str, profile: &str, seconds: u32) -> Fix {
@@ -134,7 +134,7 @@ fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
     };
     let device = printable(step.source.device().unwrap_or_default());
     let profile = &plan.profile;
-    let title = format!("profile \"{profile}\" needs a code of the MFA device {device}");
+    let title = format!("profile \"{profile}\" needs a code from the MFA device {device}");
     let finding = Finding::new(Cause::MfaRequired, Severity::Warning, title);
     match (&case.evidence.daemon, case.daemon_profile()) {
         (_, Some(held)) if held.valid == Some(true) && held.state != State::NeedsLogin => {}
@@ -149,7 +149,7 @@ fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
                 .evidence(format!("mfa_serial of profile \"{}\" names the device, and doctor sends no code", step.profile))
                 .fix(commands::with_daemon(
                     case,
-                    "Enter a code once for a session that evercred keeps: the AWS CLI asks for codes, but most SDKs don't.",
+                    "Enter a code once for a session that evercred caches: the AWS CLI asks for codes, but most SDKs don't.",
                     &format!("evercred login {}", argument(profile)),
                 )),
         ),
@@ -166,8 +166,8 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
         _ if denied.because == Because::WrongCode => findings.add(
             Finding::new(Cause::MfaCodeRefused, Severity::Error, "AWS refused the code of the MFA device")
                 .evidence(said)
-                .evidence("a code is good once and for about half a minute: it was mistyped, used already, or is of another device")
-                .fix(Fix::command("Type the code that the device shows next.", format!("evercred login {}", argument(profile)))),
+                .evidence("a code works once, for about 30 s: it was mistyped, used already, or is from another device")
+                .fix(Fix::command("Enter the next code that the device shows.", format!("evercred login {}", argument(profile)))),
         ),
         ("AccessDenied" | "AccessDeniedException", "assume-role" | "web-identity") => {
             findings.add(role_denied(case, kind, profile, &denied, said));
@@ -183,12 +183,12 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
                 Finding::new(
                     Cause::DurationTooLong,
                     Severity::Error,
-                    format!("the session that profile \"{profile}\" asks for is longer than the role allows"),
+                    format!("profile \"{profile}\" requests a longer session than the role allows"),
                 )
                 .evidence(said)
-                .fix(set_duration("Ask for less, or leave the setting out.", profile, LONGEST_CHAINED))
+                .fix(set_duration("Lower the setting, or remove it.", profile, LONGEST_CHAINED))
                 .fix(Fix::command(
-                    "Or have an administrator let the role's sessions live longer (12 hours at most, one hour where a role is assumed from another).",
+                    "Or ask an administrator to raise the role's maximum session duration (12 hours at most, one hour with role chaining).",
                     "aws iam update-role --role-name ROLE --max-session-duration 43200",
                 )),
             );
@@ -227,7 +227,7 @@ fn failed_here(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal) ->
         "web-identity" | "sso" | "login" => return None,
         "process" => (
             Cause::CredentialsMissing,
-            format!("the credential_process of profile \"{}\" gives no credentials", printable(profile)),
+            format!("the credential_process of profile \"{}\" returned no credentials", printable(profile)),
         ),
         _ => (
             Cause::CredentialsMissing,
@@ -304,8 +304,8 @@ fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said
     match denied.because {
         Because::Forbidden(policy) => {
             finding = finding
-                .evidence(format!("AWS says that {} forbids it: no other policy can allow it", policy.called()))
-                .fix(ask(&format!("to change the policy that forbids sts:AssumeRole on {role} for {who}.")));
+                .evidence(format!("AWS says that {} denies it: no other policy can allow it", policy.called()))
+                .fix(ask(&format!("to change the policy that denies sts:AssumeRole on {role} for {who}.")));
         }
         Because::NothingAllows(policy) => {
             finding = finding
@@ -320,9 +320,7 @@ fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said
         _ => {
             finding = finding
                 .evidence(
-                    "AWS does not say why. Possible: the role does not exist any more or is spelt otherwise; its trust policy does not \
-                     name this caller; it wants an external id or MFA; this caller's own policies, a permissions boundary, a session \
-                     policy or the organisation don't allow it",
+                    "AWS does not say why. Possible reasons: the role was deleted or is misspelt; its trust policy does not name this caller, or requires an external id or MFA; the caller's policies, a permissions boundary, a session policy or the organisation don't allow it",
                 )
                 .fix(ask(&format!(
                     "of the role's account whether {role} exists and whether its trust policy names {who}, and with which \
@@ -340,16 +338,17 @@ fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said
     }
     finding = case.cached().into_iter().fold(finding, Finding::evidence);
     if kind == "web-identity" {
-        finding = finding
-            .evidence("asked with a web identity token: the trust policy must name its issuer, audience and subject");
+        finding = finding.evidence(
+            "requested with a web identity token: the trust policy must name its issuer, audience and subject",
+        );
     }
     finding
 }
 
-/// What the call brought of what trust policies ask for.
+/// The parts of the request that trust policies may require.
 fn given(role: &AssumeRole) -> String {
     let external =
         if role.external_id.is_some() { "with an external id" } else { "without an external id (external_id)" };
     let mfa = if role.mfa_serial.is_some() { "with the code of an MFA device" } else { "without MFA (mfa_serial)" };
-    format!("asked {external} and {mfa}")
+    format!("requested {external} and {mfa}")
 }

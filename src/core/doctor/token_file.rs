@@ -15,15 +15,15 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
         let title = |what: &str| format!("the web identity token file {what}: {}", printable(&path));
         let (now, uncertainty) = case.aws_time();
         let finding = match &facts.state {
-            TokenState::Missing => Finding::new(Cause::CredentialsMissing, Severity::Error, title("is not there")),
+            TokenState::Missing => Finding::new(Cause::CredentialsMissing, Severity::Error, title("does not exist")),
             TokenState::Unreadable(why) => {
                 Finding::new(Cause::CredentialsMissing, Severity::Error, title("can't be read"))
                     .evidence(printable(why))
             }
             TokenState::Empty => Finding::new(Cause::CredentialsMissing, Severity::Error, title("is empty")),
             TokenState::There { ends: Some(at) } if now - *at > uncertainty => {
-                Finding::new(Cause::CredentialsExpired, Severity::Error, title("holds a token that has expired"))
-                    .evidence(format!("the token says itself (exp) that it ended at {at}"))
+                Finding::new(Cause::CredentialsExpired, Severity::Error, title("has an expired token"))
+                    .evidence(format!("the token's expiry (exp) was {at}"))
             }
             TokenState::There { .. } => match case.answers.chain().iter().find_map(unusable) {
                 Some(why) => {
@@ -35,7 +35,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
         findings.add(
             finding
                 .evidence(format!("{place} names the file"))
-                .fix(Fix::advice("Run the program that writes the file again, or set the right path.")),
+                .fix(Fix::advice("Run the program that writes the file again, or correct the path.")),
         );
     }
 }

@@ -24,7 +24,7 @@ pub struct Identity {
 /// The first line of the report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// What it is about: a profile, or "this shell".
+    /// Its subject: a profile, or "this shell".
     pub subject: String,
     /// The result.
     pub outcome: Outcome,
@@ -112,12 +112,12 @@ pub(super) fn verdict(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findi
     Verdict { subject, outcome }
 }
 
-/// Whether a finding is about keys of the shell, which a program that is told the profile does not use.
+/// Whether a finding is about keys of the shell, which a program with `--profile` does not use.
 fn is_about_the_shell(finding: &Finding) -> bool {
     finding.id == Cause::EnvironmentShadowsProfile || finding.about == Some(KeySource::Environment)
 }
 
-/// What of the shell's variables gives programs their credentials, if no profile was named.
+/// The variables of the shell that provide credentials, if no profile was named.
 fn of_shell<'c>(case: &Case<'_>, choices: &'c [(Client, ResolvedFrom)]) -> Option<&'c ResolvedFrom> {
     let uses = choices.iter().find(|(client, _)| *client == Client::Botocore).map(|(_, uses)| uses)?;
     let is_of_shell = matches!(uses, ResolvedFrom::Environment | ResolvedFrom::WebIdentity | ResolvedFrom::Container);
@@ -150,7 +150,7 @@ pub(super) fn identity(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> O
     Some(Identity { arn, account_id })
 }
 
-/// Why AWS has not named the owner of the credentials, as the end of a sentence, and whether that was left out on purpose.
+/// Why AWS has not named the owner of the credentials, as the end of a sentence, and whether the test was left out on purpose.
 fn untested(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> (String, bool) {
     const NO_ANSWER: &str = "AWS gave no answer to GetCallerIdentity";
     let of_keys = |whose: &KeySource| {
@@ -163,13 +163,13 @@ fn untested(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> (String, boo
     match of_shell(case, choices) {
         Some(ResolvedFrom::Environment) => return (of_keys(&KeySource::Environment), false),
         Some(ResolvedFrom::WebIdentity) => {
-            return ("the web identity in the variables is not used by doctor".to_owned(), true);
+            return ("doctor does not use the web identity in the variables".to_owned(), true);
         }
-        Some(_) => return ("the credentials of the container are not requested by doctor".to_owned(), true),
+        Some(_) => return ("doctor does not request the credentials of the container".to_owned(), true),
         None => {}
     }
     let plan = match &case.plan {
-        None => return ("no profile and no variable gives credentials".to_owned(), false),
+        None => return ("no profile and no variable has credentials".to_owned(), false),
         Some(Err(error)) => return (error.message.clone(), false),
         Some(Ok(plan)) => plan,
     };

@@ -130,7 +130,7 @@ impl Cleaner {
     }
 }
 
-/// A piece of somebody's text, fit to be shown: printable, bounded, without what may be a secret.
+/// A piece of a text for display: printable, bounded, without possible secrets.
 pub(super) fn shown(text: &str) -> String {
     printable(&without_secrets(text))
 }

@@ -1,4 +1,4 @@
-//! Compares the causes of an error with what doctor found on this machine.
+//! Compares the causes of an error with doctor's findings on this machine.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ pub struct Explanation {
 /// The maximum number of errors that are explained.
 const MOST: usize = 10;
 
-/// Explains the errors of a text, given what doctor found.
+/// Explains the errors of a text, given doctor's findings.
 pub fn explain(mentions: &[ReportedError], report: &Report, here: &LocalContext) -> Explanation {
     let one = |mention: &ReportedError| {
         let causes = causes(mention, report, here);

@@ -1,8 +1,8 @@
-//! A place of a text with a pattern, and the words around it.
+//! A place in a text that matches a pattern, and the words around it.
 
 use super::pattern::Pattern;
 
-/// A place where something is that is looked for.
+/// A match of a pattern.
 #[derive(Clone, Copy)]
 pub(super) struct Hit {
     pub(super) at: usize,
@@ -25,7 +25,7 @@ pub(super) fn around(text: &str, hit: Hit, before: usize, after: usize) -> &str 
     text.get(from..to).unwrap_or_default()
 }
 
-/// The line in which it stands, as far as it is near.
+/// The part of its line near the match.
 pub(super) fn line_of(text: &str, hit: Hit) -> &str {
     let (before, after) = (around(text, hit, 600, 0), around(text, Hit { at: hit.end, ..hit }, 0, 1_500));
     let from = hit.at - before.rsplit('\n').next().map_or(0, str::len);

@@ -3,7 +3,7 @@
 use super::hit::Hit;
 use super::patterns::{self, is_of_word};
 
-/// Every place where something begins that is looked for.
+/// Every match of a pattern.
 pub(super) fn hits(text: &str) -> Vec<Hit> {
     let bytes = text.as_bytes();
     let is_of_word = |at: usize| bytes.get(at).is_some_and(|byte| is_of_word(char::from(*byte)));
@@ -58,7 +58,7 @@ fn in_other_letters(rest: &str, at: usize, word: &str) -> Option<Hit> {
     })
 }
 
-/// How much of `text` says `pattern`, white space being as good as any other.
+/// The length of the match of `pattern` at the start of `text`; all white space is equal.
 fn matches(text: &str, pattern: &str) -> Option<usize> {
     let mut rest = text;
     for c in pattern.chars() {
@@ -75,7 +75,7 @@ fn matches(text: &str, pattern: &str) -> Option<usize> {
     Some(text.len() - rest.len())
 }
 
-/// A line without what `docker compose` and its like write in front of each: `web-1  | `.
+/// A line without the prefix of `docker compose` and similar tools: `web-1  | `.
 fn without_prefix(line: &str) -> &str {
     const LONGEST: usize = 40;
     let beginning = line.get(..line.floor_char_boundary(LONGEST)).unwrap_or(line);

@@ -1,4 +1,4 @@
-//! What this machine has that a text may be about.
+//! The profiles, keys and regions of this machine that a text may be about.
 
 use crate::core::doctor::{About, Answer, Answers, Case, Cause, Report};
 use crate::core::plan::Source;
@@ -12,7 +12,7 @@ pub struct LookedAt {
     pub is_missing: bool,
 }
 
-/// What the errors of a text are compared with: whether they are about the credentials of this machine at all.
+/// The facts that decide whether the errors of a text are about the credentials of this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LocalContext {
     /// The access key ids in the variables and files of this shell.
@@ -49,7 +49,7 @@ pub struct StepFacts {
 }
 
 impl LocalContext {
-    /// What doctor collected and AWS answered.
+    /// The context from doctor's evidence and AWS's answers.
     pub fn new(case: &Case<'_>, report: &Report) -> Self {
         let accounts = case.answers.iter().filter_map(|(_, answer)| match answer {
             Answer::Accepted { account_id, .. } if !account_id.is_empty() => Some(account_id.clone()),

@@ -1,5 +1,5 @@
-//! What an AWS error message means here and now: finds the errors in a text of any size, knows what causes each, and
-//! compares the causes with what the doctor found.
+//! Explains AWS error messages: finds the errors in a text of any size, knows the causes of each, and
+//! compares the causes with the doctor's findings.
 
 mod advice;
 mod causes;

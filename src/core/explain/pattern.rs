@@ -1,13 +1,13 @@
 //! A code or a sentence that `explain` recognises.
 
-/// What a place in a text turned out to be.
+/// A pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pattern {
-    /// The words in the text; a blank stands for any white space.
+    /// The words in the text; a blank matches any white space.
     pub(super) text: &'static str,
     /// The code that is shown.
     pub(super) code: &'static str,
-    /// The code of `core::aws_error` that says what it means.
+    /// The code of `core::aws_error` with its meaning.
     pub(super) means: &'static str,
     /// How it is read.
     pub(super) kind: Kind,
@@ -22,9 +22,9 @@ pub(super) enum Kind {
     Code,
     /// A code that others use too: it counts beside words that only AWS and its SDKs use.
     CommonCode,
-    /// AWS's message: counts where no code stands near it.
+    /// AWS's message: counts if there is no code near it.
     Message,
-    /// A sentence or an exception of an SDK that says exactly what it missed.
+    /// A sentence or an exception of an SDK that names the exact problem.
     Exact,
     /// The same in words that others use too: it counts beside words that only AWS and its SDKs use.
     Common,

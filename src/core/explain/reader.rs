@@ -11,17 +11,17 @@ use super::reading::read;
 use super::relevance::{begins, counts, is_ours};
 use super::reported::ReportedError;
 
-/// As much is looked at in one go, in bytes.
+/// The size of the window in bytes.
 const WINDOW: usize = 64 * 1024;
 const PIECE: usize = 4096;
-/// What may belong to an error before its code, and after it, in bytes.
+/// The maximum length of an error before and after its code, in bytes.
 const BEFORE: usize = 1024;
 const AFTER: usize = 3 * 1024;
-/// So many different ones are remembered.
+/// The maximum number of different errors.
 const MOST_SEEN: usize = 10_000;
-/// What stands so near to the same code is the same error, in bytes.
+/// The maximum distance in bytes between the same code twice in one error.
 const SAME: usize = 400;
-/// What stands before the code where an SDK shows the error as an object, besides its sentence.
+/// The words before the code where an SDK shows the error as an object, besides its sentence.
 const FIELDS: [&str; 8] =
     ["name: '", "Code: '", "code: '", "\"code\":\"", "\"code\": \"", "Some(\"", "'Code': '", "<Code>"];
 /// If there are more different errors than this, those with the same code are counted together.
@@ -127,7 +127,7 @@ impl Reader {
         }
     }
 
-    /// Reads what stands around a hit, and keeps it; `None` where it is nothing, or part of the error before.
+    /// Reads and stores the error around a hit; `None` if there is no error, or it is part of the previous one.
     fn look_at(&mut self, text: &str, hit: Hit, hits: &[Hit], before: Option<(usize, Kept)>) -> Option<Kept> {
         if !counts(text, hit, hits) {
             return None;
@@ -175,7 +175,7 @@ impl Reader {
         self.keep(mention, times, |at| is_repeated(text, hit, before.filter(|(_, last)| last.at == at)))
     }
 
-    /// Where it was kept; `None` where there are too many already. `is_repeated`: whether the error that is kept there was
+    /// Its index; `None` if there are too many already. `is_repeated`: whether the stored error was
     /// reported a moment ago.
     fn keep(&mut self, mention: ReportedError, times: u64, is_repeated: impl Fn(usize) -> bool) -> Option<Kept> {
         let is_merged = self.merged.contains(&mention.code);
@@ -206,7 +206,7 @@ impl Reader {
         Some(Kept { at, times })
     }
 
-    /// Counts all errors with this code together from now on: where; `None` if there is none.
+    /// Counts all errors with this code together from now on; returns their index, or `None` if there is none.
     fn merge(&mut self, code: &str) -> Option<usize> {
         let at = self.mentions.iter().position(|mention| mention.code == code)?;
         if self.merged.insert(code.to_owned()) {
@@ -257,7 +257,7 @@ fn request_id(text: &str) -> Option<&str> {
     (id.len() >= 8).then_some(id)
 }
 
-/// Where a mention was kept, and how often it counts.
+/// The index of a mention, and its count.
 #[derive(Clone, Copy, Debug)]
 struct Kept {
     at: usize,

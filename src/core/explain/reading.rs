@@ -79,14 +79,14 @@ pub(super) fn letters(text: &str, most: usize) -> String {
 
 const UNSIGNED: &str = "No credentials are provided";
 
-/// The code that says what it means; some sentences mean other things by what stands behind them.
+/// The code with the meaning; the meaning of some sentences depends on the words after them.
 fn means(hit: Hit, operation: Option<&str>, message: &str, after: &str) -> &'static str {
     let is_web_identity =
         operation == Some("AssumeRoleWithWebIdentity") || message.starts_with("Token expired: current");
     match hit.pattern.means {
         // That call is not signed: it is the token of the identity provider that has expired.
         "ExpiredToken" | "ExpiredTokenException" if is_web_identity => "WebIdentityExpired",
-        // Arrow's errors have the operation behind the code.
+        // Arrow's errors have the operation after the code.
         "AccessDenied"
             if hit.pattern.code == "ACCESS_DENIED" && operation.is_some_and(|name| name.starts_with("Head")) =>
         {

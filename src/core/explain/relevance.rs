@@ -5,7 +5,7 @@ use super::pattern::Kind;
 use super::reading::letters;
 use super::reported::ReportedError;
 
-/// Words that only stand near errors of AWS.
+/// Words that occur only near errors of AWS.
 const SIGNS: [&str; 20] = [
     "An error occurred (",
     "smithy",
@@ -59,7 +59,7 @@ pub(super) fn counts(text: &str, hit: Hit, hits: &[Hit]) -> bool {
     }
 }
 
-/// Whether a sentence that says little stands in front of what it means: "CredentialsProviderError: The SSO session …", "unable to
+/// Whether a general sentence is followed by the exact one: "CredentialsProviderError: The SSO session …", "unable to
 /// access 'https://git-codecommit…': Could not resolve host".
 pub(super) fn begins(text: &str, general: Hit, exact: Hit) -> bool {
     // A console may break the line between the two.
@@ -84,7 +84,7 @@ fn leads_its_line(text: &str, hit: Hit) -> bool {
         && text.get(hit.end..).is_some_and(|after| after.starts_with(": "))
 }
 
-/// Hardly anything but the sentence was pasted, and it ends there.
+/// The text is little more than the sentence, and ends with it.
 fn is_all(text: &str, hit: Hit) -> bool {
     const BEFORE: usize = 32;
     let before = text.get(..hit.at).unwrap_or_default().trim_start();
@@ -100,7 +100,7 @@ fn is_quoted(text: &str, hit: Hit) -> bool {
         && text.get(hit.end..).is_some_and(|after| after.starts_with('"'))
 }
 
-/// Other makers' errors have AWS's names.
+/// Errors of other vendors have AWS's names.
 fn is_somebody_elses(text: &str, hit: Hit) -> bool {
     const OTHERS: [&str; 8] = [
         "aliyun",
@@ -134,7 +134,7 @@ fn is_somebody_elses(text: &str, hit: Hit) -> bool {
     has_second_part || is_of_users || is_of_tasks || (has(&OTHERS) && !near.contains("amazonaws.com"))
 }
 
-/// Codes that every second service has for things of its own: they are about credentials where they come from the services that
+/// Codes that many services have for other errors: they are about credentials only if they come from the services that
 /// give credentials.
 pub(super) fn is_ours(mention: &ReportedError, text: &str, hit: Hit) -> bool {
     const OF_ANYBODY: [&str; 8] = [

@@ -2,38 +2,38 @@
 
 use crate::core::redact::{HIDDEN, Values, may_be_part_of_secret, parts_of_secrets};
 
-/// One error that a text holds.
+/// One error in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportedError {
     /// AWS's code, or the name of the SDK's exception.
     pub code: String,
-    /// The code of `core::aws_error` that says what it means.
+    /// The code of `core::aws_error` with its meaning.
     pub means: &'static str,
     /// Whether it only says that something failed or that nothing was found.
     pub general: bool,
     /// Whether it is AWS's own answer, rather than what an SDK made of it.
     pub by_aws: bool,
-    /// Which service was asked.
+    /// The called service.
     pub service: Option<String>,
-    /// What was asked for.
+    /// The operation.
     pub operation: Option<String>,
-    /// The host of AWS's that was asked, where the line names it.
+    /// The AWS host, if the line names it.
     pub host: Option<String>,
-    /// What was said, printable, bounded, without secrets.
+    /// The message, printable, bounded, without secrets.
     pub message: String,
-    /// The access key id, where the text has one of the right form near by.
+    /// The access key id, if one of the right form is near.
     pub access_key_id: Option<String>,
-    /// The ARN of who asked, else the first ARN near by.
+    /// The ARN of the caller, else the first ARN near the error.
     pub arn: Option<String>,
     /// The profile that the error, or a command near it, names.
     pub profile: Option<String>,
     /// The ARN of the requested role.
     pub role: Option<String>,
-    /// The region, by an ARN or a host name near by.
+    /// The region, by an ARN or a host name near the error.
     pub region: Option<String>,
-    /// This machine's time minus AWS's in seconds, where the text says both.
+    /// Local minus AWS time in seconds, if the text has both.
     pub skew_seconds: Option<i64>,
-    /// How often it occurs.
+    /// The number of occurrences.
     pub times: u64,
     /// The number of characters from the operation to the error, without blanks.
     pub(super) distance: usize,
@@ -70,7 +70,7 @@ impl ReportedError {
         }
     }
 
-    /// Adds what another report of the same error says.
+    /// Adds the facts from another report of the same error.
     pub(super) fn add(&mut self, other: Self) {
         // One of the sentences may give a more exact meaning of the code.
         let is_exact = !other.general && (self.general || other.means != other.code);
@@ -92,7 +92,7 @@ impl ReportedError {
         }
     }
 
-    /// Counts different errors with the same code together: only what all of them say stays.
+    /// Counts different errors with the same code together: only their common facts remain.
     pub(super) fn generalise(&mut self, other: &Self) {
         self.times = self.times.saturating_add(other.times);
         let pairs = [

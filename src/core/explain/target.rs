@@ -42,11 +42,11 @@ pub fn region_of(mentions: &[ReportedError]) -> Option<String> {
 /// The maximum number of profiles in the message.
 const MOST_PROFILES: usize = 5;
 
-/// "looked at profile default, which does not exist; there are: dev".
+/// "checked profile default, which does not exist; there are: dev".
 pub(super) fn looked_at(here: &LocalContext) -> String {
     let mut text = match &here.profile {
-        Some(profile) => format!("looked at profile {profile}"),
-        None => "looked at this shell's own credentials".to_owned(),
+        Some(profile) => format!("checked profile {profile}"),
+        None => "checked the credentials of this shell".to_owned(),
     };
     let LookedAt { why, is_missing } = here.looked_at;
     let clauses: Vec<&str> = why.into_iter().chain(is_missing.then_some("which does not exist")).collect();

@@ -182,7 +182,7 @@ impl Keeper {
         if node.flight.is_none() {
             if self.used_codes.get(&device) == Some(&code) {
                 let message = format!("the code of the MFA device {device} was used already");
-                let fix = Some("type the code that the device shows next: each is good once".to_owned());
+                let fix = Some("enter the next code that the device shows: each code works once".to_owned());
                 let refusal = Refusal::new(RefusalKind::NeedsLogin, message, fix);
                 self.actions.push_back(Action::Answer { caller, answer: Answer::Refused(refusal) });
                 return;
@@ -274,7 +274,7 @@ impl Keeper {
     pub(super) fn need(&self, profile: &str, lack: Lack<'_>, key: &NodeKey, now: Now) -> Option<ErrorStatus> {
         match lack {
             Lack::Code(device) => {
-                let message = format!("profile \"{profile}\" needs a code of the MFA device {device}");
+                let message = format!("profile \"{profile}\" needs a code from the MFA device {device}");
                 let need = ErrorStatus::new("MfaCodeNeeded", ErrorClass::NeedsLogin, message, self.planned_at);
                 Some(need.fix(evercred("login", profile)))
             }

@@ -16,8 +16,8 @@ use crate::core::session::SsoSession;
 use crate::core::time::Now;
 
 impl Keeper {
-    /// Replaces the plans. What is the same credential as before keeps everything; of what changed, the last good set goes
-    /// on where the last step is still the same (a rotated base key), and is renewed at once.
+    /// Replaces the plans. An unchanged credential keeps its state; a changed one keeps its cached credentials
+    /// if its last step is the same (a rotated base key), and is renewed at once.
     pub(super) fn take_plans(
         &mut self,
         plans: BTreeMap<String, Result<Plan, PlanError>>,
@@ -27,7 +27,7 @@ impl Keeper {
         let mut old_nodes = std::mem::take(&mut self.nodes);
         let old_profiles = std::mem::take(&mut self.profiles);
         self.planned_at = self.clock.best(now);
-        // Sections first: what they say of a session's endpoints counts for every profile behind it.
+        // Sections first: their endpoints of a session apply to every profile that depends on it.
         for session in sso_sessions.into_values() {
             self.add_session(session, &mut old_nodes, now);
         }
@@ -75,7 +75,7 @@ impl Keeper {
             session_of(key, |key| self.nodes.get(key).or(old_nodes.get(key)))
         };
         let behind: Vec<Option<NodeKey>> = old_nodes.iter().map(session).collect();
-        // What no profile needs now may be needed again with the next edit, and cost a person a code.
+        // A session that no profile needs now may be needed again after the next edit, and would cost the user a code.
         for ((key, node), session) in old_nodes.into_iter().zip(behind) {
             if node.session.is_none()
                 && let Some(held) = node.held
@@ -128,7 +128,7 @@ impl Keeper {
         }
     }
 
-    /// The node that was there, or a new one.
+    /// The existing node, or a new one.
     pub(super) fn node_of(
         &self,
         key: &NodeKey,
@@ -140,7 +140,7 @@ impl Keeper {
         match old.remove(key) {
             Some(mut node) => {
                 if let (Some(state), Some(session)) = (&mut node.session, step.source.session()) {
-                    // Where its calls go and what they ask for may have changed.
+                    // Its endpoint and its request may have changed.
                     state.session = session;
                     node.step = Arc::clone(step);
                 }
@@ -148,7 +148,7 @@ impl Keeper {
             }
             None => {
                 let mut node = Node::new(Arc::clone(step), parent, now.boot);
-                // It may have been gone only for a moment, with its call still under way.
+                // It may have been removed only for a moment, with its call still in progress.
                 node.flight = self.flight_of(key);
                 node
             }
@@ -161,7 +161,7 @@ impl Keeper {
     }
 }
 
-/// The session that a credential stands behind, or is.
+/// The session that a credential depends on, or is.
 pub(super) fn session_of<'a>(key: &NodeKey, node: impl Fn(&NodeKey) -> Option<&'a Node>) -> Option<NodeKey> {
     let mut key = key;
     loop {

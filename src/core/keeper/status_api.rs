@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::aws_error::ErrorClass;
 use crate::core::time::{AwsTime, BootTime};
 
-/// How one profile stands: everything that `status` shows of it.
+/// The status of one profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileStatus {
     /// The profile.
@@ -29,19 +29,19 @@ pub struct ProfileStatus {
     pub region: Option<String>,
     /// The name of the SSO session that it depends on.
     pub sso_session: Option<String>,
-    /// Whether the credentials held are valid; `None` where AWS's time is not known well enough, or nothing is held.
+    /// Whether the cached credentials are valid; `None` if AWS time is not known well enough, or none are cached.
     pub valid: Option<bool>,
     /// Their expiry.
     pub expires_at: Option<AwsTime>,
-    /// What is left of their life, by the best estimate; never negative.
+    /// Their remaining lifetime, by the best estimate; never negative.
     pub remaining: Option<TimeDelta>,
     /// When the next renewal is due, by the best estimate.
     pub renew_at: Option<AwsTime>,
-    /// The last renewal that ended.
+    /// The last completed renewal.
     pub last_renewal: Option<RenewalStatus>,
     /// The last error, until a success.
     pub last_error: Option<ErrorStatus>,
-    /// What will go wrong if nobody does anything.
+    /// The warnings about future failures that need the user.
     pub warning: Option<Warning>,
 }
 
@@ -58,14 +58,14 @@ pub struct MfaStatus {
     pub profiles: usize,
 }
 
-/// What will go wrong if nobody does anything.
+/// The warnings about future failures that need the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// The problem's id in the status.
     pub id: &'static str,
     /// A sentence.
     pub message: String,
-    /// What to do.
+    /// The fix.
     pub fix: Option<String>,
 }
 
@@ -75,11 +75,11 @@ pub struct Warning {
 pub enum State {
     /// Valid, with nothing to do until `renew_at`.
     Fresh,
-    /// A call is under way.
+    /// A call is in progress.
     Renewing,
-    /// The last call failed and another will be made by itself, soon.
+    /// The last call failed, and evercred retries soon.
     Retrying,
-    /// A person must do something first.
+    /// The user must act first.
     NeedsLogin,
     /// The last call failed and eager retries would not help.
     Failed,
@@ -89,23 +89,23 @@ pub enum State {
     Static,
 }
 
-/// How the last renewal went.
+/// The last renewal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenewalStatus {
-    /// AWS's time (best estimate) when it ended.
+    /// Its end in AWS time (best estimate).
     pub at: AwsTime,
     /// Whether it succeeded.
     pub ok: bool,
-    /// How long the call took.
+    /// The duration of the call.
     pub took: TimeDelta,
-    /// Why it was made when it was made.
+    /// The reason for its time.
     pub reason: String,
 }
 
 /// The last error of a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorStatus {
-    /// AWS's time (best estimate) when it came.
+    /// Its AWS time (best estimate).
     pub at: AwsTime,
     /// The name of the operation that failed; `None` if nothing was called.
     pub operation: Option<Cow<'static, str>>,
@@ -113,11 +113,11 @@ pub struct ErrorStatus {
     pub detail: Option<String>,
     /// AWS's code, or ours.
     pub code: String,
-    /// What kind of failure it is.
+    /// The effect on the next attempt.
     pub class: ErrorClass,
     /// A sentence.
     pub message: String,
-    /// What to do.
+    /// The fix.
     pub fix: Option<String>,
     /// The time of the next attempt (boot time), if one is planned.
     pub next_try: Option<BootTime>,

@@ -1,4 +1,4 @@
-//! Secrets in the place of a name: a key that was pasted where a section's name, a profile or an ARN belongs. Names may be
+//! Secrets instead of a name: a key that was pasted where a section's name, a profile or an ARN belongs. Names may be
 //! long and mixed, so only the form of a whole key or token counts here.
 
 use std::borrow::Cow;

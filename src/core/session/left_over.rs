@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_is_kept() {
-        let (new, binary) = (text("a2", ONE), Found::Unreadable("it is not text".to_owned()));
+        let (new, binary) = (text("a2", ONE), Found::Unreadable("it is not UTF-8 text".to_owned()));
         assert_eq!(judge(&suffix(&new, &binary), &binary, &new), LeftOverIs::Kept);
         let half = Found::Text(Secret::new("{\"acc"));
         assert_eq!(judge(&suffix(&new, &half), &half, &new), LeftOverIs::Kept);

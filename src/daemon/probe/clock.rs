@@ -79,7 +79,7 @@ async fn at_aws(prober: &Prober, endpoint: &Endpoint) -> Result<(), Fault> {
     if heard && !samples.is_empty() {
         return Ok(());
     }
-    let why = "an answer came without a Date that could be believed";
+    let why = "an answer had no plausible Date";
     Err(aws_error::fault(&OPERATION, None, Some("InvalidResponse"), Some(why)))
 }
 

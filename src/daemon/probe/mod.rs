@@ -83,7 +83,7 @@ fn read_line(from: &mut impl BufRead) -> Result<Option<Questions>, &'static str>
         return Err("a line of more than 1 MiB came on stdin, where questions are expected");
     }
     let questions: Questions = serde_json::from_slice(&line)
-        .map_err(|_| "what came on stdin is no line of questions that this version knows")?;
+        .map_err(|_| "the line on stdin is not a line of questions that this version knows")?;
     if questions.questions.len() > MOST_QUESTIONS {
         return Err("more than 64 questions came in one line");
     }
@@ -154,7 +154,7 @@ impl Prober {
 
     async fn carry_out(&self, order: Order) -> Answer {
         match order {
-            Order::Clock { .. } => Answer::Untried { why: "the clock was looked at already".to_owned() },
+            Order::Clock { .. } => Answer::Untried { why: "the clock was already probed".to_owned() },
             Order::Identify { keys, endpoint } => {
                 let (operation, keys) = (&Operation::new("GetCallerIdentity"), static_keys(&keys));
                 answer_of(

@@ -54,7 +54,7 @@ impl Daemon {
 
     /// `by_change`: the user has just changed a file.
     fn take_plans(&mut self, plans: Plans, by_change: bool) {
-        let Plans { profiles, sso_sessions, unreadable, home, token_files, problems, remarks } = plans;
+        let Plans { profiles, sso_sessions, unreadable, home, token_files, problems, lints } = plans;
         let place = |file| path_of(&self.paths, &self.start.folders.settings_file, file);
         let said = problems.iter();
         let said =
@@ -63,7 +63,7 @@ impl Daemon {
             tracing::warn!("{line}");
         }
         self.file_problems = problems;
-        self.remarks.set(remarks, by_change, now().boot);
+        self.lints.set(lints, by_change, now().boot);
         self.keeper.handle(Event::UnreadableFiles(unreadable), now());
         self.keeper.handle(Event::Plans { profiles, sso_sessions }, now());
         self.keeper.handle(Event::Home(home), now());
@@ -165,10 +165,10 @@ impl Daemon {
                 }
             }
             Err((why, line)) => {
-                tracing::warn!("{} is not used: {why}; the settings go on as they were", path.display());
+                tracing::warn!("{} is not used: {why}; the earlier settings stay in use", path.display());
                 self.settings_problem = Some(ProblemEntry {
                     id: "settings-refused".to_owned(),
-                    message: format!("the settings file is not used: {why}; the daemon keeps the settings it had"),
+                    message: format!("the settings file is not used: {why}; the earlier settings stay in use"),
                     file: Some(path.display().to_string()),
                     line,
                     // The command shows every mistake with its line.

@@ -94,11 +94,8 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &
     if choices.iter().all(|(_, uses)| uses == first) || !choices.iter().any(|(_, uses)| uses.gives()) {
         return;
     }
-    let finding = Finding::new(
-        Cause::ClientsDisagree,
-        Severity::Warning,
-        "not every program would use the same credentials here",
-    );
+    let finding =
+        Finding::new(Cause::ClientsDisagree, Severity::Warning, "programs here would use different credentials");
     let finding = groups(choices)
         .iter()
         .fold(finding, |finding, (uses, clients)| finding.evidence(format!("{}: {}", clients.join(", "), uses.said())));
@@ -112,12 +109,13 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &
     let (present, older) = (variables.get("AWS_PROFILE"), variables.get("AWS_DEFAULT_PROFILE"));
     let fix = match (&case.profile, empty) {
         _ if case.evidence.named.is_none() && present.is_some() && older.is_some() && present != older => Fix::command(
-            "AWS_PROFILE and AWS_DEFAULT_PROFILE name different profiles, and not every program reads both: keep the first.",
+            "AWS_PROFILE and AWS_DEFAULT_PROFILE name different profiles, and some programs read only one: keep AWS_PROFILE.",
             unset(case, &["AWS_DEFAULT_PROFILE"]),
         ),
-        (_, Some((name, _))) => {
-            Fix::command("Unset the variable: to some programs an empty name is a name.", unset(case, &[name]))
-        }
+        (_, Some((name, _))) => Fix::command(
+            "Unset the variable: some programs take an empty value for a profile name.",
+            unset(case, &[name]),
+        ),
         (Some(profile), None) => Fix::advice(format!(
             "Keep one source of credentials: the variables, or one provider in profile \"{profile}\"."
         )),
@@ -131,10 +129,10 @@ fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut F
     if matches!(case.plan, Some(Ok(_))) || choices.iter().any(|(_, uses)| uses.gives() && !lacks_base(case, uses)) {
         return;
     }
-    // What stands in a file that can't be read as a whole is not known.
+    // The contents of an unreadable file are not known.
     if case.evidence.problems.iter().any(|problem| problem.fatal) {
         for id in [Cause::CredentialsMissing, Cause::ClientsDisagree] {
-            findings.leave_open(id, "an AWS file has to be corrected first");
+            findings.leave_open(id, "an AWS file must be corrected first");
         }
         return;
     }
@@ -142,35 +140,35 @@ fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut F
         (Some(profile), Some(Err(error))) => {
             // Those are findings of their own.
             if !matches!(error.code, PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic) {
-                return findings.leave_open(Cause::CredentialsMissing, "the profile itself has to be corrected first");
+                return findings.leave_open(Cause::CredentialsMissing, "the profile itself must be corrected first");
             }
             let place = error.origin.map(|origin| format!(" ({})", case.at(origin))).unwrap_or_default();
             Finding::new(
                 Cause::CredentialsMissing,
                 Severity::Error,
-                format!("nothing gives credentials for profile \"{profile}\""),
+                format!("profile \"{profile}\" has no credentials"),
             )
             .evidence(format!("{}{place}", error.message))
-            .fix(Fix::command("For a user's key: it is asked for.", configure(profile)))
+            .fix(Fix::command("For the key of an IAM user: the command asks for it.", configure(profile)))
             .fix(Fix::command("For IAM Identity Center.", format!("aws configure sso {}", option(profile))))
         }
         _ if case.evidence.paths.is_none() => Finding::new(
             Cause::CredentialsMissing,
             Severity::Error,
-            "HOME is not set: programs find no AWS files, and nothing else here gives credentials",
+            "HOME is not set: programs find no AWS files, and this shell has no other credentials",
         )
-        .evidence("the AWS files are looked for in the folder .aws of HOME")
-        // A login name behind a tilde is looked up where the system keeps its people (POSIX, "Tilde Expansion").
-        .fix(Fix::command("Set it as a login does.", "eval \"export HOME=~$(id -un)\"")),
-        _ => Finding::new(Cause::CredentialsMissing, Severity::Error, "nothing here gives credentials")
+        .evidence("programs read the AWS files from $HOME/.aws")
+        // The shell reads the home of `~name` from the user database (POSIX, "Tilde Expansion").
+        .fix(Fix::command("Set HOME to your home directory.", "eval \"export HOME=~$(id -un)\"")),
+        _ => Finding::new(Cause::CredentialsMissing, Severity::Error, "this shell has no credentials")
             .evidence(
-                "no keys, web identity or container endpoint are in the variables, and there is no profile \"default\"",
+                "the variables have no keys, web identity or container endpoint, and there is no profile \"default\"",
             )
             .fixes(
                 (!case.evidence.profiles_of_daemon.profiles.is_empty())
-                    .then(|| Fix::command("Name a profile; these are in the files.", "evercred profiles")),
+                    .then(|| Fix::command("Choose an existing profile.", "evercred profiles")),
             )
-            .fix(Fix::command("Make a profile: for a user's key.", configure("default")))
+            .fix(Fix::command("Create a profile for the key of an IAM user.", configure("default")))
             .fix(Fix::command("Or for IAM Identity Center.", "aws configure sso")),
     };
     let of_profile = || {
@@ -183,8 +181,8 @@ fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut F
     let finding = with_reason(case, finding);
     findings.add(match near {
         Some((found, meant)) => {
-            let rename = Fix::advice(format!("Write {meant} in the place of {found}, if that is meant."));
-            let evidence = format!("{found} is no name that an SDK reads; {meant} may have been meant");
+            let rename = Fix::advice(format!("Rename {found} to {meant}, if you meant that."));
+            let evidence = format!("no SDK reads the name {found}; did you mean {meant}?");
             Finding { fix: std::iter::once(rename).chain(finding.fix).collect(), ..finding }.evidence(evidence)
         }
         None => finding,
@@ -233,11 +231,11 @@ fn source_that_is_not_here(case: &Case<'_>, findings: &mut Findings) {
         Finding::new(
             Cause::CredentialsMissing,
             Severity::Error,
-            format!("profile \"{profile}\" takes its credentials from a place that is not here"),
+            format!("profile \"{profile}\" needs a source of credentials that this machine does not have"),
         )
         .evidence(format!("its credential_source is {source}, and {lacks}"))
         .fix(Fix::advice(format!(
-            "Name a profile with credentials as source_profile of \"{profile}\" in the place of credential_source."
+            "In \"{profile}\", replace credential_source with a source_profile that has credentials."
         ))),
     );
 }
@@ -256,18 +254,18 @@ fn half_a_key(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mu
     let mut finding = Finding::new(
         Cause::CredentialsMissing,
         severity,
-        format!("{there} is set and {lacks} is not: a request can't be signed with one of them alone"),
+        format!("{there} is set but {lacks} is not: signing a request needs both"),
     )
     .about(&super::KeySource::Environment)
     .evidence(who_uses_what(choices));
     let subject = case.subjects.iter().find(|subject| subject.whose == super::KeySource::Environment);
     if let Some((found, meant)) = subject.and_then(|subject| key_format::near_miss(case, subject)) {
-        finding = finding.evidence(format!("{found} is no name that an SDK reads; {meant} may have been meant"));
+        finding = finding.evidence(format!("no SDK reads the name {found}; did you mean {meant}?"));
     }
     findings.add(
         finding
             .fix(Fix::advice(format!("Export {lacks} too.")))
-            .fix(Fix::command("Or take the half out of this shell.", unset(case, &[there]))),
+            .fix(Fix::command("Or unset the one that is set.", unset(case, &[there]))),
     );
 }
 
@@ -289,16 +287,13 @@ fn older_names(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &m
     let finding = Finding::new(
         Cause::CredentialsMissing,
         Severity::Error,
-        format!(
-            "only {} programs read {names}, and nothing else here gives credentials to the others",
-            readers.join(", ")
-        ),
+        format!("only {} programs read {names}, and the others find no credentials here", readers.join(", ")),
     )
     .evidence("the names that every SDK reads are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
     let values: Vec<String> = older.iter().map(|(older, _)| format!("\"${older}\"")).collect();
     let exports: Vec<(&str, &str)> =
         older.iter().zip(&values).map(|((_, present), value)| (*present, value.as_str())).collect();
-    findings.add(finding.fix(Fix::command("Give the keys under these names too.", export(case, &exports))));
+    findings.add(finding.fix(Fix::command("Export the keys under these names too.", export(case, &exports))));
     true
 }
 

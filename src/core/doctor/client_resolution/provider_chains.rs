@@ -1,4 +1,4 @@
-//! The credential provider chain of each client. The first step that has an answer decides; the answer may be an error. Where
+//! The credential provider chain of each client. The first step with an answer decides; the answer may be an error. Where
 //! settings are incomplete, one client skips them and another one stops.
 //!
 //! Steps marked (t) were tried: with boto3 1.43, the AWS CLI 1.45 and `credential-provider-node` 3.972 in tests/clients
@@ -35,7 +35,7 @@ fn first(view: &ClientView<'_>) -> Option<ResolvedFrom> {
 
 /// `botocore/credentials.py`: `create_credential_resolver` and `ProfileProviderBuilder.providers`.
 fn botocore(view: &ClientView<'_>) -> Option<ResolvedFrom> {
-    // (t) An id without its secret is an error, where the others pass it over (`EnvProvider`).
+    // (t) An id without its secret is an error; the other clients skip it (`EnvProvider`).
     let half = || {
         let is_half = view.set("AWS_ACCESS_KEY_ID") && !view.set("AWS_SECRET_ACCESS_KEY");
         is_half.then(|| fails("AWS_SECRET_ACCESS_KEY is not set (PartialCredentialsError)"))
@@ -50,12 +50,12 @@ fn botocore(view: &ClientView<'_>) -> Option<ResolvedFrom> {
             (false, true) => Some(view.by(Provider::TokenFile)),
         }
     };
-    // (t) `SSOProvider`: an account or a role name is the sign; a session or a start URL alone is passed over.
+    // (t) `SSOProvider`: an account or a role name is the sign; a session or a start URL alone is skipped.
     let sso = || {
         let is_meant = view.has("sso_account_id") || view.has("sso_role_name");
         is_meant.then(|| view.sso_or("(InvalidConfigError)"))
     };
-    // (t) `SharedCredentialProvider` reads the credentials file alone: the secret must stand beside the id.
+    // (t) `SharedCredentialProvider` reads only the credentials file: it must have both the secret and the id.
     let credentials_file = || match view.file_of("aws_access_key_id")? {
         SourceFile::Credentials if view.file_of("aws_secret_access_key") == Some(SourceFile::Credentials) => {
             Some(view.by(Provider::Keys))
@@ -65,7 +65,7 @@ fn botocore(view: &ClientView<'_>) -> Option<ResolvedFrom> {
         )),
         SourceFile::Config | SourceFile::Settings => None,
     };
-    // (t) `ConfigProvider`, behind a process, reads the config file alone.
+    // (t) `ConfigProvider`, after the process provider, reads only the config file.
     let config_file = || match view.file_of("aws_secret_access_key") {
         _ if view.file_of("aws_access_key_id") != Some(SourceFile::Config) => None,
         Some(SourceFile::Config) => Some(view.by(Provider::Keys)),
@@ -103,7 +103,7 @@ fn botocore(view: &ClientView<'_>) -> Option<ResolvedFrom> {
         let why = "the profile's sso_session is in no file, or incomplete (InvalidConfigError)";
         view.has_broken_session().then(|| fails(why))
     };
-    // (t) The profile must be there, also beside keys in the variables (`ProfileNotFound`).
+    // (t) The profile must exist, even if the variables have keys (`ProfileNotFound`).
     view.no_such_profile()
         .or_else(session)
         .or_else(half)
@@ -116,7 +116,7 @@ fn botocore(view: &ClientView<'_>) -> Option<ResolvedFrom> {
 
 /// `credential-provider-node`'s `defaultProvider.ts`, and `credential-provider-ini`'s `resolveProfileData.ts`.
 fn javascript(view: &ClientView<'_>) -> Option<ResolvedFrom> {
-    // (t) Keys in the variables are passed over where a profile is named.
+    // (t) Keys in the variables are skipped if a profile is named.
     let variables = || if view.is_named { None } else { view.keys_in_variables() };
     // (t) Two sources, or none, are as if there were no role.
     let is_role = view.has("role_arn") && view.has("source_profile") != view.has("credential_source");
@@ -124,7 +124,7 @@ fn javascript(view: &ClientView<'_>) -> Option<ResolvedFrom> {
     // (t) `validateSsoProfile.ts` ends the chain where something is missing.
     let sso = || view.has_any_sso().then(|| view.sso_or("(CredentialsProviderError)"));
     let of_profile = || match is_role {
-        // (t) The profile is passed over then, but `defaultProvider.ts` asks for a process once more (`fromProcess`).
+        // (t) The profile is skipped then, but `defaultProvider.ts` tries a process once more (`fromProcess`).
         true if view.lacks_source().is_some() => process(),
         true => Some(view.role()),
         false => view
@@ -150,7 +150,7 @@ fn go(view: &ClientView<'_>) -> Option<ResolvedFrom> {
     // `validateCredentialsRequireARN`, then `validateCredentialType`.
     let of_role = || {
         (count > 0 && !view.has("role_arn"))
-            .then(|| fails("the profile has a source of a role and no role_arn (CredentialRequiresARNError)"))
+            .then(|| fails("the profile has a source for a role but no role_arn (CredentialRequiresARNError)"))
     };
     let several = || {
         (count + usize::from(view.has("credential_process")) > 1).then(|| {
@@ -181,7 +181,7 @@ fn go(view: &ClientView<'_>) -> Option<ResolvedFrom> {
         ResolvedFrom::Container if view.has("role_arn") => view.by(Provider::Role),
         other => other,
     };
-    // Where login_session stands among these is a guess (its source was not at hand); the rest was read.
+    // The position of login_session is a guess (its source was not available); the rest was read.
     let of_profile = || {
         view.if_has("source_profile", Provider::Role)
             .or_else(|| view.if_keys())
@@ -193,7 +193,7 @@ fn go(view: &ClientView<'_>) -> Option<ResolvedFrom> {
             .or_else(|| view.container())
             .map(then_role)
     };
-    // (t) A profile that is named must be there (SharedConfigProfileNotExistError), also beside keys in the variables.
+    // (t) A named profile must exist (SharedConfigProfileNotExistError), even if the variables have keys.
     view.no_such_profile()
         .or_else(half)
         .or_else(of_role)
@@ -206,7 +206,7 @@ fn go(view: &ClientView<'_>) -> Option<ResolvedFrom> {
 }
 
 /// `DefaultCredentialsProvider.java` and `ProfileCredentialsUtils.java`. `AwsCredentialsProviderChain` takes every exception
-/// for "look further", so a profile that can't be used is passed over, whatever else it holds.
+/// as "try the next provider", so an unusable profile is skipped, whatever else it has.
 fn java(view: &ClientView<'_>) -> Option<ResolvedFrom> {
     let sso = || view.sso_lacks().is_none().then(|| view.by(Provider::Sso));
     let role = || match (view.has("source_profile"), view.has("credential_source")) {
@@ -234,7 +234,7 @@ fn java(view: &ClientView<'_>) -> Option<ResolvedFrom> {
 }
 
 /// `aws-config` 1.13: `default_provider/credentials.rs`, `profile/credentials/repr.rs` (`resolve_chain`, `base_provider`). The
-/// chain looks further only where a provider has nothing (`CredentialsNotLoaded`); a profile that makes no sense ends it.
+/// chain tries the next provider only after `CredentialsNotLoaded`; an invalid profile ends it.
 fn rust(view: &ClientView<'_>) -> Option<ResolvedFrom> {
     // `repr.rs`, `role_arn_from_profile` and `chain_provider`: a token file makes the role a base, not a link.
     let role = || match (view.has("source_profile"), view.has("credential_source")) {
@@ -249,7 +249,7 @@ fn rust(view: &ClientView<'_>) -> Option<ResolvedFrom> {
         false => Some(fails("web_identity_token_file is set and role_arn is not")),
     };
     // `sso_from_profile` and `profile/credentials/exec.rs`: half of account and role name is an error; without a start URL, a
-    // region, or both account and role name, the profile is "not loaded" and passed over with all else that it holds.
+    // region, or both account and role name, the profile is "not loaded" and skipped with all other settings.
     let sso = || match view.has("sso_session") {
         _ if view.lacks_session() => Some(fails("the profile's sso_session is in no file")),
         true if view.has("sso_start_url") || view.has("sso_region") => {
@@ -263,7 +263,7 @@ fn rust(view: &ClientView<'_>) -> Option<ResolvedFrom> {
     let keys = || match (view.has("aws_access_key_id"), view.has("aws_secret_access_key")) {
         (true, true) => Some(view.by(Provider::Keys)),
         (false, false) if !view.has("aws_session_token") => None,
-        _ => Some(fails("the profile has a part of a key")),
+        _ => Some(fails("the profile has an incomplete key")),
     };
     let base = || match view.has_any_sso() {
         true => sso(),

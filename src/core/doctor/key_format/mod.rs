@@ -56,7 +56,7 @@ fn forms(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
     }
 }
 
-/// What is wrong with each part of a key by its form, with what people call the part.
+/// The mistake in the form of each part of a key, with the name of the part.
 pub(super) fn mistakes<'a>(subject: &KeySet<'a>) -> Vec<(Cause, &'static str, SourcedValue<'a>, Mistake)> {
     let id = subject.access_key_id.map(|part| part.text);
     let secret = subject.secret_access_key.map(|part| part.text);
@@ -167,7 +167,7 @@ pub(super) enum TokenMismatch<'a> {
 }
 
 impl TokenMismatch<'_> {
-    /// One sentence, the same wherever it is told.
+    /// The sentence for every report.
     pub(super) fn said(&self, called: &str) -> String {
         match self {
             Self::Missing { .. } => format!("the temporary key in {called} is set without its session token"),
@@ -195,7 +195,7 @@ fn token_missing(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>) ->
     )
     .about(&subject.whose)
     .evidence(format!(
-        "{} begins with ASIA, so it is a temporary key, and works with its session token only",
+        "{} begins with ASIA, so it is a temporary key, and works only with its session token",
         case.place(&id)
     ));
     let elsewhere = case.subjects.iter().filter(|other| other.whose != subject.whose).find_map(KeySet::token);
@@ -204,7 +204,7 @@ fn token_missing(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>) ->
             .evidence(format!("{} has a session token, which programs don't use with this key", case.place(&token)));
     }
     if let Some((found, meant)) = near_miss(case, subject) {
-        finding = finding.evidence(format!("{found} is no name that an SDK reads; {meant} may have been meant"));
+        finding = finding.evidence(format!("no SDK reads the name {found}; did you mean {meant}?"));
     }
     let put = match &subject.whose {
         KeySource::Environment => {
@@ -235,7 +235,7 @@ fn token_left_over(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>, 
     )
     .about(&subject.whose)
     .evidence(format!("{} begins with AKIA, so it is a long-term key, which has no session token", case.place(&id)))
-    .evidence(format!("{} is sent all the same, and AWS refuses the key because of it", case.place(&token)))
+    .evidence(format!("programs send {} too, and AWS refuses the key because of it", case.place(&token)))
     .fix(remove)
 }
 
@@ -271,7 +271,7 @@ fn two_tokens(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
                 format!("only boto3 and the AWS CLI find the session token in {}", subject.called()),
             )
             .evidence(format!("the token is in {}, a name that no other SDK reads", case.place(&older)))
-            .fix(Fix::advice(format!("Write it under its present name too: {}.", present_name(older)))),
+            .fix(Fix::advice(format!("Write it under its current name too: {}.", present_name(older)))),
         ),
         _ => {}
     }
@@ -313,7 +313,7 @@ pub(super) fn near_miss(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(String
     }
 }
 
-/// The setting that somebody means by another name.
+/// The right name of a misspelt setting.
 fn meant_by(key: &str) -> Option<&'static str> {
     match key {
         "access_key" | "access_key_id" | "aws_access_key" => Some("aws_access_key_id"),
@@ -342,7 +342,7 @@ pub(super) fn replacement(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
         return vec![Fix::advice("Get new temporary credentials from the tool that wrote these.")];
     }
     let install = match &subject.whose {
-        KeySource::Profile(name) => Fix::command("Put the new key in its place; it is asked for.", configure(name)),
+        KeySource::Profile(name) => Fix::command("Replace the key: the command asks for the new one.", configure(name)),
         KeySource::Environment => Fix::advice(
             "Put the new key where AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set (a shell's start-up file, an .env file, an \
              editor's settings).",
@@ -351,7 +351,7 @@ pub(super) fn replacement(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
     };
     let mut fixes = vec![
         Fix::command(
-            "If the value can't be corrected: make a new key, with the credentials of somebody who may use IAM, or in the console under \
+            "If you can't correct the value: create a new key, with credentials that may use IAM, or in the console under \
              \"Security credentials\". AWS shows a secret only once.",
             "aws iam create-access-key --user-name USER",
         ),
@@ -361,7 +361,7 @@ pub(super) fn replacement(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
     let is_somebodys = subject.has_aws_id() && !subject.access_key_id.is_some_and(|id| values::is_example(id.text));
     if let (id, true) = (subject.shown_id(), is_somebodys) {
         fixes.push(Fix::command(
-            "Then turn the old key off, and delete it when nothing misses it.",
+            "Then deactivate the old key, and delete it when no program needs it.",
             format!(
                 "aws iam update-access-key --user-name USER --status Inactive --access-key-id {id}\n\
                  aws iam delete-access-key --user-name USER --access-key-id {id}"

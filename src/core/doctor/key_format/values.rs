@@ -1,4 +1,4 @@
-//! Whether one value has the form of what it should be. What is wrong is told without showing the value: what stands in the
+//! The form of one value of a key. A mistake is described without the value, because a value in the
 //! wrong place may be a secret.
 
 use crate::core::access_key::{
@@ -6,12 +6,12 @@ use crate::core::access_key::{
 };
 use crate::core::printable::is_invisible;
 
-/// What is wrong with a value.
+/// A mistake in a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::core::doctor) struct Mistake {
-    /// The rest of a sentence that begins with what the value should be: "is in small letters".
+    /// The predicate of a sentence about the value: "has lowercase letters".
     pub(in crate::core::doctor) what: String,
-    /// Whether nothing of this form can be right; else it is only unlike all that are known.
+    /// Whether no value of this form can be valid; otherwise it is only unlike all known values.
     pub(in crate::core::doctor) certain: bool,
 }
 
@@ -37,7 +37,7 @@ const OTHER_IDS: [(&str, &str); 11] = [
     ("ACCA", "a context-specific credential"),
     ("ABSK", "an API key of Amazon Bedrock"),
 ];
-/// No session token that AWS gives out is shorter by far; AWS says only that their length is not fixed.
+/// All known session tokens are much longer; AWS says only that their length is not fixed.
 const SHORTEST_TOKEN: usize = 64;
 
 /// Whether it is an id of AWS's documentation.
@@ -45,10 +45,10 @@ pub(super) fn is_example(id: &str) -> bool {
     EXAMPLE_IDS.contains(&id)
 }
 
-/// What is wrong with an access key id; `secret` is what stands for its secret.
+/// The mistake in an access key id; `secret` is the configured secret.
 pub(super) fn key_id_mistake(text: &str, secret: Option<&str>) -> Option<Mistake> {
     if is_placeholder(text) {
-        return certain("is a placeholder, and no key");
+        return certain("is a placeholder, not a key");
     }
     if let Some(what) = foreign_matter(text) {
         return certain(what);
@@ -57,53 +57,53 @@ pub(super) fn key_id_mistake(text: &str, secret: Option<&str>) -> Option<Mistake
         return certain("is the example of AWS's documentation, which is not a real key");
     }
     if text.starts_with("arn:") {
-        return certain("is an ARN: the access key id is made beside it, under \"Security credentials\"");
+        return certain("is an ARN: you create an access key id in the console, under \"Security credentials\"");
     }
     if text.contains(',') {
-        return certain("is a whole line of a CSV file: the id is before the comma, and the secret after it");
+        return certain("is a complete line of a CSV file: the id is before the comma, and the secret after it");
     }
     if text.contains('=') {
-        return certain("has its own name and an equals sign in it");
+        return certain("includes its own name and an equals sign");
     }
     if secret.is_some_and(|secret| are_swapped(text, secret)) {
-        return certain("and the secret access key have changed places");
+        return certain("and the secret access key are exchanged");
     }
     if is_secret(text) {
         return certain("has the form of a secret access key");
     }
     let upper = text.to_ascii_uppercase();
     if upper != text && has_id_prefix(&upper) {
-        return certain("has small letters in it: AWS's ids have none, and the case counts");
+        return certain("has lowercase letters: AWS's ids have none, and the case matters");
     }
     if let Some((_, kind)) = OTHER_IDS.iter().find(|(prefix, _)| text.starts_with(prefix) && text.len() >= 16) {
-        return certain(format!("is the unique id of {kind}, and not of an access key (AKIA…, ASIA…)"));
+        return certain(format!("is the unique id of {kind}, not of an access key (AKIA…, ASIA…)"));
     }
     if !has_id_prefix(text) {
         return unlike("does not begin with AKIA or ASIA, as the ids of AWS do");
     }
     let odd = |byte: &u8| !byte.is_ascii_uppercase() && !byte.is_ascii_digit();
     match text.len() {
-        _ if text.bytes().any(|byte| odd(&byte)) => certain("has characters in it that are neither letters nor digits"),
+        _ if text.bytes().any(|byte| odd(&byte)) => certain("has characters that are neither letters nor digits"),
         ID_LENGTH if text.bytes().all(is_id_byte) => None,
-        ID_LENGTH => unlike("has one of the digits 0, 1, 8 and 9 in it, which no id is reported to have"),
+        ID_LENGTH => unlike("has one of the digits 0, 1, 8 and 9, which no known id has"),
         length if length < ID_LENGTH => {
             certain(format!("has {length} characters, and should have {ID_LENGTH}: it was cut"))
         }
         length => certain(format!(
-            "has {length} characters, and should have {ID_LENGTH}: something was pasted twice or too much"
+            "has {length} characters, and should have {ID_LENGTH}: it was pasted twice, or with other text"
         )),
     }
 }
 
-/// Whether id and secret stand in each other's place.
+/// Whether id and secret are exchanged.
 pub(in crate::core::doctor) fn are_swapped(id: &str, secret: &str) -> bool {
     may_be_secret(id) && is_id(secret)
 }
 
-/// What is wrong with a secret access key; `id` is what stands for its id.
+/// The mistake in a secret access key; `id` is the configured id.
 pub(super) fn secret_mistake(text: &str, id: Option<&str>) -> Option<Mistake> {
     if is_placeholder(text) {
-        return certain("is a placeholder, and no key");
+        return certain("is a placeholder, not a key");
     }
     if let Some(what) = foreign_matter(text) {
         return certain(what);
@@ -111,7 +111,7 @@ pub(super) fn secret_mistake(text: &str, id: Option<&str>) -> Option<Mistake> {
     if EXAMPLE_SECRETS.contains(&text) {
         return certain("is the example of AWS's documentation, which is not a real key");
     }
-    // `test` and `test` are an emulator's.
+    // An emulator's keys may be `test` and `test`.
     if Some(text) == id && has_id_prefix(text) {
         return certain("is the same as the access key id");
     }
@@ -127,22 +127,22 @@ pub(super) fn secret_mistake(text: &str, id: Option<&str>) -> Option<Mistake> {
     }
     match text.len() {
         _ if !text.bytes().all(|byte| is_secret_byte(byte) || byte == b'=') => {
-            unlike("has characters in it that no secret access key of AWS has")
+            unlike("has characters that no secret access key has")
         }
         SECRET_LENGTH => None,
         length if length < SECRET_LENGTH => {
             unlike(format!("has {length} characters, and those of AWS have {SECRET_LENGTH}: it was cut"))
         }
         length => unlike(format!(
-            "has {length} characters, and those of AWS have {SECRET_LENGTH}: something was pasted twice or too much"
+            "has {length} characters, and those of AWS have {SECRET_LENGTH}: it was pasted twice, or with other text"
         )),
     }
 }
 
-/// What is wrong with a session token; AWS says nothing of its form, so only what can't be right is told.
+/// The mistake in a session token. AWS does not document its form, so only certain mistakes count.
 pub(super) fn token_mistake(text: &str, id: Option<&str>, secret: Option<&str>) -> Option<Mistake> {
     if is_placeholder(text) {
-        return certain("is a placeholder, and no token");
+        return certain("is a placeholder, not a token");
     }
     if let Some(what) = foreign_matter(text) {
         return certain(what);
@@ -151,7 +151,7 @@ pub(super) fn token_mistake(text: &str, id: Option<&str>, secret: Option<&str>) 
         return certain("is the same as another part of the key");
     }
     if text.ends_with("...") {
-        return certain("ends in dots: it was shortened for showing");
+        return certain("ends in dots: a program shortened it for display");
     }
     if is_percent_encoded(text) {
         return certain("was percent-encoded, as for a URL (%2F is a slash)");
@@ -185,22 +185,22 @@ pub(super) fn is_placeholder(text: &str) -> bool {
             .any(|word| upper.contains(word))
 }
 
-/// What belongs to no value: quotes, blanks, what does not show, letters of other scripts. Positions, never characters.
+/// Characters that belong to no value: quotes, blanks, invisible characters, letters of other scripts. Positions, never the characters.
 fn foreign_matter(text: &str) -> Option<String> {
     let quote = |c: char| matches!(c, '"' | '\'' | '`' | '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}' | '«' | '»');
     if text.starts_with(quote) || text.ends_with(quote) {
-        return Some("has quotes around it, which AWS files and variables take for a part of the value".to_owned());
+        return Some("has quotes around it, which become part of the value in AWS files and variables".to_owned());
     }
     let (at, found) = text.chars().enumerate().find(|(_, c)| !c.is_ascii_graphic())?;
     let place =
         if at + 1 == text.chars().count() { "at its end".to_owned() } else { format!("at position {}", at + 1) };
     Some(match found {
-        '\r' => format!("has a carriage return {place}, as files that were written on Windows have"),
+        '\r' => format!("has a carriage return {place}, as in files from Windows"),
         '\n' => format!("has a line break {place}"),
         ' ' | '\t' => format!("has a blank {place}"),
-        '\u{a0}' => format!("has a no-break space {place}, as copies from web pages have"),
+        '\u{a0}' => format!("has a no-break space {place}, as in text copied from web pages"),
         c if c.is_control() || is_invisible(c) => format!("has an invisible character {place}"),
-        _ => format!("has a letter {place} that is not one of the Latin alphabet's, though it may look like one"),
+        _ => format!("has a letter {place} that is not Latin, although it may look like one"),
     })
 }
 
@@ -298,7 +298,7 @@ mod tests {
             let mistakes = [key_id_mistake(&text, None), secret_mistake(&text, Some(ID)), token_mistake(&text, None, None)];
             let runs: Vec<String> = text.chars().collect::<Vec<_>>().windows(8).map(|run| run.iter().collect()).collect();
             for mistake in mistakes.into_iter().flatten() {
-                // Words of the sentences themselves may stand in a value by chance.
+                // A value may contain words of the sentences by chance.
                 prop_assert!(!runs.iter().any(|run| run.trim().len() == run.len() && !run.is_ascii_lowercase_word() && mistake.what.contains(run.as_str())), "{:?}", mistake);
             }
         }

@@ -1,8 +1,8 @@
-//! Which remarks a person is told of, beyond the status: those that came in by a change of a file while somebody watches it.
+//! Decides which findings become notices: those that a change of a file brings while the daemon runs.
 //!
-//! A state machine in the keeper's manner: remarks go in with the time, notices come out, `next_timeout` says when to look again.
-//! A file is one cause, however many mistakes are in it; it is told again only where another mistake came in, and a mistake
-//! that stays is told once however often the file is saved.
+//! A state machine like the keeper: findings and the time go in, notices come out, and `next_timeout` is the time of the next call.
+//! A file has one notice, however many mistakes it has. Another mistake raises it again; saving the file with the same
+//! mistake does not.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -14,50 +14,50 @@ use crate::core::keeper::Notice;
 use crate::core::profile::SourceFile;
 use crate::core::time::BootTime;
 
-/// A file of the person has keys in it that can't be right.
+/// The notice about a file with malformed keys.
 pub const CREDENTIALS_MALFORMED: &str = "credentials-malformed";
 
-/// A mistake stands so long before it is told: `aws configure set` writes one value in each run, and a run takes a second or two.
-const STANDS: TimeDelta = TimeDelta::seconds(5);
+/// The age at which a mistake is reported: `aws configure set` writes one value in each run, and a run takes a second or two.
+const MIN_AGE: TimeDelta = TimeDelta::seconds(5);
 
 /// A mistake is the same one when its line moves, and when it is another of its kind.
 type Key = (SourceFile, Cause, String);
 
-/// What is wrong with the files, and what was told of it. See the module.
+/// The mistakes in the files, and the notices about them. See the module.
 #[derive(Default)]
 pub struct FileLints {
-    remarks: Vec<Lint>,
+    lints: Vec<Lint>,
     /// New ones, and when they came.
     waiting: BTreeMap<Key, BootTime>,
-    told: BTreeSet<Key>,
+    reported: BTreeSet<Key>,
     /// How often a file's cause has got worse since it began.
     worse: BTreeMap<SourceFile, u32>,
     notices: VecDeque<Notice>,
 }
 
 impl FileLints {
-    /// These are the remarks on the files as they are now. `by_change`: a file was changed, so what is new is told; what was
-    /// there from the start, or comes of a setting, is not.
-    pub fn set(&mut self, remarks: Vec<Lint>, by_change: bool, now: BootTime) {
-        let before: BTreeSet<Key> = self.remarks.iter().map(key).collect();
-        let present: BTreeSet<Key> = remarks.iter().map(key).collect();
-        self.remarks = remarks;
+    /// The current findings about the files. `by_change`: a file was changed, so new findings are reported; those from the start
+    /// or from a setting are not.
+    pub fn set(&mut self, lints: Vec<Lint>, by_change: bool, now: BootTime) {
+        let before: BTreeSet<Key> = self.lints.iter().map(key).collect();
+        let present: BTreeSet<Key> = lints.iter().map(key).collect();
+        self.lints = lints;
         self.waiting.retain(|key, _| present.contains(key));
         if by_change {
             for key in present.difference(&before) {
                 self.waiting.insert(key.clone(), now);
             }
         }
-        let mended: BTreeSet<SourceFile> = self.told.difference(&present).map(|(file, ..)| *file).collect();
-        self.told.retain(|key| present.contains(key));
-        for file in mended {
-            self.tell(file);
+        let corrected: BTreeSet<SourceFile> = self.reported.difference(&present).map(|(file, ..)| *file).collect();
+        self.reported.retain(|key| present.contains(key));
+        for file in corrected {
+            self.report(file);
         }
     }
 
-    /// All that is wrong with the files as they are now.
-    pub fn remarks(&self) -> &[Lint] {
-        &self.remarks
+    /// All current findings.
+    pub fn lints(&self) -> &[Lint] {
+        &self.lints
     }
 
     /// The time that `next_timeout` named has come. Calling it too early, or again, does nothing.
@@ -65,15 +65,15 @@ impl FileLints {
         let due: Vec<Key> = self.due().filter(|(_, at)| *at <= now).map(|(key, _)| key.clone()).collect();
         let files: BTreeSet<SourceFile> = due.iter().map(|(file, ..)| *file).collect();
         for file in &files {
-            let is_told = self.told.iter().any(|(of, ..)| of == file);
-            self.worse.entry(*file).and_modify(|worse| *worse += u32::from(is_told)).or_default();
+            let is_reported = self.reported.iter().any(|(of, ..)| of == file);
+            self.worse.entry(*file).and_modify(|worse| *worse += u32::from(is_reported)).or_default();
         }
         for key in due {
             self.waiting.remove(&key);
-            self.told.insert(key);
+            self.reported.insert(key);
         }
         for file in files {
-            self.tell(file);
+            self.report(file);
         }
     }
 
@@ -82,24 +82,24 @@ impl FileLints {
         self.due().map(|(_, at)| at).min()
     }
 
-    /// The next thing to tell.
+    /// The next notice.
     pub fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.pop_front()
     }
 
     fn due(&self) -> impl Iterator<Item = (&Key, BootTime)> {
-        self.waiting.iter().map(|(key, came)| (key, *came + STANDS))
+        self.waiting.iter().map(|(key, since)| (key, *since + MIN_AGE))
     }
 
-    /// How it is with one file by now: what was told and still stands, or that none of it does.
-    fn tell(&mut self, file: SourceFile) {
-        let is_told = |remark: &&Lint| remark.origin.file == file && self.told.contains(&key(remark));
-        let standing: Vec<&Lint> = self.remarks.iter().filter(is_told).collect();
+    /// Raises the notice about a file again, or clears it if all reported mistakes are corrected.
+    fn report(&mut self, file: SourceFile) {
+        let is_reported = |lint: &&Lint| lint.origin.file == file && self.reported.contains(&key(lint));
+        let remaining: Vec<&Lint> = self.lints.iter().filter(is_reported).collect();
         let (id, subject) = (CREDENTIALS_MALFORMED, called(file).to_owned());
-        let notice = match standing.split_first() {
+        let notice = match remaining.split_first() {
             None => {
                 self.worse.remove(&file);
-                let message = format!("the mistakes in {subject} are mended");
+                let message = format!("the mistakes in {subject} are corrected");
                 Notice { id, subject, worse: 0, is_over: true, message, fix: None }
             }
             Some((first, others)) => {
@@ -119,8 +119,8 @@ impl FileLints {
     }
 }
 
-fn key(remark: &Lint) -> Key {
-    (remark.origin.file, remark.id, remark.profile.clone())
+fn key(lint: &Lint) -> Key {
+    (lint.origin.file, lint.id, lint.profile.clone())
 }
 
 fn called(file: SourceFile) -> &'static str {

@@ -1,5 +1,5 @@
-//! What is certainly wrong with the keys in the AWS files, by their form alone: for who watches the files and can tell before
-//! anybody calls AWS. The rules are the doctor's own; what is only doubtful is left to it, as it asks AWS too.
+//! Certain mistakes in the keys of the AWS files, by their form alone: the daemon reports them before a program
+//! calls AWS. The rules are the doctor's own; the doctor alone reports doubtful keys, as it also asks AWS.
 
 pub(super) mod debounce;
 mod emulator;
@@ -14,30 +14,30 @@ use crate::core::plan::PlanContext;
 use crate::core::printable::printable;
 use crate::core::profile::{Origin, Profiles, Section, SourceFile};
 
-/// So many are told at most: a file with more is no file of credentials.
+/// The maximum number of reported mistakes: a file with more is not a credentials file.
 const MOST: usize = 50;
 
-/// One thing that is wrong with a profile's keys.
+/// One mistake in a profile's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lint {
-    /// What, by the doctor's name for it.
+    /// The cause, by the doctor's name.
     pub id: Cause,
     /// The profile.
     pub profile: String,
     /// One sentence, without a secret and fit to be shown.
     pub message: String,
-    /// Where it stands.
+    /// The place of the setting.
     pub origin: Origin,
-    /// What to do.
+    /// The fix.
     pub fix: Option<String>,
 }
 
-/// What is certainly wrong with the keys of the profiles: parts that can't be what they stand for, tokens that are missing or
-/// left over, and keys that hide another provider. Nothing is said of keys for an emulator on this machine.
-pub fn remarks(profiles: &Profiles, context: &PlanContext) -> Vec<Lint> {
+/// The certain mistakes in the keys of the profiles: parts of an impossible form, tokens that are missing or
+/// left over, and keys that hide another provider. Keys for an emulator on this machine are not checked.
+pub fn lints(profiles: &Profiles, context: &PlanContext) -> Vec<Lint> {
     let of_section = |section: &Arc<Section>| {
         let found = of_section(section, profiles);
-        // Few have any, so that the look at all the others is seldom taken.
+        // Few profiles have any, so the other profiles are seldom read.
         if found.is_empty() || emulator::is_for_one(section, profiles, context) { Vec::new() } else { found }
     };
     profiles.profiles.values().flat_map(of_section).take(MOST).collect()
@@ -45,10 +45,10 @@ pub fn remarks(profiles: &Profiles, context: &PlanContext) -> Vec<Lint> {
 
 fn of_section(section: &Section, profiles: &Profiles) -> Vec<Lint> {
     let Some(subject) = KeySet::of_section(section) else { return Vec::new() };
-    let mut remarks = malformed(section, &subject);
-    remarks.extend(token(section, &subject));
-    remarks.extend(hides_another_provider(section, profiles));
-    remarks
+    let mut lints = malformed(section, &subject);
+    lints.extend(token(section, &subject));
+    lints.extend(hides_another_provider(section, profiles));
+    lints
 }
 
 fn malformed(section: &Section, subject: &KeySet<'_>) -> Vec<Lint> {
@@ -64,9 +64,9 @@ fn malformed(section: &Section, subject: &KeySet<'_>) -> Vec<Lint> {
             let fix = if subject.is_temporary() {
                 format!("correct {}, or get new credentials from the tool that wrote these", part.name)
             } else {
-                format!("correct {}, or type the key anew: {}", part.name, configure(&section.name))
+                format!("correct {}, or enter the key again: {}", part.name, configure(&section.name))
             };
-            Some(remark(id, section, message, part.origin?, fix))
+            Some(lint(id, section, message, part.origin?, fix))
         })
         .collect()
 }
@@ -77,7 +77,7 @@ fn token(section: &Section, subject: &KeySet<'_>) -> Option<Lint> {
     match mismatch {
         TokenMismatch::Missing { id } => {
             let fix = "write aws_session_token beside it, from the same session as the key";
-            Some(remark(Cause::SessionTokenMissing, section, message, id.origin?, fix.to_owned()))
+            Some(lint(Cause::SessionTokenMissing, section, message, id.origin?, fix.to_owned()))
         }
         TokenMismatch::LeftOver { id, token } => {
             // botocore reads the keys of each file by itself, so what stands in the other file may go with other keys
@@ -87,7 +87,7 @@ fn token(section: &Section, subject: &KeySet<'_>) -> Option<Lint> {
                 [subject.security_token, subject.session_token].into_iter().flatten().map(|token| token.name).collect();
             let lines = if names.len() > 1 { "lines" } else { "line" };
             let fix = format!("delete the {lines} {}", names.join(" and "));
-            Some(remark(Cause::SessionTokenStale, section, message, origin, fix))
+            Some(lint(Cause::SessionTokenStale, section, message, origin, fix))
         }
     }
 }
@@ -117,10 +117,10 @@ fn hides_another_provider(section: &Section, profiles: &Profiles) -> Option<Lint
         section.name
     );
     let fix = format!("delete the keys of [{}], or move them to a profile of their own", section.name);
-    Some(remark(id, section, message, origin, fix))
+    Some(lint(id, section, message, origin, fix))
 }
 
-fn remark(id: Cause, section: &Section, message: String, origin: Origin, fix: String) -> Lint {
+fn lint(id: Cause, section: &Section, message: String, origin: Origin, fix: String) -> Lint {
     let (message, fix) = (printable(&message), Some(printable(&fix)));
     Lint { id, profile: section.name.clone(), message, origin, fix }
 }

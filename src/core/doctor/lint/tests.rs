@@ -1,4 +1,4 @@
-//! Tables: what is said of a file, and when it is told.
+//! Tables: the findings about a file, and the time of the notices.
 
 use super::debounce::{CREDENTIALS_MALFORMED, FileLints};
 use super::*;
@@ -13,7 +13,7 @@ const TOKEN: &str = "IQoJb3JpZ2luX2VjEMARKEDtokenMARKEDtokenMARKEDtokenMARKEDtok
 
 fn of(config: &str, credentials: &str, variables: &[(&str, &str)]) -> Vec<Lint> {
     let evidence = evidence(config, credentials, variables, "");
-    remarks(&evidence.profiles, &evidence.context)
+    lints(&evidence.profiles, &evidence.context)
 }
 
 fn section(id: &str, secret: &str, rest: &str) -> String {
@@ -109,9 +109,9 @@ fn keys_that_hide_another_way_are_said_with_who_takes_them() {
     ] {
         let session = "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n";
         let all = of(&format!("[profile dev]\n{way}\n{session}"), &keys, &[]);
-        let [remark] = all.as_slice() else { panic!("{all:?}") };
-        assert_eq!((remark.id, remark.message.as_str(), remark.origin.line), (id, message, 2));
-        assert_eq!(remark.fix.as_deref(), Some("delete the keys of [dev], or move them to a profile of their own"));
+        let [lint] = all.as_slice() else { panic!("{all:?}") };
+        assert_eq!((lint.id, lint.message.as_str(), lint.origin.line), (id, message, 2));
+        assert_eq!(lint.fix.as_deref(), Some("delete the keys of [dev], or move them to a profile of their own"));
     }
     let role = "[profile dev]\nrole_arn = r\nsource_profile = base\n";
     assert_eq!(of(role, &keys, &[]), [], "the role is assumed by every program");
@@ -123,9 +123,9 @@ fn keys_that_hide_another_way_are_said_with_who_takes_them() {
 fn the_command_fits_the_profile_and_a_file_of_nonsense_is_not_told_to_the_end() {
     let fix = |name: &str| {
         let text = section("akiaqmarkeduserkey23", SECRET, "").replace("[dev]", &format!("[{name}]"));
-        of("", &text, &[]).first().and_then(|remark| remark.fix.clone()).unwrap_or_default()
+        of("", &text, &[]).first().and_then(|lint| lint.fix.clone()).unwrap_or_default()
     };
-    assert_eq!(fix("dev"), "correct aws_access_key_id, or type the key anew: aws configure --profile dev");
+    assert_eq!(fix("dev"), "correct aws_access_key_id, or enter the key again: aws configure --profile dev");
     assert!(fix("default").ends_with(": aws configure --profile default"), "{}", fix("default"));
     assert!(configure("it's; rm").ends_with(r"--profile 'it'\''s; rm'"));
     let many: String =
@@ -156,7 +156,7 @@ fn a_mistake_that_came_in_is_told_once_however_often_the_file_is_saved_and_once_
     let mut files = FileLints::default();
     files.set(Vec::new(), false, at(0));
     files.set(wrong(), true, at(10));
-    assert_eq!(files.remarks(), wrong(), "the status says it at once");
+    assert_eq!(files.lints(), wrong(), "the status says it at once");
     assert_eq!(files.next_timeout(), Some(at(15)));
     assert_eq!(told(&mut files, at(14)), []);
     let all = told(&mut files, at(15));
@@ -193,7 +193,7 @@ fn a_file_that_is_written_value_by_value_is_not_told_of_in_between() {
     let mut files = FileLints::default();
     files.set(Vec::new(), false, at(0));
     files.set(of("", &section(TEMPORARY, SECRET, ""), &[]), true, at(10));
-    assert_eq!(files.remarks().len(), 1);
+    assert_eq!(files.lints().len(), 1);
     files.set(Vec::new(), true, at(12));
     assert_eq!((told(&mut files, at(100)).len(), files.next_timeout()), (0, None));
 }

@@ -93,23 +93,22 @@ fn by_comparison(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings)
             Finding::new(
                 Cause::RegionTokenV1,
                 Severity::Error,
-                format!("the session token is one that {} does not accept", region_said(region)),
+                format!("{} does not accept the session token", region_said(region)),
             )
             .certainty(Certainty::Likely),
         )
         .evidence(
-            "tokens of STS's global endpoint are valid in the regions that every account has; if the account has enabled this \
-             region, it is that",
+            "tokens of STS's global endpoint are valid in the regions that every account has; if the account has enabled this region, this is the cause",
         )
         .fix(Fix::advice(format!(
-            "Have whatever got these credentials ask STS in {region}: older clients, sts_regional_endpoints = legacy and the \
-             endpoint https://sts.amazonaws.com ask the global one."
+            "Let the program that got these credentials call STS in {region}: older clients, sts_regional_endpoints = legacy and the \
+             endpoint https://sts.amazonaws.com call the global endpoint."
         )))
         .fix(for_administrators()),
     );
 }
 
-/// Keys that stand nowhere, of a sign-in or a role, are refused: there is nothing to compare them with.
+/// The region refuses credentials of a sign-in or a role, which are in no file: no other region's answer can be compared.
 fn by_chain(case: &Case<'_>, findings: &mut Findings) {
     let Some(plan) = case.plan.as_ref().and_then(|plan| plan.as_ref().ok()) else { return };
     let region = plan.endpoint.region.as_str();
@@ -125,7 +124,7 @@ fn by_chain(case: &Case<'_>, findings: &mut Findings) {
         findings.add(
             not_enabled(case, region, Certainty::Possible)
                 .evidence(format!("it refused credentials: {}", printable(&refusal.to_string())))
-                .evidence("it is one of several causes: regions that have to be enabled refuse all keys until then"),
+                .evidence("other causes are possible; a region that is not enabled refuses all keys"),
         );
     }
 }
@@ -137,11 +136,11 @@ fn not_enabled(case: &Case<'_>, region: &str, certainty: Certainty) -> Finding {
     };
     let finding = Finding::new(Cause::RegionNotEnabled, Severity::Error, title).certainty(certainty);
     let finding = finding.fix(Fix::command(
-        "Have the region enabled, by an administrator of the account (account:EnableRegion); it takes minutes to hours.",
+        "Ask an administrator of the account to enable the region (account:EnableRegion); this takes minutes to hours.",
         format!("aws account enable-region --region-name {}", word(region)),
     ));
     let home = home_region(region);
-    let other = format!("Or use a region that the account has, {home} for one.");
+    let other = format!("Or use a region that the account has enabled, for example {home}.");
     match in_force(case) {
         Some(located) if located.origin.is_none() => {
             finding.fix(Fix::command(other, export(case, &[(located.name, home)])))
@@ -150,7 +149,7 @@ fn not_enabled(case: &Case<'_>, region: &str, certainty: Certainty) -> Finding {
     }
 }
 
-/// A region that has to be enabled in which the keys as they stand are not known.
+/// A region that must be enabled, in which the unchanged keys are unknown.
 fn refused_in_opt_in<'a>(case: &Case<'a>, subject: &KeySet<'_>) -> Option<(&'a str, &'a Refusal)> {
     case.answers.iter().find_map(|(about, answer)| match (about, answer) {
         (About::Identity { whose, variant: Variant::AsIs, region }, Answer::Refused(refusal))

@@ -32,29 +32,26 @@ fn missing(case: &Case<'_>) -> Finding {
         _ => "no region is set".to_owned(),
     };
     let mut finding = Finding::new(Cause::RegionMissing, Severity::Warning, title).evidence(
-        "neither AWS_REGION nor AWS_DEFAULT_REGION is set, and the profile has no region: boto3 gives up with \
-         NoRegionError (\"You must specify a region.\") at services that have no global endpoint, and others give up in the same way",
+        "neither AWS_REGION nor AWS_DEFAULT_REGION is set, and the profile has no region: boto3 fails with NoRegionError (\"You must specify a region.\") for services without a global endpoint, and other SDKs fail in the same way",
     );
     let default = case.evidence.profiles.profiles.get("default").filter(|_| case.profile.as_deref() != Some("default"));
     if let Some(region) = default.and_then(|default| default.get("region")) {
-        finding = finding.evidence(format!(
-            "the region of [default] ({}) is not taken over by other profiles",
-            case.at(region.origin)
-        ));
+        finding = finding
+            .evidence(format!("other profiles don't inherit the region of [default] ({})", case.at(region.origin)));
     }
     match suggestion(case) {
         Some((region, why)) => {
-            finding.fix(set_region(case, &region, &format!("Set the region, {region} for one: {why}.")))
+            finding.fix(set_region(case, &region, &format!("Set the region, for example {region}: {why}.")))
         }
         None => finding.fix(set_region(
             case,
             "REGION",
-            "Set the region; put the one where your resources are in the place of REGION, like eu-central-1.",
+            "Set the region: replace REGION with the region of your resources, for example eu-central-1.",
         )),
     }
 }
 
-/// Set, but not where every program looks for it.
+/// Set, but not in a place that every program reads.
 fn missing_for_some(case: &Case<'_>, regions: &[(&str, Option<SourcedValue<'_>>)], findings: &mut Findings) {
     let without: Vec<&str> = regions.iter().filter(|(_, region)| region.is_none()).map(|(who, _)| *who).collect();
     let Some(there) = regions.iter().find_map(|(_, region)| *region) else { return };
@@ -71,7 +68,7 @@ fn missing_for_some(case: &Case<'_>, regions: &[(&str, Option<SourcedValue<'_>>)
     .evidence(format!("{} is set, {other} is not, and the profile has no region", there.name));
     if partition_of(region).is_some() {
         finding = finding.fix(Fix::command(
-            "Set both variables, as programs differ in which they read.",
+            "Set both variables: some programs read only one of them.",
             export(case, &[(other, region)]),
         ));
         if case.profile.is_some() && case.settings().is_some() {
@@ -84,7 +81,7 @@ fn missing_for_some(case: &Case<'_>, regions: &[(&str, Option<SourcedValue<'_>>)
 
 /// Not the same for every program, or not what the profile says.
 fn different(case: &Case<'_>, regions: &[(&str, Option<SourcedValue<'_>>)], findings: &mut Findings) {
-    // What is no region is told as that.
+    // Another finding reports a value that is not a region.
     let is_region = |located: &SourcedValue<'_>| partition_of(located.text.trim()).is_some();
     let set: Vec<(&str, SourcedValue<'_>)> =
         regions.iter().filter_map(|(who, region)| Some((*who, (*region)?))).filter(|(_, it)| is_region(it)).collect();
@@ -94,14 +91,13 @@ fn different(case: &Case<'_>, regions: &[(&str, Option<SourcedValue<'_>>)], find
         let finding = Finding::new(
             Cause::RegionInconsistent,
             Severity::Warning,
-            "programs do not agree on the region: it depends on which variables each reads",
+            "programs use different regions: it depends on the variables that each reads",
         );
         let finding = set.iter().fold(finding, |finding, (who, located)| {
             finding.evidence(format!("{who} use {}, from {}", shown(located.text), case.place(located)))
         });
         findings.add(finding.fix(Fix::command(
-            "Set both variables alike, or unset both to leave it to the profile; put the region that is meant in the place \
-             of REGION.",
+            "Set both variables to the same region (replace REGION), or unset both to use the profile's region.",
             export(case, &[("AWS_REGION", "REGION"), ("AWS_DEFAULT_REGION", "REGION")]),
         )));
         return;
@@ -113,7 +109,7 @@ fn different(case: &Case<'_>, regions: &[(&str, Option<SourcedValue<'_>>)], find
                 Cause::RegionInconsistent,
                 Severity::Info,
                 format!(
-                    "{} says {}, and the profile says {}: the variable wins",
+                    "{} says {}, and the profile says {}: the variable takes precedence",
                     first.name,
                     shown(region),
                     shown(profile.text)
@@ -121,7 +117,7 @@ fn different(case: &Case<'_>, regions: &[(&str, Option<SourcedValue<'_>>)], find
             )
             .evidence(format!("{} is {}", case.place(&profile), shown(profile.text)))
             .fix(Fix::command(
-                "To have the profile decide, unset the variables.",
+                "To use the profile's region, unset the variables.",
                 unset(case, &["AWS_REGION", "AWS_DEFAULT_REGION"]),
             )),
         );
@@ -133,7 +129,10 @@ fn suggestion(case: &Case<'_>) -> Option<(String, String)> {
     let good = |text: &str| partition_of(text.trim()).is_some().then(|| text.trim().to_owned());
     let of_arn = || {
         let (arn, located) = arns(case).into_iter().find(|(partition, _)| *partition != "aws")?;
-        Some((home_of(known_partition(arn)?).to_owned(), format!("{} is of the partition {arn}", case.place(&located))))
+        Some((
+            home_of(known_partition(arn)?).to_owned(),
+            format!("{} belongs to the partition {arn}", case.place(&located)),
+        ))
     };
     let of_source = || {
         let source = &case.settings()?.get("source_profile")?.text;

@@ -10,7 +10,7 @@ use crate::core::url_host::{self, Host, Target};
 pub(super) struct Override<'a> {
     /// The service in the settings' spelling, in whatever case; `None` where it is for all.
     pub(super) service: Option<&'a str>,
-    /// The URL and where it stands.
+    /// The URL and its place.
     pub(super) url: SourcedValue<'a>,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Override<'a> {
         self.service.is_none_or(|of| of.eq_ignore_ascii_case(service))
     }
 
-    /// KeySource calls it is about, for people.
+    /// The calls that it redirects, as part of a sentence.
     pub(super) fn calls(&self) -> String {
         match self.service {
             None => "the calls to every service".to_owned(),
@@ -83,7 +83,7 @@ impl<'a> Override<'a> {
         if target.is_http() {
             printable(&format!("{}://{}", target.scheme, target.authority))
         } else {
-            "something that is no URL".to_owned()
+            "a value that is not a URL".to_owned()
         }
     }
 
@@ -92,7 +92,7 @@ impl<'a> Override<'a> {
         self.target().is_http()
     }
 
-    /// KeySource host it is. What is no URL is nobody's.
+    /// The owner of the host; a value that is not a URL has none.
     pub(super) fn whose(&self) -> Host {
         let target = self.target();
         if target.is_http() { target.whose() } else { Host::Other }
@@ -124,7 +124,7 @@ mod tests {
             ("http://localhost.localstack.cloud:4566", Host::Emulator, "http://localhost.localstack.cloud:4566"),
             ("http://me:hunter2@gate.example/p?token=x", Host::Other, "http://gate.example"),
             ("https://amazonaws.com.evil.example", Host::Other, "https://amazonaws.com.evil.example"),
-            ("localhost:4566", Host::Other, "something that is no URL"),
+            ("localhost:4566", Host::Other, "a value that is not a URL"),
         ] {
             let found =
                 Override { service: None, url: SourcedValue { text: url, name: "AWS_ENDPOINT_URL", origin: None } };

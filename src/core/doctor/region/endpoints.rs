@@ -22,7 +22,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     other_region_in_the_name(case, findings);
 }
 
-/// A region that stands in the name of an endpoint of AWS's own, and where.
+/// The region in the name of an AWS endpoint, and its place.
 pub(super) fn region_of_a_url(case: &Case<'_>) -> Option<(String, String)> {
     overrides(case).into_iter().find_map(|found| Some((region_in_name(&found)?, case.place(&found.url))))
 }
@@ -35,10 +35,14 @@ fn no_urls(case: &Case<'_>, findings: &mut Findings) {
     for found in overrides(case).iter().filter(|found| !found.is_url()) {
         let place = case.place(&found.url);
         findings.add(
-            Finding::new(Cause::EndpointOverridden, Severity::Error, format!("{place} is no URL: calls can't be made"))
-                .evidence("an endpoint is a whole URL, http:// or https:// and a host; boto3 says \"Invalid endpoint\"")
-                .fix(Fix::advice(format!("Write http:// or https:// in front of the host in {place}.")))
-                .fix(take_away(case, found)),
+            Finding::new(
+                Cause::EndpointOverridden,
+                Severity::Error,
+                format!("{place} is not a URL: programs can't make calls"),
+            )
+            .evidence("an endpoint is a full URL, http:// or https:// and a host; boto3 says \"Invalid endpoint\"")
+            .fix(Fix::advice(format!("Write http:// or https:// in front of the host in {place}.")))
+            .fix(take_away(case, found)),
         );
     }
 }
@@ -56,12 +60,16 @@ fn good_keys_elsewhere(case: &Case<'_>, findings: &mut Findings) {
             Finding::new(
                 Cause::EndpointOverridden,
                 Severity::Warning,
-                format!("the keys of {} look like AWS's, and go to {}, which refused them", subject.called(), found.shown()),
+                format!(
+                    "the keys of {} look like AWS's, but go to {}, which refused them",
+                    subject.called(),
+                    found.shown()
+                ),
             )
             .certainty(Certainty::Possible)
             .evidence(format!("{} sends {} there", case.place(&found.url), found.calls()))
             .evidence(format!("it refused: {}", refusal.said()))
-            .evidence("whether AWS itself accepts them was not asked: an emulator's keys are not shown to AWS, nor the reverse")
+            .evidence("doctor did not test the keys at AWS, because a setting sends calls elsewhere")
             .fix(take_away(case, &found)),
         );
     }
@@ -86,7 +94,7 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
             Cause::EndpointOverridden,
             Severity::Error,
             format!(
-                "the keys of {} are those of an emulator, and calls go to AWS, which does not know them",
+                "the keys of {} belong to an emulator, but calls go to AWS, which does not know them",
                 subject.called()
             ),
         )
@@ -105,12 +113,11 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
                 found.shown()
             )),
             _ => finding.evidence(
-                "no variable and no setting names another endpoint; this does not count for a program that names one itself \
-                 (--endpoint-url)",
+                "no variable and no setting names another endpoint; a program may still name one itself (--endpoint-url)",
             ),
         };
         finding = finding.fix(Fix::command(
-            "To use an emulator, set its address: LocalStack's usual address is below.",
+            "To use an emulator, set its address (here LocalStack's default).",
             export(case, &[("AWS_ENDPOINT_URL", "http://localhost:4566")]),
         ));
         findings.add(if subject.whose == KeySource::Environment {
@@ -127,7 +134,7 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
 /// Why an access key id is one that an emulator takes; `None` for any other.
 fn why_emulators(id: &str) -> Option<String> {
     if ["test", "testing", "dummy", "fake", "mock", "foobar", "minioadmin"].contains(&id) {
-        return Some(format!("the access key id is \"{id}\", as examples for LocalStack, moto and the like have it"));
+        return Some(format!("the access key id is \"{id}\", as in examples for LocalStack, moto and similar tools"));
     }
     // LocalStack's documentation, "Credentials": an account number is taken as the account, and its own key ids begin with L.
     if access_key::is_account(id) {
@@ -135,7 +142,7 @@ fn why_emulators(id: &str) -> Option<String> {
     }
     let form = id.len() == 20 && id.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
     (form && (id.starts_with("LKIA") || id.starts_with("LSIA")))
-        .then(|| format!("the access key id {id} begins as those that LocalStack makes"))
+        .then(|| format!("the access key id {id} begins like those that LocalStack creates"))
 }
 
 fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
@@ -148,8 +155,8 @@ fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
     let title = match (all.len(), is_aws) {
         (1, true) => format!("{} go to an address that a setting names: {}", first.calls(), first.shown()),
         (1, false) => format!("{} go to {}, not to AWS's own endpoint", first.calls(), first.shown()),
-        (_, true) => "settings name the addresses of AWS that calls go to".to_owned(),
-        (_, false) => "settings send calls elsewhere than to AWS's own endpoints".to_owned(),
+        (_, true) => "settings name the AWS endpoints that calls go to".to_owned(),
+        (_, false) => "settings send calls to endpoints that are not AWS's own".to_owned(),
     };
     let finding = Finding::new(Cause::EndpointOverridden, Severity::Info, title);
     let finding = all.iter().fold(finding, |finding, found| {
@@ -161,7 +168,7 @@ fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
     let profile = case.profile.as_deref().filter(|_| !case.lacks_profile());
     let for_profile = profile.map(|name| format!(" {}", option(name)));
     findings.add(finding.fix(Fix::command(
-        "To see what AWS itself says, leave them out once.",
+        "To see AWS's own answer, ignore these settings for one call.",
         format!(
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true aws sts get-caller-identity{}",
             for_profile.unwrap_or_default()
@@ -191,17 +198,17 @@ fn other_region_in_the_name(case: &Case<'_>, findings: &mut Findings) {
             Cause::RegionInconsistent,
             Severity::Error,
             if is_global {
-                format!("STS's global endpoint wants signatures for {named}, and calls are signed for {region}")
+                format!("STS's global endpoint requires signatures for {named}, but calls are signed for {region}")
             } else {
-                format!("{} go to {named}, and are signed for {region}", found.calls())
+                format!("{} go to {named}, but are signed for {region}", found.calls())
             },
         )
-        // So reported of STS, SES, IAM and others. Not every service looks, and the global endpoint may come to accept others.
+        // So reported of STS, SES, IAM and others. Some services don't check, and the global endpoint may accept other regions later.
         .certainty(Certainty::Likely)
         .evidence(format!("{} names {}", case.place(&found.url), found.shown()))
         .evidence(format!("{} is {region}", case.place(&signed_for)))
         .evidence(
-            "services are reported to refuse a signature for another region: SignatureDoesNotMatch, \"Credential should be \
+            "users report that services refuse a signature for another region: SignatureDoesNotMatch, \"Credential should be \
              scoped to a valid region\"",
         );
         let other = if is_sign_in {
@@ -228,16 +235,16 @@ fn region_in_name(found: &Override<'_>) -> Option<String> {
 
 pub(super) fn take_away(case: &Case<'_>, found: &Override<'_>) -> Fix {
     let to = match found.whose() {
-        Host::Aws => "To leave the address to the programs",
+        Host::Aws => "To let programs choose the endpoint",
         _ => "To call AWS's own endpoint",
     };
     match found.url.origin {
         None => Fix::command(format!("{to}, unset {}.", found.url.name), unset(case, &[found.url.name])),
-        Some(origin) => Fix::advice(format!("{to}, take the line {} away.", case.at(origin))),
+        Some(origin) => Fix::advice(format!("{to}, delete the line {}.", case.at(origin))),
     }
 }
 
-/// What a region looks like in a sentence.
+/// A region in a sentence.
 pub(super) fn region_said(region: &str) -> String {
     known(region).map_or_else(|| shown(region), |known| format!("{} ({})", known.name, known.place))
 }

@@ -65,7 +65,7 @@ pub(in crate::core::doctor) fn endpoint_of<'a>(case: &Case<'a>, service: &str) -
     endpoint_override::for_service(case, service).map(|found| found.url.text)
 }
 
-/// Where the setting stands that sends the calls to a service somewhere else.
+/// The place of the setting that sends calls to another endpoint.
 pub(in crate::core::doctor) fn place_of_endpoint(case: &Case<'_>, service: &str) -> Option<String> {
     endpoint_override::for_service(case, service).map(|found| case.place(&found.url))
 }

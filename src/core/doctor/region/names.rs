@@ -1,4 +1,4 @@
-//! `region-invalid`: what stands where a region should, and is none.
+//! `region-invalid`: a value that is not a region.
 
 use super::endpoint_override::{ignored, overrides};
 use super::target::{all, shown, sso_region};
@@ -59,15 +59,15 @@ fn finding(case: &Case<'_>, located: &SourcedValue<'_>, fault: Fault) -> Finding
         // Tried with boto3 1.43: Frankfurt, us-east-1a and EU-West-1 become part of a host name, "eu-west-1 " does not.
         let is_label = located.text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
         finding = finding.evidence(if is_label {
-            "SDKs make a host name of the region without asking whether it exists: calls end with \"could not connect to the \
-             endpoint URL\", or are refused because they are signed for no region"
+            "SDKs put the region into the host name without a check: calls fail with \"could not connect to the \
+             endpoint URL\", or AWS refuses their signature"
         } else {
-            "boto3 and the AWS CLI give up: InvalidRegionError (\"doesn't match a supported format\")"
+            "boto3 and the AWS CLI fail: InvalidRegionError (\"doesn't match a supported format\")"
         });
     }
     let (word, said) = match fault.meant {
-        Some(meant) => (meant, format!("If {meant} is meant, write that.")),
-        None => ("REGION", "Write the region; put yours in the place of REGION, like eu-central-1.".to_owned()),
+        Some(meant) => (meant, format!("Write {meant}, if you meant that.")),
+        None => ("REGION", "Set your region: replace REGION, for example with eu-central-1.".to_owned()),
     };
     finding.fix(fix(case, located, word, said))
 }
@@ -80,12 +80,12 @@ fn fix(case: &Case<'_>, located: &SourcedValue<'_>, region: &str, said: String) 
             Fix::command(said, set(profile, "region", region))
         }
         (Some(origin), _) => {
-            Fix::advice(format!("{said} It stands in {}: {} = {region}", case.at(origin), located.name))
+            Fix::advice(format!("{said} The setting is at {}: {} = {region}", case.at(origin), located.name))
         }
     }
 }
 
-/// What is wrong with a region's name; `None` where nothing is.
+/// The mistake in a region's name; `None` if it is valid.
 fn fault(text: &str) -> Option<Fault> {
     let sure = |what: String, meant| Fault { what, severity: Severity::Error, certainty: Certainty::Confirmed, meant };
     if known(text).is_some() {
@@ -96,17 +96,16 @@ fn fault(text: &str) -> Option<Fault> {
     if let Some(region) = known(&lower) {
         let what = if bare != text {
             // A blank in a variable is part of the value for most SDKs; a quotation mark is for all.
-            "has blanks or quotation marks around it that count as part of it"
+            "has blanks or quotation marks around it, which are part of the value"
         } else {
-            "has capitals: regions are written in small letters"
+            "has capital letters: region names are in lowercase"
         };
         return Some(sure(what.to_owned(), Some(region.name)));
     }
     if lower.starts_with("aws-") && lower.ends_with("-global") {
         // botocore's partitions.json has them; its STS client for aws-global goes to the global endpoint (tried with 1.43).
         return Some(Fault {
-            what: "is no region, but a name in the SDKs' tables for services with one endpoint for all regions: STS is asked \
-                   at its global endpoint, and services with regions can't be called"
+            what: "is not a region, but the SDKs' name for services with one global endpoint: programs call STS at its global endpoint, and can't call regional services"
                 .to_owned(),
             severity: Severity::Warning,
             certainty: Certainty::Confirmed,
@@ -114,7 +113,10 @@ fn fault(text: &str) -> Option<Fault> {
         });
     }
     if lower == "global" {
-        return Some(sure("is no region: global services are called through one".to_owned(), Some("us-east-1")));
+        return Some(sure(
+            "is not a region: programs call global services through a region".to_owned(),
+            Some("us-east-1"),
+        ));
     }
     if let Some(region) = zone_of(&lower) {
         return Some(sure(format!("is a zone, not a region: it is in {region}"), Some(region)));
@@ -129,15 +131,14 @@ fn fault(text: &str) -> Option<Fault> {
     if partition.is_some() && lower == text {
         return Some(if has_known_words(text) {
             Fault {
-                what: "is not among the regions that this version of evercred knows: it is newer, or mistyped"
-                    .to_owned(),
+                what: "is not a region that this version of evercred knows: it is newer, or mistyped".to_owned(),
                 severity: Severity::Info,
                 certainty: Certainty::Possible,
                 meant,
             }
         } else {
             Fault {
-                what: "is not among AWS's regions, and none has such a name".to_owned(),
+                what: "is not an AWS region, and no region has such a name".to_owned(),
                 severity: Severity::Error,
                 certainty: Certainty::Likely,
                 meant,

@@ -23,7 +23,7 @@ fn by_settings(case: &Case<'_>, findings: &mut Findings) {
             None => return,
         },
         // boto3 and evercred do; programs that give up without a region never come so far.
-        None => ("aws", "no region is set, and STS is asked in the partition aws then".to_owned(), false),
+        None => ("aws", "no region is set, so programs call STS in the partition aws".to_owned(), false),
     };
     let mut elsewhere: Vec<(&'static str, String)> = arns(case)
         .into_iter()
@@ -40,18 +40,15 @@ fn by_settings(case: &Case<'_>, findings: &mut Findings) {
     let finding = Finding::new(
         Cause::PartitionMismatch,
         Severity::Error,
-        format!("the settings are of two partitions, {here} and {partition}, which know nothing of each other"),
+        format!("the settings belong to two partitions, {here} and {partition}, which share no keys or roles"),
     )
     .certainty(if is_sure { Certainty::Confirmed } else { Certainty::Likely })
     .evidence(here_said);
     let finding = elsewhere
         .iter()
         .fold(finding, |finding, (of, said)| finding.evidence(format!("{said}, of the partition {of}")));
-    let to_region = set_region(
-        case,
-        home_of(partition),
-        &format!("Set a region of {partition}, if that is where the credentials are."),
-    );
-    let to_arn = Fix::advice(format!("If {here} is meant, correct the settings that are of {partition}."));
+    let to_region =
+        set_region(case, home_of(partition), &format!("Set a region of {partition}, if the credentials belong there."));
+    let to_arn = Fix::advice(format!("To use {here}, correct the settings of {partition}."));
     findings.add(if all_alike { finding.fix(to_region).fix(to_arn) } else { finding.fix(to_arn).fix(to_region) });
 }

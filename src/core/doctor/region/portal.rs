@@ -14,12 +14,12 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     let finding = Finding::new(
         Cause::RegionInconsistent,
         Severity::Error,
-        format!("sso_region says {}, and the start URL is of {named}", shown(region.text)),
+        format!("sso_region is {}, but the start URL belongs to {named}", shown(region.text)),
     )
     .certainty(Certainty::Likely)
     .evidence(format!("{} is {}", case.place(&url), printable(url.text)))
     .evidence(format!("{} is {}", case.place(&region), shown(region.text)))
-    .evidence("tokens and roles are asked for in sso_region, where this portal is not known");
+    .evidence("programs request tokens and roles in sso_region, where this portal does not exist");
     let place = region.origin.map_or_else(|| region.name.to_owned(), |origin| case.at(origin));
     findings.add(finding.fix(Fix::advice(format!("Write sso_region = {named} in {place}, and sign in again."))));
 }

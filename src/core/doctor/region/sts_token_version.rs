@@ -22,21 +22,21 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
             Some(region) => Finding::new(
                 Cause::RegionTokenV1,
                 Severity::Warning,
-                format!("STS is asked at its global endpoint, whose tokens {} may not accept", region_said(region)),
+                format!("programs call STS's global endpoint, whose tokens {} may not accept", region_said(region)),
             )
             .certainty(Certainty::Likely),
             None => Finding::new(
                 Cause::RegionTokenV1,
                 Severity::Info,
-                "STS is asked at its global endpoint, whose tokens may be refused in regions that have to be enabled",
+                "programs call STS's global endpoint, whose tokens may be refused in regions that must be enabled first",
             ),
         }
         .evidence(format!("{} is {}", case.place(&found.url), found.shown()))
         .evidence(WHY)
         .fix(match found.url.origin {
-            None => Fix::command("Leave it to the programs: they ask STS in the region.", unset(case, &[found.url.name])),
+            None => Fix::command("Unset it: programs then call STS in the region.", unset(case, &[found.url.name])),
             Some(origin) => Fix::advice(format!(
-                "Take the line {} away: programs ask STS in the region by themselves.",
+                "Delete the line {}: programs then call STS in the region.",
                 case.at(origin)
             )),
         })
@@ -52,7 +52,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
                 Cause::RegionTokenV1,
                 Severity::Warning,
                 format!(
-                    "{place} is legacy: sessions begun in another region may not be accepted in {}",
+                    "{place} is legacy: sessions from another region may not be accepted in {}",
                     region_said(region)
                 ),
             )
@@ -61,14 +61,16 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
                 Cause::RegionTokenV1,
                 Severity::Info,
                 format!(
-                    "{place} is legacy: boto3 and the AWS CLI get tokens that may be refused in regions that have to be enabled"
+                    "{place} is legacy: boto3 and the AWS CLI get tokens that may be refused in regions that must be enabled first"
                 ),
             ),
         };
         let finding = finding
-            .evidence("with legacy, boto3 and the AWS CLI ask STS's global endpoint wherever the region is one of the older ones")
+            .evidence(
+                "with legacy, boto3 and the AWS CLI call STS's global endpoint if the region is one of the older ones",
+            )
             .evidence(WHY);
-        let text = "Have STS asked in the region.";
+        let text = "Call STS in the region.";
         let finding = finding.fix(match (setting.origin, &case.profile) {
             (Some(_), Some(profile)) => Fix::command(text, set(profile, "sts_regional_endpoints", "regional")),
             _ => Fix::command(text, export(case, &[("AWS_STS_REGIONAL_ENDPOINTS", "regional")])),
@@ -77,16 +79,15 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// What the account can do about it.
+/// The fix in the account.
 pub(super) fn for_administrators() -> Fix {
     Fix::command(
-        "Or have an administrator of the account make the global endpoint's tokens valid in all regions.",
+        "Or ask an administrator of the account to make the global endpoint's tokens valid in all regions.",
         "aws iam set-security-token-service-preferences --global-endpoint-token-version v2Token",
     )
 }
 
-const WHY: &str = "tokens of the global endpoint are valid only in the regions that every account has from the start, unless the \
-     account was set to version 2 of them (GlobalEndpointTokenVersion in iam get-account-summary)";
+const WHY: &str = "tokens of the global endpoint are valid only in the regions that are enabled by default, unless the account uses version 2 of them (GlobalEndpointTokenVersion in iam get-account-summary)";
 
 fn legacy<'a>(case: &Case<'a>) -> Option<SourcedValue<'a>> {
     const VARIABLE: &str = "AWS_STS_REGIONAL_ENDPOINTS";

@@ -1,4 +1,4 @@
-//! The facts of where calls go: the region that each program uses, and the regions and partitions that other settings name.
+//! The targets of calls: the region that each program uses, and the regions and partitions that other settings name.
 
 use crate::core::doctor::Case;
 use crate::core::doctor::case::SourcedValue;
@@ -8,7 +8,7 @@ use crate::core::partitions::{known_partition, partition_of};
 use crate::core::printable::printable;
 use crate::core::profile::SourceFile;
 
-/// Programs that look for the region in the same places, and the variables that they read, the first first.
+/// Programs that read the region from the same places, and their variables in the order of precedence.
 ///
 /// boto3 and the AWS CLI v1 read AWS_DEFAULT_REGION alone (tried with boto3 1.43). The AWS CLI v2 reads both (its user
 /// guide, "Environment variables"), and so do the SDKs for Go v2 (`config/env_config.go`) and Rust (aws-config,
@@ -19,8 +19,8 @@ pub(super) static CLIENTS: &[(&str, &[&str])] = &[
     ("boto3 and the AWS CLI v1", &["AWS_DEFAULT_REGION"]),
 ];
 
-/// The regions that one program or another would use, without repetition, the one in force first. What has not the form of
-/// a region is left out: nothing can be asked there.
+/// The regions that any program would use, without repetition, the effective one first. Values without the form of
+/// a region are left out: no request can be sent there.
 pub(in crate::core::doctor) fn regions_in_force(case: &Case<'_>) -> Vec<String> {
     let mut regions: Vec<String> = Vec::new();
     for (_, variables) in CLIENTS {
@@ -38,7 +38,7 @@ pub(super) fn in_force<'a>(case: &Case<'a>) -> Option<SourcedValue<'a>> {
     of_client(case, &["AWS_REGION", "AWS_DEFAULT_REGION"])
 }
 
-/// Everything that names a region for the profile's calls.
+/// All settings that name a region for the profile's calls.
 pub(super) fn all<'a>(case: &Case<'a>) -> Vec<SourcedValue<'a>> {
     ["AWS_REGION", "AWS_DEFAULT_REGION"]
         .into_iter()
@@ -73,7 +73,7 @@ pub(super) fn arns<'a>(case: &Case<'a>) -> Vec<(&'static str, SourcedValue<'a>)>
     found
 }
 
-/// How the region of the profile in question is set; where there is none, that of the shell.
+/// The command that sets the region of the profile in question, or of the shell if there is no profile.
 pub(super) fn set_region(case: &Case<'_>, region: &str, text: &str) -> Fix {
     match (&case.profile, case.settings()) {
         (Some(_), Some(section)) if section.origin.file == SourceFile::Settings => {
@@ -98,7 +98,7 @@ pub(super) fn of_profile<'a>(case: &Case<'a>) -> Option<SourcedValue<'a>> {
     Some(SourcedValue { text: &value.text, name: "region", origin: Some(value.origin) })
 }
 
-/// A region for people; one that cannot be a region may be anything.
+/// A region for users; a value of another form is not shown, because it may be a secret.
 pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 32;
     let text = text.trim();

@@ -1,6 +1,6 @@
 //! Sign-in sessions of IAM Identity Center and of `aws login`: `sso-login-needed`, `sso-role-denied`, `session-revoked`.
 //!
-//! What is known comes from the chain that was tried, and from the daemon, which knows what it last met.
+//! The facts come from doctor's test of the chain, and from the daemon's last errors.
 
 #[cfg(test)]
 mod tests;
@@ -69,14 +69,14 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn not_signed_in(case: &Case<'_>, sign_in: &SignIn, why: &str, renews: bool) -> Finding {
-    let seen = format!("the AWS tools' cache was read: {}", printable(why));
+    let seen = format!("doctor read the AWS tools' cache: {}", printable(why));
     let finding = login_needed(case, sign_in).evidence(seen);
     if !renews {
         return finding;
     }
     let title = format!("you may have to sign in to {}", printable(&sign_in.session.described()));
     Finding { title, severity: Severity::Warning, ..finding }.certainty(Certainty::Possible).evidence(
-        "the AWS tools and evercred renew such a token automatically, unless the session has expired; the doctor does not",
+        "the AWS tools and evercred renew such a token automatically, unless the session has expired; doctor itself does not",
     )
 }
 
@@ -90,7 +90,7 @@ pub(super) fn why_open(case: &Case<'_>, cause: Cause) -> Option<String> {
         Some(StepOutcome::Refused(refusal)) => {
             Some(format!("AWS refused the sign-in session, and gives no details: {}", printable(&refusal.to_string())))
         }
-        Some(StepOutcome::NotSignedIn { why, .. }) => Some(format!("there is no token for a request: {why}")),
+        Some(StepOutcome::NotSignedIn { why, .. }) => Some(format!("doctor has no token for a request: {why}")),
         Some(StepOutcome::Untried { why }) => Some(why.clone()),
         None if is_walked_offline(case) => (cause != Cause::SsoLoginNeeded).then(|| OFFLINE.to_owned()),
         None if case.evidence.offline => Some(OFFLINE.to_owned()),
@@ -126,7 +126,7 @@ fn unwritable_caches(case: &Case<'_>, findings: &mut Findings) {
         let fix = match &problem.fix {
             Some(command) => Fix::command("Make the cache file writable.", command.clone()),
             None if problem.is_full => Fix::command(
-                "Free space on the disk. See what is on it with this command.",
+                "Free space on the disk. This command shows its usage.",
                 format!("df -h {}", word(&problem.directory)),
             ),
             None => Fix::advice(format!("Mount {} writable.", printable(&problem.directory))),
@@ -200,7 +200,7 @@ fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// What an error means; whether it is about the session or the role at all. `now`: it is AWS's answer of this moment.
+/// The meaning of an error, if it is about the session or the role. `now`: it is AWS's current answer.
 fn judge(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, now: bool, findings: &mut Findings) -> bool {
     match said.code {
         "ForbiddenException" | "ResourceNotFoundException" => findings.add(role_denied(case, sign_in, said)),
@@ -209,7 +209,7 @@ fn judge(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, now: bool, findings
         "UnauthorizedException" => {
             // The portal says this of a token that is not accepted (API reference of the portal, GetRoleCredentials). It is asked
             // with one that had not expired by its cache file, so
-            // somebody has signed out, an administrator has ended the session, or the person was taken away.
+            // the user has signed out, an administrator has ended the session, or the user was removed.
             findings.add(revoked(case, sign_in, said, if now { Certainty::Likely } else { Certainty::Possible }));
             findings.add(login_needed(case, sign_in).evidence(said.message.clone()));
         }
@@ -225,7 +225,7 @@ fn judge(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, now: bool, findings
     true
 }
 
-/// A wrong MFA code needs a person too, and is told of elsewhere.
+/// A wrong MFA code needs the user too, and has its own finding.
 fn is_about_a_code(said: &Said<'_>) -> bool {
     said.code == "MfaRequired"
         || said.code == "AccessDenied"
@@ -329,9 +329,9 @@ fn how_to_sign_in(case: &Case<'_>, sign_in: &SignIn) -> Vec<Fix> {
         Session::Sso(_) => format!("aws sso login {}", option(profile)),
         Session::Login(_) => format!("aws login {}", option(profile)),
     };
-    let mut fixes = vec![with_daemon(case, "Sign in; evercred keeps the session fresh from then on.", &ours)];
+    let mut fixes = vec![with_daemon(case, "Sign in; evercred then renews the session automatically.", &ours)];
     if case.evidence.has_aws_cli {
-        fixes.push(Fix::command("Or sign in by the AWS CLI, version 2.", of_cli));
+        fixes.push(Fix::command("Or sign in with the AWS CLI, version 2.", of_cli));
     }
     fixes
 }
