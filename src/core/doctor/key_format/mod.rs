@@ -170,7 +170,7 @@ impl TokenMismatch<'_> {
     /// The sentence for every report.
     pub(super) fn said(&self, called: &str) -> String {
         match self {
-            Self::Missing { .. } => format!("the temporary key in {called} is set without its session token"),
+            Self::Missing { .. } => format!("the temporary key in {called} has no session token"),
             Self::LeftOver { .. } => format!("a session token is left over beside the long-term key in {called}"),
         }
     }
