@@ -333,13 +333,13 @@ mod tests {
             ("adopt x", "not in this version yet"),
             ("doctor --fix", "not in this version yet"),
             ("status --jsn", "--jsn"),
-            ("credential-process", "not right"),
-            ("credential-process a b", "not right"),
+            ("credential-process", "wrong arguments"),
+            ("credential-process a b", "wrong arguments"),
             ("exec dev -- true", "--static"),
             ("env dev --static --shell tcsh", "tcsh"),
-            ("renew dev --all", "not right"),
-            ("config edit", "not right"),
-            ("clock now", "not right"),
+            ("renew dev --all", "wrong arguments"),
+            ("config edit", "wrong arguments"),
+            ("clock now", "wrong arguments"),
             ("clock --watch", "--watch"),
         ] {
             let failure = parsed(line).unwrap_err();

@@ -266,7 +266,7 @@ esac
         mac.stage("refuses", "evercredd");
         let failure = install::install(&mac.host, Kind::Launchd, false, &[]).unwrap_err();
         assert!(
-            failure.message.contains("Input/output error") && failure.message.contains("as it was before"),
+            failure.message.contains("Input/output error") && failure.message.contains("were undone"),
             "{failure:?}"
         );
         assert!(!mac.home.path().join("Library").exists() && !mac.home.path().join(".config").exists());
@@ -281,7 +281,7 @@ esac
         mac.host.environment = mac.host.environment.overlay(&more);
         mac.stage("refuses", "SSL_CERT_FILE");
         let failure = install::install(&mac.host, Kind::Launchd, false, &[]).unwrap_err();
-        assert!(failure.message.contains("as it was before"), "{failure:?}");
+        assert!(failure.message.contains("were undone"), "{failure:?}");
         assert_eq!(std::fs::read_to_string(mac.agent()).unwrap(), before);
         assert!(mac.home.path().join("loaded").exists());
     }

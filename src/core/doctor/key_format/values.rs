@@ -222,8 +222,8 @@ mod tests {
             ("AKIAQMARKEDUSERKEY2\u{a0}", "no-break space at its end"),
             ("\u{0410}KIAQMARKEDUSERKEY23", "Latin"),
             ("AKIAQMARKED\u{200b}USERKEY23", "invisible"),
-            ("akiaqmarkeduserkey23", "small letters"),
-            ("AKIAqMARKEDUSERKEY23", "small letters"),
+            ("akiaqmarkeduserkey23", "lowercase"),
+            ("AKIAqMARKEDUSERKEY23", "lowercase"),
             ("AKIAQMARKEDUSERKEY2", "has 19 characters"),
             ("AKIAQMARKEDUSERKEY23AKIAQMARKEDUSERKEY23", "has 40 characters"),
             ("AKIAQMARKEDUSERKEY01", "digits"),
@@ -243,7 +243,7 @@ mod tests {
             let mistake = key_id_mistake(text, None).unwrap_or_else(|| panic!("{text}"));
             assert!(mistake.what.contains(part), "{text}: {mistake:?}");
         }
-        assert!(key_id_mistake(SECRET, Some(ID)).unwrap().what.contains("changed places"));
+        assert!(key_id_mistake(SECRET, Some(ID)).unwrap().what.contains("exchanged"));
     }
 
     #[test]

@@ -24,7 +24,7 @@ fn section(id: &str, secret: &str, rest: &str) -> String {
 fn what_can_not_be_right_is_said_with_its_line_and_the_doctors_id() {
     let with_token = |key: &str| format!("{key} = {TOKEN}\n");
     for (id, secret, rest, expected, line, part) in [
-        ("akiaqmarkeduserkey23", SECRET, "", Cause::AccessKeyMalformed, 2, "small letters"),
+        ("akiaqmarkeduserkey23", SECRET, "", Cause::AccessKeyMalformed, 2, "lowercase"),
         (SECRET, ID, "", Cause::AccessKeyMalformed, 2, "changed places"),
         ("YOUR_ACCESS_KEY", SECRET, "", Cause::AccessKeyMalformed, 2, "placeholder"),
         (ID, &format!("\"{SECRET}\""), "", Cause::SecretKeyMalformed, 3, "quotes"),
