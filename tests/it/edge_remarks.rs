@@ -109,13 +109,13 @@ fn a_file_saved_ten_times_with_its_mistake_is_told_of_once_and_what_was_there_at
     let all = arrived(&machine);
     let [message, _other] = all.as_slice() else { panic!("{all:?}\n{}", machine.read("log")) };
     assert_eq!((message.title.as_str(), message.is_critical), ("A mistake in an AWS file", false));
-    assert!(message.body.contains("\"dev\"") && message.body.contains("small letters"), "{message:?}");
+    assert!(message.body.contains("\"dev\"") && message.body.contains("lowercase"), "{message:?}");
     assert!(message.body.contains("fix: correct aws_access_key_id") && !message.body.contains("old"), "{message:?}");
     machine.replace(CREDENTIALS, &section("dev", ID, SECRET, ""));
     machine.eventually("it is over, in the log", |machine| machine.read("log").contains("are corrected"));
     assert_eq!(problems(&machine), [] as [Value; 0]);
     let log = machine.read("log");
-    assert_eq!(log.matches("small letters").count(), 2, "{log}");
+    assert_eq!(log.matches("lowercase").count(), 2, "{log}");
     shows_no_secret(&(log + &machine.read("desktop")));
     assert_eq!(machine.stop(), Some(0));
 }

@@ -329,7 +329,7 @@ fn settings_behind_a_link_stay_there_and_what_can_not_be_written_is_said_with_no
     let output = service(&person, &["NO_PROXY=a"], &["install"]);
     let said = stderr(&output);
     assert!(
-        said.contains("evercred.toml can't be written: Permission denied") && said.contains("as it was before"),
+        said.contains("evercred.toml can't be written: Permission denied") && said.contains("were undone"),
         "{said}"
     );
     let mut left = person.tree();

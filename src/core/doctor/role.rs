@@ -320,7 +320,7 @@ fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said
         _ => {
             finding = finding
                 .evidence(
-                    "AWS does not say why. Possible reasons: the role was deleted or is misspelt; its trust policy does not name this caller, or requires an external id or MFA; the caller's policies, a permissions boundary, a session policy or the organisation don't allow it",
+                    "AWS does not say why. Possible reasons: the role does not exist or is misspelt; its trust policy does not name this caller, or requires an external id or MFA; the caller's policies, a permissions boundary, a session policy or the organisation don't allow it",
                 )
                 .fix(ask(&format!(
                     "of the role's account whether {role} exists and whether its trust policy names {who}, and with which \

@@ -25,7 +25,7 @@ fn what_can_not_be_right_is_said_with_its_line_and_the_doctors_id() {
     let with_token = |key: &str| format!("{key} = {TOKEN}\n");
     for (id, secret, rest, expected, line, part) in [
         ("akiaqmarkeduserkey23", SECRET, "", Cause::AccessKeyMalformed, 2, "lowercase"),
-        (SECRET, ID, "", Cause::AccessKeyMalformed, 2, "changed places"),
+        (SECRET, ID, "", Cause::AccessKeyMalformed, 2, "exchanged"),
         ("YOUR_ACCESS_KEY", SECRET, "", Cause::AccessKeyMalformed, 2, "placeholder"),
         (ID, &format!("\"{SECRET}\""), "", Cause::SecretKeyMalformed, 3, "quotes"),
         (ID, "s3cretA%2FMARKED", "", Cause::SecretKeyMalformed, 3, "percent-encoded"),
