@@ -233,7 +233,7 @@ fn comments_behind_the_values_of_a_long_chain_are_all_told() {
         |at: usize| format!("[profile p{at}]\nsource_profile = p{}\nrole_arn = {ROLE} # a comment {at}\n", at + 1);
     let config: String = (0..10_000).map(section).collect();
     let report = doctor::diagnose(&with_files(&config, "", Some("p0")), &doctor::Answers::default());
-    let is_told = |finding: &&doctor::Finding| finding.title.contains("comment behind role_arn");
+    let is_told = |finding: &&doctor::Finding| finding.title.contains("comment after role_arn");
     assert_eq!(report.findings.iter().filter(is_told).count(), 10_000);
 }
 
