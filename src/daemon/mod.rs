@@ -46,6 +46,8 @@ use crate::platform::{harden, inherited, limits, signals, unreadable, zone};
 /// No AWS file is larger; a thousand profiles need a fraction of it.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 /// Threads for files and name look-ups: enough if some hang, and few enough to limit the memory of their stacks.
+/// The number of mistakes in the settings that the log shows at start. `evercred config check` lists all.
+const LISTED_AT_START: usize = 20;
 const BLOCKING_THREADS: usize = 64;
 
 /// The program.
@@ -161,7 +163,7 @@ impl Start {
             });
         }
         let folders = resolve_folders(&own, settings_file)?;
-        let settings = read_settings(&folders)?;
+        let settings = read_settings(&folders, LISTED_AT_START)?;
         Ok(Self { own, listeners, folders, settings, descriptors })
     }
 
@@ -194,7 +196,7 @@ fn resolve_folders(own: &Environment, settings_file: Option<PathBuf>) -> Result<
 /// `--check`: prints every problem of the settings and of the AWS files.
 fn check_files(own: &Environment, settings_file: Option<PathBuf>) -> Result<ExitCode, Refused> {
     let folders = resolve_folders(own, settings_file)?;
-    let (settings, of_settings) = match read_settings(&folders) {
+    let (settings, of_settings) = match read_settings(&folders, usize::MAX) {
         Ok(settings) => (settings, None),
         Err(refused) => {
             let bytes = person_file::read(&folders.settings_file, LARGEST_FILE).ok().flatten().unwrap_or_default();
@@ -250,8 +252,11 @@ fn check_files(own: &Environment, settings_file: Option<PathBuf>) -> Result<Exit
     Ok(ExitCode::FAILURE)
 }
 
-/// The settings at start: what is wrong is refused with its line.
-fn read_settings(folders: &Folders) -> Result<Settings, Refused> {
+/// The settings.
+///
+/// # Errors
+/// The file can't be read, or has mistakes: the message has the first `most` of them, each with its line.
+fn read_settings(folders: &Folders, most: usize) -> Result<Settings, Refused> {
     let path = folders.settings_file.display();
     let failed = |why: &str| Refused {
         message: format!("the settings file {path} can't be read: {why}"),
@@ -263,7 +268,7 @@ fn read_settings(folders: &Folders) -> Result<Settings, Refused> {
         Err(error) => return Err(failed(&error.to_string())),
     };
     Settings::parse_bytes(&bytes)
-        .map_err(|error| Refused { message: error.render(&path.to_string()), fix: "evercred config check" })
+        .map_err(|error| Refused { message: error.render_first(most, &path.to_string()), fix: "evercred config check" })
 }
 
 /// What the daemon goes by: its own environment without what chooses credentials and what is between it and the service

@@ -32,7 +32,7 @@ pub(super) fn recover(
 ) -> Result<ExitCode, Refused> {
     let folders = resolve_folders(own, settings_file)?;
     // Left-overs are recovered even if the settings have mistakes.
-    let settings = read_settings(&folders).unwrap_or_else(|_| Settings::default());
+    let settings = read_settings(&folders, 1).unwrap_or_else(|_| Settings::default());
     let environment = daemon_environment(own, &settings);
     let refused = |message: String| Refused { message, fix: "set HOME" };
     let (paths, caches) = (aws_paths(&environment).map_err(refused)?, cache_paths(&environment).map_err(refused)?);

@@ -257,5 +257,7 @@ fn thousands_of_mistakes_in_the_settings_are_all_listed() {
     for (text, mistakes) in [(profiles, 19_999), (format!("[environment]\n{variables}"), 20_000), (unknown, 20_000)] {
         let error = Settings::parse(&text).err().unwrap();
         assert_eq!(error.mistakes().len(), mistakes);
+        let first = error.render_first(20, "evercred.toml");
+        assert!(first.len() < 16 * 1024 && first.contains(&format!("{} more mistakes", mistakes - 20)));
     }
 }

@@ -46,6 +46,16 @@ impl SettingsError {
         let shown: Vec<String> = self.mistakes().into_iter().map(|mistake| mistake.render(path)).collect();
         shown.join("\n")
     }
+
+    /// The first mistakes as [`Self::render`] shows them, and how many more there are.
+    pub fn render_first(&self, most: usize, path: &str) -> String {
+        let mistakes = self.mistakes();
+        let mut shown: Vec<String> = mistakes.iter().take(most).map(|mistake| mistake.render(path)).collect();
+        if let Some(more) = mistakes.len().checked_sub(most).filter(|more| *more > 0) {
+            shown.push(format!("{path}: {more} more mistakes"));
+        }
+        shown.join("\n")
+    }
 }
 
 impl From<Mistake> for SettingsError {
