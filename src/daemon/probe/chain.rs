@@ -50,7 +50,7 @@ struct Ready {
 fn ready(own: &Environment, settings_file: Option<PathBuf>, profile: &str) -> Result<Ready, String> {
     // The companion reports a mistake in the settings. AWS's answer to the profile is worth the same without them.
     let folders = Folders::resolve(own, settings_file).ok();
-    let settings = folders.and_then(|folders| read_settings(&folders).ok()).unwrap_or_default();
+    let settings = folders.and_then(|folders| read_settings(&folders, 1).ok()).unwrap_or_default();
     let environment = daemon_environment(own, &settings);
     let paths = aws_paths(&environment)?;
     let mut inputs = AwsInputs::default();
