@@ -30,7 +30,7 @@ fn what_can_not_be_right_is_said_with_its_line_and_the_doctors_id() {
         (ID, &format!("\"{SECRET}\""), "", Cause::SecretKeyMalformed, 3, "quotes"),
         (ID, "s3cretA%2FMARKED", "", Cause::SecretKeyMalformed, 3, "percent-encoded"),
         (TEMPORARY, SECRET, "aws_session_token = IQoJ MARKED\n", Cause::SessionTokenMalformed, 4, "blank"),
-        (TEMPORARY, SECRET, "", Cause::SessionTokenMissing, 2, "without its session token"),
+        (TEMPORARY, SECRET, "", Cause::SessionTokenMissing, 2, "has no session token"),
         (ID, SECRET, &with_token("aws_session_token"), Cause::SessionTokenStale, 4, "left over"),
         (ID, SECRET, &with_token("aws_security_token"), Cause::SessionTokenStale, 4, "left over"),
     ] {
