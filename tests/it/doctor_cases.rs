@@ -88,6 +88,7 @@ fn where_nobody_answers_nothing_counts_as_good_that_only_an_answer_settles() {
                         kind: "static".to_owned(),
                         outcome: StepOutcome::Refused(unreached()),
                         printed: None,
+                        identity: None,
                     }],
                 },
                 _ => Answer::Refused(unreached()),
@@ -297,8 +298,13 @@ fn step(text: &str, case: &Case) -> StepAnswer {
             session_token: text(2),
         });
         let outcome = StepOutcome::Passed { expires_at: words.get(3).map(|at| (*at).to_owned()), arn: None };
-        return StepAnswer { profile, kind, outcome, printed };
+        return StepAnswer { profile, kind, outcome, printed, identity: None };
     }
+    // `ok, then CODE: message`: credentials, which GetCallerIdentity refuses.
+    let (outcome, identity) = match outcome.split_once(", then ") {
+        Some((given, said)) => (given.to_owned(), Some(Answer::Refused(refusal(said)))),
+        None => (outcome, None),
+    };
     let outcome = match (outcome.strip_prefix("ok"), outcome.strip_prefix("untried ")) {
         (Some(arn), _) => {
             StepOutcome::Passed { expires_at: None, arn: Some(arn.trim().to_owned()).filter(|arn| !arn.is_empty()) }
@@ -309,7 +315,7 @@ fn step(text: &str, case: &Case) -> StepAnswer {
         }
         _ => StepOutcome::Refused(refusal(&outcome)),
     };
-    StepAnswer { profile, kind, outcome, printed: None }
+    StepAnswer { profile, kind, outcome, printed: None, identity }
 }
 
 fn refusal(text: &str) -> Refusal {

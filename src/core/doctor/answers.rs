@@ -4,7 +4,7 @@
 //! SignatureDoesNotMatch where the secret is another; ExpiredToken where a session has expired. A second answer to the same
 //! keys with one change tells the causes of one code apart; the order in which AWS might check does not.
 
-use super::probe::{ClockFacts, StepOutcome};
+use super::probe::{ClockFacts, StepAnswer};
 use super::{
     About, Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Refusal, Rule, Severity, Variant,
     commands, expiry, key_format, question, region,
@@ -65,13 +65,9 @@ fn network(case: &Case<'_>, findings: &mut Findings) {
                 unreachable(case, refusal, findings);
             }
             (About::Chain, Answer::Chain { steps }) => {
-                for step in steps {
-                    match &step.outcome {
-                        StepOutcome::Refused(refusal) if aws_error::is_unreached_code(&refusal.code) => {
-                            unreachable(case, refusal, findings);
-                        }
-                        _ => {}
-                    }
+                let refusals = steps.iter().filter_map(StepAnswer::refusal);
+                for refusal in refusals.filter(|refusal| aws_error::is_unreached_code(&refusal.code)) {
+                    unreachable(case, refusal, findings);
                 }
             }
             _ => {}

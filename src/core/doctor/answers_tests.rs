@@ -3,7 +3,7 @@
 use super::probe::{ClockFacts, StepAnswer, StepOutcome};
 use super::testing::{evidence, refusal};
 use super::{About, Answer, Answers, Case, Cause, Evidence, RULES, Report, Variant, diagnose, driver, questions};
-use crate::core::aws_error::{self, Origin};
+use crate::core::aws_error::{self, OfSigner, Origin};
 
 const KEY: &str =
     "aws_access_key_id = AKIAQMARKEDUSERKEY23\naws_secret_access_key = s3cretAAMARKED2aZ4aZ4aZ4aZ4aZ4aZ4aZ4aZ4a\n";
@@ -17,6 +17,8 @@ struct Kind {
     /// Those of GetCallerIdentity with keys in the files.
     identity: &'static [Cause],
     iam: &'static [Cause],
+    /// Those of GetCallerIdentity with the credentials of the last step.
+    minted: &'static [Cause],
 }
 
 const LONG_TERM: &[Cause] = &[Cause::AccessKeyUnknown, Cause::SecretKeyWrong, Cause::AccountNotSignedUp];
@@ -29,6 +31,8 @@ const TEMPORARY: &[Cause] = &[
     Cause::SessionTokenWithoutMfa,
     Cause::CredentialsExpired,
 ];
+const MINTED: &[Cause] =
+    &[Cause::AccessKeyUnknown, Cause::SecretKeyWrong, Cause::SessionTokenForeign, Cause::SessionRevoked];
 const OF_ROLE: &[Cause] = &[Cause::AssumeRoleDenied];
 const OF_LONG_ROLE: &[Cause] = &[Cause::AssumeRoleDenied, Cause::DurationTooLong];
 const OF_SIGN_IN: &[Cause] = &[Cause::SsoLoginNeeded, Cause::SsoRoleDenied, Cause::SessionRevoked];
@@ -46,6 +50,7 @@ fn kinds() -> Vec<Kind> {
             steps: &[],
             identity: LONG_TERM,
             iam: none,
+            minted: none,
         },
         Kind {
             config: format!("[profile dev]\n{region}"),
@@ -53,6 +58,7 @@ fn kinds() -> Vec<Kind> {
             steps: &[],
             identity: TEMPORARY,
             iam: &[Cause::SessionTokenWithoutMfa],
+            minted: none,
         },
         Kind {
             config: format!("[profile dev]\n{region}{ROLE}source_profile = base\nduration_seconds = 7200\n"),
@@ -60,6 +66,7 @@ fn kinds() -> Vec<Kind> {
             steps: &[("static", LONG_TERM), ("assume-role", OF_LONG_ROLE)],
             identity: LONG_TERM,
             iam: none,
+            minted: MINTED,
         },
         Kind {
             config: format!("[profile dev]\n{region}{ROLE}web_identity_token_file = /t\nduration_seconds = 7200\n"),
@@ -67,6 +74,7 @@ fn kinds() -> Vec<Kind> {
             steps: &[("web-identity", OF_LONG_ROLE)],
             identity: none,
             iam: none,
+            minted: MINTED,
         },
         Kind {
             config: format!("[profile dev]\n{region}{sso}{session}"),
@@ -74,6 +82,7 @@ fn kinds() -> Vec<Kind> {
             steps: &[("sso", OF_SIGN_IN)],
             identity: none,
             iam: none,
+            minted: MINTED,
         },
         Kind {
             config: format!("[profile dev]\n{region}{ROLE}source_profile = base\n[profile base]\n{sso}{session}"),
@@ -81,6 +90,7 @@ fn kinds() -> Vec<Kind> {
             steps: &[("sso", OF_SIGN_IN), ("assume-role", OF_ROLE)],
             identity: none,
             iam: none,
+            minted: MINTED,
         },
         Kind {
             config: format!("[profile dev]\n{region}credential_process = /bin/true\n"),
@@ -88,6 +98,7 @@ fn kinds() -> Vec<Kind> {
             steps: &[("process", &[Cause::AccessKeyUnknown, Cause::CredentialsExpired, Cause::SecretKeyWrong])],
             identity: none,
             iam: none,
+            minted: none,
         },
     ]
 }
@@ -115,6 +126,8 @@ enum Call {
     Identity,
     Iam,
     Step(usize),
+    /// GetCallerIdentity with the credentials that the last step returned.
+    Minted,
 }
 
 fn diagnosed(evidence: &Evidence, kind: &Kind, call: Call, bad: Option<&super::Refusal>) -> Report {
@@ -130,7 +143,9 @@ fn diagnosed(evidence: &Evidence, kind: &Kind, call: Call, bad: Option<&super::R
             (true, None) => StepOutcome::Untried { why: untried() },
             (true, Some(bad)) => StepOutcome::Refused(bad.clone()),
         };
-        StepAnswer { profile: "dev".to_owned(), kind: name.to_owned(), outcome, printed: None }
+        let is_named = call != Call::Minted || at + 1 < kind.steps.len();
+        let identity = (!is_named).then(refused);
+        StepAnswer { profile: "dev".to_owned(), kind: name.to_owned(), outcome, printed: None, identity }
     };
     let answer = |about: &About| match about {
         About::Clock => Answer::Clock(ClockFacts {
@@ -169,7 +184,7 @@ fn no_answer_of_aws_rules_out_what_it_leaves_open() {
     for kind in kinds() {
         let evidence = evidence(&kind.config, &kind.credentials, &[], "dev");
         let calls = kind.steps.iter().enumerate().map(|(at, (_, decides))| (Call::Step(at), *decides));
-        let calls = calls.chain([(Call::Identity, kind.identity), (Call::Iam, kind.iam)]);
+        let calls = calls.chain([(Call::Identity, kind.identity), (Call::Iam, kind.iam), (Call::Minted, kind.minted)]);
         for (call, decides) in calls.filter(|(_, decides)| !decides.is_empty()) {
             for (code, bad) in bad_answers() {
                 let report = diagnosed(&evidence, &kind, call, bad.as_ref());
@@ -182,6 +197,7 @@ fn no_answer_of_aws_rules_out_what_it_leaves_open() {
                     Call::Identity => bad.why_open().is_some(),
                     Call::Iam => bad.why_open().is_some() && !is_of_iam,
                     Call::Step(_) => bad.why_undecided().is_some(),
+                    Call::Minted => bad.why_undecided().is_some() || (bad.why_open().is_some() && !is_denied(bad)),
                 });
                 let usual = aws_error::lookup(&code).map_or(&[][..], aws_error::Entry::usual_causes);
                 // GetCallerIdentity with a key in the files succeeded, too.
@@ -202,6 +218,28 @@ fn no_answer_of_aws_rules_out_what_it_leaves_open() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn is_denied(refusal: &super::Refusal) -> bool {
+    aws_error::of_signer(&refusal.code) == OfSigner::Denied
+}
+
+#[test]
+fn an_answer_about_credentials_of_a_role_or_sign_in_is_told_with_its_code() {
+    for kind in kinds().iter().filter(|kind| !kind.minted.is_empty()) {
+        let evidence = evidence(&kind.config, &kind.credentials, &[], "dev");
+        for (code, bad) in bad_answers() {
+            let report = diagnosed(&evidence, kind, Call::Minted, bad.as_ref());
+            let Some(bad) = bad else {
+                assert!(report.verdict.lacks_result(), "{report:#?}");
+                continue;
+            };
+            assert!(report.document().to_string().contains(&code), "{code}: {report:#?}");
+            let is_error = bad.why_undecided().is_none() && !is_denied(&bad);
+            assert!(report.has_errors() || !is_error, "{code}: {report:#?}");
+            assert!(report.has_errors() || report.verdict.lacks_result(), "{code}: {report:#?}");
+        }
+    }
 }
 
 #[test]

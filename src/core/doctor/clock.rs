@@ -1,6 +1,6 @@
 //! This machine's clock: `clock-skewed`, `clock-zone`, `clock-unsynchronised`.
 
-use super::probe::{ClockFacts, StepOutcome};
+use super::probe::{ClockFacts, StepAnswer};
 use super::{About, Answer, Case, Cause, Certainty, Finding, Findings, Refusal, Rule, Severity};
 use crate::core::clock::{LIMITS, Limit};
 use crate::core::printable::printable;
@@ -132,10 +132,7 @@ fn refusals<'a>(case: &Case<'a>) -> Vec<&'a Refusal> {
     for (_, answer) in case.answers.iter() {
         match answer {
             Answer::Refused(refusal) => found.push(refusal),
-            Answer::Chain { steps } => found.extend(steps.iter().filter_map(|step| match &step.outcome {
-                StepOutcome::Refused(refusal) => Some(refusal),
-                _ => None,
-            })),
+            Answer::Chain { steps } => found.extend(steps.iter().filter_map(StepAnswer::refusal)),
             _ => {}
         }
     }
@@ -232,7 +229,7 @@ mod tests {
     use super::super::testing::{answers, commands, evidence, found, identity, one, refusal, report};
     use super::*;
     use crate::core::aws_error::ErrorClass;
-    use crate::core::doctor::probe::StepAnswer;
+    use crate::core::doctor::probe::StepOutcome;
     use crate::core::doctor::{Answers, KeySource, Report, Variant};
     use crate::core::fix::Fix;
     use Certainty::{Confirmed, Likely};
@@ -338,6 +335,7 @@ mod tests {
             kind: "assume-role".to_owned(),
             outcome: StepOutcome::Refused(skewed),
             printed: None,
+            identity: None,
         };
         let of_step = (About::Chain, Answer::Chain { steps: vec![step] });
         for answer in [of_key, of_step] {

@@ -23,6 +23,7 @@ mod file_syntax;
 mod finding;
 mod key_format;
 mod lint;
+mod minted;
 mod open;
 mod precedence;
 pub mod probe;
@@ -72,6 +73,7 @@ static RULES: &[Rule] = &[
     region::RULE,
     answers::RULE,
     role::RULE,
+    minted::RULE,
     sessions::RULE,
     account::RULE,
 ];

@@ -7,7 +7,7 @@ use super::case::OFFLINE;
 use super::probe::{StepAnswer, StepOutcome};
 use super::{
     About, Answer, Case, Cause, Daemon, FileRole, FileState, KeySet, KeySource, Refusal, Variant, account, clock,
-    question, region, sessions,
+    minted, question, region, sessions,
 };
 use crate::core::access_key;
 use crate::core::aws_error::{self, OfSigner};
@@ -19,7 +19,7 @@ use crate::core::printable::printable;
 pub(super) fn why(case: &Case<'_>, cause: Cause) -> Option<String> {
     let of_need = || cause.needs().iter().find_map(|need| unknown(case, cause, *need));
     let not_read = || case.evidence.not_read.iter().find(|(id, _)| *id == cause).map(|(_, why)| why.clone());
-    of_need().or_else(not_read).map(|why| printable(&why))
+    of_need().or_else(not_read).or_else(|| minted::why_open(case, cause)).map(|why| printable(&why))
 }
 
 fn unknown(case: &Case<'_>, cause: Cause, need: Needs) -> Option<String> {
@@ -120,7 +120,7 @@ fn not_sent(refusal: &Refusal) -> String {
 /// cause. The first `checked` credentials were checked separately.
 fn refused_as_signer(case: &Case<'_>, cause: Cause, checked: usize) -> Option<String> {
     case.answers.chain().iter().skip(1 + checked).find_map(|step| match &step.outcome {
-        StepOutcome::Refused(refusal) if may_be(cause, refusal) => Some(may_mean(refusal, &operation(step))),
+        StepOutcome::Refused(refusal) if refusal.is_usual_for(cause) => Some(may_mean(refusal, &operation(step))),
         _ => None,
     })
 }
@@ -240,17 +240,13 @@ fn steps(case: &Case<'_>, cause: Cause) -> Option<String> {
     };
     let refused = || {
         case.answers.chain().iter().find_map(|step| match &step.outcome {
-            StepOutcome::Refused(refusal) if cause != Cause::AccountNotSignedUp || may_be(cause, refusal) => {
+            StepOutcome::Refused(refusal) if cause != Cause::AccountNotSignedUp || refusal.is_usual_for(cause) => {
                 Some(may_mean(refusal, &operation(step)))
             }
             _ => None,
         })
     };
     plan_unanswered(case).or_else(not_sent).or_else(not_reached).or_else(refused)
-}
-
-fn may_be(cause: Cause, refusal: &Refusal) -> bool {
-    aws_error::lookup(&refusal.code).is_some_and(|entry| entry.likelihood(cause).is_some())
 }
 
 fn may_mean(refusal: &Refusal, operation: &str) -> String {
@@ -339,6 +335,7 @@ mod tests {
             kind: (*kind).to_owned(),
             outcome: outcome.clone(),
             printed: None,
+            identity: None,
         });
         let base = identity(KeySource::Profile("base".to_owned()), Variant::AsIs, "eu-west-1");
         answers(vec![(About::Chain, Answer::Chain { steps: steps.collect() }), (base, accepted())])

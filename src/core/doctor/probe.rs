@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::evidence::LastError;
 use crate::core::access_key;
 use crate::core::aws_error::{self, ErrorClass, Fault, Operation};
+use crate::core::cause::Cause;
 use crate::core::fix::Fix;
 use crate::core::plan::Endpoint;
 use crate::core::printable::printable;
@@ -238,6 +239,11 @@ impl Refusal {
             .then(|| format!("AWS answered {}, which is not conclusive", self.code))
     }
 
+    /// Whether the cause is a usual one of the code.
+    pub fn is_usual_for(&self, cause: Cause) -> bool {
+        aws_error::lookup(&self.code).is_some_and(|entry| entry.likelihood(cause).is_some())
+    }
+
     /// The reason that AWS gave no answer, as the end of a sentence.
     pub fn no_answer(&self) -> String {
         format!("AWS gave no answer ({})", self.code)
@@ -250,7 +256,7 @@ impl Refusal {
 }
 
 /// The result of one step of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepAnswer {
     /// The profile whose settings made the step.
     pub profile: String,
@@ -261,6 +267,24 @@ pub struct StepAnswer {
     /// The keys that another program printed: they are checked as keys in a file are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub printed: Option<Keys>,
+    /// The answer to GetCallerIdentity with the credentials that AWS returned, if it does not name their owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Answer>,
+}
+
+impl StepAnswer {
+    /// The failed call: that of the step, or GetCallerIdentity with its credentials.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match (&self.outcome, &self.identity) {
+            (StepOutcome::Refused(refusal), _) | (_, Some(Answer::Refused(refusal))) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Whether the step returned credentials, and AWS did not leave out their owner.
+    pub fn is_passed(&self) -> bool {
+        matches!(self.outcome, StepOutcome::Passed { .. }) && self.identity.is_none()
+    }
 }
 
 /// The result of a step.

@@ -5,9 +5,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::case::OFFLINE;
-use super::open;
 use super::probe::{StepAnswer, StepOutcome};
 use super::{About, Answer, Case, Cause, Client, Finding, KeySource, ResolvedFrom, Severity};
+use super::{minted, open};
 use crate::core::access_key::is_account;
 use crate::core::plan::{Plan, Source, Step};
 use crate::core::printable::{name, printable};
@@ -181,7 +181,7 @@ fn untested(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> (String, boo
             match (open::plan_unanswered(case), printed) {
                 (Some(why), _) => (why, is_left_out(case, plan)),
                 (None, Some(whose)) => (of_keys(&whose), false),
-                (None, None) => (NO_ANSWER.to_owned(), false),
+                (None, None) => (minted::unnamed(case).unwrap_or_else(|| NO_ANSWER.to_owned()), false),
             }
         }
     };

@@ -89,7 +89,7 @@ impl Walk<'_> {
             let kind = plan::step_type(&step.source).to_owned();
             let is_printed = passed && matches!(step.source, Source::Process { .. });
             let printed = self.base.as_ref().filter(|_| is_printed).map(printed);
-            answers.push(StepAnswer { profile: step.profile.clone(), kind, outcome, printed });
+            answers.push(StepAnswer { profile: step.profile.clone(), kind, outcome, printed, identity: None });
             let is_last = answers.len() == self.plan.steps.len();
             if !passed || (is_printed && !is_last && self.is_refused_as_signer(step).await) {
                 break;
@@ -108,8 +108,11 @@ impl Walk<'_> {
             return;
         }
         let said = self.identify(step, &keys_of(&set), expires_at.clone()).await;
-        if said.arn().is_some() {
-            last.outcome = said;
+        match said {
+            StepOutcome::Passed { .. } => last.outcome = said,
+            StepOutcome::Refused(refusal) => last.identity = Some(Answer::Refused(refusal)),
+            StepOutcome::Untried { why } => last.identity = Some(Answer::Untried { why }),
+            StepOutcome::NotSignedIn { .. } => {}
         }
     }
 

@@ -7,7 +7,7 @@ use crate::core::aws_error::{self, OfSigner, is_unknown_key};
 use crate::core::cause::Likelihood;
 use crate::core::doctor::case::OFFLINE;
 use crate::core::doctor::commands::export;
-use crate::core::doctor::probe::StepOutcome;
+use crate::core::doctor::probe::StepAnswer;
 use crate::core::doctor::{
     About, Answer, Case, Cause, Certainty, Finding, Findings, KeySet, Refusal, Severity, Variant,
 };
@@ -40,10 +40,7 @@ fn by_code(case: &Case<'_>, findings: &mut Findings) {
         Some(Answer::Chain { steps }) => steps.as_slice(),
         _ => &[],
     };
-    let of_step = steps.iter().filter_map(|step| match &step.outcome {
-        StepOutcome::Refused(refusal) => Some((region_of_plan.clone(), refusal)),
-        _ => None,
-    });
+    let of_step = steps.iter().filter_map(|step| Some((region_of_plan.clone(), step.refusal()?)));
     for (region, refusal) in of_key.chain(of_step) {
         // A refusal of the key itself says nothing of the region.
         let entry = aws_error::lookup(&refusal.code).filter(|entry| entry.of_signer == OfSigner::Nothing);
@@ -116,10 +113,8 @@ fn by_chain(case: &Case<'_>, findings: &mut Findings) {
         return;
     }
     let Some(Answer::Chain { steps }) = case.answers.get(&About::Chain) else { return };
-    let refused = steps.iter().find_map(|step| match &step.outcome {
-        StepOutcome::Refused(refusal) if !refusal.skewed && is_unknown_key(&refusal.code) => Some(refusal),
-        _ => None,
-    });
+    let mut refusals = steps.iter().filter_map(StepAnswer::refusal);
+    let refused = refusals.find(|refusal| !refusal.skewed && is_unknown_key(&refusal.code));
     if let Some(refusal) = refused {
         findings.add(
             not_enabled(case, region, Certainty::Possible)
@@ -187,14 +182,14 @@ fn is_compared(case: &Case<'_>, subject: &KeySet<'_>) -> bool {
 
 fn chain_passed(case: &Case<'_>) -> bool {
     matches!(case.answers.get(&About::Chain), Some(Answer::Chain { steps })
-        if !steps.is_empty() && steps.iter().all(|step| matches!(step.outcome, StepOutcome::Passed { .. })))
+        if !steps.is_empty() && steps.iter().all(StepAnswer::is_passed))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::RULE;
     use super::*;
-    use crate::core::doctor::probe::StepAnswer;
+    use crate::core::doctor::probe::StepOutcome;
     use crate::core::doctor::testing::{accepted, answers, commands, evidence, found, identity, refusal, report};
     use crate::core::doctor::{Answers, KeySource, Report};
     use Certainty::{Confirmed, Likely, Possible};
@@ -244,6 +239,7 @@ mod tests {
             kind: "assume-role".to_owned(),
             outcome: StepOutcome::Refused(refusal("RegionDisabledException")),
             printed: None,
+            identity: None,
         }];
         let by_step = asked(config, KEYS, vec![(About::Chain, Answer::Chain { steps })]);
         assert!(by_step.findings[0].title.contains("ap-east-1 (Hong Kong)"), "{by_step:#?}");
@@ -281,6 +277,7 @@ mod tests {
                 kind: "assume-role".to_owned(),
                 outcome: StepOutcome::Refused(refusal("InvalidClientTokenId")),
                 printed: None,
+                identity: None,
             }]
         };
         let with = |region: &str| asked(&config(region), "", vec![(About::Chain, Answer::Chain { steps: steps() })]);

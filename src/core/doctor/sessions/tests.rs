@@ -37,7 +37,13 @@ fn of(config: &str, daemon: Daemon, outcome: Option<StepOutcome>) -> Report {
     let mut evidence = evidence(config, "", &[], "dev");
     evidence.daemon = daemon;
     let kind = if config == LOGIN { "login" } else { "sso" };
-    let step = |outcome| StepAnswer { profile: "dev".to_owned(), kind: kind.to_owned(), outcome, printed: None };
+    let step = |outcome| StepAnswer {
+        profile: "dev".to_owned(),
+        kind: kind.to_owned(),
+        outcome,
+        printed: None,
+        identity: None,
+    };
     let chain = outcome.map(|outcome| (About::Chain, Answer::Chain { steps: vec![step(outcome)] }));
     report(&evidence, &answers(chain.into_iter().collect()), &RULE)
 }
