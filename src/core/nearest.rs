@@ -5,13 +5,18 @@ const LONGEST: usize = 128;
 
 /// The candidate that is nearest to `name`, if it is near enough to be meant: at most a third of its letters differ.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    misspelt(name, candidates, usize::MAX)
+}
+
+/// The same, with a limit to the number of different letters.
+pub fn misspelt<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>, limit: usize) -> Option<&'a str> {
     let wanted: Vec<char> = name.to_lowercase().chars().collect();
     candidates
         .into_iter()
         .filter_map(|candidate| {
             let letters: Vec<char> = candidate.to_lowercase().chars().collect();
             let (shortest, longest) = (wanted.len().min(letters.len()), wanted.len().max(letters.len()));
-            let most = (longest / 3).max(1);
+            let most = (longest / 3).max(1).min(limit);
             // Comparing lengths first excludes most names at low cost.
             let comparable = longest <= LONGEST && longest - shortest <= most;
             let distance = comparable.then(|| distance(&wanted, &letters))?;
@@ -56,5 +61,7 @@ mod tests {
         assert_eq!(nearest("DEV", ["dev"]), Some("dev"));
         assert_eq!(nearest("zzz", ["base", "prod"]), None);
         assert_eq!(nearest("", ["base"]), None);
+        assert_eq!(misspelt("regoin", ["region"], 2), Some("region"));
+        assert_eq!(misspelt("my_source_profile", ["source_profile"], 2), None);
     }
 }

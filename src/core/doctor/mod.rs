@@ -24,6 +24,7 @@ mod finding;
 mod key_format;
 mod lint;
 mod minted;
+mod misspelt;
 mod open;
 mod precedence;
 pub mod probe;
@@ -61,6 +62,7 @@ pub use crate::core::clients::Client;
 /// Every rule. Of equally urgent findings, those of an earlier rule come first.
 static RULES: &[Rule] = &[
     clock::RULE,
+    misspelt::RULE,
     aws_files::RULE,
     adoption::RULE,
     client_resolution::RULE,

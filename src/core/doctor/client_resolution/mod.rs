@@ -14,7 +14,7 @@ use self::provider_chains::{resolve, resolve_section};
 use super::commands::{configure, export, option, unset};
 use super::{Case, Cause, Client, Finding, Findings, KeySet, Rule, Severity, aws_files, key_format};
 use crate::core::fix::Fix;
-use crate::core::plan::{PlanErrorCode, Source, helper_profile};
+use crate::core::plan::{PlanError, PlanErrorCode, Source, helper_profile};
 use crate::core::printable::printable;
 use crate::core::profile::{Profiles, Section, Value};
 
@@ -143,14 +143,16 @@ fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut F
                 return findings.leave_open(Cause::CredentialsMissing, "the profile itself must be corrected first");
             }
             let place = error.origin.map(|origin| format!(" ({})", case.at(origin))).unwrap_or_default();
-            Finding::new(
-                Cause::CredentialsMissing,
-                Severity::Error,
-                format!("profile \"{profile}\" has no credentials"),
-            )
-            .evidence(format!("{}{place}", error.message))
-            .fix(Fix::command("For the key of an IAM user: the command asks for it.", configure(profile)))
-            .fix(Fix::command("For IAM Identity Center.", format!("aws configure sso {}", option(profile))))
+            let lacking = profile_without_key(case, error).unwrap_or(profile);
+            let title = if lacking == profile {
+                format!("profile \"{profile}\" has no credentials")
+            } else {
+                format!("profile \"{profile}\" takes its credentials from profile \"{lacking}\", which has none")
+            };
+            Finding::new(Cause::CredentialsMissing, Severity::Error, title)
+                .evidence(format!("{}{place}", error.message))
+                .fix(Fix::command("For the key of an IAM user: the command asks for it.", configure(lacking)))
+                .fix(Fix::command("For IAM Identity Center.", format!("aws configure sso {}", option(lacking))))
         }
         _ if case.evidence.paths.is_none() => Finding::new(
             Cause::CredentialsMissing,
@@ -172,7 +174,9 @@ fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut F
             .fix(Fix::command("Or for IAM Identity Center.", "aws configure sso")),
     };
     let of_profile = || {
-        let whose = super::KeySource::Profile(case.profile.clone()?);
+        let error = case.plan.as_ref().and_then(|plan| plan.as_ref().err());
+        let lacking = error.and_then(|error| profile_without_key(case, error));
+        let whose = super::KeySource::Profile(lacking.or(case.profile.as_deref())?.to_owned());
         let none =
             KeySet { whose, access_key_id: None, secret_access_key: None, session_token: None, security_token: None };
         key_format::near_miss(case, &none)
@@ -187,6 +191,14 @@ fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut F
         }
         None => finding,
     });
+}
+
+/// The profile of the chain that lacks a key, or half of one.
+fn profile_without_key<'a>(case: &Case<'a>, error: &PlanError) -> Option<&'a str> {
+    let origin = error.origin?;
+    let is_of_it =
+        |section: &&Section| section.origin == origin || section.settings.values().any(|value| value.origin == origin);
+    case.chain().into_iter().find(is_of_it).map(|section| section.name.as_str())
 }
 
 /// Reports a section with an invalid header and a broken symbolic link, with their fixes first.

@@ -6,7 +6,7 @@ use super::target::{in_force, set_region, shown, sso_region};
 use crate::core::access_key;
 use crate::core::aws_error;
 use crate::core::doctor::commands::{export, option, unset};
-use crate::core::doctor::{Answer, Case, Cause, Certainty, Finding, Findings, KeySource, Severity};
+use crate::core::doctor::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Severity, Variant};
 use crate::core::fix::Fix;
 use crate::core::partitions::{known, partition_of};
 use crate::core::url_host::Host;
@@ -53,7 +53,7 @@ fn good_keys_elsewhere(case: &Case<'_>, findings: &mut Findings) {
     for subject in case.subjects.iter().filter(|subject| subject.has_aws_id()) {
         let Some(Answer::Refused(refusal)) = case.answers.unmodified(&subject.whose) else { continue };
         // Who says that a session is over, or a signature another's, knows the key.
-        if !aws_error::is_unknown_key(&refusal.code) {
+        if !aws_error::is_unknown_key(&refusal.code) || is_explained(case, subject) {
             continue;
         }
         findings.add(
@@ -73,6 +73,15 @@ fn good_keys_elsewhere(case: &Case<'_>, findings: &mut Findings) {
             .fix(take_away(case, &found)),
         );
     }
+}
+
+/// Whether another finding explains why the keys are refused: a token that is missing or left over by the form of the id, or an
+/// answer to a part of the keys.
+fn is_explained(case: &Case<'_>, subject: &KeySet<'_>) -> bool {
+    let variants = [Variant::WithoutToken, Variant::OtherToken, Variant::Cleaned, Variant::Swapped];
+    let accepts =
+        |variant: Variant| matches!(case.answers.variant(&subject.whose, variant), Some(Answer::Accepted { .. }));
+    subject.is_temporary() != subject.token().is_some() || variants.into_iter().any(accepts)
 }
 
 /// Keys that only an emulator takes, where calls go to AWS.

@@ -253,6 +253,11 @@ fn keys_of_awss_form_that_something_else_refuses_may_be_meant_for_aws() {
     assert_eq!(found(&refused), [(Cause::EndpointOverridden, Warning, Possible)]);
     let other = asked(config, KEYS, vec![unmodified("eu-west-1", "Throttling")]);
     assert_eq!(found(&other), [(Cause::EndpointOverridden, Info, Confirmed)]);
+    // A token that is missing or left over explains the refusal.
+    for keys in [KEYS.replace("AKIA", "ASIA"), format!("{KEYS}aws_session_token = FwoGZXIvYXdzEXAMPLE\n")] {
+        let explained = asked(config, &keys, vec![unmodified("eu-west-1", "InvalidClientTokenId")]);
+        assert_eq!(found(&explained), [(Cause::EndpointOverridden, Info, Confirmed)]);
+    }
 }
 
 #[test]

@@ -321,8 +321,20 @@ fn how_to_sign_in(case: &Case<'_>, sign_in: &SignIn) -> Vec<Fix> {
         _ => profile,
     };
     let ours = format!("evercred login {}", argument(name));
-    if matches!(case.evidence.daemon, Daemon::Answers(_)) {
-        return vec![Fix::command("Sign in.", ours)];
+    if let Daemon::Answers(facts) = &case.evidence.daemon {
+        let label = sign_in.session.label();
+        let is_valid =
+            |session: &DaemonSession| matches!(session.state, State::Fresh | State::Renewing | State::Retrying);
+        // A plain login answers that the session is signed in.
+        let is_signed_in = facts.sessions.iter().any(|session| session.name == label && is_valid(session));
+        let command = if !is_signed_in {
+            ours
+        } else if name.starts_with('-') {
+            format!("evercred login --force {}", argument(name))
+        } else {
+            format!("{ours} --force")
+        };
+        return vec![Fix::command("Sign in.", command)];
     }
     let of_cli = match &sign_in.session {
         Session::Sso(SsoSession { name: Some(name), .. }) => format!("aws sso login --sso-session {}", word(name)),

@@ -1,0 +1,148 @@
+//! Names of settings that no SDK reads, and that are almost those of settings that decide about credentials or region.
+
+use super::{Case, Cause, Finding, Findings, Rule, Severity, region};
+use crate::core::fix::Fix;
+use crate::core::nearest::misspelt;
+use crate::core::printable::printable;
+use crate::core::profile::{Section, Value};
+
+/// The settings of a profile or sso-session that decide about credentials and region. In any other setting a mistake changes
+/// neither.
+const SETTINGS: [&str; 22] = [
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "region",
+    "role_arn",
+    "source_profile",
+    "credential_source",
+    "credential_process",
+    "web_identity_token_file",
+    "external_id",
+    "mfa_serial",
+    "duration_seconds",
+    "role_session_name",
+    "sso_session",
+    "sso_account_id",
+    "sso_role_name",
+    "sso_region",
+    "sso_start_url",
+    "login_session",
+    "endpoint_url",
+    "services",
+    "ca_bundle",
+];
+
+/// Names that other programs read and that are near to one of the settings.
+const OTHERS: [&str; 4] = ["aws_security_token", "aws_account_id", "mfa_process", "source_region"];
+
+/// So many letters are different at most.
+const MOST: usize = 2;
+
+pub(super) const RULE: Rule = Rule { decides: &[Cause::ProfileBroken], look };
+
+fn look(case: &Case<'_>, findings: &mut Findings) {
+    for section in case.chain() {
+        let called = format!("profile \"{}\"", section.name);
+        in_section(case, section, &called, findings);
+        let session = section.get("sso_session").and_then(|name| case.evidence.profiles.sso_sessions.get(&name.text));
+        if let Some(session) = session {
+            in_section(case, session, &format!("the sso-session \"{}\"", session.name), findings);
+        }
+    }
+}
+
+fn in_section(case: &Case<'_>, section: &Section, called: &str, findings: &mut Findings) {
+    for (key, value) in section.settings.iter() {
+        if SETTINGS.contains(&key) || OTHERS.contains(&key) || key.starts_with("evercred_") {
+            continue;
+        }
+        let lacking = SETTINGS.into_iter().filter(|setting| section.get(setting).is_none());
+        if let Some(meant) = misspelt(key, lacking, MOST) {
+            findings.add(finding(case, called, key, value, meant));
+        }
+    }
+}
+
+fn finding(case: &Case<'_>, called: &str, key: &str, value: &Value, meant: &str) -> Finding {
+    let (key, place) = (printable(key), case.at(value.origin));
+    let is_needed = match meant {
+        "region" => region::name(case).is_none(),
+        "aws_session_token" => case.subjects.iter().any(|subject| subject.is_temporary() && subject.token().is_none()),
+        _ => false,
+    };
+    let severity = if is_needed || matches!(case.plan, Some(Err(_))) { Severity::Error } else { Severity::Warning };
+    let title = format!("no SDK reads the setting {key} of {}; did you mean \"{meant}\"?", printable(called));
+    Finding::new(Cause::ProfileBroken, severity, title)
+        .evidence(format!("{key} is at {place}, and {} has no {meant}", printable(called)))
+        .fix(Fix::advice(format!("Write {meant} in the place of {key} at {place}.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{evidence, found, report};
+    use super::super::{Answers, diagnose};
+    use super::*;
+
+    const KEYS: &str =
+        "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n";
+
+    #[test]
+    fn a_misspelt_setting_is_the_first_error_and_its_line_is_the_fix() {
+        let role = "role_arn = arn:aws:iam::111122223333:role/R\n";
+        for (config, credentials, meant, line) in [
+            (
+                format!("region = eu-west-1\n{}source_profile = base\n", role.replace("role_arn", "role_arm")),
+                format!("[base]\n{KEYS}"),
+                "role_arn",
+                "config:3",
+            ),
+            (
+                format!("region = eu-west-1\n{role}source_profle = base\n"),
+                format!("[base]\n{KEYS}"),
+                "source_profile",
+                "config:4",
+            ),
+            ("regoin = eu-west-1\n".to_owned(), format!("[dev]\n{KEYS}"), "region", "config:2"),
+            (
+                "region = eu-west-1\ncredential_proces = /bin/x\n".to_owned(),
+                String::new(),
+                "credential_process",
+                "config:3",
+            ),
+            (
+                "region = eu-west-1\nsso_sesion = corp\nsso_account_id = 111122223333\nsso_role_name = R\n".to_owned(),
+                String::new(),
+                "sso_session",
+                "config:3",
+            ),
+            (
+                "region = eu-west-1\n".to_owned(),
+                format!("[dev]\n{}", KEYS.replace("access_key =", "acess_key =")),
+                "aws_secret_access_key",
+                "credentials:3",
+            ),
+            (
+                format!("region = eu-west-1\n{role}source_profile = base\n"),
+                format!("[base]\n{}", KEYS.replace("access_key =", "acess_key =")),
+                "aws_secret_access_key",
+                "credentials:3",
+            ),
+        ] {
+            let report =
+                diagnose(&evidence(&format!("[profile dev]\n{config}"), &credentials, &[], "dev"), &Answers::default());
+            let first = report.findings.first().unwrap_or_else(|| panic!("{meant}: {report:#?}"));
+            assert!((first.id, first.severity) == (Cause::ProfileBroken, Severity::Error), "{meant}: {report:#?}");
+            assert!(first.title.contains(&format!("did you mean \"{meant}\"")), "{meant}: {first:#?}");
+            assert!(first.fix[0].text.contains(line), "{meant}: {first:#?}");
+            assert!(report.verdict.line(None, None).contains("did you mean"), "{report:#?}");
+        }
+    }
+
+    #[test]
+    fn a_setting_that_is_there_or_far_from_every_name_is_no_mistake() {
+        let config = "[profile dev]\nregion = eu-west-1\nregions = x\noutput = json\ncli_pager =\nsource_identity = me\nparent_profile = x\ns3 =\n  addressing_style = path\n";
+        let report = report(&evidence(config, &format!("[dev]\n{KEYS}"), &[], "dev"), &Answers::default(), &RULE);
+        assert_eq!(found(&report), []);
+    }
+}
