@@ -353,7 +353,7 @@ causes! {
     /// The AWS files don't define a source of the profile's credentials.
     ProfileBroken = "profile-broken" {
         is: "the AWS files may have no usable source for the profile's credentials",
-        ruled_out: "the AWS files can be read, and have a source for the credentials",
+        ruled_out: "evercred can read the AWS files, and they have a source for the credentials",
         needs: [Home, Files],
         fix: OfProfile("See which setting is wrong, with its file and line.", "plan"),
     }

@@ -92,13 +92,16 @@ fn with_named_profiles(machine: &Machine, names: &[&str]) {
 }
 
 #[test]
-fn the_first_line_says_what_was_looked_at_and_which_profiles_there_are() {
+fn the_answer_comes_first_and_then_which_profiles_there_are_if_the_one_looked_at_is_missing() {
     let machine = Machine::new();
     with_named_profiles(&machine, &["dev"]);
     let output = explain(&machine, &[INVALID, "--offline"], b"");
     let screen = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(screen.lines().next(), Some("checked profile default, which does not exist; there are: dev"));
-    assert!(screen.contains("evercred explain --profile dev"), "{screen}");
+    assert!(screen.starts_with("InvalidClientTokenId"), "{screen}");
+    assert!(screen.contains("checked profile default, which does not exist; there are: dev"), "{screen}");
+    assert!(screen.contains("evercred explain --profile dev TEXT"), "{screen}");
+    let existing = explain(&machine, &[INVALID, "--offline", "--profile", "dev"], b"");
+    assert!(String::from_utf8_lossy(&existing.stdout).starts_with("checked profile dev\n"));
     let causes = ["  likely: ", "  possible: ", "  confirmed: "];
     let shown = screen.lines().filter(|line| causes.iter().any(|word| line.starts_with(word))).count();
     assert!(shown <= 3, "{screen}");
@@ -174,6 +177,28 @@ fn what_is_no_error_of_awss_credentials_ends_with_1_and_a_sentence() {
         assert!(stderr(&output).contains("no error about AWS credentials"), "{}", stderr(&output));
     }
     assert_eq!((machine.aws.calls().len(), machine.aws.looks()), (0, 0), "nobody was asked for nothing");
+}
+
+#[test]
+fn a_missing_program_is_explained_if_a_profile_names_it() {
+    let machine = Machine::new();
+    machine.write(".aws/config", "[profile app]\ncredential_process = /usr/bin/nosuch print\nregion = eu-central-1\n");
+    let text = |program: &str| format!("[Errno 2] No such file or directory: '{program}'");
+    let ours = document(&explain(&machine, &[&text("/usr/bin/nosuch"), "--json", "--offline"], b""));
+    assert_eq!((&ours["code"], &ours["profile"]), (&"ProcessNotFound".into(), &"app".into()), "{ours:#}");
+    let other = explain(&machine, &[&text("/usr/bin/other"), "--offline"], b"");
+    assert_eq!(other.status.code(), Some(1), "{}", stderr(&other));
+}
+
+#[test]
+fn a_duplicate_section_is_the_first_cause_of_a_file_that_cannot_be_parsed() {
+    let machine = Machine::new();
+    machine.write(".aws/config", "[profile dev]\nregion = eu-central-1\n[profile dev]\noutput = json\n");
+    let text = "Unable to parse config file: /home/me/.aws/config";
+    let found = document(&explain(&machine, &[text, "--json", "--offline", "--profile", "dev"], b""));
+    let first = &found["causes"][0];
+    assert_eq!((&first["id"], &first["likelihood"]), (&"profile-duplicated".into(), &"confirmed".into()), "{found:#}");
+    assert_ne!(likelihood(&found, "profile-broken"), "confirmed", "{found:#}");
 }
 
 #[test]

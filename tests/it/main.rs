@@ -14,6 +14,7 @@ mod doctor_case;
 mod doctor_cases;
 mod explain_cases;
 mod explain_counts;
+mod explain_here;
 mod explain_reported;
 mod explain_scope;
 mod explain_secrets;

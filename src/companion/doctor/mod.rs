@@ -47,9 +47,10 @@ pub(super) fn explain(
     json: bool,
     offline: bool,
 ) -> Result<ExitCode, Failure> {
-    let mentions = text::read(text)?;
+    let text = text::read(text)?;
     let begin = clock::boot();
     let mut evidence = collect::collect(environment, profile, offline, false);
+    let mentions = text.errors(&evidence.profiles)?;
     let named = explain::profile_of(&mentions, &evidence.profiles).filter(|_| evidence.named.is_none());
     if let Some(named) = &named {
         evidence.named = Some(named.name.clone());

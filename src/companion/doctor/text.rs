@@ -3,10 +3,37 @@
 use std::io::{self, IsTerminal, Read};
 
 use crate::companion::failure::{ATTENTION, Failure, USAGE};
-use crate::core::explain::{ReportedError, Scanner};
+use crate::core::explain::{MissingFile, ReportedError, Scanner};
+use crate::core::profile::Profiles;
 
-/// The AWS errors in the text that was given, else in standard input.
-pub(super) fn read(text: Option<String>) -> Result<Vec<ReportedError>, Failure> {
+/// The errors of a text.
+#[derive(Debug)]
+pub(super) struct Text {
+    mentions: Vec<ReportedError>,
+    missing_file: Option<MissingFile>,
+}
+
+impl Text {
+    /// The AWS errors: a missing file is one if it is a file of one of the profiles.
+    pub(super) fn errors(mut self, profiles: &Profiles) -> Result<Vec<ReportedError>, Failure> {
+        if let Some(error) = self.missing_file.and_then(|missing| missing.reported(profiles)) {
+            let general = self.mentions.iter().position(|mention| mention.general);
+            self.mentions.insert(general.unwrap_or(self.mentions.len()), error);
+        }
+        if self.mentions.is_empty() {
+            return Err(without_error());
+        }
+        Ok(self.mentions)
+    }
+}
+
+fn without_error() -> Failure {
+    let why = "explain: the text has no error about AWS credentials that evercred knows";
+    Failure::new(ATTENTION, why).fix("evercred doctor")
+}
+
+/// The text that was given, else standard input.
+pub(super) fn read(text: Option<String>) -> Result<Text, Failure> {
     match text.filter(|text| text != "-") {
         Some(text) => found_in(text.as_bytes()),
         None if io::stdin().is_terminal() => Err(Failure::new(
@@ -18,7 +45,7 @@ pub(super) fn read(text: Option<String>) -> Result<Vec<ReportedError>, Failure> 
 }
 
 /// A log may be of any size: it is read in pieces, and only the errors are kept.
-fn found_in(mut input: impl Read) -> Result<Vec<ReportedError>, Failure> {
+fn found_in(mut input: impl Read) -> Result<Text, Failure> {
     let mut scanner = Scanner::default();
     let mut piece = vec![0; 64 * 1024];
     let mut is_empty = true;
@@ -34,17 +61,17 @@ fn found_in(mut input: impl Read) -> Result<Vec<ReportedError>, Failure> {
             Err(error) => return Err(Failure::new(ATTENTION, format!("explain: the text can't be read: {error}"))),
         }
     }
+    let missing_file = scanner.missing_file();
     let mentions = scanner.finish();
     if is_empty {
         let why = "explain: the text is empty, so it has no error about AWS credentials; programs write errors to standard error: \
                    COMMAND 2>&1 | evercred explain";
         return Err(Failure::new(ATTENTION, why));
     }
-    if mentions.is_empty() {
-        let why = "explain: the text has no error about AWS credentials that evercred knows";
-        return Err(Failure::new(ATTENTION, why).fix("evercred doctor"));
+    if mentions.is_empty() && missing_file.is_none() {
+        return Err(without_error());
     }
-    Ok(mentions)
+    Ok(Text { mentions, missing_file })
 }
 
 #[cfg(test)]
@@ -59,6 +86,6 @@ mod tests {
             let failure = found_in(empty.as_bytes()).unwrap_err();
             assert_eq!((failure.exit, failure.message.contains("empty")), (ATTENTION, true));
         }
-        assert_eq!(read(Some("InvalidClientTokenId".to_owned())).unwrap()[0].code, "InvalidClientTokenId");
+        assert_eq!(read(Some("InvalidClientTokenId".to_owned())).unwrap().mentions[0].code, "InvalidClientTokenId");
     }
 }

@@ -9,6 +9,9 @@ pub const PROCESS_NOT_FOUND: &str = "ProcessNotFound";
 /// evercred's error code for a program that returned no credentials.
 pub const PROCESS_FAILED: &str = "ProcessFailed";
 
+/// evercred's error code for a web identity token that can't be read.
+pub const TOKEN_FILE: &str = "TokenFile";
+
 /// The effect of a failure on the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -2,7 +2,7 @@
 
 use super::code_causes::{OF_A_HELPER, REFUSED_WITHOUT_CODE, SIGNED_OUT, UNREACHED};
 use super::entry::Causes::{Unlisted, Usual};
-use super::entry::{Causes, Entry, ErrorClass, Origin, PROCESS_NOT_FOUND};
+use super::entry::{Causes, Entry, ErrorClass, Origin, PROCESS_NOT_FOUND, TOKEN_FILE};
 use super::table::{LOG_IN, WAIT, entry};
 use crate::core::cause::Cause;
 use crate::core::cause::Likelihood::{Confirmed, Likely, Possible};
@@ -56,7 +56,7 @@ pub(super) static TABLE: &[Entry] = &[
         UNREACHED,
     ),
     ours(
-        "TokenFile",
+        TOKEN_FILE,
         ErrorClass::Permanent,
         "the web identity token can't be read",
         "run the program that writes the token file again, or correct web_identity_token_file",

@@ -15,7 +15,7 @@ use super::cause::Cause;
 use super::printable::printable;
 use super::redact::without_secrets;
 
-pub use entry::{Causes, Entry, ErrorClass, OfSigner, Origin, PROCESS_FAILED, PROCESS_NOT_FOUND};
+pub use entry::{Causes, Entry, ErrorClass, OfSigner, Origin, PROCESS_FAILED, PROCESS_NOT_FOUND, TOKEN_FILE};
 pub use operation::Operation;
 
 /// A failed call.

@@ -46,6 +46,10 @@ fn usual(id: Cause, here: &LocalContext) -> Fix {
     match id.usual_fix() {
         UsualFix::Advice(text) => Fix::advice(text),
         UsualFix::Command(text, command) => Fix::command(text, command),
+        // A command for a profile that does not exist fails.
+        UsualFix::OfProfile(text, command) if here.looked_at.is_missing => {
+            Fix::advice(format!("{text} Name the profile that the program used: evercred {command} PROFILE"))
+        }
         UsualFix::OfProfile(text, command) => {
             let typed = match &here.profile {
                 Some(profile) => evercred(command, profile),
@@ -53,7 +57,10 @@ fn usual(id: Cause, here: &LocalContext) -> Fix {
             };
             Fix::command(text, typed)
         }
-        UsualFix::Unset(text, names) => Fix::command(text, fix::unset(here.uses_fish, names)),
+        UsualFix::Unset(text, names) => match here.set_of(names) {
+            set if set.is_empty() => Fix::advice(text),
+            set => Fix::command(text, fix::unset(here.uses_fish, &set)),
+        },
     }
 }
 

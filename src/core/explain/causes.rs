@@ -97,7 +97,12 @@ fn by_message(mention: &ReportedError) -> Vec<Candidate> {
         return one(Cause::ProfileBroken, Confirmed, sentence.to_owned());
     }
     if mention.code == "ConfigParseError" {
-        return one(Cause::ProfileBroken, Confirmed, "the message says that an AWS file can't be read".to_owned());
+        let mut all =
+            one(Cause::ProfileBroken, Confirmed, "the message says that an AWS file can't be read".to_owned());
+        let sentence =
+            "the AWS CLI and boto3 read no AWS file in which a section or a setting is a duplicate".to_owned();
+        all.push(Candidate { id: Cause::ProfileDuplicated, likelihood: Possible, evidence: vec![sentence] });
+        return all;
     }
     if text.contains("ARN is invalid") || text.contains("'roleArn' failed to satisfy") {
         let sentence = "the message says that role_arn is not a valid ARN";

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::local_context::LocalContext;
 use super::reported::ReportedError;
 use super::target::{fix_of_profile, looked_at};
-use super::{advice, causes, scope};
+use super::{advice, causes, named, scope};
 pub use crate::core::cause::Likelihood;
+use crate::core::cause::Needs;
 use crate::core::doctor::{Cause, Certainty, Finding, Report, Severity};
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
@@ -47,8 +48,10 @@ pub struct Explanation {
     pub profile: Option<String>,
     /// The checked profile and region, as a sentence.
     pub looked_at: String,
-    /// The command that checks another profile, if this one does not exist.
+    /// How to check another profile, if this one does not exist.
     pub fix: Option<Fix>,
+    /// Whether neither AWS file has the checked profile.
+    pub lacks_profile: bool,
     /// The errors, the most informative one first.
     pub errors: Vec<Explained>,
 }
@@ -66,7 +69,7 @@ pub fn explain(mentions: &[ReportedError], report: &Report, here: &LocalContext)
         says.extend(scope::elsewhere(mention, here));
         if is_of_another_moment(mention, &causes) {
             says.push(format!(
-                "the usual cause was checked for {} and not found: the text is from an earlier time, or about another profile, shell or machine",
+                "the usual cause was checked for {} and not found: the text may be from an earlier time, or about another profile, shell or machine",
                 here.called()
             ));
         }
@@ -82,6 +85,7 @@ pub fn explain(mentions: &[ReportedError], report: &Report, here: &LocalContext)
         profile: here.profile.clone(),
         looked_at: looked_at(here),
         fix: fix_of_profile(here),
+        lacks_profile: here.looked_at.is_missing,
         errors: mentions.iter().take(MOST).map(one).collect(),
     }
 }
@@ -98,6 +102,8 @@ fn causes(mention: &ReportedError, report: &Report, here: &LocalContext) -> Vec<
     let elsewhere = scope::elsewhere(mention, here);
     let candidates = causes::candidates(mention);
     let mut causes: Vec<RankedCause> = Vec::new();
+    let mut found_here: Vec<Cause> = Vec::new();
+    let mut only_stated: Vec<Cause> = Vec::new();
     for candidate in candidates {
         let found: Vec<&Finding> = report.findings.iter().filter(|finding| finding.id == candidate.id).collect();
         let mut cause = RankedCause {
@@ -107,18 +113,41 @@ fn causes(mention: &ReportedError, report: &Report, here: &LocalContext) -> Vec<
             fix: Vec::new(),
         };
         if found.is_empty() {
+            let was_stated = cause.likelihood == Likelihood::Confirmed;
             let of_text = scope::not_checked(cause.id, mention, here);
             match of_text.filter(|_| !report.not_checked.contains_key(&cause.id)) {
+                _ if is_without_variables(cause.id, mention, here) => ruled_out(&mut cause, elsewhere.is_some()),
                 Some(why) => cause.evidence.push(format!("not checked: {why}")),
-                None => not_found(&mut cause, report, elsewhere.is_some()),
+                None => not_found(&mut cause, mention, report, elsewhere.is_some()),
+            }
+            if was_stated && cause.likelihood != Likelihood::Confirmed {
+                only_stated.push(cause.id);
             }
         } else {
-            as_found(&mut cause, &found, elsewhere.is_some());
+            let is_elsewhere = elsewhere.is_some() || is_of_other_profile(cause.id, here);
+            if as_found(&mut cause, &found, is_elsewhere) {
+                found_here.push(cause.id);
+            }
         }
         if cause.id == Cause::ProfileBroken && cause.likelihood != Likelihood::Confirmed {
             by_name(&mut cause, mention, here);
         }
         causes.push(cause);
+    }
+    for cause in &mut causes {
+        // The doctor found another cause of the same error.
+        if !found_here.is_empty() && only_stated.contains(&cause.id) {
+            ruled_out(cause, false);
+        }
+        if cause.id == Cause::ConsumerCannotReload && found_here.contains(&Cause::CredentialsExpired) {
+            let why = "the credentials that the program would read after a restart have expired too";
+            *cause = RankedCause {
+                likelihood: Likelihood::RuledOut,
+                evidence: vec![why.to_owned()],
+                fix: Vec::new(),
+                id: cause.id,
+            };
+        }
     }
     let others = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
     for finding in others {
@@ -152,8 +181,8 @@ fn by_name(cause: &mut RankedCause, mention: &ReportedError, here: &LocalContext
     if mention.means != "ProfileNotFound" || here.profiles.is_empty() {
         return;
     }
-    let Some(name) = &mention.profile else { return };
-    let is_here = here.profiles.contains(name);
+    let Some(name) = named::missing_source(&mention.message).or_else(|| mention.profile.clone()) else { return };
+    let is_here = here.profiles.contains(&name);
     cause.evidence = if is_here {
         vec![format!(
             "the AWS files that this shell reads have a profile \"{name}\": the program reads others, or the profile is new"
@@ -161,18 +190,44 @@ fn by_name(cause: &mut RankedCause, mention: &ReportedError, here: &LocalContext
     } else {
         vec![format!(
             "profile \"{name}\" is in neither of the AWS files that this shell reads{}",
-            did_you_mean(name, here.profiles.iter().map(String::as_str))
+            did_you_mean(&name, here.profiles.iter().map(String::as_str))
         )]
     };
     cause.likelihood = if is_here { Likelihood::Possible } else { Likelihood::Confirmed };
 }
 
-fn as_found(cause: &mut RankedCause, found: &[&Finding], is_elsewhere: bool) {
+/// Whether the doctor's findings about a cause are of other profiles: there is none to check, so it checked each session.
+fn is_of_other_profile(cause: Cause, here: &LocalContext) -> bool {
+    here.looked_at.is_missing && cause.needs().contains(&Needs::SignIn)
+}
+
+/// Whether the cause is about variables, and this shell has none of them.
+fn is_without_variables(cause: Cause, mention: &ReportedError, here: &LocalContext) -> bool {
+    let of_profile: &[&str] =
+        if mention.means == "ProfileNotFound" { &["AWS_PROFILE", "AWS_DEFAULT_PROFILE"] } else { &[] };
+    cause == Cause::EnvironmentShadowsProfile && here.set_of(&[&OF_CREDENTIALS, of_profile].concat()).is_empty()
+}
+
+/// The variables with which a program gets credentials without a profile.
+const OF_CREDENTIALS: [&str; 9] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
+
+/// Adds what the doctor found. Whether it confirms the cause.
+fn as_found(cause: &mut RankedCause, found: &[&Finding], is_elsewhere: bool) -> bool {
     // Healthy machines have findings of severity Info too.
     let is_wrong = |finding: &&&Finding| finding.severity != Severity::Info;
     if !found.iter().any(|finding| is_wrong(&finding)) {
         cause.evidence.extend(found.iter().map(|finding| finding.title.clone()));
-        return;
+        return false;
     }
     let confirmed = found.iter().any(|finding| is_wrong(&finding) && finding.certainty == Certainty::Confirmed);
     if is_elsewhere {
@@ -187,20 +242,31 @@ fn as_found(cause: &mut RankedCause, found: &[&Finding], is_elsewhere: bool) {
         cause.evidence.extend(finding.evidence.iter().cloned());
         cause.fix.extend(finding.fix.iter().cloned());
     }
+    confirmed && !is_elsewhere
 }
 
-fn not_found(cause: &mut RankedCause, report: &Report, is_elsewhere: bool) {
+fn not_found(cause: &mut RankedCause, mention: &ReportedError, report: &Report, is_elsewhere: bool) {
     let good = cause.id.ruled_out();
     if let Some(why) = report.not_checked.get(&cause.id) {
         cause.evidence.push(format!("not checked: {why}"));
     } else if !report.checked.contains(&cause.id) {
         cause.evidence.push("not checked on this machine".to_owned());
     } else if cause.likelihood == Likelihood::Confirmed {
-        // The message proves the cause, for the place and time of the failure.
+        // The message states the cause. Only two times in it also prove it, for the place and time of the failure.
+        if mention.skew_seconds.is_none() {
+            cause.likelihood = Likelihood::Likely;
+        }
         cause.evidence.push(format!(
-            "checked here and not found, so the text is from an earlier time or another machine: {good}"
+            "checked here and not found: {good}; the text may be from an earlier time, or from another shell or machine"
         ));
-    } else if is_elsewhere {
+    } else {
+        ruled_out(cause, is_elsewhere);
+    }
+}
+
+fn ruled_out(cause: &mut RankedCause, is_elsewhere: bool) {
+    let good = cause.id.ruled_out();
+    if is_elsewhere {
         cause.likelihood = Likelihood::Possible;
         cause.evidence.push(format!("ruled out for the credentials of this shell only: {good}"));
     } else {

@@ -36,10 +36,10 @@ fn glued(at: usize, word: &str) -> Option<Hit> {
     Some(Hit { at, end: at + code.len(), pattern: *pattern })
 }
 
-/// An AWS code in small letters, with or without hyphens.
+/// An AWS code in other letters, such as `InvalidClientTokenID`; in small ones, also with hyphens.
 fn respelt(rest: &str, at: usize, word: &str) -> Option<Hit> {
     if !word.starts_with(|c: char| c.is_ascii_lowercase()) && !word.contains('_') {
-        return None;
+        return Some(Hit { at, end: at + word.len(), pattern: patterns::respelt(word)? });
     }
     let end = rest.find(|c: char| !is_of_word(c) && c != '-').unwrap_or(rest.len());
     let [hyphened, bare] = [rest.get(..end)?, word].map(|word| (word, patterns::respelt(word)));

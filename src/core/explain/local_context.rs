@@ -1,5 +1,7 @@
 //! The profiles, keys and regions of this machine that a text may be about.
 
+use std::collections::BTreeSet;
+
 use crate::core::doctor::{About, Answer, Answers, Case, Cause, Report};
 use crate::core::plan::Source;
 
@@ -33,6 +35,8 @@ pub struct LocalContext {
     pub regions: Vec<String>,
     /// The steps of that profile; `None` if they are not known.
     pub steps: Option<StepFacts>,
+    /// The variables that are set; `None` if they are not known.
+    pub set_variables: Option<BTreeSet<String>>,
     /// The first line: the checked profile and region.
     pub looked_at: LookedAt,
 }
@@ -67,8 +71,15 @@ impl LocalContext {
             region: report.region.clone(),
             regions: asked_regions(case.answers),
             steps: StepFacts::of(case),
+            set_variables: Some(set_variables(case)),
             looked_at: LookedAt { is_missing: report.lacks_profile, ..LookedAt::default() },
         }
+    }
+
+    /// Those of the variables that are set; all of them if it is not known which are.
+    pub(super) fn set_of<'a>(&self, names: &[&'a str]) -> Vec<&'a str> {
+        let is_set = |name: &&str| self.set_variables.as_ref().is_none_or(|set| set.contains(*name));
+        names.iter().copied().filter(|name| is_set(name)).collect()
     }
 
     /// The checked profile, in a sentence.
@@ -105,6 +116,11 @@ impl StepFacts {
         }
         Some(facts)
     }
+}
+
+fn set_variables(case: &Case<'_>) -> BTreeSet<String> {
+    let variables = case.evidence.variables.iter().filter(|(_, value)| !value.is_empty());
+    variables.map(|(name, _)| name.to_owned()).collect()
 }
 
 fn asked_regions(answers: &Answers) -> Vec<String> {

@@ -8,6 +8,7 @@ mod correlate;
 mod hit;
 mod hits;
 mod local_context;
+mod missing_file;
 mod named;
 mod pattern;
 mod patterns;
@@ -25,6 +26,7 @@ mod wrapped;
 
 pub use self::correlate::{Explained, Explanation, Likelihood, RankedCause, explain};
 pub use self::local_context::{LocalContext, LookedAt, StepFacts};
+pub use self::missing_file::MissingFile;
 pub use self::render::render;
 pub use self::reported::ReportedError;
 pub use self::scanner::{Scanner, scan};

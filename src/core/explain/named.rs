@@ -4,8 +4,10 @@ use crate::core::printable::printable;
 use crate::core::redact::{holds_secret, without_secrets};
 
 /// How errors name a profile: the words before and after the name.
-const FORMS: [(&str, &str); 15] = [
+const FORMS: [(&str, &str); 16] = [
     ("config profile (", ") could not be found"),
+    // The source_profile before it may not exist.
+    ("referenced in the profile \"", "\""),
     ("source_profile \"", "\""),
     ("source profile \"", "\""),
     ("profile named '", "'"),
@@ -30,6 +32,19 @@ pub(super) fn in_error(message: &str) -> Option<String> {
         let name = if *end == "\n" { Some(rest) } else { rest.split_once(end).map(|(name, _)| name) };
         name.and_then(is_name)
     })
+}
+
+/// The profile that the error message says does not exist, if it is the source of the profile that it names.
+pub(super) fn missing_source(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("The source_profile \"")?;
+    rest.split_once('"').and_then(|(name, _)| is_name(name))
+}
+
+/// The profile whose `source_profile` does not exist; a console may have broken the sentence.
+pub(super) fn referring(said: &str) -> Option<String> {
+    let said: String = said.chars().filter(|c| !c.is_whitespace()).collect();
+    let (_, rest) = said.strip_prefix("Thesource_profile\"")?.split_once("referencedintheprofile\"")?;
+    rest.split_once('"').and_then(|(name, _)| is_name(name))
 }
 
 /// The profile of the nearest `--profile NAME` or `AWS_PROFILE=NAME` to `at`.
@@ -73,6 +88,7 @@ mod tests {
             ("Could not resolve credentials using profile: [dev] in configuration/credentials file(s).", Some("dev")),
             ("Profile dev could not be found or parsed in shared credentials file.", Some("dev")),
             ("No AWS profile named 'dev'", Some("dev")),
+            ("The source_profile \"bse\" referenced in the profile \"dev\" does not exist.", Some("dev")),
             ("the profile was not found", None),
         ] {
             assert_eq!(in_error(message).as_deref(), name, "{message}");

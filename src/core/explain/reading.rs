@@ -33,8 +33,11 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> ReportedError 
     let operation = of_head().or_else(|| service::operation(before, paragraph, if by_aws { after } else { paragraph }));
     let arn = between(near, "User: ", &[" ", "\n"]).filter(|arn| arn.starts_with("arn:")).or_else(|| arns(near).next());
     // Names are not secrets but may follow words such as "token", so this reads the text before redaction.
-    let said = text.get(hit.at..byte_floor(text, hit.end + 300)).and_then(|said| said.split('\n').next());
-    let profile = said.and_then(named::in_error).or_else(|| named::in_command(near, at));
+    let said = text.get(hit.at..byte_floor(text, hit.end + 300)).unwrap_or_default();
+    let first_line = said.split('\n').next().unwrap_or_default();
+    let is_broken = !first_line.contains("referenced in the profile \"");
+    let referring = if is_broken { named::referring(said) } else { None };
+    let profile = referring.or_else(|| named::in_error(first_line)).or_else(|| named::in_command(near, at));
     let mut mention = ReportedError {
         profile,
         role: arns(after).chain(arns(line)).find(|arn| arn.contains(":iam::") && arn.contains(":role/")).map(shown),

@@ -10,21 +10,23 @@ const MOST_CAUSES: usize = 3;
 /// The number of errors shown without `--verbose`.
 const MOST_ERRORS: usize = 3;
 
-/// The explanation as text: the checked profile, then each error with its causes. Each sentence is shown once.
+/// The explanation as text: the checked profile, then each error with its causes. A profile that does not exist comes last,
+/// because the answer does not depend on it. Each sentence is shown once.
 pub fn render(explanation: &Explanation, all: bool) -> String {
     let mut screen = Screen { all, left: if all { usize::MAX } else { MOST_CAUSES }, said: HashSet::new() };
-    let mut text = format!("{}\n", explanation.looked_at);
-    text.push_str(&fix::lines(explanation.fix.as_slice(), 0));
+    let looked_at = format!("{}\n{}", explanation.looked_at, fix::lines(explanation.fix.as_slice(), 0));
+    let mut parts: Vec<String> = Vec::new();
     let most = if all { explanation.errors.len() } else { MOST_ERRORS };
     for error in explanation.errors.iter().take(most) {
-        text.push('\n');
-        text.push_str(&screen.error(error));
+        parts.push(screen.error(error));
     }
     let more = explanation.errors.len().saturating_sub(most);
     if more > 0 {
-        text.push_str(&format!("\n{more} more {} (--verbose)\n", if more == 1 { "error" } else { "errors" }));
+        parts.push(format!("{more} more {} (--verbose)\n", if more == 1 { "error" } else { "errors" }));
     }
-    text
+    let at = if explanation.lacks_profile { parts.len() } else { 0 };
+    parts.insert(at, looked_at);
+    parts.join("\n")
 }
 
 /// The sentences that were shown, and the number of causes that may follow.

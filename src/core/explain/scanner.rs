@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use super::clean::Cleaner;
+use super::missing_file::MissingFile;
 use super::reader::{Reader, Reading};
 use super::reported::ReportedError;
 use super::{causes, wrapped};
@@ -44,6 +45,11 @@ impl Scanner {
             }
             self.pasted.take_if(|text| text.len() > PASTED);
         }
+    }
+
+    /// The missing file that the text names, which only the AWS files tell from another program's. A long log has none.
+    pub fn missing_file(&self) -> Option<MissingFile> {
+        self.pasted.as_deref().and_then(MissingFile::of)
     }
 
     /// The errors: the most informative one first, the others in the order of the text.

@@ -6,7 +6,7 @@ use super::local_context::{LocalContext, StepFacts};
 use super::reported::ReportedError;
 use crate::core::access_denied;
 use crate::core::access_key::is_account;
-use crate::core::aws_error::{self, OfSigner};
+use crate::core::aws_error::{self, OfSigner, TOKEN_FILE};
 use crate::core::cause::{Likelihood, Needs};
 use crate::core::doctor::Cause;
 use crate::core::partitions::is_opt_in;
@@ -114,6 +114,6 @@ fn is_of_sign_in(mention: &ReportedError) -> bool {
 
 fn is_of_web_identity(mention: &ReportedError) -> bool {
     mention.operation.as_deref() == Some("AssumeRoleWithWebIdentity")
-        || ["WebIdentityExpired", "InvalidIdentityToken", "IDPRejectedClaim", "IDPCommunicationError"]
+        || [TOKEN_FILE, "WebIdentityExpired", "InvalidIdentityToken", "IDPRejectedClaim", "IDPCommunicationError"]
             .contains(&mention.means)
 }

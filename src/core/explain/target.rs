@@ -3,6 +3,7 @@
 
 use super::local_context::{LocalContext, LookedAt};
 use super::reported::ReportedError;
+use crate::core::aws_error::{PROCESS_NOT_FOUND, TOKEN_FILE};
 use crate::core::fix::{Fix, word};
 use crate::core::nearest::nearest;
 use crate::core::profile::Profiles;
@@ -18,8 +19,14 @@ pub struct Named {
 
 /// The profile that the errors name, or the profile with the role that they name.
 pub fn profile_of(mentions: &[ReportedError], profiles: &Profiles) -> Option<Named> {
-    let named = mentions.iter().find_map(|mention| mention.profile.clone());
-    let named = named.map(|name| Named { name, why: "which the text names" });
+    let named = mentions.iter().find_map(|mention| {
+        let why = match mention.means {
+            PROCESS_NOT_FOUND => "whose program the text names",
+            TOKEN_FILE => "whose token file the text names",
+            _ => "which the text names",
+        };
+        mention.profile.clone().map(|name| Named { name, why })
+    });
     named.or_else(|| of_role(mentions, profiles))
 }
 
@@ -66,10 +73,16 @@ pub(super) fn looked_at(here: &LocalContext) -> String {
     text
 }
 
-/// The command that explains the text for an existing profile: the most similar name, else the first one.
+/// How to explain the text for an existing profile: the most similar name, or the only one.
 pub(super) fn fix_of_profile(here: &LocalContext) -> Option<Fix> {
+    if !here.looked_at.is_missing || here.profiles.is_empty() {
+        return None;
+    }
     let names = here.profiles.iter().map(String::as_str);
-    let near = here.profile.as_deref().and_then(|name| nearest(name, names.clone()));
-    let name = near.or_else(|| here.profiles.first().map(String::as_str)).filter(|_| here.looked_at.is_missing)?;
-    Some(Fix::command("Name the profile that the program used.", format!("evercred explain --profile {}", word(name))))
+    let near = here.profile.as_deref().and_then(|name| nearest(name, names));
+    let only = || here.profiles.first().filter(|_| here.profiles.len() == 1).map(String::as_str);
+    let name = near.or_else(only).map_or_else(|| "NAME".to_owned(), word);
+    Some(Fix::advice(format!(
+        "Explain the text again with the profile that the program used: evercred explain --profile {name} TEXT"
+    )))
 }
