@@ -60,6 +60,8 @@ pub(crate) struct Aws {
     pub(crate) regions: BTreeMap<String, String>,
     /// Roles by ARN: who may assume them, as `trusts`, `external-id`, `mfa`, `denied`, `longest`.
     pub(crate) roles: BTreeMap<String, Role>,
+    /// Roles of the account that are assigned to the user who signs in.
+    pub(crate) assigned: Vec<String>,
     /// Every request fails so.
     pub(crate) outage: Option<String>,
     /// Operations that are refused: `400 ValidationError: message`.

@@ -145,6 +145,9 @@ fn at_aws(machine: &Machine, case: &Case) -> Values {
         let max_session_seconds = role.longest.unwrap_or(3_600);
         aws.set_role(arn, Role { external_id, mfa, denied, max_session_seconds, ..Role::trusting(&trusts) });
     }
+    for role in &case.aws.assigned {
+        aws.assign(ACCOUNT, "Prod", role);
+    }
     match case.aws.outage.as_deref() {
         Some("reset") => aws.set_outage(Some(Fault::Reset)),
         Some("html") => aws.set_outage(Some(Fault::Html)),
