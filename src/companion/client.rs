@@ -1,19 +1,22 @@
 //! The other end of the control socket.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+mod place;
+mod timing;
+
+use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+pub(super) use self::place::is_forwarded;
+use self::place::{Place, START, is_socket, place};
+use self::timing::{Deadline, Patience, Timed};
 use super::failure::{ATTENTION, Failure, UNREACHABLE};
 use super::files;
-use crate::core::directories::{Directories, SOCKET, Undetermined, runtime_below};
 use crate::core::keeper::Flow;
-use crate::platform::clock;
 use crate::platform::environment::Environment;
 use crate::platform::peer::{self, own_uid, peer_uid};
 use crate::wire::{self, Request, WireError};
@@ -25,7 +28,6 @@ const LONGEST_WORK: Duration = Duration::from_secs(120);
 /// The daemon answers from memory. `doctor`, which also asks for it, has ten seconds in total.
 const LONGEST_STATUS: Duration = Duration::from_secs(5);
 const FORWARD: &str = "start the program that provides the socket in EVERCRED_SOCKET, or unset EVERCRED_SOCKET";
-const START: &str = "evercred service install";
 pub(super) const RESTART: &str = if cfg!(target_os = "macos") {
     "launchctl kickstart -k gui/$(id -u)/evercred.evercredd"
 } else {
@@ -204,178 +206,22 @@ impl Lost {
     }
 }
 
-/// How long a restart goes unnoticed: 2 s, in pauses that grow.
-struct Patience {
-    left: Duration,
-    next: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { left: Duration::from_secs(2), next: Duration::from_millis(10) }
-    }
-}
-
-impl Patience {
-    fn none() -> Self {
-        Self { left: Duration::ZERO, ..Self::default() }
-    }
-
-    fn is_untouched(&self) -> bool {
-        self.left == Self::default().left
-    }
-
-    fn is_over(&self) -> bool {
-        self.left.is_zero()
-    }
-
-    /// Waits a little; `false` where it is over.
-    fn pause(&mut self) -> bool {
-        let pause = self.next.min(self.left);
-        #[expect(clippy::disallowed_methods, reason = "nothing announces that a daemon has begun to listen")]
-        std::thread::sleep(pause);
-        self.left -= pause;
-        self.next = (self.next * 2).min(Duration::from_millis(100));
-        !pause.is_zero()
-    }
-}
-
-/// The deadline, on the monotonic clock, which stops while the machine sleeps.
-#[derive(Clone, Copy)]
-struct Deadline(Duration);
-
-impl Deadline {
-    fn after(time: Duration) -> Self {
-        Self(clock::awake() + time)
-    }
-
-    /// The remaining time, never zero.
-    fn left(self) -> io::Result<Duration> {
-        let left = self.0.saturating_sub(clock::awake());
-        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
-    }
-}
-
-/// A stream with one deadline for all reads and writes, so that a daemon that sends single bytes can't delay the tool longer
-/// than a silent one.
-struct Timed<'a> {
-    stream: &'a UnixStream,
-    deadline: Deadline,
-}
-
-impl Read for Timed<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(Some(self.deadline.left()?))?;
-        self.stream.read(buffer)
-    }
-}
-
-impl Write for Timed<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(Some(self.deadline.left()?))?;
-        self.stream.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 fn converse(stream: &UnixStream, request: &[u8], deadline: Deadline) -> io::Result<wire::Answer> {
     let mut stream = Timed { stream, deadline };
     wire::write_message(&mut stream, request)?;
     wire::read_message(&mut stream)
 }
 
-fn is_socket(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket())
-}
-
-/// The daemon's socket.
-struct Place {
-    path: PathBuf,
-    /// Set by EVERCRED_SOCKET: the daemon may run on another machine, with other files.
-    forwarded: bool,
-}
-
-/// Whether the daemon may run on another machine.
-pub(super) fn is_forwarded(environment: &Environment) -> bool {
-    environment.get("EVERCRED_SOCKET").is_some_and(|path| !path.is_empty())
-}
-
-fn place(environment: &Environment) -> Result<Place, Failure> {
-    let variable = |name: &str| environment.get(name).map(str::to_owned);
-    let directories = Directories::of(&variable);
-    let failed = |error: Undetermined| {
-        Failure::new(UNREACHABLE, format!("the daemon can't be reached: {error}")).fix("set it to an absolute path")
-    };
-    if let Some(path) = directories.socket().map_err(failed)? {
-        return Ok(Place { path, forwarded: true });
-    }
-    let runtime = runtime(&directories)?;
-    Ok(Place { path: runtime.join(SOCKET), forwarded: false })
-}
-
-/// The daemon's runtime directory: the one from the environment, or else the first usable one, preferably with a socket. A
-/// directory without a socket may be left over from an earlier daemon.
-fn runtime(directories: &Directories<'_>) -> Result<PathBuf, Failure> {
-    let failed = |why: String| Failure::new(UNREACHABLE, why);
-    let undetermined =
-        |error: Undetermined| failed(format!("the daemon can't be reached: {error}")).fix("set it to an absolute path");
-    if let Some(path) = directories.named_runtime().map_err(undetermined)? {
-        return match private(&path) {
-            Ok(()) => Ok(path),
-            Err(why) => {
-                let path = path.display();
-                Err(failed(format!("the daemon can't be reached: the directory {path} can't be used: {why}"))
-                    .fix(START))
-            }
-        };
-    }
-    let state = directories.state();
-    let candidates = [
-        directories.session().map(|session| runtime_below(&session)),
-        Some(runtime_below(Path::new(&format!("/run/user/{}", own_uid())))),
-        state.as_ref().ok().map(|state| state.join("run")),
-    ];
-    let candidates: Vec<PathBuf> = candidates.into_iter().flatten().collect();
-    let usable = || candidates.iter().filter(|path| private(path).is_ok());
-    match usable().find(|path| is_socket(&path.join(SOCKET))).or_else(|| usable().next()) {
-        Some(path) => Ok(path.clone()),
-        None => {
-            state.map_err(undetermined)?;
-            let tried: Vec<String> = candidates.iter().map(|path| path.display().to_string()).collect();
-            let tried = tried.join(", ");
-            Err(failed(format!("the daemon is not running: no private directory of yours among {tried}")).fix(START))
-        }
-    }
-}
-
-/// Checks that it is a directory, belongs to this user, and is private.
-fn private(path: &Path) -> Result<(), String> {
-    let metadata = path.symlink_metadata().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => "it does not exist".to_owned(),
-        _ => error.to_string(),
-    })?;
-    if !metadata.is_dir() {
-        Err("it is not a directory".to_owned())
-    } else if metadata.uid() != own_uid() {
-        Err(format!("it belongs to uid {}", metadata.uid()))
-    } else if metadata.mode() & 0o077 != 0 {
-        Err(format!("other users can use it (mode {:o})", metadata.mode() & 0o777))
-    } else {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixListener;
 
     use serde_json::json;
 
     use super::*;
+    use crate::platform::clock;
 
     /// A home with a runtime folder that is ours.
     fn home() -> (tempfile::TempDir, Environment, PathBuf) {
@@ -479,35 +325,5 @@ mod tests {
         assert!(clock::awake() - before < Duration::from_secs(5));
         drop(ours);
         daemon.join().unwrap();
-    }
-
-    #[test]
-    fn the_first_folder_that_is_ours_alone_is_the_daemons() {
-        let home = tempfile::tempdir().unwrap();
-        let make = |name: &str, mode: u32| {
-            let path = home.path().join(name);
-            std::fs::create_dir_all(&path).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            path
-        };
-        let (open, state) = (make("xdg/evercred", 0o755), make(".local/state/evercred/run", 0o700));
-        let environment = |runtime: &str| -> Environment {
-            let pairs = [("HOME", home.path().display().to_string()), ("XDG_RUNTIME_DIR", runtime.to_owned())];
-            pairs.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
-        };
-        let xdg = home.path().join("xdg").display().to_string();
-        // Whether this machine's user has a daemon of its own is not this test's business.
-        let socket = |folder: &Path| folder.join("evercred.sock");
-        let found = || place(&environment(&xdg)).map(|place| place.path);
-        if private(&PathBuf::from(format!("/run/user/{}/evercred", own_uid()))).is_err() {
-            assert_eq!(found(), Ok(socket(&state)));
-        }
-        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o700)).unwrap();
-        assert_eq!(found(), Ok(socket(&open)));
-        // It was left over by an earlier daemon.
-        let _listener = UnixListener::bind(socket(&state)).unwrap();
-        assert_eq!(found(), Ok(socket(&state)));
-        let _other = UnixListener::bind(socket(&open)).unwrap();
-        assert_eq!(found(), Ok(socket(&open)));
     }
 }

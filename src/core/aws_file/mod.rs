@@ -7,8 +7,10 @@
 
 mod column;
 mod document;
+mod fault;
 mod header;
 mod read;
+mod reader;
 mod settings;
 
 pub use document::{Document, Fault, Line, LineKind, Written};

@@ -8,7 +8,7 @@ use super::api::{RenewalStatus, Ticket, Warning};
 use super::failures::Failures;
 use super::held::Held;
 use super::pace::Pace;
-use super::sessions::SessionState;
+use super::session_state::SessionState;
 use crate::core::clock::{Clock, Expiry};
 use crate::core::credential::Credentials;
 use crate::core::fix::evercred;

@@ -1,0 +1,152 @@
+//! Requests from the control socket: whose files they mean, and how the keeper answers them.
+
+use serde_json::json;
+
+use super::Daemon;
+use crate::core::keeper::{Event, Login, Wants};
+use crate::core::service::environment;
+use crate::core::time::{AwsTime, Now};
+use crate::daemon::clock_facts::For;
+use crate::daemon::requests::{self, Asked};
+use crate::daemon::{now, path_of, status, status_pages};
+use crate::delivery::control_socket::Incoming;
+use crate::wire;
+
+impl Daemon {
+    pub(super) fn take_request(&mut self, incoming: Incoming) {
+        // What isn't understood is not asked whose files it means.
+        if requests::same_files(&incoming.request, &self.paths) || requests::understand(&incoming.request).is_err() {
+            return self.begin(incoming);
+        }
+        let (request, paths) = (incoming.request.clone(), self.paths.clone());
+        self.looks.spawn_blocking(move || {
+            let are_same = requests::same_files_on_disk(&request, &paths);
+            (incoming, are_same)
+        });
+    }
+
+    pub(super) fn looked(&mut self, incoming: Incoming, are_same: bool) {
+        if are_same {
+            return self.begin(incoming);
+        }
+        let error = requests::wrong_files(&incoming.request, &self.paths);
+        let _ = incoming.reply.send(wire::answer_error(&error));
+    }
+
+    /// Serves a request. If newer files could change the answer, it first reads them again: events may be late, and some
+    /// file systems have none.
+    pub(super) fn begin(&mut self, incoming: Incoming) {
+        let needs_look = match requests::understand(&incoming.request) {
+            Ok(Asked::Keeper(_, Wants::Renewal)) => true,
+            Ok(Asked::Keeper(name, _) | Asked::Code(name, _) | Asked::Login { name: Some(name), .. }) => {
+                self.keeper.would_be_refused(&name, now())
+            }
+            _ => false,
+        };
+        if needs_look { self.planner.look_for(incoming) } else { self.serve(incoming) }
+    }
+
+    pub(super) fn serve(&mut self, Incoming { request, reply }: Incoming) {
+        match requests::understand(&request) {
+            Ok(Asked::Keeper(profile, wants)) => {
+                let caller = self.callers.add(profile.clone(), wants, reply);
+                self.keeper.handle(Event::Asked { caller, profile, wants }, now());
+            }
+            Ok(Asked::Code(profile, code)) => {
+                let caller = self.callers.add(profile.clone(), Wants::Renewal, reply);
+                self.keeper.handle(Event::Code { caller, profile, code }, now());
+            }
+            Ok(Asked::Login { name, flow, force }) => match self.keeper.login_for(name.as_deref()) {
+                Ok(login) if !force && let Some(signed_in) = self.keeper.lasting_sign_in(&login, now()) => {
+                    let answer = json!({
+                        "signed_in": signed_in.name,
+                        "ends_at": signed_in.ends_at.map(AwsTime::to_rfc3339),
+                        "expires_at": signed_in.expires_at.map(AwsTime::to_rfc3339),
+                    });
+                    let _ = reply.send(wire::answer_ok(&answer));
+                }
+                Ok(Login::Code { profile, device }) => {
+                    let answer = json!({"profile": profile, "needs": "mfa-code", "device": device});
+                    let _ = reply.send(wire::answer_ok(&answer));
+                }
+                Ok(Login::SignIn(session)) => {
+                    let caller = self.callers.add(name.unwrap_or_default(), Wants::Renewal, reply);
+                    self.keeper.handle(Event::SignIn { caller, session, flow }, now());
+                }
+                Err(refusal) => {
+                    let _ = reply.send(wire::answer_error(&refusal.into()));
+                }
+            },
+            Ok(Asked::AwaitSignIn(sign_in, pasted)) => {
+                if let Some(code) = pasted {
+                    self.sessions.paste(sign_in, code);
+                }
+                let caller = self.callers.add(String::new(), Wants::Renewal, reply);
+                self.keeper.handle(Event::AwaitSignIn { caller, sign_in }, now());
+            }
+            Ok(Asked::Roles(session)) => {
+                let caller = self.callers.add(session.clone(), Wants::Renewal, reply);
+                self.keeper.handle(Event::ListRoles { caller, session }, now());
+            }
+            Ok(Asked::Logout(name)) => match self.keeper.login_for(name.as_deref()) {
+                Ok(login) => {
+                    let caller = self.callers.add(name.unwrap_or_default(), Wants::Renewal, reply);
+                    self.keeper.handle(Event::Logout { caller, login }, now());
+                }
+                Err(refusal) => {
+                    let _ = reply.send(wire::answer_error(&refusal.into()));
+                }
+            },
+            Ok(Asked::Status) => {
+                // A clock that was set since the last event is seen now.
+                self.keeper.handle_timeout(now());
+                let page = self.status_page(request.after.as_deref());
+                let document = serde_json::to_value(page).unwrap_or_default();
+                let _ = reply.send(wire::answer_ok(&document));
+            }
+            Ok(Asked::Clock) => {
+                self.keeper.handle_timeout(now());
+                self.clock_facts.look(&self.environment, For::Caller(reply));
+            }
+            Err(error) => {
+                let _ = reply.send(wire::answer_error(&error));
+            }
+        }
+    }
+
+    /// The page of the status with the profiles after a name; without a name the first page.
+    fn status_page(&mut self, after: Option<&str>) -> wire::StatusDocument {
+        let now = now();
+        let base = status::Base {
+            started_at: self.started_at,
+            program: self.program.clone(),
+            environment: environment::shown(&|name| self.environment.get(name).map(str::to_owned)),
+            warn: self.start.settings.clock.warn.get(),
+        };
+        let document = match after {
+            None => self.first_page(base, now),
+            Some(_) => status::document_without_lists(&self.keeper, base, now),
+        };
+        status_pages::page(document, status::profiles(&self.keeper, after, now), after)
+    }
+
+    fn first_page(&mut self, base: status::Base, now: Now) -> wire::StatusDocument {
+        let clock_fix = self.clock_facts.first_fix(&self.environment, &self.keeper, now);
+        let path = |file| path_of(&self.paths, &self.start.folders.settings_file, file);
+        let context = status::Context {
+            base,
+            clock_fix,
+            file_problems: self.file_problems.clone(),
+            lints: self.lints.lints(),
+            path: &path,
+            problems: self
+                .settings_problem
+                .iter()
+                .chain(&self.state_problems)
+                .cloned()
+                .chain(self.saves.problem())
+                .collect(),
+        };
+        status::document(&self.keeper, context, now)
+    }
+}
