@@ -13,7 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "target" / "debug"
 VENV = ROOT / "target" / "clients-venv" / "bin"
 ACCOUNT = "111122223333"
-PATIENCE = 30
+# Far longer than anything takes, also on a busy machine.
+PATIENCE = 90
 SERVICES = ("STS", "SSO", "SSO_OIDC", "SIGNIN")
 
 
@@ -107,7 +108,7 @@ class Machine:
         return subprocess.run([PROGRAMS / "evercred", *arguments], env=self.environment(**more), capture_output=True, text=True)
 
     def python(self, script, **more):
-        return subprocess.run([VENV / "python", "-c", script], env=self.environment(AWS_PROFILE="fresh", **more), capture_output=True, text=True, timeout=120)
+        return subprocess.run([VENV / "python", "-c", script], env=self.environment(AWS_PROFILE="fresh", **more), capture_output=True, text=True, timeout=300)
 
     def stop(self):
         if self.daemon:

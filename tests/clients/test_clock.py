@@ -44,6 +44,15 @@ def clock(machine):
     return json.loads(machine.evercred("clock", "--json").stdout)
 
 
+def is_an_hour(machine, profile):
+    """Whether a profile's credentials, which this call may fetch, were fetched for an hour by this machine's clock."""
+    begin = datetime.datetime.now(datetime.timezone.utc)
+    machine.evercred("renew", profile)
+    seconds = left(machine, profile)
+    took = (datetime.datetime.now(datetime.timezone.utc) - begin).total_seconds()
+    return 3_600 - took - 2 <= seconds <= 3_601
+
+
 def left(machine, profile):
     answer = machine.evercred("credential-process", profile)
     assert answer.returncode == 0, (answer.stderr, (machine.home / "log").read_text())
@@ -64,9 +73,8 @@ def test_an_emulator_with_a_wrong_clock_changes_nothing_for_aws(aws, emulator, b
         answer = both.evercred("credential-process", profile)
         assert answer.returncode == 0 or profile == "emu" and off != -120, answer.stderr
     for _ in range(2):
-        for profile in ("emu", "real"):
-            both.evercred("renew", profile)
-        assert 3_590 <= left(both, "real") <= 3_601
+        both.evercred("renew", "emu")
+        assert is_an_hour(both, "real")
     document = clock(both)
     assert document["state"] == "ok" and abs(document["offset_seconds"]) < 2.5, document
     assert alarms(both) == []

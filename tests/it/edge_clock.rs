@@ -1,11 +1,11 @@
 //! The clock with the real programs: AWS's that is another, this machine's that is faked, and what a person is told.
 
 use std::process::Command;
+use std::time::SystemTime;
 
-use chrono::DateTime;
 use serde_json::Value;
 
-use crate::machine::{Machine, role};
+use crate::machine::{Machine, assert_expires_in_an_hour, role};
 use crate::standin::{DateHeader, Fault};
 
 pub(crate) const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
@@ -19,8 +19,31 @@ fn is_off_by(machine: &Machine, seconds: i64) -> bool {
     clock(machine)["offset_seconds"].as_f64().is_some_and(|offset| (offset - seconds as f64).abs() < 2.5)
 }
 
-fn seconds_of(time: &Value) -> i64 {
-    DateTime::parse_from_rfc3339(time.as_str().unwrap()).unwrap().timestamp()
+/// Starts the daemon until it has heard its time servers as the test needs it, and gives the number of starts: on a busy
+/// machine an answer may take longer than the daemon waits, or so long that it says little, and the daemon asks again much later.
+fn start_until(
+    machine: &mut Machine,
+    daemon: impl Fn(&Machine) -> Command,
+    servers: usize,
+    is_heard: impl Fn(&Machine) -> bool,
+) -> usize {
+    for starts in 1..=10 {
+        machine.start_as(daemon(machine));
+        machine.eventually("all time servers were asked", |machine| {
+            let sources = clock(machine)["sources"].as_array().cloned().unwrap_or_default();
+            sources.iter().filter(|source| source["kind"] == "ntp" && source["at"].is_string()).count() == servers
+        });
+        if is_heard(machine) {
+            return starts;
+        }
+        assert_eq!(machine.stop(), Some(0));
+    }
+    panic!("the time servers were never heard as needed: {}", machine.read("log"));
+}
+
+/// Whether a time server gave the time, in an exchange that was short enough to tell it to half a second.
+fn is_precise(source: &Value) -> bool {
+    source["uncertainty_seconds"].as_f64().is_some_and(|uncertainty| uncertainty < 0.5)
 }
 
 /// What the daemon's log says to a person, once or more.
@@ -56,12 +79,11 @@ fn every_wrongness_has_its_grade_and_no_credential_is_refused_for_it() {
         assert_eq!(status["clock"]["state"], state);
         let problem = status["problems"].as_array().unwrap().iter().any(|problem| problem["id"] == "clock-skewed");
         assert_eq!(problem, state != "ok", "{status}");
+        let begin = SystemTime::now();
         assert_eq!(machine.whose("app"), Ok(role("App")), "{off}: {}", machine.read("log"));
         // Whoever reads this compares it with the clock of this machine.
-        let left = seconds_of(&machine.credentials("app").unwrap()["Expiration"]);
-        let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let left = left - i64::try_from(here).unwrap() + if state == "ok" { off } else { 0 };
-        assert!((3_590..=3_603).contains(&left), "{off}: {left}");
+        let expiration = machine.credentials("app").unwrap()["Expiration"].clone();
+        assert_expires_in_an_hour(&expiration, begin, if state == "ok" { -off } else { 0 });
         assert!(machine.aws.calls().iter().all(|call| call.error.is_none()), "{off}: {:?}", machine.aws.calls());
         assert_eq!(told(&machine, "AWS's time"), usize::from(state != "ok"), "{off}: {}", machine.read("log"));
         assert_eq!(machine.stop(), Some(0));
@@ -103,9 +125,12 @@ fn answers_without_a_date_tell_nothing_and_stop_nothing() {
             machine.write(".config/evercred/evercred.toml", &Ntp::settings(&[&ntp]));
         }
         machine.aws.set_date(DateHeader::Missing);
-        machine.start();
         let known = if with_ntp { "ok" } else { "unknown" };
-        machine.eventually("NTP has answered", |machine| clock(machine)["state"] == known);
+        if with_ntp {
+            start_until(&mut machine, Machine::daemon, 1, |machine| clock(machine)["state"] == known);
+        } else {
+            machine.start();
+        }
         assert_eq!(machine.whose("app"), Ok(role("App")), "NTP known: {with_ntp}");
         let document = clock(&machine);
         assert_eq!((document["state"].as_str(), machine.run(&["clock"]).status.code()), (Some(known), Some(0)));
@@ -150,11 +175,11 @@ fn a_clock_that_is_set_while_the_daemon_runs_is_seen_told_of_once_and_its_mendin
         warned += usize::from(state != "ok");
         machine.eventually("it is told", |machine| told(machine, "AWS's time") == warned);
         // A renewal that is signed by such a clock's machine is signed by AWS's time.
+        let begin = SystemTime::now();
         assert_eq!(machine.run(&["renew", "app"]).status.code(), Some(0), "{}", machine.read("log"));
-        let expiration = seconds_of(&machine.credentials("app").unwrap()["Expiration"]);
-        let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let left = expiration - i64::try_from(here).unwrap() - if state == "ok" { 0 } else { step };
-        assert!((3_590..=3_603).contains(&left), "as the set clock shows it: {left}");
+        // As the set clock shows it.
+        let expiration = machine.credentials("app").unwrap()["Expiration"].clone();
+        assert_expires_in_an_hour(&expiration, begin, if state == "ok" { 0 } else { step });
         machine.replace("stamp", "+0");
         machine.eventually("it is right again", |machine| is_off_by(machine, 0) && clock(machine)["state"] == "ok");
         machine.eventually("and that is said", |machine| told(machine, "right again") == warned);
@@ -194,7 +219,7 @@ impl Ntp {
             let mut question = [0; 512];
             while let Ok((length, from)) = socket.recv_from(&mut question) {
                 count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+                let here = SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
                 let seconds = i64::try_from(here.as_secs()).unwrap() + off + 2_208_988_800;
                 let stamp = ((u64::try_from(seconds).unwrap() & 0xFFFF_FFFF) << 32)
                     | ((u64::from(here.subsec_nanos()) << 32) / 1_000_000_000);
@@ -227,11 +252,10 @@ fn ntp_narrows_what_aws_says_and_never_contradicts_it() {
     let mut machine = Machine::new();
     let (good, liar) = (Ntp::start(0, |_| {}), Ntp::start(3_600, |_| {}));
     machine.write(".config/evercred/evercred.toml", &Ntp::settings(&[&good, &liar]));
-    machine.start();
-    machine.eventually("AWS is heard", |machine| is_off_by(machine, 0));
-    machine.eventually("both have answered", |machine| {
-        [&good, &liar].iter().all(|ntp| ntp.source(machine)["at"].is_string())
+    start_until(&mut machine, Machine::daemon, 2, |machine| {
+        [&good, &liar].iter().all(|ntp| is_precise(&ntp.source(machine)))
     });
+    machine.eventually("AWS is heard", |machine| is_off_by(machine, 0));
     // What a server said before AWS was heard is judged by AWS later: the second look is at the next renewal.
     assert_eq!(machine.whose("app"), Ok(role("App")));
     let document = clock(&machine);
@@ -248,15 +272,18 @@ fn where_aws_is_out_of_reach_a_clock_that_is_days_off_is_known_by_ntp() {
     let mut machine = Machine::new();
     let ntp = Ntp::start(3 * 86_400, |_| {});
     machine.write(".config/evercred/evercred.toml", &Ntp::settings(&[&ntp]));
-    let mut daemon = machine.daemon();
-    // Nobody listens at the discard port.
-    daemon.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
-    machine.start_as(daemon);
+    let daemon = |machine: &Machine| {
+        let mut daemon = machine.daemon();
+        // Nobody listens at the discard port.
+        daemon.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
+        daemon
+    };
+    let starts = start_until(&mut machine, daemon, 1, |machine| is_precise(&ntp.source(machine)));
     machine.eventually("the clock is graded", |machine| clock(machine)["state"] == "critical");
     let document = clock(&machine);
     assert!((document["offset_seconds"].as_f64().unwrap() + 3.0 * 86_400.0).abs() < 1.0, "{document}");
     assert_eq!(document["source"], "NTP; AWS was not heard yet");
-    assert_eq!(told(&machine, "NTP servers' time"), 1, "{}", machine.read("log"));
+    assert!((1..=starts).contains(&told(&machine, "NTP servers' time")), "{}", machine.read("log"));
 }
 
 #[test]
@@ -278,12 +305,14 @@ fn a_server_that_misbehaves_is_named_and_left_alone() {
     ] {
         let mut machine = Machine::new();
         machine.write(".config/evercred/evercred.toml", &Ntp::settings(&[&ntp]));
-        machine.start();
-        machine.eventually(why, |machine| ntp.source(machine)["said"].as_str().is_some_and(|said| said.contains(why)));
+        let starts = start_until(&mut machine, Machine::daemon, 1, |machine| {
+            ntp.source(machine)["said"].as_str().is_some_and(|said| !said.contains("did not answer: "))
+        });
+        assert!(ntp.source(&machine)["said"].as_str().unwrap().contains(why), "{}", ntp.source(&machine));
         let source = ntp.source(&machine);
         assert_eq!((source["believed"].as_bool(), source["offset_seconds"].is_null()), (Some(false), true), "{source}");
-        assert_eq!(clock(&machine)["state"], "ok", "AWS was heard");
-        assert_eq!(ntp.asked.load(std::sync::atomic::Ordering::SeqCst), 1, "{why}");
+        machine.eventually("AWS is heard", |machine| clock(machine)["state"] == "ok");
+        assert_eq!(ntp.asked.load(std::sync::atomic::Ordering::SeqCst), starts, "{why}");
     }
 }
 
@@ -346,15 +375,15 @@ fn a_real_chrony_server_that_is_hours_off_is_an_outlier_and_a_right_one_helps() 
     let mut machine = Machine::new();
     let servers = [&right, &wrong, &ignorant].map(|chrony| format!("\"{}\"", chrony.address)).join(", ");
     machine.write(".config/evercred/evercred.toml", &format!("[clock]\nntp = [{servers}]\n"));
-    machine.start();
     let source = |machine: &Machine, chrony: &Chrony| {
         let sources = clock(machine)["sources"].as_array().cloned().unwrap_or_default();
         sources.into_iter().find(|source| source["name"] == chrony.address.to_string()).unwrap_or_default()
     };
-    machine.eventually("all have answered and AWS too", |machine| {
-        [&right, &wrong, &ignorant].iter().all(|chrony| source(machine, chrony)["at"].is_string())
-            && is_off_by(machine, 0)
+    start_until(&mut machine, Machine::daemon, 3, |machine| {
+        let said = source(machine, &ignorant)["said"].as_str().unwrap_or_default().to_owned();
+        [&right, &wrong].iter().all(|chrony| is_precise(&source(machine, chrony))) && !said.contains("did not answer: ")
     });
+    machine.eventually("AWS is heard", |machine| is_off_by(machine, 0));
     let document = clock(&machine);
     assert_eq!(document["state"], "ok", "{document}");
     assert!(document["uncertainty_seconds"].as_f64().unwrap() < 1.0, "sub-second by the right one: {document}");

@@ -111,7 +111,6 @@ fn a_network_that_was_away_is_noticed_when_it_is_back_and_what_is_due_is_renewed
     let (before, alarms) = (renewals(&aws), machine.read("log").matches(" WARN ").count());
     assert!(alarms <= 3, "{alarms} warnings while the network is away\n{}", machine.read("log"));
     networks.plug_in();
-    let begin = std::time::Instant::now();
     assert!(
         aws.wait_for(PATIENCE, |calls| {
             calls.iter().filter(|call| call.role_arn == role("Mid") && call.status == 200).count() > before
@@ -119,7 +118,6 @@ fn a_network_that_was_away_is_noticed_when_it_is_back_and_what_is_due_is_renewed
         "{}",
         machine.read("log")
     );
-    assert!(begin.elapsed() < std::time::Duration::from_secs(10), "{:?}\n{}", begin.elapsed(), machine.read("log"));
     machine.eventually("it is fresh again", |machine| machine.profile("mid")["state"] == "fresh");
     let log = machine.read("log");
     let back = log.rfind("after Network").expect("the kernel told of it");
@@ -187,6 +185,7 @@ fn a_loose_contact_is_one_change_and_not_forty() {
     let aws = networks.aws();
     let mut machine = machine(&networks, &aws);
     let (calls, looks) = (aws.calls().len(), aws.looks());
+    let begin = std::time::Instant::now();
     for _ in 0..20 {
         networks.pull_out();
         networks.plug_in();
@@ -199,8 +198,9 @@ fn a_loose_contact_is_one_change_and_not_forty() {
             .is_some_and(|line| line.contains("v4: None"))
     });
     let changes = machine.read("log").matches("the way out to the network has changed").count();
-    // A slow machine may make more than one burst of it.
-    assert!(changes <= 6, "{changes}");
+    // A slow machine may make more than one burst of it, each with half a second of quiet behind it.
+    let most = usize::try_from(begin.elapsed().as_millis() / 500).unwrap().max(6);
+    assert!(changes <= most, "{changes}");
     assert_eq!(aws.calls().len(), calls, "nothing was due");
     assert!(machine.credentials("mid").is_ok(), "what is held goes on");
     networks.plug_in();

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
-use crate::machine::{ACCOUNT, Machine, role};
+use crate::machine::{ACCOUNT, Machine, role, within};
 use crate::person::{Login, answer_page, with_browser};
 use crate::standin::{DateHeader, Fault, NewSession, RegionState, Role, START_URL, SessionKeys};
 
@@ -244,14 +244,14 @@ fn who_does_not_answer_is_not_waited_for() {
     let machine = Machine::new();
     machine.aws.set_outage(Some(Fault::Timeout));
     let mut probe = Probe::start(&machine);
-    let begin = Instant::now();
-    let answers = probe.ask(&[
-        clock(&machine),
-        identify(&machine, base(&machine), "eu-west-1"),
-        iam(&machine, base(&machine)),
-        chain("app"),
-    ]);
-    assert!(begin.elapsed() < Duration::from_millis(WITHIN_MS + 1_000), "{:?}", begin.elapsed());
+    let answers = within(Duration::from_millis(WITHIN_MS + 1_000), || {
+        probe.ask(&[
+            clock(&machine),
+            identify(&machine, base(&machine), "eu-west-1"),
+            iam(&machine, base(&machine)),
+            chain("app"),
+        ])
+    });
     assert_eq!(answers[0]["unreached"]["code"], json!("Timeout"), "{}", answers[0]);
     for answer in [&answers[1], &answers[2], &answers[3]["steps"][0]["outcome"]] {
         assert_eq!((&answer["is"], &answer["code"]), (&json!("refused"), &json!("Timeout")), "{answer}");
