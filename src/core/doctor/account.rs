@@ -1,6 +1,6 @@
 //! The account that a key belongs to.
 
-use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity};
+use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule};
 use crate::core::access_key;
 use crate::core::fix::Fix;
 
@@ -11,9 +11,8 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
         let Some((account, place)) = stated(case, subject) else { continue };
         match case.answers.unmodified(&subject.whose) {
             Some(Answer::Accepted { account_id, .. }) if *account_id != account => findings.add(
-                Finding::new(
+                Finding::warning(
                     Cause::AccountMismatch,
-                    Severity::Warning,
                     format!("the key in {} belongs to another account than {place} names", subject.called()),
                 )
                 .evidence(format!("AWS reports account {account_id} for this key, but {place} names {account}"))
@@ -29,10 +28,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
 fn by_the_id(subject: &KeySet<'_>, account: &str, place: &str) -> Option<Finding> {
     let encoded = access_key::account_of(subject.access_key_id?.text).filter(|encoded| encoded != account)?;
     Some(
-        Finding::new(
-            Cause::AccountMismatch,
-            Severity::Info,
-            format!("the key in {} may belong to another account than {place} names", subject.called()),
+        Finding::info(Cause::AccountMismatch, format!("the key in {} may belong to another account than {place} names", subject.called()),
         )
         .certainty(Certainty::Possible)
         .evidence(format!(

@@ -1,7 +1,7 @@
 //! Profiles that get their credentials from evercred: the line `credential_process = … evercred credential-process PROFILE`.
 
 use super::client_resolution::{deciding_settings, of_section, who_uses_what};
-use super::{Case, Cause, Daemon, Finding, Findings, Provider, Rule, Severity};
+use super::{Case, Cause, Daemon, Finding, Findings, Provider, Rule};
 use crate::core::fix::Fix;
 use crate::core::plan::{helper_profile, program_of};
 use crate::core::printable::printable;
@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule { decides: &[Cause::AdoptionBroken, Cause::Pr
 fn look(case: &Case<'_>, findings: &mut Findings) {
     if let Some(why) = &case.evidence.settings_refused {
         findings.add(
-            Finding::new(Cause::AdoptionBroken, Severity::Warning, "evercred's own settings can't be used")
+            Finding::warning(Cause::AdoptionBroken, "evercred's own settings can't be used")
                 .evidence(printable(why))
                 .evidence("the daemon does not start with these settings, so programs get no credentials from it")
                 .fix(Fix::command("List the problems of the settings.", "evercred config check")),
@@ -32,9 +32,8 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     let name = &section.name;
     if !is_there {
         findings.add(
-            Finding::new(
+            Finding::error(
                 Cause::AdoptionBroken,
-                Severity::Error,
                 format!("profile \"{name}\" runs an evercred program that does not exist"),
             )
             .evidence(format!("{place} runs {}, which does not exist", printable(&program)))
@@ -44,24 +43,19 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
         );
     } else if !program.starts_with('/') {
         findings.add(
-            Finding::new(
-                Cause::AdoptionBroken,
-                Severity::Warning,
-                format!("profile \"{name}\" finds evercred only through PATH"),
-            )
-            .evidence(format!(
-                "{place} names the program without its directory; editors and services have another PATH"
-            ))
-            .fix(Fix::advice(format!(
-                "Write the full path into the line at {place}: `command -v evercred` prints it."
-            ))),
+            Finding::warning(Cause::AdoptionBroken, format!("profile \"{name}\" finds evercred only through PATH"))
+                .evidence(format!(
+                    "{place} names the program without its directory; editors and services have another PATH"
+                ))
+                .fix(Fix::advice(format!(
+                    "Write the full path into the line at {place}: `command -v evercred` prints it."
+                ))),
         );
     }
     if !case.evidence.profiles_of_daemon.profiles.contains_key(&asked) {
         findings.add(
-            Finding::new(
+            Finding::error(
                 Cause::AdoptionBroken,
-                Severity::Error,
                 format!("profile \"{name}\" asks evercred for a profile that does not exist"),
             )
             .evidence(format!("{place} asks for \"{}\"", printable(&asked)))
@@ -80,9 +74,8 @@ fn other_settings(case: &Case<'_>, section: &Section, place: &str, findings: &mu
         return;
     }
     let name = &section.name;
-    let finding = Finding::new(
+    let finding = Finding::error(
         Cause::AdoptionBroken,
-        Severity::Error,
         format!("some programs don't ask evercred for the credentials of profile \"{name}\""),
     )
     .evidence(format!("the credential_process is at {place}; {}", who_uses_what(&resolved)));
@@ -97,28 +90,20 @@ fn other_settings(case: &Case<'_>, section: &Section, place: &str, findings: &mu
 fn silent_daemon(case: &Case<'_>, name: &str, findings: &mut Findings) {
     let Daemon::Silent { why, .. } = &case.evidence.daemon else { return };
     findings.add(
-        Finding::new(
-            Cause::AdoptionBroken,
-            Severity::Error,
-            format!("profile \"{name}\" needs the daemon, which does not answer"),
-        )
-        .evidence(printable(why))
-        .fixes(
-            case.evidence
-                .has_service_manager
-                .then(|| Fix::command("Start it, now and at each login.", "evercred service install")),
-        )
-        .fix(Fix::command("Run it in another terminal.", "evercredd")),
+        Finding::error(Cause::AdoptionBroken, format!("profile \"{name}\" needs the daemon, which does not answer"))
+            .evidence(printable(why))
+            .fixes(
+                case.evidence
+                    .has_service_manager
+                    .then(|| Fix::command("Start it, now and at each login.", "evercred service install")),
+            )
+            .fix(Fix::command("Run it in another terminal.", "evercredd")),
     );
 }
 
 /// Another tool's program.
 fn foreign_program_is_gone(section: &Section, program: &str, place: &str) -> Finding {
-    Finding::new(
-        Cause::ProfileBroken,
-        Severity::Error,
-        format!("profile \"{}\" runs a program that does not exist", section.name),
-    )
-    .evidence(format!("credential_process at {place} runs {}", printable(program)))
-    .fix(Fix::advice("Install the program, or write its full path into the line."))
+    Finding::error(Cause::ProfileBroken, format!("profile \"{}\" runs a program that does not exist", section.name))
+        .evidence(format!("credential_process at {place} runs {}", printable(program)))
+        .fix(Fix::advice("Install the program, or write its full path into the line."))
 }

@@ -40,7 +40,7 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
     let whose = |uid, mode| format!("it belongs to uid {uid} (mode {mode:03o}), and you are uid {}", case.evidence.uid);
     match &file.state {
         FileState::Unreadable { why, denied, owner_and_mode } => {
-            let finding = Finding::new(Cause::FilePermissions, Severity::Error, format!("{what} can't be read"))
+            let finding = Finding::error(Cause::FilePermissions, format!("{what} can't be read"))
                 .evidence(format!("{path}: {}", printable(why)));
             findings.add(match owner_and_mode {
                 _ if !denied => finding.fix(Fix::advice(format!(
@@ -70,14 +70,14 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
             if is_secret && file.state.of_others().is_some_and(|bits| bits & 0o4 != 0) =>
         {
             findings.add(
-                Finding::new(Cause::FilePermissions, Severity::Warning, format!("other users can read {what}"))
+                Finding::warning(Cause::FilePermissions, format!("other users can read {what}"))
                     .evidence(format!("{path} has mode {mode:03o} (owner uid {uid}{})", of_group(*mode, 0o040, group)))
                     .fix(only_owner(file, group, "chmod 600")),
             );
         }
         FileState::Present { uid: uid @ 0, mode, .. } if is_secret && case.evidence.uid != 0 => {
             findings.add(
-                Finding::new(Cause::FilePermissions, Severity::Warning, format!("{what} belongs to another user"))
+                Finding::warning(Cause::FilePermissions, format!("{what} belongs to another user"))
                     .evidence(format!("{path}: {}", whose(*uid, *mode)))
                     .fix(make_yours(file)),
             );
@@ -101,7 +101,7 @@ fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
         // The group's bits don't show its members.
         let is_sure = mode & 0o002 != 0 || matches!(group, Group::Shared(_));
         findings.add(
-            Finding::new(Cause::FilePermissions, Severity::Error, format!("other users can change {what}"))
+            Finding::error(Cause::FilePermissions, format!("other users can change {what}"))
                 .certainty(if is_sure { Certainty::Confirmed } else { Certainty::Likely })
                 .evidence(format!("{path} has mode {mode:03o} (owner uid {uid}{})", of_group(*mode, 0o020, group)))
                 .evidence(if file.role.is_directory_of_caches() {
@@ -119,7 +119,7 @@ fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
         && !(matches!(file.role, FileRole::Ancestor | FileRole::CacheAncestor) && *uid == OVERFLOW)
     {
         findings.add(
-            Finding::new(Cause::FilePermissions, Severity::Error, format!("another user owns {what}"))
+            Finding::error(Cause::FilePermissions, format!("another user owns {what}"))
                 .evidence(format!("{path} belongs to uid {uid} (mode {mode:03o}), and you are uid {me}"))
                 .fix(make_yours(file)),
         );
@@ -162,18 +162,14 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
         };
         if of_role(role).is_some_and(|facts| facts.state == FileState::Missing) {
             findings.add(
-                Finding::new(
-                    Cause::FilesElsewhere,
-                    Severity::Error,
-                    format!("{variable} names a file that does not exist"),
-                )
-                .evidence(format!("{variable} is {}", printable(value)))
-                .fix(Fix::command("Use the default file.", unset(case, &[variable]))),
+                Finding::error(Cause::FilesElsewhere, format!("{variable} names a file that does not exist"))
+                    .evidence(format!("{variable} is {}", printable(value)))
+                    .fix(Fix::command("Use the default file.", unset(case, &[variable]))),
             );
         }
         if let Some(usual) = of_role(usual).filter(is_there) {
             findings.add(
-                Finding::new(Cause::FilesElsewhere, Severity::Info, format!("{} is not read", printable(&usual.path)))
+                Finding::info(Cause::FilesElsewhere, format!("{} is not read", printable(&usual.path)))
                     .evidence(format!("{variable} names another file: {}", printable(&case.path(file))))
                     .fix(Fix::command("Use the default file.", unset(case, &[variable]))),
             );
@@ -187,9 +183,8 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
         .map(|facts| printable(&facts.path))
         .collect();
     if !windows.is_empty() {
-        let finding = Finding::new(
+        let finding = Finding::info(
             Cause::FilesElsewhere,
-            Severity::Info,
             "Windows programs have their own AWS files, which Linux programs don't read",
         );
         findings.add(windows.iter().fold(finding, |finding, path| finding.evidence(format!("{path} exists"))));
@@ -200,7 +195,7 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
         && [FileRole::Config, FileRole::Credentials].into_iter().filter_map(of_role).all(|facts| !is_there(&facts))
     {
         findings.add(
-            Finding::new(Cause::FilesElsewhere, Severity::Warning, "evercred runs as root, and root has no AWS files")
+            Finding::warning(Cause::FilesElsewhere, "evercred runs as root, and root has no AWS files")
                 .evidence(format!("{} ran sudo; doctor does not read that user's files", printable(person)))
                 .fix(Fix::advice("Run it without sudo.")),
         );
@@ -218,17 +213,14 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
             let mut names = case.evidence.profiles_of_daemon.profiles.keys().map(String::as_str);
             let by = case.evidence.variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]);
             let by = by.filter(|_| case.evidence.named.is_none());
-            let finding = Finding::new(
-                Cause::ProfileBroken,
-                Severity::Error,
-                format!("profile \"{}\" is in no AWS file", line(profile)),
-            )
-            .evidence(format!("the files have no such section{}", did_you_mean(profile, names.clone())))
-            .evidence(format!(
-                "doctor checked {} and {}",
-                case.path(SourceFile::Config),
-                case.path(SourceFile::Credentials)
-            ));
+            let finding =
+                Finding::error(Cause::ProfileBroken, format!("profile \"{}\" is in no AWS file", line(profile)))
+                    .evidence(format!("the files have no such section{}", did_you_mean(profile, names.clone())))
+                    .evidence(format!(
+                        "doctor checked {} and {}",
+                        case.path(SourceFile::Config),
+                        case.path(SourceFile::Credentials)
+                    ));
             let finding = if profile.trim() == profile {
                 finding
             } else {
@@ -255,15 +247,11 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
             }
         }
         _ => {
-            let finding = Finding::new(
-                Cause::ProfileBroken,
-                Severity::Error,
-                format!("profile \"{profile}\" can't give credentials"),
-            )
-            .evidence(match &place {
-                Some(place) => format!("{place}: {}", printable(&error.message)),
-                None => printable(&error.message),
-            });
+            let finding = Finding::error(Cause::ProfileBroken, format!("profile \"{profile}\" can't give credentials"))
+                .evidence(match &place {
+                    Some(place) => format!("{place}: {}", printable(&error.message)),
+                    None => printable(&error.message),
+                });
             finding.fix(match place {
                 Some(place) => Fix::advice(format!("Correct {place}.")),
                 None => Fix::command(
@@ -310,27 +298,22 @@ fn ignored_part(case: &Case<'_>, findings: &mut Findings) {
     let Some(profile) = case.profile.as_deref().filter(|_| case.section().is_some()) else { return };
     let Some((said, fix)) = ignored_section(case, profile) else { return };
     let title = format!("a section that may be meant for profile \"{}\" is ignored", printable(profile));
-    findings.add(Finding::new(Cause::ProfileBroken, Severity::Warning, title).evidence(said).fix(fix));
+    findings.add(Finding::warning(Cause::ProfileBroken, title).evidence(said).fix(fix));
 }
 
 /// The daemon reads other files, or reaches AWS with other settings.
 fn daemon(case: &Case<'_>, findings: &mut Findings) {
     if let Daemon::Silent { why, other_files: true } = &case.evidence.daemon {
         findings.add(
-            Finding::new(
-                Cause::DaemonEnvironmentDiffers,
-                Severity::Warning,
-                "the daemon reads other AWS files than this shell",
-            )
-            .evidence(printable(why))
-            .fix(Fix::command("Let the daemon read the files of this shell.", "evercred service install")),
+            Finding::warning(Cause::DaemonEnvironmentDiffers, "the daemon reads other AWS files than this shell")
+                .evidence(printable(why))
+                .fix(Fix::command("Let the daemon read the files of this shell.", "evercred service install")),
         );
     }
     if let Some(drift) = &case.evidence.drift {
         findings.add(
-            Finding::new(
+            Finding::warning(
                 Cause::DaemonEnvironmentDiffers,
-                Severity::Warning,
                 "the daemon reaches AWS with other settings than this shell",
             )
             .evidence(printable(drift))

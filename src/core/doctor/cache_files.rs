@@ -35,7 +35,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
         let foreign: Vec<&FileFacts> = files.iter().copied().filter(|file| is_of_another(case, file)).collect();
         if !foreign.is_empty() {
             let title = format!("another user owns files in {}", printable(directory));
-            let finding = shown(Finding::new(Cause::FilePermissions, Severity::Error, title), &foreign);
+            let finding = shown(Finding::error(Cause::FilePermissions, title), &foreign);
             findings.add(finding.fix(command(
                 "Change their owner.",
                 "sudo chown \"$(id -u):$(id -g)\"",

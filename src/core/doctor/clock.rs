@@ -102,9 +102,8 @@ fn by_refusal(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings)
     }
     let refusals = refusals(case);
     if let Some(refusal) = refusals.iter().find(|refusal| refusal.skewed) {
-        let mut finding =
-            Finding::new(Cause::ClockSkewed, Severity::Error, "AWS refused a request because of its signing time")
-                .evidence(printable(&refusal.to_string()));
+        let mut finding = Finding::error(Cause::ClockSkewed, "AWS refused a request because of its signing time")
+            .evidence(printable(&refusal.to_string()));
         if offset.is_some_and(|offset| offset.seconds.abs() <= NOTICED && offset.uncertainty <= NOTICED) {
             finding = finding
                 .certainty(Certainty::Likely)
@@ -115,10 +114,7 @@ fn by_refusal(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings)
     }
     let unreached = case.clock().and_then(|facts| facts.unreached.as_ref());
     if let Some(refusal) = refusals.into_iter().chain(unreached).find(|refusal| refusal.code == "TlsClock") {
-        let finding = Finding::new(
-            Cause::ClockSkewed,
-            Severity::Error,
-            "AWS's certificate is not valid at the time that this machine's clock shows: the clock skew is days or more",
+        let finding = Finding::error(Cause::ClockSkewed, "AWS's certificate is not valid at the time that this machine's clock shows: the clock skew is days or more",
         )
         .certainty(Certainty::Likely)
         .evidence(printable(&refusal.to_string()))
@@ -150,7 +146,7 @@ fn with_facts(case: &Case<'_>, finding: Finding) -> Finding {
 fn zone(case: &Case<'_>, findings: &mut Findings) {
     if let Some((facts, mistake)) = case.clock().and_then(|facts| Some((facts, facts.zone_mistake.as_ref()?))) {
         findings.add(
-            Finding::new(Cause::ClockZone, Severity::Error, "the clock skew is the offset of a time zone")
+            Finding::error(Cause::ClockZone, "the clock skew is the offset of a time zone")
                 .evidence(printable(mistake))
                 .fixes(facts.fixes.iter().cloned()),
         );

@@ -55,19 +55,16 @@ fn refused_as_expired(
     let (now, uncertainty) = case.aws_time();
     let called = subject.called();
     match stated {
-        Some((at, place)) if at - now > TimeDelta::seconds(60) + uncertainty => Finding::new(
-            Cause::SessionRevoked,
-            Severity::Error,
-            format!("the session in {called} ended before its stated expiry"),
-        )
-        .certainty(Certainty::Likely)
-        .evidence(format!("AWS answers {said}"))
-        .evidence(format!("{place} gives the expiry {at}, which may belong to other keys"))
-        .fixes(renewal(case, subject)),
+        Some((at, place)) if at - now > TimeDelta::seconds(60) + uncertainty => {
+            Finding::error(Cause::SessionRevoked, format!("the session in {called} ended before its stated expiry"))
+                .certainty(Certainty::Likely)
+                .evidence(format!("AWS answers {said}"))
+                .evidence(format!("{place} gives the expiry {at}, which may belong to other keys"))
+                .fixes(renewal(case, subject))
+        }
         stated => {
-            let mut finding = Finding::new(
+            let mut finding = Finding::error(
                 Cause::CredentialsExpired,
-                Severity::Error,
                 format!("the temporary credentials in {called} have expired"),
             )
             .about(&subject.whose)

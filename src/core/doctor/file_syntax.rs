@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Cause, FileFacts, FileRole, FileState, Finding, Findings, Rule, Severity};
+use super::{Case, Cause, FileFacts, FileRole, FileState, Finding, Findings, Rule};
 use crate::core::aws_file::{Document, Fault, Line, LineKind};
 use crate::core::clients::{Construct, Reading};
 use crate::core::fix::{Fix, word};
@@ -81,10 +81,7 @@ fn refused(case: &Case<'_>, problem: &Problem) -> Finding {
         }
         _ => Fix::advice(format!("Correct {place}.")),
     };
-    Finding::new(id, Severity::Error, title)
-        .evidence(format!("{place}: {}", printable(&problem.message)))
-        .evidence(seen)
-        .fix(fix)
+    Finding::error(id, title).evidence(format!("{place}: {}", printable(&problem.message))).evidence(seen).fix(fix)
 }
 
 /// A part of the keys whose end is in the next line. The end is never shown.
@@ -107,7 +104,7 @@ fn broken_over_lines(case: &Case<'_>, file: SourceFile, document: &Document<'_>,
         let Some((id, place)) = of_key(case, &key, origin) else { continue };
         let below = Origin { line: origin.line.saturating_add(1), ..origin };
         findings.add(
-            Finding::new(id, Severity::Error, format!("{key} in {place} is broken over two lines"))
+            Finding::error(id, format!("{key} in {place} is broken over two lines"))
                 .evidence(format!("{key} is at {}", case.at(origin)))
                 .evidence(format!("{} is not a setting, and looks like the rest of the value", case.at(below)))
                 .fix(Fix::advice(format!("Join the lines {} and {} of {}.", origin.line, below.line, case.path(file)))),
@@ -137,7 +134,7 @@ fn default_twice(case: &Case<'_>, document: &Document<'_>) -> Option<Finding> {
     let id = if region == used { Cause::ProfileDuplicated } else { Cause::RegionInconsistent };
     let clients = |reading| Construct::DefaultTwice.clients(reading).join(", ");
     let shown = |region: Option<&str>| region.map_or_else(|| "no region".to_owned(), printable);
-    let finding = Finding::new(id, Severity::Warning, "programs read different default profiles")
+    let finding = Finding::warning(id, "programs read different default profiles")
         .evidence(format!(
             "{} and evercred read [profile default] ({}): {}",
             clients(Reading::Alike),
@@ -172,9 +169,8 @@ fn comments(case: &Case<'_>, file: SourceFile, document: &Document<'_>, findings
             continue;
         };
         findings.add(
-            Finding::new(
+            Finding::error(
                 id,
-                Severity::Error,
                 format!("{} read the comment after {key} in {place} as part of the value", clients(Reading::Otherwise)),
             )
             .evidence(format!("a comment follows the value of {key} at {}", case.at(origin)))

@@ -63,6 +63,21 @@ impl Finding {
         }
     }
 
+    /// A confirmed error.
+    pub fn error(id: Cause, title: impl Into<String>) -> Self {
+        Self::new(id, Severity::Error, title)
+    }
+
+    /// A confirmed warning.
+    pub fn warning(id: Cause, title: impl Into<String>) -> Self {
+        Self::new(id, Severity::Warning, title)
+    }
+
+    /// A confirmed fact that explains other results.
+    pub fn info(id: Cause, title: impl Into<String>) -> Self {
+        Self::new(id, Severity::Info, title)
+    }
+
     /// Sets the keys that the finding is about.
     #[must_use]
     pub fn about(mut self, whose: &KeySource) -> Self {
@@ -81,6 +96,13 @@ impl Finding {
     #[must_use]
     pub fn evidence(mut self, sentence: impl Into<String>) -> Self {
         self.evidence.push(sentence.into());
+        self
+    }
+
+    /// Adds sentences of evidence.
+    #[must_use]
+    pub fn evidence_of(mut self, sentences: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.evidence.extend(sentences.into_iter().map(Into::into));
         self
     }
 

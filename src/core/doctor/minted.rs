@@ -2,7 +2,7 @@
 
 use super::probe::StepAnswer;
 use super::rule::{Findings, Rule};
-use super::{Answer, Case, Cause, Finding, Refusal, Severity, commands};
+use super::{Answer, Case, Cause, Finding, Refusal, commands};
 use crate::core::access_denied::{self, Because};
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::cause::{Likelihood, Needs};
@@ -66,7 +66,7 @@ fn refused(case: &Case<'_>, step: &StepAnswer, refusal: &Refusal) -> Finding {
         _ => of_step(step),
     };
     let title = format!("AWS refuses the credentials of {}: {}", called(case, step), printable(&refusal.code));
-    Finding::new(id, Severity::Error, title)
+    Finding::error(id, title)
         .evidence(printable(&refusal.to_string()))
         .evidence("AWS returned these credentials moments before: no file and no variable has them")
         .fix(Fix::advice("Try again in a few seconds: AWS may not know new credentials everywhere at once."))
@@ -76,11 +76,10 @@ fn refused(case: &Case<'_>, step: &StepAnswer, refusal: &Refusal) -> Finding {
 /// GetCallerIdentity needs no permission (STS API Reference), so a policy on the way has denied it.
 fn denied(case: &Case<'_>, step: &StepAnswer, refusal: &Refusal) -> Finding {
     let title = format!("AWS knows the credentials of {}, and denies GetCallerIdentity", called(case, step));
-    let finding =
-        Finding::new(of_step(step), Severity::Warning, title).evidence(printable(&refusal.to_string())).evidence(
-            "no permission is needed for GetCallerIdentity: a policy of a VPC endpoint or of the organisation may deny it, \
+    let finding = Finding::warning(of_step(step), title).evidence(printable(&refusal.to_string())).evidence(
+        "no permission is needed for GetCallerIdentity: a policy of a VPC endpoint or of the organisation may deny it, \
              and may deny other requests too",
-        );
+    );
     let finding = match access_denied::read(&refusal.words).because {
         Because::Forbidden(policy) => finding.evidence(format!("AWS says that {} forbids it", policy.called())),
         Because::NothingAllows(policy) => {
@@ -144,7 +143,7 @@ pub(super) fn unnamed(case: &Case<'_>) -> Option<String> {
 mod tests {
     use super::super::probe::StepOutcome;
     use super::super::testing::{answers, evidence, one, refusal};
-    use super::super::{About, Report, diagnose};
+    use super::super::{About, Report, Severity, diagnose};
     use super::*;
     use crate::core::doctor::{KeySource, Variant, testing};
 

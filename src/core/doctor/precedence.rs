@@ -120,9 +120,8 @@ fn web_identity_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
         return;
     }
     findings.add(
-        Finding::new(
+        Finding::warning(
             Cause::EnvironmentShadowsProfile,
-            Severity::Warning,
             format!("some programs use the web identity in the variables, not profile \"{profile}\""),
         )
         .evidence(format!("{} are set in this shell", set.join(", ")))
@@ -148,9 +147,8 @@ fn ignored_keys(case: &Case<'_>, section: &Section, findings: &mut Findings) {
     let is_other = |name: &str| !KEYS_OF_A_FILE.contains(&name);
     let others = deciding_settings(section, profiles).into_iter().filter(|(name, _)| is_other(name));
     let others: Vec<String> = others.map(|(name, value)| format!("{name} ({})", case.at(value.origin))).collect();
-    let mut finding = Finding::new(
+    let mut finding = Finding::warning(
         Cause::StaticKeysIgnored,
-        Severity::Warning,
         format!("some programs don't use the static keys of profile \"{name}\""),
     )
     .evidence(format!("aws_access_key_id is at {}", case.at(id.origin)))
@@ -180,7 +178,7 @@ fn cannot_reload(case: &Case<'_>, findings: &mut Findings) {
             }
         };
         findings.add(
-            Finding::new(Cause::ConsumerCannotReload, Severity::Info, title)
+            Finding::info(Cause::ConsumerCannotReload, title)
                 .evidence("SDKs read keys from variables and the credentials file once; AWS refuses a program that still uses them after they expire")
                 .fix(renewable(case)),
         );
@@ -214,9 +212,8 @@ fn terraform(case: &Case<'_>, findings: &mut Findings) {
     }
     let path = printable(&backend.path);
     findings.add(
-        Finding::new(
+        Finding::warning(
             Cause::ToolCachedCredentials,
-            Severity::Warning,
             format!(
                 "Terraform has its own copy of keys for the {} backend of this directory",
                 printable(&backend.kind)

@@ -1,7 +1,7 @@
 //! Values of settings that AWS or an SDK refuses for their form, whatever else is right.
 
 use super::commands::unset;
-use super::{Case, Cause, Finding, Findings, Rule, Severity};
+use super::{Case, Cause, Finding, Findings, Rule};
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
 use crate::core::printable::printable;
@@ -46,7 +46,7 @@ fn variables(case: &Case<'_>, findings: &mut Findings) {
     ] {
         let Some(mistake) = mistake else { continue };
         findings.add(
-            Finding::new(Cause::ProfileBroken, Severity::Error, format!("{name} {mistake}"))
+            Finding::error(Cause::ProfileBroken, format!("{name} {mistake}"))
                 .evidence(format!("{name} is set in this shell"))
                 .fix(Fix::command("Correct the variable, or unset it.", unset(case, &[name]))),
         );
@@ -56,10 +56,7 @@ fn variables(case: &Case<'_>, findings: &mut Findings) {
         && case.chain().iter().all(|section| section.get("role_arn").is_none())
     {
         findings.add(
-            Finding::new(
-                Cause::ProfileBroken,
-                Severity::Error,
-                "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN, so programs don't know the role for the token",
+            Finding::error(Cause::ProfileBroken, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN, so programs don't know the role for the token",
             )
             .evidence("boto3, the AWS CLI and Go programs fail; the others ignore the token")
             .fix(Fix::advice("Set AWS_ROLE_ARN too."))
@@ -78,13 +75,9 @@ fn tell(
 ) {
     let Some(mistake) = mistake else { return };
     findings.add(
-        Finding::new(
-            Cause::ProfileBroken,
-            Severity::Error,
-            format!("{name} of profile \"{}\" {mistake}", printable(&section.name)),
-        )
-        .evidence(format!("the setting is at {}", case.at(value.origin)))
-        .fix(Fix::advice(format!("Correct {name} at {}.", case.at(value.origin)))),
+        Finding::error(Cause::ProfileBroken, format!("{name} of profile \"{}\" {mistake}", printable(&section.name)))
+            .evidence(format!("the setting is at {}", case.at(value.origin)))
+            .fix(Fix::advice(format!("Correct {name} at {}.", case.at(value.origin)))),
     );
 }
 

@@ -2,7 +2,7 @@
 
 use super::evidence::TokenState;
 use super::probe::{StepAnswer, StepOutcome};
-use super::{Case, Cause, Finding, Findings, ResolvedFrom, Rule, Severity};
+use super::{Case, Cause, Finding, Findings, ResolvedFrom, Rule};
 use crate::core::fix::Fix;
 use crate::core::plan::Source;
 use crate::core::printable::printable;
@@ -15,20 +15,17 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
         let title = |what: &str| format!("the web identity token file {what}: {}", printable(&path));
         let (now, uncertainty) = case.aws_time();
         let finding = match &facts.state {
-            TokenState::Missing => Finding::new(Cause::CredentialsMissing, Severity::Error, title("does not exist")),
+            TokenState::Missing => Finding::error(Cause::CredentialsMissing, title("does not exist")),
             TokenState::Unreadable(why) => {
-                Finding::new(Cause::CredentialsMissing, Severity::Error, title("can't be read"))
-                    .evidence(printable(why))
+                Finding::error(Cause::CredentialsMissing, title("can't be read")).evidence(printable(why))
             }
-            TokenState::Empty => Finding::new(Cause::CredentialsMissing, Severity::Error, title("is empty")),
+            TokenState::Empty => Finding::error(Cause::CredentialsMissing, title("is empty")),
             TokenState::There { ends: Some(at) } if now - *at > uncertainty => {
-                Finding::new(Cause::CredentialsExpired, Severity::Error, title("has an expired token"))
+                Finding::error(Cause::CredentialsExpired, title("has an expired token"))
                     .evidence(format!("the token's expiry (exp) was {at}"))
             }
             TokenState::There { .. } => match case.answers.chain().iter().find_map(unusable) {
-                Some(why) => {
-                    Finding::new(Cause::CredentialsMissing, Severity::Error, title("can't be used")).evidence(why)
-                }
+                Some(why) => Finding::error(Cause::CredentialsMissing, title("can't be used")).evidence(why),
                 None => continue,
             },
         };
@@ -74,7 +71,7 @@ fn in_question(case: &Case<'_>) -> Vec<(String, String)> {
 mod tests {
     use super::super::evidence::TokenFile;
     use super::super::testing::{evidence, found, report};
-    use super::super::{Answers, Certainty};
+    use super::super::{Answers, Certainty, Severity};
     use super::*;
     use crate::core::time::AwsTime;
 

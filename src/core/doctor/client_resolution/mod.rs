@@ -94,8 +94,7 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &
     if choices.iter().all(|(_, uses)| uses == first) || !choices.iter().any(|(_, uses)| uses.gives()) {
         return;
     }
-    let finding =
-        Finding::new(Cause::ClientsDisagree, Severity::Warning, "programs here would use different credentials");
+    let finding = Finding::warning(Cause::ClientsDisagree, "programs here would use different credentials");
     let finding = groups(choices)
         .iter()
         .fold(finding, |finding, (uses, clients)| finding.evidence(format!("{}: {}", clients.join(", "), uses.said())));
@@ -149,20 +148,19 @@ fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut F
             } else {
                 format!("profile \"{profile}\" takes its credentials from profile \"{lacking}\", which has none")
             };
-            Finding::new(Cause::CredentialsMissing, Severity::Error, title)
+            Finding::error(Cause::CredentialsMissing, title)
                 .evidence(format!("{}{place}", error.message))
                 .fix(Fix::command("For the key of an IAM user: the command asks for it.", configure(lacking)))
                 .fix(Fix::command("For IAM Identity Center.", format!("aws configure sso {}", option(lacking))))
         }
-        _ if case.evidence.paths.is_none() => Finding::new(
+        _ if case.evidence.paths.is_none() => Finding::error(
             Cause::CredentialsMissing,
-            Severity::Error,
             "HOME is not set: programs find no AWS files, and this shell has no other credentials",
         )
         .evidence("programs read the AWS files from $HOME/.aws")
         // The shell reads the home of `~name` from the user database (POSIX, "Tilde Expansion").
         .fix(Fix::command("Set HOME to your home directory.", "eval \"export HOME=~$(id -un)\"")),
-        _ => Finding::new(Cause::CredentialsMissing, Severity::Error, "this shell has no credentials")
+        _ => Finding::error(Cause::CredentialsMissing, "this shell has no credentials")
             .evidence(
                 "the variables have no keys, web identity or container endpoint, and there is no profile \"default\"",
             )
@@ -240,9 +238,8 @@ fn source_that_is_not_here(case: &Case<'_>, findings: &mut Findings) {
     };
     let profile = &plan.profile;
     findings.add(
-        Finding::new(
+        Finding::error(
             Cause::CredentialsMissing,
-            Severity::Error,
             format!("profile \"{profile}\" needs a source of credentials that this machine does not have"),
         )
         .evidence(format!("its credential_source is {source}, and {lacks}"))
@@ -296,9 +293,8 @@ fn older_names(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &m
     let readers = choices.iter().filter(|(_, uses)| *uses == ResolvedFrom::Environment);
     let readers: Vec<&str> = readers.map(|(client, _)| client.called()).collect();
     let names = older.iter().map(|(older, _)| *older).collect::<Vec<_>>().join(" and ");
-    let finding = Finding::new(
+    let finding = Finding::error(
         Cause::CredentialsMissing,
-        Severity::Error,
         format!("only {} programs read {names}, and the others find no credentials here", readers.join(", ")),
     )
     .evidence("the names that every SDK reads are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");

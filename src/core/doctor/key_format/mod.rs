@@ -188,16 +188,12 @@ pub(super) fn token_mismatch<'a>(subject: &KeySet<'a>) -> Option<TokenMismatch<'
 
 /// IAM User Guide, "IAM identifiers": ASIA stands for temporary (STS) access keys, which are used with their session token.
 fn token_missing(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>) -> Finding {
-    let mut finding = Finding::new(
-        Cause::SessionTokenMissing,
-        Severity::Error,
-        TokenMismatch::Missing { id }.said(&subject.called()),
-    )
-    .about(&subject.whose)
-    .evidence(format!(
-        "{} begins with ASIA, so it is a temporary key, and works only with its session token",
-        case.place(&id)
-    ));
+    let mut finding = Finding::error(Cause::SessionTokenMissing, TokenMismatch::Missing { id }.said(&subject.called()))
+        .about(&subject.whose)
+        .evidence(format!(
+            "{} begins with ASIA, so it is a temporary key, and works only with its session token",
+            case.place(&id)
+        ));
     let elsewhere = case.subjects.iter().filter(|other| other.whose != subject.whose).find_map(KeySet::token);
     if let Some(token) = elsewhere {
         finding = finding
@@ -228,15 +224,11 @@ fn token_left_over(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>, 
         (None, None) => Fix::command("Remove the token from this shell.", unset(case, &[token.name])),
         (None, Some(origin)) => Fix::advice(format!("Delete the line {} at {}.", token.name, case.at(origin))),
     };
-    Finding::new(
-        Cause::SessionTokenStale,
-        Severity::Error,
-        TokenMismatch::LeftOver { id, token }.said(&subject.called()),
-    )
-    .about(&subject.whose)
-    .evidence(format!("{} begins with AKIA, so it is a long-term key, which has no session token", case.place(&id)))
-    .evidence(format!("programs send {} too, and AWS refuses the key because of it", case.place(&token)))
-    .fix(remove)
+    Finding::error(Cause::SessionTokenStale, TokenMismatch::LeftOver { id, token }.said(&subject.called()))
+        .about(&subject.whose)
+        .evidence(format!("{} begins with AKIA, so it is a long-term key, which has no session token", case.place(&id)))
+        .evidence(format!("programs send {} too, and AWS refuses the key because of it", case.place(&token)))
+        .fix(remove)
 }
 
 /// botocore prefers the older name (tried with boto3 1.43); every other SDK reads the present one only.
@@ -248,9 +240,8 @@ fn two_tokens(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
     let is_long_term = subject.access_key_id.is_some_and(|id| id.text.starts_with("AKIA"));
     match (subject.session_token, subject.security_token) {
         (Some(present), Some(older)) if present.text != older.text && !is_long_term => findings.add(
-            Finding::new(
+            Finding::error(
                 Cause::SessionTokenStale,
-                Severity::Error,
                 format!("two different session tokens are set with the key in {}", subject.called()),
             )
             .certainty(Certainty::Likely)
@@ -265,9 +256,8 @@ fn two_tokens(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
             }),
         ),
         (None, Some(older)) if !is_long_term => findings.add(
-            Finding::new(
+            Finding::warning(
                 Cause::SessionTokenMissing,
-                Severity::Warning,
                 format!("only boto3 and the AWS CLI find the session token in {}", subject.called()),
             )
             .evidence(format!("the token is in {}, a name that no other SDK reads", case.place(&older)))

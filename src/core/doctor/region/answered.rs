@@ -8,9 +8,7 @@ use crate::core::cause::Likelihood;
 use crate::core::doctor::case::OFFLINE;
 use crate::core::doctor::commands::export;
 use crate::core::doctor::probe::StepAnswer;
-use crate::core::doctor::{
-    About, Answer, Case, Cause, Certainty, Finding, Findings, KeySet, Refusal, Severity, Variant,
-};
+use crate::core::doctor::{About, Answer, Case, Cause, Certainty, Finding, Findings, KeySet, Refusal, Variant};
 use crate::core::fix::{Fix, word};
 use crate::core::partitions::{home_region, is_opt_in};
 use crate::core::printable::printable;
@@ -87,10 +85,7 @@ fn by_comparison(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings)
     ));
     findings.add(
         with(
-            Finding::new(
-                Cause::RegionTokenV1,
-                Severity::Error,
-                format!("{} does not accept the session token", region_said(region)),
+            Finding::error(Cause::RegionTokenV1, format!("{} does not accept the session token", region_said(region)),
             )
             .certainty(Certainty::Likely),
         )
@@ -129,7 +124,7 @@ fn not_enabled(case: &Case<'_>, region: &str, certainty: Certainty) -> Finding {
         Certainty::Confirmed => format!("the account has not enabled the region {}", region_said(region)),
         _ => format!("the account may not have enabled the region {}", region_said(region)),
     };
-    let finding = Finding::new(Cause::RegionNotEnabled, Severity::Error, title).certainty(certainty);
+    let finding = Finding::error(Cause::RegionNotEnabled, title).certainty(certainty);
     let finding = finding.fix(Fix::command(
         "Ask an administrator of the account to enable the region (account:EnableRegion); this takes minutes to hours.",
         format!("aws account enable-region --region-name {}", word(region)),
@@ -191,7 +186,7 @@ mod tests {
     use super::*;
     use crate::core::doctor::probe::StepOutcome;
     use crate::core::doctor::testing::{accepted, answers, commands, evidence, found, identity, refusal, report};
-    use crate::core::doctor::{Answers, KeySource, Report};
+    use crate::core::doctor::{Answers, KeySource, Report, Severity};
     use Certainty::{Confirmed, Likely, Possible};
     use Severity::Error;
 

@@ -4,7 +4,7 @@ use super::endpoints;
 use super::target::{CLIENTS, arns, of_client, of_profile, regions_in_force, set_region, shown, sso_region};
 use crate::core::doctor::case::SourcedValue;
 use crate::core::doctor::commands::{export, unset};
-use crate::core::doctor::{Case, Cause, Finding, Findings, Severity};
+use crate::core::doctor::{Case, Cause, Finding, Findings};
 use crate::core::fix::Fix;
 use crate::core::partitions::{home_of, known_partition, partition_of};
 use crate::core::printable::printable;
@@ -31,7 +31,7 @@ fn missing(case: &Case<'_>) -> Finding {
         }
         _ => "no region is set".to_owned(),
     };
-    let mut finding = Finding::new(Cause::RegionMissing, Severity::Warning, title).evidence(
+    let mut finding = Finding::warning(Cause::RegionMissing, title).evidence(
         "neither AWS_REGION nor AWS_DEFAULT_REGION is set, and the profile has no region: boto3 fails with NoRegionError (\"You must specify a region.\") for services without a global endpoint, and other SDKs fail in the same way",
     );
     let default = case.evidence.profiles.profiles.get("default").filter(|_| case.profile.as_deref() != Some("default"));
@@ -60,9 +60,8 @@ fn missing_for_some(case: &Case<'_>, regions: &[(&str, Option<SourcedValue<'_>>)
     }
     let other = if there.name == "AWS_REGION" { "AWS_DEFAULT_REGION" } else { "AWS_REGION" };
     let region = there.text.trim();
-    let mut finding = Finding::new(
+    let mut finding = Finding::info(
         Cause::RegionMissing,
-        Severity::Info,
         format!("{} find no region: only {} is set", without.join(", "), there.name),
     )
     .evidence(format!("{} is set, {other} is not, and the profile has no region", there.name));
@@ -88,9 +87,8 @@ fn different(case: &Case<'_>, regions: &[(&str, Option<SourcedValue<'_>>)], find
     let Some((_, first)) = set.first() else { return };
     let region = first.text.trim();
     if regions_in_force(case).len() > 1 {
-        let finding = Finding::new(
+        let finding = Finding::warning(
             Cause::RegionInconsistent,
-            Severity::Warning,
             "programs use different regions: it depends on the variables that each reads",
         );
         let finding = set.iter().fold(finding, |finding, (who, located)| {
@@ -105,9 +103,8 @@ fn different(case: &Case<'_>, regions: &[(&str, Option<SourcedValue<'_>>)], find
     let Some(profile) = of_profile(case).filter(is_region) else { return };
     if first.origin.is_none() && profile.text.trim() != region {
         findings.add(
-            Finding::new(
+            Finding::info(
                 Cause::RegionInconsistent,
-                Severity::Info,
                 format!(
                     "{} says {}, and the profile says {}: the variable takes precedence",
                     first.name,

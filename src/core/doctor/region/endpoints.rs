@@ -6,7 +6,7 @@ use super::target::{in_force, set_region, shown, sso_region};
 use crate::core::access_key;
 use crate::core::aws_error;
 use crate::core::doctor::commands::{export, option, unset};
-use crate::core::doctor::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Severity, Variant};
+use crate::core::doctor::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Variant};
 use crate::core::fix::Fix;
 use crate::core::partitions::{known, partition_of};
 use crate::core::url_host::Host;
@@ -35,14 +35,10 @@ fn no_urls(case: &Case<'_>, findings: &mut Findings) {
     for found in overrides(case).iter().filter(|found| !found.is_url()) {
         let place = case.place(&found.url);
         findings.add(
-            Finding::new(
-                Cause::EndpointOverridden,
-                Severity::Error,
-                format!("{place} is not a URL: programs can't make calls"),
-            )
-            .evidence("an endpoint is a full URL, http:// or https:// and a host; boto3 says \"Invalid endpoint\"")
-            .fix(Fix::advice(format!("Write http:// or https:// in front of the host in {place}.")))
-            .fix(take_away(case, found)),
+            Finding::error(Cause::EndpointOverridden, format!("{place} is not a URL: programs can't make calls"))
+                .evidence("an endpoint is a full URL, http:// or https:// and a host; boto3 says \"Invalid endpoint\"")
+                .fix(Fix::advice(format!("Write http:// or https:// in front of the host in {place}.")))
+                .fix(take_away(case, found)),
         );
     }
 }
@@ -57,9 +53,8 @@ fn good_keys_elsewhere(case: &Case<'_>, findings: &mut Findings) {
             continue;
         }
         findings.add(
-            Finding::new(
+            Finding::warning(
                 Cause::EndpointOverridden,
-                Severity::Warning,
                 format!(
                     "the keys of {} look like AWS's, but go to {}, which refused them",
                     subject.called(),
@@ -99,9 +94,8 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
         if elsewhere.is_some() && ignored(case).is_none() {
             continue;
         }
-        let mut finding = Finding::new(
+        let mut finding = Finding::error(
             Cause::EndpointOverridden,
-            Severity::Error,
             format!(
                 "the keys of {} belong to an emulator, but calls go to AWS, which does not know them",
                 subject.called()
@@ -167,7 +161,7 @@ fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
         (_, true) => "settings name the AWS endpoints that calls go to".to_owned(),
         (_, false) => "settings send calls to endpoints that are not AWS's own".to_owned(),
     };
-    let finding = Finding::new(Cause::EndpointOverridden, Severity::Info, title);
+    let finding = Finding::info(Cause::EndpointOverridden, title);
     let finding = all.iter().fold(finding, |finding, found| {
         finding.evidence(format!("{} sends {} to {}", case.place(&found.url), found.calls(), found.shown()))
     });
@@ -203,10 +197,7 @@ fn other_region_in_the_name(case: &Case<'_>, findings: &mut Findings) {
         if region == named || partition_of(region).is_none() {
             continue;
         }
-        let finding = Finding::new(
-            Cause::RegionInconsistent,
-            Severity::Error,
-            if is_global {
+        let finding = Finding::error(Cause::RegionInconsistent, if is_global {
                 format!("STS's global endpoint requires signatures for {named}, but calls are signed for {region}")
             } else {
                 format!("{} go to {named}, but are signed for {region}", found.calls())

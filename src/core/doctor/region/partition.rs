@@ -1,7 +1,7 @@
 //! `partition-mismatch`: AWS, AWS China, AWS GovCloud and the others know nothing of each other's keys and roles.
 
 use super::target::{arns, in_force, set_region, shown, sso_region};
-use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings, Severity};
+use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings};
 use crate::core::fix::Fix;
 use crate::core::partitions::{home_of, partition_of};
 use crate::core::printable::printable;
@@ -37,9 +37,8 @@ fn by_settings(case: &Case<'_>, findings: &mut Findings) {
     }
     let Some((partition, _)) = elsewhere.first() else { return };
     let all_alike = elsewhere.iter().all(|(other, _)| other == partition) && elsewhere.len() >= arns(case).len();
-    let finding = Finding::new(
+    let finding = Finding::error(
         Cause::PartitionMismatch,
-        Severity::Error,
         format!("the settings belong to two partitions, {here} and {partition}, which share no keys or roles"),
     )
     .certainty(if is_sure { Certainty::Confirmed } else { Certainty::Likely })

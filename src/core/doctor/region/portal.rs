@@ -2,7 +2,7 @@
 
 use super::target::{shown, sso_region};
 use crate::core::doctor::case::SourcedValue;
-use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings, Severity};
+use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings};
 use crate::core::fix::Fix;
 use crate::core::printable::printable;
 use crate::core::session::region_of_start_url;
@@ -11,9 +11,8 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     let (Some(region), Some(url)) = (sso_region(case), start_url(case)) else { return };
     let Some(named) = region_of_start_url(url.text).filter(|named| named != region.text.trim()) else { return };
     let named = shown(&named);
-    let finding = Finding::new(
+    let finding = Finding::error(
         Cause::RegionInconsistent,
-        Severity::Error,
         format!("sso_region is {}, but the start URL belongs to {named}", shown(region.text)),
     )
     .certainty(Certainty::Likely)

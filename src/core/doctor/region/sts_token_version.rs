@@ -10,7 +10,7 @@ use super::endpoints::{GLOBAL_STS, region_said};
 use super::target::regions_in_force;
 use crate::core::doctor::case::SourcedValue;
 use crate::core::doctor::commands::{export, set, unset};
-use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings, Severity};
+use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings};
 use crate::core::fix::Fix;
 use crate::core::partitions::is_opt_in;
 
@@ -19,16 +19,10 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     let opt_in = regions.iter().find(|region| is_opt_in(region));
     if let Some(found) = for_service(case, "sts").filter(|found| found.name().as_deref() == Some(GLOBAL_STS)) {
         findings.add(match opt_in {
-            Some(region) => Finding::new(
-                Cause::RegionTokenV1,
-                Severity::Warning,
-                format!("programs call STS's global endpoint, whose tokens {} may not accept", region_said(region)),
+            Some(region) => Finding::warning(Cause::RegionTokenV1, format!("programs call STS's global endpoint, whose tokens {} may not accept", region_said(region)),
             )
             .certainty(Certainty::Likely),
-            None => Finding::new(
-                Cause::RegionTokenV1,
-                Severity::Info,
-                "programs call STS's global endpoint, whose tokens may be refused in regions that must be enabled first",
+            None => Finding::info(Cause::RegionTokenV1, "programs call STS's global endpoint, whose tokens may be refused in regions that must be enabled first",
             ),
         }
         .evidence(format!("{} is {}", case.place(&found.url), found.shown()))
@@ -48,18 +42,16 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
             // The setting holds in some old regions alone (AWS's reference guide of SDKs and tools, "AWS STS Regional
             // endpoints"; botocore 1.43's `args.py`; tried): in this region STS is asked in the region. A session that was
             // begun elsewhere is what may be refused.
-            Some(region) => Finding::new(
+            Some(region) => Finding::warning(
                 Cause::RegionTokenV1,
-                Severity::Warning,
                 format!(
                     "{place} is legacy: sessions from another region may not be accepted in {}",
                     region_said(region)
                 ),
             )
             .certainty(Certainty::Possible),
-            None => Finding::new(
+            None => Finding::info(
                 Cause::RegionTokenV1,
-                Severity::Info,
                 format!(
                     "{place} is legacy: boto3 and the AWS CLI get tokens that may be refused in regions that must be enabled first"
                 ),
