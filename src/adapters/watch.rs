@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::file;
-use super::watch_places::{Name, Places, places};
+use super::watch_places::{Name, Places, all_places};
 use crate::platform::{file_events, unreadable};
 
 /// After the last sign of life.
@@ -392,19 +392,15 @@ impl Eyes {
         for folder in lost {
             self.forget(&folder);
         }
-        let mut wanted = self.places();
+        let mut wanted = all_places(&self.paths);
         for _ in 0..8 {
             self.arm(&wanted);
-            let now = self.places();
+            let now = all_places(&self.paths);
             if now == wanted {
                 return;
             }
             wanted = now;
         }
-    }
-
-    fn places(&self) -> Vec<(PathBuf, Places)> {
-        self.paths.iter().map(|path| (path.clone(), places(path))).collect()
     }
 
     fn arm(&mut self, wanted: &[(PathBuf, Places)]) {

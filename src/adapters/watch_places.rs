@@ -1,6 +1,6 @@
 //! Where to look for changes of a file: every folder in which something could happen that makes its path mean another file.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
@@ -25,51 +25,94 @@ pub(super) enum Name {
 /// As many as Linux follows.
 const MOST_LINKS: usize = 40;
 
-/// Walks a path as the kernel would, and notes each folder whose entries decide the way: that of each symbolic link, and the
-/// one in which the walk ends, at the file or at the first name that is not there.
-pub(super) fn places(path: &Path) -> Places {
-    let mut places = Places::default();
-    let mut links = 0;
-    let mut ahead = parts(path);
-    let mut here = PathBuf::from("/");
-    while let Some(part) = ahead.pop_front() {
-        if part == ".." {
-            here.pop();
-            continue;
-        }
-        let next = here.join(&part);
-        let Ok(metadata) = std::fs::symlink_metadata(&next) else {
-            places.note(here, next, Name::Way);
-            return places;
-        };
-        if metadata.is_symlink() {
-            let target = std::fs::read_link(&next);
-            places.note(here.clone(), next, Name::Way);
-            links += 1;
-            let Some(target) = target.ok().filter(|_| links <= MOST_LINKS) else { return places };
-            if target.is_absolute() {
-                here = PathBuf::from("/");
-            }
-            let mut rest = parts(&target);
-            rest.append(&mut ahead);
-            ahead = rest;
-        } else if ahead.is_empty() {
-            places.note(here, next, Name::File);
-            return places;
-        } else if metadata.is_dir() {
-            here = next;
-        } else {
-            places.note(here, next, Name::Way);
-            return places;
-        }
-    }
-    places
+/// The places of each path. The way to a directory is walked once, however many files are in it.
+pub(super) fn all_places(paths: &[PathBuf]) -> Vec<(PathBuf, Places)> {
+    let mut ways: HashMap<&Path, (Way, bool)> = HashMap::new();
+    let places_of = |path| {
+        let (Some(directory), Some(name)) = (Path::parent(path), Path::file_name(path)) else { return places(path) };
+        let (way, exists) = ways.entry(directory).or_insert_with(|| {
+            let mut way = Way::default();
+            let exists = way.follow(parts(directory), Target::Directory);
+            (way, exists)
+        });
+        // The walk to a missing directory ends at the same place for all files below it.
+        if *exists { way.clone().ends_at(VecDeque::from([name.to_owned()])) } else { way.places.clone() }
+    };
+    paths.iter().cloned().zip(paths.iter().map(PathBuf::as_path).map(places_of)).collect()
 }
 
-impl Places {
-    fn note(&mut self, folder: PathBuf, name: PathBuf, what: Name) {
-        self.folders.insert(folder);
-        self.names.insert(name, what);
+/// Notes each folder whose entries decide what a path means: that of each symbolic link, and the one in which the walk ends, at
+/// the file or at the first name that is not there.
+fn places(path: &Path) -> Places {
+    Way::default().ends_at(parts(path))
+}
+
+/// What the path that is walked stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    File,
+    Directory,
+}
+
+/// A walk along a path, as the kernel would do it.
+#[derive(Clone)]
+struct Way {
+    here: PathBuf,
+    links: usize,
+    places: Places,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self { here: PathBuf::from("/"), links: 0, places: Places::default() }
+    }
+}
+
+impl Way {
+    fn ends_at(mut self, ahead: VecDeque<OsString>) -> Places {
+        self.follow(ahead, Target::File);
+        self.places
+    }
+
+    /// Walks on; true if it is in the directory that the path stands for.
+    fn follow(&mut self, mut ahead: VecDeque<OsString>, target: Target) -> bool {
+        while let Some(part) = ahead.pop_front() {
+            if part == ".." {
+                self.here.pop();
+                continue;
+            }
+            let next = self.here.join(&part);
+            let Ok(metadata) = std::fs::symlink_metadata(&next) else {
+                self.note(next, Name::Way);
+                return false;
+            };
+            if metadata.is_symlink() {
+                let target = std::fs::read_link(&next);
+                self.note(next, Name::Way);
+                self.links += 1;
+                let Some(target) = target.ok().filter(|_| self.links <= MOST_LINKS) else { return false };
+                if target.is_absolute() {
+                    self.here = PathBuf::from("/");
+                }
+                let mut rest = parts(&target);
+                rest.append(&mut ahead);
+                ahead = rest;
+            } else if ahead.is_empty() && target == Target::File {
+                self.note(next, Name::File);
+                return false;
+            } else if metadata.is_dir() {
+                self.here = next;
+            } else {
+                self.note(next, Name::Way);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn note(&mut self, name: PathBuf, what: Name) {
+        self.places.folders.insert(self.here.clone());
+        self.places.names.insert(name, what);
     }
 }
 
@@ -84,6 +127,7 @@ fn parts(path: &Path) -> VecDeque<OsString> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -114,13 +158,41 @@ mod tests {
         for name in ["home", "dotfiles", "store"] {
             std::fs::create_dir(base.join(name)).unwrap();
         }
-        std::fs::File::create(base.join("store/config")).unwrap();
+        File::create(base.join("store/config")).unwrap();
         symlink("../store/config", base.join("dotfiles/config")).unwrap();
         symlink(base.join("dotfiles"), base.join("home/.aws")).unwrap();
         let path = base.join("home/.aws/config");
         assert_eq!(watched(&path, &base), ["dotfiles", "home", "store"]);
         assert_eq!(places(&path).names[&base.join("store/config")], Name::File);
         assert_eq!(places(&path).names[&base.join("dotfiles/config")], Name::Way);
+    }
+
+    #[test]
+    fn the_places_of_many_files_are_those_of_each() {
+        let (_guard, base) = folder();
+        std::fs::create_dir_all(base.join("store/cache")).unwrap();
+        File::create(base.join("store/cache/a")).unwrap();
+        File::create(base.join("file")).unwrap();
+        symlink("store", base.join("home")).unwrap();
+        symlink("a", base.join("store/cache/link")).unwrap();
+        symlink("circle", base.join("circle")).unwrap();
+        let names = [
+            "store/cache/a",
+            "store/cache/b",
+            "home/cache/a",
+            "home/cache/b",
+            "home/cache/link",
+            "home/cache",
+            "home",
+            "file/below",
+            "circle/below",
+            "missing/a/b",
+            "home/cache/../cache/b",
+            "home/..",
+        ];
+        let paths = names.map(|name| base.join(name));
+        let each: Vec<_> = paths.iter().map(|path| (path.clone(), places(path))).collect();
+        assert_eq!(all_places(&paths), each);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod explain;
 pub mod fix;
 pub mod glob;
+pub mod hex;
 pub mod http_date;
 pub mod inputs;
 pub mod keeper;

@@ -10,7 +10,7 @@ use crate::adapters::sessions::Sessions;
 use crate::adapters::watch::FileContent;
 use crate::core::keeper::{Event, Prompt, RefreshOrder, RolesOrder, SignInOrder, SignOutOrder, Ticket};
 use crate::core::secret::Secret;
-use crate::core::session::{CacheFile, Found, Session};
+use crate::core::session::{CacheFile, CacheProblem, Found, Session};
 
 /// Prompts that wait for the loop; there is one for each sign-in.
 const QUEUE: usize = 8;
@@ -96,12 +96,13 @@ impl SessionWork {
 
     /// Reads the cache files of these sessions, and checks whether they can be replaced.
     pub(super) fn read_files(&mut self, sessions: &Sessions, of: &[Session]) {
-        self.check_files(sessions, &of.iter().map(Session::cache_file).collect::<Vec<_>>());
         for part in of.chunks(of.len().div_ceil(READ_JOBS).max(1)) {
             let (sessions, part) = (sessions.clone(), part.to_vec());
             self.work.spawn(async move {
-                let contents = sessions.read_all(part).await.into_iter();
-                contents.map(|(file, found)| Event::SessionFile { file, found }).collect()
+                let contents = sessions.read_all(part).await;
+                let problems = sessions.problems(contents.iter().map(|(file, _)| file.clone()).collect()).await;
+                let contents = contents.into_iter().map(|(file, found)| Event::SessionFile { file, found });
+                cache_checks(problems).chain(contents).collect()
             });
         }
     }
@@ -110,10 +111,7 @@ impl SessionWork {
     pub(super) fn check_files(&mut self, sessions: &Sessions, files: &[CacheFile]) {
         for part in files.chunks(files.len().div_ceil(READ_JOBS).max(1)) {
             let (sessions, part) = (sessions.clone(), part.to_vec());
-            self.work.spawn(async move {
-                let problems = sessions.problems(part).await.into_iter();
-                problems.map(|(file, problem)| Event::CacheChecked { file, problem }).collect()
-            });
+            self.work.spawn(async move { cache_checks(sessions.problems(part).await).collect() });
         }
     }
 
@@ -191,4 +189,8 @@ impl SessionWork {
         };
         Some((file, found))
     }
+}
+
+fn cache_checks(problems: Vec<(CacheFile, Option<Box<CacheProblem>>)>) -> impl Iterator<Item = Event> {
+    problems.into_iter().map(|(file, problem)| Event::CacheChecked { file, problem })
 }

@@ -1,5 +1,6 @@
 //! Collects the facts that decide whether a cache file can be replaced.
 
+use std::collections::HashMap;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -10,38 +11,98 @@ use rustix::io::Errno;
 use super::user_database::user_name;
 use crate::core::session::{Access, CacheAccess, CacheFileFacts, CacheProblem};
 
-/// Why a cache file can't be replaced, as far as its metadata shows.
-pub fn problem(path: &Path) -> Option<CacheProblem> {
-    look(path).problem(user_name)
-}
-
 /// The kernel follows as many (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
-/// Reads the metadata of a cache file and its directory. It changes nothing.
-pub fn look(path: &Path) -> CacheAccess {
-    let link = path;
-    let target = resolved(path);
-    // A link to a device is a fault of the link, and its target is to be left alone.
-    let path = if target.is_file() || !target.exists() { target } else { path.to_owned() };
-    let (directory, metadata) = nearest_directory(&path);
-    let (directory_owner, directory_mode) =
-        metadata.as_ref().map_or((0, 0), |metadata| (metadata.uid(), metadata.mode() & 0o7777));
-    let directory_access = dangling(link, &path, &directory).unwrap_or_else(|| match metadata {
-        Ok(metadata) if !metadata.is_dir() => Access::NotADirectory,
-        Ok(_) => may_write(&directory),
-        Err(error) => Access::Refused(error.to_string()),
-    });
-    CacheAccess {
-        file: std::fs::symlink_metadata(&path).ok().map(|metadata| file_facts(&path, &metadata)),
-        path: path.display().to_string(),
-        directory: directory.display().to_string(),
-        directory_owner,
-        directory_mode,
-        directory_access,
-        uid: rustix::process::geteuid().as_raw(),
-        gid: rustix::process::getegid().as_raw(),
+/// Looks at cache files, and at each of their directories once: thousands of files are in one directory.
+#[derive(Default)]
+pub struct CacheFiles {
+    /// The directories without symbolic links in their paths; `None` if a directory does not exist.
+    resolved: HashMap<PathBuf, Option<PathBuf>>,
+    facts: HashMap<PathBuf, DirectoryFacts>,
+}
+
+/// What decides whether a file can be created in a directory.
+#[derive(Clone)]
+struct DirectoryFacts {
+    /// The nearest directory that exists.
+    nearest: PathBuf,
+    owner: u32,
+    mode: u32,
+    access: Access,
+}
+
+impl CacheFiles {
+    /// Why a cache file can't be replaced, as far as its metadata shows.
+    pub fn problem(&mut self, path: &Path) -> Option<CacheProblem> {
+        self.look(path).problem(user_name)
     }
+
+    /// Reads the metadata of a cache file and its directory. It changes nothing.
+    pub fn look(&mut self, link: &Path) -> CacheAccess {
+        let (target, is_link) = self.follow(link);
+        // A link to a device is a fault of the link, and its target is to be left alone.
+        let path = if target.metadata().is_ok_and(|found| !found.is_file()) { link.to_owned() } else { target };
+        let DirectoryFacts { nearest, owner, mode, access } = self.directory(&path);
+        CacheAccess {
+            file: std::fs::symlink_metadata(&path).ok().map(|metadata| file_facts(&path, &metadata)),
+            directory: nearest.display().to_string(),
+            directory_owner: owner,
+            directory_mode: mode,
+            directory_access: if is_link { missing_target(link, &path).unwrap_or(access) } else { access },
+            path: path.display().to_string(),
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+        }
+    }
+
+    /// As [`resolved`].
+    pub fn resolved(&mut self, path: &Path) -> PathBuf {
+        self.follow(path).0
+    }
+
+    /// The file that a path leads to, and whether the path is a symbolic link.
+    fn follow(&mut self, path: &Path) -> (PathBuf, bool) {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return (resolved(path), false) };
+        let directory = match self.resolved.get(parent) {
+            Some(directory) => directory,
+            None => self.resolved.entry(parent.to_owned()).or_insert_with(|| std::fs::canonicalize(parent).ok()),
+        };
+        let Some(directory) = directory else { return (path.to_owned(), false) };
+        let target = directory.join(name);
+        if target.is_symlink() { (resolved(path), true) } else { (target, false) }
+    }
+
+    fn directory(&mut self, file: &Path) -> DirectoryFacts {
+        let directory = file.parent().unwrap_or(file);
+        match self.facts.get(directory) {
+            Some(facts) => facts.clone(),
+            None => self.facts.entry(directory.to_owned()).or_insert_with(|| DirectoryFacts::of(directory)).clone(),
+        }
+    }
+}
+
+impl DirectoryFacts {
+    fn of(directory: &Path) -> Self {
+        let (nearest, metadata) = nearest_directory(directory);
+        let (owner, mode) = metadata.as_ref().map_or((0, 0), |metadata| (metadata.uid(), metadata.mode() & 0o7777));
+        let access = dangling_directory(directory, &nearest).unwrap_or_else(|| match metadata {
+            Ok(metadata) if !metadata.is_dir() => Access::NotADirectory,
+            Ok(_) => may_write(&nearest),
+            Err(error) => Access::Refused(error.to_string()),
+        });
+        Self { nearest, owner, mode, access }
+    }
+}
+
+/// Reads the metadata of one cache file and its directory. It changes nothing.
+pub fn look(path: &Path) -> CacheAccess {
+    CacheFiles::default().look(path)
+}
+
+/// Why a cache file can't be replaced, as far as its metadata shows.
+pub fn problem(path: &Path) -> Option<CacheProblem> {
+    CacheFiles::default().problem(path)
 }
 
 /// The file that a path leads to through symbolic links, also if it does not exist yet.
@@ -61,21 +122,20 @@ pub fn resolved(path: &Path) -> PathBuf {
     }
 }
 
-/// What is missing behind a symbolic link: at the file itself, or at one of the directories above it. `nearest` is the nearest
-/// one that exists.
-fn dangling(link: &Path, target: &Path, nearest: &Path) -> Option<Access> {
-    let dangling = |link: &Path, directory: &Path| Access::Dangling {
-        link: link.display().to_string(),
-        directory: directory.display().to_string(),
-    };
-    if let Some(directory) = target.parent()
-        && link.is_symlink()
-        && !directory.exists()
-    {
-        return Some(dangling(link, directory));
-    }
-    let missing = target.ancestors().skip(1).take_while(|directory| *directory != nearest);
+/// The directory that is missing behind a symbolic link to a file.
+fn missing_target(link: &Path, target: &Path) -> Option<Access> {
+    let directory = target.parent().filter(|directory| !directory.exists())?;
+    Some(dangling(link, directory))
+}
+
+/// The symbolic link among the missing directories on the way to a directory. `nearest` is the nearest one that exists.
+fn dangling_directory(directory: &Path, nearest: &Path) -> Option<Access> {
+    let missing = directory.ancestors().take_while(|directory| *directory != nearest);
     missing.filter(|directory| directory.is_symlink()).last().map(|link| dangling(link, &resolved(link)))
+}
+
+fn dangling(link: &Path, directory: &Path) -> Access {
+    Access::Dangling { link: link.display().to_string(), directory: directory.display().to_string() }
 }
 
 /// Whether the disk of a directory has no room for a new cache file.
@@ -89,8 +149,9 @@ pub fn lacks_space(directory: &Path) -> bool {
     lacks_files || blocks.saturating_mul(disk.f_frsize) < ROOM
 }
 
-fn nearest_directory(path: &Path) -> (PathBuf, io::Result<Metadata>) {
-    let mut directory = path.parent().unwrap_or(path).to_owned();
+/// The directory, or the nearest one above it that exists.
+fn nearest_directory(directory: &Path) -> (PathBuf, io::Result<Metadata>) {
+    let mut directory = directory.to_owned();
     loop {
         match directory.metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => match directory.parent() {

@@ -12,7 +12,7 @@ use crate::adapters::{clock, file};
 use crate::core::location::CachePaths;
 use crate::core::secret::Secret;
 use crate::core::session::{CacheFile, CacheFolder, CacheProblem, Found, Session};
-use crate::platform::cache_access;
+use crate::platform::cache_access::{self, CacheFiles};
 
 /// A token file has a few kilobytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -141,8 +141,9 @@ impl Cache {
     /// Why each of some files can't be replaced, as far as their metadata shows. Nothing is written.
     pub(super) async fn problems(&self, files: Vec<CacheFile>) -> Vec<(CacheFile, Option<Box<CacheProblem>>)> {
         let this = self.clone();
+        let mut known = CacheFiles::default();
         let check = move |file: CacheFile| {
-            let problem = cache_access::problem(&this.path(&file)).map(Box::new);
+            let problem = known.problem(&this.path(&file)).map(Box::new);
             (file, problem)
         };
         pooled(move || files.into_iter().map(check).collect()).await.unwrap_or_default()
@@ -151,9 +152,10 @@ impl Cache {
     /// The current content of each file; `None` if a stopped evercred left a temporary file beside it.
     pub(super) async fn read_all(&self, files: Vec<CacheFile>) -> Vec<(CacheFile, Option<Found>)> {
         let this = self.clone();
+        let mut known = CacheFiles::default();
         let read_one = move |file: CacheFile| {
             let path = this.path(&file);
-            let has_left_overs = this.left_overs.has_left_overs(&path, clock::read().wall);
+            let has_left_overs = this.left_overs.has_left_overs(&mut known, &path, clock::read().wall);
             (file, (!has_left_overs).then(|| read(&path)))
         };
         pooled(move || files.into_iter().map(read_one).collect()).await.unwrap_or_default()

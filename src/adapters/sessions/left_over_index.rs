@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::core::session::{MARK, is_left_over};
 use crate::core::time::WallTime;
-use crate::platform::cache_access;
+use crate::platform::cache_access::CacheFiles;
 
 /// The minimum time between the last change of a directory and a listing that counts. A change in the same tick of the
 /// file system's clock leaves the same time stamp.
@@ -40,8 +40,8 @@ struct Version {
 
 impl LeftOverIndex {
     /// Whether there are left-overs beside a cache file. `now` is the time before the call.
-    pub(super) fn has_left_overs(&self, path: &Path, now: WallTime) -> bool {
-        let target = cache_access::resolved(path);
+    pub(super) fn has_left_overs(&self, files: &mut CacheFiles, path: &Path, now: WallTime) -> bool {
+        let target = files.resolved(path);
         let (Some(directory), Some(name)) = (target.parent(), target.file_name().and_then(|name| name.to_str())) else {
             return false;
         };
@@ -122,18 +122,18 @@ mod tests {
     fn one_listing_serves_until_something_in_the_directory_changes() {
         let (directory, path, later) = directory();
         let index = LeftOverIndex::default();
-        assert!(!index.has_left_overs(&path, later));
+        assert!(!index.has_left_overs(&mut CacheFiles::default(), &path, later));
         assert!(reads_listing(&index, directory.path()));
         // The cached listing does not show it, a new one does.
         let listed = index.directories.lock().unwrap().values().next().unwrap().clone();
         listed.lock().unwrap().as_mut().unwrap().names.insert("a.json.evercred-7-ab-cd".to_owned());
-        assert!(index.has_left_overs(&path, later));
+        assert!(index.has_left_overs(&mut CacheFiles::default(), &path, later));
         // So that the directory's time stamps differ.
         while Version::of(directory.path()).unwrap() == listed.lock().unwrap().as_ref().unwrap().version {
             put(&directory.path().join("other"));
             std::fs::remove_file(directory.path().join("other")).unwrap();
         }
-        assert!(!index.has_left_overs(&path, later), "the directory was listed again");
+        assert!(!index.has_left_overs(&mut CacheFiles::default(), &path, later), "the directory was listed again");
     }
 
     #[test]
@@ -142,10 +142,10 @@ mod tests {
         let index = LeftOverIndex::default();
         let changed = directory.path().metadata().unwrap().mtime() * 1_000;
         for now in [changed, changed + 2_999, changed - 60_000] {
-            assert!(!index.has_left_overs(&path, WallTime::from_millis(now)));
+            assert!(!index.has_left_overs(&mut CacheFiles::default(), &path, WallTime::from_millis(now)));
             assert!(!reads_listing(&index, directory.path()), "{now}");
             put(&directory.path().join("a.json.evercred-7-ab-cd"));
-            assert!(index.has_left_overs(&path, WallTime::from_millis(now)), "{now}");
+            assert!(index.has_left_overs(&mut CacheFiles::default(), &path, WallTime::from_millis(now)), "{now}");
             std::fs::remove_file(directory.path().join("a.json.evercred-7-ab-cd")).unwrap();
         }
     }
@@ -157,9 +157,12 @@ mod tests {
         for name in ["a.json.evercred-lock", "a.json.evercred-kept", "aa.json.evercred-7", "b.json.evercred-7"] {
             put(&directory.path().join(name));
         }
-        assert!(!index.has_left_overs(&path, later));
-        assert!(index.has_left_overs(&directory.path().join("b.json"), later), "also without the file itself");
-        assert!(!index.has_left_overs(&directory.path().join("nowhere/c.json"), later));
+        assert!(!index.has_left_overs(&mut CacheFiles::default(), &path, later));
+        assert!(
+            index.has_left_overs(&mut CacheFiles::default(), &directory.path().join("b.json"), later),
+            "also without the file itself"
+        );
+        assert!(!index.has_left_overs(&mut CacheFiles::default(), &directory.path().join("nowhere/c.json"), later));
     }
 
     #[test]
@@ -169,6 +172,6 @@ mod tests {
         let link = links.path().join("link.json");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         put(&directory.path().join("a.json.evercred-7-ab-cd"));
-        assert!(LeftOverIndex::default().has_left_overs(&link, later));
+        assert!(LeftOverIndex::default().has_left_overs(&mut CacheFiles::default(), &link, later));
     }
 }

@@ -11,6 +11,7 @@ use crate::adapters::sdk::{AwsClock, Sdk, client_config};
 use crate::core::aws_error::{Fault, Operation};
 use crate::core::clock::Sample;
 use crate::core::credential::{Credentials, Grant};
+use crate::core::hex::hex;
 use crate::core::plan::Service;
 use crate::core::secret::Secret;
 use crate::core::session::{Authorization, LoginToken, Session, TokenAnswer};
@@ -77,8 +78,7 @@ pub(super) async fn call(
     let url = format!("{}/v1/token", call.url.trim_end_matches('/'));
     let now = AwsClock { aws_minus_boot }.millis() / 1_000;
     let id: [u8; 16] = random::secret().map_err(|error| refused(&error.to_string()))?;
-    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-    let proof = dpop::proof(key, &url, now, &id).map_err(|why| refused(&why))?;
+    let proof = dpop::proof(key, &url, now, &hex(&id)).map_err(|why| refused(&why))?;
     let config = client_config!(aws_sdk_signin, &sdk.config, call, endpoint, aws_minus_boot);
     let client = Client::from_conf(config.build());
     let answer = client

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::chain::Chain;
+use crate::core::hex::hex;
 use crate::core::secret::Secret;
 use crate::core::session::{LoginSession, Session, SsoSession};
 use crate::core::time::AwsTime;
@@ -413,5 +414,5 @@ fn digest(parent: &str, source: &Source) -> String {
             }
         }
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hasher.finalize())
 }

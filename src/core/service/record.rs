@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::core::hex::hex;
+
 const SCHEMA: &str = "evercred.service/1";
 
 /// What an installation made.
@@ -53,7 +55,7 @@ impl Record {
 
 /// SHA-256, in hexadecimal digits.
 pub fn digest(text: &[u8]) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text))
 }
 
 #[cfg(test)]

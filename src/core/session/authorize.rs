@@ -5,8 +5,8 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::cache_file::hex;
 use super::{CacheFile, CacheFolder, SsoSession};
+use crate::core::hex::hex;
 use crate::core::printable::printable;
 use crate::core::redact::without_secrets;
 use crate::core::secret::Secret;

@@ -3,6 +3,8 @@
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
+use crate::core::hex::hex;
+
 /// Which of the tools' folders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CacheFolder {
@@ -32,10 +34,6 @@ impl CacheFile {
     pub fn of_login(login_session: &str) -> Self {
         Self { folder: CacheFolder::Login, name: format!("{}.json", hex(&Sha256::digest(login_session))) }
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::refresh::AS_GOOD;
 use super::{Found, Session};
+use crate::core::hex::hex;
 
 /// In a name: there was no file.
 const NONE: &str = "none";
@@ -86,7 +87,7 @@ fn digest_of(found: &Found) -> String {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text)[..8])
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub use sso_token::{Registration, SsoRefresh, SsoToken, is_vanity, region_of_sta
 use sha2::{Digest, Sha256};
 
 use crate::core::credential::Grant;
+use crate::core::hex::hex;
 use crate::core::plan::Endpoint;
 use crate::core::secret::Secret;
 use crate::core::time::WallTime;
@@ -211,7 +212,7 @@ impl CachedToken {
         hash.update(self.secret().expose());
         hash.update([0]);
         hash.update(self.refresh_token().map_or("", Secret::expose));
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize())
     }
 
     fn secret(&self) -> &Secret {
