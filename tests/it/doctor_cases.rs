@@ -207,6 +207,10 @@ fn answered(evidence: &Evidence, answer: impl Fn(&About) -> Answer) -> doctor::R
 
 /// Rounds of questions and written answers, until nothing is asked any more.
 fn diagnose(case: &Case, evidence: &Evidence) -> doctor::Report {
+    doctor::diagnose(evidence, &written_answers(case, evidence))
+}
+
+fn written_answers(case: &Case, evidence: &Evidence) -> Answers {
     let mut answers = Answers::default();
     let mut unused: BTreeMap<&str, &str> =
         case.answers.iter().map(|(asked, answer)| (asked.as_str(), answer.as_str())).collect();
@@ -230,7 +234,29 @@ fn diagnose(case: &Case, evidence: &Evidence) -> doctor::Report {
             answers.add(question.about, answer);
         }
     }
-    doctor::diagnose(evidence, &answers)
+    answers
+}
+
+/// What there is to see in a case, and its written answers.
+pub(crate) fn case_named(name: &str) -> (Evidence, Answers) {
+    let case = all().into_iter().find(|case| case.name() == name).unwrap_or_else(|| panic!("there is no case {name}"));
+    let evidence = evidence(&case, &values());
+    let answers = written_answers(&case, &evidence);
+    (evidence, answers)
+}
+
+/// The same for AWS files without a case.
+pub(crate) fn files_answered(
+    config: &str,
+    credentials: &str,
+    profile: &str,
+    written: &[(&str, &str)],
+) -> (Evidence, Answers) {
+    let answers = written.iter().map(|(asked, answer)| ((*asked).to_owned(), (*answer).to_owned())).collect();
+    let case = Case { answers, folder: "no-such-folder".into(), ..Case::default() };
+    let evidence = Evidence { offline: false, ..with_files(config, credentials, Some(profile)) };
+    let answers = written_answers(&case, &evidence);
+    (evidence, answers)
 }
 
 /// How a question is spelt in a case: `identity environment as-is`, with the region where it is another than the first.

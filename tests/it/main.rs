@@ -30,6 +30,7 @@ mod notice_cases;
 mod pace_cases;
 mod plan_cases;
 mod reader_cases;
+mod screens;
 mod session_cases;
 mod simulation;
 #[path = "../standin/mod.rs"]
