@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::aws_error::NOT_SUPPORTED;
 use crate::core::fix::evercred;
 use crate::core::keeper::State;
 use crate::core::printable::line;
@@ -125,7 +126,7 @@ fn listed(problems: &[ProblemEntry]) -> (Vec<&ProblemEntry>, usize) {
 }
 
 /// Errors of profiles that no program can use through the daemon; the table only notes them.
-const QUIET: [&str; 2] = ["NotSupported", "no-credentials"];
+const QUIET: [&str; 2] = [NOT_SUPPORTED, "no-credentials"];
 
 /// The error that is shown below the table.
 pub(super) fn shown_error(profile: &ProfileEntry) -> Option<&ErrorEntry> {

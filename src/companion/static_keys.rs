@@ -10,32 +10,26 @@ use super::failure::{ATTENTION, Failure};
 use super::shell::Shell;
 use super::{files, offline, online, output};
 use crate::core::printable::has_harmful;
+use crate::core::variables;
 use crate::platform::environment::Environment;
 
 /// Every variable by which some SDK would choose other credentials than the ones that are set.
-const UNSET: [&str; 20] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_SECURITY_TOKEN",
-    "AWS_ACCESS_KEY",
-    "AWS_SECRET_KEY",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_CREDENTIAL_EXPIRATION",
-    "AWS_SESSION_EXPIRATION",
-    "AWS_CREDENTIAL_FILE",
-    "AWS_ACCOUNT_ID",
-    "AWS_CREDENTIAL_SCOPE",
+const UNSET: [&[&str]; 5] = [
+    &variables::KEYS,
+    &variables::PROFILE,
+    &variables::WEB_IDENTITY,
+    &variables::CONTAINER,
+    &[
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        "AWS_CREDENTIAL_EXPIRATION",
+        "AWS_SESSION_EXPIRATION",
+        "AWS_CREDENTIAL_FILE",
+        "AWS_ACCOUNT_ID",
+        "AWS_CREDENTIAL_SCOPE",
+        "AWS_VAULT",
+    ],
 ];
-const ALSO_UNSET: &str = "AWS_VAULT";
 /// Whole families of variables that other tools of this kind set.
 const PREFIXES: [&str; 2] = ["AWSUME_", "GRANTED_"];
 
@@ -98,7 +92,7 @@ fn variables(environment: &Environment, profile: &str) -> Result<Variables, Fail
         .variables()
         .map(|(name, _)| name)
         .filter(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)));
-    let unset = UNSET.into_iter().chain([ALSO_UNSET]).chain(families).map(str::to_owned);
+    let unset = UNSET.into_iter().flatten().copied().chain(families).map(str::to_owned);
     let unset = unset.filter(|name| !set.iter().any(|(set, _)| set == name)).collect();
     Ok((set, unset))
 }

@@ -39,4 +39,5 @@ pub mod time;
 pub mod time_text;
 pub mod timekeeping;
 pub mod url_host;
+pub mod variables;
 pub mod web_identity;

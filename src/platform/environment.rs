@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::user_database;
+use crate::core::variables;
 
 /// Set for the programs that the daemon runs for a profile's `credential_process`: the profile. A companion that is asked
 /// for it by such a program would wait for itself.
@@ -122,22 +123,10 @@ impl FromIterator<(String, String)> for Environment {
 }
 
 fn chooses_credentials(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "AWS_ACCESS_KEY",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_CREDENTIAL_EXPIRATION",
-        "AWS_CREDENTIAL_FILE",
-        "AWS_DEFAULT_PROFILE",
-        "AWS_PROFILE",
-        "AWS_ROLE_ARN",
-        "AWS_ROLE_SESSION_NAME",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SECRET_KEY",
-        "AWS_SECURITY_TOKEN",
-        "AWS_SESSION_TOKEN",
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-    ];
-    NAMES.contains(&name) || name.starts_with("AWS_CONTAINER_")
+    let names = [&variables::KEYS[..], &variables::PROFILE, &variables::WEB_IDENTITY];
+    names.into_iter().flatten().any(|known| *known == name)
+        || ["AWS_CREDENTIAL_EXPIRATION", "AWS_CREDENTIAL_FILE"].contains(&name)
+        || name.starts_with("AWS_CONTAINER_")
 }
 
 #[cfg(test)]

@@ -39,16 +39,10 @@ const CIRCLES: &[(&[&str], &str)] = &[
 /// whose file has none is removed.
 const NAME_CODES: &[(&str, &str)] = &[
     ("adapters", "makes errors with these codes, and follows the protocols that define them"),
-    ("companion/render.rs", "leaves two codes out of a table"),
     ("core/doctor/answers.rs", "explains evercred's own codes for requests without an answer"),
-    ("core/doctor/clock.rs", "quotes the codes of a request with a wrong time"),
-    ("core/doctor/open.rs", "IAM's codes for a session that it accepts"),
     ("core/doctor/role.rs", "the codes of AssumeRole, each with another finding"),
     ("core/doctor/sessions", "the codes of the sign-in services, each with another finding"),
     ("core/explain", "reads codes in texts of other programs"),
-    ("core/keeper", "makes errors with evercred's own codes; three codes depend on the endpoint"),
-    ("core/plan/step.rs", "the code of an unusable answer"),
-    ("daemon/probe", "makes errors with evercred's own codes"),
 ];
 
 /// What the pure core may not touch, each because it is a way to the outside.

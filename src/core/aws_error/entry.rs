@@ -4,13 +4,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::cause::{Cause, Likelihood};
 
+/// AWS's error code for temporary credentials that have expired.
+pub const EXPIRED_TOKEN: &str = "ExpiredToken";
+/// evercred's error code for a call without an answer in time.
+pub const TIMEOUT: &str = "Timeout";
+/// evercred's error code for a certificate that is not valid at this machine's time.
+pub const TLS_CLOCK: &str = "TlsClock";
+/// evercred's error code for an answer that is not AWS's.
+pub const INVALID_RESPONSE: &str = "InvalidResponse";
 /// evercred's error code for a `credential_process` whose program is not on the daemon's PATH.
 pub const PROCESS_NOT_FOUND: &str = "ProcessNotFound";
 /// evercred's error code for a program that returned no credentials.
 pub const PROCESS_FAILED: &str = "ProcessFailed";
-
 /// evercred's error code for a web identity token that can't be read.
 pub const TOKEN_FILE: &str = "TokenFile";
+/// evercred's error code for an MFA code that was sent before.
+pub const CODE_USED: &str = "CodeUsed";
+/// evercred's error code for a machine without a container role or instance role.
+pub const METADATA_UNAVAILABLE: &str = "MetadataUnavailable";
+/// evercred's error code for credentials that a daemon can't get.
+pub const NOT_SUPPORTED: &str = "NotSupported";
+/// evercred's error code for a cache of the AWS tools that can't be used.
+pub const CACHE_FAILED: &str = "CacheFailed";
+/// evercred's error code for a cache file that is not one of its session.
+pub const SSO_CACHE_UNUSABLE: &str = "SsoCacheUnusable";
+/// evercred's error code for a session of IAM Identity Center that has expired.
+pub const SSO_SESSION_EXPIRED: &str = "SsoSessionExpired";
 
 /// The effect of a failure on the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

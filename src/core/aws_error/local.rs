@@ -2,7 +2,10 @@
 
 use super::code_causes::{OF_A_HELPER, REFUSED_WITHOUT_CODE, SIGNED_OUT, UNREACHED};
 use super::entry::Causes::{Unlisted, Usual};
-use super::entry::{Causes, Entry, ErrorClass, Origin, PROCESS_NOT_FOUND, TOKEN_FILE};
+use super::entry::{
+    CACHE_FAILED, CODE_USED, Causes, Entry, ErrorClass, INVALID_RESPONSE, METADATA_UNAVAILABLE, NOT_SUPPORTED, Origin,
+    PROCESS_FAILED, PROCESS_NOT_FOUND, SSO_CACHE_UNUSABLE, SSO_SESSION_EXPIRED, TIMEOUT, TLS_CLOCK, TOKEN_FILE,
+};
 use super::table::{LOG_IN, WAIT, entry};
 use crate::core::cause::Cause;
 use crate::core::cause::Likelihood::{Confirmed, Likely, Possible};
@@ -26,7 +29,7 @@ const fn unanswered(code: &'static str, meaning: &'static str, fix: &'static str
 const NETWORK: &str = "check the network, and the proxy settings in [environment] of evercred.toml; evercred retries";
 
 pub(super) static TABLE: &[Entry] = &[
-    unanswered("Timeout", "no answer came in time", NETWORK, UNREACHED),
+    unanswered(TIMEOUT, "no answer came in time", NETWORK, UNREACHED),
     unanswered(
         "Network",
         "the connection could not be made, or broke",
@@ -44,13 +47,13 @@ pub(super) static TABLE: &[Entry] = &[
         Usual(&[(Cause::NetworkUnreachable, Likely), (Cause::ClockSkewed, Possible)]),
     ),
     unanswered(
-        "TlsClock",
+        TLS_CLOCK,
         "the server's certificate is not valid at the time that this machine's clock shows",
         "correct this machine's clock",
         Usual(&[(Cause::ClockSkewed, Likely), (Cause::ClockZone, Possible), (Cause::ClockUnsynchronised, Possible)]),
     ),
     unanswered(
-        "InvalidResponse",
+        INVALID_RESPONSE,
         "the response is not from AWS",
         "a proxy or a login page of the network may have answered instead; evercred retries",
         UNREACHED,
@@ -63,14 +66,14 @@ pub(super) static TABLE: &[Entry] = &[
         Usual(&[(Cause::CredentialsMissing, Likely), (Cause::CredentialsExpired, Possible)]),
     ),
     ours(
-        "CodeUsed",
+        CODE_USED,
         ErrorClass::Retryable,
         "the device still shows the code that was used",
         WAIT,
         Usual(&[(Cause::MfaRequired, Likely)]),
     ),
     ours(
-        "MetadataUnavailable",
+        METADATA_UNAVAILABLE,
         ErrorClass::Retryable,
         "the machine that the daemon runs on has no container role or instance role",
         "credential_source = Ec2InstanceMetadata and EcsContainer work on an EC2 instance or in a container, with a role given to \
@@ -78,7 +81,7 @@ pub(super) static TABLE: &[Entry] = &[
         Usual(&[(Cause::CredentialsMissing, Likely), (Cause::NetworkUnreachable, Possible)]),
     ),
     ours(
-        "ProcessFailed",
+        PROCESS_FAILED,
         ErrorClass::Permanent,
         "another program's credential_process gave no credentials",
         "run the profile's credential_process in a terminal, and follow its instructions",
@@ -118,21 +121,21 @@ pub(super) static TABLE: &[Entry] = &[
         Usual(&[(Cause::ProfileBroken, Likely), (Cause::RegionInconsistent, Possible)]),
     ),
     ours(
-        "NotSupported",
+        NOT_SUPPORTED,
         ErrorClass::Permanent,
         "a daemon can't get credentials of this kind",
         "name a source_profile",
         Unlisted("the daemon can't get these credentials"),
     ),
     ours(
-        "CacheFailed",
+        CACHE_FAILED,
         ErrorClass::Retryable,
         "the cache of the AWS tools can't be used",
         "check the owner and the permissions of ~/.aws/sso/cache and ~/.aws/login/cache",
         Usual(&[(Cause::SsoCacheUnwritable, Likely)]),
     ),
     ours(
-        "SsoCacheUnusable",
+        SSO_CACHE_UNUSABLE,
         ErrorClass::NeedsLogin,
         "the session's file in the cache of the AWS tools is not one of this session",
         LOG_IN,
@@ -278,7 +281,7 @@ pub(super) static TABLE: &[Entry] = &[
         Usual(&[(Cause::ProfileBroken, Likely)]),
     ),
     ours(
-        "SsoSessionExpired",
+        SSO_SESSION_EXPIRED,
         ErrorClass::NeedsLogin,
         "you are not signed in to IAM Identity Center for this profile, or the session has expired",
         LOG_IN,

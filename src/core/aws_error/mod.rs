@@ -15,7 +15,11 @@ use super::cause::Cause;
 use super::printable::printable;
 use super::redact::without_secrets;
 
-pub use entry::{Causes, Entry, ErrorClass, OfSigner, Origin, PROCESS_FAILED, PROCESS_NOT_FOUND, TOKEN_FILE};
+pub use entry::{
+    CACHE_FAILED, CODE_USED, Causes, EXPIRED_TOKEN, Entry, ErrorClass, INVALID_RESPONSE, METADATA_UNAVAILABLE,
+    NOT_SUPPORTED, OfSigner, Origin, PROCESS_FAILED, PROCESS_NOT_FOUND, SSO_CACHE_UNUSABLE, SSO_SESSION_EXPIRED,
+    TIMEOUT, TLS_CLOCK, TOKEN_FILE,
+};
 pub use operation::Operation;
 
 /// A failed call.
@@ -47,6 +51,16 @@ pub fn is_unknown_key(code: &str) -> bool {
     of_signer(code) == OfSigner::Unknown
 }
 
+/// Whether IAM sends the code only to a signer that it has accepted.
+pub fn iam_accepts_signer(code: &str) -> bool {
+    matches!(code, "AccessDenied" | "ValidationError" | "NoSuchEntity")
+}
+
+/// Whether another region may answer otherwise: this one is not enabled, or does not know a value.
+pub fn is_of_region(code: &str) -> bool {
+    matches!(code, "RegionDisabledException" | "OptInRequired" | "ValidationError")
+}
+
 /// Every entry.
 pub fn entries() -> impl Iterator<Item = &'static Entry> {
     table::TABLE.iter().chain(local::TABLE)
@@ -61,7 +75,7 @@ pub fn lookup(code: &str) -> Option<&'static Entry> {
 pub fn fault(operation: impl Into<Operation>, status: Option<u16>, code: Option<&str>, message: Option<&str>) -> Fault {
     // A server, a proxy or a program may repeat secrets that it received.
     let message = message.map(|message| printable(&without_secrets(message))).filter(|message| !message.is_empty());
-    let code = code.filter(|code| is_code(code)).unwrap_or("InvalidResponse");
+    let code = code.filter(|code| is_code(code)).unwrap_or(INVALID_RESPONSE);
     let skewed = is_skew(code, message.as_deref());
     let entry = lookup(code);
     let wrong_code =

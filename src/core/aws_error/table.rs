@@ -5,7 +5,7 @@ use super::code_causes::{
     UNREADABLE_SIGNATURE, UNSIGNED, WRONG_TIME,
 };
 use super::entry::Causes::{Unlisted, Unrelated, Usual};
-use super::entry::{Causes, Entry, ErrorClass, OfSigner, Origin};
+use super::entry::{Causes, EXPIRED_TOKEN, Entry, ErrorClass, OfSigner, Origin};
 use crate::core::cause::Cause;
 use crate::core::cause::Likelihood::{Confirmed, Likely, Possible};
 
@@ -125,7 +125,7 @@ pub(super) static TABLE: &[Entry] = &[
     ),
     signer("MissingAuthenticationToken", "the request was not signed", CHECK_KEY, UNSIGNED),
     shared(expired(
-        "ExpiredToken",
+        EXPIRED_TOKEN,
         "the temporary credentials that signed the request have expired",
         NEW_SESSION,
         EXPIRED,

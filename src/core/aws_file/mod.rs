@@ -15,6 +15,7 @@ mod settings;
 
 pub use document::{Document, Fault, Line, LineKind, Written};
 pub use read::{FileSections, Kind, load, merge};
+pub use settings::{KEY_SETTINGS, deciding, is_setting};
 
 /// White space as Python's `str.strip` and `\s` take it: Unicode's, and the four separators of ASCII.
 fn is_blank(c: char) -> bool {

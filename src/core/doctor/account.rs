@@ -28,7 +28,9 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
 fn by_the_id(subject: &KeySet<'_>, account: &str, place: &str) -> Option<Finding> {
     let encoded = access_key::account_of(subject.access_key_id?.text).filter(|encoded| encoded != account)?;
     Some(
-        Finding::info(Cause::AccountMismatch, format!("the key in {} may belong to another account than {place} names", subject.called()),
+        Finding::info(
+            Cause::AccountMismatch,
+            format!("the key in {} may belong to another account than {place} names", subject.called()),
         )
         .certainty(Certainty::Possible)
         .evidence(format!(

@@ -80,8 +80,7 @@ fn other_settings(case: &Case<'_>, section: &Section, place: &str, findings: &mu
     )
     .evidence(format!("the credential_process is at {place}; {}", who_uses_what(&resolved)));
     let others = deciding_settings(section, profiles).into_iter().filter(|(name, _)| *name != "credential_process");
-    let finding =
-        others.fold(finding, |finding, (name, value)| finding.evidence(format!("{name}: {}", case.at(value.origin))));
+    let finding = finding.evidence_of(others.map(|(name, value)| format!("{name}: {}", case.at(value.origin))));
     findings.add(finding.fix(Fix::advice(format!(
         "Add the prefix evercred_ to the settings that are for evercred (evercred_role_arn), and remove the keys of [{name}]."
     ))));

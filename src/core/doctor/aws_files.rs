@@ -12,6 +12,7 @@ use crate::core::nearest::did_you_mean;
 use crate::core::plan::PlanErrorCode;
 use crate::core::printable::{line, printable};
 use crate::core::profile::{Lost, SourceFile};
+use crate::core::variables;
 
 pub(super) const RULE: Rule = Rule {
     decides: &[Cause::FilePermissions, Cause::FilesElsewhere, Cause::ProfileBroken, Cause::DaemonEnvironmentDiffers],
@@ -187,7 +188,7 @@ fn elsewhere(case: &Case<'_>, findings: &mut Findings) {
             Cause::FilesElsewhere,
             "Windows programs have their own AWS files, which Linux programs don't read",
         );
-        findings.add(windows.iter().fold(finding, |finding, path| finding.evidence(format!("{path} exists"))));
+        findings.add(finding.evidence_of(windows.iter().map(|path| format!("{path} exists"))));
     }
     // The files of another user: HOME is root's, and sudo was run by that user.
     if case.evidence.uid == 0
@@ -211,7 +212,7 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
         PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic | PlanErrorCode::UnreadableFile => return,
         PlanErrorCode::MissingProfile => {
             let mut names = case.evidence.profiles_of_daemon.profiles.keys().map(String::as_str);
-            let by = case.evidence.variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]);
+            let by = case.evidence.variables.first(&variables::PROFILE);
             let by = by.filter(|_| case.evidence.named.is_none());
             let finding =
                 Finding::error(Cause::ProfileBroken, format!("profile \"{}\" is in no AWS file", line(profile)))

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::probe::ClockFacts;
-use super::{Answers, Daemon, DaemonProfile, Evidence, KeySource, Keys};
+use super::{Answer, Answers, Daemon, DaemonProfile, Evidence, KeySource, Keys, Variant};
 use crate::core::access_key;
 use crate::core::plan::{self, Plan, PlanError, PlanErrorCode, Step};
 use crate::core::profile::{Origin, Section, SourceFile};
 use crate::core::time::AwsTime;
+use crate::core::variables;
 
 /// Why no request was sent to AWS, as the end of a sentence.
 pub(super) const OFFLINE: &str = "doctor sent no request to AWS (--offline)";
@@ -55,10 +56,23 @@ pub struct SourcedValue<'a> {
     pub origin: Option<Origin>,
 }
 
+impl<'a> SourcedValue<'a> {
+    /// A setting of a section.
+    pub fn setting(section: &'a Section, name: &'a str) -> Option<Self> {
+        let value = section.get(name)?;
+        Some(Self { text: &value.text, name, origin: Some(value.origin) })
+    }
+
+    /// A variable of the shell that is not empty.
+    pub fn variable(evidence: &'a Evidence, name: &'a str) -> Option<Self> {
+        Some(Self { text: evidence.variables.get(name)?, name, origin: None })
+    }
+}
+
 impl<'a> KeySet<'a> {
     /// The keys in the variables of the shell; `None` where none is set.
     pub fn of_environment(evidence: &'a Evidence) -> Option<Self> {
-        let one = |name: &'static str| Some(SourcedValue { text: evidence.variables.get(name)?, name, origin: None });
+        let one = |name: &'static str| SourcedValue::variable(evidence, name);
         let subject = Self {
             whose: KeySource::Environment,
             access_key_id: one("AWS_ACCESS_KEY_ID").or_else(|| one("AWS_ACCESS_KEY")),
@@ -66,15 +80,12 @@ impl<'a> KeySet<'a> {
             session_token: one("AWS_SESSION_TOKEN"),
             security_token: one("AWS_SECURITY_TOKEN"),
         };
-        subject.has_any_part().then_some(subject)
+        subject.parts().next().is_some().then_some(subject)
     }
 
     /// The keys in a profile; `None` where there are none.
     pub fn of_section(section: &'a Section) -> Option<Self> {
-        let one = |name: &'static str| {
-            let value = section.get(name)?;
-            Some(SourcedValue { text: &value.text, name, origin: Some(value.origin) })
-        };
+        let one = |name: &'static str| SourcedValue::setting(section, name);
         let subject = Self {
             whose: KeySource::Profile(section.name.clone()),
             access_key_id: one("aws_access_key_id"),
@@ -82,7 +93,7 @@ impl<'a> KeySet<'a> {
             session_token: one("aws_session_token"),
             security_token: one("aws_security_token"),
         };
-        subject.has_any_part().then_some(subject)
+        subject.parts().next().is_some().then_some(subject)
     }
 
     /// The keys that a profile's `credential_process` printed.
@@ -102,10 +113,10 @@ impl<'a> KeySet<'a> {
         self.access_key_id.is_some() && self.secret_access_key.is_some()
     }
 
-    fn has_any_part(&self) -> bool {
-        [&self.access_key_id, &self.secret_access_key, &self.session_token, &self.security_token]
-            .iter()
-            .any(|part| part.is_some())
+    /// Its parts.
+    pub fn parts(&self) -> impl Iterator<Item = SourcedValue<'a>> + use<'a> {
+        let parts = [self.access_key_id, self.secret_access_key, self.session_token, self.security_token];
+        parts.into_iter().flatten()
     }
 
     /// The token that botocore would send: the older name comes first.
@@ -142,8 +153,7 @@ impl<'a> KeySet<'a> {
 
     /// The file with the keys.
     pub fn file(&self, case: &Case<'_>) -> String {
-        let parts = [self.access_key_id, self.secret_access_key, self.session_token, self.security_token];
-        let origin = parts.into_iter().flatten().find_map(|part| part.origin);
+        let origin = self.parts().find_map(|part| part.origin);
         case.path(origin.map_or(SourceFile::Credentials, |origin| origin.file))
     }
 
@@ -175,7 +185,7 @@ impl<'a> Case<'a> {
     /// Builds the input of the rules.
     pub fn new(evidence: &'a Evidence, answers: &'a Answers) -> Self {
         let named = evidence.named.as_deref();
-        let by_variable = evidence.variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]).map(|(_, name)| name);
+        let by_variable = evidence.variables.first(&variables::PROFILE).map(|(_, name)| name);
         let default = Some("default").filter(|name| evidence.profiles_of_daemon.profiles.contains_key(*name));
         let profile = named.or(by_variable).or(default).map(str::to_owned);
         let plan = profile.as_deref().map(|name| plan::resolve(&evidence.profiles_of_daemon, name, &evidence.context));
@@ -192,7 +202,7 @@ impl<'a> Case<'a> {
 
     /// Whether the user named the profile in question, by the argument or by a variable.
     pub fn is_named(&self) -> bool {
-        let by_variable = || self.evidence.variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]).is_some();
+        let by_variable = || self.evidence.variables.first(&variables::PROFILE).is_some();
         self.evidence.named.is_some() || by_variable()
     }
 
@@ -232,6 +242,30 @@ impl<'a> Case<'a> {
             sections.push(next);
         }
         sections
+    }
+
+    /// The sso-session of a section.
+    pub fn sso_session(&self, section: &Section) -> Option<&'a Section> {
+        let sessions = &self.evidence.profiles_of_daemon.sso_sessions;
+        sessions.get(&section.get("sso_session")?.text).map(AsRef::as_ref)
+    }
+
+    /// A setting of the sign-in that the profile's credentials come from: in its sso-session, or in a profile.
+    pub fn sign_in_setting(&self, name: &'a str) -> Option<SourcedValue<'a>> {
+        self.chain().into_iter().find_map(|section| {
+            let of_session = self.sso_session(section).and_then(|session| SourcedValue::setting(session, name));
+            of_session.or_else(|| SourcedValue::setting(section, name))
+        })
+    }
+
+    /// Whether AWS accepts a variant of a set of keys.
+    pub fn accepts(&self, subject: &KeySet<'_>, variant: Variant) -> bool {
+        matches!(self.answers.variant(&subject.whose, variant), Some(Answer::Accepted { .. }))
+    }
+
+    /// The daemon's plan of the profile, if its settings lead to one.
+    pub fn good_plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()?.as_ref().ok()
     }
 
     /// Whether the keys in the variables are the profile's own: evercred has exported them, or it is the same key.
@@ -292,10 +326,7 @@ impl<'a> Case<'a> {
 
     fn find_subjects(&self) -> Vec<KeySet<'a>> {
         let mut subjects: Vec<KeySet<'a>> = KeySet::of_environment(self.evidence).into_iter().collect();
-        let first_of_plan = match &self.plan {
-            Some(Ok(plan)) => plan.steps.first().map(|step| step.profile.clone()),
-            _ => None,
-        };
+        let first_of_plan = self.steps().next().map(|step| step.profile.clone());
         let mut names: Vec<String> = self.profile.iter().cloned().chain(first_of_plan).collect();
         names.dedup();
         subjects.extend(names.iter().filter_map(|name| KeySet::of_section(self.evidence.profiles.profiles.get(name)?)));

@@ -2,6 +2,7 @@
 
 use super::probe::{ClockFacts, StepAnswer};
 use super::{About, Answer, Case, Cause, Certainty, Finding, Findings, Refusal, Rule, Severity};
+use crate::core::aws_error::TLS_CLOCK;
 use crate::core::clock::{LIMITS, Limit};
 use crate::core::printable::printable;
 use crate::core::time::span_of;
@@ -83,13 +84,13 @@ fn by_offset(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) 
 /// the lists of errors of EC2 and S3). That it may also be InvalidClientTokenId is what people write; STS was not seen to do it.
 fn said_by_aws(finding: Finding, seconds: f64) -> Finding {
     let (sts, ec2) = if seconds < 0.0 {
-        ("Signature expired", "RequestExpired or AuthFailure")
+        ("Signature expired", "EC2 RequestExpired or AuthFailure")
     } else {
-        ("Signature not yet current", "AuthFailure")
+        ("Signature not yet current", "EC2 AuthFailure")
     };
     finding
         .evidence(format!(
-            "AWS refuses requests at such a skew: STS says SignatureDoesNotMatch (\"{sts}: …\"), EC2 {ec2}, \
+            "AWS refuses requests at such a skew: STS says SignatureDoesNotMatch (\"{sts}: …\"), {ec2}, \
              S3 RequestTimeTooSkewed"
         ))
         .evidence("users also report InvalidClientTokenId or UnrecognizedClientException")
@@ -113,8 +114,10 @@ fn by_refusal(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings)
         return;
     }
     let unreached = case.clock().and_then(|facts| facts.unreached.as_ref());
-    if let Some(refusal) = refusals.into_iter().chain(unreached).find(|refusal| refusal.code == "TlsClock") {
-        let finding = Finding::error(Cause::ClockSkewed, "AWS's certificate is not valid at the time that this machine's clock shows: the clock skew is days or more",
+    if let Some(refusal) = refusals.into_iter().chain(unreached).find(|refusal| refusal.code == TLS_CLOCK) {
+        let finding = Finding::error(
+            Cause::ClockSkewed,
+            "AWS's certificate is not valid at the time that this machine's clock shows: the clock skew is days or more",
         )
         .certainty(Certainty::Likely)
         .evidence(printable(&refusal.to_string()))

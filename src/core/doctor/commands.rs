@@ -1,6 +1,6 @@
 //! Commands that several rules name, in the words of the person's shell.
 
-use super::Case;
+use super::{Case, SourcedValue};
 use crate::core::fix::{self, Fix, word};
 use crate::core::plan::program_of;
 use crate::core::printable::printable;
@@ -55,6 +55,14 @@ pub(super) fn with_daemon(case: &Case<'_>, text: &str, command: &str) -> Fix {
 /// The command that unsets variables in the shell.
 pub(super) fn unset(case: &Case<'_>, names: &[&str]) -> String {
     fix::unset(is_fish(case), names)
+}
+
+/// How to remove one value: from the shell, or from its file. `what` names it for the shell.
+pub(super) fn delete(case: &Case<'_>, value: &SourcedValue<'_>, what: &str) -> Fix {
+    match value.origin {
+        None => Fix::command(format!("Remove {what} from this shell."), unset(case, &[value.name])),
+        Some(origin) => Fix::advice(format!("Delete the line {} at {}.", value.name, case.at(origin))),
+    }
 }
 
 /// Gives variables to the shell and to what it starts; the values are words of a shell.

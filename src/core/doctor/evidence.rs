@@ -92,6 +92,11 @@ impl Variables {
         names.iter().find_map(|name| Some((*name, self.get(name)?)))
     }
 
+    /// Those of several that are set.
+    pub fn set_of<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
+        names.iter().copied().filter(|name| self.get(name).is_some()).collect()
+    }
+
     /// Whether the user's shell is fish, which has its own syntax for variables.
     pub fn uses_fish(&self) -> bool {
         self.get("SHELL").is_some_and(|shell| shell.ends_with("/fish"))

@@ -10,6 +10,7 @@ use crate::core::fix::{Fix, word};
 use crate::core::plan::StatedExpiry;
 use crate::core::stated_expiry::{SETTINGS, stated_expiry, utc_time};
 use crate::core::time::AwsTime;
+use crate::core::variables;
 
 pub(super) const RULE: Rule = Rule { decides: &[Cause::CredentialsExpired, Cause::SessionRevoked], look };
 /// Why a stated expiry is not evidence.
@@ -160,14 +161,9 @@ fn renewal(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
             } else {
                 fixes.push(Fix::advice("Get new credentials from the same source, and export all three values again."));
             }
-            let set: Vec<&str> =
-                ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"]
-                    .into_iter()
-                    .filter(|name| variables.get(name).is_some())
-                    .collect();
             fixes.push(Fix::command(
                 "Or remove them from this shell, so that programs use a profile, which evercred can renew.",
-                unset(case, &set),
+                unset(case, &variables.set_of(&variables::KEYS)),
             ));
         }
         KeySource::Profile(name) => {

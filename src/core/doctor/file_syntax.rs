@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Case, Cause, FileFacts, FileRole, FileState, Finding, Findings, Rule};
-use crate::core::aws_file::{Document, Fault, Line, LineKind};
+use crate::core::aws_file::{Document, Fault, Line, LineKind, deciding};
 use crate::core::clients::{Construct, Reading};
 use crate::core::fix::{Fix, word};
 use crate::core::printable::printable;
@@ -192,10 +192,7 @@ fn of_key(case: &Case<'_>, key: &str, origin: Origin) -> Option<(Cause, String)>
         _ => return None,
     };
     // Other sections are not in question.
-    let subject = case.subjects.iter().find(|subject| {
-        let parts = [subject.access_key_id, subject.secret_access_key, subject.session_token, subject.security_token];
-        parts.into_iter().flatten().any(|part| part.origin == Some(origin))
-    })?;
+    let subject = case.subjects.iter().find(|subject| subject.parts().any(|part| part.origin == Some(origin)))?;
     Some((id, subject.called()))
 }
 
@@ -209,24 +206,7 @@ fn settings_by_place<'a>(case: &Case<'a>) -> BTreeMap<(Origin, &'a str), &'a Sec
 /// The same for the other settings that decide whether AWS accepts anything, of the profile in question and of those that its
 /// credentials come from.
 fn of_profile(chain: &BTreeMap<(Origin, &str), &Section>, key: &str, origin: Origin) -> Option<(Cause, String)> {
-    const SETTINGS: [&str; 15] = [
-        "region",
-        "role_arn",
-        "source_profile",
-        "credential_source",
-        "external_id",
-        "mfa_serial",
-        "duration_seconds",
-        "role_session_name",
-        "web_identity_token_file",
-        "sso_session",
-        "sso_account_id",
-        "sso_role_name",
-        "sso_region",
-        "sso_start_url",
-        "endpoint_url",
-    ];
-    if !SETTINGS.contains(&key) {
+    if !deciding().any(|setting| setting == key) {
         return None;
     }
     let section = chain.get(&(origin, key))?;

@@ -31,7 +31,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
         return;
     }
     let finding = if is_denied(refusal) { denied(case, step, refusal) } else { refused(case, step, refusal) };
-    findings.add(case.cached().into_iter().fold(finding, Finding::evidence));
+    findings.add(finding.evidence_of(case.cached()));
 }
 
 /// The step that returned the credentials, and the answer.

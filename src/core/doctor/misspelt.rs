@@ -1,40 +1,11 @@
 //! Names of settings that no SDK reads, and that are almost those of settings that decide about credentials or region.
 
 use super::{Case, Cause, Finding, Findings, Rule, Severity, region};
+use crate::core::aws_file::{deciding, is_setting};
 use crate::core::fix::Fix;
 use crate::core::nearest::misspelt;
 use crate::core::printable::printable;
 use crate::core::profile::{Section, Value};
-
-/// The settings of a profile or sso-session that decide about credentials and region. In any other setting a mistake changes
-/// neither.
-const SETTINGS: [&str; 22] = [
-    "aws_access_key_id",
-    "aws_secret_access_key",
-    "aws_session_token",
-    "region",
-    "role_arn",
-    "source_profile",
-    "credential_source",
-    "credential_process",
-    "web_identity_token_file",
-    "external_id",
-    "mfa_serial",
-    "duration_seconds",
-    "role_session_name",
-    "sso_session",
-    "sso_account_id",
-    "sso_role_name",
-    "sso_region",
-    "sso_start_url",
-    "login_session",
-    "endpoint_url",
-    "services",
-    "ca_bundle",
-];
-
-/// Names that other programs read and that are near to one of the settings.
-const OTHERS: [&str; 4] = ["aws_security_token", "aws_account_id", "mfa_process", "source_region"];
 
 /// So many letters are different at most.
 const MOST: usize = 2;
@@ -45,8 +16,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     for section in case.chain() {
         let called = format!("profile \"{}\"", section.name);
         in_section(case, section, &called, findings);
-        let session = section.get("sso_session").and_then(|name| case.evidence.profiles.sso_sessions.get(&name.text));
-        if let Some(session) = session {
+        if let Some(session) = case.sso_session(section) {
             in_section(case, session, &format!("the sso-session \"{}\"", session.name), findings);
         }
     }
@@ -54,10 +24,11 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
 
 fn in_section(case: &Case<'_>, section: &Section, called: &str, findings: &mut Findings) {
     for (key, value) in section.settings.iter() {
-        if SETTINGS.contains(&key) || OTHERS.contains(&key) || key.starts_with("evercred_") {
+        // Tools that copy between regions have a source_region.
+        if is_setting(key) || key == "source_region" {
             continue;
         }
-        let lacking = SETTINGS.into_iter().filter(|setting| section.get(setting).is_none());
+        let lacking = deciding().filter(|setting| section.get(setting).is_none());
         if let Some(meant) = misspelt(key, lacking, MOST) {
             findings.add(finding(case, called, key, value, meant));
         }

@@ -183,9 +183,7 @@ fn excludes(refusal: &Refusal, cause: Cause) -> bool {
 fn is_known_good(case: &Case<'_>, cause: Cause, subject: &KeySet<'_>) -> bool {
     let of_key = [Cause::AccessKeyUnknown, Cause::SecretKeyWrong, Cause::AccountNotSignedUp, Cause::PartitionMismatch];
     let same_key = [Variant::WithoutToken, Variant::OtherToken, Variant::HomeRegion];
-    let accepted =
-        |variant: &Variant| matches!(case.answers.variant(&subject.whose, *variant), Some(Answer::Accepted { .. }));
-    of_key.contains(&cause) && same_key.iter().any(accepted)
+    of_key.contains(&cause) && same_key.into_iter().any(|variant| case.accepts(subject, variant))
 }
 
 /// IAM's answer to keys that may be from GetSessionToken.
@@ -197,12 +195,7 @@ fn iam(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
     match case.answers.iam(&subject.whose) {
         None => Some("doctor did not call IAM".to_owned()),
         Some(Answer::Accepted { .. }) => None,
-        // IAM checks the session before it returns one of these codes.
-        Some(Answer::Refused(refusal))
-            if matches!(refusal.code.as_str(), "AccessDenied" | "ValidationError" | "NoSuchEntity") =>
-        {
-            None
-        }
+        Some(Answer::Refused(refusal)) if aws_error::iam_accepts_signer(&refusal.code) => None,
         Some(Answer::Refused(refusal)) if aws_error::is_unreached_code(&refusal.code) => {
             Some(format!("IAM gave no answer ({})", refusal.code))
         }

@@ -4,22 +4,12 @@ use super::client_resolution::{choices, deciding_settings, is_adopted, of_sectio
 use super::commands;
 use super::{Answer, Case, Cause, Finding, Findings, KeySource, ResolvedFrom, Rule, Severity};
 use crate::core::aws_error::is_unreached_code;
+use crate::core::aws_file::KEY_SETTINGS;
 use crate::core::fix::{Fix, word};
 use crate::core::plan::Source;
 use crate::core::printable::printable;
 use crate::core::profile::Section;
-
-const KEYS: [&str; 6] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_SECURITY_TOKEN",
-    "AWS_ACCESS_KEY",
-    "AWS_SECRET_KEY",
-];
-
-const KEYS_OF_A_FILE: [&str; 4] =
-    ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token"];
+use crate::core::variables;
 
 pub(super) const RULE: Rule = Rule {
     decides: &[
@@ -44,11 +34,10 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
 /// A profile that was named, and how: by the argument or by the variable.
 fn named(case: &Case<'_>) -> Option<&'static str> {
     let variables = &case.evidence.variables;
-    match (&case.evidence.named, variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])) {
+    match (&case.evidence.named, variables.first(&variables::PROFILE)) {
         (Some(_), _) => Some("you named it"),
-        (None, Some((name, _))) => {
-            Some(if name == "AWS_PROFILE" { "AWS_PROFILE names it" } else { "AWS_DEFAULT_PROFILE names it" })
-        }
+        (None, Some(("AWS_PROFILE", _))) => Some("AWS_PROFILE names it"),
+        (None, Some(_)) => Some("AWS_DEFAULT_PROFILE names it"),
         (None, None) => None,
     }
 }
@@ -74,7 +63,7 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
         (Some(_), false) => Severity::Warning,
         (None, false) => Severity::Info,
     };
-    let set: Vec<&str> = KEYS.into_iter().filter(|name| variables.get(name).is_some()).collect();
+    let set = variables.set_of(&variables::KEYS);
     let mut finding = Finding::new(
         Cause::EnvironmentShadowsProfile,
         severity,
@@ -109,10 +98,7 @@ fn unset(case: &Case<'_>, names: &[&str]) -> Fix {
 /// Some clients use the web identity of the variables before the profile.
 fn web_identity_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
     let variables = &case.evidence.variables;
-    let set: Vec<&str> = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"]
-        .into_iter()
-        .filter(|name| variables.get(name).is_some())
-        .collect();
+    let set = variables.set_of(&variables::WEB_IDENTITY);
     let (Some(profile), Some(how)) = (&case.profile, named(case)) else { return };
     let choices = choices(case);
     let is_used = choices.iter().any(|(_, from)| *from == ResolvedFrom::WebIdentity);
@@ -137,14 +123,14 @@ fn ignored_keys(case: &Case<'_>, section: &Section, findings: &mut Findings) {
     let Some(id) = section.get("aws_access_key_id").filter(|_| has_secret && !is_adopted(section)) else { return };
     let profiles = &case.evidence.profiles;
     let resolved = of_section(section, profiles);
-    let of_keys_alone = of_section_with(section, profiles, |name| KEYS_OF_A_FILE.contains(&name));
+    let of_keys_alone = of_section_with(section, profiles, |name| KEY_SETTINGS.contains(&name));
     let is_ignored =
         |((_, from), (_, alone)): (&(_, ResolvedFrom), &(_, ResolvedFrom))| alone.uses_keys() && !from.uses_keys();
     if !resolved.iter().zip(&of_keys_alone).any(is_ignored) {
         return;
     }
     let name = &section.name;
-    let is_other = |name: &str| !KEYS_OF_A_FILE.contains(&name);
+    let is_other = |name: &str| !KEY_SETTINGS.contains(&name);
     let others = deciding_settings(section, profiles).into_iter().filter(|(name, _)| is_other(name));
     let others: Vec<String> = others.map(|(name, value)| format!("{name} ({})", case.at(value.origin))).collect();
     let mut finding = Finding::warning(

@@ -21,8 +21,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
                 tell(case, section, name, value, mistake(&value.text), findings);
             }
         }
-        let session = section.get("sso_session").and_then(|name| case.evidence.profiles.sso_sessions.get(&name.text));
-        for holder in [Some(section), session.map(AsRef::as_ref)].into_iter().flatten() {
+        for holder in [Some(section), case.sso_session(section)].into_iter().flatten() {
             if let Some(value) = holder.get("sso_start_url") {
                 tell(case, section, "sso_start_url", value, start_url(&value.text), findings);
             }
@@ -56,7 +55,9 @@ fn variables(case: &Case<'_>, findings: &mut Findings) {
         && case.chain().iter().all(|section| section.get("role_arn").is_none())
     {
         findings.add(
-            Finding::error(Cause::ProfileBroken, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN, so programs don't know the role for the token",
+            Finding::error(
+                Cause::ProfileBroken,
+                "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN, so programs don't know the role for the token",
             )
             .evidence("boto3, the AWS CLI and Go programs fail; the others ignore the token")
             .fix(Fix::advice("Set AWS_ROLE_ARN too."))

@@ -12,6 +12,7 @@ use crate::core::cause::Needs;
 use crate::core::doctor::{Cause, Certainty, Finding, Report, Severity};
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
+use crate::core::variables;
 
 /// A possible cause of an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -203,23 +204,13 @@ fn is_of_other_profile(cause: Cause, here: &LocalContext) -> bool {
 
 /// Whether the cause is about variables, and this shell has none of them.
 fn is_without_variables(cause: Cause, mention: &ReportedError, here: &LocalContext) -> bool {
-    let of_profile: &[&str] =
-        if mention.means == "ProfileNotFound" { &["AWS_PROFILE", "AWS_DEFAULT_PROFILE"] } else { &[] };
-    cause == Cause::EnvironmentShadowsProfile && here.set_of(&[&OF_CREDENTIALS, of_profile].concat()).is_empty()
+    let of_profile: &[&str] = if mention.means == "ProfileNotFound" { &variables::PROFILE } else { &[] };
+    let names = [&OF_CREDENTIALS.concat()[..], of_profile].concat();
+    cause == Cause::EnvironmentShadowsProfile && here.set_of(&names).is_empty()
 }
 
 /// The variables with which a program gets credentials without a profile.
-const OF_CREDENTIALS: [&str; 9] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_ACCESS_KEY",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SECRET_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_SECURITY_TOKEN",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-];
+const OF_CREDENTIALS: [&[&str]; 3] = [&variables::KEYS, &[variables::TOKEN_FILE], &variables::CONTAINER];
 
 /// Adds what the doctor found. Whether it confirms the cause.
 fn as_found(cause: &mut RankedCause, found: &[&Finding], is_elsewhere: bool) -> bool {

@@ -39,20 +39,10 @@ impl MissingFile {
         Some(ReportedError {
             code: code.to_owned(),
             means: code,
-            general: false,
-            by_aws: false,
-            service: None,
-            operation: None,
-            host: None,
             message: shown(&format!("No such file or directory: '{path}'")),
-            access_key_id: None,
-            arn: None,
             profile: is_only.then(|| section.name.clone()),
-            role: None,
-            region: None,
-            skew_seconds: None,
             times: 1,
-            distance: 0,
+            ..ReportedError::default()
         })
     }
 

@@ -3,7 +3,7 @@
 use crate::core::redact::{HIDDEN, Values, may_be_part_of_secret, parts_of_secrets};
 
 /// One error in a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReportedError {
     /// AWS's code, or the name of the SDK's exception.
     pub code: String,

@@ -3,7 +3,7 @@
 use super::api::ErrorStatus;
 use super::backoff::{Changed, Streak};
 use super::rng::Rng;
-use crate::core::aws_error::{ErrorClass, Fault, refuses_signer};
+use crate::core::aws_error::{ErrorClass, Fault, is_of_region, refuses_signer};
 use crate::core::plan::Endpoint;
 use crate::core::time::{AwsTime, BootTime};
 
@@ -82,6 +82,5 @@ impl Failures {
 
 /// Whether another endpoint may answer otherwise.
 fn is_of_the_place(fault: &Fault) -> bool {
-    let by_region = matches!(fault.code.as_str(), "RegionDisabledException" | "OptInRequired" | "ValidationError");
-    (fault.class == ErrorClass::Retryable || by_region) && !refuses_signer(fault)
+    (fault.class == ErrorClass::Retryable || is_of_region(&fault.code)) && !refuses_signer(fault)
 }

@@ -203,7 +203,7 @@ impl Keeper {
         let Some(device) = node.step.source.device().map(str::to_owned) else { return };
         if self.used_codes.get(&device) == Some(&code) {
             let operation = Operation::new("the code").object(format!("of the MFA device {device}"));
-            let mut fault = aws_error::fault(operation, None, Some("CodeUsed"), None);
+            let mut fault = aws_error::fault(operation, None, Some(aws_error::CODE_USED), None);
             fault.retry_after = Some(NEXT_CODE);
             node.ended += 1;
             return self.blame(key, endpoint, fault, now);

@@ -8,7 +8,9 @@ use super::held::{End, Held};
 use super::node::Forced;
 use super::schedule::Jitter;
 use super::{Keeper, Minting, Work};
-use crate::core::aws_error::{self, ErrorClass, Fault, Operation, refuses_signer};
+use crate::core::aws_error::{
+    self, ErrorClass, Fault, INVALID_RESPONSE, OfSigner, Operation, TLS_CLOCK, of_signer, refuses_signer,
+};
 use crate::core::clock::{Sample, Trust, Verdict};
 use crate::core::credential::{Credentials, Grant};
 use crate::core::plan::{Endpoint, NodeKey, Source};
@@ -63,7 +65,7 @@ impl Keeper {
         if !samples.is_empty() {
             self.narrow_by_ntp(now);
         }
-        if matches!(&outcome, Outcome::Failed(fault) if fault.code == "TlsClock") {
+        if matches!(&outcome, Outcome::Failed(fault) if fault.code == TLS_CLOCK) {
             // By this machine's clock the certificate is not valid: whoever else knows the time is asked.
             self.ask_ntp_again(TimeDelta::minutes(15), now);
         }
@@ -303,7 +305,7 @@ impl Keeper {
 
     /// Notes a failure of one node.
     pub(super) fn blame(&mut self, key: &NodeKey, endpoint: &Endpoint, mut fault: Fault, now: Now) {
-        if fault.code == "AccessDenied"
+        if of_signer(&fault.code) == OfSigner::Denied
             && let Some((age, profile)) = self.session_behind(key, now)
         {
             fault.fix = Some(format!(
@@ -342,5 +344,5 @@ fn unexpected() -> Fault {
 }
 
 fn invalid(why: &str) -> Fault {
-    aws_error::fault("the renewal", None, Some("InvalidResponse"), Some(why))
+    aws_error::fault("the renewal", None, Some(INVALID_RESPONSE), Some(why))
 }

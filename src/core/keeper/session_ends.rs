@@ -11,7 +11,7 @@ use super::session_api::{SessionMemory, SessionStatus};
 use super::session_state::{SessionState, View};
 use super::sessions::described;
 use super::told::{SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
-use crate::core::aws_error::ErrorClass;
+use crate::core::aws_error::{CACHE_FAILED, ErrorClass, SSO_CACHE_UNUSABLE, SSO_SESSION_EXPIRED};
 use crate::core::cause::Cause;
 use crate::core::fix::evercred;
 use crate::core::plan::NodeKey;
@@ -158,7 +158,7 @@ impl Keeper {
             }
             View::Unusable(why) if problem.fix.is_some() => {
                 let message = format!("{what} can't be used: {} {why}", described(&state.session.cache_file()));
-                Some((problem, "SsoCacheUnusable", message))
+                Some((problem, SSO_CACHE_UNUSABLE, message))
             }
             View::Unusable(_) | View::Absent | View::Unread => None,
         });
@@ -168,7 +168,7 @@ impl Keeper {
         }
         let (code, message) = match &state.view {
             View::Unusable(why) => {
-                ("SsoCacheUnusable", format!("{what} can't be used: {} {why}", described(&state.session.cache_file())))
+                (SSO_CACHE_UNUSABLE, format!("{what} can't be used: {} {why}", described(&state.session.cache_file())))
             }
             View::Present if state.registration_is_over(&self.clock, now) => {
                 let message = format!(
@@ -178,13 +178,13 @@ impl Keeper {
             }
             View::Present if let Some(why) = state.never_written() => {
                 let file = described(&state.session.cache_file());
-                ("CacheFailed", format!("{what} has expired, and its token could not be written into {file}: {why}"))
+                (CACHE_FAILED, format!("{what} has expired, and its token could not be written into {file}: {why}"))
             }
             View::Present => {
                 if let Session::Sso(SsoSession { name: None, .. }) = &state.session {
                     fix.push_str("; with an [sso-session …] section and sso_session in the profile a sign-in is refreshed by itself");
                 }
-                ("SsoSessionExpired", format!("{what} has expired, and there is no refresh token to renew it with"))
+                (SSO_SESSION_EXPIRED, format!("{what} has expired, and there is no refresh token to renew it with"))
             }
             View::Absent | View::Unread => ("SsoLoginNeeded", format!("you are not signed in to {what}")),
         };

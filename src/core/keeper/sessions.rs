@@ -13,7 +13,7 @@ use super::api::{Action, LogLevel};
 use super::node::Node;
 use super::session_api::SessionEnd;
 use super::session_state::View;
-use crate::core::aws_error::{Fault, Operation, fault};
+use crate::core::aws_error::{Fault, INVALID_RESPONSE, Operation, fault};
 use crate::core::credential::Grant;
 use crate::core::plan::{NodeKey, Source, Step};
 use crate::core::session::{CacheFile, CachedToken, Found, Session, SsoSession, is_older};
@@ -168,7 +168,7 @@ impl Keeper {
                     return Err(fault(
                         Operation::new("refreshing").object(what),
                         None,
-                        Some("InvalidResponse"),
+                        Some(INVALID_RESPONSE),
                         Some(why),
                     ));
                 }

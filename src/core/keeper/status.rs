@@ -9,7 +9,7 @@ use super::callers::cannot;
 use super::failures::Failure;
 use super::node::{Lack, Node, static_credentials};
 use super::{Keeper, Route};
-use crate::core::aws_error::ErrorClass;
+use crate::core::aws_error::{EXPIRED_TOKEN, ErrorClass, NOT_SUPPORTED};
 use crate::core::clock::Expiry;
 use crate::core::fix::evercred;
 use crate::core::plan::{self, Link, PlanError, PlanErrorCode, Source};
@@ -310,11 +310,9 @@ fn is_valid(expiry: Expiry) -> Option<bool> {
     }
 }
 
-const NOT_SUPPORTED: &str = "NotSupported";
-
 fn expired_source(profile: &str, at: AwsTime) -> ErrorStatus {
     let message = format!("the temporary keys of profile \"{profile}\" in the AWS files expired at {at}");
-    let error = ErrorStatus::new("ExpiredToken", ErrorClass::Permanent, message, at);
+    let error = ErrorStatus::new(EXPIRED_TOKEN, ErrorClass::Permanent, message, at);
     error.fix("run the tool again that wrote them".to_owned())
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::chain::Chain;
+use crate::core::aws_error::{INVALID_RESPONSE, METADATA_UNAVAILABLE, PROCESS_FAILED};
 use crate::core::hex::hex;
 use crate::core::secret::Secret;
 use crate::core::session::{LoginSession, Session, SsoSession};
@@ -318,9 +319,9 @@ impl Source {
     /// The error code for an unusable answer of this source.
     pub fn bad_answer_code(&self) -> &'static str {
         match self {
-            Self::Process { .. } => "ProcessFailed",
-            Self::Container | Self::InstanceMetadata => "MetadataUnavailable",
-            _ => "InvalidResponse",
+            Self::Process { .. } => PROCESS_FAILED,
+            Self::Container | Self::InstanceMetadata => METADATA_UNAVAILABLE,
+            _ => INVALID_RESPONSE,
         }
     }
 

@@ -189,13 +189,13 @@ impl Walk<'_> {
             match self.minter.mint(order).await {
                 (Outcome::Failed(fault), _) => Err(fault),
                 (Outcome::Minted(set) | Outcome::Federated { credentials: set, .. }, _) => Ok(set),
-                _ => Err(aws_error::fault(&operation, None, Some("InvalidResponse"), None)),
+                _ => Err(aws_error::fault(&operation, None, Some(aws_error::INVALID_RESPONSE), None)),
             }
         };
         match self.prober.in_time(&operation, call).await {
             Err(no_time) => StepOutcome::Untried { why: no_time.to_string() },
             // Its end is not known: the daemon would wait longer for it.
-            Ok(Err(fault)) if fault.code == "Timeout" && matches!(step.source, Source::Process { .. }) => {
+            Ok(Err(fault)) if fault.code == aws_error::TIMEOUT && matches!(step.source, Source::Process { .. }) => {
                 let why = format!("the credential_process of profile \"{}\" did not finish in time", step.profile);
                 StepOutcome::Untried { why: printable(&why) }
             }

@@ -80,7 +80,7 @@ async fn at_aws(prober: &Prober, endpoint: &Endpoint) -> Result<(), Fault> {
         return Ok(());
     }
     let why = "an answer had no plausible Date";
-    Err(aws_error::fault(&OPERATION, None, Some("InvalidResponse"), Some(why)))
+    Err(aws_error::fault(&OPERATION, None, Some(aws_error::INVALID_RESPONSE), Some(why)))
 }
 
 /// Takes up what the daemon knows: this machine's clock minus AWS's time, and how far that may be off.

@@ -244,7 +244,7 @@ impl fmt::Display for NoTime {
 
 fn timed_out(operation: &Operation, longest: Duration) -> Fault {
     let why = format!("no answer came within {:.1} s", longest.as_secs_f64());
-    aws_error::fault(operation, None, Some("Timeout"), Some(&why))
+    aws_error::fault(operation, None, Some(aws_error::TIMEOUT), Some(&why))
 }
 
 fn answer_of(caller: Result<Result<Caller, Fault>, NoTime>, keys: &StaticKeys) -> Answer {

@@ -5,6 +5,7 @@ use crate::core::clients::Client;
 use crate::core::doctor::{Evidence, Variables};
 use crate::core::printable::printable;
 use crate::core::profile::{Profiles, Section, SourceFile};
+use crate::core::variables;
 
 /// The variables, and the profile that the client reads.
 pub(super) struct ClientView<'a> {
@@ -112,8 +113,7 @@ impl<'a> ClientView<'a> {
     }
 
     pub(super) fn container(&self) -> Option<ResolvedFrom> {
-        let names = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
-        names.iter().any(|name| self.set(name)).then_some(ResolvedFrom::Container)
+        variables::CONTAINER.iter().any(|name| self.set(name)).then_some(ResolvedFrom::Container)
     }
 
     /// Whether the profile has any SSO setting. For all clients but botocore this makes it an SSO profile (`isSsoProfile` in

@@ -17,6 +17,7 @@ use crate::core::fix::Fix;
 use crate::core::plan::{PlanError, PlanErrorCode, Source, helper_profile};
 use crate::core::printable::printable;
 use crate::core::profile::{Profiles, Section, Value};
+use crate::core::variables;
 
 /// Each client and the source of its credentials, in the clients' order.
 pub(super) type Resolved = Vec<(Client, ResolvedFrom)>;
@@ -99,11 +100,8 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &
         .iter()
         .fold(finding, |finding, (uses, clients)| finding.evidence(format!("{}: {}", clients.join(", "), uses.said())));
     // As it stands: an empty one is not the same as none to all.
-    let empty = case
-        .evidence
-        .variables
-        .iter()
-        .find(|(name, value)| value.is_empty() && ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].contains(name));
+    let empty =
+        case.evidence.variables.iter().find(|(name, value)| value.is_empty() && variables::PROFILE.contains(name));
     let variables = &case.evidence.variables;
     let (present, older) = (variables.get("AWS_PROFILE"), variables.get("AWS_DEFAULT_PROFILE"));
     let fix = match (&case.profile, empty) {
@@ -229,9 +227,7 @@ fn source_that_is_not_here(case: &Case<'_>, findings: &mut Findings) {
         Source::Environment if !set(&["AWS_ACCESS_KEY_ID"]) => {
             ("Environment", "AWS_ACCESS_KEY_ID is not set in this shell")
         }
-        Source::Container
-            if !set(&["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"]) =>
-        {
+        Source::Container if !set(&variables::CONTAINER) => {
             ("EcsContainer", "no variable of this shell names a container's credentials")
         }
         _ => return,

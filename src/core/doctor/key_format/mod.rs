@@ -4,15 +4,15 @@ mod values;
 
 use self::values::{Mistake, are_swapped, is_placeholder, key_id_mistake, secret_mistake, token_mistake};
 
-use super::commands::{configure, correct_program, unset};
+use super::commands::{configure, correct_program, delete};
 use super::region;
 use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity, SourcedValue};
 use crate::core::access_key::is_id;
+use crate::core::aws_file::KEY_SETTINGS;
 use crate::core::fix::Fix;
 use crate::core::nearest::nearest;
 use crate::core::profile::{Section, Value};
-
-const SETTINGS: [&str; 4] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token"];
+use crate::core::variables;
 
 pub(super) const RULE: Rule = Rule {
     decides: &[
@@ -219,10 +219,9 @@ fn token_missing(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>) ->
 
 /// The same place: AKIA stands for long-term keys, which have no token.
 fn token_left_over(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>, token: SourcedValue<'_>) -> Finding {
-    let remove = match (subject.program(), token.origin) {
-        (Some(profile), _) => correct_program(case, profile, "It must not print SessionToken with a long-term key."),
-        (None, None) => Fix::command("Remove the token from this shell.", unset(case, &[token.name])),
-        (None, Some(origin)) => Fix::advice(format!("Delete the line {} at {}.", token.name, case.at(origin))),
+    let remove = match subject.program() {
+        Some(profile) => correct_program(case, profile, "It must not print SessionToken with a long-term key."),
+        None => delete(case, &token, "the token"),
     };
     Finding::error(Cause::SessionTokenStale, TokenMismatch::LeftOver { id, token }.said(&subject.called()))
         .about(&subject.whose)
@@ -250,10 +249,7 @@ fn two_tokens(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
                 case.place(&older),
                 case.place(&present)
             ))
-            .fix(match older.origin {
-                None => Fix::command("Remove the older name from this shell.", unset(case, &[older.name])),
-                Some(origin) => Fix::advice(format!("Delete the line {} at {}.", older.name, case.at(origin))),
-            }),
+            .fix(delete(case, &older, "the older name")),
         ),
         (None, Some(older)) if !is_long_term => findings.add(
             Finding::warning(
@@ -280,7 +276,7 @@ pub(super) fn near_miss(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(String
         KeySource::Profile(name) => {
             let section: &Section = case.evidence.profiles.profiles.get(name)?;
             let unknown = |(key, _): &(&str, &Value)| {
-                !SETTINGS.contains(key) && !KNOWN.contains(key) && !key.starts_with("evercred_")
+                !KEY_SETTINGS.contains(key) && !KNOWN.contains(key) && !key.starts_with("evercred_")
             };
             section
                 .settings
@@ -290,11 +286,10 @@ pub(super) fn near_miss(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(String
         }
         KeySource::Environment => {
             const NAMES: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-            const READ: [&str; 4] =
-                ["AWS_SECURITY_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_EXPIRATION"];
             let mut names = case.evidence.variables.iter().map(|(name, _)| name);
             names.find_map(|name| {
-                let is_known = NAMES.contains(&name) || READ.contains(&name) || !name.starts_with("AWS_S");
+                let is_read = variables::KEYS.contains(&name) || name == "AWS_SESSION_EXPIRATION";
+                let is_known = is_read || !name.starts_with("AWS_S");
                 let meant = NAMES.iter().find(|meant| !is_known && Some(**meant) == nearest(name, NAMES))?;
                 Some((name.to_owned(), *meant))
             })
@@ -309,7 +304,7 @@ fn meant_by(key: &str) -> Option<&'static str> {
         "access_key" | "access_key_id" | "aws_access_key" => Some("aws_access_key_id"),
         "secret_key" | "secret_access_key" | "aws_secret" | "aws_secret_key" => Some("aws_secret_access_key"),
         "session_token" | "aws_token" | "security_token" => Some("aws_session_token"),
-        _ => SETTINGS.into_iter().find(|setting| Some(*setting) == nearest(key, SETTINGS)),
+        _ => KEY_SETTINGS.into_iter().find(|setting| Some(*setting) == nearest(key, KEY_SETTINGS)),
     }
 }
 

@@ -32,13 +32,8 @@ fn by_code(case: &Case<'_>, findings: &mut Findings) {
         (About::Identity { region, .. }, Answer::Refused(refusal)) => Some((region.clone(), refusal)),
         _ => None,
     });
-    let plan = case.plan.as_ref().and_then(|plan| plan.as_ref().ok());
-    let region_of_plan = plan.map_or_else(|| "us-east-1".to_owned(), |plan| shown(&plan.endpoint.region));
-    let steps = match case.answers.get(&About::Chain) {
-        Some(Answer::Chain { steps }) => steps.as_slice(),
-        _ => &[],
-    };
-    let of_step = steps.iter().filter_map(|step| Some((region_of_plan.clone(), step.refusal()?)));
+    let region_of_plan = case.good_plan().map_or_else(|| "us-east-1".to_owned(), |plan| shown(&plan.endpoint.region));
+    let of_step = case.answers.chain().iter().filter_map(|step| Some((region_of_plan.clone(), step.refusal()?)));
     for (region, refusal) in of_key.chain(of_step) {
         // A refusal of the key itself says nothing of the region.
         let entry = aws_error::lookup(&refusal.code).filter(|entry| entry.of_signer == OfSigner::Nothing);
@@ -75,7 +70,7 @@ fn by_comparison(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings)
         format!("{region} refused the keys of {}: {}", subject.called(), printable(&refusal.to_string())),
         format!("{home} accepted the same keys, as {}", printable(arn)),
     ];
-    let with = |finding: Finding| seen.iter().fold(finding, |finding, said| finding.evidence(said));
+    let with = |finding: Finding| finding.evidence_of(&seen);
     if !subject.is_temporary() {
         findings.add(with(not_enabled(case, region, Certainty::Confirmed)));
         return;
@@ -85,7 +80,9 @@ fn by_comparison(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings)
     ));
     findings.add(
         with(
-            Finding::error(Cause::RegionTokenV1, format!("{} does not accept the session token", region_said(region)),
+            Finding::error(
+                Cause::RegionTokenV1,
+                format!("{} does not accept the session token", region_said(region)),
             )
             .certainty(Certainty::Likely),
         )
@@ -102,13 +99,12 @@ fn by_comparison(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings)
 
 /// The region refuses credentials of a sign-in or a role, which are in no file: no other region's answer can be compared.
 fn by_chain(case: &Case<'_>, findings: &mut Findings) {
-    let Some(plan) = case.plan.as_ref().and_then(|plan| plan.as_ref().ok()) else { return };
+    let Some(plan) = case.good_plan() else { return };
     let region = plan.endpoint.region.as_str();
     if !is_opt_in(region) || case.subjects.iter().any(|subject| is_compared(case, subject)) {
         return;
     }
-    let Some(Answer::Chain { steps }) = case.answers.get(&About::Chain) else { return };
-    let mut refusals = steps.iter().filter_map(StepAnswer::refusal);
+    let mut refusals = case.answers.chain().iter().filter_map(StepAnswer::refusal);
     let refused = refusals.find(|refusal| !refusal.skewed && is_unknown_key(&refusal.code));
     if let Some(refusal) = refused {
         findings.add(
@@ -176,8 +172,8 @@ fn is_compared(case: &Case<'_>, subject: &KeySet<'_>) -> bool {
 }
 
 fn chain_passed(case: &Case<'_>) -> bool {
-    matches!(case.answers.get(&About::Chain), Some(Answer::Chain { steps })
-        if !steps.is_empty() && steps.iter().all(StepAnswer::is_passed))
+    let steps = case.answers.chain();
+    !steps.is_empty() && steps.iter().all(StepAnswer::is_passed)
 }
 
 #[cfg(test)]

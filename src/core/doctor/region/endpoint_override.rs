@@ -25,9 +25,8 @@ pub(super) fn overrides<'a>(case: &Case<'a>) -> Vec<Override<'a>> {
             found.push(Override { service: Some(service), url: SourcedValue { text: url, name, origin: None } });
         }
     }
-    if let Some(url) = case.evidence.variables.get("AWS_ENDPOINT_URL").filter(|url| !url.trim().is_empty()) {
-        found.push(Override { service: None, url: SourcedValue { text: url, name: "AWS_ENDPOINT_URL", origin: None } });
-    }
+    let of_all = SourcedValue::variable(case.evidence, "AWS_ENDPOINT_URL").filter(|url| !url.text.trim().is_empty());
+    found.extend(of_all.map(|url| Override { service: None, url }));
     let Some(section) = case.settings() else { return found };
     let services = section.get("services").and_then(|name| case.evidence.profiles_of_daemon.services.get(&name.text));
     for (service, settings) in services.iter().flat_map(|services| services.settings.iter()) {
@@ -36,10 +35,7 @@ pub(super) fn overrides<'a>(case: &Case<'a>) -> Vec<Override<'a>> {
             found.push(Override { service: Some(service), url: located });
         }
     }
-    if let Some(url) = section.get("endpoint_url") {
-        let located = SourcedValue { text: &url.text, name: "endpoint_url", origin: Some(url.origin) };
-        found.push(Override { service: None, url: located });
-    }
+    found.extend(SourcedValue::setting(section, "endpoint_url").map(|url| Override { service: None, url }));
     found
 }
 
@@ -51,8 +47,7 @@ pub(super) fn ignored(case: &Case<'_>) -> Option<String> {
         return Some(VARIABLE.to_owned());
     }
     let name = "ignore_configured_endpoint_urls";
-    let value = case.settings()?.get(name).filter(|value| is_true(&value.text))?;
-    Some(case.place(&SourcedValue { text: &value.text, name, origin: Some(value.origin) }))
+    SourcedValue::setting(case.settings()?, name).filter(|value| is_true(value.text)).map(|value| case.place(&value))
 }
 
 /// The one that decides for a service, where they are not ignored.

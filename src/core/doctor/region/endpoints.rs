@@ -74,9 +74,8 @@ fn good_keys_elsewhere(case: &Case<'_>, findings: &mut Findings) {
 /// answer to a part of the keys.
 fn is_explained(case: &Case<'_>, subject: &KeySet<'_>) -> bool {
     let variants = [Variant::WithoutToken, Variant::OtherToken, Variant::Cleaned, Variant::Swapped];
-    let accepts =
-        |variant: Variant| matches!(case.answers.variant(&subject.whose, variant), Some(Answer::Accepted { .. }));
-    subject.is_temporary() != subject.token().is_some() || variants.into_iter().any(accepts)
+    subject.is_temporary() != subject.token().is_some()
+        || variants.into_iter().any(|variant| case.accepts(subject, variant))
 }
 
 /// Keys that only an emulator takes, where calls go to AWS.
@@ -162,9 +161,9 @@ fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
         (_, false) => "settings send calls to endpoints that are not AWS's own".to_owned(),
     };
     let finding = Finding::info(Cause::EndpointOverridden, title);
-    let finding = all.iter().fold(finding, |finding, found| {
-        finding.evidence(format!("{} sends {} to {}", case.place(&found.url), found.calls(), found.shown()))
-    });
+    let finding = finding.evidence_of(
+        all.iter().map(|found| format!("{} sends {} to {}", case.place(&found.url), found.calls(), found.shown())),
+    );
     if for_service(case, "sts").is_none() {
         return findings.add(finding);
     }

@@ -43,9 +43,7 @@ fn by_settings(case: &Case<'_>, findings: &mut Findings) {
     )
     .certainty(if is_sure { Certainty::Confirmed } else { Certainty::Likely })
     .evidence(here_said);
-    let finding = elsewhere
-        .iter()
-        .fold(finding, |finding, (of, said)| finding.evidence(format!("{said}, of the partition {of}")));
+    let finding = finding.evidence_of(elsewhere.iter().map(|(of, said)| format!("{said}, of the partition {of}")));
     let to_region =
         set_region(case, home_of(partition), &format!("Set a region of {partition}, if the credentials belong there."));
     let to_arn = Fix::advice(format!("To use {here}, correct the settings of {partition}."));

@@ -1,14 +1,13 @@
 //! The part of `region-inconsistent` that is about IAM Identity Center: newer start URLs name its region.
 
 use super::target::{shown, sso_region};
-use crate::core::doctor::case::SourcedValue;
 use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings};
 use crate::core::fix::Fix;
 use crate::core::printable::printable;
 use crate::core::session::region_of_start_url;
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
-    let (Some(region), Some(url)) = (sso_region(case), start_url(case)) else { return };
+    let (Some(region), Some(url)) = (sso_region(case), case.sign_in_setting("sso_start_url")) else { return };
     let Some(named) = region_of_start_url(url.text).filter(|named| named != region.text.trim()) else { return };
     let named = shown(&named);
     let finding = Finding::error(
@@ -21,13 +20,4 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     .evidence("programs request tokens and roles in sso_region, where this portal does not exist");
     let place = region.origin.map_or_else(|| region.name.to_owned(), |origin| case.at(origin));
     findings.add(finding.fix(Fix::advice(format!("Write sso_region = {named} in {place}, and sign in again."))));
-}
-
-fn start_url<'a>(case: &Case<'a>) -> Option<SourcedValue<'a>> {
-    let sessions = &case.evidence.profiles_of_daemon.sso_sessions;
-    case.chain().into_iter().find_map(|section| {
-        let of_session = || sessions.get(&section.get("sso_session")?.text)?.get("sso_start_url");
-        let value = of_session().or_else(|| section.get("sso_start_url"))?;
-        Some(SourcedValue { text: &value.text, name: "sso_start_url", origin: Some(value.origin) })
-    })
 }

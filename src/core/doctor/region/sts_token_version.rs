@@ -19,10 +19,14 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     let opt_in = regions.iter().find(|region| is_opt_in(region));
     if let Some(found) = for_service(case, "sts").filter(|found| found.name().as_deref() == Some(GLOBAL_STS)) {
         findings.add(match opt_in {
-            Some(region) => Finding::warning(Cause::RegionTokenV1, format!("programs call STS's global endpoint, whose tokens {} may not accept", region_said(region)),
+            Some(region) => Finding::warning(
+                Cause::RegionTokenV1,
+                format!("programs call STS's global endpoint, whose tokens {} may not accept", region_said(region)),
             )
             .certainty(Certainty::Likely),
-            None => Finding::info(Cause::RegionTokenV1, "programs call STS's global endpoint, whose tokens may be refused in regions that must be enabled first",
+            None => Finding::info(
+                Cause::RegionTokenV1,
+                "programs call STS's global endpoint, whose tokens may be refused in regions that must be enabled first",
             ),
         }
         .evidence(format!("{} is {}", case.place(&found.url), found.shown()))
@@ -83,14 +87,7 @@ const WHY: &str = "tokens of the global endpoint are valid only in the regions t
 
 fn legacy<'a>(case: &Case<'a>) -> Option<SourcedValue<'a>> {
     const VARIABLE: &str = "AWS_STS_REGIONAL_ENDPOINTS";
-    let of_variable = case.evidence.variables.get(VARIABLE);
-    let found = match of_variable {
-        Some(text) => SourcedValue { text, name: VARIABLE, origin: None },
-        None => {
-            let name = "sts_regional_endpoints";
-            let value = case.settings()?.get(name)?;
-            SourcedValue { text: &value.text, name, origin: Some(value.origin) }
-        }
-    };
+    let of_profile = || SourcedValue::setting(case.settings()?, "sts_regional_endpoints");
+    let found = SourcedValue::variable(case.evidence, VARIABLE).or_else(of_profile)?;
     found.text.trim().eq_ignore_ascii_case("legacy").then_some(found)
 }

@@ -7,6 +7,7 @@ use crate::core::fix::Fix;
 use crate::core::partitions::{known_partition, partition_of};
 use crate::core::printable::printable;
 use crate::core::profile::SourceFile;
+use crate::core::variables;
 
 /// Programs that read the region from the same places, and their variables in the order of precedence.
 ///
@@ -14,7 +15,7 @@ use crate::core::profile::SourceFile;
 /// guide, "Environment variables"), and so do the SDKs for Go v2 (`config/env_config.go`) and Rust (aws-config,
 /// `environment/region.rs`). JavaScript v3 and Java read AWS_REGION alone. After the variables all read the profile.
 pub(super) static CLIENTS: &[(&str, &[&str])] = &[
-    ("the AWS CLI v2, Go and Rust programs", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
+    ("the AWS CLI v2, Go and Rust programs", &variables::REGION),
     ("JavaScript and Java programs", &["AWS_REGION"]),
     ("boto3 and the AWS CLI v1", &["AWS_DEFAULT_REGION"]),
 ];
@@ -35,26 +36,17 @@ pub(in crate::core::doctor) fn regions_in_force(case: &Case<'_>) -> Vec<String> 
 
 /// The region that most programs, and evercred, use for the profile in question.
 pub(super) fn in_force<'a>(case: &Case<'a>) -> Option<SourcedValue<'a>> {
-    of_client(case, &["AWS_REGION", "AWS_DEFAULT_REGION"])
+    of_client(case, &variables::REGION)
 }
 
 /// All settings that name a region for the profile's calls.
 pub(super) fn all<'a>(case: &Case<'a>) -> Vec<SourcedValue<'a>> {
-    ["AWS_REGION", "AWS_DEFAULT_REGION"]
-        .into_iter()
-        .filter_map(|name| variable(case, name))
-        .chain(of_profile(case))
-        .collect()
+    variables::REGION.into_iter().filter_map(|name| variable(case, name)).chain(of_profile(case)).collect()
 }
 
 /// The region of the IAM Identity Center that the profile's credentials come from.
 pub(super) fn sso_region<'a>(case: &Case<'a>) -> Option<SourcedValue<'a>> {
-    let sessions = &case.evidence.profiles_of_daemon.sso_sessions;
-    case.chain().into_iter().find_map(|section| {
-        let of_session = || sessions.get(&section.get("sso_session")?.text)?.get("sso_region");
-        let value = of_session().or_else(|| section.get("sso_region"))?;
-        Some(SourcedValue { text: &value.text, name: "sso_region", origin: Some(value.origin) })
-    })
+    case.sign_in_setting("sso_region")
 }
 
 /// The ARNs in the settings that decide whose credentials the profile has, with their partitions.
@@ -63,11 +55,9 @@ pub(super) fn arns<'a>(case: &Case<'a>) -> Vec<(&'static str, SourcedValue<'a>)>
     let mut found = Vec::new();
     for section in case.chain() {
         for name in settings {
-            let Some(value) = section.get(name) else { continue };
+            let Some(value) = SourcedValue::setting(section, name) else { continue };
             let partition = value.text.strip_prefix("arn:").and_then(|rest| rest.split(':').next());
-            if let Some(partition) = partition.and_then(known_partition) {
-                found.push((partition, SourcedValue { text: &value.text, name, origin: Some(value.origin) }));
-            }
+            found.extend(partition.and_then(known_partition).map(|partition| (partition, value)));
         }
     }
     found
@@ -89,13 +79,11 @@ pub(super) fn of_client<'a>(case: &Case<'a>, variables: &[&'static str]) -> Opti
 }
 
 fn variable<'a>(case: &Case<'a>, name: &'static str) -> Option<SourcedValue<'a>> {
-    let text = case.evidence.variables.get(name).filter(|text| !text.trim().is_empty())?;
-    Some(SourcedValue { text, name, origin: None })
+    SourcedValue::variable(case.evidence, name).filter(|value| !value.text.trim().is_empty())
 }
 
 pub(super) fn of_profile<'a>(case: &Case<'a>) -> Option<SourcedValue<'a>> {
-    let value = case.settings()?.get("region")?;
-    Some(SourcedValue { text: &value.text, name: "region", origin: Some(value.origin) })
+    SourcedValue::setting(case.settings()?, "region")
 }
 
 /// A region for users; a value of another form is not shown, because it may be a secret.
