@@ -39,6 +39,28 @@ pub(super) enum Command {
     Config(ConfigCommand),
 }
 
+impl Command {
+    /// Whether it reads the AWS files itself, and does not only ask the daemon.
+    pub(super) fn reads_files(&self) -> bool {
+        match self {
+            Self::CredentialProcess { .. }
+            | Self::Status { .. }
+            | Self::Renew { .. }
+            | Self::Login { .. }
+            | Self::Logout { .. }
+            | Self::Clock { .. } => false,
+            Self::Env { .. }
+            | Self::Exec { .. }
+            | Self::Plan { .. }
+            | Self::Profiles { .. }
+            | Self::Doctor(_)
+            | Self::Explain { .. }
+            | Self::Service(_)
+            | Self::Config(_) => true,
+        }
+    }
+}
+
 /// What `doctor` does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct DoctorCommand {

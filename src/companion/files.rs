@@ -3,6 +3,9 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
@@ -16,6 +19,47 @@ use crate::platform::unreadable;
 
 /// No AWS file is larger; a thousand profiles need a fraction of it.
 const LIMIT: u64 = 16 * 1024 * 1024;
+
+/// The longest wait for the content of a file. A network file system without its server never answers.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Reads these files once, so that a command does not hang.
+///
+/// # Errors
+/// The file system of a file does not answer.
+pub(super) fn must_answer(paths: Vec<PathBuf>) -> Result<(), Failure> {
+    match first_without_answer(paths, PATIENCE, |path| drop(read(path))) {
+        None => Ok(()),
+        Some(path) => {
+            let (path, seconds) = (path.display(), PATIENCE.as_secs());
+            Err(Failure::new(
+                ATTENTION,
+                format!("{path} can't be read: its file system has not answered for {seconds} s"),
+            ))
+        }
+    }
+}
+
+/// The first file that takes longer than `patience`. The thread that waits for it is left behind.
+fn first_without_answer(paths: Vec<PathBuf>, patience: Duration, read: fn(&Path)) -> Option<PathBuf> {
+    let (done, answers) = channel();
+    let files = paths.clone();
+    let read_each = move || {
+        for path in files {
+            read(&path);
+            if done.send(()).is_err() {
+                break;
+            }
+        }
+    };
+    // Without a thread there is no limit of time.
+    let thread = thread::Builder::new().spawn(read_each).ok()?;
+    let late = paths.into_iter().find(|_| answers.recv_timeout(patience) == Err(RecvTimeoutError::Timeout));
+    if late.is_none() {
+        let _ = thread.join();
+    }
+    late
+}
 
 /// Where the AWS files are, absolute.
 pub(super) fn aws_paths(environment: &Environment) -> Result<AwsPaths, Failure> {
@@ -78,4 +122,25 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
         return Err(format!("it is larger than {LIMIT} bytes"));
     }
     Ok(Some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_that_does_not_answer_is_named_by_the_file() {
+        let hangs = |path: &Path| {
+            while path.ends_with("hangs") {
+                thread::park();
+            }
+        };
+        let named =
+            |names: &[&str], patience| first_without_answer(names.iter().map(PathBuf::from).collect(), patience, hangs);
+        assert_eq!(
+            named(&["config", "hangs", "evercred.toml"], Duration::from_millis(50)),
+            Some(PathBuf::from("hangs"))
+        );
+        assert_eq!(named(&["config", "credentials"], Duration::MAX), None);
+    }
 }

@@ -47,6 +47,9 @@ fn run(environment: &Environment) -> Result<ExitCode, Failure> {
         Invocation::Version => return output::print(concat!("evercred ", env!("CARGO_PKG_VERSION"), "\n")),
         Invocation::Run(command) => command,
     };
+    if command.reads_files() {
+        files::must_answer(offline::files(environment))?;
+    }
     match command {
         Command::CredentialProcess { profile } => online::credential_process(environment, &profile),
         Command::Status { profiles, json, watch } => online::status(environment, &profiles, json, watch),

@@ -180,6 +180,13 @@ fn settings_path(environment: &Environment) -> Result<(PathBuf, bool), Failure> 
     Ok((settings.path, settings.named))
 }
 
+/// The files that decide what the profiles are.
+pub(super) fn files(environment: &Environment) -> Vec<PathBuf> {
+    let aws = files::aws_paths(environment).ok().map(|paths| [paths.config, paths.credentials]);
+    let settings = settings_path(environment).ok().map(|(path, _)| path);
+    aws.into_iter().flatten().chain(settings).collect()
+}
+
 /// A default file that is missing means all defaults, a named one is an error.
 fn read_settings(path: &Path, named: bool) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let failed =
