@@ -1,4 +1,5 @@
-//! What AWS says when it denies something: who asked for what, and which kinds of policies its text rules in or out.
+//! What AWS says when it denies or rejects a request: who asked for what, which kinds of policies its text rules in or out, and which
+//! value it does not accept.
 
 /// A text of AWS's, taken apart. The fields are pieces of that text, not trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,6 +89,34 @@ pub fn read(text: &str) -> Denied {
     Denied { principal, action, resource, because: because(text) }
 }
 
+/// The part of a request that AWS does not accept, as far as its text says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rejected {
+    /// The text does not say.
+    #[default]
+    Unsaid,
+    /// `duration_seconds` is below AWS's minimum: "Member must have value greater than or equal to 900".
+    ShortSession,
+    /// `duration_seconds` is above the maximum of the role or of AWS: "The requested DurationSeconds exceeds …".
+    LongSession,
+    /// The issuer of a web identity token: "No OpenIDConnect provider found in your account for …".
+    Issuer,
+    /// The audience of a web identity token: "Incorrect token audience".
+    Audience,
+}
+
+/// Reads which part of a request AWS does not accept.
+pub fn rejected(text: &str) -> Rejected {
+    let is_of_duration = text.contains("DurationSeconds") || text.contains("durationSeconds");
+    match () {
+        () if is_of_duration && text.contains("greater than or equal to") => Rejected::ShortSession,
+        () if is_of_duration => Rejected::LongSession,
+        () if text.contains("No OpenIDConnect provider found") => Rejected::Issuer,
+        () if text.contains("audience") => Rejected::Audience,
+        () => Rejected::Unsaid,
+    }
+}
+
 fn because(text: &str) -> Because {
     let of = |text: &str| {
         Policy::PHRASES
@@ -155,6 +184,23 @@ mod tests {
         assert_eq!(read(named).resource.as_deref(), Some("user me"));
         let web = read("Not authorized to perform sts:AssumeRoleWithWebIdentity");
         assert_eq!(web.action.as_deref(), Some("sts:AssumeRoleWithWebIdentity"));
+    }
+
+    #[test]
+    fn the_rejected_part_of_a_request_is_read() {
+        let value = |limit: &str| {
+            format!("Value '60' at 'durationSeconds' failed to satisfy constraint: Member must have value {limit}")
+        };
+        for (text, wanted) in [
+            (value("greater than or equal to 900").as_str(), Rejected::ShortSession),
+            (value("less than or equal to 43200").as_str(), Rejected::LongSession),
+            ("The requested DurationSeconds exceeds the 1 hour session limit", Rejected::LongSession),
+            ("No OpenIDConnect provider found in your account for https://oidc.example", Rejected::Issuer),
+            ("Incorrect token audience", Rejected::Audience),
+            ("Value 'Alice Smith' at 'roleSessionName' failed to satisfy constraint", Rejected::Unsaid),
+        ] {
+            assert_eq!(rejected(text), wanted, "{text}");
+        }
     }
 
     #[test]

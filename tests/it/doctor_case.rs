@@ -21,7 +21,7 @@ pub(crate) struct Case {
     /// `--run-process`.
     pub(crate) run_process: bool,
     /// Certificate files by path, and whether each exists; only in cases with written answers.
-    pub(crate) ca_bundles: BTreeMap<String, bool>,
+    pub(crate) ca_bundles: BTreeMap<String, String>,
     /// Whether the daemon runs (against the stand-in only).
     pub(crate) daemon: bool,
     /// What is said of the daemon's environment, where answers are written down.

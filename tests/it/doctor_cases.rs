@@ -466,7 +466,7 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
         not_read: Vec::new(),
         offline: case.offline,
         run_process: case.run_process,
-        ca_bundles: case.ca_bundles.clone(),
+        unusable_ca_bundles: case.ca_bundles.clone(),
         variables: variables.into_iter().collect(),
     }
 }

@@ -39,7 +39,7 @@ const CIRCLES: &[(&[&str], &str)] = &[
 /// whose file has none is removed.
 const NAME_CODES: &[(&str, &str)] = &[
     ("adapters", "makes errors with these codes, and follows the protocols that define them"),
-    ("core/doctor/answers.rs", "explains evercred's own codes for requests without an answer"),
+    ("core/doctor/connection.rs", "explains evercred's own codes for requests without an answer"),
     ("core/doctor/role.rs", "the codes of AssumeRole, each with another finding"),
     ("core/doctor/sessions", "the codes of the sign-in services, each with another finding"),
     ("core/explain", "reads codes in texts of other programs"),

@@ -31,6 +31,8 @@ use crate::wire::{ErrorEntry, ErrorKind, StatusDocument};
 
 /// The file in which Terraform records its backend, in the current directory.
 const TERRAFORM: &str = ".terraform/terraform.tfstate";
+/// The start of a certificate in a PEM file.
+const BEGIN: &[u8] = b"-----BEGIN ";
 /// Where Windows keeps the homes, as WSL shows them.
 const WINDOWS_HOMES: &str = "/mnt/c/Users";
 /// So many of them are looked into.
@@ -56,7 +58,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         files: paths.as_ref().map(|paths| file_facts(environment, paths)).unwrap_or_default(),
         token_files: token_files(environment, &profiles_of_daemon),
         caches: caches(environment, &profiles_of_daemon),
-        ca_bundles: ca_bundles(environment, &profiles_of_daemon),
+        unusable_ca_bundles: unusable_ca_bundles(environment, &profiles_of_daemon),
         programs: programs(environment, &profiles_of_daemon),
         problems: inputs.problems(),
         config_text,
@@ -279,11 +281,20 @@ fn token_files(environment: &Environment, profiles: &Profiles) -> Vec<TokenFile>
     paths.into_iter().map(|path| TokenFile { path: path.to_owned(), state: state(path) }).collect()
 }
 
-/// The certificate files that variables and profiles name, and whether each exists.
-fn ca_bundles(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, bool> {
+/// The certificate files that variables and profiles name, and that programs can't use, each with the reason.
+fn unusable_ca_bundles(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, String> {
     let settings = profiles.profiles.values().filter_map(|section| section.get("ca_bundle"));
     let named = environment.get("AWS_CA_BUNDLE").into_iter().chain(settings.map(|value| value.text.as_str()));
-    named.filter(|path| path.starts_with('/')).map(|path| (path.to_owned(), Path::new(path).is_file())).collect()
+    let why = |path: &str| match files::read(Path::new(path)) {
+        _ if Path::new(path).is_dir() => Some("is a directory".to_owned()),
+        Ok(None) if !Path::new(path).exists() => Some("does not exist".to_owned()),
+        Ok(bytes) => match bytes.unwrap_or_default().as_slice() {
+            [] => Some("is empty".to_owned()),
+            bytes => (!bytes.windows(BEGIN.len()).any(|part| part == BEGIN)).then(|| "has no certificate".to_owned()),
+        },
+        Err(why) => Some(format!("can't be read: {why}")),
+    };
+    named.filter(|path| path.starts_with('/')).filter_map(|path| Some((path.to_owned(), why(path)?))).collect()
 }
 
 /// The cache files of the profiles' sign-in sessions that can't be replaced.

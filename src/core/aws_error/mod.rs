@@ -20,7 +20,7 @@ pub use entry::{
     NOT_SUPPORTED, OfSigner, Origin, PROCESS_FAILED, PROCESS_NOT_FOUND, SSO_CACHE_UNUSABLE, SSO_SESSION_EXPIRED,
     TIMEOUT, TLS_CLOCK, TOKEN_FILE,
 };
-pub use operation::Operation;
+pub use operation::{CalledService, Operation};
 
 /// A failed call.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,7 +20,56 @@ pub struct Operation {
     pub profile: Option<String>,
 }
 
+/// A service that the doctor calls, or whose errors the daemon reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CalledService {
+    /// The Security Token Service.
+    Sts,
+    /// Identity and Access Management.
+    Iam,
+    /// The access portal of IAM Identity Center.
+    Portal,
+    /// The OpenID Connect service of IAM Identity Center.
+    Oidc,
+    /// AWS Sign-In.
+    Signin,
+}
+
+impl CalledService {
+    /// Its name in settings, and in capitals in variables (`AWS_ENDPOINT_URL_SSO_OIDC`).
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Sts => "sts",
+            Self::Iam => "iam",
+            Self::Portal => "sso",
+            Self::Oidc => "sso_oidc",
+            Self::Signin => "signin",
+        }
+    }
+}
+
+impl fmt::Display for CalledService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sts => "STS",
+            Self::Iam => "IAM",
+            Self::Portal => "the SSO portal",
+            Self::Oidc => "SSO OIDC",
+            Self::Signin => "AWS Sign-In",
+        })
+    }
+}
+
 impl Operation {
+    /// The service of the operation.
+    pub fn service(&self) -> CalledService {
+        match &*self.name {
+            "GetRoleCredentials" => CalledService::Portal,
+            "GetUser of IAM" => CalledService::Iam,
+            _ => CalledService::Sts,
+        }
+    }
+
     /// An operation by its name.
     pub const fn new(name: &'static str) -> Self {
         Self { name: Cow::Borrowed(name), object: None, profile: None }

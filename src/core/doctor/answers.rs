@@ -4,10 +4,9 @@
 //! SignatureDoesNotMatch where the secret is another; ExpiredToken where a session has expired. A second answer to the same
 //! keys with one change tells the causes of one code apart; the order in which AWS might check does not.
 
-use super::probe::{ClockFacts, StepAnswer};
 use super::{
-    About, Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Refusal, Rule, Severity, Variant,
-    commands, expiry, key_format, question, region,
+    Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Refusal, Rule, Severity, Variant, commands,
+    expiry, key_format, question,
 };
 use crate::core::access_key;
 use crate::core::aws_error::{self, OfSigner};
@@ -15,7 +14,6 @@ use crate::core::aws_file;
 use crate::core::fix::Fix;
 use crate::core::printable::printable;
 use crate::core::profile::SourceFile;
-use crate::core::url_host::{Host, target};
 
 pub(super) const RULE: Rule = Rule {
     decides: &[
@@ -27,7 +25,6 @@ pub(super) const RULE: Rule = Rule {
         Cause::AccessKeyMalformed,
         Cause::SecretKeyMalformed,
         Cause::SessionTokenMalformed,
-        Cause::NetworkUnreachable,
     ],
     look,
 };
@@ -41,35 +38,6 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
         match case.answers.unmodified(&subject.whose) {
             Some(Answer::Refused(refusal)) if refusal.why_open().is_none() => refused(case, subject, refusal, findings),
             Some(Answer::Accepted { .. }) => accepted(case, subject, findings),
-            _ => {}
-        }
-    }
-    network(case, findings);
-}
-
-/// Whether AWS can be reached, from the answers to the probe of AWS time, the keys, and the steps of the plan. An
-/// invalid region has no host, so a failed connection to it says nothing about the network.
-fn network(case: &Case<'_>, findings: &mut Findings) {
-    if region::unusable(case).is_some() {
-        return;
-    }
-    if let Some(finding) = lost_ca_bundle(case) {
-        return findings.add(finding);
-    }
-    for (about, answer) in case.answers.iter() {
-        match (about, answer) {
-            (About::Identity { .. }, Answer::Refused(refusal)) if aws_error::is_unreached_code(&refusal.code) => {
-                unreachable(case, refusal, findings);
-            }
-            (About::Clock, Answer::Clock(ClockFacts { unreached: Some(refusal), .. })) => {
-                unreachable(case, refusal, findings);
-            }
-            (About::Chain, Answer::Chain { steps }) => {
-                let refusals = steps.iter().filter_map(StepAnswer::refusal);
-                for refusal in refusals.filter(|refusal| aws_error::is_unreached_code(&refusal.code)) {
-                    unreachable(case, refusal, findings);
-                }
-            }
             _ => {}
         }
     }
@@ -318,82 +286,6 @@ fn keep_together(case: &Case<'_>, subject: &KeySet<'_>) -> Fix {
     Fix::advice(format!(
         "Get new temporary credentials, and {where_to}: access key id, secret access key and session token belong together."
     ))
-}
-
-/// The certificate file in use, and the variable or setting that names it. The variable takes precedence.
-fn ca_bundle<'a>(case: &Case<'a>) -> Option<(String, &'a str)> {
-    let variable = case.evidence.variables.get("AWS_CA_BUNDLE").map(|path| ("AWS_CA_BUNDLE".to_owned(), path));
-    let setting = || {
-        let value = case.settings()?.get("ca_bundle")?;
-        Some((format!("ca_bundle ({})", case.at(value.origin)), value.text.as_str()))
-    };
-    variable.or_else(setting)
-}
-
-/// A certificate file that does not exist.
-fn lost_ca_bundle(case: &Case<'_>) -> Option<Finding> {
-    let (place, path) = ca_bundle(case).filter(|(_, path)| case.evidence.ca_bundles.get(*path) == Some(&false))?;
-    let finding = Finding::new(
-        Cause::NetworkUnreachable,
-        Severity::Error,
-        format!("{place} names a certificate file that does not exist"),
-    )
-    .evidence(format!(
-        "the file {} does not exist: programs that need it can't verify AWS's certificate",
-        printable(path)
-    ));
-    Some(finding.fix(Fix::advice(format!("Put the file there, or correct {place}."))))
-}
-
-/// A call that failed, or that another server than AWS answered.
-fn unreachable(case: &Case<'_>, refusal: &Refusal, findings: &mut Findings) {
-    if let Some(url) = question::endpoint(case, None).url.filter(|url| target(url.trim()).whose() != Host::Aws) {
-        // Another finding reports a value that is not a URL.
-        if target(url.trim()).is_http() {
-            findings.add(no_answer_elsewhere(case, &url, refusal));
-        }
-        return;
-    }
-    let title = match refusal.code.as_str() {
-        "Tls" => "AWS's certificate could not be verified",
-        "TlsClock" => "AWS's certificate is not valid at the time that this machine's clock shows",
-        "InvalidResponse" => "the response is not from AWS",
-        _ => "this machine can't reach AWS",
-    };
-    let fix = match refusal.code.as_str() {
-        "Tls" => "If a proxy intercepts TLS, set AWS_CA_BUNDLE to the file with its certificate.",
-        "TlsClock" => "Correct this machine's clock: evercred clock shows the command.",
-        "InvalidResponse" => "Open a web page: the network may need a sign-in first. Otherwise check the proxy.",
-        _ => "Check the network, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY in this shell.",
-    };
-    findings.add(
-        Finding::new(Cause::NetworkUnreachable, Severity::Error, title)
-            .evidence(printable(&refusal.to_string()))
-            .fix(Fix::advice(fix))
-            .fix(Fix::command("Test the network with another program.", "curl -sSI https://sts.amazonaws.com")),
-    );
-}
-
-/// A setting names the address, so doctor did not call AWS itself.
-fn no_answer_elsewhere(case: &Case<'_>, url: &str, refusal: &Refusal) -> Finding {
-    let place = region::place_of_endpoint(case, "sts").unwrap_or_else(|| "a setting".to_owned());
-    let to = target(url.trim());
-    let start = match to.whose() {
-        Host::Emulator => "Start the emulator.",
-        _ => "Check the address, and start the program that listens there.",
-    };
-    let finding = Finding::new(
-        Cause::NetworkUnreachable,
-        Severity::Error,
-        format!("no AWS service answers at the address in {place}: {}", printable(to.authority)),
-    )
-    .evidence(printable(&refusal.to_string()))
-    .evidence("doctor did not call AWS itself, because calls go to that address")
-    .fix(Fix::advice(start));
-    match region::leave_out_endpoint(case, "sts") {
-        Some(fix) => finding.fix(fix),
-        None => finding,
-    }
 }
 
 fn accepts(case: &Case<'_>, subject: &KeySet<'_>, variant: Variant) -> bool {

@@ -73,8 +73,9 @@ pub struct Evidence {
     pub offline: bool,
     /// The user allows the profile's `credential_process` to run.
     pub run_process: bool,
-    /// The certificate files that AWS_CA_BUNDLE and profiles (`ca_bundle`) name, and whether each exists.
-    pub ca_bundles: BTreeMap<String, bool>,
+    /// The unusable certificate files that AWS_CA_BUNDLE and profiles (`ca_bundle`) name, and the reason as the end of a sentence
+    /// that begins with the file.
+    pub unusable_ca_bundles: BTreeMap<String, String>,
 }
 
 /// Variables of a shell; `Debug` shows names only, as values may be secrets.

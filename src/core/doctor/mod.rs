@@ -15,6 +15,7 @@ mod case;
 mod client_resolution;
 mod clock;
 mod commands;
+mod connection;
 mod document;
 mod driver;
 mod evidence;
@@ -74,6 +75,7 @@ static RULES: &[Rule] = &[
     key_format::RULE,
     region::RULE,
     answers::RULE,
+    connection::RULE,
     role::RULE,
     minted::RULE,
     sessions::RULE,

@@ -227,7 +227,9 @@ impl Refusal {
             return Some(self.no_answer());
         }
         let is_of_keys = !self.skewed && aws_error::lookup(&self.code).is_some_and(aws_error::Entry::refuses_signer);
-        (!is_of_keys).then(|| format!("AWS answered {}, which is no evidence about the keys", self.code))
+        (!is_of_keys).then(|| {
+            format!("{} answered {}, which is no evidence about the keys", self.operation.service(), self.code)
+        })
     }
 
     /// Why this error decides nothing, as the end of a sentence; `None` if AWS refused the request.
@@ -236,7 +238,7 @@ impl Refusal {
             return Some(self.no_answer());
         }
         (self.skewed || self.class == ErrorClass::Retryable)
-            .then(|| format!("AWS answered {}, which is not conclusive", self.code))
+            .then(|| format!("{} answered {}, which is not conclusive", self.operation.service(), self.code))
     }
 
     /// Whether the cause is a usual one of the code.
@@ -246,7 +248,8 @@ impl Refusal {
 
     /// The reason that AWS gave no answer, as the end of a sentence.
     pub fn no_answer(&self) -> String {
-        format!("AWS gave no answer ({})", self.code)
+        let (service, operation) = (self.operation.service(), &self.operation.name);
+        printable(&format!("{service} gave no usable answer to {operation} ({})", self.said()))
     }
 
     /// AWS's code and words, without what was asked.

@@ -3,7 +3,7 @@
 use super::commands::{self, argument};
 use super::probe::StepOutcome;
 use super::{Case, Cause, Certainty, Daemon, Finding, Findings, Refusal, Rule, Severity};
-use crate::core::access_denied::{self, Because, Denied};
+use crate::core::access_denied::{self, Because, Denied, Rejected};
 use crate::core::aws_error::{self, ErrorClass, OfSigner};
 use crate::core::fix::{Fix, evercred};
 use crate::core::keeper::State;
@@ -158,8 +158,8 @@ fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
 
 /// A step was refused: what of it is about roles, codes, durations and accounts.
 fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findings: &mut Findings) {
-    let (code, message) = (refusal.code.as_str(), refusal.words.as_str());
-    let denied = access_denied::read(message);
+    let code = refusal.code.as_str();
+    let (denied, rejected) = (access_denied::read(&refusal.words), access_denied::rejected(&refusal.words));
     let said = printable(&refusal.to_string());
     match (code, kind) {
         _ if refusal.is_local() && refusal.class != ErrorClass::Retryable => findings.add_all(failed_here(case, kind, profile, refusal)),
@@ -172,13 +172,10 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
         ("AccessDenied" | "AccessDeniedException", "assume-role" | "web-identity") => {
             findings.add(role_denied(case, kind, profile, &denied, said));
         }
-        // The words of AWS's validation ("Member must have value greater than or equal to 900").
-        ("ValidationError" | "ValidationException", _)
-            if message.contains("urationSeconds") && message.contains("greater than or equal to") =>
-        {
+        ("ValidationError" | "ValidationException", _) if rejected == Rejected::ShortSession => {
             findings.add(too_short(profile).evidence(said));
         }
-        ("ValidationError" | "ValidationException", _) if message.contains("DurationSeconds") || message.contains("durationSeconds") => {
+        ("ValidationError" | "ValidationException", _) if rejected == Rejected::LongSession => {
             findings.add(
                 Finding::new(
                     Cause::DurationTooLong,
@@ -204,7 +201,7 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
             .fix(Fix::advice("Run the program that writes the token file (web_identity_token_file) again.")),
         ),
         ("InvalidIdentityToken" | "IDPRejectedClaim", "web-identity") => {
-            findings.add(identity_provider(profile, message).evidence(said));
+            findings.add(identity_provider(profile, rejected).evidence(said));
         }
         ("OptInRequired" | "SubscriptionRequiredException" | "SubscriptionRequired", _) => findings.add(
             Finding::new(Cause::AccountNotSignedUp, Severity::Error, "the account is not signed up for the service")
@@ -241,25 +238,23 @@ fn failed_here(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal) ->
     Some(Finding::new(id, Severity::Error, title).evidence(printable(&refusal.to_string())).fix(fix))
 }
 
-/// A web identity token that AWS does not accept, according to AWS's message.
-fn identity_provider(profile: &str, message: &str) -> Finding {
-    let (what, fix) = if message.contains("No OpenIDConnect provider found") {
-        (
+/// A web identity token that AWS does not accept.
+fn identity_provider(profile: &str, rejected: Rejected) -> Finding {
+    let (what, fix) = match rejected {
+        Rejected::Issuer => (
             format!("the role's account has no IAM identity provider for the issuer of profile \"{profile}\"'s token"),
             "Ask an administrator of the role's account to create an IAM OIDC identity provider whose URL is the token's iss.",
-        )
-    } else if message.contains("audience") {
-        (
+        ),
+        Rejected::Audience => (
             format!(
                 "the identity provider of the role's account does not know the audience of profile \"{profile}\"'s token"
             ),
             "Have the token issued for an audience (aud) that the IAM identity provider lists, or ask an administrator to add it there.",
-        )
-    } else {
-        (
+        ),
+        _ => (
             format!("AWS does not accept the web identity token of profile \"{profile}\""),
             "Ask an administrator of the role's account to check the IAM identity provider: its URL and audience must match the token's iss and aud.",
-        )
+        ),
     };
     Finding::new(Cause::AssumeRoleDenied, Severity::Error, what).fix(Fix::advice(fix))
 }

@@ -51,7 +51,7 @@ pub(in crate::core::doctor) fn evidence(
         not_read: Vec::new(),
         offline: false,
         run_process: false,
-        ca_bundles: std::collections::BTreeMap::new(),
+        unusable_ca_bundles: std::collections::BTreeMap::new(),
     }
 }
 

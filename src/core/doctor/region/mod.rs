@@ -18,7 +18,8 @@ pub(in crate::core::doctor) use self::answered::why_open;
 use super::rule::Rule;
 use super::{Case, Cause, Findings};
 use crate::core::fix::Fix;
-use crate::core::url_host::Host;
+use crate::core::printable::printable;
+use crate::core::url_host::{Host, target};
 
 pub(in crate::core::doctor) const RULE: Rule = Rule {
     decides: &[
@@ -65,18 +66,36 @@ pub(in crate::core::doctor) fn endpoint_of<'a>(case: &Case<'a>, service: &str) -
     endpoint_override::for_service(case, service).map(|found| found.url.text)
 }
 
-/// The place of the setting that sends calls to another endpoint.
-pub(in crate::core::doctor) fn place_of_endpoint(case: &Case<'_>, service: &str) -> Option<String> {
-    endpoint_override::for_service(case, service).map(|found| case.place(&found.url))
+/// An endpoint that a setting names.
+pub(in crate::core::doctor) struct NamedEndpoint {
+    /// The variable, or the setting with its file and line.
+    pub(in crate::core::doctor) place: String,
+    /// The URL without names, passwords, path and query.
+    pub(in crate::core::doctor) url: String,
+    /// Host and port.
+    pub(in crate::core::doctor) authority: String,
+    /// The owner of the host.
+    pub(in crate::core::doctor) whose: Host,
+    /// Whether requests can be sent there at all.
+    pub(in crate::core::doctor) is_url: bool,
+    /// The removal of the setting.
+    pub(in crate::core::doctor) removal: Fix,
+}
+
+/// The endpoint that a setting names for the calls to a service.
+pub(in crate::core::doctor) fn named_endpoint(case: &Case<'_>, service: &str) -> Option<NamedEndpoint> {
+    endpoint_override::for_service(case, service).map(|found| NamedEndpoint {
+        place: case.place(&found.url),
+        url: found.shown(),
+        authority: printable(target(found.url.text.trim()).authority),
+        whose: found.whose(),
+        is_url: found.is_url(),
+        removal: endpoints::take_away(case, &found),
+    })
 }
 
 /// Whether any call goes somewhere else than to AWS: its keys may be of another maker's.
 pub(in crate::core::doctor) fn calls_elsewhere(case: &Case<'_>) -> bool {
     endpoint_override::ignored(case).is_none()
         && endpoint_override::overrides(case).iter().any(|found| found.whose() != Host::Aws)
-}
-
-/// How that setting is taken away.
-pub(in crate::core::doctor) fn leave_out_endpoint(case: &Case<'_>, service: &str) -> Option<Fix> {
-    endpoint_override::for_service(case, service).map(|found| endpoints::take_away(case, &found))
 }

@@ -146,6 +146,13 @@ fn of_plan(case: &Case<'_>) -> Option<SignIn> {
     plan.steps.iter().find_map(|step| Some(SignIn { session: step.source.session()?, profile: step.profile.clone() }))
 }
 
+/// The session of the plan, if its token has expired and can be renewed without a sign-in.
+pub(super) fn to_renew(case: &Case<'_>) -> Option<Session> {
+    let outcome = &step_of_chain(case)?.outcome;
+    let is_renewable = matches!(outcome, StepOutcome::NotSignedIn { renews: true, .. });
+    of_plan(case).filter(|_| is_renewable).map(|sign_in| sign_in.session)
+}
+
 fn step_of_chain<'a>(case: &Case<'a>) -> Option<&'a StepAnswer> {
     match case.answers.get(&About::Chain)? {
         Answer::Chain { steps } => steps.iter().find(|step| step.kind == "sso" || step.kind == "login"),

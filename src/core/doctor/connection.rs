@@ -1,0 +1,208 @@
+//! `network-unreachable`: calls that no AWS service answered, and the address of each.
+//!
+//! An address that gave an answer of AWS in the same run can be reached: its other errors decide nothing.
+
+use super::probe::{ClockFacts, StepAnswer, StepOutcome};
+use super::region::NamedEndpoint;
+use super::rule::{Findings, Rule};
+use super::{About, Answer, Case, Cause, Certainty, Daemon, Finding, Refusal, Severity, question, region, sessions};
+use crate::core::aws_error::{self, CalledService};
+use crate::core::fix::Fix;
+use crate::core::plan::Service;
+use crate::core::printable::printable;
+use crate::core::session::Session;
+use crate::core::url_host::Host;
+
+pub(super) const RULE: Rule = Rule { decides: &[Cause::NetworkUnreachable], look };
+
+/// One call.
+struct Call<'a> {
+    service: CalledService,
+    region: &'a str,
+    /// The error of a call that AWS did not answer; `None` for an answer of AWS, which may be a refusal.
+    unanswered: Option<&'a Refusal>,
+}
+
+impl<'a> Call<'a> {
+    /// The outcome of one call; `None` if no request was sent.
+    fn of(service: CalledService, region: &'a str, refusal: Option<&'a Refusal>) -> Option<Self> {
+        let is_sent = refusal.is_none_or(|refusal| !refusal.is_local());
+        let unanswered = refusal.filter(|refusal| aws_error::is_unreached_code(&refusal.code));
+        is_sent.then_some(Self { service, region, unanswered })
+    }
+}
+
+/// An invalid region has no host, so a failed connection to it says nothing about the network.
+fn look(case: &Case<'_>, findings: &mut Findings) {
+    if region::unusable(case).is_some() {
+        return;
+    }
+    if let Some(finding) = unusable_ca_bundle(case) {
+        return findings.add(finding);
+    }
+    let region = question::endpoint(case, None).region;
+    let calls = calls(case, &region);
+    let address = |call: &Call<'_>| match region::named_endpoint(case, call.service.id()) {
+        Some(endpoint) => endpoint.url,
+        None => format!("{} in {}", call.service, call.region),
+    };
+    let answered: Vec<String> = calls.iter().filter(|call| call.unanswered.is_none()).map(address).collect();
+    for (call, refusal) in calls.iter().filter_map(|call| Some((call, call.unanswered?))) {
+        if answered.contains(&address(call)) {
+            findings.leave_open(Cause::NetworkUnreachable, refusal.no_answer());
+        } else {
+            findings.add_all(unreachable(case, call.service, refusal, !answered.is_empty()));
+        }
+    }
+    findings.add_all(failed_renewal(case));
+}
+
+/// Every call that doctor made.
+fn calls<'a>(case: &'a Case<'_>, region: &'a str) -> Vec<Call<'a>> {
+    let mut calls = Vec::new();
+    for (about, answer) in case.answers.iter() {
+        match (about, answer) {
+            (About::Clock, Answer::Clock(ClockFacts { unreached, .. })) if !case.evidence.offline => {
+                calls.extend(Call::of(CalledService::Sts, region, unreached.as_ref()));
+            }
+            (About::Identity { region, .. }, answer) => calls.extend(signed(CalledService::Sts, region, answer)),
+            (About::Iam { .. }, answer) => calls.extend(signed(CalledService::Iam, region, answer)),
+            (About::Chain, Answer::Chain { steps }) => {
+                calls.extend(steps.iter().flat_map(|step| of_step(case, step, region)));
+            }
+            _ => {}
+        }
+    }
+    calls
+}
+
+fn signed<'a>(service: CalledService, region: &'a str, answer: &'a Answer) -> Option<Call<'a>> {
+    match answer {
+        Answer::Accepted { .. } => Call::of(service, region, None),
+        Answer::Refused(refusal) => Call::of(service, region, Some(refusal)),
+        _ => None,
+    }
+}
+
+/// The call of a step, and GetCallerIdentity with its credentials.
+fn of_step<'a>(case: &'a Case<'_>, step: &'a StepAnswer, region: &'a str) -> Vec<Call<'a>> {
+    let calls_portal = step.kind == "sso";
+    let of_sso = case.steps().find(|of| of.source.service() == Some(Service::Portal));
+    let sso_region = of_sso.and_then(|of| of.source.endpoint()).map_or(region, |endpoint| endpoint.region.as_str());
+    let mut calls = Vec::new();
+    match &step.outcome {
+        StepOutcome::Refused(refusal) => {
+            let service = refusal.operation.service();
+            let region = if service == CalledService::Portal { sso_region } else { region };
+            calls.extend(Call::of(service, region, Some(refusal)));
+        }
+        StepOutcome::Passed { arn, .. } => {
+            calls.extend(calls_portal.then_some(Call {
+                service: CalledService::Portal,
+                region: sso_region,
+                unanswered: None,
+            }));
+            let calls_sts = ["assume-role", "web-identity", "session-token"].contains(&step.kind.as_str());
+            calls.extend((calls_sts || arn.is_some()).then_some(Call {
+                service: CalledService::Sts,
+                region,
+                unanswered: None,
+            }));
+        }
+        StepOutcome::NotSignedIn { .. } | StepOutcome::Untried { .. } => {}
+    }
+    calls.extend(step.identity.as_ref().and_then(|answer| signed(CalledService::Sts, region, answer)));
+    calls
+}
+
+/// A call that failed, or that another server than AWS answered. `is_connected`: AWS answered at another address.
+fn unreachable(case: &Case<'_>, service: CalledService, refusal: &Refusal, is_connected: bool) -> Option<Finding> {
+    let said = printable(&refusal.to_string());
+    let endpoint = region::named_endpoint(case, service.id());
+    if let Some(endpoint) = &endpoint {
+        let sent = format!("{} sends the calls to {service} to {}", endpoint.place, endpoint.url);
+        if endpoint.whose != Host::Aws {
+            // Another finding reports a value that is not a URL.
+            return endpoint
+                .is_url
+                .then(|| no_answer_elsewhere(service, endpoint, refusal).evidence(said).evidence(sent));
+        }
+        let finding = at_aws(&service.to_string(), refusal).evidence(said).evidence(sent).fix(endpoint.removal.clone());
+        return Some(finding);
+    }
+    let called = if is_connected { service.to_string() } else { "AWS".to_owned() };
+    let url = match service {
+        CalledService::Sts => "https://sts.amazonaws.com".to_owned(),
+        CalledService::Iam => "https://iam.amazonaws.com".to_owned(),
+        _ => return Some(at_aws(&called, refusal).evidence(said)),
+    };
+    let test = Fix::command("Test the network with another program.", format!("curl -sSI {url}"));
+    Some(at_aws(&called, refusal).evidence(said).fix(test))
+}
+
+/// An endpoint of AWS itself.
+fn at_aws(called: &str, refusal: &Refusal) -> Finding {
+    let title = match refusal.code.as_str() {
+        "Tls" => format!("the certificate of {called} could not be verified"),
+        aws_error::TLS_CLOCK => format!("the certificate of {called} is not valid at the time that this machine's clock shows"),
+        aws_error::INVALID_RESPONSE => format!("the response is not from {called}"),
+        _ => format!("this machine can't reach {called}"),
+    };
+    let fix = match refusal.code.as_str() {
+        "Tls" => "If a proxy intercepts TLS, set AWS_CA_BUNDLE to the file with its certificate.",
+        aws_error::TLS_CLOCK => "Correct this machine's clock: evercred clock shows the command.",
+        aws_error::INVALID_RESPONSE => "Open a web page: the network may need a sign-in first. Otherwise check the proxy.",
+        _ => "Check the network, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY in this shell.",
+    };
+    Finding::new(Cause::NetworkUnreachable, Severity::Error, title).fix(Fix::advice(fix))
+}
+
+/// A setting names the address, so doctor did not call AWS itself.
+fn no_answer_elsewhere(service: CalledService, endpoint: &NamedEndpoint, refusal: &Refusal) -> Finding {
+    let NamedEndpoint { place, authority, whose, removal, .. } = endpoint;
+    let title = match refusal.code.as_str() {
+        aws_error::INVALID_RESPONSE => format!("the server at the address in {place} does not answer as {service}: {authority}"),
+        _ => format!("{service} does not answer at the address in {place}: {authority}"),
+    };
+    let fix = match (refusal.code.as_str(), whose) {
+        (aws_error::INVALID_RESPONSE, _) => "Check the address: another program listens there, or the service is broken.",
+        (_, Host::Emulator) => "Start the emulator.",
+        _ => "Check the address, and start the program that listens there.",
+    };
+    Finding::new(Cause::NetworkUnreachable, Severity::Error, title).fix(Fix::advice(fix)).fix(removal.clone())
+}
+
+/// The token of the sign-in has expired, doctor renews none, and the daemon's last attempt to do so reached no server.
+fn failed_renewal(case: &Case<'_>) -> Option<Finding> {
+    let Daemon::Answers(facts) = &case.evidence.daemon else { return None };
+    let session = sessions::to_renew(case)?;
+    let error = facts.sessions.iter().find(|known| known.name == session.label())?.last_error.as_ref()?;
+    let refusal = Refusal::from(error.clone());
+    let service = match session {
+        Session::Sso(_) => CalledService::Oidc,
+        Session::Login(_) => CalledService::Signin,
+    };
+    let finding = unreachable(case, service, &refusal, true).filter(|_| aws_error::is_unreached_code(&refusal.code))?;
+    let finding = Finding { severity: Severity::Warning, ..finding }.certainty(Certainty::Likely);
+    Some(finding.evidence("the daemon could not renew the token of the sign-in; doctor itself renews none"))
+}
+
+/// The certificate file in use, and the variable or setting that names it. The variable takes precedence.
+fn ca_bundle<'a>(case: &Case<'a>) -> Option<(String, &'a str)> {
+    let variable = case.evidence.variables.get("AWS_CA_BUNDLE").map(|path| ("AWS_CA_BUNDLE".to_owned(), path));
+    let setting = || {
+        let value = case.settings()?.get("ca_bundle")?;
+        Some((format!("ca_bundle ({})", case.at(value.origin)), value.text.as_str()))
+    };
+    variable.or_else(setting)
+}
+
+/// A certificate file that programs can't use.
+fn unusable_ca_bundle(case: &Case<'_>) -> Option<Finding> {
+    let (place, path) = ca_bundle(case)?;
+    let what = case.evidence.unusable_ca_bundles.get(path)?;
+    let title = format!("{place} names a certificate file that {what}");
+    let finding = Finding::new(Cause::NetworkUnreachable, Severity::Error, title)
+        .evidence(format!("the path {}: programs that read it can't verify AWS's certificate", printable(path)));
+    Some(finding.fix(Fix::advice(format!("Put a file with PEM certificates there, or correct {place}."))))
+}
