@@ -74,7 +74,7 @@ async fn output_of(
     let complaint = ended.complaint(&redact::given(command, environment.variables()));
     if ended.status.code() == Some(127) {
         let path = environment.get("PATH").unwrap_or("not set");
-        return Err(failed(PROCESS_NOT_FOUND, &format!("{complaint}; the daemon's PATH is {path}")));
+        return Err(failed(PROCESS_NOT_FOUND, &format!("{complaint}; PATH is {path}")));
     }
     if !ended.status.success() {
         return Err(failed("ProcessFailed", &format!("{}: {complaint}{}", how(ended.status), hint(ended.status))));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::arguments::ConfigCommand;
@@ -11,11 +12,11 @@ use super::{files, output, render};
 use crate::core::directories::Directories;
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode, Source};
-use crate::core::profile::{Profiles, Section};
-use crate::core::profiles_document::{profiles_document, shown_value};
+use crate::core::profile::{Lost, Origin, Problem, Profiles, Section, SourceFile};
+use crate::core::profiles_document::profiles_document;
 use crate::core::redact;
 use crate::core::role_arn;
-use crate::core::settings::Settings;
+use crate::core::settings::{LISTED, Mistake, Settings, SettingsError};
 use crate::platform::environment::Environment;
 use crate::platform::zone;
 
@@ -25,13 +26,13 @@ pub(super) fn plan(environment: &Environment, profile: Option<String>, json: boo
     let name = profile
         .or_else(|| environment.get("AWS_PROFILE").filter(|name| !name.is_empty()).map(str::to_owned))
         .unwrap_or_else(|| "default".to_owned());
-    let profiles = with_settings(environment, files::read_aws(&paths).profiles());
+    let (settings_file, _) = settings_path(environment)?;
+    let (profiles, refused) = all_profiles(environment, files::read_aws(&paths).profiles());
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     let context = PlanContext::from_environment(&variable, zone::local_offset());
     let mut plan = plan::resolve(&profiles, &name, &context);
-    let (settings_file, _) = settings_path(environment)?;
     let path = |file| files::path_of(&paths, &settings_file, file);
-    let mut exit = 0;
+    let mut exit = if refused.is_some() { ATTENTION } else { 0 };
     if let Ok(plan) = &mut plan {
         let mistakes = role_arn::mistakes_of_plan(&profiles, plan).into_iter();
         let notes: Vec<String> =
@@ -41,13 +42,27 @@ pub(super) fn plan(environment: &Environment, profile: Option<String>, json: boo
         }
         plan.notes.extend(notes);
     }
-    let document = plan::plan_document(&name, &plan, &path);
+    let mut document = plan::plan_document(&name, &plan, &path);
     if json {
+        let mistakes = refused.iter().flat_map(SettingsRefused::list).map(Value::String);
+        document["notes"].as_array_mut().into_iter().for_each(|notes| notes.extend(mistakes.clone()));
         output::print_json(&document)?;
+    } else if plan.is_ok() {
+        output::print(&described(&document))?;
+    }
+    let refused = refused.map(SettingsRefused::failure).filter(|_| !json);
+    let may_be_there =
+        |error: &PlanError| error.origin.is_some_and(|origin| origin.file == SourceFile::Settings && origin.line > 0);
+    match (refused, &plan) {
+        (Some(mut refused), Err(error)) if may_be_there(error) && error.code == PlanErrorCode::UnreadableFile => {
+            let name = redact::without_whole_secrets(&name);
+            refused.message.push_str(&format!("\nprofile \"{name}\" may depend on these settings"));
+            return Err(refused);
+        }
+        (refused, _) => refused.iter().for_each(output::error),
     }
     match plan {
-        Ok(_) if json => Ok(ExitCode::from(exit)),
-        Ok(_) => output::print(&described(&document)).map(|_| ExitCode::from(exit)),
+        Ok(_) => Ok(ExitCode::from(exit)),
         Err(error) => {
             let exit = if error.code == PlanErrorCode::MissingProfile { NO_PROFILE } else { ATTENTION };
             if json {
@@ -76,14 +91,86 @@ pub(super) fn with_settings(environment: &Environment, profiles: &Profiles) -> P
     settings(environment).unwrap_or_default().over(profiles).into_owned()
 }
 
+/// The reason for which a daemon that is started from here refuses the settings.
+pub(super) enum SettingsRefused {
+    /// The file can't be found or read.
+    Unreadable(Failure),
+    /// The file has mistakes.
+    Mistaken {
+        /// The path of the file.
+        path: String,
+        /// The mistakes.
+        error: Box<SettingsError>,
+    },
+}
+
+impl SettingsRefused {
+    /// The first mistakes, each with its place in one line.
+    pub(super) fn list(&self) -> Vec<String> {
+        match self {
+            Self::Unreadable(failure) => vec![failure.message.clone()],
+            Self::Mistaken { path, error } => error.list_first(LISTED, path),
+        }
+    }
+
+    /// The same for stderr, with the lines of the file.
+    fn failure(self) -> Failure {
+        match self {
+            Self::Unreadable(failure) => failure,
+            Self::Mistaken { path, error } => {
+                Failure::listing(ATTENTION, error.render_first(LISTED, &path)).fix("evercred config check")
+            }
+        }
+    }
+
+    /// A problem of the files: profiles of the settings may be missing.
+    fn problem(&self) -> Problem {
+        let (line, message) = match self {
+            Self::Unreadable(failure) => (0, failure.message.clone()),
+            Self::Mistaken { error, .. } => {
+                (error.line(), format!("evercred's settings can't be used: {}", error.message()))
+            }
+        };
+        let origin = Origin { file: SourceFile::Settings, line: u32::try_from(line).unwrap_or_default() };
+        let fix = Some("evercred config check".to_owned());
+        Problem { fix, ..Problem::fatal(origin, message, Lost::Sections, None) }
+    }
+
+    /// The mistakes as problems of `profiles --json`.
+    fn document(&self) -> Vec<Value> {
+        match self {
+            Self::Unreadable(failure) => {
+                vec![json!({"file": null, "line": null, "message": failure.message, "fatal": true})]
+            }
+            Self::Mistaken { path, error } => {
+                let entry = |mistake: &Mistake| {
+                    let (line, column, message) = (mistake.line(), mistake.column(), mistake.message());
+                    json!({"file": path, "line": line, "column": column, "message": message, "fatal": true})
+                };
+                error.mistakes().into_iter().map(entry).collect()
+            }
+        }
+    }
+}
+
 /// The settings, or why a daemon that is started from here refuses them.
-pub(super) fn settings(environment: &Environment) -> Result<Settings, String> {
-    let (path, named) = settings_path(environment).map_err(|failure| failure.message)?;
-    let bytes = read_settings(&path, named).map_err(|failure| failure.message)?;
-    Settings::parse_bytes(&bytes).map_err(|error| {
-        // The lines after the first show the line of the file, and the other mistakes.
-        error.render(&path.display().to_string()).lines().next().unwrap_or_default().to_owned()
-    })
+pub(super) fn settings(environment: &Environment) -> Result<Settings, SettingsRefused> {
+    let (path, named) = settings_path(environment).map_err(SettingsRefused::Unreadable)?;
+    let bytes = read_settings(&path, named).map_err(SettingsRefused::Unreadable)?;
+    let mistaken = |error| SettingsRefused::Mistaken { path: path.display().to_string(), error: Box::new(error) };
+    Settings::parse_bytes(&bytes).map_err(mistaken)
+}
+
+/// The profiles of the AWS files with those of the settings. Refused settings are a problem of the files.
+fn all_profiles(environment: &Environment, profiles: &Profiles) -> (Profiles, Option<SettingsRefused>) {
+    match settings(environment) {
+        Ok(settings) => (settings.over(profiles).into_owned(), None),
+        Err(refused) => {
+            let mut profiles = profiles.clone();
+            profiles.problems.push(refused.problem());
+            (profiles, Some(refused))
+        }
+    }
 }
 
 /// The time servers of the settings.
@@ -115,12 +202,15 @@ pub(super) fn program_on_path(environment: &Environment, profile: &str) -> Optio
 pub(super) fn profiles(environment: &Environment, json: bool) -> Result<ExitCode, Failure> {
     let paths = files::aws_paths(environment)?;
     let inputs = files::read_aws(&paths);
-    let mut profiles = with_settings(environment, inputs.profiles());
-    profiles.problems = inputs.problems();
     let (settings_file, _) = settings_path(environment)?;
+    let (mut profiles, refused) = all_profiles(environment, inputs.profiles());
+    profiles.problems = inputs.problems();
     let path = |file| files::path_of(&paths, &settings_file, file);
-    let document = profiles_document(&profiles, &path);
+    let is_refused = refused.is_some() || profiles.problems.iter().any(|problem| problem.fatal);
     if json {
+        let mut document = profiles_document(&profiles, &path);
+        let mistakes: Vec<Value> = refused.iter().flat_map(SettingsRefused::document).collect();
+        document["problems"].as_array_mut().into_iter().for_each(|problems| problems.extend(mistakes.iter().cloned()));
         output::print_json(&document)?;
     } else {
         let mut text = String::new();
@@ -141,9 +231,9 @@ pub(super) fn profiles(environment: &Environment, json: bool) -> Result<ExitCode
             let failure = Failure::new(ATTENTION, format!("{}: {message}", problem.origin.at(&place)));
             output::error(&if problem.fatal { failure.fix(problem.fix_at(&place)) } else { failure });
         }
+        refused.map(SettingsRefused::failure).iter().for_each(output::error);
     }
-    let refused = profiles.problems.iter().any(|problem| problem.fatal);
-    Ok(ExitCode::from(if refused { ATTENTION } else { 0 }))
+    Ok(ExitCode::from(if is_refused { ATTENTION } else { 0 }))
 }
 
 /// `config`.
@@ -199,7 +289,7 @@ fn read_settings(path: &Path, named: bool) -> Result<Zeroizing<Vec<u8>>, Failure
 }
 
 /// A plan for people: one line a step.
-fn described(document: &serde_json::Value) -> String {
+fn described(document: &Value) -> String {
     let mut text = String::new();
     for (at, step) in document["steps"].as_array().into_iter().flatten().enumerate() {
         let kind = step["type"].as_str().unwrap_or_default();
@@ -213,13 +303,13 @@ fn described(document: &serde_json::Value) -> String {
             text.push_str(&format!("     {key} = {value}\n"));
         }
     }
-    for note in document["notes"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str) {
+    for note in document["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         text.push_str(&format!("note: {note}\n"));
     }
     text
 }
 
-fn said(error: &PlanError, path: &dyn Fn(crate::core::profile::SourceFile) -> String) -> String {
+fn said(error: &PlanError, path: &dyn Fn(SourceFile) -> String) -> String {
     match error.origin {
         Some(origin) => format!("{}: {}", origin.at(&path(origin.file)), error.message),
         None => error.message.clone(),
@@ -232,13 +322,13 @@ fn settings_of(section: &Section) -> String {
     for (key, value) in section.settings.iter() {
         let line = value.origin.line;
         if value.nested().is_empty() {
-            let shown = shown_value(key, &value.text);
+            let shown = redact::setting(key, &value.text);
             let one_line: Vec<&str> = shown.lines().map(str::trim).collect();
             text.push_str(&format!("    {key} = {}  (line {line})\n", one_line.join(" ")));
         } else {
             text.push_str(&format!("    {key} =  (line {line})\n"));
             for (key, value) in value.nested().iter() {
-                let shown = shown_value(key, &value.text);
+                let shown = redact::setting(key, &value.text);
                 text.push_str(&format!("        {key} = {shown}  (line {})\n", value.origin.line));
             }
         }

@@ -424,7 +424,7 @@ causes! {
     AccountMismatch = "account-mismatch" {
         is: "the credentials may belong to another account",
         ruled_out: "no key belongs to another account than the settings name",
-        needs: [Files, Profile, Identity],
+        needs: [Files, Profile, Keys, Identity],
         fix: OfProfile("See whose credentials these are, and use those of the intended account.", "doctor"),
     }
     /// The daemon's proxy, certificate or endpoint settings differ from this shell's.

@@ -5,24 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::core::access_key::may_be_secret;
 use crate::core::plan::stated_kind;
 use crate::core::profile::{Profiles, Section, SettingMap, SourceFile};
 use crate::core::redact;
-
-/// The settings whose values are not shown.
-const SECRETS: [&str; 3] = ["aws_secret_access_key", "aws_session_token", "aws_security_token"];
-
-/// The displayed value of a setting, without secrets. A secret may also be in the place of a key id, or on a command
-/// line.
-pub fn shown_value(key: &str, value: &str) -> String {
-    let is_swapped = key == "aws_access_key_id" && may_be_secret(value);
-    if SECRETS.contains(&key) || is_swapped || redact::is_secret_name(key) {
-        return "redacted".to_owned();
-    }
-    let value = redact::command(value);
-    if redact::is_shown_setting(key) { value } else { redact::without_whole_secrets(&value).into_owned() }
-}
 
 /// The document `evercred.profiles/1`.
 pub fn profiles_document(profiles: &Profiles, path: &dyn Fn(SourceFile) -> String) -> Json {
@@ -59,7 +44,7 @@ fn settings(values: &SettingMap, path: &dyn Fn(SourceFile) -> String) -> Map<Str
         .iter()
         .map(|(key, value)| {
             let shown = if value.nested().is_empty() {
-                json!(shown_value(key, &value.text))
+                json!(redact::setting(key, &value.text))
             } else {
                 Json::Object(settings(value.nested(), path))
             };
@@ -86,20 +71,5 @@ mod tests {
         assert_eq!(document["profiles"][1]["kind"], "static");
         assert_eq!(document["profiles"][1]["settings"]["aws_secret_access_key"]["value"], "redacted");
         assert!(!document.to_string().contains("planted"));
-        for secret in ["wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "\"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMP"] {
-            assert_eq!(shown_value("aws_access_key_id", secret), "redacted", "the two were swapped");
-        }
-        for (key, value, shown) in [
-            ("credential_process", "helper --password swordfish --x", "helper --password (hidden) --x"),
-            ("credential_process", "TOKEN=abc helper -u me:pw", "TOKEN=(hidden) helper -u me:(hidden)"),
-            ("mfa_process", "op item get aws --otp", "op item get aws --otp"),
-            ("endpoint_url", "https://me:pw@localhost:4566", "https://(hidden)@localhost:4566"),
-            ("vault_password", "swordfish", "redacted"),
-            ("client_secret", "swordfish", "redacted"),
-            ("web_identity_token_file", "/run/token", "/run/token"),
-            ("key", "value", "value"),
-        ] {
-            assert_eq!(shown_value(key, value), shown, "{key}");
-        }
     }
 }

@@ -39,15 +39,13 @@ use crate::core::printable;
 use crate::core::profile::{Origin, SourceFile};
 use crate::core::redact;
 use crate::core::role_arn;
-use crate::core::settings::Settings;
+use crate::core::settings::{LISTED, Settings};
 use crate::platform::environment::Environment;
 use crate::platform::{harden, inherited, limits, signals, unreadable, zone};
 
 /// No AWS file is larger; a thousand profiles need a fraction of it.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 /// Threads for files and name look-ups: enough if some hang, and few enough to limit the memory of their stacks.
-/// The number of mistakes in the settings that the log shows at start. `evercred config check` lists all.
-const LISTED_AT_START: usize = 20;
 const BLOCKING_THREADS: usize = 64;
 
 /// The program.
@@ -163,7 +161,7 @@ impl Start {
             });
         }
         let folders = resolve_folders(&own, settings_file)?;
-        let settings = read_settings(&folders, LISTED_AT_START)?;
+        let settings = read_settings(&folders, LISTED)?;
         Ok(Self { own, listeners, folders, settings, descriptors })
     }
 

@@ -9,6 +9,7 @@ use crate::core::clock::Clock;
 use crate::core::doctor::Lint;
 use crate::core::keeper::{ErrorStatus, Keeper, MfaStatus, ProfileStatus, SessionStatus, Warning};
 use crate::core::profile::{Lost, Problem, SourceFile};
+use crate::core::session::CacheFile;
 use crate::core::time::{AwsTime, Now};
 use crate::wire::{
     self, ClockStatus, DaemonStatus, ErrorEntry, MfaEntry, ProblemEntry, ProfileEntry, ProgramStatus, RenewalEntry,
@@ -39,6 +40,8 @@ pub(super) struct Context<'a> {
     pub(super) lints: &'a [Lint],
     /// The path of each file.
     pub(super) path: &'a dyn Fn(SourceFile) -> String,
+    /// The path of a file in the caches of the AWS tools.
+    pub(super) cache_path: &'a dyn Fn(&CacheFile) -> Option<String>,
     /// What else a person should know.
     pub(super) problems: Vec<ProblemEntry>,
 }
@@ -70,7 +73,10 @@ pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> Statu
         .into_iter()
         .chain(sessions.iter().flat_map(|session| session.warning.iter().chain(&session.cache).cloned()))
         .chain(keeper.clock_warning(now).map(|warning| Warning { fix: context.clock_fix.or(warning.fix), ..warning }))
-        .map(|Warning { id, message, fix }| ProblemEntry { id: id.to_owned(), message, file: None, line: None, fix })
+        .map(|Warning { id, message, fix, file }| {
+            let file = file.and_then(|file| (context.cache_path)(&file));
+            ProblemEntry { id: id.to_owned(), message, file, line: None, fix }
+        })
         .collect();
     StatusDocument {
         sso_sessions: sessions.into_iter().map(session).collect(),

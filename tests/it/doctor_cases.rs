@@ -88,6 +88,7 @@ fn where_nobody_answers_nothing_counts_as_good_that_only_an_answer_settles() {
                         kind: "static".to_owned(),
                         outcome: StepOutcome::Refused(unreached()),
                         printed: None,
+                        stated_account: None,
                         identity: None,
                     }],
                 },
@@ -313,7 +314,7 @@ fn step(text: &str, case: &Case) -> StepAnswer {
     let mut words = text.splitn(3, ' ');
     let mut word = || words.next().unwrap_or_else(|| panic!("{}: {text:?} is no step", case.name())).to_owned();
     let (kind, profile, outcome) = (word(), word(), word());
-    // `prints ID SECRET TOKEN EXPIRATION`, `-` for no token.
+    // `prints ID SECRET TOKEN EXPIRATION ACCOUNT`, `-` for no token and no expiration.
     if let Some(printed) = outcome.strip_prefix("prints ") {
         let words: Vec<&str> = printed.split(' ').collect();
         let text =
@@ -323,8 +324,9 @@ fn step(text: &str, case: &Case) -> StepAnswer {
             secret_access_key: text(1).unwrap(),
             session_token: text(2),
         });
-        let outcome = StepOutcome::Passed { expires_at: words.get(3).map(|at| (*at).to_owned()), arn: None };
-        return StepAnswer { profile, kind, outcome, printed, identity: None };
+        let given = |at: usize| words.get(at).filter(|word| **word != "-").map(|word| (*word).to_owned());
+        let outcome = StepOutcome::Passed { expires_at: given(3), arn: None };
+        return StepAnswer { profile, kind, outcome, printed, stated_account: given(4), identity: None };
     }
     // `ok, then CODE: message`: credentials, which GetCallerIdentity refuses.
     let (outcome, identity) = match outcome.split_once(", then ") {
@@ -341,7 +343,7 @@ fn step(text: &str, case: &Case) -> StepAnswer {
         }
         _ => StepOutcome::Refused(refusal(&outcome)),
     };
-    StepAnswer { profile, kind, outcome, printed: None, identity }
+    StepAnswer { profile, kind, outcome, printed: None, stated_account: None, identity }
 }
 
 fn refusal(text: &str) -> Refusal {
@@ -454,7 +456,7 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
         profiles_of_daemon,
         context: PlanContext::from_environment(&variable, chrono::TimeDelta::zero()),
         daemon: Daemon::Silent { why: "the daemon is not running".to_owned(), other_files: false },
-        settings_refused: None,
+        settings_refused: Vec::new(),
         drift: case.drift.clone(),
         evercred: "/usr/bin/evercred".to_owned(),
         terraform: case.files.get(TERRAFORM).and_then(|text| TerraformBackend::read(TERRAFORM, text.as_bytes())),

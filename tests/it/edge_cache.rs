@@ -39,6 +39,7 @@ fn a_cache_file_that_cannot_be_replaced_costs_no_refresh_token_and_the_problem_c
     assert!(
         said["fix"].as_str().unwrap().starts_with("cp -p ") && said["message"].as_str().unwrap().contains("/.aws/")
     );
+    assert_eq!(said["file"].as_str(), machine.path(&token_file()).to_str());
     let report = machine.run(&["doctor", "admin", "--offline", "--json"]);
     let report: Value = serde_json::from_slice(&report.stdout).unwrap();
     let findings = report["findings"].as_array().unwrap();

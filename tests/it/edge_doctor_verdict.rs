@@ -18,14 +18,14 @@ use crate::standin::{NewSession, Role};
 const BESIDES: [&str; 2] = ["endpoint-overridden", "clock-unsynchronised"];
 
 /// A report as people read it and as a document, and the exit code of both.
-struct Report {
-    text: String,
-    document: Value,
-    exit: Option<i32>,
+pub(crate) struct Report {
+    pub(crate) text: String,
+    pub(crate) document: Value,
+    pub(crate) exit: Option<i32>,
 }
 
 impl Report {
-    fn of(machine: &Machine, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn of(machine: &Machine, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let run = |more: &[&str]| -> Output {
             let mut command = machine.companion();
             command.current_dir(machine.home()).arg("doctor").args(arguments).args(more);
@@ -40,11 +40,11 @@ impl Report {
         }
     }
 
-    fn state(&self) -> &str {
+    pub(crate) fn state(&self) -> &str {
         self.document["verdict"]["state"].as_str().unwrap()
     }
 
-    fn first_line(&self) -> &str {
+    pub(crate) fn first_line(&self) -> &str {
         self.text.lines().next().unwrap()
     }
 
@@ -52,17 +52,17 @@ impl Report {
         self.document["identity"]["arn"].as_str().unwrap_or_default()
     }
 
-    fn ids(&self, severities: &[&str]) -> Vec<&str> {
+    pub(crate) fn ids(&self, severities: &[&str]) -> Vec<&str> {
         let findings = self.document["findings"].as_array().unwrap().iter();
         let such = findings.filter(|finding| severities.contains(&finding["severity"].as_str().unwrap()));
         such.map(|finding| finding["id"].as_str().unwrap()).filter(|id| !BESIDES.contains(id)).collect()
     }
 
-    fn errors(&self) -> Vec<&str> {
+    pub(crate) fn errors(&self) -> Vec<&str> {
         self.ids(&["error"])
     }
 
-    fn is_not_checked(&self, id: &str) -> bool {
+    pub(crate) fn is_not_checked(&self, id: &str) -> bool {
         let is_listed = |list: &str, of: fn(&Value) -> &Value| {
             self.document[list].as_array().unwrap().iter().any(|entry| of(entry) == id)
         };
@@ -84,7 +84,7 @@ fn web_identity_token() -> String {
 }
 
 /// A machine with a profile of each kind, all of which work.
-fn machine() -> Machine {
+pub(crate) fn machine() -> Machine {
     let machine = edge_sso::machine();
     let user = format!("arn:aws:iam::{ACCOUNT}:user/someone");
     machine.aws.set_role(&role("Ci"), Role::trusting(&["oidc:me"]));

@@ -430,7 +430,9 @@ fn files_that_are_none_of_the_session_are_said_and_kept() {
     machine.replace(&token_file(), &foreign);
     machine.eventually("the other region is said", |machine| machine.read("log").contains("another region"));
     assert!(machine.credentials("admin").is_ok(), "the last good goes on");
-    assert_eq!(machine.status()["problems"][0]["id"], "sso-cache-unusable");
+    let problem = machine.status()["problems"][0].clone();
+    assert_eq!(problem["id"], "sso-cache-unusable");
+    assert_eq!(problem["file"].as_str(), machine.path(&token_file()).to_str());
     // The AWS CLI has signed in where the start URL leads now, and written the new region into the config file.
     let config = machine.read(".aws/config").replace("sso_region = eu-west-1", "sso_region = us-east-1");
     machine.replace(".aws/config", &config);

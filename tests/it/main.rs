@@ -53,6 +53,10 @@ mod edge_doctor;
 #[cfg(feature = "daemon")]
 mod edge_doctor_bad_input;
 #[cfg(feature = "daemon")]
+mod edge_doctor_calls;
+#[cfg(feature = "daemon")]
+mod edge_doctor_files;
+#[cfg(feature = "daemon")]
 mod edge_doctor_verdict;
 #[cfg(feature = "daemon")]
 mod edge_explain;

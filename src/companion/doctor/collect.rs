@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use crate::companion::service::drift_of_network;
 use crate::companion::{client, files, offline};
 use crate::core::doctor::{
-    Cause, Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, Group,
-    LastError, TerraformBackend, TokenFile, TokenState,
+    Cause, Daemon, DaemonFacts, DaemonProfile, DaemonSession, DanglingLink, Evidence, FileFacts, FileRole, FileState,
+    Group, LastError, TerraformBackend, TokenFile, TokenState,
 };
 use crate::core::inputs::{AwsInputs, Reading};
 use crate::core::location::{AwsPaths, CachePaths, PathStyle};
@@ -45,7 +45,8 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
     let profiles = inputs.profiles().clone();
     let settings = offline::settings(environment);
     // Without a home there is no debounce where the settings are either, and that is said as such.
-    let settings_refused = settings.as_ref().err().filter(|_| paths.is_some()).cloned();
+    let refused = settings.as_ref().err().filter(|_| paths.is_some());
+    let settings_refused = refused.map(offline::SettingsRefused::list).unwrap_or_default();
     let profiles_of_daemon = settings.unwrap_or_default().over(&profiles).into_owned();
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     let (daemon, status) = ask_daemon(environment);
@@ -197,6 +198,14 @@ fn with_links(path: &Path) -> Vec<PathBuf> {
     paths
 }
 
+/// The broken symbolic link on the way to a file that does not exist: the file itself, or one of its directories.
+fn dangling_link(path: &Path) -> Option<DanglingLink> {
+    let is_broken = |path: &&Path| path.is_symlink() && !path.exists();
+    let link = path.ancestors().filter(is_broken).last()?;
+    let target = with_links(link).pop()?;
+    Some(DanglingLink { link: link.display().to_string(), target: target.display().to_string() })
+}
+
 /// What is at a path.
 fn present(path: &Path, metadata: &std::fs::Metadata) -> FileState {
     let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);
@@ -240,8 +249,7 @@ fn look_at(role: FileRole, path: &Path) -> FileFacts {
             }
         }
     };
-    let dangling = || std::fs::read_link(path).ok().map(|target| target.display().to_string());
-    let dangling = (state == FileState::Missing).then(dangling).flatten();
+    let dangling = if state == FileState::Missing { dangling_link(path) } else { None };
     FileFacts { role, path: path.display().to_string(), state, dangling }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn doctor(environment: &Environment, asked: DoctorCommand) -> Result<
         output::print(&report.text(verbose))?;
     }
     // The one that was asked about by name; what a variable names wrongly is a finding like others.
-    let is_missing = profile.is_some() && report.lacks_profile;
+    let is_missing = profile.is_some() && report.lacks_profile && evidence.settings_refused.is_empty();
     Ok(ExitCode::from(match report.has_errors() || report.verdict.lacks_result() {
         _ if is_missing => NO_PROFILE,
         true => ATTENTION,

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use zeroize::Zeroizing;
 
 use crate::core::doctor::probe::{AnswerLine, Questions};
@@ -18,6 +19,9 @@ use crate::wire;
 const NAME: &str = "evercredd";
 /// As much as the child itself reads of a line.
 const LONGEST_LINE: u64 = wire::LONGEST as u64;
+
+/// Descriptors for the calls of one diagnosis with their name look-ups, and for a program with its pipes.
+const LEAST_DESCRIPTORS: u64 = 48;
 
 /// A child that answers questions, until it is dropped.
 pub(super) struct Prober {
@@ -34,6 +38,12 @@ impl Prober {
     /// # Errors
     /// A sentence: why there is none.
     pub(super) fn start(environment: &Environment) -> Result<Self, String> {
+        // The child raises the soft limit itself.
+        if let Some(limit) = getrlimit(Resource::Nofile).maximum.filter(|limit| *limit < LEAST_DESCRIPTORS) {
+            return Err(format!(
+                "the limit of open files is {limit} here (ulimit -n), and calls to AWS need {LEAST_DESCRIPTORS}"
+            ));
+        }
         Self::start_as(&beside()?, environment)
     }
 

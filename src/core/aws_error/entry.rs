@@ -12,7 +12,7 @@ pub const TIMEOUT: &str = "Timeout";
 pub const TLS_CLOCK: &str = "TlsClock";
 /// evercred's error code for an answer that is not AWS's.
 pub const INVALID_RESPONSE: &str = "InvalidResponse";
-/// evercred's error code for a `credential_process` whose program is not on the daemon's PATH.
+/// evercred's error code for a `credential_process` whose program was not found.
 pub const PROCESS_NOT_FOUND: &str = "ProcessNotFound";
 /// evercred's error code for a program that returned no credentials.
 pub const PROCESS_FAILED: &str = "ProcessFailed";

@@ -10,10 +10,12 @@ use crate::core::profile::Section;
 pub(super) const RULE: Rule = Rule { decides: &[Cause::AdoptionBroken, Cause::ProfileBroken], look };
 
 fn look(case: &Case<'_>, findings: &mut Findings) {
-    if let Some(why) = &case.evidence.settings_refused {
+    if !case.evidence.settings_refused.is_empty() {
+        let finding = Finding::warning(Cause::AdoptionBroken, "evercred's own settings can't be used");
+        let mistakes = case.evidence.settings_refused.iter();
         findings.add(
-            Finding::warning(Cause::AdoptionBroken, "evercred's own settings can't be used")
-                .evidence(printable(why))
+            mistakes
+                .fold(finding, |finding, mistake| finding.evidence(printable(mistake)))
                 .evidence("the daemon does not start with these settings, so programs get no credentials from it")
                 .fix(Fix::command("List the problems of the settings.", "evercred config check")),
         );

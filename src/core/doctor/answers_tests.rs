@@ -145,7 +145,14 @@ fn diagnosed(evidence: &Evidence, kind: &Kind, call: Call, bad: Option<&super::R
         };
         let is_named = call != Call::Minted || at + 1 < kind.steps.len();
         let identity = (!is_named).then(refused);
-        StepAnswer { profile: "dev".to_owned(), kind: name.to_owned(), outcome, printed: None, identity }
+        StepAnswer {
+            profile: "dev".to_owned(),
+            kind: name.to_owned(),
+            outcome,
+            printed: None,
+            stated_account: None,
+            identity,
+        }
     };
     let answer = |about: &About| match about {
         About::Clock => Answer::Clock(ClockFacts {

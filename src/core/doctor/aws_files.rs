@@ -3,8 +3,8 @@
 use super::cache_files::of_group;
 use super::commands::{argument, export, unset};
 use super::{
-    Case, Cause, Certainty, Daemon, FileFacts, FileRole, FileState, Finding, Findings, Group, Rule, Severity,
-    cache_files,
+    Case, Cause, Certainty, Daemon, DanglingLink, FileFacts, FileRole, FileState, Finding, Findings, Group, Rule,
+    Severity, cache_files,
 };
 use crate::core::clients::{Construct, Reading};
 use crate::core::fix::{Fix, word};
@@ -22,6 +22,7 @@ pub(super) const RULE: Rule = Rule {
 fn look(case: &Case<'_>, findings: &mut Findings) {
     for file in &case.evidence.files {
         permissions(case, file, findings);
+        dangling(case, file, findings);
     }
     cache_files::look(case, findings);
     elsewhere(case, findings);
@@ -85,6 +86,25 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
         }
         _ => {}
     }
+}
+
+/// A broken symbolic link in the place of an AWS file: programs see no file, and the profile may be in it.
+fn dangling(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
+    let Some(DanglingLink { link, target }) = &file.dangling else { return };
+    if !matches!(file.role, FileRole::Config | FileRole::Credentials) {
+        return;
+    }
+    let severity = if matches!(case.plan, Some(Ok(_))) { Severity::Warning } else { Severity::Error };
+    let (what, link, target) = (file.role.called(), printable(link), printable(target));
+    let title = format!("{what} does not exist: {link} is a symbolic link to {target}, which does not exist");
+    let finding = Finding::new(Cause::FilesElsewhere, severity, title);
+    let finding = match &case.profile {
+        Some(profile) if severity == Severity::Error => {
+            finding.evidence(format!("profile \"{}\" may be in that file", line(profile)))
+        }
+        _ => finding.evidence("programs read no settings from it"),
+    };
+    findings.add(finding.fix(Fix::advice(format!("Create {target}, or remove the symbolic link {link}."))));
 }
 
 /// A user who can write the config file can make every AWS program of its owner run a command (`credential_process`). So can a
@@ -222,6 +242,11 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
                         case.path(SourceFile::Config),
                         case.path(SourceFile::Credentials)
                     ));
+            let finding = if case.evidence.settings_refused.is_empty() {
+                finding
+            } else {
+                finding.evidence("it may be a [[profile]] of evercred.toml, which can't be used")
+            };
             let finding = if profile.trim() == profile {
                 finding
             } else {

@@ -334,6 +334,7 @@ mod tests {
             kind: "assume-role".to_owned(),
             outcome: StepOutcome::Refused(skewed),
             printed: None,
+            stated_account: None,
             identity: None,
         };
         let of_step = (About::Chain, Answer::Chain { steps: vec![step] });

@@ -144,14 +144,18 @@ fn unreachable(case: &Case<'_>, service: CalledService, refusal: &Refusal, is_co
 fn at_aws(called: &str, refusal: &Refusal) -> Finding {
     let title = match refusal.code.as_str() {
         "Tls" => format!("the certificate of {called} could not be verified"),
-        aws_error::TLS_CLOCK => format!("the certificate of {called} is not valid at the time that this machine's clock shows"),
+        aws_error::TLS_CLOCK => {
+            format!("the certificate of {called} is not valid at the time that this machine's clock shows")
+        }
         aws_error::INVALID_RESPONSE => format!("the response is not from {called}"),
         _ => format!("this machine can't reach {called}"),
     };
     let fix = match refusal.code.as_str() {
         "Tls" => "If a proxy intercepts TLS, set AWS_CA_BUNDLE to the file with its certificate.",
         aws_error::TLS_CLOCK => "Correct this machine's clock: evercred clock shows the command.",
-        aws_error::INVALID_RESPONSE => "Open a web page: the network may need a sign-in first. Otherwise check the proxy.",
+        aws_error::INVALID_RESPONSE => {
+            "Open a web page: the network may need a sign-in first. Otherwise check the proxy."
+        }
         _ => "Check the network, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY in this shell.",
     };
     Finding::new(Cause::NetworkUnreachable, Severity::Error, title).fix(Fix::advice(fix))
@@ -161,11 +165,15 @@ fn at_aws(called: &str, refusal: &Refusal) -> Finding {
 fn no_answer_elsewhere(service: CalledService, endpoint: &NamedEndpoint, refusal: &Refusal) -> Finding {
     let NamedEndpoint { place, authority, whose, removal, .. } = endpoint;
     let title = match refusal.code.as_str() {
-        aws_error::INVALID_RESPONSE => format!("the server at the address in {place} does not answer as {service}: {authority}"),
+        aws_error::INVALID_RESPONSE => {
+            format!("the answers at the address in {place} are not from {service}: {authority}")
+        }
         _ => format!("{service} does not answer at the address in {place}: {authority}"),
     };
     let fix = match (refusal.code.as_str(), whose) {
-        (aws_error::INVALID_RESPONSE, _) => "Check the address: another program listens there, or the service is broken.",
+        (aws_error::INVALID_RESPONSE, _) => {
+            "Check the address: another program listens there, or the service is broken."
+        }
         (_, Host::Emulator) => "Start the emulator.",
         _ => "Check the address, and start the program that listens there.",
     };
@@ -205,4 +213,158 @@ fn unusable_ca_bundle(case: &Case<'_>) -> Option<Finding> {
     let finding = Finding::new(Cause::NetworkUnreachable, Severity::Error, title)
         .evidence(format!("the path {}: programs that read it can't verify AWS's certificate", printable(path)));
     Some(finding.fix(Fix::advice(format!("Put a file with PEM certificates there, or correct {place}."))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{accepted, answers, evidence, identity, one, refusal, report};
+    use super::super::{Answers, KeySource, Report, Variant};
+    use super::*;
+    use crate::core::aws_error::{ErrorClass, Operation};
+    use crate::core::doctor::{DaemonFacts, DaemonSession, LastError};
+    use crate::core::keeper::State;
+
+    const SSO: &str = "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-central-1\n\
+                       [profile dev]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = R\nregion = eu-west-1\n";
+
+    fn refused(name: &'static str, code: &str) -> Refusal {
+        Refusal { operation: Operation::new(name), ..refusal(code) }
+    }
+
+    /// A profile of SSO whose token is valid, with this result of its step.
+    fn of_sso(settings: &str, variables: &[(&str, &str)], outcome: StepOutcome, identity: Option<Answer>) -> Report {
+        let evidence = evidence(&format!("{SSO}{settings}"), "", variables, "dev");
+        let (profile, kind) = ("dev".to_owned(), "sso".to_owned());
+        let step = StepAnswer { profile, kind, outcome, printed: None, stated_account: None, identity };
+        let list = vec![
+            (About::Clock, Answer::Clock(ClockFacts::default())),
+            (About::Chain, Answer::Chain { steps: vec![step] }),
+        ];
+        report(&evidence, &answers(list), &RULE)
+    }
+
+    fn portal_fails(settings: &str, variables: &[(&str, &str)], code: &str) -> Report {
+        of_sso(settings, variables, StepOutcome::Refused(refused("GetRoleCredentials", code)), None)
+    }
+
+    #[test]
+    fn the_service_that_failed_and_the_setting_that_names_its_address_are_in_the_finding() {
+        let sts = ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:2");
+        let services = "services = s\n[services s]\nsso =\n  endpoint_url = http://127.0.0.1:1\n";
+        for (settings, variables, place) in [
+            ("", vec![sts, ("AWS_ENDPOINT_URL_SSO", "http://127.0.0.1:1")], "AWS_ENDPOINT_URL_SSO"),
+            ("", vec![sts, ("AWS_ENDPOINT_URL", "http://127.0.0.1:1")], "AWS_ENDPOINT_URL"),
+            (services, vec![sts], "endpoint_url (/h/.aws/config:12)"),
+            ("endpoint_url = http://127.0.0.1:1\n", vec![sts], "endpoint_url (/h/.aws/config:9)"),
+        ] {
+            for code in ["Network", "Timeout", "Tls", "InvalidResponse"] {
+                let found = portal_fails(settings, &variables, code);
+                let finding = one(&found, Cause::NetworkUnreachable);
+                let title = &finding.title;
+                assert!(
+                    title.contains("the SSO portal")
+                        && title.contains(&format!("address in {place}"))
+                        && title.ends_with(": 127.0.0.1:1"),
+                    "{title}"
+                );
+                assert!(!format!("{finding:?}").contains("AWS_ENDPOINT_URL_STS"), "{finding:#?}");
+            }
+        }
+        // AWS's own portal, while STS answers.
+        let found = portal_fails("", &[], "Timeout");
+        assert_eq!(one(&found, Cause::NetworkUnreachable).title, "this machine can't reach the SSO portal");
+        // STS, with the credentials of the portal.
+        let passed = StepOutcome::Passed { expires_at: None, arn: None };
+        let answer = Answer::Refused(refused("GetCallerIdentity", "Network"));
+        let to = [("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:2")];
+        let evidence = evidence(SSO, "", &to, "dev");
+        let step = StepAnswer {
+            profile: "dev".to_owned(),
+            kind: "sso".to_owned(),
+            outcome: passed,
+            printed: None,
+            stated_account: None,
+            identity: Some(answer),
+        };
+        let found = report(&evidence, &answers(vec![(About::Chain, Answer::Chain { steps: vec![step] })]), &RULE);
+        assert!(one(&found, Cause::NetworkUnreachable).title.contains("AWS_ENDPOINT_URL_STS"), "{found:#?}");
+    }
+
+    #[test]
+    fn a_renewal_that_failed_in_the_daemon_names_the_service_of_the_token() {
+        let variables =
+            [("AWS_ENDPOINT_URL", "http://127.0.0.1:2"), ("AWS_ENDPOINT_URL_SSO_OIDC", "http://127.0.0.1:1")];
+        let mut evidence = evidence(SSO, "", &variables, "dev");
+        let error = |code: &str| LastError {
+            operation: Some("refreshing".to_owned()),
+            detail: Some("127.0.0.1 refused the connection".to_owned()),
+            code: code.to_owned(),
+            class: ErrorClass::Retryable,
+            message: "it failed".to_owned(),
+            fix: None,
+        };
+        let ended = StepOutcome::NotSignedIn { why: "the token ended".to_owned(), renews: true };
+        for (code, is_found) in [("Network", true), ("InvalidResponse", true), ("InternalFailure", false)] {
+            let session = DaemonSession {
+                name: "corp".to_owned(),
+                login_name: "corp".to_owned(),
+                state: State::Retrying,
+                last_error: Some(error(code)),
+            };
+            evidence.daemon = Daemon::Answers(Box::new(DaemonFacts { profiles: Vec::new(), sessions: vec![session] }));
+            let step = StepAnswer {
+                profile: "dev".to_owned(),
+                kind: "sso".to_owned(),
+                outcome: ended.clone(),
+                printed: None,
+                stated_account: None,
+                identity: None,
+            };
+            let found = report(&evidence, &answers(vec![(About::Chain, Answer::Chain { steps: vec![step] })]), &RULE);
+            assert_eq!(found.findings.len(), usize::from(is_found), "{code}: {found:#?}");
+            let of_oidc = |finding: &Finding| {
+                finding.severity == Severity::Warning
+                    && finding.title.contains("SSO OIDC")
+                    && finding.title.contains("AWS_ENDPOINT_URL_SSO_OIDC")
+            };
+            assert!(found.findings.iter().all(of_oidc), "{code}: {found:#?}");
+        }
+    }
+
+    #[test]
+    fn iam_has_an_address_of_its_own() {
+        const SESSION: &str = "[dev]\naws_access_key_id = ASIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\naws_session_token = FwoGZXIvYXdzEXAMPLE\n";
+        let variables = [("AWS_ENDPOINT_URL_IAM", "http://127.0.0.1:3")];
+        let evidence = evidence("[profile dev]\nregion = eu-west-1\n", SESSION, &variables, "dev");
+        let whose = KeySource::Profile("dev".to_owned());
+        let list = vec![
+            (identity(whose.clone(), Variant::AsIs, "eu-west-1"), accepted()),
+            (About::Iam { whose }, Answer::Refused(refused("GetUser of IAM", "Network"))),
+        ];
+        let found = report(&evidence, &answers(list), &RULE);
+        let title = &one(&found, Cause::NetworkUnreachable).title;
+        assert_eq!(title, "IAM does not answer at the address in AWS_ENDPOINT_URL_IAM: 127.0.0.1:3");
+    }
+
+    #[test]
+    fn an_address_that_gave_an_answer_of_aws_is_reached_and_the_cause_stays_open() {
+        let same = [("AWS_ENDPOINT_URL", "http://127.0.0.1:1")];
+        for code in ["InvalidResponse", "Network", "Timeout"] {
+            let found = portal_fails("", &same, code);
+            assert!(found.findings.is_empty(), "{code}: {found:#?}");
+            let why = &found.not_checked[&Cause::NetworkUnreachable];
+            assert!(why.contains("the SSO portal") && why.contains(code), "{why}");
+        }
+        let keys = "[dev]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n";
+        let evidence = evidence("[profile dev]\nregion = eu-west-1\n", keys, &same, "dev");
+        let about = identity(KeySource::Profile("dev".to_owned()), Variant::AsIs, "eu-west-1");
+        let asked = |clock: Option<Refusal>| -> Answers {
+            let clock = ClockFacts { unreached: clock, ..ClockFacts::default() };
+            let refusal = Answer::Refused(refused("GetCallerIdentity", "InvalidResponse"));
+            answers(vec![(About::Clock, Answer::Clock(clock)), (about.clone(), refusal)])
+        };
+        assert!(report(&evidence, &asked(None), &RULE).findings.is_empty());
+        let nowhere = report(&evidence, &asked(Some(refused("asking AWS for the time", "InvalidResponse"))), &RULE);
+        assert!(one(&nowhere, Cause::NetworkUnreachable).title.contains("are not from STS"), "{nowhere:#?}");
+    }
 }

@@ -49,8 +49,8 @@ pub struct Evidence {
     pub context: PlanContext,
     /// The daemon's answer.
     pub daemon: Daemon,
-    /// Why a daemon that is started here refuses evercred's own settings.
-    pub settings_refused: Option<String>,
+    /// Why a daemon that is started here refuses evercred's own settings: each mistake with its place.
+    pub settings_refused: Vec<String>,
     /// Variables that send the shell and the daemon another way to AWS, as a sentence.
     pub drift: Option<String>,
     /// The path of this program, for lines that name it.
@@ -130,8 +130,17 @@ pub struct FileFacts {
     pub path: String,
     /// Its state.
     pub state: FileState,
-    /// The target of a broken symbolic link.
-    pub dangling: Option<String>,
+    /// The broken symbolic link because of which there is no file.
+    pub dangling: Option<DanglingLink>,
+}
+
+/// A symbolic link to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DanglingLink {
+    /// The path of the link: the file, or a directory in its path.
+    pub link: String,
+    /// The path that does not exist.
+    pub target: String,
 }
 
 /// A file with a web identity token.

@@ -156,6 +156,7 @@ mod tests {
             kind: kind.to_owned(),
             outcome: StepOutcome::Passed { expires_at: None, arn: None },
             printed: None,
+            stated_account: None,
             identity,
         };
         let answer = Answer::Refused(Refusal { words: words.to_owned(), ..refusal(code) });

@@ -46,8 +46,8 @@ pub use self::case::{Case, KeySet, SourcedValue};
 pub use self::client_resolution::{Provider, ResolvedFrom};
 use self::driver::Checked;
 pub use self::evidence::{
-    Daemon, DaemonFacts, DaemonProfile, DaemonSession, Evidence, FileFacts, FileRole, FileState, Group, LastError,
-    TerraformBackend, TokenFile, TokenState, Variables,
+    Daemon, DaemonFacts, DaemonProfile, DaemonSession, DanglingLink, Evidence, FileFacts, FileRole, FileState, Group,
+    LastError, TerraformBackend, TokenFile, TokenState, Variables,
 };
 pub use self::finding::{Certainty, Finding, Severity};
 pub use self::lint::debounce::{CREDENTIALS_MALFORMED, FileLints};

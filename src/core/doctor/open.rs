@@ -150,6 +150,11 @@ fn identity(case: &Case<'_>, cause: Cause) -> Option<String> {
     if cause == Cause::RegionNotEnabled || cause == Cause::RegionTokenV1 {
         return region::why_open(case, cause);
     }
+    if cause == Cause::AccountMismatch
+        && let Some(why) = account::why_open(case)
+    {
+        return Some(why);
+    }
     let in_question = case.subjects.iter().filter(|subject| subject.is_whole() && concerns(case, cause, subject));
     in_question.into_iter().find_map(|subject| match case.answers.unmodified(&subject.whose) {
         Some(Answer::Accepted { .. }) => None,
@@ -328,6 +333,7 @@ mod tests {
             kind: (*kind).to_owned(),
             outcome: outcome.clone(),
             printed: None,
+            stated_account: None,
             identity: None,
         });
         let base = identity(KeySource::Profile("base".to_owned()), Variant::AsIs, "eu-west-1");

@@ -1,8 +1,8 @@
 //! Credentials that take precedence over the profile, credentials that are never used, and those that programs can't renew.
 
-use super::client_resolution::{choices, deciding_settings, is_adopted, of_section, of_section_with, who_uses_what};
+use super::client_resolution::{choices, deciding_settings, is_adopted, of_section, of_section_with, who_is_who};
 use super::commands;
-use super::{Answer, Case, Cause, Finding, Findings, KeySource, ResolvedFrom, Rule, Severity};
+use super::{Answer, Case, Cause, Finding, Findings, KeySource, ResolvedFrom, Rule, Severity, verdict};
 use crate::core::aws_error::is_unreached_code;
 use crate::core::aws_file::KEY_SETTINGS;
 use crate::core::fix::{Fix, word};
@@ -64,17 +64,21 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
         (None, false) => Severity::Info,
     };
     let set = variables.set_of(&variables::KEYS);
+    let choices = choices(case);
+    let is_used_by_all = choices.iter().all(|(_, from)| *from == ResolvedFrom::Environment);
+    let who = if is_used_by_all { "programs" } else { "some programs" };
+    let owner = verdict::owner(case, &ResolvedFrom::Environment).map(|owner| format!(" ({owner})"));
     let mut finding = Finding::new(
         Cause::EnvironmentShadowsProfile,
         severity,
-        format!("programs use the keys in the variables, not profile \"{profile}\""),
+        format!("{who} use the keys in the variables{}, not profile \"{profile}\"", owner.unwrap_or_default()),
     )
     .evidence(format!("{} are set in this shell", set.join(", ")));
     finding = match named(case) {
         Some(how) => finding
-            .evidence(format!("profile \"{profile}\" is selected ({how}); {}", who_uses_what(&choices(case))))
+            .evidence(format!("profile \"{profile}\" is selected ({how}); {}", who_is_who(case, &choices)))
             .evidence("the AWS CLI's option --profile takes precedence over the variables"),
-        None => finding.evidence(who_uses_what(&choices(case))),
+        None => finding.evidence(who_is_who(case, &choices)),
     };
     if let Some(refused) = refused {
         finding = finding.evidence(format!("and AWS refuses the keys: {refused}"));
@@ -99,20 +103,28 @@ fn unset(case: &Case<'_>, names: &[&str]) -> Fix {
 fn web_identity_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
     let variables = &case.evidence.variables;
     let set = variables.set_of(&variables::WEB_IDENTITY);
-    let (Some(profile), Some(how)) = (&case.profile, named(case)) else { return };
+    let Some(profile) = &case.profile else { return };
     let choices = choices(case);
-    let is_used = choices.iter().any(|(_, from)| *from == ResolvedFrom::WebIdentity);
-    if !is_used || findings.has(Cause::EnvironmentShadowsProfile) {
+    let is_web_identity = |(_, from): &(_, ResolvedFrom)| *from == ResolvedFrom::WebIdentity;
+    if !choices.iter().any(is_web_identity) || findings.has(Cause::EnvironmentShadowsProfile) {
         return;
     }
+    let who = if choices.iter().all(is_web_identity) { "programs" } else { "some programs" };
+    let role = verdict::owner(case, &ResolvedFrom::WebIdentity).unwrap_or_default();
+    // A profile without a way to credentials has nothing that could be hidden.
+    let (severity, seen) = match named(case) {
+        Some(how) => {
+            (Severity::Warning, format!("profile \"{profile}\" is selected ({how}); {}", who_is_who(case, &choices)))
+        }
+        None if matches!(case.plan, Some(Ok(_))) => (Severity::Info, who_is_who(case, &choices)),
+        None => return,
+    };
+    let title = format!("{who} use the web identity in the variables ({role}), not profile \"{profile}\"");
     findings.add(
-        Finding::warning(
-            Cause::EnvironmentShadowsProfile,
-            format!("some programs use the web identity in the variables, not profile \"{profile}\""),
-        )
-        .evidence(format!("{} are set in this shell", set.join(", ")))
-        .evidence(format!("profile \"{profile}\" is selected ({how}); {}", who_uses_what(&choices)))
-        .fix(unset(case, &set)),
+        Finding::new(Cause::EnvironmentShadowsProfile, severity, title)
+            .evidence(format!("{} are set in this shell", set.join(", ")))
+            .evidence(seen)
+            .fix(unset(case, &set)),
     );
 }
 
@@ -138,7 +150,7 @@ fn ignored_keys(case: &Case<'_>, section: &Section, findings: &mut Findings) {
         format!("some programs don't use the static keys of profile \"{name}\""),
     )
     .evidence(format!("aws_access_key_id is at {}", case.at(id.origin)))
-    .evidence(who_uses_what(&resolved));
+    .evidence(who_is_who(case, &resolved));
     if !others.is_empty() {
         finding = finding.evidence(format!("other settings take precedence: {}", others.join(", ")));
     }

@@ -270,6 +270,9 @@ pub struct StepAnswer {
     /// The keys that another program printed: they are checked as keys in a file are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub printed: Option<Keys>,
+    /// The account that a `credential_process` names for its keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stated_account: Option<String>,
     /// The answer to GetCallerIdentity with the credentials that AWS returned, if it does not name their owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Answer>,

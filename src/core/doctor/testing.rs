@@ -39,7 +39,7 @@ pub(in crate::core::doctor) fn evidence(
         programs: std::collections::BTreeMap::new(),
         context,
         daemon: Daemon::Silent { why: "no daemon".to_owned(), other_files: false },
-        settings_refused: None,
+        settings_refused: Vec::new(),
         drift: None,
         evercred: "/usr/bin/evercred".to_owned(),
         terraform: None,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::case::OFFLINE;
 use super::probe::{StepAnswer, StepOutcome};
-use super::{About, Answer, Case, Cause, Client, Finding, KeySource, ResolvedFrom, Severity};
+use super::{About, Answer, Case, Cause, Client, Finding, KeySource, Provider, ResolvedFrom, Severity};
 use super::{minted, open};
 use crate::core::access_key::is_account;
 use crate::core::plan::{Plan, Source, Step};
@@ -126,28 +126,57 @@ fn of_shell<'c>(case: &Case<'_>, choices: &'c [(Client, ResolvedFrom)]) -> Optio
 
 /// The identity of the credentials in question, from AWS's answer.
 pub(super) fn identity(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> Option<Identity> {
-    let by_keys = |whose: KeySource| match case.answers.unmodified(&whose) {
-        Some(Answer::Accepted { arn, .. }) => Some(arn.clone()),
-        _ => None,
-    };
     let arn = match of_shell(case, choices) {
-        Some(ResolvedFrom::Environment) => by_keys(KeySource::Environment),
+        Some(ResolvedFrom::Environment) => arn_of_keys(case, &KeySource::Environment),
         Some(_) => None,
-        None => {
-            let plan = case.plan.as_ref()?.as_ref().ok()?;
-            match plan.steps.last()? {
-                last if plan.is_keys_alone() => by_keys(KeySource::Profile(last.profile.clone())),
-                Step { source: Source::Process { .. }, profile, .. } => by_keys(KeySource::Process(profile.clone())),
-                last => {
-                    let given = case.answers.chain().last().filter(|step| step.profile == last.profile);
-                    given.and_then(|step| step.outcome.arn())
-                }
-            }
-        }
-    };
-    let arn = printable(&arn.filter(|arn| !arn.is_empty())?);
+        None => arn_of_plan(case),
+    }?;
     let account_id = arn.split(':').nth(4).filter(|account| is_account(account)).map(str::to_owned);
     Some(Identity { arn, account_id })
+}
+
+fn arn_of_keys(case: &Case<'_>, whose: &KeySource) -> Option<String> {
+    match case.answers.unmodified(whose)? {
+        Answer::Accepted { arn, .. } if !arn.is_empty() => Some(printable(arn)),
+        _ => None,
+    }
+}
+
+fn arn_of_plan(case: &Case<'_>) -> Option<String> {
+    let plan = case.plan.as_ref()?.as_ref().ok()?;
+    match plan.steps.last()? {
+        last if plan.is_keys_alone() => arn_of_keys(case, &KeySource::Profile(last.profile.clone())),
+        Step { source: Source::Process { .. }, profile, .. } => arn_of_keys(case, &KeySource::Process(profile.clone())),
+        last => {
+            let given = case.answers.chain().last().filter(|step| step.profile == last.profile);
+            given.and_then(|step| step.outcome.arn()).filter(|arn| !arn.is_empty()).map(|arn| printable(&arn))
+        }
+    }
+}
+
+/// The owner of the credentials that a client uses: AWS's answer, or the role that the variables name.
+pub(super) fn owner(case: &Case<'_>, from: &ResolvedFrom) -> Option<String> {
+    match from {
+        ResolvedFrom::Environment => arn_of_keys(case, &KeySource::Environment),
+        ResolvedFrom::WebIdentity => Some(printable(case.evidence.variables.get("AWS_ROLE_ARN")?)),
+        ResolvedFrom::Profile { name, provider: Provider::Keys } => {
+            arn_of_keys(case, &KeySource::Profile(name.clone()))
+        }
+        ResolvedFrom::Profile { name, provider } => {
+            let last = case.plan.as_ref()?.as_ref().ok()?.steps.last()?;
+            let is_of_plan = last.profile == *name && case.profile.as_ref() == Some(name);
+            let is_same = match provider {
+                Provider::Role | Provider::RoleWithKeys => matches!(last.source, Source::AssumeRole(_)),
+                Provider::Sso => matches!(last.source, Source::Sso(_)),
+                Provider::Process => matches!(last.source, Source::Process { .. }),
+                Provider::Login => matches!(last.source, Source::Login(_)),
+                Provider::TokenFile => matches!(last.source, Source::WebIdentity(_)),
+                Provider::Keys | Provider::Source => false,
+            };
+            (is_of_plan && is_same).then(|| arn_of_plan(case)).flatten()
+        }
+        _ => None,
+    }
 }
 
 /// Why AWS has not named the owner of the credentials, as the end of a sentence, and whether the test was left out on purpose.

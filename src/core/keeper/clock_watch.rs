@@ -355,7 +355,7 @@ impl Keeper {
             Some(crossing) => foretell(crossing),
             None => return None,
         };
-        Some(Warning { id: CLOCK_SKEWED, message, fix: Some("evercred clock".to_owned()) })
+        Some(Warning { id: CLOCK_SKEWED, message, fix: Some("evercred clock".to_owned()), file: None })
     }
 
     /// What is wrong with the clock, in a sentence, and what comes of it.

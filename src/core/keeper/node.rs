@@ -180,7 +180,12 @@ impl Node {
                  a new one they end at {}",
                 role.token_file, end.expires_at
             );
-            return (expires_at < end.renew_at).then_some(Warning { id: "token-expires", message, fix: None });
+            return (expires_at < end.renew_at).then_some(Warning {
+                id: "token-expires",
+                message,
+                fix: None,
+                file: None,
+            });
         }
         let device = self.step.source.device().filter(|_| self.code_program.is_none())?;
         self.due(clock, now)?;
@@ -188,7 +193,7 @@ impl Node {
             "the credentials of profile \"{profile}\" with a code of the MFA device {device} end at {}",
             end.expires_at
         );
-        Some(Warning { id: "mfa-session-ends", message, fix: Some(evercred("login", profile)) })
+        Some(Warning { id: "mfa-session-ends", message, fix: Some(evercred("login", profile)), file: None })
     }
 
     /// Whether it may be minted without anybody asking. A program may open a browser or wait for a button: it is run

@@ -223,6 +223,7 @@ impl Keeper {
                         id: SSO_SESSION_ENDS,
                         message: will_end(&state.session, at),
                         fix: Some(self.how_to_sign_in(key)),
+                        file: None,
                     }),
                 }
             })
@@ -236,9 +237,9 @@ impl Keeper {
     /// The warning about a cache file that can't be read, while the token from before is in use.
     fn unusable(&self, key: &NodeKey, state: &SessionState) -> Option<Warning> {
         let View::Unusable(why) = &state.view else { return None };
-        let (what, file) = (state.session.described(), described(&state.session.cache_file()));
-        let message = format!("other AWS tools can't use {what}: {file} {why}");
-        Some(Warning { id: CACHE_UNUSABLE, message, fix: Some(self.how_to_sign_in(key)) })
+        let (what, file) = (state.session.described(), state.session.cache_file());
+        let message = format!("other AWS tools can't use {what}: {} {why}", described(&file));
+        Some(Warning { id: CACHE_UNUSABLE, message, fix: Some(self.how_to_sign_in(key)), file: Some(file) })
     }
 }
 
@@ -258,7 +259,7 @@ fn unwritable(state: &SessionState) -> Option<Warning> {
         }
         (None, None) => return None,
     };
-    Some(Warning { id: CACHE_UNWRITABLE, message, fix })
+    Some(Warning { id: CACHE_UNWRITABLE, message, fix, file: Some(state.session.cache_file()) })
 }
 
 fn will_end(session: &Session, at: AwsTime) -> String {

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::core::aws_error::ErrorClass;
+use crate::core::session::CacheFile;
 use crate::core::time::{AwsTime, BootTime};
 
 /// The status of one profile.
@@ -67,6 +68,8 @@ pub struct Warning {
     pub message: String,
     /// The fix.
     pub fix: Option<String>,
+    /// The cache file, if the warning is about one.
+    pub file: Option<CacheFile>,
 }
 
 /// The state of a profile.

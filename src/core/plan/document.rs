@@ -81,8 +81,11 @@ pub fn step_type(source: &Source) -> &'static str {
 fn step_document(step: &Step) -> Value {
     let mut fields = Map::new();
     let mut put = |key: &str, value: Value| {
-        if !value.is_null() {
-            fields.insert(key.to_owned(), value);
+        let is_setting = !matches!(key, "type" | "profile" | "access_key_id");
+        match value {
+            Value::Null => {}
+            Value::String(text) if is_setting => _ = fields.insert(key.to_owned(), json!(redact::setting(key, &text))),
+            value => _ = fields.insert(key.to_owned(), value),
         }
     };
     put("type", json!(step_type(&step.source)));
@@ -92,12 +95,12 @@ fn step_document(step: &Step) -> Value {
     match &step.source {
         Source::Static(keys) => put("access_key_id", json!(shown(&keys.access_key_id))),
         Source::Environment | Source::Container | Source::InstanceMetadata => {}
-        Source::Process { command } => put("command", json!(redact::command(command))),
+        Source::Process { command } => put("command", json!(command)),
         Source::SsoToken(_) => {}
         Source::Sso(role) => {
             let SsoRole { session, account_id, role_name } = &**role;
             put("sso_session", json!(session.name));
-            put("sso_start_url", json!(redact::command(&session.start_url)));
+            put("sso_start_url", json!(session.start_url));
             put("sso_region", json!(session.region));
             put("sso_account_id", json!(account_id));
             put("sso_role_name", json!(role_name));
@@ -124,7 +127,7 @@ fn step_document(step: &Step) -> Value {
     if let Some(Endpoint { region, url, fips, dual_stack, ca_bundle }) = step.source.endpoint() {
         // That of SSO is `sso_region`.
         put("region", json!((!matches!(step.source, Source::Sso(_) | Source::Login(_))).then_some(region)));
-        put("endpoint_url", json!(url.as_deref().map(redact::command)));
+        put("endpoint_url", json!(url));
         put("use_fips_endpoint", json!(fips.then_some(true)));
         put("use_dualstack_endpoint", json!(dual_stack.then_some(true)));
         put("ca_bundle", json!(ca_bundle.as_ref().map(|bundle| &bundle.path)));

@@ -6,6 +6,7 @@ mod letters;
 mod named;
 mod names;
 mod scan;
+mod setting;
 #[cfg(test)]
 mod tables;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod words;
 pub use self::forms::{holds_secret, is_access_key_id, may_be_part_of_secret};
 use self::names::Kind;
 use self::scan::{Scan, What};
+pub use self::setting::setting;
 pub use self::values::Values;
 pub use self::whole::{HIDDEN, hide_whole_secrets, is_shown_setting, without_whole_secrets};
 

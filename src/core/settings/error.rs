@@ -47,15 +47,30 @@ impl SettingsError {
         shown.join("\n")
     }
 
+    /// The first mistakes, each as `file:line:column: sentence`, and how many more there are.
+    pub fn list_first(&self, most: usize, path: &str) -> Vec<String> {
+        let mistakes = self.mistakes();
+        let listed = mistakes.iter().take(most);
+        let mut list: Vec<String> =
+            listed.map(|mistake| format!("{path}:{}:{}: {}", mistake.line, mistake.column, mistake.message)).collect();
+        list.extend(more(mistakes.len(), most, path));
+        list
+    }
+
     /// The first mistakes as [`Self::render`] shows them, and how many more there are.
     pub fn render_first(&self, most: usize, path: &str) -> String {
         let mistakes = self.mistakes();
         let mut shown: Vec<String> = mistakes.iter().take(most).map(|mistake| mistake.render(path)).collect();
-        if let Some(more) = mistakes.len().checked_sub(most).filter(|more| *more > 0) {
-            shown.push(format!("{path}: {more} more mistakes"));
-        }
+        shown.extend(more(mistakes.len(), most, path));
         shown.join("\n")
     }
+}
+
+/// The number of mistakes that are listed where a command does something else besides. `evercred config check` lists all.
+pub const LISTED: usize = 20;
+
+fn more(all: usize, most: usize, path: &str) -> Option<String> {
+    all.checked_sub(most).filter(|more| *more > 0).map(|more| format!("{path}: {more} more mistakes"))
 }
 
 impl From<Mistake> for SettingsError {
@@ -136,6 +151,11 @@ impl Mistake {
     /// The line, from 1.
     pub fn line(&self) -> usize {
         self.line
+    }
+
+    /// A sentence.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// The column, from 1, in characters.

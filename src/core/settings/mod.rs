@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::Deserialize;
 
-pub use error::{Mistake, SettingsError};
+pub use error::{LISTED, Mistake, SettingsError};
 pub use show::Shown;
 pub use values::{NtpServer, QuietHours, Span};
 

@@ -89,7 +89,9 @@ impl Walk<'_> {
             let kind = plan::step_type(&step.source).to_owned();
             let is_printed = passed && matches!(step.source, Source::Process { .. });
             let printed = self.base.as_ref().filter(|_| is_printed).map(printed);
-            answers.push(StepAnswer { profile: step.profile.clone(), kind, outcome, printed, identity: None });
+            let stated_account = self.base.as_ref().filter(|_| is_printed).and_then(|set| set.account_id.clone());
+            let profile = step.profile.clone();
+            answers.push(StepAnswer { profile, kind, outcome, printed, stated_account, identity: None });
             let is_last = answers.len() == self.plan.steps.len();
             if !passed || (is_printed && !is_last && self.is_refused_as_signer(step).await) {
                 break;

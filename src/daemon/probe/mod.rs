@@ -31,6 +31,7 @@ use crate::core::printable::printable;
 use crate::core::secret::Secret;
 use crate::core::time::{BootTime, span_from_millis};
 use crate::platform::environment::Environment;
+use crate::platform::limits;
 use crate::wire;
 
 /// The same as at the daemon's socket.
@@ -47,6 +48,7 @@ pub(super) fn main(environment: Environment, settings_file: Option<PathBuf>) -> 
     if let Some(directives) = environment.get("RUST_LOG").filter(|text| !text.is_empty()) {
         logging::start(Some(directives), io::stderr);
     }
+    let _ = limits::raise_descriptors();
     // One thread: the work is waiting, and what may block goes to the pool.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

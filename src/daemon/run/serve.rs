@@ -5,10 +5,11 @@ use serde_json::json;
 use super::Daemon;
 use crate::core::keeper::{Event, Login, Wants};
 use crate::core::service::environment;
+use crate::core::session::{CacheFile, CacheFolder};
 use crate::core::time::{AwsTime, Now};
 use crate::daemon::clock_facts::For;
 use crate::daemon::requests::{self, Asked};
-use crate::daemon::{now, path_of, status, status_pages};
+use crate::daemon::{cache_paths, now, path_of, status, status_pages};
 use crate::delivery::control_socket::Incoming;
 use crate::wire;
 
@@ -133,8 +134,18 @@ impl Daemon {
     fn first_page(&mut self, base: status::Base, now: Now) -> wire::StatusDocument {
         let clock_fix = self.clock_facts.first_fix(&self.environment, &self.keeper, now);
         let path = |file| path_of(&self.paths, &self.start.folders.settings_file, file);
+        let caches = cache_paths(&self.environment).ok();
+        let cache_path = |file: &CacheFile| {
+            let caches = caches.as_ref()?;
+            let directory = match file.folder {
+                CacheFolder::Sso => &caches.sso,
+                CacheFolder::Login => &caches.login,
+            };
+            Some(directory.join(&file.name).display().to_string())
+        };
         let context = status::Context {
             base,
+            cache_path: &cache_path,
             clock_fix,
             file_problems: self.file_problems.clone(),
             lints: self.lints.lints(),

@@ -12,10 +12,9 @@ mod tests;
 pub use self::client::{Provider, ResolvedFrom};
 use self::provider_chains::{resolve, resolve_section};
 use super::commands::{configure, export, option, unset};
-use super::{Case, Cause, Client, Finding, Findings, KeySet, Rule, Severity, aws_files, key_format};
+use super::{Case, Cause, Client, Finding, Findings, KeySet, Rule, Severity, aws_files, key_format, verdict};
 use crate::core::fix::Fix;
 use crate::core::plan::{PlanError, PlanErrorCode, Source, helper_profile};
-use crate::core::printable::printable;
 use crate::core::profile::{Profiles, Section, Value};
 use crate::core::variables;
 
@@ -57,12 +56,25 @@ fn groups(resolved: &[(Client, ResolvedFrom)]) -> Vec<(&ResolvedFrom, Vec<&'stat
 
 /// A sentence: "Go (v2) programs use …; JavaScript (v3), Java (v2) programs use …".
 pub(super) fn who_uses_what(resolved: &[(Client, ResolvedFrom)]) -> String {
+    who_uses(resolved, ResolvedFrom::said)
+}
+
+/// The same, with the owner of the credentials where it is known: "every program uses the keys in the variables:
+/// arn:aws:iam::111122223333:user/me".
+pub(super) fn who_is_who(case: &Case<'_>, resolved: &[(Client, ResolvedFrom)]) -> String {
+    who_uses(resolved, |from| match verdict::owner(case, from) {
+        Some(owner) => format!("{}: {owner}", from.said()),
+        None => from.said(),
+    })
+}
+
+fn who_uses(resolved: &[(Client, ResolvedFrom)], said: impl Fn(&ResolvedFrom) -> String) -> String {
     let groups = groups(resolved);
     match groups.as_slice() {
-        [(from, _)] => format!("every program uses {}", from.said()),
+        [(from, _)] => format!("every program uses {}", said(from)),
         _ => {
             let group =
-                |(from, clients): &(&ResolvedFrom, Vec<&str>)| format!("{} use {}", clients.join(", "), from.said());
+                |(from, clients): &(&ResolvedFrom, Vec<&str>)| format!("{} use {}", clients.join(", "), said(from));
             groups.iter().map(group).collect::<Vec<_>>().join("; ")
         }
     }
@@ -197,18 +209,15 @@ fn profile_without_key<'a>(case: &Case<'a>, error: &PlanError) -> Option<&'a str
     case.chain().into_iter().find(is_of_it).map(|section| section.name.as_str())
 }
 
-/// Reports a section with an invalid header and a broken symbolic link, with their fixes first.
+/// Reports a section with an invalid header, with its fix first.
 fn with_reason(case: &Case<'_>, finding: Finding) -> Finding {
     let ignored = case.profile.as_deref().and_then(|profile| aws_files::ignored_section(case, profile));
-    let links = case.evidence.files.iter().filter_map(|file| {
-        let (path, target) = (printable(&file.path), printable(file.dangling.as_deref()?));
-        let fix = Fix::advice(format!("Create {target}, or remove the symbolic link {path}."));
-        Some((format!("{path} is a symbolic link to {target}, which does not exist"), fix))
-    });
-    let reasons: Vec<(String, Fix)> = ignored.into_iter().chain(links).collect();
-    let (seen, mut fixes): (Vec<String>, Vec<Fix>) = reasons.into_iter().unzip();
-    fixes.extend(finding.fix.iter().cloned());
-    seen.into_iter().fold(Finding { fix: fixes, ..finding }, Finding::evidence)
+    match ignored {
+        Some((seen, fix)) => {
+            Finding { fix: std::iter::once(fix).chain(finding.fix).collect(), ..finding }.evidence(seen)
+        }
+        None => finding,
+    }
 }
 
 /// A role whose source profile has no key, or half of one: programs choose the role, and then stop at its source.

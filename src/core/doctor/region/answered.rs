@@ -230,6 +230,7 @@ mod tests {
             kind: "assume-role".to_owned(),
             outcome: StepOutcome::Refused(refusal("RegionDisabledException")),
             printed: None,
+            stated_account: None,
             identity: None,
         }];
         let by_step = asked(config, KEYS, vec![(About::Chain, Answer::Chain { steps })]);
@@ -268,6 +269,7 @@ mod tests {
                 kind: "assume-role".to_owned(),
                 outcome: StepOutcome::Refused(refusal("InvalidClientTokenId")),
                 printed: None,
+                stated_account: None,
                 identity: None,
             }]
         };

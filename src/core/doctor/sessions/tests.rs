@@ -42,6 +42,7 @@ fn of(config: &str, daemon: Daemon, outcome: Option<StepOutcome>) -> Report {
         kind: kind.to_owned(),
         outcome,
         printed: None,
+        stated_account: None,
         identity: None,
     };
     let chain = outcome.map(|outcome| (About::Chain, Answer::Chain { steps: vec![step(outcome)] }));
