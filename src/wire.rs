@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 pub use self::status::{
-    ClockStatus, DaemonStatus, ErrorEntry, MfaEntry, ProblemEntry, ProfileEntry, ProgramStatus, RenewalEntry,
+    ClockStatus, DaemonStatus, ErrorEntry, MfaEntry, Position, ProblemEntry, ProfileEntry, ProgramStatus, RenewalEntry,
     SessionEntry, StatusDocument,
 };
 use crate::core::credential::Credentials;
@@ -48,9 +48,12 @@ pub struct Request {
     /// The sign-in that is waited for, for `login-wait`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign_in: Option<u64>,
-    /// The last profile that the caller has, for the next page of `status`.
+    /// The profiles for `status`, by names and globs; none means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<String>,
+    /// The end of the pages that the caller has, for the next page of `status`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+    pub after: Option<Position>,
     /// The AWS config file as the companion resolves it. A request without both files means the daemon's own: the caller may be on
     /// another machine.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -193,7 +196,7 @@ pub fn parse_request(text: &[u8]) -> Result<Request, WireError> {
             kind: ErrorKind::Unsupported,
             code: None,
             message: format!("this daemon speaks version {VERSION} of its protocol, the request says {other}"),
-            fix: Some("restart the daemon, so that both are of one version".to_owned()),
+            fix: None,
         }),
         None => Err(malformed()),
     }
@@ -224,8 +227,9 @@ pub fn parse_answer(text: &[u8]) -> Result<Value, WireError> {
         Ok(_) | Err(_) => Err(WireError {
             kind: ErrorKind::Malformed,
             code: None,
-            message: "evercred does not understand the daemon's answer".to_owned(),
-            fix: Some("restart the daemon: it may be another version".to_owned()),
+            message: "evercred does not understand the daemon's answer: the programs may be of different versions"
+                .to_owned(),
+            fix: None,
         }),
     }
 }
@@ -268,8 +272,8 @@ fn malformed() -> WireError {
     WireError {
         kind: ErrorKind::Malformed,
         code: None,
-        message: "the request was not understood".to_owned(),
-        fix: Some("use the evercred program of the same version as the daemon".to_owned()),
+        message: "the daemon does not understand the request: the programs may be of different versions".to_owned(),
+        fix: None,
     }
 }
 

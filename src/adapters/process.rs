@@ -213,7 +213,8 @@ impl Ended {
         // A cut text may have lost the names before its secrets.
         let whole = if self.is_cut { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
         let (before, last) = whole.trim_end().rsplit_once('\n').unwrap_or(("", whole));
-        let text = if last.trim_start().starts_with("fix:") && !before.trim().is_empty() { before } else { whole };
+        let is_pointer = ["fix:", "see:"].iter().any(|kind| last.trim_start().starts_with(kind));
+        let text = if is_pointer && !before.trim().is_empty() { before } else { whole };
         match redact::last_line_of_program(text, given) {
             None if self.is_cut => "its last stderr line is too long to show".to_owned(),
             None => "it wrote nothing to stderr".to_owned(),

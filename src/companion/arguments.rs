@@ -152,7 +152,7 @@ exit codes: 0 done; 1 something needs attention; 2 wrong usage; 3 the daemon can
 pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Failure> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let name = match parser.next().map_err(|error| usage(&error))? {
-        None => return Err(Failure::new(USAGE, "a command is needed").fix("evercred --help")),
+        None => return Err(Failure::new(USAGE, "a command is needed").see("evercred --help")),
         Some(Short('h') | Long("help")) => return Ok(Invocation::Help(overview())),
         Some(Short('V') | Long("version")) => return Ok(Invocation::Version),
         Some(Value(name)) if name == "help" => return Ok(Invocation::Help(overview())),
@@ -164,7 +164,7 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
             return Err(Failure::new(USAGE, format!("the command \"{name}\" is not in this version yet")));
         }
         let hint = did_you_mean(&name, COMMANDS.iter().map(|(command, ..)| *command));
-        return Err(Failure::new(USAGE, format!("there is no command \"{name}\"{hint}")).fix("evercred --help"));
+        return Err(Failure::new(USAGE, format!("there is no command \"{name}\"{hint}")).see("evercred --help"));
     };
     let mut given = Given::default();
     while let Some(argument) = parser.next().map_err(|error| usage(&error))? {
@@ -182,7 +182,7 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
             }
             Long("fix" | "yes") if *name == "doctor" => {
                 let message = "\"doctor --fix\" is not in this version yet: doctor shows each fix, and changes nothing";
-                return Err(Failure::new(USAGE, message).fix("evercred doctor"));
+                return Err(Failure::new(USAGE, message).see("evercred doctor"));
             }
             Long("watch") if *name == "status" => given.watch = true,
             Long("no-browser" | "use-device-code") if *name == "login" => given.no_browser = true,
@@ -245,13 +245,13 @@ impl Given {
     fn command(self, name: &str, form: &str) -> Result<Command, Failure> {
         let wrong = || {
             let message = format!("wrong arguments for \"{name}\"; usage: evercred {name} {form}");
-            Failure::new(USAGE, message).fix(format!("evercred {name} --help"))
+            Failure::new(USAGE, message).see(format!("evercred {name} --help"))
         };
         let one =
             |mut values: Vec<String>| if values.len() == 1 { values.pop().ok_or_else(wrong) } else { Err(wrong()) };
         let needs_static = || {
             let message = format!("this version of evercred can do \"{name}\" with --static only");
-            Err(Failure::new(USAGE, message).fix(format!("evercred {name} {form}")))
+            Err(Failure::new(USAGE, message).see(format!("evercred {name} --help")))
         };
         match name {
             "credential-process" => Ok(Command::CredentialProcess { profile: one(self.values)? }),
@@ -314,7 +314,7 @@ impl Given {
 }
 
 fn usage(error: &lexopt::Error) -> Failure {
-    Failure::new(USAGE, error.to_string()).fix("evercred --help")
+    Failure::new(USAGE, error.to_string()).see("evercred --help")
 }
 
 fn overview() -> String {

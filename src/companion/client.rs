@@ -14,12 +14,13 @@ use zeroize::Zeroizing;
 pub(super) use self::place::is_forwarded;
 use self::place::{Place, START, is_socket, place};
 use self::timing::{Deadline, Patience, Timed};
+pub(super) use super::failure::RESTART;
 use super::failure::{ATTENTION, Failure, UNREACHABLE};
 use super::files;
 use crate::core::keeper::Flow;
 use crate::platform::environment::Environment;
 use crate::platform::peer::{self, own_uid, peer_uid};
-use crate::wire::{self, Request, WireError};
+use crate::wire::{self, Position, Request, WireError};
 
 /// The daemon lets a caller wait for 30 s, then it answers.
 const LONGEST_ANSWER: Duration = Duration::from_secs(35);
@@ -27,12 +28,7 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(35);
 const LONGEST_WORK: Duration = Duration::from_secs(120);
 /// The daemon answers from memory. `doctor`, which also asks for it, has ten seconds in total.
 const LONGEST_STATUS: Duration = Duration::from_secs(5);
-const FORWARD: &str = "start the program that provides the socket in EVERCRED_SOCKET, or unset EVERCRED_SOCKET";
-pub(super) const RESTART: &str = if cfg!(target_os = "macos") {
-    "launchctl kickstart -k gui/$(id -u)/evercred.evercredd"
-} else {
-    "systemctl --user restart evercredd"
-};
+const FORWARD: &str = "unset EVERCRED_SOCKET";
 
 /// What the daemon is asked.
 #[derive(Default)]
@@ -41,6 +37,8 @@ pub(super) struct Question<'a> {
     pub(super) request: &'a str,
     /// The profile, or session.
     pub(super) profile: Option<&'a str>,
+    /// The profiles for `status`, by names and globs.
+    pub(super) profiles: &'a [String],
     /// The code that a person typed.
     pub(super) code: Option<Zeroizing<String>>,
     /// How to sign in.
@@ -87,6 +85,7 @@ pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Res
         flow: question.flow,
         force: question.force,
         sign_in: question.sign_in,
+        profiles: question.profiles.to_vec(),
         after: None,
         config_file,
         credentials_file,
@@ -95,41 +94,41 @@ pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Res
     let first = ask_until(&place, &request, deadline, patience)?;
     match first {
         Ok(document) if request.request == "status" => join_pages(document, |after| {
-            request.after = Some(after.to_owned());
+            request.after = Some(after);
             ask_until(&place, &request, deadline, Patience::default())
         }),
         answer => Ok(answer),
     }
 }
 
-/// The status document with the profiles of every page, and the rest of the first page.
+/// The lists of the status document that its pages share.
+const PAGED: [&str; 4] = ["profiles", "sso_sessions", "mfa_sessions", "problems"];
+
+/// The status document with the lists of every page, and the rest of the first page.
 fn join_pages(
     mut document: Value,
-    mut read: impl FnMut(&str) -> Result<Result<Value, WireError>, Failure>,
+    mut read: impl FnMut(Position) -> Result<Result<Value, WireError>, Failure>,
 ) -> Result<Result<Value, WireError>, Failure> {
     let mut next = take_next(&mut document);
     while let Some(after) = next {
-        let mut page = match read(&after)? {
+        let mut page = match read(after.clone())? {
             Ok(page) => page,
             Err(error) => return Ok(Err(error)),
         };
+        // A page that does not go on would be read again and again.
         next = take_next(&mut page).filter(|next| *next > after);
-        let more = page.get_mut("profiles").map(Value::take);
-        if let (Some(Value::Array(profiles)), Some(Value::Array(more))) = (document.get_mut("profiles"), more) {
-            // A daemon without pages that started in between sends the first profiles again.
-            let is_new =
-                |entry: &Value| entry.get("name").and_then(Value::as_str).is_some_and(|name| name > after.as_str());
-            profiles.extend(more.into_iter().filter(is_new));
+        for list in PAGED {
+            let more = page.get_mut(list).map(Value::take);
+            if let (Some(Value::Array(entries)), Some(Value::Array(more))) = (document.get_mut(list), more) {
+                entries.extend(more);
+            }
         }
     }
     Ok(Ok(document))
 }
 
-fn take_next(page: &mut Value) -> Option<String> {
-    match page.as_object_mut()?.remove("next") {
-        Some(Value::String(next)) => Some(next),
-        _ => None,
-    }
+fn take_next(page: &mut Value) -> Option<Position> {
+    page.as_object_mut()?.remove("next").and_then(|next| serde_json::from_value(next).ok())
 }
 
 /// Sends one request and reads its answer. Retries while the daemon restarts.
@@ -154,7 +153,7 @@ fn ask_until(
                     let why = format!(
                         "the program that listens there runs as uid {uid}, not as you; evercred sent it nothing"
                     );
-                    return Err(failed(why).fix("find out which user created the socket, and remove it"));
+                    return Err(Failure { fix: None, ..failed(why) });
                 }
                 match converse(&stream, &text, deadline) {
                     Ok(answer) => return Ok(wire::parse_answer(&answer)),
@@ -167,7 +166,8 @@ fn ask_until(
             }
             Err(error) if error.kind() == ErrorKind::ConnectionRefused && !is_socket(path) => Lost::for_good(&error),
             Err(error) if error.kind() == ErrorKind::InvalidFilename => {
-                return Err(failed(error.to_string()).fix("export EVERCRED_RUNTIME_DIR=…, for the daemon too"));
+                let why = format!("{error}: EVERCRED_RUNTIME_DIR has to be shorter, for the daemon too");
+                return Err(Failure { fix: None, ..failed(why) });
             }
             Err(error) => Lost::of(&error, "it is not running"),
         };
@@ -282,31 +282,30 @@ mod tests {
 
     #[test]
     fn the_pages_of_a_status_are_one_document() {
-        let page = |names: &[&str], next: Option<&str>| {
-            let profiles: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
-            let mut page = json!({"schema": "s", "profiles": profiles});
+        let page = |profiles: Value, sessions: Value, next: Option<Position>| {
+            let mut page = json!({"schema": "s", "profiles": profiles, "sso_sessions": sessions, "problems": []});
             if let Some(next) = next {
-                page["next"] = next.into();
+                page["next"] = json!(next);
             }
             page
         };
-        let whole = page(&["a", "b", "c", "d"], None);
-        let joined = |second: Value, third: Value| {
+        let (of_b, of_sessions) = (Position::Profiles("b".into()), Position::SsoSessions(1));
+        let joined = |second: Value| {
             let mut asked = Vec::new();
-            let document = join_pages(page(&["a", "b"], Some("b")), |after| {
-                asked.push(after.to_owned());
-                Ok(Ok(if after == "b" { second.clone() } else { third.clone() }))
+            let document = join_pages(page(json!(["a", "b"]), json!([]), Some(of_b.clone())), |after| {
+                asked.push(after.clone());
+                Ok(Ok(if after == of_b { second.clone() } else { page(json!([]), json!(["t"]), None) }))
             });
-            (document.unwrap().unwrap(), asked.concat())
+            (document.unwrap().unwrap(), asked)
         };
-        let last = page(&["d"], None);
-        assert_eq!(joined(page(&["c"], Some("c")), last.clone()), (whole.clone(), "bc".to_owned()));
-        // A daemon without pages.
-        assert_eq!(joined(whole.clone(), last.clone()), (whole, "b".to_owned()));
+        let second = page(json!(["c"]), json!(["s"]), Some(of_sessions.clone()));
+        let whole = page(json!(["a", "b", "c"]), json!(["s", "t"]), None);
+        assert_eq!(joined(second), (whole, vec![of_b.clone(), of_sessions]));
         // Pages without progress end the loop.
-        assert_eq!(joined(page(&["c"], Some("b")), last).1, "b");
+        assert_eq!(joined(page(json!(["c"]), json!([]), Some(of_b.clone()))).1, [of_b.clone()]);
         let error = WireError { kind: wire::ErrorKind::Failed, code: None, message: "m".into(), fix: None };
-        assert_eq!(join_pages(page(&["a"], Some("a")), |_| Ok(Err(error.clone()))), Ok(Err(error)));
+        let first = page(json!(["a"]), json!([]), Some(of_b));
+        assert_eq!(join_pages(first, |_| Ok(Err(error.clone()))), Ok(Err(error)));
     }
 
     #[test]

@@ -13,10 +13,10 @@ use crate::wire::{ProblemEntry, StatusDocument};
 pub(super) fn problems(environment: &Environment, document: &StatusDocument) -> Vec<ProblemEntry> {
     let differs = drift_of_network(environment, document).map(|message| ProblemEntry {
         id: Cause::DaemonEnvironmentDiffers.name().to_owned(),
-        message,
+        message: format!("{message}; \"evercred service status\" shows both"),
         file: None,
         line: None,
-        fix: Some("evercred service status".to_owned()),
+        fix: None,
     });
     program_replaced(document).into_iter().chain(differs).collect()
 }

@@ -65,8 +65,8 @@ fn first_without_answer(paths: Vec<PathBuf>, patience: Duration, read: fn(&Path)
 pub(super) fn aws_paths(environment: &Environment) -> Result<AwsPaths, Failure> {
     let variable = |name: &str| environment.variable_or_home(name);
     let paths = AwsPaths::resolve(&variable, PathStyle::Unix).ok_or_else(|| {
-        Failure::new(ATTENTION, "HOME is not set, so evercred can't find the AWS files")
-            .fix("set HOME, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE")
+        let why = "neither HOME nor AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE are set";
+        Failure::new(ATTENTION, format!("evercred can't find the AWS files: {why}"))
     })?;
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     Ok(AwsPaths { config: absolute(paths.config), credentials: absolute(paths.credentials) })

@@ -167,8 +167,7 @@ fn paste_code(environment: &Environment, needed: &Value) -> Result<ExitCode, Fai
     let end = match heard.recv() {
         Ok(Heard::Code(code)) => match code?.filter(|code| !code.is_empty()) {
             Some(code) => ended(environment, sign_in, Some(code)),
-            None => Err(Failure::new(LOGIN, format!("sign-in failed for {session}: no code on standard input"))
-                .fix("run the command in a terminal, or pass the code on standard input")),
+            None => Err(Failure::new(LOGIN, format!("sign-in failed for {session}: no code on standard input"))),
         },
         Ok(Heard::End(end)) => end,
         Err(_) => Err(not_understood()),
@@ -216,8 +215,7 @@ fn type_code(environment: &Environment, profile: &str, device: &str) -> Result<E
     for attempt in 1..=TRIES {
         let Some(code) = read_code(&format!("Code of the MFA device {device}: "))? else { break };
         if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
-            let failure = Failure::new(LOGIN, format!("{what}: a code has six digits"))
-                .fix("enter the code that the device shows");
+            let failure = Failure::new(LOGIN, format!("{what}: a code has six digits"));
             last = Some(said(failure, attempt));
             continue;
         }
@@ -238,7 +236,7 @@ fn type_code(environment: &Environment, profile: &str, device: &str) -> Result<E
     }
     Err(last.unwrap_or_else(|| {
         Failure::new(LOGIN, format!("{what}: there is no code on standard input, and no terminal to ask for it"))
-            .fix(format!("{} in a terminal, or pass the code on standard input", evercred("login", profile)))
+            .fix(evercred("login", profile))
     }))
 }
 

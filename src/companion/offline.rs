@@ -74,7 +74,7 @@ pub(super) fn plan(environment: &Environment, profile: Option<String>, json: boo
                     Some(fix) => fix,
                     None => format!("correct {}, line {}", path(origin.file), origin.line),
                 }),
-                None => failure.fix("evercred profiles"),
+                None => failure.see("evercred profiles"),
             })
         }
     }
@@ -264,9 +264,8 @@ pub(super) fn config(environment: &Environment, what: ConfigCommand) -> Result<E
 
 fn settings_path(environment: &Environment) -> Result<(PathBuf, bool), Failure> {
     let variable = |name: &str| environment.get(name).map(str::to_owned);
-    let settings = Directories::of(&variable)
-        .settings_file()
-        .map_err(|error| Failure::new(ATTENTION, error.to_string()).fix("set it to an absolute path"))?;
+    let settings =
+        Directories::of(&variable).settings_file().map_err(|error| Failure::new(ATTENTION, error.to_string()))?;
     Ok((settings.path, settings.named))
 }
 

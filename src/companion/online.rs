@@ -1,22 +1,19 @@
 //! The commands that ask the daemon.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::failure::{ATTENTION, Failure, NO_PROFILE};
+use super::failure::{ATTENTION, Failure};
 use super::offline;
 use super::output;
 use super::render;
 use super::{client, drift};
 use crate::core::aws_error::PROCESS_NOT_FOUND;
 use crate::core::fix::evercred;
-use crate::core::glob;
-use crate::core::nearest::did_you_mean;
 use crate::core::printable;
 use crate::platform::environment::{ASKED_FOR, Environment};
-use crate::wire::{ProblemEntry, StatusDocument, UNREADABLE_FILE};
+use crate::wire::StatusDocument;
 
 /// How many renewals are waited for at once.
 const AT_ONCE: usize = 16;
@@ -32,17 +29,16 @@ pub(super) fn credentials(environment: &Environment, profile: &str) -> Result<Va
     let what = format!("there are no credentials for profile \"{profile}\"");
     if environment.get(ASKED_FOR) == Some(profile) {
         let why = "its credential_process asks evercred for the same profile (a loop)";
-        return Err(Failure::new(ATTENTION, format!("{what}: {why}")).fix(evercred("plan", profile)));
+        return Err(Failure::new(ATTENTION, format!("{what}: {why}")).see(evercred("plan", profile)));
     }
     let answer = client::ask(environment, "credential-process", Some(profile))?.map_err(|error| {
         let not_found = error.message.contains(PROCESS_NOT_FOUND);
         let failure = Failure::from_daemon(&what, error);
         match offline::program_on_path(environment, profile).filter(|_| not_found) {
-            Some(path) => failure.fix(format!(
-                "this shell finds it at {}: write that into credential_process, or set PATH in [environment] of \
-                 evercred.toml",
-                path.display()
-            )),
+            Some(path) => {
+                let message = format!("{}; this shell finds it at {}", failure.message, path.display());
+                Failure { message, ..failure }
+            }
             None => failure,
         }
     })?;
@@ -85,37 +81,10 @@ pub(super) fn status(
 
 /// What `status` prints once, and its exit code.
 fn status_text(environment: &Environment, profiles: &[String], json: bool) -> Result<(String, u8), Failure> {
-    let (mut document, mut raw) = read_status(environment)?;
+    let (mut document, mut raw) = read_status(environment, profiles)?;
     add_problems(environment, &mut document, &mut raw);
-    for name in profiles {
-        if !document.profiles.iter().any(|profile| is_meant(std::slice::from_ref(name), &profile.name)) {
-            let hint = did_you_mean(name, document.profiles.iter().map(|profile| profile.name.as_str()));
-            if let Some(problem) = document.problems.iter().find(|problem| problem.id == UNREADABLE_FILE) {
-                let message = format!("{}; profile \"{name}\" was not found{hint}", problem_with_place(problem));
-                return Err(Failure { fix: problem.fix.clone(), ..Failure::new(ATTENTION, message) });
-            }
-            let message = if is_glob(name) {
-                format!("no profile in the AWS files matches \"{name}\"")
-            } else {
-                format!("profile \"{name}\" is in no AWS file{hint}")
-            };
-            return Err(Failure::new(NO_PROFILE, message).fix("evercred profiles"));
-        }
-    }
-    if !profiles.is_empty() {
-        document.profiles.retain(|profile| is_meant(profiles, &profile.name));
-        let sessions = sessions_of(&document);
-        document.sso_sessions.retain(|session| sessions.contains(&session.name));
-        if let Some(list) = raw.get_mut("sso_sessions").and_then(Value::as_array_mut) {
-            list.retain(|entry| entry["name"].as_str().is_some_and(|name| sessions.contains(name)));
-        }
-    }
     let is_named = !profiles.is_empty();
-    let text = if json {
-        output::json(&filtered(raw, profiles))
-    } else {
-        render::status(&document, is_named, output::colour(environment))
-    };
+    let text = if json { output::json(&raw) } else { render::status(&document, is_named, output::colour(environment)) };
     Ok((text, if needs_attention(&document, is_named) { ATTENTION } else { 0 }))
 }
 
@@ -135,7 +104,7 @@ fn add_problems(environment: &Environment, document: &mut StatusDocument, raw: &
 /// `renew`: without names all auto-renewed profiles.
 pub(super) fn renew(environment: &Environment, mut profiles: Vec<String>) -> Result<ExitCode, Failure> {
     if profiles.is_empty() {
-        let (document, _) = read_status(environment)?;
+        let (document, _) = read_status(environment, &[])?;
         profiles =
             document.profiles.into_iter().filter(|profile| profile.auto_renew).map(|profile| profile.name).collect();
         if profiles.is_empty() {
@@ -175,72 +144,21 @@ pub(super) fn renew(environment: &Environment, mut profiles: Vec<String>) -> Res
     Ok(ExitCode::from(worst.unwrap_or(0)))
 }
 
-fn read_status(environment: &Environment) -> Result<(StatusDocument, Value), Failure> {
-    let answer = client::ask(environment, "status", None)?;
+/// The status of the named profiles and of all that they use; without names of all.
+/// The raw document has the fields that this version does not know, too.
+fn read_status(environment: &Environment, profiles: &[String]) -> Result<(StatusDocument, Value), Failure> {
+    let question = client::Question { request: "status", profiles, ..client::Question::default() };
+    let answer = client::ask_with(environment, question)?;
     let raw = answer.map_err(|error| Failure::from_daemon("there is no status", error))?;
     let document = serde_json::from_value(raw.clone()).map_err(|error| {
         Failure::new(ATTENTION, format!("evercred does not understand the daemon's status: {error}"))
-            .fix("restart the daemon: it may be another version")
+            .fix(client::RESTART)
     })?;
     Ok((document, raw))
 }
 
-/// The daemon's own document, fields that this version does not know included.
-fn filtered(mut raw: Value, profiles: &[String]) -> Value {
-    if !profiles.is_empty()
-        && let Some(list) = raw.get_mut("profiles").and_then(Value::as_array_mut)
-    {
-        list.retain(|entry| entry.get("name").and_then(Value::as_str).is_some_and(|name| is_meant(profiles, name)));
-    }
-    raw
-}
-
-/// Whether a profile matches one of the names or globs.
-fn is_meant(names: &[String], profile: &str) -> bool {
-    names.iter().any(|name| name == profile || is_glob(name) && glob::matches(name, profile))
-}
-
-fn is_glob(name: &str) -> bool {
-    name.contains(['*', '?'])
-}
-
-/// A problem, after its file and line.
-fn problem_with_place(problem: &ProblemEntry) -> String {
-    match (&problem.file, problem.line) {
-        (Some(file), Some(line)) => format!("{file}:{line}: {}", problem.message),
-        (Some(file), None) => format!("{file}: {}", problem.message),
-        _ => problem.message.clone(),
-    }
-}
-
-/// The names of the sign-in sessions that the profiles of a document depend on. A session without a section of its own has
-/// the name of a profile for its sign-in.
-fn sessions_of(document: &StatusDocument) -> BTreeSet<String> {
-    let names: BTreeSet<&str> = document.profiles.iter().map(|profile| profile.name.as_str()).collect();
-    let of_profiles: BTreeSet<&str> =
-        document.profiles.iter().filter_map(|profile| profile.sso_session.as_deref()).collect();
-    let has_other =
-        |kind: &str| document.profiles.iter().any(|profile| profile.kind == kind && profile.sso_session.is_none());
-    let sessions = document.sso_sessions.iter().filter(|session| {
-        let login = session.login_name.as_deref().unwrap_or(&session.name);
-        let has_section = login == session.name;
-        of_profiles.contains(session.name.as_str())
-            || names.contains(login)
-            || (!has_section && has_other(&session.kind))
-    });
-    sessions.map(|session| session.name.clone()).collect()
-}
-
-/// Whether a profile, the clock or anything else needs attention. Valid credentials whose renewal evercred retries don't.
+/// Whether the status shows a problem: one below the tables, or the clock's.
 fn needs_attention(document: &StatusDocument, is_named: bool) -> bool {
-    use crate::core::keeper::State;
-    document.profiles.iter().any(|profile| match profile.state {
-        State::Failed if is_named => true,
-        State::Failed | State::NeedsLogin => profile.auto_renew || render::shown_error(profile).is_some(),
-        State::Retrying => profile.auto_renew && profile.valid != Some(true),
-        // Another attempt is under way.
-        State::Renewing => profile.auto_renew && profile.valid != Some(true) && render::shown_error(profile).is_some(),
-        State::Fresh | State::Ready | State::Static => false,
-    }) || matches!(document.clock.state.as_str(), "notice" | "warning" | "critical")
-        || !document.problems.is_empty()
+    matches!(document.clock.state.as_str(), "notice" | "warning" | "critical")
+        || !render::shown_problems(document, is_named).is_empty()
 }

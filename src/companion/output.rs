@@ -49,6 +49,8 @@ pub(super) fn said(failure: &Failure) -> String {
     let mut text = format!("evercred: {message}\n");
     if let Some(fix) = &failure.fix {
         text.push_str(&format!("fix: {}\n", printable::line(fix)));
+    } else if let Some(see) = &failure.see {
+        text.push_str(&format!("see: {}\n", printable::line(see)));
     }
     text
 }

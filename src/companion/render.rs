@@ -1,12 +1,13 @@
 //! Documents as people read them. Pure: text in, text out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::aws_error::NOT_SUPPORTED;
 use crate::core::fix::evercred;
 use crate::core::keeper::State;
 use crate::core::printable::line;
 use crate::core::redact::without_whole_secrets;
+use crate::core::session::described;
 use crate::wire::{ClockStatus, ErrorEntry, ProblemEntry, ProfileEntry, SessionEntry, StatusDocument};
 
 /// The tables of `status`. Of profiles that the user named, each error is shown, and what the user has to do first.
@@ -31,6 +32,35 @@ pub(super) fn status(document: &StatusDocument, is_named: bool, colour: bool) ->
         }));
     }
     text.push_str(&format!("\n{}\n", clock(&document.clock)));
+    for shown in shown_problems(document, is_named) {
+        text.push_str(&format!("{}\n", shown.text));
+        for (kind, pointer) in [("fix", shown.fix.as_deref()), ("see", shown.see)] {
+            if let Some(pointer) = pointer {
+                text.push_str(&format!("    {kind}: {pointer}\n"));
+            }
+        }
+    }
+    for (code, more) in unusable.left_out().into_iter().filter(|(code, _)| QUIET.contains(code)) {
+        text.push_str(&format!("{more} more profiles: {}\n    see: evercred status --json\n", line(code)));
+    }
+    text
+}
+
+/// A problem below the tables.
+pub(super) struct ShownProblem {
+    text: String,
+    fix: Option<String>,
+    see: Option<&'static str>,
+}
+
+/// Where all entries are, if a screen has only the first ones.
+const ALL: Option<&str> = Some("evercred status --json");
+
+/// The problems that `status` shows; its exit code is 1 if there is one. Of profiles that the user named it shows each error,
+/// and what the user has to do first.
+pub(super) fn shown_problems(document: &StatusDocument, is_named: bool) -> Vec<ShownProblem> {
+    let mut shown_problems = Vec::new();
+    let mut add = |text: String, fix: Option<String>| shown_problems.push(ShownProblem { text, fix, see: None });
     let (problems, left_out) = listed(&document.problems);
     for problem in problems {
         let place = match (&problem.file, problem.line) {
@@ -38,33 +68,60 @@ pub(super) fn status(document: &StatusDocument, is_named: bool, colour: bool) ->
             (Some(file), None) => format!("{file}: "),
             _ => String::new(),
         };
-        text.push_str(&format!("problem: {}{}\n", line(&place), shown(&problem.message)));
-        if let Some(fix) = &problem.fix {
-            text.push_str(&format!("    fix: {}\n", line(fix)));
-        }
+        add(format!("problem: {}{}", line(&place), shown(&problem.message)), problem.fix.as_deref().map(line));
     }
     if left_out > 0 {
-        text.push_str(&format!("problem: {left_out} more problems\n    see: evercred status --json\n"));
+        shown_problems.push(ShownProblem { text: format!("problem: {left_out} more problems"), fix: None, see: ALL });
     }
     let mut errors = Counted::default();
+    let mut sign_ins = BTreeSet::new();
+    let in_use = document.sso_sessions.iter().filter(|session| session.profiles > 0 && !is_named);
+    for session in in_use.filter(|session| session.state == State::NeedsLogin) {
+        let (message, fix) = sign_in(session);
+        if errors.lists("sessions without a sign-in") {
+            let count = session.profiles;
+            let text = format!("{} ({count} {})", shown(&message), if count == 1 { "profile" } else { "profiles" });
+            shown_problems.push(ShownProblem { text, fix: Some(shown(&fix)), see: None });
+        }
+        sign_ins.insert(fix);
+    }
     for profile in &document.profiles {
         let error = if is_named { profile.last_error.as_ref() } else { shown_error(profile) };
         let (message, fix) = match error {
-            Some(error) if errors.lists(&error.code) => (error.message.clone(), error.fix.clone()),
+            // The line of the session says it, once for all profiles.
+            Some(error) if error.fix.as_ref().is_some_and(|fix| sign_ins.contains(fix)) => continue,
+            Some(error) if errors.lists(&error.code) => (message_of(profile, error), error.fix.clone()),
             None if is_named && profile.state == State::NeedsLogin => first_use(profile, document),
             _ => continue,
         };
-        text.push_str(&format!("{}: {}\n", name(profile), shown(&message)));
-        if let Some(fix) = fix {
-            text.push_str(&format!("    fix: {}\n", shown(&fix)));
+        let text = format!("{}: {}", name(profile), shown(&message));
+        shown_problems.push(ShownProblem { text, fix: fix.as_deref().map(shown), see: None });
+    }
+    for (code, more) in errors.left_out() {
+        let kind = if code.contains(' ') { "" } else { "profiles: " };
+        shown_problems.push(ShownProblem { text: format!("{more} more {kind}{}", line(code)), fix: None, see: ALL });
+    }
+    shown_problems
+}
+
+/// The error of a profile, after the remaining lifetime of its valid credentials: programs still get them.
+fn message_of(profile: &ProfileEntry, error: &ErrorEntry) -> String {
+    match profile.remaining_seconds.filter(|_| profile.valid == Some(true)) {
+        Some(left) if profile.state == State::NeedsLogin => {
+            format!("valid for {}; the next renewal needs you: {}", span(left), error.message)
         }
+        Some(left) => format!("valid for {}; the last renewal failed: {}", span(left), error.message),
+        None => error.message.clone(),
     }
-    for (code, more) in
-        unusable.left_out().into_iter().filter(|(code, _)| QUIET.contains(code)).chain(errors.left_out())
-    {
-        text.push_str(&format!("{more} more profiles: {}\n    see: evercred status --json\n", line(code)));
+}
+
+/// Why a session needs a sign-in, and the command.
+fn sign_in(session: &SessionEntry) -> (String, String) {
+    let login = || evercred("login", session.login_name.as_ref().unwrap_or(&session.name));
+    match &session.last_error {
+        Some(error) => (error.message.clone(), error.fix.clone().unwrap_or_else(login)),
+        None => (format!("you are not signed in to {}", described(&session.name)), login()),
     }
-    text
 }
 
 /// What the user has to do before the first use of a profile, and its command.
@@ -72,9 +129,8 @@ fn first_use(profile: &ProfileEntry, document: &StatusDocument) -> (String, Opti
     let session = profile.sso_session.as_ref();
     match session.and_then(|session| document.sso_sessions.iter().find(|entry| entry.name == *session)) {
         Some(session) => {
-            let login = session.login_name.as_ref().unwrap_or(&session.name);
-            let what = format!("you are not signed in to the SSO session \"{}\"", session.name);
-            (what, Some(evercred("login", login)))
+            let (what, fix) = sign_in(session);
+            (what, Some(fix))
         }
         None => {
             let what = match profile.kind.as_str() {
@@ -128,9 +184,11 @@ fn listed(problems: &[ProblemEntry]) -> (Vec<&ProblemEntry>, usize) {
 /// Errors of profiles that no program can use through the daemon; the table only notes them.
 const QUIET: [&str; 2] = [NOT_SUPPORTED, "no-credentials"];
 
-/// The error that is shown below the table.
-pub(super) fn shown_error(profile: &ProfileEntry) -> Option<&ErrorEntry> {
-    profile.last_error.as_ref().filter(|error| !QUIET.contains(&error.code.as_str()))
+/// The error that is shown below the table. While cached credentials are valid and evercred retries, there is nothing to do
+/// for the user: the table has a note.
+fn shown_error(profile: &ProfileEntry) -> Option<&ErrorEntry> {
+    let is_retried = matches!(profile.state, State::Retrying | State::Renewing) && profile.valid == Some(true);
+    profile.last_error.as_ref().filter(|error| !is_retried && !QUIET.contains(&error.code.as_str()))
 }
 
 /// A frame of a display that is drawn anew: from the top left corner, each line's old rest away, and what was below too.
@@ -193,7 +251,7 @@ fn row(profile: &ProfileEntry) -> Vec<String> {
         (None, Some(renewal)) => renewal.reason.clone(),
         (None, None) => String::new(),
     };
-    vec![name(profile), line(&profile.kind), state(profile.state).to_owned(), remaining, renews, line(&note)]
+    vec![name(profile), line(&profile.kind), profile_state(profile).to_owned(), remaining, renews, line(&note)]
 }
 
 fn session_row(session: &SessionEntry, now: Option<&str>) -> Vec<String> {
@@ -225,10 +283,17 @@ fn state(state: State) -> &'static str {
     }
 }
 
+/// The state of a profile. Valid credentials whose renewal failed are not a failed profile.
+fn profile_state(profile: &ProfileEntry) -> &'static str {
+    if profile.state == State::Failed && profile.valid == Some(true) { RENEWAL_FAILED } else { state(profile.state) }
+}
+
+const RENEWAL_FAILED: &str = "renewal failed";
+
 fn shade(state: &str) -> Option<&'static str> {
     match state {
         "fresh" => Some("\u{1b}[32m"),
-        "renewing" | "retrying" => Some("\u{1b}[33m"),
+        "renewing" | "retrying" | RENEWAL_FAILED => Some("\u{1b}[33m"),
         "needs-login" | "failed" => Some("\u{1b}[31m"),
         _ => None,
     }
@@ -329,7 +394,10 @@ mod tests {
         assert!(lines[2].starts_with("idle"));
         assert!(text.contains("corp     fresh  50m 0s  -     12"), "{text}");
         assert!(text.contains("clock: ok: 0.5 s behind AWS's time"));
-        assert!(text.contains("problem: /c:3: broken") && text.contains("    fix: look at the network"));
+        assert!(text.contains("problem: /c:3: broken") && !text.contains("fix: "), "evercred retries: {text}");
+        let named = status(&document(), true, false);
+        let line = "app: valid for 50m 0s; the last renewal failed: no answer came\n    fix: look at the network\n";
+        assert!(named.contains(line), "{named}");
         assert!(!text.contains('\u{1b}'));
         assert!(status(&document(), false, true).contains("\u{1b}[33mretrying\u{1b}[0m"));
     }

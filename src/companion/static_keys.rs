@@ -52,8 +52,7 @@ pub(super) fn exec(environment: &Environment, profile: &str, command: &[OsString
     let error = command.envs(set).exec();
     // As a shell says it: 127 where there is no such command, 126 where it can't be run.
     let exit = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
-    Err(Failure::new(exit, format!("{} can't be run: {error}", program.display()))
-        .fix("name a program that is on PATH"))
+    Err(Failure::new(exit, format!("{} can't be run: {error}", program.display())))
 }
 
 /// What is set, and what is unset.

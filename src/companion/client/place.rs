@@ -26,9 +26,7 @@ pub(in crate::companion) fn is_forwarded(environment: &Environment) -> bool {
 pub(super) fn place(environment: &Environment) -> Result<Place, Failure> {
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     let directories = Directories::of(&variable);
-    let failed = |error: Undetermined| {
-        Failure::new(UNREACHABLE, format!("the daemon can't be reached: {error}")).fix("set it to an absolute path")
-    };
+    let failed = |error: Undetermined| Failure::new(UNREACHABLE, format!("the daemon can't be reached: {error}"));
     if let Some(path) = directories.socket().map_err(failed)? {
         return Ok(Place { path, forwarded: true });
     }
@@ -40,8 +38,7 @@ pub(super) fn place(environment: &Environment) -> Result<Place, Failure> {
 /// directory without a socket may be left over from an earlier daemon.
 fn runtime(directories: &Directories<'_>) -> Result<PathBuf, Failure> {
     let failed = |why: String| Failure::new(UNREACHABLE, why);
-    let undetermined =
-        |error: Undetermined| failed(format!("the daemon can't be reached: {error}")).fix("set it to an absolute path");
+    let undetermined = |error: Undetermined| failed(format!("the daemon can't be reached: {error}"));
     if let Some(path) = directories.named_runtime().map_err(undetermined)? {
         return match private(&path) {
             Ok(()) => Ok(path),

@@ -109,7 +109,6 @@ pub(super) fn by_hand(path: &str) -> String {
 
 fn unreadable(path: &str, why: &str) -> Failure {
     Failure::new(ATTENTION, format!("the settings file {path} can't be read: {why}"))
-        .fix("correct it, then run evercred service install")
 }
 
 /// A variable of the shell; a relative path means nothing to a daemon.

@@ -31,12 +31,11 @@ impl Host {
     pub(super) fn look(environment: &Environment) -> Result<Self, Failure> {
         refuse_sudo(own_uid(), environment)?;
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-        let failed = |error: Undetermined| Failure::new(ATTENTION, error.to_string()).fix("set it to an absolute path");
+        let failed = |error: Undetermined| Failure::new(ATTENTION, error.to_string());
         let variable = |name: &str| environment.get(name).map(str::to_owned);
         let home = Directories::of(&variable).home().map_err(failed)?;
         if !home.is_dir() {
-            let message = format!("the home directory {} does not exist", home.display());
-            return Err(Failure::new(ATTENTION, message).fix("set HOME to your home directory"));
+            return Err(Failure::new(ATTENTION, format!("the home directory {} does not exist", home.display())));
         }
         let environment = with_session(environment);
         let variable = |name: &str| environment.get(name).map(str::to_owned);
@@ -72,7 +71,7 @@ impl Host {
         match home.try_lock() {
             Err(TryLockError::WouldBlock) => {
                 let message = "another evercred is installing or uninstalling the service: nothing was changed";
-                Err(Failure::new(ATTENTION, message).fix("wait until it has ended"))
+                Err(Failure::new(ATTENTION, message))
             }
             Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(home)),
         }
@@ -82,9 +81,7 @@ impl Host {
     pub(super) fn must_be_writable(&self) -> Result<(), Failure> {
         rustix::fs::access(&self.home, rustix::fs::Access::WRITE_OK).map_err(|error| {
             let message = format!("nothing can be installed: {} can't be written to: {error}", self.home.display());
-            Failure::new(ATTENTION, message).fix(
-                "correct that, or run evercredd yourself with other paths in EVERCRED_STATE_DIR and EVERCRED_CONFIG",
-            )
+            Failure::new(ATTENTION, message)
         })
     }
 
@@ -102,8 +99,11 @@ impl Host {
         let places: Vec<PathBuf> = places.into_iter().flatten().collect();
         places.iter().find(|path| tool::is_executable(path)).cloned().ok_or_else(|| {
             let tried: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
-            let message = format!("evercredd was not found: none of {} can be run", tried.join(", "));
-            Failure::new(ATTENTION, message).fix("install evercredd beside evercred")
+            let message = format!(
+                "evercredd was not found, which belongs beside evercred: none of {} can be run",
+                tried.join(", ")
+            );
+            Failure::new(ATTENTION, message)
         })
     }
 
@@ -127,8 +127,9 @@ impl Host {
 fn refuse_sudo(uid: u32, environment: &Environment) -> Result<(), Failure> {
     match environment.get("SUDO_USER") {
         Some(user) if uid == 0 && user != "root" && !user.is_empty() => {
-            let message = "the service belongs to one user, and this would be root's: don't use sudo";
-            Err(Failure::new(ATTENTION, message).fix(format!("run it as {user}, without sudo")))
+            let message =
+                format!("the service belongs to one user, and this would be root's: run it as {user}, without sudo");
+            Err(Failure::new(ATTENTION, message))
         }
         _ => Ok(()),
     }
@@ -161,7 +162,7 @@ mod tests {
     fn with_sudo_it_would_be_roots_and_root_itself_may() {
         let environment = |user: &str| [("SUDO_USER".to_owned(), user.to_owned())].into_iter().collect::<Environment>();
         let failure = refuse_sudo(0, &environment("alice")).unwrap_err();
-        assert_eq!(failure.fix.as_deref(), Some("run it as alice, without sudo"));
+        assert!(failure.message.ends_with("run it as alice, without sudo"), "{failure:?}");
         for (uid, user) in [(0, "root"), (0, ""), (1000, "alice")] {
             assert_eq!(refuse_sudo(uid, &environment(user)), Ok(()));
         }

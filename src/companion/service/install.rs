@@ -385,9 +385,8 @@ fn failure(why: &str, complaints: Vec<String>) -> Failure {
     let message = format!("the service could not be installed: {why}");
     if complaints.is_empty() {
         Failure::new(ATTENTION, format!("{message}; all changes were undone"))
-            .fix("correct the problem, then run evercred service install")
     } else {
         Failure::new(ATTENTION, format!("{message}; some changes could not be undone: {}", complaints.join("; ")))
-            .fix("correct the problem, then run evercred service install, or evercred service uninstall")
+            .fix("evercred service uninstall")
     }
 }

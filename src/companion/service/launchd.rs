@@ -28,9 +28,7 @@ impl Launchd {
         let said = this.run(&["print", &this.domain]);
         if !said.ok {
             let message = format!("launchd has no session of yours on the screen ({}): {}", this.domain, said.why);
-            return Err(
-                Failure::new(ATTENTION, message).fix(format!("log in at the screen, and run it there; or {by_hand}"))
-            );
+            return Err(Failure::new(ATTENTION, message).fix(by_hand));
         }
         Ok(this)
     }

@@ -30,8 +30,7 @@ impl Kind {
         filling: &Filling,
         folder: Option<PathBuf>,
     ) -> Result<Vec<ServiceFile>, Failure> {
-        let wrong =
-            |why: String| Failure::new(ATTENTION, why).fix("use other paths for the program and its directories");
+        let wrong = |why: String| Failure::new(ATTENTION, why);
         match self {
             Self::Systemd => {
                 let folder = folder.unwrap_or_else(|| host.home.join(".config/systemd/user"));

@@ -248,7 +248,9 @@ impl Report {
             (false, false) => ExitCode::from(ATTENTION),
         };
         if json {
-            let problems = self.problems.iter().map(|(message, fix)| json!({"message": message, "fix": fix})).collect();
+            let problems = self.problems.iter();
+            let entry = |(message, fix): &(String, String)| json!({"message": message, "fix": Some(fix).filter(|fix| !fix.is_empty())});
+            let problems = problems.map(entry).collect();
             let mut document = Map::from_iter([("schema".to_owned(), json!("evercred.service-status/1"))]);
             document.append(&mut self.facts);
             document.insert("problems".to_owned(), problems);
@@ -267,7 +269,10 @@ impl Report {
             text.push_str(&format!("{name:<10} {value}\n"));
         }
         for (message, fix) in &self.problems {
-            text.push_str(&format!("! {message}\n  fix: {fix}\n"));
+            text.push_str(&format!("! {message}\n"));
+            if !fix.is_empty() {
+                text.push_str(&format!("  fix: {fix}\n"));
+            }
         }
         for note in &self.notes {
             text.push_str(&format!("{note}\n"));

@@ -43,7 +43,7 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
     if let Some(manager) = &manager {
         manager.stop().map_err(|why| {
             Failure::new(ATTENTION, format!("the service can't be stopped, and nothing was removed: {why}"))
-                .fix("correct the problem, then run evercred service uninstall")
+                .see("evercred service status")
         })?;
     }
     let mut left = Vec::new();
@@ -122,8 +122,7 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
     if left.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    Err(Failure::new(ATTENTION, format!("some files could not be removed: {}", left.join("; ")))
-        .fix("correct these problems, then run evercred service uninstall"))
+    Err(Failure::new(ATTENTION, format!("some files could not be removed: {}", left.join("; "))))
 }
 
 /// A state file, its temporary file, and its copy that could not be read.
@@ -170,7 +169,12 @@ fn recover(host: &Host, caches: &BTreeSet<PathBuf>) -> Result<(), String> {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
-            Err(failed(printable::line(said.lines().rev().find(|line| !line.starts_with("fix:")).unwrap_or_default())))
+            Err(failed(printable::line(
+                said.lines()
+                    .rev()
+                    .find(|line| !line.starts_with("fix:") && !line.starts_with("see:"))
+                    .unwrap_or_default(),
+            )))
         }
         Err(error) => Err(failed(error.to_string())),
     }

@@ -51,7 +51,7 @@ pub use self::evidence::{
 };
 pub use self::finding::{Certainty, Finding, Severity};
 pub use self::lint::debounce::{CREDENTIALS_MALFORMED, FileLints};
-pub use self::lint::{Lint, lints};
+pub use self::lint::{Lint, LintFix, lints};
 pub use self::probe::{About, Answer, Answers, KeySource, Keys, Order, Question, Refusal, Variant};
 pub use self::question::questions;
 pub use self::report::Report;

@@ -4,10 +4,12 @@ use chrono::TimeDelta;
 
 use super::api::{Action, Answer, CallerId, ErrorStatus, Refusal, RefusalKind, Wants};
 use super::node::{Forced, has_expiry, static_credentials, unsupported};
+use super::status::expired_keys_said;
 use super::{Keeper, Route};
 use crate::core::aws_error::{ErrorClass, PROCESS_FAILED};
 use crate::core::credential::Credentials;
 use crate::core::fix::evercred;
+use crate::core::glob::{self, Selection};
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::{NodeKey, PlanError, PlanErrorCode, Source};
 use crate::core::time::{BootTime, Now};
@@ -105,31 +107,20 @@ impl Keeper {
             Some(Err(error)) => {
                 return Some(Answer::Refused(no_plan(name, error)));
             }
-            None => {
-                let hint = did_you_mean(name, self.profiles.keys().map(String::as_str));
-                let message = format!("profile \"{name}\" is in no AWS file{hint}");
-                return Some(Answer::Refused(self.not_found(name, message)));
-            }
+            None => return Some(Answer::Refused(self.unknown_profile(name))),
         };
         if let Some(source) = route.unsupported() {
             let (message, fix) = cannot(name, source);
             return refuse(RefusalKind::Failed, message, Some(fix));
         }
-        let expired = self.expired_keys(route, now).map(|(profile, at)| {
-            let message = format!("the temporary keys of profile \"{profile}\" in the AWS files expired at {at}");
-            (message, "run the tool again that wrote them".to_owned())
-        });
+        let expired = self.expired_keys(route, now).map(|(profile, at)| expired_keys_said(profile, at));
         if let Some(keys) = route.only_keys() {
             return match expired {
                 _ if has_expiry(keys) && self.must_look() && now.boot - waiting.asked_at < LONGEST_WAIT => None,
-                Some((message, fix)) => refuse(RefusalKind::Failed, message, Some(fix)),
+                Some(message) => refuse(RefusalKind::Failed, message, None),
                 None if waiting.wants == Wants::Renewal => {
                     let message = format!("profile \"{name}\" has nothing to renew: its keys stand in a file");
-                    refuse(
-                        RefusalKind::Failed,
-                        message,
-                        Some("replace them in the file, or with the tool that wrote them".to_owned()),
-                    )
+                    refuse(RefusalKind::Failed, message, None)
                 }
                 None => {
                     let account_id = route.key().and_then(|key| self.nodes.get(key)?.account_id.clone());
@@ -140,7 +131,7 @@ impl Keeper {
         let Some(last) = waiting.target.as_ref().or(route.key()).and_then(|key| self.nodes.get(key)) else {
             let message =
                 format!("the settings of profile \"{name}\" changed meanwhile: what was asked for is no more");
-            return refuse(RefusalKind::Failed, message, Some("try again".to_owned()));
+            return refuse(RefusalKind::Failed, message, None);
         };
         // Another plan's node counts anew.
         let renewed = last.mints != waiting.mints;
@@ -157,8 +148,8 @@ impl Keeper {
         {
             return Some(Answer::Credentials(credentials.clone()));
         }
-        if let Some((message, fix)) = expired {
-            return refuse(RefusalKind::Failed, message, Some(fix));
+        if let Some(message) = expired {
+            return refuse(RefusalKind::Failed, message, None);
         }
         if let Some(need) = self.needs_person(name, route, now).filter(|_| error.is_none() && waiting.target.is_none())
         {
@@ -177,12 +168,11 @@ impl Keeper {
         }
         let mut message = format!("the renewal of profile \"{name}\" has not ended within {} s", waited.num_seconds());
         let before = self.chain(route).into_iter().find_map(|(link, node)| node.failures.at(route.endpoint(link)));
-        let see = || format!("try again, or see: {}", evercred("status", name));
-        let fix = before.and_then(|failure| failure.error.fix.clone()).unwrap_or_else(see);
+        let fix = before.and_then(|failure| failure.error.fix.clone());
         if let Some(failure) = before {
             message = format!("{message}; the attempt before: {}", failure.error.message);
         }
-        refuse(RefusalKind::Failed, message, Some(fix))
+        refuse(RefusalKind::Failed, message, fix)
     }
 
     /// Whether the last reading of the files makes evercred refuse a request for a profile: it has no plan, its keys
@@ -194,6 +184,21 @@ impl Keeper {
                 let failure = node.failures.at(route.endpoint(link));
                 failure.is_some_and(|failure| failure.error.class == ErrorClass::Permanent)
             })
+    }
+
+    /// The refusal of a selection that has a name, or a glob, that fits no profile.
+    pub fn refusal_of(&self, selection: Selection<'_>) -> Option<Refusal> {
+        let name = selection.unmatched(self.profiles.keys())?;
+        Some(if glob::is_glob(name) {
+            self.not_found(name, format!("no profile in the AWS files matches \"{name}\""))
+        } else {
+            self.unknown_profile(name)
+        })
+    }
+
+    fn unknown_profile(&self, name: &str) -> Refusal {
+        let hint = did_you_mean(name, self.profiles.keys().map(String::as_str));
+        self.not_found(name, format!("profile \"{name}\" is in no AWS file{hint}"))
     }
 
     /// The refusal of an unknown name: it may be in a file that can't be read.

@@ -181,9 +181,8 @@ impl Keeper {
         // A code that is on its way is waited for with whoever typed it.
         if node.flight.is_none() {
             if self.used_codes.get(&device) == Some(&code) {
-                let message = format!("the code of the MFA device {device} was used already");
-                let fix = Some("enter the next code that the device shows: each code works once".to_owned());
-                let refusal = Refusal::new(RefusalKind::NeedsLogin, message, fix);
+                let message = format!("the code of the MFA device {device} was used already: each code works once");
+                let refusal = Refusal::new(RefusalKind::NeedsLogin, message, None);
                 self.actions.push_back(Action::Answer { caller, answer: Answer::Refused(refusal) });
                 return;
             }

@@ -13,6 +13,7 @@ use crate::core::aws_error::{
 };
 use crate::core::clock::{Sample, Trust, Verdict};
 use crate::core::credential::{Credentials, Grant};
+use crate::core::fix::evercred;
 use crate::core::plan::{Endpoint, NodeKey, Source};
 use crate::core::time::{AwsTime, BootTime, Now};
 
@@ -308,12 +309,11 @@ impl Keeper {
         if of_signer(&fault.code) == OfSigner::Denied
             && let Some((age, profile)) = self.session_behind(key, now)
         {
-            fault.fix = Some(format!(
-                "the MFA session behind it is {} min old: where the role wants a newer one (aws:MultiFactorAuthAge), evercred \
-                 login {profile}; else {}",
-                age.num_minutes(),
-                fault.fix.unwrap_or_default()
+            fault.words.push_str(&format!(
+                " (its MFA session is {} min old, and the role may require a newer one: aws:MultiFactorAuthAge)",
+                age.num_minutes()
             ));
+            fault.fix = Some(evercred("login", &profile));
         }
         let at = self.clock.best(now);
         let Some(node) = self.nodes.get_mut(key) else { return };

@@ -14,6 +14,7 @@ use super::told::{SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 use crate::core::aws_error::{CACHE_FAILED, ErrorClass, SSO_CACHE_UNUSABLE, SSO_SESSION_EXPIRED};
 use crate::core::cause::Cause;
 use crate::core::fix::evercred;
+use crate::core::glob::Selection;
 use crate::core::plan::NodeKey;
 use crate::core::session::{Session, SsoSession};
 use crate::core::time::{AwsTime, Now, span_from_millis, span_from_seconds};
@@ -144,7 +145,7 @@ impl Keeper {
         let node = self.nodes.get(key)?;
         let state = node.session.as_ref()?;
         let what = state.session.described();
-        let mut fix = self.how_to_sign_in(key);
+        let fix = self.how_to_sign_in(key);
         if let Some(failure) = node.failures.last().filter(|failure| failure.error.class == ErrorClass::NeedsLogin) {
             let mut error = failure.error.clone();
             error.fix = Some(fix);
@@ -181,10 +182,13 @@ impl Keeper {
                 (CACHE_FAILED, format!("{what} has expired, and its token could not be written into {file}: {why}"))
             }
             View::Present => {
-                if let Session::Sso(SsoSession { name: None, .. }) = &state.session {
-                    fix.push_str("; with an [sso-session …] section and sso_session in the profile a sign-in is refreshed by itself");
-                }
-                (SSO_SESSION_EXPIRED, format!("{what} has expired, and there is no refresh token to renew it with"))
+                let why = match &state.session {
+                    Session::Sso(SsoSession { name: None, .. }) => {
+                        "a sign-in without an [sso-session …] section has no refresh token"
+                    }
+                    _ => "there is no refresh token to renew it with",
+                };
+                (SSO_SESSION_EXPIRED, format!("{what} has expired: {why}"))
             }
             View::Absent | View::Unread => ("SsoLoginNeeded", format!("you are not signed in to {what}")),
         };
@@ -193,43 +197,51 @@ impl Keeper {
 
     /// How every sign-in session stands, in the order of their names.
     pub fn session_status(&self, now: Now) -> Vec<SessionStatus> {
-        let sessions = self.nodes.iter().filter_map(|(key, node)| Some((key, node, node.session.as_ref()?)));
-        let mut all: Vec<SessionStatus> = sessions
-            .map(|(key, node, state)| {
-                let lacks = node.lacks(&self.clock, now) == Some(Lack::SignIn);
-                let need = lacks.then(|| self.session_need(key, now)).flatten();
-                let failure = node.failures.last().map(|failure| failure.error.clone());
-                let ends_at = self.session_end(key);
-                let soon = ends_at.filter(|at| self.clock.until(*at, now) <= TOLD_BEFORE && !lacks);
-                SessionStatus {
-                    name: state.session.label().to_owned(),
-                    login_name: self.name_to_sign_in(key),
-                    kind: if matches!(state.session, Session::Sso(_)) { "sso" } else { "login" },
-                    state: match &failure {
-                        _ if node.flight.is_some() => State::Renewing,
-                        _ if need.as_ref().is_some_and(|need| need.class == ErrorClass::Retryable) => State::Retrying,
-                        _ if lacks => State::NeedsLogin,
-                        Some(error) if error.class == ErrorClass::Retryable => State::Retrying,
-                        Some(_) if node.held.is_none() => State::Retrying,
-                        _ if state.is_unread() => State::Renewing,
-                        _ => State::Fresh,
-                    },
-                    expires_at: node.held.as_ref().and_then(|held| held.end).map(|end| end.expires_at),
-                    ends_at,
-                    profiles: self.count_behind(key),
-                    error: if lacks { need } else { failure },
-                    cache: unwritable(state).or_else(|| self.unusable(key, state).filter(|_| !lacks)),
-                    warning: soon.map(|at| Warning {
-                        id: SSO_SESSION_ENDS,
-                        message: will_end(&state.session, at),
-                        fix: Some(self.how_to_sign_in(key)),
-                        file: None,
-                    }),
-                }
-            })
-            .collect();
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        all
+        self.session_status_from(0, Selection::ALL, now).collect()
+    }
+
+    /// The status of the sessions that the selected profiles use, by name, from an index. Each is computed when it is taken.
+    pub fn session_status_from<'a>(
+        &'a self,
+        from: usize,
+        selection: Selection<'a>,
+        now: Now,
+    ) -> impl Iterator<Item = SessionStatus> + use<'a> {
+        let nodes = self.nodes_of(selection).into_iter();
+        let mut sessions: Vec<_> = nodes.filter_map(|(key, node)| Some((key, node, node.session.as_ref()?))).collect();
+        sessions.sort_by(|(a, _, one), (b, _, other)| (one.session.label(), a).cmp(&(other.session.label(), b)));
+        sessions.into_iter().skip(from).map(move |(key, node, state)| {
+            let lacks = node.lacks(&self.clock, now) == Some(Lack::SignIn);
+            let need = lacks.then(|| self.session_need(key, now)).flatten();
+            let failure = node.failures.last().map(|failure| failure.error.clone());
+            let ends_at = self.session_end(key);
+            let soon = ends_at.filter(|at| self.clock.until(*at, now) <= TOLD_BEFORE && !lacks);
+            SessionStatus {
+                name: state.session.label().to_owned(),
+                login_name: self.name_to_sign_in(key),
+                kind: if matches!(state.session, Session::Sso(_)) { "sso" } else { "login" },
+                state: match &failure {
+                    _ if node.flight.is_some() => State::Renewing,
+                    _ if need.as_ref().is_some_and(|need| need.class == ErrorClass::Retryable) => State::Retrying,
+                    _ if lacks => State::NeedsLogin,
+                    Some(error) if error.class == ErrorClass::Retryable => State::Retrying,
+                    Some(_) if node.held.is_none() => State::Retrying,
+                    _ if state.is_unread() => State::Renewing,
+                    _ => State::Fresh,
+                },
+                expires_at: node.held.as_ref().and_then(|held| held.end).map(|end| end.expires_at),
+                ends_at,
+                profiles: self.count_behind(key),
+                error: if lacks { need } else { failure },
+                cache: unwritable(state).or_else(|| self.unusable(key, state).filter(|_| !lacks)),
+                warning: soon.map(|at| Warning {
+                    id: SSO_SESSION_ENDS,
+                    message: will_end(&state.session, at),
+                    fix: Some(self.how_to_sign_in(key)),
+                    file: None,
+                }),
+            }
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! How every profile stands, for `status`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use super::{Keeper, Route};
 use crate::core::aws_error::{EXPIRED_TOKEN, ErrorClass, NOT_SUPPORTED};
 use crate::core::clock::Expiry;
 use crate::core::fix::evercred;
-use crate::core::plan::{self, Link, PlanError, PlanErrorCode, Source};
+use crate::core::glob::Selection;
+use crate::core::plan::{self, Link, NodeKey, PlanError, PlanErrorCode, Source};
 use crate::core::time::{AwsTime, Now};
 
 impl Keeper {
@@ -23,25 +24,48 @@ impl Keeper {
 
     /// The status of every profile, in the order of their names.
     pub fn status(&self, now: Now) -> Vec<ProfileStatus> {
-        self.status_after(None, now).collect()
+        self.status_after(None, Selection::ALL, now).collect()
     }
 
-    /// The status of the profiles after a name, in the order of their names. Each is computed when it is taken: a page of a
-    /// long list costs its own profiles only.
-    pub fn status_after<'a>(&'a self, after: Option<&str>, now: Now) -> impl Iterator<Item = ProfileStatus> + use<'a> {
+    /// The status of the selected profiles after a name, in the order of their names. Each is computed when it is taken: a
+    /// page of a long list costs its own profiles only.
+    pub fn status_after<'a>(
+        &'a self,
+        after: Option<&str>,
+        selection: Selection<'a>,
+        now: Now,
+    ) -> impl Iterator<Item = ProfileStatus> + use<'a> {
         let mut views = ChainViews::default();
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.profiles.range::<str, _>((start, Bound::Unbounded)).map(move |(name, route)| match route {
+        let profiles = self.profiles.range::<str, _>((start, Bound::Unbounded));
+        profiles.filter(move |(name, _)| selection.includes(name)).map(move |(name, route)| match route {
             Ok(route) => self.profile_status(name, route, &mut views, now),
             Err(error) => self.broken_status(name, error, now),
         })
     }
 
-    /// The warnings about the credentials of auto-renewed profiles.
-    pub fn profile_warnings(&self, now: Now) -> Vec<Warning> {
+    /// The routes of the selected profiles that have a plan.
+    fn selected_routes<'a>(&'a self, selection: Selection<'a>) -> impl Iterator<Item = (&'a String, &'a Route)> {
+        let selected = self.profiles.iter().filter(move |(name, _)| selection.includes(name));
+        selected.filter_map(|(name, route)| Some((name, route.as_ref().ok()?)))
+    }
+
+    /// The credentials on which the selected profiles depend, in the order of their keys.
+    pub(super) fn nodes_of<'a>(&'a self, selection: Selection<'a>) -> Vec<(&'a NodeKey, &'a Node)> {
+        if selection.is_all() {
+            return self.nodes.iter().collect();
+        }
+        let keys: BTreeSet<&NodeKey> = self
+            .selected_routes(selection)
+            .flat_map(|(_, route)| route.plan.steps.backwards().map(|link| link.key()))
+            .collect();
+        keys.into_iter().filter_map(|key| self.nodes.get_key_value(key)).collect()
+    }
+
+    /// The warnings about the credentials of selected profiles that are auto-renewed.
+    pub fn profile_warnings(&self, selection: Selection<'_>, now: Now) -> Vec<Warning> {
         let mut views = ChainViews::default();
-        let routes = self.profiles.iter().filter_map(|(name, route)| Some((name, route.as_ref().ok()?)));
-        routes
+        self.selected_routes(selection)
             .filter(|(name, _)| self.is_auto_renewed(name, now))
             .map(|(name, route)| self.profile_status(name, route, &mut views, now))
             .filter(|profile| profile.auto_renew)
@@ -49,11 +73,11 @@ impl Keeper {
             .collect()
     }
 
-    /// The sessions with MFA that are valid now, by device.
-    pub fn mfa_status(&self, now: Now) -> Vec<MfaStatus> {
+    /// The sessions with MFA that are valid now and used by the selected profiles, by device.
+    pub fn mfa_status(&self, selection: Selection<'_>, now: Now) -> Vec<MfaStatus> {
         let mut sessions: Vec<MfaStatus> = self
-            .nodes
-            .iter()
+            .nodes_of(selection)
+            .into_iter()
             .filter_map(|(key, node)| {
                 let Source::SessionToken(session) = &node.step.source else { return None };
                 let held = node.held.as_ref().filter(|held| held.judge(&self.clock, now) != Expiry::Expired)?;
@@ -311,9 +335,14 @@ fn is_valid(expiry: Expiry) -> Option<bool> {
 }
 
 fn expired_source(profile: &str, at: AwsTime) -> ErrorStatus {
-    let message = format!("the temporary keys of profile \"{profile}\" in the AWS files expired at {at}");
-    let error = ErrorStatus::new(EXPIRED_TOKEN, ErrorClass::Permanent, message, at);
-    error.fix("run the tool again that wrote them".to_owned())
+    ErrorStatus::new(EXPIRED_TOKEN, ErrorClass::Permanent, expired_keys_said(profile, at), at)
+}
+
+/// That temporary keys in the AWS files have expired. Only the tool that wrote them can renew them.
+pub(super) fn expired_keys_said(profile: &str, at: AwsTime) -> String {
+    format!(
+        "the temporary keys of profile \"{profile}\" in the AWS files expired at {at}: the tool that wrote them has to write new ones"
+    )
 }
 
 /// The code of a plan's error, as in the JSON documents.

@@ -90,6 +90,17 @@ pub struct Unusable {
     pub foreign: bool,
 }
 
+/// What a session is, by its label, for the beginning of a sentence: as [`Session::described`] says it.
+pub fn described(label: &str) -> String {
+    if label.starts_with("arn:") {
+        format!("the login session {label}")
+    } else if label.contains("://") {
+        format!("the SSO sign-in at {label}")
+    } else {
+        format!("the SSO session \"{label}\"")
+    }
+}
+
 impl Session {
     /// What people call it: the section's name, or what stands in its place.
     pub fn label(&self) -> &str {
@@ -103,7 +114,7 @@ impl Session {
     pub fn described(&self) -> String {
         match self {
             Self::Sso(SsoSession { name: Some(name), .. }) => format!("the SSO session \"{name}\""),
-            Self::Sso(SsoSession { start_url, .. }) => format!("the SSO sign-in at {start_url}"),
+            Self::Sso(SsoSession { start_url, .. }) => described(start_url),
             Self::Login(session) => format!("the login session {}", session.login_session),
         }
     }

@@ -3,15 +3,18 @@
 use serde_json::json;
 
 use super::Daemon;
+use crate::core::glob::Selection;
 use crate::core::keeper::{Event, Login, Wants};
 use crate::core::service::environment;
 use crate::core::session::{CacheFile, CacheFolder};
-use crate::core::time::{AwsTime, Now};
+use crate::core::time::AwsTime;
 use crate::daemon::clock_facts::For;
 use crate::daemon::requests::{self, Asked};
-use crate::daemon::{cache_paths, now, path_of, status, status_pages};
+use crate::daemon::status::Known;
+use crate::daemon::status_pages::Page;
+use crate::daemon::{cache_paths, now, path_of, status};
 use crate::delivery::control_socket::Incoming;
-use crate::wire;
+use crate::wire::{self, Position};
 
 impl Daemon {
     pub(super) fn take_request(&mut self, incoming: Incoming) {
@@ -42,6 +45,7 @@ impl Daemon {
             Ok(Asked::Keeper(name, _) | Asked::Code(name, _) | Asked::Login { name: Some(name), .. }) => {
                 self.keeper.would_be_refused(&name, now())
             }
+            Ok(Asked::Status) => self.keeper.refusal_of(Selection(&incoming.request.profiles)).is_some(),
             _ => false,
         };
         if needs_look { self.planner.look_for(incoming) } else { self.serve(incoming) }
@@ -99,11 +103,19 @@ impl Daemon {
                 }
             },
             Ok(Asked::Status) => {
-                // A clock that was set since the last event is seen now.
-                self.keeper.handle_timeout(now());
-                let page = self.status_page(request.after.as_deref());
-                let document = serde_json::to_value(page).unwrap_or_default();
-                let _ = reply.send(wire::answer_ok(&document));
+                if request.after.is_none() {
+                    // A clock that was set since the last event is seen now.
+                    self.keeper.handle_timeout(now());
+                }
+                let selection = Selection(&request.profiles);
+                let refusal = self.keeper.refusal_of(selection).filter(|_| request.after.is_none());
+                let _ = reply.send(match refusal {
+                    Some(refusal) => wire::answer_error(&refusal.into()),
+                    None => {
+                        let page = self.status_page(request.after.clone(), selection);
+                        wire::answer_ok(&serde_json::to_value(page).unwrap_or_default())
+                    }
+                });
             }
             Ok(Asked::Clock) => {
                 self.keeper.handle_timeout(now());
@@ -115,8 +127,9 @@ impl Daemon {
         }
     }
 
-    /// The page of the status with the profiles after a name; without a name the first page.
-    fn status_page(&mut self, after: Option<&str>) -> wire::StatusDocument {
+    /// The page of the status of the selected profiles that begins at a position; without one the first page. It computes
+    /// only the entries that it carries.
+    fn status_page(&mut self, after: Option<Position>, selection: Selection<'_>) -> wire::StatusDocument {
         let now = now();
         let base = status::Base {
             started_at: self.started_at,
@@ -124,15 +137,12 @@ impl Daemon {
             environment: environment::shown(&|name| self.environment.get(name).map(str::to_owned)),
             warn: self.start.settings.clock.warn.get(),
         };
-        let document = match after {
-            None => self.first_page(base, now),
-            Some(_) => status::document_without_lists(&self.keeper, base, now),
-        };
-        status_pages::page(document, status::profiles(&self.keeper, after, now), after)
-    }
-
-    fn first_page(&mut self, base: status::Base, now: Now) -> wire::StatusDocument {
         let clock_fix = self.clock_facts.first_fix(&self.environment, &self.keeper, now);
+        let keeper = &self.keeper;
+        let mut page = Page::new(status::document_without_lists(keeper, base, now), after);
+        page.add_profiles(|after| status::profiles(keeper, after, selection, now));
+        page.add_sso_sessions(|from| status::sso_sessions(keeper, from, selection, now));
+        page.add_mfa_sessions(|from| status::mfa_sessions(keeper, selection, now).skip(from));
         let path = |file| path_of(&self.paths, &self.start.folders.settings_file, file);
         let caches = cache_paths(&self.environment).ok();
         let cache_path = |file: &CacheFile| {
@@ -143,21 +153,17 @@ impl Daemon {
             };
             Some(directory.join(&file.name).display().to_string())
         };
-        let context = status::Context {
-            base,
-            cache_path: &cache_path,
-            clock_fix,
-            file_problems: self.file_problems.clone(),
-            lints: self.lints.lints(),
-            path: &path,
-            problems: self
-                .settings_problem
-                .iter()
-                .chain(&self.state_problems)
-                .cloned()
-                .chain(self.saves.problem())
-                .collect(),
-        };
-        status::document(&self.keeper, context, now)
+        let others = self.settings_problem.iter().chain(&self.state_problems).cloned().chain(self.saves.problem());
+        let others: Vec<_> = others.collect();
+        let count = self.file_problems.len() + self.lints.lints().len() + others.len();
+        page.add_problems(|from| {
+            let files = self.file_problems.iter().map(Known::File);
+            let known =
+                files.chain(self.lints.lints().iter().map(Known::Lint)).chain(others.into_iter().map(Known::Other));
+            let warnings =
+                std::iter::once_with(|| status::warnings(keeper, clock_fix, &cache_path, selection, now)).flatten();
+            known.skip(from).map(|known| known.entry(&path)).chain(warnings.skip(from.saturating_sub(count)))
+        });
+        page.finish()
     }
 }

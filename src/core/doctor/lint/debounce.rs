@@ -44,7 +44,8 @@ impl FileLints {
         self.lints = lints;
         self.waiting.retain(|key, _| present.contains(key));
         if by_change {
-            for key in present.difference(&before) {
+            // The notice is about keys.
+            for key in present.difference(&before).filter(|(_, id, _)| *id != Cause::RegionInvalid) {
                 self.waiting.insert(key.clone(), now);
             }
         }
@@ -105,7 +106,7 @@ impl FileLints {
             Some((first, others)) => {
                 let message = format!("{} (line {} of {subject})", first.message, first.origin.line);
                 let (message, fix) = match others.len() {
-                    0 => (message, first.fix.clone()),
+                    0 => (message, Some(first.fix.text().to_owned())),
                     more => {
                         let mistakes = if more == 1 { "mistake" } else { "mistakes" };
                         (format!("{message}, and {more} more {mistakes} there"), Some("evercred status".to_owned()))

@@ -1,5 +1,5 @@
-//! Certain mistakes in the keys of the AWS files, by their form alone: the daemon reports them before a program
-//! calls AWS. The rules are the doctor's own; the doctor alone reports doubtful keys, as it also asks AWS.
+//! Mistakes in the keys and regions of the AWS files, by their form alone: the daemon reports them before a program
+//! calls AWS. The rules are the doctor's own; the doctor alone reports doubtful values, as it also asks AWS.
 
 pub(super) mod debounce;
 mod emulator;
@@ -7,9 +7,9 @@ mod emulator;
 use std::sync::Arc;
 
 use super::client_resolution::{is_adopted, of_section as resolve};
-use super::commands::configure;
+use super::commands::{configure, set};
 use super::key_format::{TokenMismatch, mistakes, token_mismatch};
-use super::{Cause, KeySet, Provider, ResolvedFrom};
+use super::{Cause, KeySet, Provider, ResolvedFrom, region};
 use crate::core::plan::PlanContext;
 use crate::core::printable::printable;
 use crate::core::profile::{Origin, Profiles, Section, SourceFile};
@@ -29,11 +29,29 @@ pub struct Lint {
     /// The place of the setting.
     pub origin: Origin,
     /// The fix.
-    pub fix: Option<String>,
+    pub fix: LintFix,
 }
 
-/// The certain mistakes in the keys of the profiles: parts of an impossible form, tokens that are missing or
-/// left over, and keys that hide another provider. Keys for an emulator on this machine are not checked.
+/// How to correct a mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LintFix {
+    /// A command.
+    Command(String),
+    /// A change of the file at the mistake's place.
+    Edit(String),
+}
+
+impl LintFix {
+    /// The command or the change.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Command(text) | Self::Edit(text) => text,
+        }
+    }
+}
+
+/// The mistakes in the profiles: regions that are none, keys of an impossible form, tokens that are missing or left over, and
+/// keys that hide another provider. Profiles for an emulator on this machine are not checked.
 pub fn lints(profiles: &Profiles, context: &PlanContext) -> Vec<Lint> {
     let of_section = |section: &Arc<Section>| {
         let found = of_section(section, profiles);
@@ -44,11 +62,30 @@ pub fn lints(profiles: &Profiles, context: &PlanContext) -> Vec<Lint> {
 }
 
 fn of_section(section: &Section, profiles: &Profiles) -> Vec<Lint> {
-    let Some(subject) = KeySet::of_section(section) else { return Vec::new() };
-    let mut lints = malformed(section, &subject);
+    let mut lints: Vec<Lint> = invalid_region(section).into_iter().collect();
+    let Some(subject) = KeySet::of_section(section) else { return lints };
+    lints.extend(malformed(section, &subject));
     lints.extend(token(section, &subject));
     lints.extend(hides_another_provider(section, profiles));
     lints
+}
+
+/// A region that no request can be sent to. Where the profile has an endpoint of its own, a name that is like none of AWS's
+/// may be right.
+fn invalid_region(section: &Section) -> Option<Lint> {
+    let region = section.get("region")?;
+    let (what, meant) = region::invalid(&region.text)?;
+    let has_endpoint = ["endpoint_url", "services"].iter().any(|name| section.get(name).is_some());
+    let message = format!("the region {} of profile \"{}\" {what}", region::shown(&region.text), section.name);
+    let fix = match meant {
+        Some(meant) if region.origin.file == SourceFile::Config => {
+            LintFix::Command(set(&section.name, "region", meant))
+        }
+        Some(meant) => LintFix::Edit(format!("write region = {meant}")),
+        None if has_endpoint => return None,
+        None => LintFix::Edit("write the name of your region, for example region = eu-central-1".to_owned()),
+    };
+    Some(lint(Cause::RegionInvalid, section, message, region.origin, fix))
 }
 
 fn malformed(section: &Section, subject: &KeySet<'_>) -> Vec<Lint> {
@@ -57,8 +94,12 @@ fn malformed(section: &Section, subject: &KeySet<'_>) -> Vec<Lint> {
     if mistakes.iter().any(|(id, .., mistake)| *id == Cause::AccessKeyMalformed && !mistake.certain) {
         return Vec::new();
     }
-    let certain = mistakes.into_iter().filter(|(.., mistake)| mistake.certain);
-    certain
+    // A secret for a key id of AWS's has AWS's form.
+    let is_reported =
+        |id: Cause, is_certain: bool| is_certain || id == Cause::SecretKeyMalformed && subject.has_aws_id();
+    mistakes
+        .into_iter()
+        .filter(|(id, .., mistake)| is_reported(*id, mistake.certain))
         .filter_map(|(id, name, part, mistake)| {
             let message = format!("the {name} in {} {}", subject.called(), mistake.what);
             let fix = if subject.is_temporary() {
@@ -66,7 +107,7 @@ fn malformed(section: &Section, subject: &KeySet<'_>) -> Vec<Lint> {
             } else {
                 format!("correct {}, or enter the key again: {}", part.name, configure(&section.name))
             };
-            Some(lint(id, section, message, part.origin?, fix))
+            Some(lint(id, section, message, part.origin?, LintFix::Edit(fix)))
         })
         .collect()
 }
@@ -77,7 +118,7 @@ fn token(section: &Section, subject: &KeySet<'_>) -> Option<Lint> {
     match mismatch {
         TokenMismatch::Missing { id } => {
             let fix = "write aws_session_token beside it, from the same session as the key";
-            Some(lint(Cause::SessionTokenMissing, section, message, id.origin?, fix.to_owned()))
+            Some(lint(Cause::SessionTokenMissing, section, message, id.origin?, LintFix::Edit(fix.to_owned())))
         }
         TokenMismatch::LeftOver { id, token } => {
             // botocore reads the keys of each file by itself, so what stands in the other file may go with other keys
@@ -87,7 +128,7 @@ fn token(section: &Section, subject: &KeySet<'_>) -> Option<Lint> {
                 [subject.security_token, subject.session_token].into_iter().flatten().map(|token| token.name).collect();
             let lines = if names.len() > 1 { "lines" } else { "line" };
             let fix = format!("delete the {lines} {}", names.join(" and "));
-            Some(lint(Cause::SessionTokenStale, section, message, origin, fix))
+            Some(lint(Cause::SessionTokenStale, section, message, origin, LintFix::Edit(fix)))
         }
     }
 }
@@ -117,11 +158,15 @@ fn hides_another_provider(section: &Section, profiles: &Profiles) -> Option<Lint
         section.name
     );
     let fix = format!("delete the keys of [{}], or move them to a profile of their own", section.name);
-    Some(lint(id, section, message, origin, fix))
+    Some(lint(id, section, message, origin, LintFix::Edit(fix)))
 }
 
-fn lint(id: Cause, section: &Section, message: String, origin: Origin, fix: String) -> Lint {
-    let (message, fix) = (printable(&message), Some(printable(&fix)));
+fn lint(id: Cause, section: &Section, message: String, origin: Origin, fix: LintFix) -> Lint {
+    let message = printable(&message);
+    let fix = match fix {
+        LintFix::Command(command) => LintFix::Command(printable(&command)),
+        LintFix::Edit(edit) => LintFix::Edit(printable(&edit)),
+    };
     Lint { id, profile: section.name.clone(), message, origin, fix }
 }
 

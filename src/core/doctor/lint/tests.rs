@@ -39,11 +39,37 @@ fn what_can_not_be_right_is_said_with_its_line_and_the_doctors_id() {
         assert_eq!((first.id, first.origin.line, first.profile.as_str()), (expected, line, "dev"), "{all:?}");
         assert_eq!(first.origin.file, SourceFile::Credentials);
         assert!(first.message.contains(part) && first.message.contains("\"dev\""), "{part}: {first:?}");
-        assert!(first.fix.is_some(), "{first:?}");
+        assert!(!first.fix.text().is_empty(), "{first:?}");
         let shown = format!("{all:?}");
         for secret in ["MARKED", "s3cret", "marked", "IQoJ"] {
             assert!(!shown.contains(secret), "{secret}: {shown}");
         }
+    }
+}
+
+#[test]
+fn a_secret_of_the_wrong_length_and_a_region_that_is_none_are_said() {
+    let cut = of("", &section(ID, &SECRET[..39], ""), &[]);
+    assert_eq!((cut.len(), cut[0].id, cut[0].origin.line), (1, Cause::SecretKeyMalformed, 3), "{cut:?}");
+    for (region, fix) in [
+        ("eu-centrall-1", LintFix::Command("aws configure set region eu-central-1 --profile dev".into())),
+        ("us-east-1a", LintFix::Command("aws configure set region us-east-1 --profile dev".into())),
+        ("nonsense", LintFix::Edit("write the name of your region, for example region = eu-central-1".into())),
+    ] {
+        let all = of(&format!("[profile dev]\nregion = {region}\n"), "", &[]);
+        let found: Vec<_> = all.iter().map(|lint| (lint.id, lint.origin.line, &lint.fix)).collect();
+        assert_eq!(found, [(Cause::RegionInvalid, 2, &fix)], "{region}: {all:?}");
+        assert!(all[0].message.contains(region) && all[0].message.contains("\"dev\""), "{all:?}");
+    }
+    let in_credentials = of("", &section(ID, SECRET, "region = eu_west_1\n"), &[]);
+    assert_eq!(in_credentials[0].fix, LintFix::Edit("write region = eu-west-1".into()));
+    for good in [
+        "eu-west-1",
+        "eu-west-99",
+        "auto\nendpoint_url = https://r2.example.com",
+        "x\nendpoint_url = http://localhost:1",
+    ] {
+        assert_eq!(of(&format!("[profile dev]\nregion = {good}\n"), "", &[]), [], "{good}");
     }
 }
 
@@ -53,7 +79,6 @@ fn what_is_good_or_only_doubtful_or_nobodys_key_is_not_spoken_of() {
         section(ID, SECRET, ""),
         section(TEMPORARY, SECRET, &format!("aws_session_token = {TOKEN}\n")),
         section(TEMPORARY, SECRET, &format!("aws_session_token = {TOKEN}\naws_security_token = {TOKEN}x\n")),
-        section(ID, "too-short-a-secret", ""),
         section("AKIAQMARKEDUSERKEY01", SECRET, ""),
         section("minioadmin", "minioadmin", ""),
         section("test", "test", "aws_session_token = test\n"),
@@ -111,7 +136,7 @@ fn keys_that_hide_another_way_are_said_with_who_takes_them() {
         let all = of(&format!("[profile dev]\n{way}\n{session}"), &keys, &[]);
         let [lint] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!((lint.id, lint.message.as_str(), lint.origin.line), (id, message, 2));
-        assert_eq!(lint.fix.as_deref(), Some("delete the keys of [dev], or move them to a profile of their own"));
+        assert_eq!(lint.fix.text(), "delete the keys of [dev], or move them to a profile of their own");
     }
     let role = "[profile dev]\nrole_arn = r\nsource_profile = base\n";
     assert_eq!(of(role, &keys, &[]), [], "the role is assumed by every program");
@@ -123,7 +148,7 @@ fn keys_that_hide_another_way_are_said_with_who_takes_them() {
 fn the_command_fits_the_profile_and_a_file_of_nonsense_is_not_told_to_the_end() {
     let fix = |name: &str| {
         let text = section("akiaqmarkeduserkey23", SECRET, "").replace("[dev]", &format!("[{name}]"));
-        of("", &text, &[]).first().and_then(|lint| lint.fix.clone()).unwrap_or_default()
+        of("", &text, &[]).first().map(|lint| lint.fix.text().to_owned()).unwrap_or_default()
     };
     assert_eq!(fix("dev"), "correct aws_access_key_id, or enter the key again: aws configure --profile dev");
     assert!(fix("default").ends_with(": aws configure --profile default"), "{}", fix("default"));

@@ -12,7 +12,8 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::core::doctor) use self::target::regions_in_force;
+pub(in crate::core::doctor) use self::names::invalid;
+pub(in crate::core::doctor) use self::target::{regions_in_force, shown};
 
 pub(in crate::core::doctor) use self::answered::why_open;
 use super::rule::Rule;

@@ -13,12 +13,18 @@ use crate::core::url_host::Host;
 
 /// Whether a name is certainly or probably not a region.
 pub(super) fn is_unusable(text: &str) -> bool {
-    fault(text).is_some_and(|fault| fault.severity == Severity::Error)
+    invalid(text).is_some()
 }
 
 /// The region that the user probably meant by an invalid name.
 pub(super) fn meant(text: &str) -> Option<&'static str> {
     fault(text)?.meant
+}
+
+/// The mistake in a name that is certainly or probably no region, as the end of a sentence, and the region that is meant.
+pub(in crate::core::doctor) fn invalid(text: &str) -> Option<(String, Option<&'static str>)> {
+    let fault = fault(text).filter(|fault| fault.severity == Severity::Error)?;
+    Some((fault.what, fault.meant))
 }
 
 /// What is wrong with a name.

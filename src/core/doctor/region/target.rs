@@ -87,7 +87,7 @@ pub(super) fn of_profile<'a>(case: &Case<'a>) -> Option<SourcedValue<'a>> {
 }
 
 /// A region for users; a value of another form is not shown, because it may be a secret.
-pub(super) fn shown(text: &str) -> String {
+pub(in crate::core::doctor) fn shown(text: &str) -> String {
     const LONGEST: usize = 32;
     let text = text.trim();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || " -_.,()'\"".contains(c);

@@ -16,7 +16,7 @@ use crate::core::fix::{Fix, evercred, word};
 use crate::core::keeper::State;
 use crate::core::plan::Source;
 use crate::core::printable::printable;
-use crate::core::session::{Session, SsoSession, user};
+use crate::core::session::{Session, SsoSession, described, user};
 
 /// A session that the profile's credentials come from.
 struct SignIn {
@@ -115,7 +115,7 @@ fn unwritable_caches(case: &Case<'_>, findings: &mut Findings) {
         if is_other || (sign_in.is_none() && case.profile.is_some()) {
             continue;
         }
-        let title = format!("evercred can't replace the cache file of the session \"{}\"", printable(name));
+        let title = format!("evercred can't replace the cache file of {}", printable(&described(name)));
         let facts = match (problem.owner, problem.mode) {
             (Some(owner), Some(mode)) => {
                 format!("owner {}, mode {mode:03o}", user(owner, problem.owner_name.as_deref()))
@@ -193,12 +193,8 @@ fn waits(case: &Case<'_>, sign_in: &SignIn, session: &DaemonSession) -> Finding 
 fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
     let Daemon::Answers(facts) = &case.evidence.daemon else { return };
     for session in facts.sessions.iter().filter(|session| session.state == State::NeedsLogin) {
-        let name = printable(&session.name);
-        let finding = Finding::new(
-            Cause::SsoLoginNeeded,
-            Severity::Warning,
-            format!("you are not signed in to the session \"{name}\""),
-        );
+        let title = format!("you are not signed in to {}", printable(&described(&session.name)));
+        let finding = Finding::new(Cause::SsoLoginNeeded, Severity::Warning, title);
         let finding = match &session.last_error {
             Some(error) => finding.evidence(printable(&error.message)),
             None => finding.evidence("the daemon has no valid token of the session"),
