@@ -90,11 +90,14 @@ pub(super) fn ask_with(environment: &Environment, question: Question<'_>) -> Res
         config_file,
         credentials_file,
     };
-    let patience = if question.at_once { Patience::none() } else { Patience::default() };
+    let at_once = question.at_once;
+    let patience = if at_once { Patience::none() } else { Patience::default() };
     let first = ask_until(&place, &request, deadline, patience)?;
     match first {
         Ok(document) if request.request == "status" => join_pages(document, |after| {
             request.after = Some(after);
+            // The doctor has little time for all pages; others wait as long as pages come.
+            let deadline = if at_once { deadline } else { Deadline::after(LONGEST_STATUS) };
             ask_until(&place, &request, deadline, Patience::default())
         }),
         answer => Ok(answer),

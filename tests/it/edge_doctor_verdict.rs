@@ -485,6 +485,10 @@ fn status_of_a_profile_shows_what_it_needs_and_its_own_session_only() {
         ("envs", None, Some("fix: ")),
         ("base", None, None),
     ] {
+        machine.eventually("the cache files are read", |machine| {
+            let sessions = machine.status()["sso_sessions"].as_array().cloned().unwrap_or_default();
+            sessions.iter().all(|session| session["state"] == "needs-login")
+        });
         let text = String::from_utf8(machine.run(&["status", profile]).stdout).unwrap();
         assert_eq!(text.contains("fix: "), fix.is_some(), "{profile}: {text}");
         assert!(fix.is_none_or(|fix| text.contains(fix)), "{profile}: {text}");
