@@ -231,7 +231,11 @@ fn keys_in_a_file_that_have_expired_are_told_of_once_for_all_behind_them() {
     bench.run(15 * MINUTE, &mut well);
     let all = told(&bench, CREDENTIALS_LOST);
     let [notice] = all.as_slice() else { panic!("{all:?}") };
-    assert!(notice.message.contains("temporary keys of profile \"base\"") && notice.fix.is_some(), "{notice:?}");
+    assert!(notice.message.contains("temporary keys of profile \"base\""), "{notice:?}");
+    assert!(
+        notice.fix.is_none() && notice.message.contains("the tool that wrote them"),
+        "no command does that: {notice:?}"
+    );
     assert!(notice.message.contains("2 profiles"), "{notice:?}");
 }
 
