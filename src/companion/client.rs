@@ -305,7 +305,7 @@ mod tests {
         let whole = page(json!(["a", "b", "c"]), json!(["s", "t"]), None);
         assert_eq!(joined(second), (whole, vec![of_b.clone(), of_sessions]));
         // Pages without progress end the loop.
-        assert_eq!(joined(page(json!(["c"]), json!([]), Some(of_b.clone()))).1, [of_b.clone()]);
+        assert_eq!(joined(page(json!(["c"]), json!([]), Some(of_b.clone()))).1, vec![of_b.clone()]);
         let error = WireError { kind: wire::ErrorKind::Failed, code: None, message: "m".into(), fix: None };
         let first = page(json!(["a"]), json!([]), Some(of_b));
         assert_eq!(join_pages(first, |_| Ok(Err(error.clone()))), Ok(Err(error)));

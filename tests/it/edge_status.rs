@@ -24,7 +24,6 @@ fn names<'a>(document: &'a Value, list: &str) -> Vec<&'a str> {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the times are what a change of the pages is compared with")]
 fn ten_thousand_sessions_are_all_in_the_status_and_one_profile_has_its_own() {
     const COUNT: usize = 10_000;
     let mut machine = Machine::new();
