@@ -161,7 +161,8 @@ impl Daemon {
             let known =
                 files.chain(self.lints.lints().iter().map(Known::Lint)).chain(others.into_iter().map(Known::Other));
             let warnings =
-                std::iter::once_with(|| status::warnings(keeper, clock_fix, &cache_path, selection, now)).flatten();
+                std::iter::once_with(move || status::warnings(keeper, clock_fix, &cache_path, selection, now))
+                    .flatten();
             known.skip(from).map(|known| known.entry(&path)).chain(warnings.skip(from.saturating_sub(count)))
         });
         page.finish()
