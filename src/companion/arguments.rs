@@ -23,12 +23,12 @@ pub(super) enum Invocation {
 /// A command with its arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    CredentialProcess { profile: String },
+    CredentialProcess { profile: Option<String> },
     Status { profiles: Vec<String>, json: bool, watch: bool },
     Renew { profiles: Vec<String> },
     Login { name: Option<String>, no_browser: bool, force: bool },
     Logout { name: Option<String> },
-    Env { profile: String, shell: Shell },
+    Env { profile: Option<String>, shell: Shell },
     Exec { profile: String, command: Vec<OsString> },
     Plan { profile: Option<String>, json: bool },
     Profiles { sso: Option<String>, json: bool },
@@ -88,11 +88,11 @@ const COMMANDS: [(&str, &str, &str); 14] = [
         "[PROFILE...] [--json] [--watch]",
         "shows the profiles (names may be globs): cached credentials, expiry, and errors",
     ),
-    ("credential-process", "PROFILE", "prints the SDKs' credential_process document for PROFILE"),
+    ("credential-process", "[PROFILE]", "prints the SDKs' credential_process document for PROFILE"),
     ("exec", "PROFILE --static -- COMMAND...", "runs COMMAND with PROFILE's keys in its environment"),
     (
         "env",
-        "PROFILE --static [--shell sh|bash|zsh|fish|powershell|json|dotenv]",
+        "[PROFILE] --static [--shell sh|bash|zsh|fish|powershell|json|dotenv]",
         "prints what exec would set and unset",
     ),
     ("renew", "[PROFILE...|--all]", "renews now and reports the result; without PROFILE all auto-renewed profiles"),
@@ -125,7 +125,7 @@ const COMMANDS: [(&str, &str, &str); 14] = [
         "explain",
         "[TEXT|-] [--profile NAME] [--json] [--offline] [--verbose]",
         "explains an AWS error message, or the errors in a log on standard input: causes found on this machine, causes ruled out, and the \
-         fix of each. It checks profile NAME, else the one that the text names, else the shell's (AWS_PROFILE). It shows up to three \
+         fix of each. It checks profile NAME, else the one that the text names, else the shell's (AWS_PROFILE, AWS_DEFAULT_PROFILE). It shows up to three \
          causes; --verbose shows all. It exits 1 if the text has no error about AWS credentials",
     ),
     (
@@ -249,39 +249,36 @@ impl Given {
         };
         let one =
             |mut values: Vec<String>| if values.len() == 1 { values.pop().ok_or_else(wrong) } else { Err(wrong()) };
+        let at_most_one = |values: Vec<String>| if values.is_empty() { Ok(None) } else { one(values).map(Some) };
         let needs_static = || {
             let message = format!("this version of evercred can do \"{name}\" with --static only");
             Err(Failure::new(USAGE, message).see(format!("evercred {name} --help")))
         };
         match name {
-            "credential-process" => Ok(Command::CredentialProcess { profile: one(self.values)? }),
+            "credential-process" => Ok(Command::CredentialProcess { profile: at_most_one(self.values)? }),
             "status" => Ok(Command::Status { profiles: self.values, json: self.json, watch: self.watch }),
             "renew" if self.all && !self.values.is_empty() => Err(wrong()),
             "renew" => Ok(Command::Renew { profiles: self.values }),
-            "login" | "logout" if self.values.len() > 1 => Err(wrong()),
-            "login" => Ok(Command::Login {
-                name: self.values.into_iter().next(),
-                no_browser: self.no_browser,
-                force: self.force,
-            }),
-            "logout" => Ok(Command::Logout { name: self.values.into_iter().next() }),
-            "env" | "exec" if !self.static_keys && !self.values.is_empty() => needs_static(),
-            "env" => Ok(Command::Env { profile: one(self.values)?, shell: self.shell.unwrap_or_default() }),
+            "login" => {
+                let Self { values, no_browser, force, .. } = self;
+                Ok(Command::Login { name: at_most_one(values)?, no_browser, force })
+            }
+            "logout" => Ok(Command::Logout { name: at_most_one(self.values)? }),
+            "env" if !self.static_keys => needs_static(),
+            "exec" if !self.static_keys && !self.values.is_empty() => needs_static(),
+            "env" => Ok(Command::Env { profile: at_most_one(self.values)?, shell: self.shell.unwrap_or_default() }),
             "exec" if self.command.is_empty() => Err(wrong()),
             "exec" => Ok(Command::Exec { profile: one(self.values)?, command: self.command }),
-            "plan" if self.values.len() > 1 => Err(wrong()),
-            "plan" => Ok(Command::Plan { profile: self.values.into_iter().next(), json: self.json }),
+            "plan" => Ok(Command::Plan { profile: at_most_one(self.values)?, json: self.json }),
             "profiles" if !self.values.is_empty() => Err(wrong()),
             "profiles" => Ok(Command::Profiles { sso: self.sso, json: self.json }),
-            "doctor" if self.values.len() > 1 => Err(wrong()),
             "doctor" => {
                 let Self { json, offline, verbose, run_process, .. } = self;
-                let profile = self.values.into_iter().next();
+                let profile = at_most_one(self.values)?;
                 Ok(Command::Doctor(DoctorCommand { profile, json, offline, verbose, run_process }))
             }
-            "explain" if self.values.len() > 1 => Err(wrong()),
             "explain" => Ok(Command::Explain {
-                text: self.values.into_iter().next(),
+                text: at_most_one(self.values)?,
                 profile: self.profile,
                 all_causes: self.verbose,
                 json: self.json,
@@ -355,7 +352,6 @@ mod tests {
             ("adopt x", "not in this version yet"),
             ("doctor --fix", "not in this version yet"),
             ("status --jsn", "--jsn"),
-            ("credential-process", "wrong arguments"),
             ("credential-process a b", "wrong arguments"),
             ("exec dev -- true", "--static"),
             ("env dev --static --shell tcsh", "tcsh"),

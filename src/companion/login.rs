@@ -26,7 +26,7 @@ pub(super) fn login(
     no_browser: bool,
     force: bool,
 ) -> Result<ExitCode, Failure> {
-    let name = name.or_else(|| default_profile(environment));
+    let name = name.or_else(|| environment.shell_profile());
     let browser = if no_browser { None } else { browser::find(environment) };
     let flow = if browser.is_some() { Flow::Browser } else { Flow::DeviceCode };
     let needed = begin(environment, name.as_deref(), flow, force)?;
@@ -77,7 +77,7 @@ fn page<'a>(needed: &'a Value, field: &str) -> Option<&'a str> {
 
 /// `logout [PROFILE|SSO_SESSION]`.
 pub(super) fn logout(environment: &Environment, name: Option<String>) -> Result<ExitCode, Failure> {
-    let name = name.or_else(|| default_profile(environment));
+    let name = name.or_else(|| environment.shell_profile());
     let answer = client::ask(environment, "logout", name.as_deref())?
         .map_err(|error| Failure::from_daemon("sign-out failed", error))?;
     let name = text(&answer, "profile").or(name.as_deref()).unwrap_or("default");
@@ -238,10 +238,6 @@ fn type_code(environment: &Environment, profile: &str, device: &str) -> Result<E
         Failure::new(LOGIN, format!("{what}: there is no code on standard input, and no terminal to ask for it"))
             .fix(evercred("login", profile))
     }))
-}
-
-fn default_profile(environment: &Environment) -> Option<String> {
-    environment.get("AWS_PROFILE").filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 fn text<'a>(answer: &'a Value, field: &str) -> Option<&'a str> {

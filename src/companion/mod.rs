@@ -51,12 +51,16 @@ fn run(environment: &Environment) -> Result<ExitCode, Failure> {
         files::must_answer(offline::files(environment))?;
     }
     match command {
-        Command::CredentialProcess { profile } => online::credential_process(environment, &profile),
+        Command::CredentialProcess { profile } => {
+            online::credential_process(environment, &profile.unwrap_or_else(|| environment.profile()))
+        }
         Command::Status { profiles, json, watch } => online::status(environment, &profiles, json, watch),
         Command::Renew { profiles } => online::renew(environment, profiles),
         Command::Login { name, no_browser, force } => login::login(environment, name, no_browser, force),
         Command::Logout { name } => login::logout(environment, name),
-        Command::Env { profile, shell } => static_keys::env(environment, &profile, shell),
+        Command::Env { profile, shell } => {
+            static_keys::env(environment, &profile.unwrap_or_else(|| environment.profile()), shell)
+        }
         Command::Exec { profile, command } => static_keys::exec(environment, &profile, &command),
         Command::Plan { profile, json } => offline::plan(environment, profile, json),
         Command::Profiles { sso: None, json } => offline::profiles(environment, json),

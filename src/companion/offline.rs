@@ -23,9 +23,7 @@ use crate::platform::zone;
 /// `plan`.
 pub(super) fn plan(environment: &Environment, profile: Option<String>, json: bool) -> Result<ExitCode, Failure> {
     let paths = files::aws_paths(environment)?;
-    let name = profile
-        .or_else(|| environment.get("AWS_PROFILE").filter(|name| !name.is_empty()).map(str::to_owned))
-        .unwrap_or_else(|| "default".to_owned());
+    let name = profile.unwrap_or_else(|| environment.profile());
     let (settings_file, _) = settings_path(environment)?;
     let (profiles, refused) = all_profiles(environment, files::read_aws(&paths).profiles());
     let variable = |name: &str| environment.get(name).map(str::to_owned);

@@ -18,7 +18,7 @@ use crate::wire::StatusDocument;
 /// How many renewals are waited for at once.
 const AT_ONCE: usize = 16;
 
-/// `credential-process PROFILE`.
+/// `credential-process [PROFILE]`.
 pub(super) fn credential_process(environment: &Environment, profile: &str) -> Result<ExitCode, Failure> {
     let document = credentials(environment, profile)?;
     output::print_exact(&printable::json(&format!("{document}\n")))

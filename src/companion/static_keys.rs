@@ -33,7 +33,7 @@ const UNSET: [&[&str]; 5] = [
 /// Whole families of variables that other tools of this kind set.
 const PREFIXES: [&str; 2] = ["AWSUME_", "GRANTED_"];
 
-/// `env PROFILE --static`.
+/// `env [PROFILE] --static`.
 pub(super) fn env(environment: &Environment, profile: &str, shell: Shell) -> Result<ExitCode, Failure> {
     let (set, unset) = variables(environment, profile)?;
     output::print_exact(&shell.render(&set, &unset))

@@ -44,6 +44,16 @@ impl Environment {
         self.variables.get(name).map(String::as_str)
     }
 
+    /// The profile that this shell names.
+    pub fn shell_profile(&self) -> Option<String> {
+        variables::PROFILE.iter().find_map(|name| self.get(name).filter(|name| !name.is_empty()).map(str::to_owned))
+    }
+
+    /// The profile of a command without one: the one that the shell names, else `default`.
+    pub fn profile(&self) -> String {
+        self.shell_profile().unwrap_or_else(|| "default".to_owned())
+    }
+
     /// The value of a variable; that of `~bob` is the home directory of that user.
     pub fn variable_or_home(&self, name: &str) -> Option<String> {
         match name.strip_prefix('~') {
@@ -135,6 +145,17 @@ mod tests {
 
     fn environment(pairs: &[(&str, &str)]) -> Environment {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_profile_is_the_one_of_the_shell_or_the_default() {
+        let profile = |variables: &[(&str, &str)]| {
+            let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            pairs.collect::<Environment>().profile()
+        };
+        assert_eq!(profile(&[("AWS_PROFILE", "dev"), ("AWS_DEFAULT_PROFILE", "other")]), "dev");
+        assert_eq!(profile(&[("AWS_PROFILE", ""), ("AWS_DEFAULT_PROFILE", "other")]), "other");
+        assert_eq!(profile(&[]), "default");
     }
 
     #[test]
