@@ -1,5 +1,5 @@
-//! What keeps the time on this machine, by what its files and processes show. Nothing is run and nothing is asked of
-//! the network; what can't be read is unknown.
+//! The service that synchronises this machine's clock, according to files and processes. It runs no program and uses no
+//! network; what can't be read is unknown.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -16,17 +16,17 @@ use crate::platform::clock::{KernelSays, kernel_says};
 use crate::platform::environment::Environment;
 use crate::platform::zone;
 
-/// Longer than any of the files looked at: they are of a few lines.
+/// The maximum size of a file that is read; these files have a few lines.
 const LONGEST: u64 = 16 * 1024;
-/// A look must end also on a server with very many processes.
+/// The maximum number of processes that are read.
 const MOST_PROCESSES: usize = 20_000;
 
-/// What is looked for, the one first that systemd's `timedatectl set-ntp` would take first too.
+/// The known services, in the order in which systemd's `timedatectl set-ntp` prefers them.
 const KEEPERS: &[Installed] = &[
     Installed {
         keeper: TimeKeeper::Chronyd,
         files: &["usr/sbin/chronyd", "usr/bin/chronyd"],
-        // Debian's name first: it has the other one as an alias, which systemd refuses to enable.
+        // Debian's name comes first: the other name is an alias there, which systemd refuses to enable.
         units: &["chrony", "chronyd"],
     },
     Installed { keeper: TimeKeeper::OpenNtpd, files: &["usr/sbin/openntpd", "etc/openntpd"], units: &["openntpd"] },
@@ -48,7 +48,7 @@ struct Installed {
     units: &'static [&'static str],
 }
 
-/// Looks at this machine. Blocks for some file reads; never fails.
+/// Reads the facts about this machine. Blocks for some file reads; never fails.
 pub fn look(environment: &Environment) -> TimeKeeping {
     let root = Root(Path::new("/"));
     let (kernel, local_offset) = (kernel_clock(), zone::local_offset());
@@ -76,7 +76,7 @@ fn is_our_clock(says: KernelSays) -> bool {
     u64::try_from(super::clock::read().wall.as_millis()).is_ok_and(|wall| says.is_of(Duration::from_millis(wall)))
 }
 
-/// macOS has one keeper of time, and doesn't tell programs whether it is turned on.
+/// macOS has one time service, and doesn't show programs whether it is enabled.
 fn of_macos(root: Root<'_>, environment: &Environment, kernel: KernelClock, local_offset: TimeDelta) -> TimeKeeping {
     TimeKeeping {
         place: Place::MacOs,
@@ -105,19 +105,19 @@ fn look_in(root: Root<'_>, environment: &Environment, kernel: KernelClock, local
         zone: zone_name(root, environment),
         local_offset,
         has_timedatectl: root.has("usr/bin/timedatectl") || root.has("bin/timedatectl"),
-        // As sd_booted(3) says it: the folder is there only if systemd is the first process.
+        // sd_booted(3): the directory exists only if systemd is the first process.
         has_systemd: root.has("run/systemd/system"),
         distribution: distribution(root),
     }
 }
 
 fn place(root: Root<'_>, environment: &Environment) -> Place {
-    // systemd counts WSL among the containers, and writes so into the file that names the container's kind.
+    // For systemd, WSL is a container: the file with the kind of container names it.
     let contained = root.line("run/systemd/container").is_some_and(|kind| kind != "wsl" && !kind.is_empty())
         || root.has(".dockerenv")
         || root.has("run/.containerenv")
         || environment.get("KUBERNETES_SERVICE_HOST").is_some();
-    // A container under WSL sees the kernel of WSL, and can't set its clock all the same.
+    // A container under WSL has the kernel of WSL, but can't set its clock.
     if contained {
         return Place::Container;
     }
@@ -134,14 +134,14 @@ fn place(root: Root<'_>, environment: &Environment) -> Place {
     hypervisor(&vendor, &product).map_or(Place::Linux, |name| Place::VirtualMachine(name.to_owned()))
 }
 
-/// The hypervisor that a machine's maker and name stand for.
+/// The hypervisor, from the vendor and product name of the machine.
 fn hypervisor(vendor: &str, product: &str) -> Option<&'static str> {
     let either = |word: &str| vendor.contains(word) || product.contains(word);
-    // Amazon sells whole machines too, as instance types in ".metal".
+    // Instance types that end in ".metal" have no hypervisor.
     if vendor == "Amazon EC2" {
         return (!product.contains(".metal")).then_some(EC2);
     }
-    // Microsoft makes laptops as well: only this product is a virtual machine.
+    // Microsoft also makes laptops: only this product is a virtual machine.
     if vendor == "Microsoft Corporation" {
         return (product == "Virtual Machine").then_some(HYPER_V);
     }
@@ -158,13 +158,13 @@ fn hypervisor(vendor: &str, product: &str) -> Option<&'static str> {
     }
 }
 
-/// The keeper that runs, or else one that is installed; whether it runs; and its unit.
+/// The running time service, else an installed one; whether it runs; and its unit.
 fn keeper(root: Root<'_>, kernel: &KernelClock) -> (TimeKeeper, Option<bool>, Option<String>) {
     let processes = Processes::of(root);
     let running = KEEPERS.iter().find(|installed| match installed.keeper {
         TimeKeeper::Chronyd => processes.chronyd,
         TimeKeeper::SystemdTimesyncd => processes.timesyncd,
-        // The program is called ntpd whoever wrote it, so it is whose files are there.
+        // Several services have a program with the name ntpd: their files tell them apart.
         TimeKeeper::OpenNtpd => processes.openntpd || processes.ntpd && installed.is_in(root),
         _ => processes.ntpd,
     });
@@ -172,13 +172,13 @@ fn keeper(root: Root<'_>, kernel: &KernelClock) -> (TimeKeeper, Option<bool>, Op
         return (installed.keeper, Some(true), installed.unit(root));
     }
     let timesyncd = KEEPERS.iter().find(|installed| installed.keeper == TimeKeeper::SystemdTimesyncd);
-    // systemd-timesyncd touches the file, which is gone with the boot, each time that it has set the clock.
+    // systemd-timesyncd touches this file each time it sets the clock; a boot removes the file.
     let has_set_the_clock = !processes.all_seen && root.has("run/systemd/timesync/synchronized");
     let installed =
         timesyncd.filter(|_| has_set_the_clock).or_else(|| KEEPERS.iter().find(|installed| installed.is_in(root)));
     match (installed, kernel) {
         (Some(installed), _) => (installed.keeper, processes.all_seen.then_some(false), installed.unit(root)),
-        // Somebody keeps it right: a hypervisor's tools, a PTP clock, an NTP client that isn't listed here.
+        // An unlisted service synchronises the clock: tools of a hypervisor, a PTP clock or another NTP client.
         (None, KernelClock::Synchronised { .. }) => (TimeKeeper::Unknown, None, None),
         (None, _) if !processes.all_seen => (TimeKeeper::Unknown, None, None),
         (None, _) => (TimeKeeper::None, None, None),
@@ -190,7 +190,7 @@ impl Installed {
         self.files.iter().any(|file| root.has(file)) || self.unit(root).is_some()
     }
 
-    /// The unit of its own first, then what an administrator added.
+    /// The unit's own file first, then the administrator's additions.
     fn unit(&self, root: Root<'_>) -> Option<String> {
         let folders = ["usr/lib/systemd/system", "lib/systemd/system", "etc/systemd/system"];
         let mut units = folders.iter().flat_map(|folder| self.units.iter().map(move |unit| (folder, unit)));
@@ -198,14 +198,14 @@ impl Installed {
     }
 }
 
-/// Which keepers of time are among the running processes.
+/// The time services among the running processes.
 #[derive(Default)]
 struct Processes {
     chronyd: bool,
     ntpd: bool,
     openntpd: bool,
     timesyncd: bool,
-    /// False where a mount option hides the processes of others, or there were too many.
+    /// False if a mount option hides the processes of other users, or if there were too many.
     all_seen: bool,
 }
 
@@ -221,19 +221,18 @@ impl Processes {
                 Some("chronyd") => found.chronyd = true,
                 Some("ntpd") => found.ntpd = true,
                 Some("openntpd") => found.openntpd = true,
-                // The kernel keeps fifteen characters.
+                // The kernel stores fifteen characters.
                 Some("systemd-timesyn") => found.timesyncd = true,
                 _ => {}
             }
         }
-        // Whoever may not see the first process, which is root's, sees only its own (the mount option hidepid).
+        // With the mount option hidepid, a user who can't see root's first process sees only their own.
         found.all_seen = numbers.next().is_none() && root.line("proc/1/comm").is_some();
         found
     }
 }
 
-/// The third line of the file in which hwclock(8) keeps what it knows; where the file is missing, it is UTC to every
-/// tool.
+/// The third line of hwclock(8)'s file; without the file, every tool assumes UTC.
 fn rtc_is_local(root: Root<'_>) -> Option<bool> {
     match root.text("etc/adjtime") {
         Some(text) => match text.lines().nth(2).map(str::trim) {
@@ -249,15 +248,15 @@ fn zone_name(root: Root<'_>, environment: &Environment) -> Option<String> {
     let of_path = |path: &str| path.split_once("zoneinfo/").map(|(_, name)| name.to_owned());
     if let Some(set) = environment.get("TZ") {
         let set = set.trim_start_matches(':');
-        // An empty TZ is UTC, as tzset(3) says.
+        // An empty TZ is UTC (tzset(3)).
         return Some(of_path(set).unwrap_or_else(|| if set.is_empty() { "UTC".to_owned() } else { set.to_owned() }));
     }
     let link = fs::read_link(root.path("etc/localtime")).ok().and_then(|to| of_path(to.to_str()?));
-    // Some systems have a copy instead of a link; Debian's keep the name beside it.
+    // Some systems have a copy instead of a link; Debian stores the name in a file next to it.
     link.or_else(|| root.line("etc/timezone")).filter(|name| !name.is_empty())
 }
 
-/// os-release's `ID`, then the names in `ID_LIKE`, by which a derivative says whose packages it has.
+/// `ID` of os-release, then the names in `ID_LIKE`: the distributions whose packages it uses.
 fn distribution(root: Root<'_>) -> Vec<String> {
     let text = root.text("etc/os-release").or_else(|| root.text("usr/lib/os-release")).unwrap_or_default();
     let value = |key: &str| {
@@ -273,7 +272,7 @@ fn distribution(root: Root<'_>) -> Vec<String> {
         .collect()
 }
 
-/// The folder under which the machine's files are: `/`, and another one in tests.
+/// The root directory of the machine's files: `/`; tests use another one.
 #[derive(Clone, Copy)]
 struct Root<'a>(&'a Path);
 
@@ -286,10 +285,9 @@ impl Root<'_> {
         fs::symlink_metadata(self.path(below)).is_ok()
     }
 
-    /// A short file's text. The kernel's files say that they are empty, or as long as a page: their length is not
-    /// looked at.
+    /// The text of a short file, whatever its length says: for the kernel's files it is zero or the size of a page.
     fn text(self, below: &str) -> Option<String> {
-        // Without NONBLOCK opening a FIFO waits for its writer, for ever; without NOCTTY a terminal could become ours.
+        // Without NONBLOCK, opening a FIFO waits for its writer; without NOCTTY, a terminal could become the daemon's.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::open(self.path(below), flags, Mode::empty()).ok()?);
         if !file.metadata().ok()?.is_file() {
@@ -313,7 +311,7 @@ mod tests {
 
     use super::*;
 
-    /// A made-up machine: files with their text, and `localtime` as the target of that link.
+    /// A test machine: files with their text, and `localtime` as the target of that link.
     fn machine(files: &[(&str, &str)], localtime: Option<&str>) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -390,7 +388,7 @@ mod tests {
             (&[first, ntpd, ("lib/systemd/system/ntpsec.service", "")], TimeKeeper::Ntpd, Some(true), Some("ntpsec")),
             (&[first, ntpd, ("etc/openntpd/ntpd.conf", "")], TimeKeeper::OpenNtpd, Some(true), None),
             (&[first], TimeKeeper::None, None, None),
-            // Only its own processes are shown to this program.
+            // This program sees only its own processes.
             (&[("proc/500/comm", "evercredd\n"), timesyncd], TimeKeeper::SystemdTimesyncd, None, None),
             (
                 &[("proc/500/comm", "evercredd\n"), chrony, ("run/systemd/timesync/synchronized", "")],
@@ -453,7 +451,7 @@ mod tests {
             machine(&[first, ("etc/adjtime", "0.0 0 0.0\n0\n?\n")], Some("/var/db/timezone/zoneinfo/Europe/Paris"));
         let seen = seen_in(&root, &[]);
         assert_eq!((seen.zone.as_deref(), seen.rtc_is_local), (Some("Europe/Paris"), None));
-        // A folder, an endless file and a text that is none where files should be.
+        // A directory, an endless file and bytes that are no text, in place of files.
         let root = machine(&[("etc/adjtime/x", ""), ("etc/os-release", "\u{0}ID")], None);
         symlink("/dev/zero", root.path().join("etc/timezone")).unwrap();
         let seen = seen_in(&root, &[]);

@@ -64,16 +64,24 @@ impl Policy {
         ("role trust policy", Self::Resource),
     ];
 
-    /// What people call it.
+    /// The policy, in a sentence.
     pub fn called(self) -> &'static str {
         match self {
-            Self::Identity => "a policy of the user or role that asks",
-            Self::Resource => "the policy of what is asked for (a role's trust policy)",
-            Self::Boundary => "the permissions boundary of the user or role that asks",
-            Self::Session => "the session's own policy",
+            Self::Identity => "an identity-based policy of the caller",
+            Self::Resource => "the resource-based policy (of a role: its trust policy)",
+            Self::Boundary => "the permissions boundary of the caller",
+            Self::Session => "the session policy",
             Self::ServiceControl => "a service control policy of the organisation",
             Self::ResourceControl => "a resource control policy of the organisation",
-            Self::Endpoint => "the policy of a VPC endpoint on the way",
+            Self::Endpoint => "the policy of the VPC endpoint that the request uses",
+        }
+    }
+
+    /// The statement that it lacks the permission.
+    pub fn does_not_allow(self) -> String {
+        match self {
+            Self::Identity => "no identity-based policy of the caller allows it".to_owned(),
+            _ => format!("{} does not allow it", self.called()),
         }
     }
 }

@@ -136,7 +136,7 @@ causes! {
     /// Temporary credentials have expired.
     CredentialsExpired = "credentials-expired" {
         is: "AWS refuses temporary credentials that have expired",
-        ruled_out: "no credentials that would be used have expired",
+        ruled_out: "the credentials that programs would use have not expired",
         needs: [Files, Keys, Expiry],
         fix: Advice("Get new temporary credentials from the same source, and replace access key id, secret access key and session token together."),
     }
@@ -149,7 +149,7 @@ causes! {
     }
     /// A value that can't be an access key id.
     AccessKeyMalformed = "access-key-malformed" {
-        is: "with quotes or blanks, or with id and secret swapped, AWS does not know the key",
+        is: "AWS does not know a key with quotes or blanks, or with id and secret swapped",
         ruled_out: "no access key id is mistyped, cut, quoted or swapped, as far as its form shows",
         needs: [Files, Keys],
         fix: Advice("Compare the access key id with the one in IAM: 20 capital letters and digits, without quotes or blanks."),
@@ -164,21 +164,21 @@ causes! {
     /// AWS does not know the access key id.
     AccessKeyUnknown = "access-key-unknown" {
         is: "AWS refuses a key that is mistyped, deleted, inactive or seconds old",
-        ruled_out: "no access key is unknown to AWS",
+        ruled_out: "AWS knows the access keys",
         needs: [Files, Keys, Identity],
         fix: Advice("Look for the access key id in the IAM console: if it is inactive or not listed, replace it with an active key."),
     }
     /// The secret belongs to another access key id.
     SecretKeyWrong = "secret-key-wrong" {
         is: "the signature is made with the secret access key: another secret makes another signature",
-        ruled_out: "no secret access key belongs to another key",
+        ruled_out: "each secret access key belongs to its access key id",
         needs: [Files, Keys, Identity],
         fix: Advice("Compare the secret access key with the one that AWS showed for this access key id. If it is lost, create a new key."),
     }
     /// Temporary credentials without their session token.
     SessionTokenMissing = "session-token-missing" {
         is: "AWS gives this answer to a temporary key (ASIA…) without its session token",
-        ruled_out: "no temporary key lacks its session token",
+        ruled_out: "each temporary key has its session token",
         needs: [Files, Keys],
         fix: Advice("Set the session token that belongs to the temporary key: AWS_SESSION_TOKEN, or aws_session_token in the profile."),
     }
@@ -206,7 +206,7 @@ causes! {
     /// A session that was revoked before its expiry.
     SessionRevoked = "session-revoked" {
         is: "a session can be revoked before it expires",
-        ruled_out: "no session was revoked before it expired",
+        ruled_out: "AWS has revoked no session",
         needs: [Files, Keys, Identity, Plan, SignIn],
         fix: OfProfile("Sign in again, or get new temporary credentials.", "login"),
     }
@@ -220,7 +220,7 @@ causes! {
     /// Static keys that no program uses.
     StaticKeysIgnored = "static-keys-ignored" {
         is: "the program may have used other keys than those in the profile",
-        ruled_out: "no program ignores static keys of the profile",
+        ruled_out: "programs use the static keys of the profile",
         needs: [Files, Profile],
         fix: OfProfile("See where each program gets its credentials, and keep one source.", "doctor"),
     }
@@ -262,7 +262,7 @@ causes! {
     /// Variables, files, services and endpoint name different regions.
     RegionInconsistent = "region-inconsistent" {
         is: "a request must be signed for the region that it is sent to",
-        ruled_out: "no two places name different regions",
+        ruled_out: "all settings name the same region",
         needs: [Files, Profile],
         fix: Advice("Use one region everywhere: AWS_REGION, AWS_DEFAULT_REGION, region in the profile, and the region of the bucket or endpoint."),
     }
@@ -318,7 +318,7 @@ causes! {
     /// Credentials of GetSessionToken without MFA.
     SessionTokenWithoutMfa = "session-token-without-mfa" {
         is: "credentials of GetSessionToken without MFA are refused by IAM",
-        ruled_out: "no session was made without the MFA code that IAM requires",
+        ruled_out: "IAM does not refuse the session because of a missing MFA code",
         needs: [Files, Keys, Identity, Iam],
         fix: Advice("Get the session with an MFA code (mfa_serial in the profile), or call IAM with the user's own key."),
     }
@@ -359,7 +359,7 @@ causes! {
     }
     /// Duplicate sections.
     ProfileDuplicated = "profile-duplicated" {
-        is: "a section may be a duplicate",
+        is: "the AWS files may have a section twice",
         ruled_out: "there are no duplicate sections",
         needs: [Home, Files],
         fix: Command("See the file and line of each problem of the AWS files.", "evercred profiles"),
@@ -416,7 +416,7 @@ causes! {
     /// The account has not signed up for the service.
     AccountNotSignedUp = "account-not-signed-up" {
         is: "the account has not signed up for the service, or is not active yet",
-        ruled_out: "no account was refused for not being signed up",
+        ruled_out: "AWS refused no request because of a missing sign-up",
         needs: [Files, Keys, Identity, Plan, Steps],
         fix: Advice("Ask the account's owner to finish signing up (payment method and phone number); activation takes up to a day."),
     }

@@ -105,15 +105,15 @@ impl fmt::Display for NtpProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Short => f.write_str("sent a packet that is too short for an answer"),
-            Self::WrongMode => f.write_str("sent a packet that is no answer of an NTP server"),
+            Self::WrongMode => f.write_str("sent a packet that is not an NTP answer"),
             Self::Forged => f.write_str("did not answer, but an answer to another request arrived from its address"),
             Self::Unsynchronised => f.write_str("says that its own clock is not synchronised"),
-            Self::KissOfDeath { code, never_again: true } => write!(f, "does not want to be asked any more ({code})"),
+            Self::KissOfDeath { code, never_again: true } => write!(f, "refuses all further requests ({code})"),
             Self::KissOfDeath { code, never_again: false } if code == "RATE" => {
-                f.write_str("wants to be asked less often (RATE)")
+                f.write_str("demands fewer requests (RATE)")
             }
-            Self::KissOfDeath { code, never_again: false } => write!(f, "gives no time now ({code})"),
-            Self::Nonsense(what) => write!(f, "sent an answer that makes no sense: {what}"),
+            Self::KissOfDeath { code, never_again: false } => write!(f, "does not give the time now ({code})"),
+            Self::Nonsense(what) => write!(f, "sent an invalid answer: {what}"),
             Self::NoAnswer(why) => write!(f, "did not answer: {why}"),
             Self::NoSuchHost(why) => write!(f, "could not be resolved: {why}"),
         }

@@ -17,9 +17,9 @@ pub fn read_output(output: &[u8]) -> Result<Credentials, String> {
     let document: Map<String, Value> = match serde_json::from_slice(output) {
         Ok(document) => document,
         Err(_) if output.iter().all(u8::is_ascii_whitespace) => return Err("printed nothing".to_owned()),
-        // The parser's own words quote what it found.
+        // The parser's message may quote a secret.
         Err(error) => {
-            return Err(format!("printed what is no JSON object (line {}, column {})", error.line(), error.column()));
+            return Err(format!("did not print a JSON object (line {}, column {})", error.line(), error.column()));
         }
     };
     match document.get("Version") {
@@ -27,7 +27,7 @@ pub fn read_output(output: &[u8]) -> Result<Credentials, String> {
         Some(Value::Number(version)) => {
             return Err(format!("printed version {version} of the document, and SDKs read version 1"));
         }
-        Some(_) => return Err("printed a Version that is no number".to_owned()),
+        Some(_) => return Err("printed a Version that is not a number".to_owned()),
         None => return Err("printed no Version".to_owned()),
     }
     let text = |field: &str| match document.get(field) {

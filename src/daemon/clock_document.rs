@@ -1,4 +1,4 @@
-//! The clock document: this machine's clock against AWS's, how that is known, and what will happen when.
+//! The clock document: the clock skew, the source of AWS time, and the drift with its consequences.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -11,9 +11,9 @@ use crate::core::settings::NtpServer;
 use crate::core::time::{AwsTime, BootTime, Now, span_from_millis};
 use crate::core::timekeeping::{self, Fix, KernelClock, Place, TimeKeeping, ZoneMistake};
 
-/// How AWS's time is known; `None` while it is not.
+/// The source of AWS time; `None` while it is unknown.
 pub(super) fn source(clock: &Clock) -> Option<&'static str> {
-    if clock.is_known() { Some(AWS_SAID) } else { clock.is_known_by_ntp().then_some("NTP; AWS was not heard yet") }
+    if clock.is_known() { Some(AWS_SAID) } else { clock.is_known_by_ntp().then_some("NTP; AWS has not answered yet") }
 }
 
 const AWS_SAID: &str = "the Date of AWS's answers";

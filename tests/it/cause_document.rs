@@ -55,7 +55,10 @@ fn the_page_of_causes_is_that_of_the_tables() {
     if std::env::var_os("EVERCRED_WRITE_DOCS").is_some() {
         std::fs::write(&path, page()).unwrap();
     }
-    assert!(std::fs::read_to_string(&path).unwrap() == page(), "docs/causes.md differs from the tables: write it anew");
+    assert!(
+        std::fs::read_to_string(&path).unwrap() == page(),
+        "docs/causes.md differs from the tables: write it again"
+    );
 }
 
 #[test]

@@ -282,8 +282,8 @@ fn where_aws_is_out_of_reach_a_clock_that_is_days_off_is_known_by_ntp() {
     machine.eventually("the clock is graded", |machine| clock(machine)["state"] == "critical");
     let document = clock(&machine);
     assert!((document["offset_seconds"].as_f64().unwrap() + 3.0 * 86_400.0).abs() < 1.0, "{document}");
-    assert_eq!(document["source"], "NTP; AWS was not heard yet");
-    assert!((1..=starts).contains(&told(&machine, "NTP servers' time")), "{}", machine.read("log"));
+    assert_eq!(document["source"], "NTP; AWS has not answered yet");
+    assert!((1..=starts).contains(&told(&machine, "time of the NTP servers")), "{}", machine.read("log"));
 }
 
 #[test]
@@ -298,8 +298,8 @@ fn a_server_that_misbehaves_is_named_and_left_alone() {
         (Ntp::start(0, |answer| answer[0] |= 3 << 6), "its own clock is not synchronised"),
         (Ntp::start(0, |answer| answer[1] = 16), "its own clock is not synchronised"),
         (Ntp::start(0, kiss(b"RATE")), "less often"),
-        (Ntp::start(0, kiss(b"DENY")), "does not want to be asked any more"),
-        (Ntp::start(0, |answer| answer[40..48].fill(0)), "makes no sense"),
+        (Ntp::start(0, kiss(b"DENY")), "refuses all further requests"),
+        (Ntp::start(0, |answer| answer[40..48].fill(0)), "invalid answer"),
         (Ntp::start(0, |answer| answer.truncate(20)), "too short"),
         (Ntp::start(0, |answer| answer[24] ^= 1), "another request"),
     ] {

@@ -1,4 +1,4 @@
-//! `evercred explain` as people run it: a message or a log, held against what is so here and now.
+//! `evercred explain` as users run it: a message or a log, compared with the findings on this machine.
 
 use std::io::Write;
 use std::process::{Output, Stdio};
@@ -177,6 +177,19 @@ fn what_is_no_error_of_awss_credentials_ends_with_1_and_a_sentence() {
         assert!(stderr(&output).contains("no error about AWS credentials"), "{}", stderr(&output));
     }
     assert_eq!((machine.aws.calls().len(), machine.aws.looks()), (0, 0), "nobody was asked for nothing");
+}
+
+#[test]
+fn an_error_of_another_server_ends_with_1_and_its_name() {
+    let machine = Machine::new();
+    let text = "$ aws s3 ls --endpoint-url https://s3.fr-par.scw.cloud\n\nAn error occurred (InvalidAccessKeyId) when calling the \
+                ListBuckets operation: The AWS Access Key Id you provided does not exist in our records.";
+    for arguments in [&["-"][..], &["-", "--json"]] {
+        let output = explain(&machine, arguments, text.as_bytes());
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+        assert!(stderr(&output).contains("Scaleway") && stderr(&output).contains("fix: "), "{}", stderr(&output));
+    }
+    assert_eq!((machine.aws.calls().len(), machine.aws.looks()), (0, 0));
 }
 
 #[test]

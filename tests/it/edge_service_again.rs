@@ -168,7 +168,7 @@ fn the_aws_tools_folders_are_written_to_where_they_really_are() {
         person.manager.must(&["ln", "-sfn", person.manager.path(target).to_str().unwrap(), link]);
     }
     let said = person.install();
-    if !said.contains("hardening: all of it") {
+    if !said.contains("hardening: the full sandbox") {
         // Only where namespaces can't be made at all.
         let probe = ["systemd-run", "--user", "--quiet", "-p", "Type=oneshot", "-p", "PrivateUsers=yes", "/bin/true"];
         assert!(!person.manager.run(&probe).status.success(), "{said}");
@@ -224,7 +224,11 @@ fn hardening_follows_what_the_profiles_run_and_a_drop_in_of_the_persons_own_stay
     assert!(code == Some(1) && problem.contains("profiles run programs"), "{document}");
     assert!(person.install().contains("less than usual"));
     let (code, document) = status(&person, &[]);
-    assert_eq!((code, document["hardening"].as_str()), (Some(0), Some("less, for programs of profiles")), "{document}");
+    assert_eq!(
+        (code, document["hardening"].as_str()),
+        (Some(0), Some("reduced, because profiles run programs")),
+        "{document}"
+    );
     assert!(!person.manager.path(&format!("{folder}/hardening.conf")).exists());
 
     person.manager.write(".aws/config", &config);

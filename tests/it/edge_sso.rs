@@ -511,7 +511,7 @@ fn a_sign_in_that_cannot_be_written_is_in_use_and_is_written_at_the_end_at_the_l
     let (status, _, said) = end_of_sign_in(&machine, &["corp", "--no-browser"]);
     assert!(status == Some(1) && said.contains("signed in") && said.contains("can't be written"), "{said}");
     assert_eq!(machine.whose("admin"), Ok(role("Admin")));
-    assert!(machine.read("log").contains("it is kept here"), "{}", machine.read("log"));
+    assert!(machine.read("log").contains("the daemon keeps the token"), "{}", machine.read("log"));
     std::fs::remove_file(machine.path(".aws/sso")).unwrap();
     assert_eq!(machine.stop(), Some(0));
     assert!(machine.aws.is_signed_in(token(&machine)["accessToken"].as_str().unwrap()));

@@ -297,13 +297,13 @@ fn a_line_without_an_end_takes_no_memory() {
     }
     scanner.feed(format!(" {DENIED}").as_bytes());
     assert!(format!("{scanner:?}").len() < 1 << 20);
-    assert_eq!(scanner.finish().len(), 1);
+    assert_eq!(scanner.finish().errors.len(), 1);
 }
 
 fn in_pieces(bytes: &[u8], size: usize) -> Vec<ReportedError> {
     let mut scanner = Scanner::default();
     bytes.chunks(size).for_each(|piece| scanner.feed(piece));
-    scanner.finish()
+    scanner.finish().errors
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use evercred::core::doctor::{Cause, Report};
-use evercred::core::explain::{Explained, Likelihood, LocalContext, explain, scan};
+use evercred::core::explain::{Explained, Likelihood, LocalContext, Scanner, explain};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -29,6 +29,8 @@ struct Case {
     #[serde(default)]
     #[expect(dead_code, reason = "kept for readers of the file")]
     rebuilt: bool,
+    /// Words from the name of the server that is not AWS, if the text names it.
+    server: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -64,8 +66,16 @@ fn plain(text: &str) -> String {
 /// The error in the explanation of a case.
 fn mistakes(case: &Case) -> Vec<String> {
     let (report, here) = healthy();
-    let explanation = explain(&scan(&case.text), &report, &here);
+    let mut scanner = Scanner::default();
+    scanner.feed(case.text.as_bytes());
+    let scanned = scanner.finish();
+    let explanation = explain(&scanned.errors, &report, &here);
     let mut wrong = Vec::new();
+    if let Some(server) = &case.server
+        && !scanned.foreign.first().is_some_and(|error| error.server.contains(server))
+    {
+        wrong.push(format!("the server is {:?}, not {server}", scanned.foreign));
+    }
     match (explanation.errors.first(), case.kind) {
         (Some(error), Kind::Foreign) => wrong.push(format!("it is explained: {}", error.mention.code)),
         (None, Kind::Foreign | Kind::Either) => {}
@@ -126,6 +136,16 @@ fn all_right(file: &str) {
 #[test]
 fn texts_found_in_other_threads_are_explained() {
     all_right("found.json");
+}
+
+#[test]
+fn texts_of_tools_from_more_threads_are_explained() {
+    all_right("tools.json");
+}
+
+#[test]
+fn errors_of_servers_that_speak_the_s3_protocol_are_not_awss() {
+    all_right("other_servers.json");
 }
 
 #[test]

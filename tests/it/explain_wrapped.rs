@@ -153,3 +153,29 @@ fn a_text_that_a_console_broke_gives_the_same_answer() {
     }
     assert!(wrong.is_empty(), "{} of {all} differ\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// RFC 3986, section 2.1.
+fn percent_encoded(text: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encoded).collect()
+}
+
+#[test]
+fn a_percent_encoded_text_that_a_console_broke_gives_the_same_answer() {
+    for text in [
+        "An error occurred (ExpiredToken) when calling the ListBuckets operation: The provided token has expired.",
+        "An error occurred (SignatureDoesNotMatch) when calling the ListUsers operation: Signature expired: 20261125T120000Z is now \
+         earlier than 20261125T121500Z (20261125T123000Z - 15 min.)",
+        "User: arn:aws:iam::111122223333:user/me is not authorized to perform: sts:AssumeRole on resource: \
+         arn:aws:iam::111122223333:role/Admin",
+    ] {
+        let (whole, encoded) = (answer(text), percent_encoded(text));
+        for width in 40..=140 {
+            let lines = broken_line(&encoded, width, Broken::InsideWords);
+            assert_eq!(answer(&dressed(&lines, width, Dress::Plain)), whole, "{width}: {encoded}");
+        }
+    }
+}

@@ -113,7 +113,7 @@ fn a_parent_that_fails_for_ten_profiles_is_one_cause_that_counts_them() {
     let all = told(&bench, CREDENTIALS_LOST);
     let [notice] = all.as_slice() else { panic!("{all:?}") };
     assert_eq!(notice.subject, "mid");
-    assert!(notice.message.contains("10 profiles in use stand behind it"), "{notice:?}");
+    assert!(notice.message.contains("10 profiles in use depend on it"), "{notice:?}");
 }
 
 #[test]

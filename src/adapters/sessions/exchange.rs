@@ -331,7 +331,7 @@ impl Like {
             if self.needed {
                 given.map_err(|error| {
                     let error = io::Error::from(error);
-                    let why = format!("its owner {}:{} can't be kept: {error}", self.owner, self.group);
+                    let why = format!("its owner can't be set to {}:{}: {error}", self.owner, self.group);
                     io::Error::new(error.kind(), why)
                 })?;
             }

@@ -1,4 +1,4 @@
-//! `doctor` and `explain`: everything that can make AWS refuse, looked for on this machine and by asking AWS.
+//! `doctor` and `explain`: the causes of refused requests on this machine, and in the answers of AWS.
 
 mod collect;
 mod prober;
@@ -38,7 +38,7 @@ pub(super) fn doctor(environment: &Environment, asked: DoctorCommand) -> Result<
     }))
 }
 
-/// `explain`: what the errors of a text mean, held against what is so here and now.
+/// `explain`: the meaning of the errors of a text, compared with the findings on this machine.
 pub(super) fn explain(
     environment: &Environment,
     text: Option<String>,

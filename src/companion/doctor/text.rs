@@ -3,13 +3,15 @@
 use std::io::{self, IsTerminal, Read};
 
 use crate::companion::failure::{ATTENTION, Failure, USAGE};
-use crate::core::explain::{MissingFile, ReportedError, Scanner};
+use crate::core::explain::{ForeignError, MissingFile, ReportedError, Scanned, Scanner};
 use crate::core::profile::Profiles;
 
 /// The errors of a text.
 #[derive(Debug)]
 pub(super) struct Text {
     mentions: Vec<ReportedError>,
+    /// An error of a server that is not AWS.
+    foreign: Option<ForeignError>,
     missing_file: Option<MissingFile>,
 }
 
@@ -21,13 +23,18 @@ impl Text {
             self.mentions.insert(general.unwrap_or(self.mentions.len()), error);
         }
         if self.mentions.is_empty() {
-            return Err(without_error());
+            return Err(without_error(self.foreign));
         }
         Ok(self.mentions)
     }
 }
 
-fn without_error() -> Failure {
+fn without_error(foreign: Option<ForeignError>) -> Failure {
+    if let Some(error) = foreign {
+        let fix =
+            format!("check the keys for {}, and the endpoint and region that its documentation names", error.server);
+        return Failure::new(ATTENTION, format!("explain: {error}")).fix(fix);
+    }
     let why = "explain: the text has no error about AWS credentials that evercred knows";
     Failure::new(ATTENTION, why).fix("evercred doctor")
 }
@@ -62,16 +69,17 @@ fn found_in(mut input: impl Read) -> Result<Text, Failure> {
         }
     }
     let missing_file = scanner.missing_file();
-    let mentions = scanner.finish();
+    let Scanned { errors: mentions, foreign } = scanner.finish();
+    let foreign = foreign.into_iter().next();
     if is_empty {
         let why = "explain: the text is empty, so it has no error about AWS credentials; programs write errors to standard error: \
                    COMMAND 2>&1 | evercred explain";
         return Err(Failure::new(ATTENTION, why));
     }
     if mentions.is_empty() && missing_file.is_none() {
-        return Err(without_error());
+        return Err(without_error(foreign));
     }
-    Ok(Text { mentions, missing_file })
+    Ok(Text { mentions, foreign, missing_file })
 }
 
 #[cfg(test)]

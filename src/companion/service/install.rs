@@ -257,22 +257,24 @@ fn prepare(
     Ok(Work { files, stale, aside, folders, settings, record, said })
 }
 
-/// How much the service is shut off, and why.
+/// The sandbox of the service, and the reason for it.
 fn hardening(host: &Host, systemd: &Systemd, filling: &Filling) -> (Hardening, &'static str) {
     if runs_programs(host) {
-        return (Hardening::Helpers, "hardening: less than usual, as profiles run programs of their own");
+        return (Hardening::Helpers, "hardening: reduced, because profiles run programs");
     }
     // What is tried needs the folders; those that are missing are made later, and so is the socket's.
     let there = |folder: &&String| Path::new(folder).is_dir();
     let writable: Vec<String> = filling.writable.iter().filter(there).cloned().collect();
     let can = |hardening| systemd.can_shut_off(&Filling { hardening, writable: writable.clone(), ..filling.clone() });
     if can(Hardening::Strict) {
-        (Hardening::Strict, "hardening: all of it")
+        (Hardening::Strict, "hardening: the full sandbox")
     } else if can(Hardening::Usual) {
-        (Hardening::Usual, "hardening: all but that of files, as they lie where a service has a place of its own")
+        (
+            Hardening::Usual,
+            "hardening: all except file access, because the files are in directories that the sandbox replaces",
+        )
     } else {
-        let why =
-            "hardening: what the kernel gives to everybody; with more the daemon does not start here (it was tried)";
+        let why = "hardening: what the kernel allows every user; with more, the daemon did not start here";
         (Hardening::Portable, why)
     }
 }

@@ -166,23 +166,24 @@ impl Report {
         }
     }
 
-    /// Whether the daemon is shut off as the profiles allow.
+    /// Whether the sandbox fits the profiles.
     fn hardening(&mut self, hardening: Hardening, runs_programs: bool) {
         self.fact(
             "hardening",
             json!(match hardening {
                 Hardening::Strict => "all",
-                Hardening::Usual => "all but that of files",
-                Hardening::Portable => "what the kernel gives to everybody",
-                Hardening::Helpers => "less, for programs of profiles",
+                Hardening::Usual => "all except file access",
+                Hardening::Portable => "what the kernel allows every user",
+                Hardening::Helpers => "reduced, because profiles run programs",
             }),
         );
         match (hardening, runs_programs) {
-            (Hardening::Strict | Hardening::Usual | Hardening::Portable, true) => self
-                .problem("profiles run programs of their own, which the service's hardening may not let run", INSTALL),
-            (Hardening::Helpers, false) => self
-                .notes
-                .push(format!("no profile runs a program of its own any more: {INSTALL} hardens the service again")),
+            (Hardening::Strict | Hardening::Usual | Hardening::Portable, true) => {
+                self.problem("profiles run programs, and the sandbox of the service may block them", INSTALL)
+            }
+            (Hardening::Helpers, false) => {
+                self.notes.push(format!("no profile runs a program now: {INSTALL} restores the full sandbox"))
+            }
             _ => {}
         }
     }

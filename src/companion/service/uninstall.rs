@@ -1,4 +1,4 @@
-//! `service uninstall`: takes away what an installation made, and nothing else.
+//! `service uninstall`: removes what an installation made, and nothing else.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,9 +19,9 @@ use crate::core::service::{Record, agent, digest, remove, unit};
 use crate::core::session::{MARK, is_left_over};
 use crate::core::settings::Settings;
 
-/// What a daemon leaves in its state folder.
+/// The files of a daemon in its state directory.
 const STATE: [&str; 4] = ["memory.json", "clock.json", "minted.json", "lock"];
-/// What it leaves in its runtime folder.
+/// The files of a daemon in its runtime directory.
 const RUNTIME: [&str; 2] = ["minted.json", "evercred.sock"];
 /// The file of tokens that are not yet in a cache file; it is in one of these two directories.
 const UNSAVED: &str = "unsaved.json";
@@ -29,12 +29,12 @@ const UNSAVED: &str = "unsaved.json";
 /// `service uninstall`.
 pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode, Failure> {
     let record = read_record(&host.state.join(RECORD));
-    // The settings that name them may be removed.
+    // The settings that name these directories may be removed.
     let caches = cache_directories(host);
     let mut said = Vec::new();
     let manager = match Manager::find(host, kind) {
         Ok(manager) => Some(manager),
-        // Files can be taken away all the same.
+        // The files can still be removed.
         Err(failure) => {
             said.push(format!("{}; its files are removed anyway", failure.message));
             None
@@ -53,7 +53,7 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
             Ok(_) if record.files.contains_key(&path.display().to_string()) => {
                 left.push(format!("{} was changed by hand, and stays", path.display()));
             }
-            // The person's own, or a mask.
+            // The user's own unit, or a mask.
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => left.push(format!("{} can't be read, and stays: {error}", path.display())),
@@ -63,15 +63,15 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
     if manager.is_none() {
         remove_links(host, &mut left, &mut said);
     }
-    // With what stays the record stays, by which the next time takes it away.
+    // If files remain, the record remains too, so that the next uninstall can remove them.
     if left.is_empty() {
         remove_file(&host.state.join(RECORD), &mut left, &mut said);
     }
-    // What another daemon works with, or one that could not be told to stop, is not the service's any more.
+    // A daemon that still runs uses these files, so they stay.
     let runs = host.holder_of_state();
     if let Some(pid) = runs.as_ref().filter(|_| purge || manager.is_none()) {
         left.push(format!(
-            "evercredd is running (process id {pid}), so its socket and its state stay: kill {pid}, and then again"
+            "evercredd is still running (process id {pid}), so its socket and state stay: stop it (kill {pid})"
         ));
     }
     if runs.is_none() {
@@ -106,7 +106,7 @@ pub(super) fn uninstall(host: &Host, kind: Kind, purge: bool) -> Result<ExitCode
     if purge && runs.is_none() {
         stays(std::fs::remove_dir(&host.state), &host.state, &mut said);
     }
-    // Those that hold something of somebody else's stay.
+    // Directories with other files stay.
     for folder in record.folders.iter().rev() {
         let _ = std::fs::remove_dir(folder);
     }
@@ -217,7 +217,7 @@ fn remove_left_overs(
     }
 }
 
-/// The links by which systemd starts the units at each login, where it can't be told to remove them itself.
+/// The links by which systemd starts the units at each login, if systemd can't remove them itself.
 fn remove_links(host: &Host, left: &mut Vec<String>, said: &mut Vec<String>) {
     let folder = host.home.join(".config/systemd/user");
     for (target, name) in [("default.target.wants", unit::NAME), ("sockets.target.wants", unit::SOCKET_NAME)] {
@@ -229,7 +229,7 @@ fn remove_links(host: &Host, left: &mut Vec<String>, said: &mut Vec<String>) {
     }
 }
 
-/// The files that may be ours: those of the record, and without one those that an installation writes.
+/// The files to remove: those of the record; without a record, those that an installation writes.
 fn ours(host: &Host, kind: Kind, manager: Option<&Manager>, record: &Record) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = record.files.keys().map(PathBuf::from).collect();
     let usual: Vec<PathBuf> = match kind {
@@ -242,7 +242,7 @@ fn ours(host: &Host, kind: Kind, manager: Option<&Manager>, record: &Record) -> 
         Kind::Launchd => vec![host.home.join("Library/LaunchAgents").join(agent::FILE)],
     };
     paths.extend(usual.into_iter().filter(|path| !record.files.contains_key(&path.display().to_string())));
-    // A drop-in's folder can go when the drop-in has.
+    // The directory of a drop-in is removed after the drop-in.
     paths.sort();
     paths
 }
@@ -252,7 +252,7 @@ fn is_ours(path: &Path, found: &[u8], record: &Record) -> bool {
     record.wrote(&path.display().to_string(), found) || unit::is_shipped(&text) || agent::is_shipped(&text)
 }
 
-/// A folder that holds something that was not made by us stays, and that is said.
+/// A directory with files that evercred did not make stays, and the output says so.
 fn stays(removed: io::Result<()>, folder: &Path, said: &mut Vec<String>) {
     if removed.is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty) {
         said.push(format!("{} stays: it has files that evercred did not create", folder.display()));
@@ -265,13 +265,13 @@ fn remove_file(path: &Path, left: &mut Vec<String>, said: &mut Vec<String>) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => left.push(format!("{} can't be removed: {error}", path.display())),
     }
-    // The folder of drop-ins; it stays where a person has one of their own.
+    // The directory of drop-ins stays if the user has other drop-ins in it.
     if let Some(folder) = path.parent().filter(|folder| folder.extension().is_some_and(|extension| extension == "d")) {
         let _ = std::fs::remove_dir(folder);
     }
 }
 
-/// Takes the variables out of the settings that were stored there, where nobody has changed them since.
+/// Removes the stored variables from the settings, unless the user has changed them.
 fn take_settings_out(record: &Record, left: &mut Vec<String>, said: &mut Vec<String>) {
     let Some(stored) = &record.settings else { return };
     let path = Path::new(&stored.path);

@@ -75,10 +75,17 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         METADATA_UNAVAILABLE,
         ErrorClass::Retryable,
-        "the machine that the daemon runs on has no container role or instance role",
-        "credential_source = Ec2InstanceMetadata and EcsContainer work on an EC2 instance or in a container, with a role given to \
-         it: elsewhere name a source_profile",
+        "the metadata service of the container or instance gave no credentials",
+        "give the container or instance a role; on another machine, name a source_profile instead of credential_source",
         Usual(&[(Cause::CredentialsMissing, Likely), (Cause::NetworkUnreachable, Possible)]),
+    ),
+    ours(
+        "MetadataUnauthorized",
+        ErrorClass::Retryable,
+        "the instance metadata service answered 401: the program sent no valid token of IMDSv2",
+        "use a version of the program that supports IMDSv2; in a container, set the hop limit of the instance's metadata \
+         options to 2",
+        Usual(&[(Cause::CredentialsMissing, Likely), (Cause::ClientsDisagree, Possible)]),
     ),
     ours(
         PROCESS_FAILED,
@@ -222,7 +229,7 @@ pub(super) static TABLE: &[Entry] = &[
     ours(
         "KeyUnprintable",
         ErrorClass::Permanent,
-        "the access key id or the session token has a line break or another character in it that no request can carry",
+        "the access key id or the session token contains a line break or another character that a request can't contain",
         "set the values again, without blanks and line breaks around them: secrets of CI systems often end with a line break",
         Usual(&[
             (Cause::AccessKeyMalformed, Likely),
@@ -241,6 +248,25 @@ pub(super) static TABLE: &[Entry] = &[
             (Cause::CredentialsMissing, Possible),
             (Cause::ProfileBroken, Possible),
             (Cause::NetworkUnreachable, Possible),
+        ]),
+    ),
+    ours(
+        "ExecPluginMissing",
+        ErrorClass::Permanent,
+        "kubectl did not find the credential plugin that the kubeconfig names",
+        "install the program that the message names, or write the kubeconfig again: aws eks update-kubeconfig --name CLUSTER",
+        Unlisted("a program is missing; the AWS credentials may be valid"),
+    ),
+    ours(
+        "ClusterUnreachable",
+        ErrorClass::Permanent,
+        "the program could not use the EKS cluster: its endpoint was not reached, or did not accept the credentials",
+        "see the reason with the same kubeconfig: kubectl get nodes",
+        Usual(&[
+            (Cause::NetworkUnreachable, Possible),
+            (Cause::CredentialsExpired, Possible),
+            (Cause::EnvironmentShadowsProfile, Possible),
+            (Cause::AccountMismatch, Possible),
         ]),
     ),
     ours(
@@ -264,6 +290,18 @@ pub(super) static TABLE: &[Entry] = &[
             (Cause::AccountMismatch, Confirmed),
             (Cause::EnvironmentShadowsProfile, Possible),
             (Cause::ClientsDisagree, Possible),
+        ]),
+    ),
+    ours(
+        "RoleNotAssumed",
+        ErrorClass::Permanent,
+        "the program could not assume the role, and continues with the profile's own credentials",
+        "see AWS's answer: run the program with its verbose option, or aws sts assume-role with the role that the message names",
+        Usual(&[
+            (Cause::AssumeRoleDenied, Likely),
+            (Cause::EnvironmentShadowsProfile, Possible),
+            (Cause::CredentialsExpired, Possible),
+            (Cause::MfaRequired, Possible),
         ]),
     ),
     ours(

@@ -172,9 +172,9 @@ fn is_skew(code: &str, message: Option<&str>) -> bool {
     }
 }
 
-const ASSUME_ROLE_DENIED: &str = "ask an administrator of the role's account whether the role exists, whether its trust policy \
-     names this caller (and which external id or MFA it wants), and whether this caller's own policies and the \
-     organisation's allow sts:AssumeRole on it; AWS does not say which of them it was";
+const ASSUME_ROLE_DENIED: &str = "ask an administrator to check that the role exists, that its trust policy names this caller \
+     (and whether it requires an external id or MFA), and that the policies of the caller and the organisation allow \
+     sts:AssumeRole; AWS does not name the reason";
 
 #[cfg(test)]
 mod tests {

@@ -40,7 +40,7 @@ const fn unknown_key(code: &'static str, meaning: &'static str, fix: &'static st
 }
 
 const fn denied(code: &'static str, causes: Causes) -> Entry {
-    let meaning = "the caller may not do this";
+    let meaning = "the caller does not have the permission for this request";
     Entry { of_signer: OfSigner::Denied, ..entry(code, ErrorClass::Permanent, meaning, PERMISSION, causes) }
 }
 
@@ -142,7 +142,7 @@ pub(super) static TABLE: &[Entry] = &[
         "ValidationError",
         ErrorClass::Permanent,
         "AWS does not accept one of the values",
-        "correct the setting that the message names; the role sets the longest duration_seconds, and a role that is assumed from another role's session lasts one hour at most",
+        "correct the setting that the message names; each role has a maximum for duration_seconds, which is one hour if another role assumes it",
         Usual(&[(Cause::DurationTooLong, Possible), (Cause::ProfileBroken, Possible)]),
     )),
     entry(
@@ -250,7 +250,7 @@ pub(super) static TABLE: &[Entry] = &[
     shared(entry(
         "ForbiddenException",
         ErrorClass::Permanent,
-        "the user who is signed in does not have this role in this account",
+        "the signed-in user does not have this role in this account",
         "check sso_account_id and sso_role_name (evercred profiles --sso SESSION lists the accounts and roles), or ask an administrator \
          of IAM Identity Center for the assignment",
         NO_SSO_ROLE,

@@ -82,9 +82,7 @@ fn denied(case: &Case<'_>, step: &StepAnswer, refusal: &Refusal) -> Finding {
     );
     let finding = match access_denied::read(&refusal.words).because {
         Because::Forbidden(policy) => finding.evidence(format!("AWS says that {} forbids it", policy.called())),
-        Because::NothingAllows(policy) => {
-            finding.evidence(format!("AWS says that nothing in {} allows it", policy.called()))
-        }
+        Because::NothingAllows(policy) => finding.evidence(format!("AWS says that {}", policy.does_not_allow())),
         _ => finding,
     };
     finding

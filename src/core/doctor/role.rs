@@ -304,7 +304,7 @@ fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said
         }
         Because::NothingAllows(policy) => {
             finding = finding
-                .evidence(format!("AWS says that nothing in {} allows it", policy.called()))
+                .evidence(format!("AWS says that {}", policy.does_not_allow()))
                 .fix(ask(&format!("to allow sts:AssumeRole on {role} in {}.", policy.called())));
         }
         Because::Root => {

@@ -1,7 +1,7 @@
 //! The causes of an error according to its code and message alone, the likeliest first.
 
 use super::reported::ReportedError;
-use crate::core::access_denied::{self, Because, Denied, Policy};
+use crate::core::access_denied::{self, Because, Denied};
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::cause::Likelihood::{self, Confirmed, Likely, Possible};
 use crate::core::doctor::Cause;
@@ -179,7 +179,7 @@ fn clock(mention: &ReportedError, skew: i64) -> Vec<Candidate> {
         (length(span_from_seconds(skew.saturating_abs())), if skew < 0 { "behind" } else { "ahead of" });
     let mut evidence = vec![format!("the message has both times: the request's time is {amount} {direction} AWS's")];
     if skew < 0 {
-        evidence.push("a request that is sent so long after it was signed gets the same answer".to_owned());
+        evidence.push("a request that waits this long between signing and sending gets the same answer".to_owned());
     }
     if mention.times > 1 {
         evidence.push(format!("it occurs {} times in the text", mention.times));
@@ -232,10 +232,7 @@ fn sentences(denied: &Denied) -> Vec<String> {
     }
     evidence.push(match denied.because {
         Because::Forbidden(policy) => format!("{} denies it explicitly, so no other policy can allow it", policy.called()),
-        Because::NothingAllows(Policy::Identity) => {
-            "no identity-based policy of the caller allows it".to_owned()
-        }
-        Because::NothingAllows(policy) => format!("{} does not allow it", policy.called()),
+        Because::NothingAllows(policy) => policy.does_not_allow(),
         Because::WrongCode => "AWS did not accept the MFA code: mistyped, too old, or used before".to_owned(),
         Because::Root => "the caller is an account's root user, which can't assume roles".to_owned(),
         Because::SessionCredentials => {
@@ -247,7 +244,7 @@ fn sentences(denied: &Denied) -> Vec<String> {
         Because::Unsaid if !action.starts_with("sts:AssumeRole") => "AWS does not say which policy denies it".to_owned(),
         Because::Unsaid => {
             "AWS does not say whether the cause is the trust policy, an external ID, MFA, a policy of the caller or the \
-             organization, or a role that does not exist"
+             organisation, or a role that does not exist"
                 .to_owned()
         }
     });

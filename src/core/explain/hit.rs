@@ -25,11 +25,12 @@ pub(super) fn around(text: &str, hit: Hit, before: usize, after: usize) -> &str 
     text.get(from..to).unwrap_or_default()
 }
 
-/// The part of its line near the match.
+/// The part of its line near the match, with the cause on the next line, as the SDK for Go v1 prints it.
 pub(super) fn line_of(text: &str, hit: Hit) -> &str {
     let (before, after) = (around(text, hit, 600, 0), around(text, Hit { at: hit.end, ..hit }, 0, 1_500));
     let from = hit.at - before.rsplit('\n').next().map_or(0, str::len);
-    let to = hit.end + after.find('\n').unwrap_or(after.len());
+    let is_end = |at: &usize| !after.get(at + 1..).is_some_and(|rest| rest.trim_start().starts_with("caused by: "));
+    let to = hit.end + after.match_indices('\n').map(|(at, _)| at).find(is_end).unwrap_or(after.len());
     text.get(from..to).unwrap_or_default()
 }
 

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::clean::Cleaner;
 use super::hit::{Hit, around};
 use super::hits::hits;
+use super::other_server::{self, ForeignError};
 use super::reading::read;
 use super::relevance::{begins, counts, is_ours};
 use super::reported::ReportedError;
@@ -54,6 +55,8 @@ const REQUEST_ID: [&str; 8] = [
 pub(super) struct Reading {
     /// The most informative one first, the others in the order of the text.
     pub(super) mentions: Vec<ReportedError>,
+    /// The errors of servers that are not AWS, each code once.
+    pub(super) foreign: Vec<ForeignError>,
     /// The number of codes and sentences that were found.
     pub(super) hits: usize,
 }
@@ -64,6 +67,7 @@ pub(super) struct Reader {
     cleaner: Cleaner,
     window: String,
     mentions: Vec<ReportedError>,
+    foreign: Vec<ForeignError>,
     hits: usize,
     /// How many bytes at the beginning of the window were searched.
     looked_at: usize,
@@ -86,8 +90,8 @@ impl Reader {
     pub(super) fn finish(mut self) -> Reading {
         self.look(true);
         self.mentions.retain(|mention| mention.times > 0);
-        self.mentions.sort_by_key(|mention| (mention.general, !mention.by_aws));
-        Reading { mentions: self.mentions, hits: self.hits }
+        self.mentions.sort_by_key(|mention| (mention.general, !mention.by_aws, general_rank(mention)));
+        Reading { mentions: self.mentions, foreign: self.foreign, hits: self.hits }
     }
 
     fn look(&mut self, at_end: bool) {
@@ -154,6 +158,12 @@ impl Reader {
             general.pattern.code.clone_into(&mut mention.code);
         }
         if !is_ours(&mention, text, hit) {
+            return None;
+        }
+        if let Some(error) = other_server::of(text, hit, bounds(text, hit, hits), &mention) {
+            if self.foreign.len() < MOST && !self.foreign.iter().any(|known| known.code == error.code) {
+                self.foreign.push(error);
+            }
             return None;
         }
         // An SDK's exception and its sentence, or a code and AWS's own words for it, are one error.
@@ -234,6 +244,18 @@ impl Reader {
         if mention.arn.as_ref().is_some_and(|arn| !near.contains(arn.as_str())) {
             mention.arn = None;
         }
+    }
+}
+
+/// The order of general sentences: a failed call to AWS is the reason for missing credentials, and an unreachable cluster the
+/// consequence.
+fn general_rank(mention: &ReportedError) -> u8 {
+    let is_imds = || mention.service.as_deref().is_some_and(|service| service.ends_with("imds"));
+    match mention.means {
+        _ if !mention.general => 0,
+        "Network" if mention.operation.is_some() && !is_imds() => 0,
+        "ClusterUnreachable" => 2,
+        _ => 1,
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> ReportedError 
         skew_seconds: skew(near),
         arn: arn.map(shown),
         code: hit.pattern.code.to_owned(),
-        means: means(hit, operation.as_deref(), &message, after),
+        means: means(hit, operation.as_deref(), &message, line, after),
         host: host_of_aws(line),
         // The reason for a refused certificate follows.
         general: hit.pattern.kind == Kind::General || hit.pattern.means == "Tls",
@@ -83,7 +83,7 @@ pub(super) fn letters(text: &str, most: usize) -> String {
 const UNSIGNED: &str = "No credentials are provided";
 
 /// The code with the meaning; the meaning of some sentences depends on the words after them.
-fn means(hit: Hit, operation: Option<&str>, message: &str, after: &str) -> &'static str {
+fn means(hit: Hit, operation: Option<&str>, message: &str, line: &str, after: &str) -> &'static str {
     let is_web_identity =
         operation == Some("AssumeRoleWithWebIdentity") || message.starts_with("Token expired: current");
     match hit.pattern.means {
@@ -99,15 +99,18 @@ fn means(hit: Hit, operation: Option<&str>, message: &str, after: &str) -> &'sta
         "AccessDenied" if after.get(..byte_floor(after, 400)).is_some_and(|next| next.contains(UNSIGNED)) => {
             "NoCredentials"
         }
-        // Another program's are `custom-process`.
-        "ProcessFailed"
-            if hit.pattern.text.starts_with("Error when retrieving")
-                && !letters(after, 40).contains("custom-process") =>
-        {
-            "NoCredentials"
-        }
+        // The metadata service wants the tokens of IMDSv2.
+        "NoCredentials" | "MetadataUnavailable" if is_unauthorized_metadata(line, after) => "MetadataUnauthorized",
         other => other,
     }
+}
+
+/// Whether the instance metadata service answered with the status 401.
+fn is_unauthorized_metadata(line: &str, after: &str) -> bool {
+    const SERVICE: [&str; 4] = ["imds", "ec2metadata", "169.254.169.254", "instancemetadata"];
+    const STATUS: [&str; 5] = ["statuscode401", "errorcode401", "401unauthorized", "401-unauthorized", "401error"];
+    let near = format!("{}{}", letters(line, 800), letters(after, 400)).to_ascii_lowercase();
+    SERVICE.iter().any(|name| near.contains(name)) && STATUS.iter().any(|status| near.contains(status))
 }
 
 /// The host of AWS's that the line names.

@@ -102,16 +102,6 @@ fn is_quoted(text: &str, hit: Hit) -> bool {
 
 /// Errors of other vendors have AWS's names.
 fn is_somebody_elses(text: &str, hit: Hit) -> bool {
-    const OTHERS: [&str; 8] = [
-        "aliyun",
-        "tencent",
-        "myqcloud",
-        "huaweicloud",
-        "volces.com",
-        "googleapis.com",
-        "googlecloudstorage",
-        "java.nio.file",
-    ];
     // End users of an app in Cognito: requests go to AWS, but without AWS credentials.
     const OF_USERS: [&str; 8] =
         ["cognito", "password", "username", "logintoken", "refreshtoken", "userpool", "userisdisabled", "userdoesnot"];
@@ -131,7 +121,8 @@ fn is_somebody_elses(text: &str, hit: Hit) -> bool {
     let is_of_users = hit.pattern.text.starts_with("NotAuthorized") && has(&OF_USERS);
     // Task tokens of Step Functions are not session tokens.
     let is_of_tasks = hit.pattern.text == "InvalidToken" && near.contains("sendtask");
-    has_second_part || is_of_users || is_of_tasks || (has(&OTHERS) && !near.contains("amazonaws.com"))
+    let is_of_files = near.contains("java.nio.file") && !near.contains("amazonaws.com");
+    has_second_part || is_of_users || is_of_tasks || is_of_files
 }
 
 /// Codes that many services have for other errors: they are about credentials only if they come from the services that

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use super::clean::Cleaner;
 use super::missing_file::MissingFile;
+use super::other_server::ForeignError;
 use super::reader::{Reader, Reading};
 use super::reported::ReportedError;
 use super::{causes, wrapped};
@@ -28,11 +29,20 @@ impl Default for Scanner {
     }
 }
 
-/// All of a text at once.
+/// The result of a scan.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    /// The errors: the most informative one first, the others in the order of the text.
+    pub errors: Vec<ReportedError>,
+    /// The errors of servers that are not AWS.
+    pub foreign: Vec<ForeignError>,
+}
+
+/// The errors of a whole text.
 pub fn scan(text: &str) -> Vec<ReportedError> {
     let mut scanner = Scanner::default();
     scanner.feed(text.as_bytes());
-    scanner.finish()
+    scanner.finish().errors
 }
 
 impl Scanner {
@@ -52,26 +62,46 @@ impl Scanner {
         self.pasted.as_deref().and_then(MissingFile::of)
     }
 
-    /// The errors: the most informative one first, the others in the order of the text.
-    pub fn finish(self) -> Vec<ReportedError> {
+    /// The errors of the most informative reading.
+    pub fn finish(self) -> Scanned {
         let mut best = self.reader.finish();
         let text = self.pasted.unwrap_or_default();
-        let mut readings: Vec<String> = Vec::new();
+        let mut texts: Vec<String> = Vec::new();
         let joined = wrapped::WAYS.iter().filter_map(|breaks| wrapped::joined(&text, *breaks));
-        for text in joined.chain(wrapped::decoded(&text)) {
-            if readings.contains(&text) {
+        for text in joined {
+            texts.extend(wrapped::decoded(&text));
+            texts.push(text);
+        }
+        texts.extend(wrapped::decoded(&text));
+        let mut foreign = only_foreign(&best);
+        for (at, text) in texts.iter().enumerate() {
+            if texts.iter().take(at).any(|known| known == text) {
                 continue;
             }
             let mut reader = Reader::default();
             reader.feed(text.as_bytes());
             let reading = reader.finish();
+            foreign.extend(only_foreign(&reading));
             if extent(&reading) > extent(&best) {
                 best = reading;
             }
-            readings.push(text);
         }
-        best.mentions
+        // A line break may have cut the name of the other server in one reading.
+        best.mentions.retain(|mention| !foreign.iter().any(|error| error.code == mention.code));
+        let mut seen: Vec<String> = Vec::new();
+        foreign.retain(|error| {
+            let is_new = !seen.contains(&error.code);
+            seen.push(error.code.clone());
+            is_new
+        });
+        Scanned { errors: best.mentions, foreign }
     }
+}
+
+/// The errors of other servers in a reading, without those whose code AWS sent too.
+fn only_foreign(reading: &Reading) -> Vec<ForeignError> {
+    let is_of_aws = |error: &&ForeignError| reading.mentions.iter().any(|mention| mention.code == error.code);
+    reading.foreign.iter().filter(|error| !is_of_aws(error)).cloned().collect()
 }
 
 /// How informative a reading is, the most important part first.

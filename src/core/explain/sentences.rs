@@ -89,8 +89,15 @@ pub(super) static SENTENCES: &[Pattern] = &[
     exact("Error loading SSO Token", "SSOTokenLoadError", "SsoSessionExpired"),
     exact("TokenRetrievalError", "TokenRetrievalError", "SsoSessionExpired"),
     exact("Error when retrieving token from sso", "TokenRetrievalError", "SsoSessionExpired"),
-    general("CredentialRetrievalError", "CredentialRetrievalError", "ProcessFailed"),
-    general("Error when retrieving credentials from", "CredentialRetrievalError", "ProcessFailed"),
+    general("CredentialRetrievalError", "CredentialRetrievalError", "NoCredentials"),
+    exact("Error when retrieving credentials from custom-process", "CredentialRetrievalError", "ProcessFailed"),
+    exact("Error when retrieving credentials from container-role", "CredentialRetrievalError", "MetadataUnavailable"),
+    general("Error when retrieving credentials from", "CredentialRetrievalError", "NoCredentials"),
+    exact(
+        "Credentials were refreshed, but the refreshed credentials are still expired",
+        "RuntimeError",
+        "ExpiredToken",
+    ),
     general("EndpointConnectionError", "EndpointConnectionError", "Network"),
     general("Could not connect to the endpoint URL", "EndpointConnectionError", "Network"),
     exact("Token has expired and refresh failed", "TokenRetrievalError", "SsoSessionExpired"),
@@ -155,6 +162,7 @@ pub(super) static SENTENCES: &[Pattern] = &[
     general("Could not resolve credentials using profile:", "CredentialsProviderError", "NoCredentials"),
     general("Could not load credentials from any providers", "CredentialsProviderError", "NoCredentials"),
     general("CredentialsProviderError", "CredentialsProviderError", "NoCredentials"),
+    general("ProcessCredentialsProviderFailure", "ProcessCredentialsProviderFailure", "NoCredentials"),
     general("CredentialsError: Missing credentials in config", "CredentialsError", "NoCredentials"),
     exact("ConfigError: Missing region in config", "ConfigError", "NoRegion"),
     common("Region is missing", "Region is missing", "NoRegion"),
@@ -215,11 +223,17 @@ pub(super) static SENTENCES: &[Pattern] = &[
     // AWS CDK (github.com/aws/aws-cdk/issues/32357), the Serverless Framework (github.com/serverless/serverless/issues/10729)
     general("Need to perform AWS calls for account", "NoCredentials", "NoCredentials"),
     exact("but the current credentials are for", "AccountMismatch", "AccountMismatch"),
+    exact("could not be used to assume '", "RoleNotAssumed", "RoleNotAssumed"),
     general("Unable to resolve AWS account to use", "NoCredentials", "NoCredentials"),
     general("AWS provider credentials not found", "NoCredentials", "NoCredentials"),
     // kubectl, about the credential plugin in its configuration
     general("executable aws failed with exit code", "ExecPluginFailed", "ExecPluginFailed"),
     general("executable aws-iam-authenticator failed with exit code", "ExecPluginFailed", "ExecPluginFailed"),
+    exact("executable aws not found", "ExecPluginMissing", "ExecPluginMissing"),
+    exact("executable aws-iam-authenticator not found", "ExecPluginMissing", "ExecPluginMissing"),
+    exact("exec: \"aws\": executable file not found", "ExecPluginMissing", "ExecPluginMissing"),
+    exact("exec: \"aws-iam-authenticator\": executable file not found", "ExecPluginMissing", "ExecPluginMissing"),
+    exact("exec: \"heptio-authenticator-aws\": executable file not found", "ExecPluginMissing", "ExecPluginMissing"),
     // docker and ECR, git and CodeCommit
     common("unexpected status from HEAD request to", "unexpected status", "RegistryNotLoggedIn"),
     exact(
@@ -228,12 +242,13 @@ pub(super) static SENTENCES: &[Pattern] = &[
         "RegistryTokenExpired",
     ),
     exact(
-        "Your Authorization Token has expired. Please run 'aws ecr get-login'",
+        "Your Authorization Token has expired. Please run 'aws ecr get-login",
         "RegistryTokenExpired",
         "RegistryTokenExpired",
     ),
     common("no basic auth credentials", "RegistryNotLoggedIn", "RegistryNotLoggedIn"),
     general("unable to access 'https://git-codecommit", "CodeCommitRefused", "CodeCommitRefused"),
+    general("unable to access 'codecommit:", "CodeCommitRefused", "CodeCommitRefused"),
     exact("Could not resolve host: git-codecommit", "Could not resolve host", "Network"),
     // SES by SMTP (Amazon SES Developer Guide, "Troubleshooting Amazon SES SMTP issues"); MinIO
     exact("535 Authentication Credentials Invalid", "535", "SmtpRefused"),
@@ -306,6 +321,13 @@ pub(super) static SENTENCES: &[Pattern] = &[
         "ENOENT",
         "cannot find the file",
     ]),
+    general("Http request to retrieve credentials failed", "EC2MetadataClient", "NoCredentials"),
+    general("Error response received from instance metadata service", "ProviderError", "NoCredentials"),
+    general("Failed to load credentials from IMDS", "SdkClientException", "NoCredentials"),
+    // The AI SDK
+    exact("AWS region setting is missing", "LoadSettingError", "NoRegion"),
+    exact("AWS access key ID setting is missing", "LoadSettingError", "NoCredentials"),
+    exact("AWS secret access key setting is missing", "LoadSettingError", "PartialCredentials"),
     // The common runtime (CRT)
     exact("AWS_AUTH_SIGNING_NO_CREDENTIALS", "AWS_AUTH_SIGNING_NO_CREDENTIALS", "NoCredentials"),
     general("Attempt to sign an http request without credentials", "AWS_AUTH_SIGNING_NO_CREDENTIALS", "NoCredentials"),
@@ -345,7 +367,11 @@ pub(super) static SENTENCES: &[Pattern] = &[
     // kubectl, about EKS
     general("getting credentials: exec: exit status", "ExecPluginFailed", "ExecPluginFailed").beside(EKS),
     exact("You must be logged in to the server", "Unauthorized", "ClusterTokenRefused").beside(EKS),
+    exact("the server has asked for the client to provide credentials", "Unauthorized", "ClusterTokenRefused")
+        .beside(EKS),
+    general("Kubernetes cluster unreachable", "ClusterUnreachable", "ClusterUnreachable").beside(EKS),
     // s3fs, aws-iam-authenticator, k6-jslib-aws
+    general("could not determine how to establish security credentials", "s3fs", "NoCredentials"),
     exact("invalid credentials(host=", "invalid credentials", "AuthFailure").beside(HOSTS),
     exact("error from AWS (expected 200, got 403)", "403", "RefusedWithoutCode"),
     exact("error from AWS (expected 200, got 400)", "400", "RefusedWithoutCode"),

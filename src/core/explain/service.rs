@@ -29,7 +29,7 @@ const NAMES: [(&str, &[&str]); 30] = [
     ("CloudFormation", &["cloudformation", "amazoncloudformation"]),
     ("SES", &["email", "ses", "amazonsimpleemailservice"]),
     ("Secrets Manager", &["secretsmanager", "secrets-manager", "awssecretsmanager"]),
-    ("SSM", &["ssm", "simplesystemsmanagement"]),
+    ("SSM", &["ssm", "simplesystemsmanagement", "awssimplesystemsmanagement"]),
     ("Kinesis", &["kinesis", "amazonkinesis"]),
     ("Route 53", &["route53", "amazonroute53"]),
     ("ECS", &["ecs", "amazonecs"]),
@@ -72,7 +72,7 @@ pub(super) fn service(before: &str, after: &str, near: &str, operation: Option<&
             return Some("STS");
         }
         of_operation(operation)
-            .or_else(|| action(line).map(|(service, _)| service))
+            .or_else(|| action(line).or_else(|| request(after)).map(|(service, _)| service))
             .or_else(|| named_in(line, true))
             .or_else(|| named_in(after, false))
             .or_else(|| by_verb(line.rsplit('\n').next().unwrap_or(line)))
@@ -104,9 +104,14 @@ pub(super) fn by_words(mention: &mut ReportedError, after: &str) {
             mention.service = known(service).map(str::to_owned);
         }
     }
+    if mention.means == "RoleNotAssumed" {
+        mention.operation = Some("AssumeRole".to_owned());
+        mention.service = Some("STS".to_owned());
+    }
     let by_code = match mention.code.as_str() {
-        // Only EC2 has this code, and only S3 the others.
+        // Only EC2 has this code, only ECR the next one, and only S3 the others.
         "AuthFailure" => Some("EC2"),
+        "RegistryTokenExpired" => Some("ECR"),
         "AuthorizationHeaderMalformed" | "TokenRefreshRequired" => Some("S3"),
         "ExpiredToken" if mention.message.starts_with("The provided token has expired") => Some("S3"),
         "ExpiredToken" if after.contains("The provided token has expired") => Some("S3"),
@@ -141,6 +146,15 @@ fn of_operation(operation: Option<&str>) -> Option<&'static str> {
             Some("S3")
         }
         "GetUser" | "ListUsers" | "ListRoles" | "GetRole" | "CreateRole" => Some("IAM"),
+        "StartQueryExecution" | "GetQueryExecution" | "GetQueryResults" | "StopQueryExecution" => Some("Athena"),
+        "InvokeModel" | "InvokeModelWithResponseStream" | "Converse" | "ConverseStream" => Some("Bedrock Runtime"),
+        "GetParameter" | "GetParameters" | "GetParametersByPath" | "SendCommand" => Some("SSM"),
+        "GetSecretValue" => Some("Secrets Manager"),
+        "Decrypt" | "Encrypt" | "GenerateDataKey" => Some("KMS"),
+        "CreateChangeSet" | "DescribeStacks" | "DescribeStackEvents" => Some("CloudFormation"),
+        "PutLogEvents" | "CreateLogStream" | "CreateLogGroup" => Some("CloudWatch Logs"),
+        "PutMetricData" => Some("CloudWatch"),
+        "ChangeResourceRecordSets" | "ListHostedZones" => Some("Route 53"),
         _ => None,
     }
 }
@@ -261,6 +275,7 @@ pub(super) fn operation(before: &str, after: &str, trace: &str) -> Option<String
         .or_else(|| action(&line).map(|(_, operation)| operation))
         .or_else(|| line.rsplit_once("Error executing \"").and_then(|(_, rest)| ends(rest)))
         .or_else(|| line.rsplit_once("when calling the ").and_then(|(_, rest)| called(rest)))
+        .or_else(|| request(after).map(|(_, operation)| operation))
         .or_else(|| of_frame(trace))
 }
 
@@ -270,6 +285,15 @@ fn action(line: &str) -> Option<(&'static str, String)> {
     line.split_whitespace().rev().take(WORDS).find_map(|word| {
         let (service, operation) = word.split_once(':')?;
         Some((known(service)?, whole_name(operation, |end| [":", ",", "."].contains(&end))?))
+    })
+}
+
+/// The request that the words after an error name: "(ExpiredToken: … request id: …) from sts/AssumeRole".
+fn request(after: &str) -> Option<(&'static str, String)> {
+    let line = after.split('\n').next().unwrap_or(after);
+    line.split_once(" from ").and_then(|(_, rest)| {
+        let (service, operation) = rest.split_whitespace().next()?.split_once('/')?;
+        Some((known(service)?, whole_name(operation, str::is_empty)?))
     })
 }
 

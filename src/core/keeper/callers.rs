@@ -261,8 +261,8 @@ pub(super) fn cannot(profile: &str, source: &Source) -> (String, String) {
     let what = unsupported(source).unwrap_or_default();
     (
         format!(
-            "profile \"{profile}\" says {what}: it means the environment of the program that asks, which a daemon does not have"
+            "profile \"{profile}\" has {what}, the environment of the requesting program: a daemon does not have it"
         ),
-        "name a source_profile, or start the program with the keys in its environment and without evercred".to_owned(),
+        "name a source_profile, or set the keys in the program's environment and start it without evercred".to_owned(),
     )
 }

@@ -358,21 +358,24 @@ impl Keeper {
         Some(Warning { id: CLOCK_SKEWED, message, fix: Some("evercred clock".to_owned()), file: None })
     }
 
-    /// What is wrong with the clock, in a sentence, and what comes of it.
+    /// The clock skew and its consequence, as a sentence.
     fn clock_message(&self, grade: Grade, now: Now) -> String {
         let (error, uncertainty) = self.clock.wall_error(now);
         let refusing = match grade {
-            Grade::Critical => format!("{} refuses what is signed by it", LIMITS[1].who),
-            Grade::Warning => format!("{} refuse what is signed by it", LIMITS[0].who),
+            Grade::Critical => format!("{} refuses requests signed with this clock", LIMITS[1].who),
+            Grade::Warning => format!("{} refuse requests signed with this clock", LIMITS[0].who),
             Grade::Unknown | Grade::Ok | Grade::Notice => {
                 format!(
-                    "from {} min on the first services of AWS refuse what is signed by it",
+                    "at {} min, the first AWS services refuse requests signed with this clock",
                     LIMITS[0].size.num_minutes()
                 )
             }
         };
-        let whose =
-            if self.clock.is_known_by_ntp() { "the NTP servers' time (AWS was not heard yet)" } else { "AWS's time" };
+        let whose = if self.clock.is_known_by_ntp() {
+            "the time of the NTP servers (AWS has not answered yet)"
+        } else {
+            "AWS's time"
+        };
         format!("this machine's clock is {} {whose} (give or take {}): {refusing}", how_far(error), spoken(uncertainty))
     }
 }
@@ -384,11 +387,11 @@ fn rank_of(endpoint: &Endpoint) -> Trust {
     Trust::of(url.is_some(), url.is_none_or(|url| url.scheme == "https"), is_aws)
 }
 
-/// What will happen when, in a sentence.
+/// The next limit that the drift reaches, and when, as a sentence.
 pub fn foretell(crossing: &Crossing) -> String {
     let refusing = LIMITS.iter().find(|limit| limit.size == crossing.error.abs()).map_or("AWS", |limit| limit.who);
     format!(
-        "in about {} this clock will be {} AWS's time: {refusing} will refuse what is signed by it",
+        "in about {} this clock will be {} AWS time, and {refusing} will refuse requests signed with it",
         spoken(crossing.after),
         how_far(crossing.error)
     )

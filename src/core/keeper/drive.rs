@@ -286,12 +286,16 @@ impl Keeper {
         self.flights.insert(ticket, Flight { endpoint, work: Work::Mint(mint) });
     }
 
-    /// Whether a call may be made now: AWS's time is looked at first where it is in doubt, and there is a place in the rate
-    /// limit. Where not, what comes next is seen to.
+    /// Whether a call may be made now: AWS time is not in doubt, and the rate limit allows it. Otherwise this schedules the
+    /// probe or the next attempt.
     pub(super) fn may_call(&mut self, service: Option<Service>, endpoint: &Endpoint, now: Now) -> bool {
         if self.must_look() {
             if self.time_check.in_flight.is_none() && !self.must_wait_to_look(now) {
-                self.log(LogLevel::Debug, None, "AWS's time is in doubt: looked at before signing".to_owned());
+                self.log(
+                    LogLevel::Debug,
+                    None,
+                    "AWS time is in doubt: evercred probes it before it signs a request".to_owned(),
+                );
                 let endpoint = self.most_trusted(endpoint).clone();
                 self.probe(endpoint, now);
             }

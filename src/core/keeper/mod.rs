@@ -310,7 +310,7 @@ impl Keeper {
             self.log(
                 LogLevel::Debug,
                 None,
-                "the clocks of this machine jumped: AWS's time is looked at again".to_owned(),
+                "a clock of this machine jumped: evercred probes AWS time again".to_owned(),
             );
             self.disturbed(Disturbance::Resume, now);
         }

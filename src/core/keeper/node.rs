@@ -111,7 +111,7 @@ impl Node {
         }
         let Some(held) = &self.held else { return Some("first use") };
         match self.forced {
-            Some(Forced::Asked) => return Some("asked for by a person"),
+            Some(Forced::Asked) => return Some("requested by the user"),
             Some(Forced::PlanChanged) => return Some("the plan changed"),
             Some(Forced::Refused) => return Some("AWS refused what it signed"),
             Some(Forced::ClockSet) => return Some("this machine's clock was set since its file was stamped"),

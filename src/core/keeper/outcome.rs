@@ -42,14 +42,14 @@ impl Keeper {
                     self.log(
                         LogLevel::Info,
                         None,
-                        "AWS's time is not what it was: this machine was paused, or its clock stood still".to_owned(),
+                        "AWS time differs from the estimate: this machine was paused, or its clock stopped".to_owned(),
                     );
                 }
                 Verdict::NeedsConfirmation => {
                     self.log(
                         LogLevel::Debug,
                         None,
-                        "an answer contradicts what is known of AWS's time: a second one is asked for".to_owned(),
+                        "an answer contradicts the estimate of AWS time: evercred requests a second one".to_owned(),
                     );
                     // Ask the endpoint with the highest rank, which was believed last, whether the time has changed.
                     let endpoint = self.most_trusted(&flight.endpoint).clone();

@@ -168,7 +168,7 @@ impl Keeper {
                     let subject = node.step.profile.clone();
                     let message = match self.auto_renewed_dependents(&cause, now).count() {
                         0 | 1 => message,
-                        count => format!("{message} ({count} profiles in use stand behind it)"),
+                        count => format!("{message} ({count} profiles in use depend on it)"),
                     };
                     self.tell_once(CREDENTIALS_LOST, &cause, subject, message, fix);
                 }
@@ -176,7 +176,7 @@ impl Keeper {
         }
     }
 
-    /// Whether what a profile holds will be lost: nothing will be tried before it has expired, for a reason that does not
+    /// Whether a profile will lose its credentials: no attempt comes before their expiry, for a reason that does not
     /// pass by itself; or for one that does, while AWS can be reached and the end is near.
     fn renewal(&self, profile: &str, route: &Route, now: Now) -> Renewal {
         let held = route.key().and_then(|key| self.nodes.get(key)?.held.as_deref());
@@ -270,21 +270,21 @@ impl Keeper {
             let Some(subject) = self.told.0.remove(&cause) else { continue };
             let (id, _) = cause;
             if self.told.0.iter().any(|((other, _), of)| *other == id && *of == subject) {
-                // Two credentials may share a name: for people it is one cause.
+                // Two credentials may have the same name: the user sees one problem.
                 continue;
             }
             let message = match id {
-                SSO_LOGIN_NEEDED => format!("no sign-in to {subject} is needed any more"),
-                SSO_SESSION_ENDS => format!("the end of the session {subject} is no longer ahead"),
-                MFA_REQUIRED => format!("no code of the MFA device {subject} is needed any more"),
-                _ => format!("what kept credentials from being renewed at profile \"{subject}\" is over"),
+                SSO_LOGIN_NEEDED => format!("you are signed in to {subject} again"),
+                SSO_SESSION_ENDS => format!("the session {subject} has been extended"),
+                MFA_REQUIRED => format!("evercred has an MFA session of {subject} again"),
+                _ => format!("the problem that prevented the renewal of profile \"{subject}\" has ended"),
             };
             let notice = Notice { id, subject, worse: 0, is_over: true, message, fix: None };
             self.actions.push_back(Action::Notice(notice));
         }
     }
 
-    /// Whether what was told is still so.
+    /// Whether the cause of a notice still exists.
     fn is_so(&self, id: &str, key: &NodeKey, now: Now) -> bool {
         let Some(node) = self.nodes.get(key) else { return false };
         let is_in_use = || self.has_auto_renewed_dependents(key, now);

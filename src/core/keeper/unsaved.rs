@@ -61,12 +61,14 @@ impl Keeper {
             };
             self.take_token(&key, token, false, now);
             if let Some(state) = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut()) {
-                // The file is looked at all the same: what is newer there counts.
+                // The file is read too: a newer token in it counts.
                 state.view = View::Unread;
                 state.superseded = superseded;
-                state.unsaved = Some(("an earlier run could not write it".to_owned(), now.boot));
+                state.unsaved = Some(("the previous daemon could not write the file".to_owned(), now.boot));
             }
-            let message = format!("the newest token of {what} was kept from an earlier run, as it is in no file yet");
+            let message = format!(
+                "the newest token of {what} is from the previous daemon, which could not write it into its file"
+            );
             self.log(LogLevel::Info, None, message);
         }
     }
@@ -98,17 +100,18 @@ impl Keeper {
             let cache_file = state.session.cache_file();
             let (what, file) = (state.session.described(), described(&cache_file));
             if said.is_none() {
-                // Looking may show what stands in the way, and what to do about it.
+                // Reading the file may show the reason and the fix.
                 self.actions.push_back(Action::LookAtSession(cache_file));
             }
             if said.as_ref() != Some(&why) {
-                let message = format!("the new token of {what} can't be written into {file}: {why}; it is kept here");
+                let message =
+                    format!("the new token of {what} can't be written into {file}: {why}; the daemon keeps the token");
                 self.log(LogLevel::Warn, None, message);
             }
         }
     }
 
-    /// The orders for tokens that are in no file yet, for a daemon that ends. Nothing else is under way then.
+    /// The actions that write the remaining tokens when the daemon stops. No other action is in progress then.
     pub fn last_saves(&mut self, now: Now) -> Vec<RefreshOrder> {
         let keys: Vec<NodeKey> = self.nodes.keys().cloned().collect();
         keys.iter().filter_map(|key| self.last_save(key, now)).collect()

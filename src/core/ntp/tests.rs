@@ -157,9 +157,9 @@ fn only_what_shows_no_random_number_may_be_from_anybody() {
 fn a_problem_ends_a_sentence() {
     let kiss = |code: &str, never_again| NtpProblem::KissOfDeath { code: code.to_owned(), never_again };
     let said = [
-        (kiss("DENY", true), "does not want to be asked any more (DENY)"),
-        (kiss("RATE", false), "wants to be asked less often (RATE)"),
-        (kiss("INIT", false), "gives no time now (INIT)"),
+        (kiss("DENY", true), "refuses all further requests (DENY)"),
+        (kiss("RATE", false), "demands fewer requests (RATE)"),
+        (kiss("INIT", false), "does not give the time now (INIT)"),
         (NtpProblem::NoAnswer("nothing came".to_owned()), "did not answer: nothing came"),
     ];
     for (problem, text) in said {

@@ -207,10 +207,10 @@ impl<'a> Look<'a> {
         };
         let setting = |setting: &str| -> Result<String, PlanError> {
             match (holder.and_then(|section| section.get(setting)), view.get(setting)) {
-                // As botocore: which of the two sessions is meant can't be known.
+                // As in botocore: the files do not show which of the two is correct.
                 (Some(ours), Some(own)) if ours.text != own.text => {
                     let message = format!(
-                        "profile \"{}\" has {} = {} and its sso-session says {}: keep the one that is meant",
+                        "profile \"{}\" has {} = {}, but its sso-session has {}: remove the wrong one",
                         view.name(),
                         view.spelt(setting),
                         own.text,
@@ -296,7 +296,7 @@ fn signer<'a>(view: View<'a>, role_arn: &Value) -> Result<Signer<'a>, PlanError>
     match (view.get("source_profile"), view.get("credential_source")) {
         (Some(source), Some(_)) => {
             let message = format!(
-                "profile \"{}\" has both {} and {}: keep the one that is meant",
+                "profile \"{}\" has both {} and {}: remove the wrong one",
                 view.name(),
                 view.spelt("source_profile"),
                 view.spelt("credential_source")

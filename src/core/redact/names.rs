@@ -216,7 +216,7 @@ fn parts(word: &str) -> Vec<String> {
 /// Words that continue a sentence after the name of a setting or an option.
 const GOES_ON: &str = "a about absent active already also an and are as at available be being but by can cannot changed correct corrupt corrupted denied disabled does empty enabled encrypted entry environment expired expires failed field file flag for found from \
     given had has have if in inactive incorrect instead into invalid is isn it its key kept known locked long longer malformed may might missing must name need needs never new \
-    no nor not of off old on only option or over parameter present protected provided rejected refused required requires reset revoked set setting short should stale still stored than that the \
+    no nor not of off old on only option or over parameter present presented protected provided rejected refused required requires reset revoked set setting short should stale still stored than that the \
     then this to token too unknown unset unavailable unlocked use used using valid value values variable variables via was weak were when which while will with \
     without wrong would you your";
 

@@ -291,6 +291,7 @@ const HARMLESS: &[&str] = &[
     "invalid token: The request was refused",
     "token refused: HTTP 403",
     "the password is wrong",
+    "No AWSAccessKey was presented.",
     "password authentication failed",
     "Your authorization token has expired. Reauthenticate and try again.",
     "the web identity token file can't be read",

@@ -93,9 +93,9 @@ pub struct Mistake {
 enum Shown {
     /// The text of the line, and the part that is wrong.
     Line(String, Range<usize>),
-    /// Nothing, as the line may hold a secret.
+    /// No text: the line may contain a secret.
     Secret,
-    /// Nothing, as the file is not text.
+    /// No text: the file is not UTF-8.
     Nothing,
 }
 
