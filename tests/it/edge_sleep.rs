@@ -69,7 +69,7 @@ fn after_a_pause_of_the_virtual_machine_the_time_is_looked_at_before_anything_is
     let calls = machine.aws.calls().split_off(before);
     assert!(!calls.is_empty() && calls.iter().all(|call| call.error.is_none()), "{calls:?}");
     let log = machine.read("log");
-    let looked = log.find("looked at before signing").expect("the jump was seen");
+    let looked = log.find("probes it before it signs a request").expect("the jump was seen");
     assert!(log[looked..].contains("credentials of profile \"app\" renewed"), "{log}");
     machine.eventually("the clock is right", |machine| machine.status()["clock"]["state"] == "ok");
 }

@@ -251,7 +251,7 @@ fn a_program_of_a_profile_works_with_the_relaxed_unit_and_the_error_says_so_with
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(1) && said.contains("evercred service install"), "{said}");
     let said = service.manager.must(&["evercred", "service", "install"]);
-    assert!(said.contains("less than usual, as profiles run programs"), "{said}");
+    assert!(said.contains("reduced, because profiles run programs"), "{said}");
     assert_eq!(service.set("tool")["AccessKeyId"], id.as_str());
 }
 

@@ -271,7 +271,7 @@ impl Clock {
         } else if !self.is_believable(answer, now) {
             Some("a clock has jumped since")
         } else if self.ntp.is_none() {
-            Some("another server says otherwise, and AWS was not heard")
+            Some("another server gives a different time, and AWS has not answered")
         } else {
             None
         };
