@@ -19,7 +19,11 @@ pub fn read_output(output: &[u8]) -> Result<Credentials, String> {
         Err(_) if output.iter().all(u8::is_ascii_whitespace) => return Err("printed nothing".to_owned()),
         // The parser's message may quote a secret.
         Err(error) => {
-            return Err(format!("did not print a JSON object (line {}, column {})", error.line(), error.column()));
+            return Err(format!(
+                "printed text that is not a JSON object (line {}, column {})",
+                error.line(),
+                error.column()
+            ));
         }
     };
     match document.get("Version") {
@@ -76,13 +80,13 @@ mod tests {
         for (output, says) in [
             ("", "nothing"),
             (" \n", "nothing"),
-            ("hunter2", "no JSON"),
-            ("[\"hunter2\"]", "no JSON"),
-            ("\"hunter2\"", "no JSON"),
-            (&WHOLE[..60], "no JSON"),
+            ("hunter2", "not a JSON object"),
+            ("[\"hunter2\"]", "not a JSON object"),
+            ("\"hunter2\"", "not a JSON object"),
+            (&WHOLE[..60], "not a JSON object"),
             (r#"{"AccessKeyId":"hunter2","SecretAccessKey":"hunter2"}"#, "no Version"),
             (r#"{"Version":2,"AccessKeyId":"hunter2"}"#, "version 2"),
-            (r#"{"Version":"1","AccessKeyId":"hunter2"}"#, "no number"),
+            (r#"{"Version":"1","AccessKeyId":"hunter2"}"#, "not a number"),
             (r#"{"Version":1,"SecretAccessKey":"hunter2"}"#, "no AccessKeyId"),
             (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":""}"#, "no SecretAccessKey"),
             (
