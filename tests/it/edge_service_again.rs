@@ -100,7 +100,7 @@ fn a_daemon_by_hand_keeps_its_files_when_a_service_is_taken_away() {
     let mut by_hand = person.manager.command("evercredd").spawn().unwrap();
     person.manager.eventually("it listens", |manager| manager.run(&["test", "-S", SOCKET]).status.success());
     for (arguments, code, part) in
-        [(&["uninstall"][..], 0, "not installed"), (&["uninstall", "--purge"], 1, "is running")]
+        [(&["uninstall"][..], 0, "not installed"), (&["uninstall", "--purge"], 1, "still running")]
     {
         let output = service(&person, &[], arguments);
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
@@ -222,7 +222,7 @@ fn hardening_follows_what_the_profiles_run_and_a_drop_in_of_the_persons_own_stay
     let (code, document) = status(&person, &[]);
     let problem = document["problems"][0]["message"].as_str().unwrap_or_default();
     assert!(code == Some(1) && problem.contains("profiles run programs"), "{document}");
-    assert!(person.install().contains("less than usual"));
+    assert!(person.install().contains("reduced"));
     let (code, document) = status(&person, &[]);
     assert_eq!(
         (code, document["hardening"].as_str()),
@@ -233,7 +233,7 @@ fn hardening_follows_what_the_profiles_run_and_a_drop_in_of_the_persons_own_stay
 
     person.manager.write(".aws/config", &config);
     let (code, document) = status(&person, &[]);
-    assert!(code == Some(0) && document["notes"][0].as_str().unwrap().contains("hardens"), "{document}");
+    assert!(code == Some(0) && document["notes"][0].as_str().unwrap().contains("full sandbox"), "{document}");
     person.install();
     assert_eq!(person.manager.path(&format!("{folder}/hardening.conf")).exists(), hardened);
     assert!(!person.manager.path(&format!("{folder}/helpers.conf")).exists());

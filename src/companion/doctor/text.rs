@@ -31,8 +31,7 @@ impl Text {
 
 fn without_error(foreign: Option<ForeignError>) -> Failure {
     if let Some(error) = foreign {
-        let fix =
-            format!("check the keys for {}, and the endpoint and region that its documentation names", error.server);
+        let fix = format!("compare the keys, endpoint and region with those of {}", error.server);
         return Failure::new(ATTENTION, format!("explain: {error}")).fix(fix);
     }
     let why = "explain: the text has no error about AWS credentials that evercred knows";
