@@ -164,7 +164,7 @@ causes! {
     /// AWS does not know the access key id.
     AccessKeyUnknown = "access-key-unknown" {
         is: "AWS refuses a key that is mistyped, deleted, inactive or seconds old",
-        ruled_out: "AWS knows the access keys",
+        ruled_out: "no access key is unknown to AWS",
         needs: [Files, Keys, Identity],
         fix: Advice("Look for the access key id in the IAM console: if it is inactive or not listed, replace it with an active key."),
     }
@@ -206,7 +206,7 @@ causes! {
     /// A session that was revoked before its expiry.
     SessionRevoked = "session-revoked" {
         is: "a session can be revoked before it expires",
-        ruled_out: "AWS has revoked no session",
+        ruled_out: "no session was revoked before it expired",
         needs: [Files, Keys, Identity, Plan, SignIn],
         fix: OfProfile("Sign in again, or get new temporary credentials.", "login"),
     }
@@ -220,7 +220,7 @@ causes! {
     /// Static keys that no program uses.
     StaticKeysIgnored = "static-keys-ignored" {
         is: "the program may have used other keys than those in the profile",
-        ruled_out: "programs use the static keys of the profile",
+        ruled_out: "no program ignores static keys of the profile",
         needs: [Files, Profile],
         fix: OfProfile("See where each program gets its credentials, and keep one source.", "doctor"),
     }
@@ -318,7 +318,7 @@ causes! {
     /// Credentials of GetSessionToken without MFA.
     SessionTokenWithoutMfa = "session-token-without-mfa" {
         is: "credentials of GetSessionToken without MFA are refused by IAM",
-        ruled_out: "IAM does not refuse the session because of a missing MFA code",
+        ruled_out: "no session was made without the MFA code that IAM requires",
         needs: [Files, Keys, Identity, Iam],
         fix: Advice("Get the session with an MFA code (mfa_serial in the profile), or call IAM with the user's own key."),
     }

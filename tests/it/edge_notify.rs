@@ -250,7 +250,7 @@ fn credentials_that_will_be_lost_are_told_of_in_plain_text_while_they_are_good()
     assert!(!seen.contains(machine.base.secret_access_key.as_str()), "{seen}");
     std::fs::remove_file(machine.path("locked")).unwrap();
     assert!(machine.run(&["renew", "tool"]).status.success());
-    machine.eventually("it is over, in the log", |machine| machine.read("log").contains("at profile \"tool\" is over"));
+    machine.eventually("it is over, in the log", |machine| machine.read("log").contains("profile \"tool\" has ended"));
     assert_eq!(arrived(&machine).len(), 1);
 }
 
