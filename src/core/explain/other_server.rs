@@ -235,7 +235,7 @@ impl<'a> Near<'a> {
             let Some(value) = value.strip_prefix([':', '=']) else { continue };
             let value = value.trim_start_matches(['"', '\'', '\\']);
             let known = SERVERS.iter().find(|(word, _)| value.starts_with(word));
-            found.extend(known.map(|(_, name)| (distance, Server::Named(*name))));
+            found.extend(known.map(|(_, name)| (distance, Server::Named(name))));
         }
         found
     }
