@@ -40,7 +40,7 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// Whether it reads the AWS files itself, and does not only ask the daemon.
+    /// Whether the command reads the AWS files itself.
     pub(super) fn reads_files(&self) -> bool {
         match self {
             Self::CredentialProcess { .. }
@@ -48,15 +48,15 @@ impl Command {
             | Self::Renew { .. }
             | Self::Login { .. }
             | Self::Logout { .. }
-            | Self::Clock { .. } => false,
+            | Self::Clock { .. }
+            | Self::Config(_) => false,
             Self::Env { .. }
             | Self::Exec { .. }
             | Self::Plan { .. }
             | Self::Profiles { .. }
             | Self::Doctor(_)
             | Self::Explain { .. }
-            | Self::Service(_)
-            | Self::Config(_) => true,
+            | Self::Service(_) => true,
         }
     }
 }

@@ -21,20 +21,22 @@ use crate::platform::unreadable;
 const LIMIT: u64 = 16 * 1024 * 1024;
 
 /// The longest wait for the content of a file. A network file system without its server never answers.
-const PATIENCE: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Reads these files once, so that a command does not hang.
 ///
 /// # Errors
 /// The file system of a file does not answer.
 pub(super) fn must_answer(paths: Vec<PathBuf>) -> Result<(), Failure> {
-    match first_without_answer(paths, PATIENCE, |path| drop(read(path))) {
+    match first_without_answer(paths, READ_TIMEOUT, |path| drop(read(path))) {
         None => Ok(()),
         Some(path) => {
-            let (path, seconds) = (path.display(), PATIENCE.as_secs());
+            let (path, seconds) = (path.display(), READ_TIMEOUT.as_secs());
             Err(Failure::new(
                 ATTENTION,
-                format!("{path} can't be read: its file system has not answered for {seconds} s"),
+                format!(
+                    "{path} can't be read: its file system has not answered for {seconds} s. Is its network share reachable?"
+                ),
             ))
         }
     }

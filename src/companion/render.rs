@@ -41,7 +41,7 @@ pub(super) fn status(document: &StatusDocument, is_named: bool, colour: bool) ->
         }
     }
     for (code, more) in unusable.left_out().into_iter().filter(|(code, _)| QUIET.contains(code)) {
-        text.push_str(&format!("{more} more profiles: {}\n    see: evercred status --json\n", line(code)));
+        text.push_str(&format!("{more} more profiles with {}\n    see: evercred status --json\n", line(code)));
     }
     text
 }
@@ -71,14 +71,14 @@ pub(super) fn shown_problems(document: &StatusDocument, is_named: bool) -> Vec<S
         add(format!("problem: {}{}", line(&place), shown(&problem.message)), problem.fix.as_deref().map(line));
     }
     if left_out > 0 {
-        shown_problems.push(ShownProblem { text: format!("problem: {left_out} more problems"), fix: None, see: ALL });
+        shown_problems.push(ShownProblem { text: format!("{left_out} more problems"), fix: None, see: ALL });
     }
     let mut errors = Counted::default();
     let mut sign_ins = BTreeSet::new();
     let in_use = document.sso_sessions.iter().filter(|session| session.profiles > 0 && !is_named);
     for session in in_use.filter(|session| session.state == State::NeedsLogin) {
         let (message, fix) = sign_in(session);
-        if errors.lists("sessions without a sign-in") {
+        if errors.lists("sessions that need a sign-in") {
             let count = session.profiles;
             let text = format!("{} ({count} {})", shown(&message), if count == 1 { "profile" } else { "profiles" });
             shown_problems.push(ShownProblem { text, fix: Some(shown(&fix)), see: None });
@@ -98,7 +98,7 @@ pub(super) fn shown_problems(document: &StatusDocument, is_named: bool) -> Vec<S
         shown_problems.push(ShownProblem { text, fix: fix.as_deref().map(shown), see: None });
     }
     for (code, more) in errors.left_out() {
-        let kind = if code.contains(' ') { "" } else { "profiles: " };
+        let kind = if code.contains(' ') { "" } else { "profiles with " };
         shown_problems.push(ShownProblem { text: format!("{more} more {kind}{}", line(code)), fix: None, see: ALL });
     }
     shown_problems
@@ -108,7 +108,7 @@ pub(super) fn shown_problems(document: &StatusDocument, is_named: bool) -> Vec<S
 fn message_of(profile: &ProfileEntry, error: &ErrorEntry) -> String {
     match profile.remaining_seconds.filter(|_| profile.valid == Some(true)) {
         Some(left) if profile.state == State::NeedsLogin => {
-            format!("valid for {}; the next renewal needs you: {}", span(left), error.message)
+            format!("valid for {}; sign in or enter a code before the next renewal: {}", span(left), error.message)
         }
         Some(left) => format!("valid for {}; the last renewal failed: {}", span(left), error.message),
         None => error.message.clone(),
@@ -423,7 +423,7 @@ mod tests {
         document.problems.push(ProblemEntry { id: "y".into(), message: "another".into(), ..problem });
         let text = status(&document, false, false);
         assert_eq!(text.matches("problem: /c:3: broken").count(), LISTED);
-        assert!(text.contains("problem: /c:3: another") && text.contains("problem: 980 more problems"), "{text}");
+        assert!(text.contains("problem: /c:3: another") && text.contains("\n980 more problems"), "{text}");
     }
 
     #[test]

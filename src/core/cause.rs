@@ -163,7 +163,7 @@ causes! {
     }
     /// AWS does not know the access key id.
     AccessKeyUnknown = "access-key-unknown" {
-        is: "AWS refuses a key that is mistyped, deleted, inactive or seconds old",
+        is: "AWS refuses a key that is mistyped, deleted, inactive or was created seconds ago",
         ruled_out: "no access key is unknown to AWS",
         needs: [Files, Keys, Identity],
         fix: Advice("Look for the access key id in the IAM console: if it is inactive or not listed, replace it with an active key."),

@@ -287,9 +287,9 @@ def said_by_doctor(environment):
 def way_of(sentence):
     fixed = {
         "nothing": "nothing",
-        "the keys in the variables": "environment",
-        "the web identity in the variables (AWS_WEB_IDENTITY_TOKEN_FILE)": "web:variables",
-        "the container endpoint in the variables": "container",
+        "the keys in the environment variables": "environment",
+        "the web identity in the environment variables (AWS_WEB_IDENTITY_TOKEN_FILE)": "web:variables",
+        "the container endpoint in the environment variables": "container",
     }
     if sentence in fixed:
         return fixed[sentence]

@@ -1,4 +1,4 @@
-//! A fix is a command that works as printed, or an edit with file and line: each text in the sources that is given as one.
+//! Each fix that is a string literal in some directories of the sources is a command, or names a line.
 
 use std::path::Path;
 
@@ -24,8 +24,8 @@ const PROGRAMS: &[&str] = &[
 /// Where a text follows that is a fix.
 const BEFORE: &[&str] = &[".fix(", "fix: Some(", "fix = Some("];
 
-/// What the table of error codes says is a sentence: `explain` and `doctor` show it, too. The daemon's start has its own fixes.
-const LEFT_OUT: &[&str] = &["src/daemon/mod.rs"];
+/// The fixes of the daemon's start are sentences.
+const EXCLUDED: &[&str] = &["src/daemon/mod.rs"];
 
 #[test]
 fn every_fix_in_the_sources_is_a_command_or_an_edit_with_its_line() {
@@ -33,7 +33,7 @@ fn every_fix_in_the_sources_is_a_command_or_an_edit_with_its_line() {
     let mut wrong = Vec::new();
     for folder in ["companion", "core/keeper", "core/plan", "daemon", "delivery", "wire", "wire.rs"] {
         for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder)) {
-            if LEFT_OUT.iter().any(|left_out| path.ends_with(left_out)) {
+            if EXCLUDED.iter().any(|excluded| path.ends_with(excluded)) {
                 continue;
             }
             let source = std::fs::read_to_string(&path).unwrap();

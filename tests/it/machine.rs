@@ -254,7 +254,7 @@ impl Drop for Machine {
     }
 }
 
-/// Repeats what has to take less than a limit until it does, five times at most: on a busy machine one run may take longer,
+/// Runs it up to five times, until one run takes less than the limit, five times at most: on a busy machine one run may take longer,
 /// and a program that is too slow takes longer each time.
 pub(crate) fn within<T>(limit: Duration, mut run: impl FnMut() -> T) -> T {
     let mut took = Vec::new();

@@ -1,4 +1,4 @@
-//! What users see, a file for each screen: a change of words is reviewed as the screen that it changes.
+//! The screens of `doctor` and `explain`, a file for each situation: a change of words is reviewed as the screen that it changes.
 //! `EVERCRED_WRITE_SCREENS=1 cargo test --no-default-features screens` writes the files.
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ const FOREIGN: &str = "psql: error: connection to server at \"db\" failed: passw
 type Situation = (Evidence, Answers);
 
 #[test]
-fn the_screens_are_as_written_down() {
+fn the_screens_match_their_files() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/screens");
     let screens = screens();
     let is_written = std::env::var_os("EVERCRED_WRITE_SCREENS").is_some();

@@ -99,10 +99,7 @@ impl Host {
         let places: Vec<PathBuf> = places.into_iter().flatten().collect();
         places.iter().find(|path| tool::is_executable(path)).cloned().ok_or_else(|| {
             let tried: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
-            let message = format!(
-                "evercredd was not found, which belongs beside evercred: none of {} can be run",
-                tried.join(", ")
-            );
+            let message = format!("evercredd was not found next to evercred or in PATH (tried {})", tried.join(", "));
             Failure::new(ATTENTION, message)
         })
     }
@@ -128,7 +125,7 @@ fn refuse_sudo(uid: u32, environment: &Environment) -> Result<(), Failure> {
     match environment.get("SUDO_USER") {
         Some(user) if uid == 0 && user != "root" && !user.is_empty() => {
             let message =
-                format!("the service belongs to one user, and this would be root's: run it as {user}, without sudo");
+                format!("with sudo, this command would install the service for root: run it as {user}, without sudo");
             Err(Failure::new(ATTENTION, message))
         }
         _ => Ok(()),

@@ -211,7 +211,7 @@ fn missing(host: &Host, why: &str, by_hand: &str) -> Failure {
         uid: own_uid(),
     };
     let (message, fix) = seen.explained(by_hand);
-    Failure { fix, ..Failure::new(ATTENTION, format!("systemd can't be asked to run a service: {message}")) }
+    Failure { fix, ..Failure::new(ATTENTION, message) }
 }
 
 /// What tells one kind of missing manager from another.
@@ -235,13 +235,14 @@ impl Seen<'_> {
         match (self.is_booted, self.session) {
             (false, _) if is_wsl => (
                 format!(
-                    "{why}: this WSL runs without systemd, until /etc/wsl.conf has systemd=true below [boot] and `wsl --shutdown` was run in Windows"
+                    "WSL runs without systemd ({why}). To use it, set systemd=true under [boot] in /etc/wsl.conf, and run wsl --shutdown in Windows"
                 ),
                 Some(by_hand.to_owned()),
             ),
-            (false, _) => {
-                (format!("{why}: systemd does not run this system, as in a container"), Some(by_hand.to_owned()))
-            }
+            (false, _) => (
+                format!("systemd is not running, for example because this is a container ({why})"),
+                Some(by_hand.to_owned()),
+            ),
             (true, None) => (
                 format!("{why}: there is no login session of user id {}, and lingering is off", self.uid),
                 Some(format!("sudo loginctl enable-linger {}", self.uid)),

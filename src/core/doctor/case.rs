@@ -268,7 +268,7 @@ impl<'a> Case<'a> {
         self.plan.as_ref()?.as_ref().ok()
     }
 
-    /// Whether the keys in the variables are the profile's own: evercred has exported them, or it is the same key.
+    /// Whether the keys in the environment variables are the profile's own: evercred has exported them, or it is the same key.
     pub fn variables_are_the_profiles(&self) -> bool {
         let variables = &self.evidence.variables;
         let exported = variables.get("EVERCRED_PROFILE");

@@ -90,8 +90,8 @@ fn said_by_aws(finding: Finding, seconds: f64) -> Finding {
     };
     finding
         .evidence(format!(
-            "AWS refuses requests at such a skew: STS says SignatureDoesNotMatch (\"{sts}: …\"), {ec2}, \
-             S3 RequestTimeTooSkewed"
+            "AWS refuses requests with this clock skew. Error codes: STS SignatureDoesNotMatch (\"{sts}: …\"), {ec2}, S3 \
+             RequestTimeTooSkewed"
         ))
         .evidence("users also report InvalidClientTokenId or UnrecognizedClientException")
 }

@@ -166,9 +166,9 @@ fn no_answer_elsewhere(service: CalledService, endpoint: &NamedEndpoint, refusal
     let NamedEndpoint { place, authority, whose, removal, .. } = endpoint;
     let title = match refusal.code.as_str() {
         aws_error::INVALID_RESPONSE => {
-            format!("the answers at the address in {place} are not from {service}: {authority}")
+            format!("{authority} is not {service} (address from {place})")
         }
-        _ => format!("{service} does not answer at the address in {place}: {authority}"),
+        _ => format!("{service} does not answer at {authority} (address from {place})"),
     };
     let fix = match (refusal.code.as_str(), whose) {
         (aws_error::INVALID_RESPONSE, _) => {
@@ -192,7 +192,7 @@ fn failed_renewal(case: &Case<'_>) -> Option<Finding> {
     };
     let finding = unreachable(case, service, &refusal, true).filter(|_| aws_error::is_unreached_code(&refusal.code))?;
     let finding = Finding { severity: Severity::Warning, ..finding }.certainty(Certainty::Likely);
-    Some(finding.evidence("the daemon could not renew the token of the sign-in; doctor itself renews none"))
+    Some(finding.evidence("the daemon could not renew the sign-in token; doctor does not renew tokens"))
 }
 
 /// The certificate file in use, and the variable or setting that names it. The variable takes precedence.
@@ -209,9 +209,9 @@ fn ca_bundle<'a>(case: &Case<'a>) -> Option<(String, &'a str)> {
 fn unusable_ca_bundle(case: &Case<'_>) -> Option<Finding> {
     let (place, path) = ca_bundle(case)?;
     let what = case.evidence.unusable_ca_bundles.get(path)?;
-    let title = format!("{place} names a certificate file that {what}");
+    let title = format!("the certificate file in {place} {what}");
     let finding = Finding::new(Cause::NetworkUnreachable, Severity::Error, title)
-        .evidence(format!("the path {}: programs that read it can't verify AWS's certificate", printable(path)));
+        .evidence(format!("programs that use {} can't verify AWS's certificate", printable(path)));
     Some(finding.fix(Fix::advice(format!("Put a file with PEM certificates there, or correct {place}."))))
 }
 
@@ -343,7 +343,7 @@ mod tests {
         ];
         let found = report(&evidence, &answers(list), &RULE);
         let title = &one(&found, Cause::NetworkUnreachable).title;
-        assert_eq!(title, "IAM does not answer at the address in AWS_ENDPOINT_URL_IAM: 127.0.0.1:3");
+        assert_eq!(title, "IAM does not answer at 127.0.0.1:3 (address from AWS_ENDPOINT_URL_IAM)");
     }
 
     #[test]
@@ -365,6 +365,6 @@ mod tests {
         };
         assert!(report(&evidence, &asked(None), &RULE).findings.is_empty());
         let nowhere = report(&evidence, &asked(Some(refused("asking AWS for the time", "InvalidResponse"))), &RULE);
-        assert!(one(&nowhere, Cause::NetworkUnreachable).title.contains("are not from STS"), "{nowhere:#?}");
+        assert!(one(&nowhere, Cause::NetworkUnreachable).title.contains("is not STS"), "{nowhere:#?}");
     }
 }

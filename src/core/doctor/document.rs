@@ -33,7 +33,12 @@ impl Report {
     pub fn text(&self, verbose: bool) -> String {
         let mut text = format!("{}\n", self.verdict.line(self.identity.as_ref(), self.region.as_deref()));
         for finding in &self.findings {
-            text.push_str(&format!("\n{} {}: {}\n", label(finding.severity), finding.id, finding.title));
+            text.push_str(&format!("\n{} {}", label(finding.severity), finding.id));
+            // The verdict has the title of the first error.
+            if !self.verdict.gives(&finding.title) {
+                text.push_str(&format!(": {}", finding.title));
+            }
+            text.push('\n');
             if let Some(sure) = how_sure(finding.certainty) {
                 text.push_str(&format!("    {sure}\n"));
             }

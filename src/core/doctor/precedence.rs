@@ -71,7 +71,10 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
     let mut finding = Finding::new(
         Cause::EnvironmentShadowsProfile,
         severity,
-        format!("{who} use the keys in the variables{}, not profile \"{profile}\"", owner.unwrap_or_default()),
+        format!(
+            "{who} use the keys in the environment variables{}, not profile \"{profile}\"",
+            owner.unwrap_or_default()
+        ),
     )
     .evidence(format!("{} are set in this shell", set.join(", ")));
     finding = match named(case) {
@@ -119,7 +122,7 @@ fn web_identity_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
         None if matches!(case.plan, Some(Ok(_))) => (Severity::Info, who_is_who(case, &choices)),
         None => return,
     };
-    let title = format!("{who} use the web identity in the variables ({role}), not profile \"{profile}\"");
+    let title = format!("{who} use the web identity in the environment variables ({role}), not profile \"{profile}\"");
     findings.add(
         Finding::new(Cause::EnvironmentShadowsProfile, severity, title)
             .evidence(format!("{} are set in this shell", set.join(", ")))

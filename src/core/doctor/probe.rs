@@ -228,7 +228,11 @@ impl Refusal {
         }
         let is_of_keys = !self.skewed && aws_error::lookup(&self.code).is_some_and(aws_error::Entry::refuses_signer);
         (!is_of_keys).then(|| {
-            format!("{} answered {}, which is no evidence about the keys", self.operation.service(), self.code)
+            format!(
+                "{} answered {}, which does not show whether the keys are valid",
+                self.operation.service(),
+                self.code
+            )
         })
     }
 

@@ -60,6 +60,7 @@ impl Verdict {
     pub(super) fn line(&self, identity: Option<&Identity>, region: Option<&str>) -> String {
         let subject = &self.subject;
         match &self.outcome {
+            Outcome::Fails(why) if why.starts_with(subject.as_str()) => why.clone(),
             Outcome::Fails(why) => format!("{subject} fails: {why}"),
             Outcome::NotTested { why, .. } => format!("{subject} was not tested: {why}"),
             Outcome::Works { of_shell } => {
@@ -73,6 +74,11 @@ impl Verdict {
                 line
             }
         }
+    }
+
+    /// Whether the line gives the title of a finding as its reason.
+    pub(super) fn gives(&self, title: &str) -> bool {
+        matches!(&self.outcome, Outcome::Fails(why) if why == title)
     }
 
     /// As a part of the document.
@@ -192,7 +198,7 @@ fn untested(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> (String, boo
     match of_shell(case, choices) {
         Some(ResolvedFrom::Environment) => return (of_keys(&KeySource::Environment), false),
         Some(ResolvedFrom::WebIdentity) => {
-            return ("doctor does not use the web identity in the variables".to_owned(), true);
+            return ("doctor does not use the web identity in the environment variables".to_owned(), true);
         }
         Some(_) => return ("doctor does not request the credentials of the container".to_owned(), true),
         None => {}

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::api::{Action, Answer, CallerId, ErrorStatus, Refusal, RefusalKind, Wants};
 use super::node::{Forced, has_expiry, static_credentials, unsupported};
-use super::status::expired_keys_said;
+use super::status::expired_keys_message;
 use super::{Keeper, Route};
 use crate::core::aws_error::{ErrorClass, PROCESS_FAILED};
 use crate::core::credential::Credentials;
@@ -113,7 +113,7 @@ impl Keeper {
             let (message, fix) = cannot(name, source);
             return refuse(RefusalKind::Failed, message, Some(fix));
         }
-        let expired = self.expired_keys(route, now).map(|(profile, at)| expired_keys_said(profile, at));
+        let expired = self.expired_keys(route, now).map(|(profile, at)| expired_keys_message(profile, at));
         if let Some(keys) = route.only_keys() {
             return match expired {
                 _ if has_expiry(keys) && self.must_look() && now.boot - waiting.asked_at < LONGEST_WAIT => None,

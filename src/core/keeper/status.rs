@@ -335,14 +335,12 @@ fn is_valid(expiry: Expiry) -> Option<bool> {
 }
 
 fn expired_source(profile: &str, at: AwsTime) -> ErrorStatus {
-    ErrorStatus::new(EXPIRED_TOKEN, ErrorClass::Permanent, expired_keys_said(profile, at), at)
+    ErrorStatus::new(EXPIRED_TOKEN, ErrorClass::Permanent, expired_keys_message(profile, at), at)
 }
 
 /// That temporary keys in the AWS files have expired. Only the tool that wrote them can renew them.
-pub(super) fn expired_keys_said(profile: &str, at: AwsTime) -> String {
-    format!(
-        "the temporary keys of profile \"{profile}\" in the AWS files expired at {at}: the tool that wrote them has to write new ones"
-    )
+pub(super) fn expired_keys_message(profile: &str, at: AwsTime) -> String {
+    format!("the temporary keys of profile \"{profile}\" expired at {at}: run the tool that wrote them again")
 }
 
 /// The code of a plan's error, as in the JSON documents.

@@ -13,7 +13,7 @@ use super::failures::Failure;
 use super::held::Held;
 use super::node::{Lack, Node, static_expired};
 use super::session_ends::TOLD_BEFORE;
-use super::status::expired_keys_said;
+use super::status::expired_keys_message;
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
 use crate::core::cause::Cause;
@@ -195,7 +195,7 @@ impl Keeper {
             cause.map_or(Renewal::Open, |cause| Renewal::Lost(Loss { cause, message, fix }))
         };
         if let Some((source, expired_at)) = self.expired_keys(route, now) {
-            return lost(0, &expired_keys_said(source, expired_at), None);
+            return lost(0, &expired_keys_message(source, expired_at), None);
         }
         let Some(Obstacle { at, failure, next_try }) = self.obstacle(route, &chain, now) else { return Renewal::Open };
         let may_pass = failure.error.class == ErrorClass::Retryable;

@@ -72,10 +72,12 @@ impl ResolvedFrom {
     /// As the end of a sentence: "use …".
     pub fn said(&self) -> String {
         match self {
-            Self::Environment => "the keys in the variables".to_owned(),
-            Self::WebIdentity => "the web identity in the variables (AWS_WEB_IDENTITY_TOKEN_FILE)".to_owned(),
+            Self::Environment => "the keys in the environment variables".to_owned(),
+            Self::WebIdentity => {
+                "the web identity in the environment variables (AWS_WEB_IDENTITY_TOKEN_FILE)".to_owned()
+            }
             Self::Profile { name, provider } => format!("{} of profile \"{}\"", provider.label(), printable(name)),
-            Self::Container => "the container endpoint in the variables".to_owned(),
+            Self::Container => "the container endpoint in the environment variables".to_owned(),
             Self::Fails(why) => format!("nothing: {why}"),
             Self::Unknown => "credentials that are unknown until the AWS file is corrected".to_owned(),
             Self::Nothing => "nothing".to_owned(),

@@ -59,7 +59,7 @@ pub(super) fn who_uses_what(resolved: &[(Client, ResolvedFrom)]) -> String {
     who_uses(resolved, ResolvedFrom::said)
 }
 
-/// The same, with the owner of the credentials where it is known: "every program uses the keys in the variables:
+/// The same, with the owner of the credentials where it is known: "every program uses the keys in the environment variables:
 /// arn:aws:iam::111122223333:user/me".
 pub(super) fn who_is_who(case: &Case<'_>, resolved: &[(Client, ResolvedFrom)]) -> String {
     who_uses(resolved, |from| match verdict::owner(case, from) {

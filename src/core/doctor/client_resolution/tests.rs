@@ -22,7 +22,7 @@ const DEV: &str = "[dev]\naws_access_key_id = A\naws_secret_access_key = s\n";
 fn keys_in_the_variables_come_before_a_named_profile_in_all_but_javascript() {
     let with = [&ENV[..], &[("AWS_PROFILE", "dev")]].concat();
     let found = all("", DEV, &with);
-    let (keys, profile) = ("the keys in the variables", "the static keys of profile \"dev\"");
+    let (keys, profile) = ("the keys in the environment variables", "the static keys of profile \"dev\"");
     assert_eq!(found, [keys, profile, keys, keys, keys]);
     assert_eq!(all("", DEV, &ENV), [keys; 5]);
 }
@@ -32,7 +32,7 @@ fn a_profile_that_is_in_no_file_is_an_error_for_some_and_passed_over_by_others()
     let with = [&ENV[..], &[("AWS_PROFILE", "gone")]].concat();
     let found = all("", DEV, &with);
     assert!(found[0].contains("in no file") && found[2].contains("in no file"), "{found:?}");
-    assert_eq!((found[1].as_str(), found[3].as_str()), ("nothing", "the keys in the variables"));
+    assert_eq!((found[1].as_str(), found[3].as_str()), ("nothing", "the keys in the environment variables"));
 }
 
 #[test]
@@ -84,8 +84,8 @@ fn short(config: &str, credentials: &str, variables: &[(&str, &str)]) -> String 
         "the login_session" => "login",
         "the web_identity_token_file" => "token",
         "the credential_source" => "source",
-        "the keys in the variables" => "env",
-        "the container endpoint in the variables" => "container",
+        "the keys in the environment variables" => "env",
+        "the container endpoint in the environment variables" => "container",
         "nothing" => "-",
         other if other.starts_with("the web identity") => "web",
         other if other.starts_with("nothing: ") => "stops",

@@ -50,7 +50,7 @@ impl LintFix {
     }
 }
 
-/// The mistakes in the profiles: regions that are none, keys of an impossible form, tokens that are missing or left over, and
+/// The mistakes in the profiles: invalid regions, keys of an impossible form, tokens that are missing or left over, and
 /// keys that hide another provider. Profiles for an emulator on this machine are not checked.
 pub fn lints(profiles: &Profiles, context: &PlanContext) -> Vec<Lint> {
     let of_section = |section: &Arc<Section>| {
@@ -70,8 +70,8 @@ fn of_section(section: &Section, profiles: &Profiles) -> Vec<Lint> {
     lints
 }
 
-/// A region that no request can be sent to. Where the profile has an endpoint of its own, a name that is like none of AWS's
-/// may be right.
+/// A region that no request can be sent to. With a custom endpoint, a region name that AWS does not use
+/// may be correct.
 fn invalid_region(section: &Section) -> Option<Lint> {
     let region = section.get("region")?;
     let (what, meant) = region::invalid(&region.text)?;

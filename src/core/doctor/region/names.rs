@@ -21,7 +21,7 @@ pub(super) fn meant(text: &str) -> Option<&'static str> {
     fault(text)?.meant
 }
 
-/// The mistake in a name that is certainly or probably no region, as the end of a sentence, and the region that is meant.
+/// The mistake in an invalid region name, as the end of a sentence, and the region that the user probably meant.
 pub(in crate::core::doctor) fn invalid(text: &str) -> Option<(String, Option<&'static str>)> {
     let fault = fault(text).filter(|fault| fault.severity == Severity::Error)?;
     Some((fault.what, fault.meant))
