@@ -110,9 +110,9 @@ impl fmt::Display for NtpProblem {
             Self::Unsynchronised => f.write_str("says that its own clock is not synchronised"),
             Self::KissOfDeath { code, never_again: true } => write!(f, "refuses all further requests ({code})"),
             Self::KissOfDeath { code, never_again: false } if code == "RATE" => {
-                f.write_str("demands fewer requests (RATE)")
+                f.write_str("limits the request rate (RATE)")
             }
-            Self::KissOfDeath { code, never_again: false } => write!(f, "does not give the time now ({code})"),
+            Self::KissOfDeath { code, never_again: false } => write!(f, "is temporarily unavailable ({code})"),
             Self::Nonsense(what) => write!(f, "sent an invalid answer: {what}"),
             Self::NoAnswer(why) => write!(f, "did not answer: {why}"),
             Self::NoSuchHost(why) => write!(f, "could not be resolved: {why}"),

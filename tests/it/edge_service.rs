@@ -89,7 +89,7 @@ fn one_command_installs_the_service_and_one_takes_it_away_to_the_byte() {
     let before = person.tree();
     let said = person.install();
     assert!(said.contains("evercredd.service\n") && said.contains("is running (process id"), "{said}");
-    assert!(said.contains("hardening: the full sandbox"), "{said}");
+    assert!(said.contains("sandbox: all restrictions"), "{said}");
     assert_eq!(person.manager.property("SubState"), "running");
     assert_eq!(person.manager.property("UnitFileState"), "enabled");
     assert_eq!(person.whose("mid"), Ok(role("Mid")));

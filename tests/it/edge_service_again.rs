@@ -168,7 +168,7 @@ fn the_aws_tools_folders_are_written_to_where_they_really_are() {
         person.manager.must(&["ln", "-sfn", person.manager.path(target).to_str().unwrap(), link]);
     }
     let said = person.install();
-    if !said.contains("hardening: the full sandbox") {
+    if !said.contains("sandbox: all restrictions") {
         // Only where namespaces can't be made at all.
         let probe = ["systemd-run", "--user", "--quiet", "-p", "Type=oneshot", "-p", "PrivateUsers=yes", "/bin/true"];
         assert!(!person.manager.run(&probe).status.success(), "{said}");

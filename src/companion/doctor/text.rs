@@ -31,8 +31,7 @@ impl Text {
 
 fn without_error(foreign: Option<ForeignError>) -> Failure {
     if let Some(error) = foreign {
-        let fix = format!("compare the keys, endpoint and region with those of {}", error.server);
-        return Failure::new(ATTENTION, format!("explain: {error}")).fix(fix);
+        return Failure::new(ATTENTION, format!("explain: {error}"));
     }
     let why = "explain: the text has no error about AWS credentials that evercred knows";
     Failure::new(ATTENTION, why).fix("evercred doctor")

@@ -260,21 +260,21 @@ fn prepare(
 /// The sandbox of the service, and the reason for it.
 fn hardening(host: &Host, systemd: &Systemd, filling: &Filling) -> (Hardening, &'static str) {
     if runs_programs(host) {
-        return (Hardening::Helpers, "hardening: reduced, because profiles run programs");
+        return (Hardening::Helpers, "sandbox: reduced, because profiles run programs");
     }
     // What is tried needs the folders; those that are missing are made later, and so is the socket's.
     let there = |folder: &&String| Path::new(folder).is_dir();
     let writable: Vec<String> = filling.writable.iter().filter(there).cloned().collect();
     let can = |hardening| systemd.can_shut_off(&Filling { hardening, writable: writable.clone(), ..filling.clone() });
     if can(Hardening::Strict) {
-        (Hardening::Strict, "hardening: the full sandbox")
+        (Hardening::Strict, "sandbox: all restrictions")
     } else if can(Hardening::Usual) {
         (
             Hardening::Usual,
-            "hardening: all except file access, because the files are in directories that the sandbox replaces",
+            "sandbox: all restrictions except file access, because evercred's files are in directories that the sandbox hides",
         )
     } else {
-        let why = "hardening: what the kernel allows every user; with more, the daemon did not start here";
+        let why = "sandbox: only restrictions that need no privileges, because the daemon does not start with more";
         (Hardening::Portable, why)
     }
 }

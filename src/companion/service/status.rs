@@ -171,9 +171,9 @@ impl Report {
         self.fact(
             "hardening",
             json!(match hardening {
-                Hardening::Strict => "all",
-                Hardening::Usual => "all except file access",
-                Hardening::Portable => "what the kernel allows every user",
+                Hardening::Strict => "all restrictions",
+                Hardening::Usual => "all restrictions except file access",
+                Hardening::Portable => "only restrictions that need no privileges",
                 Hardening::Helpers => "reduced, because profiles run programs",
             }),
         );

@@ -132,7 +132,7 @@ fn expiry(case: &Case<'_>) -> Option<String> {
         let open = match case.answers.unmodified(&subject.whose) {
             Some(Answer::Accepted { .. }) => return None,
             // Users report that AWS refuses a session that expired long ago as an unknown one.
-            Some(Answer::Refused(refusal)) => format!("AWS's answer does not decide it ({})", refusal.code),
+            Some(Answer::Refused(refusal)) => format!("{} does not show whether this is the cause", refusal.code),
             _ => unanswered(case, subject)?,
         };
         let Some((at, place)) = super::expiry::stated(case, subject) else {

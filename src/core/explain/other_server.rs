@@ -24,9 +24,12 @@ impl fmt::Display for ForeignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { code, server, is_answer } = self;
         if *is_answer {
-            write!(f, "the error is from {server}, not from AWS: {code} is an error code of the S3 protocol")
+            write!(
+                f,
+                "{server} sent this error, not AWS: {code}. Check the keys, endpoint and region against those of {server}"
+            )
         } else {
-            write!(f, "the error is about {server}, not about AWS: {code}")
+            write!(f, "the program could not reach {server}, which is not a server of AWS: {code}")
         }
     }
 }
@@ -251,7 +254,7 @@ impl<'a> Near<'a> {
         };
         let of_ceph = self.places("tx").filter(|(place, _)| is_transaction(*place));
         of_minio
-            .chain(of_ceph.map(|(_, distance)| (distance, Server::Named("a server with Ceph or OpenStack Swift"))))
+            .chain(of_ceph.map(|(_, distance)| (distance, Server::Named("a Ceph or OpenStack Swift server"))))
             .collect()
     }
 

@@ -261,7 +261,7 @@ pub(super) fn cannot(profile: &str, source: &Source) -> (String, String) {
     let what = unsupported(source).unwrap_or_default();
     (
         format!(
-            "profile \"{profile}\" has {what}, the environment of the requesting program: a daemon does not have it"
+            "profile \"{profile}\" takes its keys from the environment ({what}), and the daemon can't read the environment of the calling program"
         ),
         "name a source_profile, or set the keys in the program's environment and start it without evercred".to_owned(),
     )

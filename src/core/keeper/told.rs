@@ -276,8 +276,8 @@ impl Keeper {
             let message = match id {
                 SSO_LOGIN_NEEDED => format!("you are signed in to {subject} again"),
                 SSO_SESSION_ENDS => format!("the session {subject} has been extended"),
-                MFA_REQUIRED => format!("evercred has an MFA session of {subject} again"),
-                _ => format!("the problem that prevented the renewal of profile \"{subject}\" has ended"),
+                MFA_REQUIRED => format!("the MFA session of {subject} is valid again"),
+                _ => format!("evercred can renew profile \"{subject}\" again"),
             };
             let notice = Notice { id, subject, worse: 0, is_over: true, message, fix: None };
             self.actions.push_back(Action::Notice(notice));

@@ -158,8 +158,8 @@ fn a_problem_ends_a_sentence() {
     let kiss = |code: &str, never_again| NtpProblem::KissOfDeath { code: code.to_owned(), never_again };
     let said = [
         (kiss("DENY", true), "refuses all further requests (DENY)"),
-        (kiss("RATE", false), "demands fewer requests (RATE)"),
-        (kiss("INIT", false), "does not give the time now (INIT)"),
+        (kiss("RATE", false), "limits the request rate (RATE)"),
+        (kiss("INIT", false), "is temporarily unavailable (INIT)"),
         (NtpProblem::NoAnswer("nothing came".to_owned()), "did not answer: nothing came"),
     ];
     for (problem, text) in said {
