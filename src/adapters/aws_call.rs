@@ -46,7 +46,7 @@ impl<'a> Call<'a> {
             .connector(&url, endpoint.ca_bundle.as_ref())
             .await
             .map_err(|why| aws_error::fault(operation, None, Some("Tls"), Some(&why)))?;
-        let is_aws = endpoint.url.is_none() || url_host::target(&url).whose() == Host::Aws;
+        let is_aws = endpoint.url.is_none() || url_host::target(&url).owner() == Host::Aws;
         let trust = Trust::of(endpoint.url.is_some(), https, is_aws);
         let hint = network.hint(&url);
         Ok(Self { operation, url, hint, recorder: Recorder::new(connector, trust) })

@@ -65,7 +65,7 @@ impl Policy {
     ];
 
     /// The policy, in a sentence.
-    pub fn called(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Identity => "an identity-based policy of the caller",
             Self::Resource => "the resource-based policy (of a role: its trust policy)",
@@ -81,7 +81,7 @@ impl Policy {
     pub fn does_not_allow(self) -> String {
         match self {
             Self::Identity => "no identity-based policy of the caller allows it".to_owned(),
-            _ => format!("{} does not allow it", self.called()),
+            _ => format!("{} does not allow it", self.label()),
         }
     }
 }

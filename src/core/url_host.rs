@@ -64,7 +64,7 @@ impl Target<'_> {
     }
 
     /// Whose host it is.
-    pub fn whose(&self) -> Host {
+    pub fn owner(&self) -> Host {
         let host = self.host.to_ascii_lowercase();
         if OF_AWS.iter().any(|suffix| host.ends_with(suffix)) {
             Host::Aws
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn hosts_of_aws_of_emulators_and_of_others_are_told_apart() {
-        for (url, whose) in [
+        for (url, owner) in [
             ("https://sts.eu-west-1.amazonaws.com", Host::Aws),
             ("https://sts.amazonaws.com/", Host::Aws),
             ("https://STS.cn-north-1.amazonaws.com.cn", Host::Aws),
@@ -136,7 +136,7 @@ mod tests {
             ("https://sts.example/?x=@localhost", Host::Other),
             ("", Host::Other),
         ] {
-            assert_eq!(target(url).whose(), whose, "{url}");
+            assert_eq!(target(url).owner(), owner, "{url}");
         }
     }
 

@@ -262,7 +262,7 @@ pub(crate) fn files_answered(
 
 /// How a question is spelt in a case: `identity environment as-is`, with the region where it is another than the first.
 fn asked(about: &About) -> String {
-    let whose = |whose: &KeySource| match whose {
+    let source = |source: &KeySource| match source {
         KeySource::Environment => "environment".to_owned(),
         KeySource::Profile(name) => name.clone(),
         KeySource::Process(name) => format!("process {name}"),
@@ -270,8 +270,8 @@ fn asked(about: &About) -> String {
     match about {
         About::Clock => "clock".to_owned(),
         About::Chain => "chain".to_owned(),
-        About::Iam { whose: of } => format!("iam {}", whose(of)),
-        About::Identity { whose: of, variant, .. } => {
+        About::Iam { source: of } => format!("iam {}", source(of)),
+        About::Identity { source: of, variant, .. } => {
             let variant = match variant {
                 Variant::AsIs => "as-is",
                 Variant::WithoutToken => "without-token",
@@ -281,7 +281,7 @@ fn asked(about: &About) -> String {
                 Variant::HomeRegion => "home-region",
             };
             let of_process = matches!(of, KeySource::Process(_));
-            format!("{}{} {variant}", if of_process { "" } else { "identity " }, whose(of))
+            format!("{}{} {variant}", if of_process { "" } else { "identity " }, source(of))
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn resolve(sdk: &Sdk, session: &SsoSession, operation: &Operati
         }
     };
     if !is_sign_in_page(&location) || is_vanity(&location) {
-        if target(start_url).whose() == Host::Aws {
+        if target(start_url).owner() == Host::Aws {
             // A domain of AWS's that is newer than this version.
             tracing::warn!("sso_start_url = {start_url} leads to {}; it is used as it is", printable::line(&location));
             return Ok(start_url.clone());

@@ -161,8 +161,8 @@ fn read_line(from: &mut impl BufRead) -> Option<Result<Vec<Answer>, String>> {
 
 /// The daemon's program beside this one, as it was called or where it really is: not whatever PATH has.
 fn beside() -> Result<PathBuf, String> {
-    let called = program::path().filter(|_| program::was_called_by_path());
-    let places: Vec<PathBuf> = [called, std::env::current_exe().ok()]
+    let started_as = program::path().filter(|_| program::was_called_by_path());
+    let places: Vec<PathBuf> = [started_as, std::env::current_exe().ok()]
         .into_iter()
         .flatten()
         .filter_map(|path| Some(path.parent()?.join(NAME)))

@@ -20,7 +20,7 @@ impl Client {
     pub const ALL: [Self; 5] = [Self::Botocore, Self::JavaScript, Self::Go, Self::Java, Self::Rust];
 
     /// The name for users.
-    pub fn called(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Botocore => "boto3 and the AWS CLI",
             Self::JavaScript => "JavaScript (v3)",

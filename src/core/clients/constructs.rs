@@ -155,7 +155,7 @@ impl Construct {
     /// The clients with this reading.
     pub fn clients(self, reading: Reading) -> Vec<&'static str> {
         let readings = Client::ALL.iter().zip(self.row().readings);
-        readings.filter(|(_, of_client)| *of_client == reading).map(|(client, _)| client.called()).collect()
+        readings.filter(|(_, of_client)| *of_client == reading).map(|(client, _)| client.label()).collect()
     }
 
     /// Which clients refuse the whole file, as a sentence without its end; `None` if no client does.

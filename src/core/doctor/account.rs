@@ -12,11 +12,11 @@ pub(super) const RULE: Rule = Rule { decides: &[Cause::AccountMismatch], look };
 fn look(case: &Case<'_>, findings: &mut Findings) {
     for subject in &case.subjects {
         let Some((account, place)) = stated(case, subject) else { continue };
-        match case.answers.unmodified(&subject.whose) {
+        match case.answers.unmodified(&subject.source) {
             Some(Answer::Accepted { account_id, .. }) if *account_id != account => findings.add(
                 Finding::warning(
                     Cause::AccountMismatch,
-                    format!("the key in {} belongs to another account than {place} names", subject.called()),
+                    format!("the key in {} belongs to another account than {place} names", subject.label()),
                 )
                 .evidence(format!("AWS reports account {account_id} for this key, but {place} names {account}"))
                 .fix(Fix::advice(format!("Use a key of account {account}, or correct {place}."))),
@@ -95,7 +95,7 @@ fn of_chain(case: &Case<'_>, step: &Step, name: &str) -> Option<String> {
 
 /// The account of a step's credentials in AWS's answer.
 fn account_of(case: &Case<'_>, step: &Step) -> Option<String> {
-    let of_keys = |whose: KeySource| match case.answers.unmodified(&whose)? {
+    let of_keys = |source: KeySource| match case.answers.unmodified(&source)? {
         Answer::Accepted { account_id, .. } => Some(account_id.clone()),
         _ => None,
     };
@@ -132,7 +132,7 @@ fn by_the_id(subject: &KeySet<'_>, account: &str, place: &str) -> Option<Finding
     Some(
         Finding::info(
             Cause::AccountMismatch,
-            format!("the key in {} may belong to another account than {place} names", subject.called()),
+            format!("the key in {} may belong to another account than {place} names", subject.label()),
         )
         .certainty(Certainty::Possible)
         .evidence(format!(
@@ -143,7 +143,7 @@ fn by_the_id(subject: &KeySet<'_>, account: &str, place: &str) -> Option<Finding
 
 /// The account that the settings name for a set of keys, and where.
 pub(super) fn stated(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(String, String)> {
-    let found = match &subject.whose {
+    let found = match &subject.source {
         KeySource::Environment => Some(("AWS_ACCOUNT_ID".to_owned(), case.evidence.variables.get("AWS_ACCOUNT_ID")?)),
         KeySource::Profile(name) => {
             let value = case.evidence.profiles.profiles.get(name)?.get("aws_account_id")?;

@@ -33,9 +33,9 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     for subject in &case.subjects {
         if accepts(case, subject, Variant::Swapped) {
             let seen = "AWS accepts the two values when they are exchanged";
-            findings.confirm(Cause::AccessKeyMalformed, &subject.whose, seen);
+            findings.confirm(Cause::AccessKeyMalformed, &subject.source, seen);
         }
-        match case.answers.unmodified(&subject.whose) {
+        match case.answers.unmodified(&subject.source) {
             Some(Answer::Refused(refusal)) if refusal.why_open().is_none() => refused(case, subject, refusal, findings),
             Some(Answer::Accepted { .. }) => accepted(case, subject, findings),
             _ => {}
@@ -45,21 +45,21 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
 
 /// STS knows the keys. IAM does not know a session of GetSessionToken that was made without an MFA code.
 fn accepted(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
-    let Some(Answer::Refused(refusal)) = case.answers.iam(&subject.whose) else { return };
+    let Some(Answer::Refused(refusal)) = case.answers.iam(&subject.source) else { return };
     if !aws_error::is_unknown_key(&refusal.code) {
         return;
     }
-    let called = subject.called();
+    let label = subject.label();
     findings.add(
                 Finding::new(
                     Cause::SessionTokenWithoutMfa,
                     Severity::Warning,
-                    format!("the session in {called} was made without an MFA code: STS accepts it, but IAM does not"),
+                    format!("the session in {label} was made without an MFA code: STS accepts it, but IAM does not"),
                 )
                 .evidence("STS's GetCallerIdentity accepts the keys and names a user, so they come from GetSessionToken")
                 // AWS STS API Reference, GetSessionToken: "You cannot call any IAM API operations unless MFA
                 // authentication information is included in the request."
-                .evidence(format!("IAM's GetUser answers {}", said(refusal)))
+                .evidence(format!("IAM's GetUser answers {}", refusal.aws_text()))
                 .fix(Fix::command(
                     "Get a session with the code of the MFA device.",
                     "aws sts get-session-token --serial-number ARN_OF_THE_DEVICE --token-code CODE",
@@ -82,13 +82,13 @@ fn refused(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
         OfSigner::WrongSecret => wrong_secret(case, subject, refusal, findings),
         OfSigner::Malformed => {
             let by_form = [Cause::AccessKeyMalformed, Cause::SecretKeyMalformed, Cause::SessionTokenMalformed];
-            let seen = format!("doctor can't sign a request with it: {}", said(refusal));
+            let seen = format!("doctor can't sign a request with it: {}", refusal.aws_text());
             let known = key_format::found(case, subject);
             if let Some(id) = by_form.into_iter().find(|id| is_in(&known, *id)) {
-                return findings.confirm(id, &subject.whose, seen);
+                return findings.confirm(id, &subject.source, seen);
             }
-            let title = format!("the access key id in {} has invalid characters", subject.called());
-            confirm(case, subject, Cause::AccessKeyMalformed, title, said(refusal), findings);
+            let title = format!("the access key id in {} has invalid characters", subject.label());
+            confirm(case, subject, Cause::AccessKeyMalformed, title, refusal.aws_text(), findings);
         }
         // `expiry` reports it.
         _ if expiry::found(case, subject).is_some_and(|finding| is_said_expired(refusal, &finding)) => {}
@@ -97,30 +97,30 @@ fn refused(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
 }
 
 fn wrong_secret(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &mut Findings) {
-    let called = subject.called();
+    let label = subject.label();
     if accepts(case, subject, Variant::Cleaned) {
-        let title = format!("the secret access key in {called} has extra characters around it");
+        let title = format!("the secret access key in {label} has extra characters around it");
         let seen = "AWS accepts the value without its quotes, blanks and control characters, and refuses it unchanged";
         confirm(case, subject, Cause::SecretKeyMalformed, title, seen.to_owned(), findings);
         return;
     }
     if is_in(&key_format::found(case, subject), Cause::SecretKeyMalformed) {
-        return findings.confirm(Cause::SecretKeyMalformed, &subject.whose, said(refusal));
+        return findings.confirm(Cause::SecretKeyMalformed, &subject.source, refusal.aws_text());
     }
     let (title, meaning) = if subject.token().is_some() {
         (
-            format!("the secret access key in {called} belongs to another session than the access key id"),
+            format!("the secret access key in {label} belongs to another session than the access key id"),
             "AWS knows the access key id with this session token: the secret was mistyped, or belongs to another session",
         )
     } else {
         (
-            format!("the secret access key in {called} does not belong to its access key id"),
+            format!("the secret access key in {label} does not belong to its access key id"),
             "AWS knows the access key id: the secret was mistyped or cut, or belongs to another key",
         )
     };
     findings.add(
         Finding::new(Cause::SecretKeyWrong, Severity::Error, title)
-            .about(&subject.whose)
+            .about(&subject.source)
             .evidence(asked(case, subject, refusal))
             .evidence(meaning)
             .evidence(where_they_are(case, subject))
@@ -134,16 +134,16 @@ fn wrong_secret(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findin
 }
 
 fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &mut Findings) {
-    let called = subject.called();
+    let label = subject.label();
     if accepts(case, subject, Variant::WithoutToken) {
-        let title = format!("a session token that does not belong to the long-term key is set in {called}");
+        let title = format!("a session token that does not belong to the long-term key is set in {label}");
         let seen = "AWS accepts the key without the session token, and refuses it with the token";
         return confirm(case, subject, Cause::SessionTokenStale, title, seen.to_owned(), findings);
     }
     if accepts(case, subject, Variant::OtherToken) {
-        let title = format!("the session token for the keys in {called} belongs to another session");
+        let title = format!("the session token for the keys in {label} belongs to another session");
         let finding = Finding::new(Cause::SessionTokenForeign, Severity::Error, title)
-            .about(&subject.whose)
+            .about(&subject.source)
             .evidence(asked(case, subject, refusal));
         let finding = match (subject.session_token, subject.security_token) {
             // The older name is sent where both are there.
@@ -162,12 +162,12 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
     if accepts(case, subject, Variant::Cleaned) {
         let is_of_id = subject.access_key_id.is_some_and(|id| question::clean_id(id.text) != id.text);
         if !is_of_id && subject.token().is_some() {
-            let title = format!("the session token in {called} has extra characters around it");
+            let title = format!("the session token in {label} has extra characters around it");
             let seen =
                 "AWS accepts the value without its quotes, blanks and control characters, and refuses it unchanged";
             return confirm(case, subject, Cause::SessionTokenMalformed, title, seen.to_owned(), findings);
         }
-        let title = format!("the access key id in {called} is not written as AWS issued it");
+        let title = format!("the access key id in {label} is not written as AWS issued it");
         let seen = "AWS accepts the id in capital letters and without quotes, blanks and control characters, and refuses it unchanged";
         return confirm(case, subject, Cause::AccessKeyMalformed, title, seen.to_owned(), findings);
     }
@@ -182,11 +182,11 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
     known.extend(expiry::found(case, subject).map(|finding| (finding.id, finding.certainty)));
     let settled = [(Cause::AccessKeyMalformed, true), (Cause::SessionTokenMissing, without_token)];
     if let Some((id, _)) = settled.into_iter().find(|(id, may)| *may && is_in(&known, *id)) {
-        return findings.confirm(id, &subject.whose, answered);
+        return findings.confirm(id, &subject.source, answered);
     }
     // These may be the cause, and AWS does not say so.
     let behind = [Cause::SessionTokenStale, Cause::SessionTokenMalformed, Cause::CredentialsExpired];
-    behind.into_iter().for_each(|id| findings.corroborate(id, &subject.whose, answered.as_str()));
+    behind.into_iter().for_each(|id| findings.corroborate(id, &subject.source, answered.as_str()));
     let surest = known.iter().filter(|(id, _)| behind.contains(id)).map(|(_, certainty)| *certainty).min();
     if subject.is_temporary() {
         if surest != Some(Certainty::Confirmed) {
@@ -196,7 +196,7 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
     }
     // With a token, AWS may know the key but not the token.
     let is_of_the_key = without_token
-        || matches!(case.answers.variant(&subject.whose, Variant::WithoutToken),
+        || matches!(case.answers.variant(&subject.source, Variant::WithoutToken),
             Some(Answer::Refused(refusal)) if refusal.why_open().is_none());
     let certainty = match (is_of_the_key, surest) {
         (true, _) => Certainty::Confirmed,
@@ -210,9 +210,9 @@ fn key_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String, certaint
     let verb = if certainty == Certainty::Confirmed { "does not" } else { "may not" };
     let id = subject.shown_id();
     let shown = if subject.has_aws_id() { format!(" {id}") } else { String::new() };
-    let title = format!("AWS {verb} know the access key{shown} in {}", subject.called());
+    let title = format!("AWS {verb} know the access key{shown} in {}", subject.label());
     let mut finding = Finding::new(Cause::AccessKeyUnknown, Severity::Error, title)
-        .about(&subject.whose)
+        .about(&subject.source)
         .certainty(certainty)
         .evidence(answered)
         .evidence(
@@ -248,7 +248,7 @@ fn where_they_are(case: &Case<'_>, subject: &KeySet<'_>) -> String {
 
 /// Another key of the same profile in the config file: the credentials file takes precedence over it.
 fn unused_key(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
-    let KeySource::Profile(name) = &subject.whose else { return None };
+    let KeySource::Profile(name) = &subject.source else { return None };
     let used =
         subject.access_key_id.filter(|id| id.origin.is_some_and(|origin| origin.file == SourceFile::Credentials))?;
     let alone = aws_file::load(Some(case.evidence.config_text.as_ref()?.as_str()), None);
@@ -263,9 +263,9 @@ fn session_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String) -> F
     Finding::new(
         Cause::SessionTokenForeign,
         Severity::Error,
-        format!("the session token in {} does not belong to its access key", subject.called()),
+        format!("the session token in {} does not belong to its access key", subject.label()),
     )
-    .about(&subject.whose)
+    .about(&subject.source)
     .certainty(Certainty::Likely)
     .evidence(answered)
     .evidence(
@@ -275,7 +275,7 @@ fn session_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String) -> F
 }
 
 fn keep_together(case: &Case<'_>, subject: &KeySet<'_>) -> Fix {
-    let where_to = match &subject.whose {
+    let where_to = match &subject.source {
         KeySource::Environment => "export all three together".to_owned(),
         KeySource::Profile(name) => format!("write all three into [{name}] in {}", subject.file(case)),
         KeySource::Process(name) => {
@@ -289,15 +289,15 @@ fn keep_together(case: &Case<'_>, subject: &KeySet<'_>) -> Fix {
 }
 
 fn accepts(case: &Case<'_>, subject: &KeySet<'_>, variant: Variant) -> bool {
-    matches!(case.answers.variant(&subject.whose, variant), Some(Answer::Accepted { .. }))
+    matches!(case.answers.variant(&subject.source, variant), Some(Answer::Accepted { .. }))
 }
 
 /// Adds AWS's answer to the finding about the form, or adds a finding.
 fn confirm(case: &Case<'_>, subject: &KeySet<'_>, id: Cause, title: String, seen: String, findings: &mut Findings) {
     if is_in(&key_format::found(case, subject), id) {
-        return findings.confirm(id, &subject.whose, seen);
+        return findings.confirm(id, &subject.source, seen);
     }
-    let finding = Finding::new(id, Severity::Error, title).about(&subject.whose).evidence(seen);
+    let finding = Finding::new(id, Severity::Error, title).about(&subject.source).evidence(seen);
     findings.add(finding.fixes(key_format::replacement(case, subject)));
 }
 
@@ -309,9 +309,5 @@ fn is_in(known: &[(Cause, Certainty)], id: Cause) -> bool {
 fn asked(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal) -> String {
     let endpoint = question::endpoint(case, None);
     let place = endpoint.url.map_or_else(|| format!("STS in {}", endpoint.region), |url| printable(&url));
-    format!("{place} answers a signed GetCallerIdentity with the keys in {}: {}", subject.called(), said(refusal))
-}
-
-fn said(refusal: &Refusal) -> String {
-    refusal.said()
+    format!("{place} answers a signed GetCallerIdentity with the keys in {}: {}", subject.label(), refusal.aws_text())
 }

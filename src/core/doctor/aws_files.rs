@@ -37,9 +37,10 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
         return;
     }
     changeable(case, file, findings);
-    let (what, path) = (file.role.called(), printable(&file.path));
+    let (what, path) = (file.role.label(), printable(&file.path));
     let is_secret = file.role == FileRole::Credentials;
-    let whose = |uid, mode| format!("it belongs to uid {uid} (mode {mode:03o}), and you are uid {}", case.evidence.uid);
+    let ownership =
+        |uid, mode| format!("it belongs to uid {uid} (mode {mode:03o}), and you are uid {}", case.evidence.uid);
     match &file.state {
         FileState::Unreadable { why, denied, owner_and_mode } => {
             let finding = Finding::error(Cause::FilePermissions, format!("{what} can't be read"))
@@ -50,7 +51,7 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
                     if is_secret { "AWS_SHARED_CREDENTIALS_FILE" } else { "AWS_CONFIG_FILE" }
                 ))),
                 Some((owner, mode)) if *owner != case.evidence.uid => {
-                    finding.evidence(whose(*owner, *mode)).fix(make_yours(file))
+                    finding.evidence(ownership(*owner, *mode)).fix(make_yours(file))
                 }
                 Some(_) => finding.fix(on_file("Let its owner read it.", "chmod 600", file)),
                 None => finding.fix(Fix::advice("Ask the owner of its parent directories for access.")),
@@ -80,7 +81,7 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
         FileState::Present { uid: uid @ 0, mode, .. } if is_secret && case.evidence.uid != 0 => {
             findings.add(
                 Finding::warning(Cause::FilePermissions, format!("{what} belongs to another user"))
-                    .evidence(format!("{path}: {}", whose(*uid, *mode)))
+                    .evidence(format!("{path}: {}", ownership(*uid, *mode)))
                     .fix(make_yours(file)),
             );
         }
@@ -95,7 +96,7 @@ fn dangling(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
         return;
     }
     let severity = if matches!(case.plan, Some(Ok(_))) { Severity::Warning } else { Severity::Error };
-    let (what, link, target) = (file.role.called(), printable(link), printable(target));
+    let (what, link, target) = (file.role.label(), printable(link), printable(target));
     let title = format!("{what} does not exist: {link} is a symbolic link to {target}, which does not exist");
     let finding = Finding::new(Cause::FilesElsewhere, severity, title);
     let finding = match &case.profile {
@@ -115,7 +116,7 @@ fn changeable(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
     /// The uid that a user namespace shows for owners outside of it, for example the machine's root.
     const OVERFLOW: u32 = 65_534;
     let FileState::Present { uid, mode, group } = &file.state else { return };
-    let (what, path, me) = (file.role.called(), printable(&file.path), case.evidence.uid);
+    let (what, path, me) = (file.role.label(), printable(&file.path), case.evidence.uid);
     let is_protected = file.role.is_directory() && mode & STICKY != 0;
     let bits = file.state.of_others().unwrap_or_default();
     if bits & 0o2 != 0 && !is_protected {

@@ -34,7 +34,7 @@ pub struct Case<'a> {
 /// One set of keys from one place. A missing part is `None`.
 pub struct KeySet<'a> {
     /// Its place.
-    pub whose: KeySource,
+    pub source: KeySource,
     /// The access key id.
     pub access_key_id: Option<SourcedValue<'a>>,
     /// The secret access key.
@@ -74,7 +74,7 @@ impl<'a> KeySet<'a> {
     pub fn of_environment(evidence: &'a Evidence) -> Option<Self> {
         let one = |name: &'static str| SourcedValue::variable(evidence, name);
         let subject = Self {
-            whose: KeySource::Environment,
+            source: KeySource::Environment,
             access_key_id: one("AWS_ACCESS_KEY_ID").or_else(|| one("AWS_ACCESS_KEY")),
             secret_access_key: one("AWS_SECRET_ACCESS_KEY").or_else(|| one("AWS_SECRET_KEY")),
             session_token: one("AWS_SESSION_TOKEN"),
@@ -87,7 +87,7 @@ impl<'a> KeySet<'a> {
     pub fn of_section(section: &'a Section) -> Option<Self> {
         let one = |name: &'static str| SourcedValue::setting(section, name);
         let subject = Self {
-            whose: KeySource::Profile(section.name.clone()),
+            source: KeySource::Profile(section.name.clone()),
             access_key_id: one("aws_access_key_id"),
             secret_access_key: one("aws_secret_access_key"),
             session_token: one("aws_session_token"),
@@ -100,7 +100,7 @@ impl<'a> KeySet<'a> {
     fn of_program(profile: &str, keys: &'a Keys) -> Self {
         let one = |name, text: &'a str| Some(SourcedValue { text, name, origin: None });
         Self {
-            whose: KeySource::Process(profile.to_owned()),
+            source: KeySource::Process(profile.to_owned()),
             access_key_id: one("AccessKeyId", &keys.access_key_id),
             secret_access_key: one("SecretAccessKey", &keys.secret_access_key),
             session_token: keys.session_token.as_ref().and_then(|token| one("SessionToken", token)),
@@ -140,7 +140,7 @@ impl<'a> KeySet<'a> {
 
     /// The profile whose `credential_process` printed the keys.
     pub fn program(&self) -> Option<&str> {
-        match &self.whose {
+        match &self.source {
             KeySource::Process(profile) => Some(profile),
             KeySource::Environment | KeySource::Profile(_) => None,
         }
@@ -158,14 +158,14 @@ impl<'a> KeySet<'a> {
     }
 
     /// The name for users: "the environment", "profile \"dev\"".
-    pub fn called(&self) -> String {
-        called(&self.whose)
+    pub fn label(&self) -> String {
+        label(&self.source)
     }
 }
 
 /// The place of keys, for a sentence.
-pub(super) fn called(whose: &KeySource) -> String {
-    match whose {
+pub(super) fn label(source: &KeySource) -> String {
+    match source {
         KeySource::Environment => "the environment".to_owned(),
         KeySource::Profile(name) => format!("profile \"{name}\""),
         KeySource::Process(name) => format!("the output of profile \"{name}\"'s credential_process"),
@@ -260,7 +260,7 @@ impl<'a> Case<'a> {
 
     /// Whether AWS accepts a variant of a set of keys.
     pub fn accepts(&self, subject: &KeySet<'_>, variant: Variant) -> bool {
-        matches!(self.answers.variant(&subject.whose, variant), Some(Answer::Accepted { .. }))
+        matches!(self.answers.variant(&subject.source, variant), Some(Answer::Accepted { .. }))
     }
 
     /// The daemon's plan of the profile, if its settings lead to one.

@@ -121,7 +121,7 @@ fn unreachable(case: &Case<'_>, service: CalledService, refusal: &Refusal, is_co
     let endpoint = region::named_endpoint(case, service.id());
     if let Some(endpoint) = &endpoint {
         let sent = format!("{} sends the calls to {service} to {}", endpoint.place, endpoint.url);
-        if endpoint.whose != Host::Aws {
+        if endpoint.source != Host::Aws {
             // Another finding reports a value that is not a URL.
             return endpoint
                 .is_url
@@ -130,25 +130,25 @@ fn unreachable(case: &Case<'_>, service: CalledService, refusal: &Refusal, is_co
         let finding = at_aws(&service.to_string(), refusal).evidence(said).evidence(sent).fix(endpoint.removal.clone());
         return Some(finding);
     }
-    let called = if is_connected { service.to_string() } else { "AWS".to_owned() };
+    let label = if is_connected { service.to_string() } else { "AWS".to_owned() };
     let url = match service {
         CalledService::Sts => "https://sts.amazonaws.com".to_owned(),
         CalledService::Iam => "https://iam.amazonaws.com".to_owned(),
-        _ => return Some(at_aws(&called, refusal).evidence(said)),
+        _ => return Some(at_aws(&label, refusal).evidence(said)),
     };
     let test = Fix::command("Test the network with another program.", format!("curl -sSI {url}"));
-    Some(at_aws(&called, refusal).evidence(said).fix(test))
+    Some(at_aws(&label, refusal).evidence(said).fix(test))
 }
 
 /// An endpoint of AWS itself.
-fn at_aws(called: &str, refusal: &Refusal) -> Finding {
+fn at_aws(label: &str, refusal: &Refusal) -> Finding {
     let title = match refusal.code.as_str() {
-        "Tls" => format!("the certificate of {called} could not be verified"),
+        "Tls" => format!("the certificate of {label} could not be verified"),
         aws_error::TLS_CLOCK => {
-            format!("the certificate of {called} is not valid at the time that this machine's clock shows")
+            format!("the certificate of {label} is not valid at the time that this machine's clock shows")
         }
-        aws_error::INVALID_RESPONSE => format!("the response is not from {called}"),
-        _ => format!("this machine can't reach {called}"),
+        aws_error::INVALID_RESPONSE => format!("the response is not from {label}"),
+        _ => format!("this machine can't reach {label}"),
     };
     let fix = match refusal.code.as_str() {
         "Tls" => "If a proxy intercepts TLS, set AWS_CA_BUNDLE to the file with its certificate.",
@@ -163,14 +163,14 @@ fn at_aws(called: &str, refusal: &Refusal) -> Finding {
 
 /// A setting names the address, so doctor did not call AWS itself.
 fn no_answer_elsewhere(service: CalledService, endpoint: &NamedEndpoint, refusal: &Refusal) -> Finding {
-    let NamedEndpoint { place, authority, whose, removal, .. } = endpoint;
+    let NamedEndpoint { place, authority, source, removal, .. } = endpoint;
     let title = match refusal.code.as_str() {
         aws_error::INVALID_RESPONSE => {
             format!("{authority} is not {service} (address from {place})")
         }
         _ => format!("{service} does not answer at {authority} (address from {place})"),
     };
-    let fix = match (refusal.code.as_str(), whose) {
+    let fix = match (refusal.code.as_str(), source) {
         (aws_error::INVALID_RESPONSE, _) => {
             "Check the address: another program listens there, or the service is broken."
         }
@@ -336,10 +336,10 @@ mod tests {
         const SESSION: &str = "[dev]\naws_access_key_id = ASIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\naws_session_token = FwoGZXIvYXdzEXAMPLE\n";
         let variables = [("AWS_ENDPOINT_URL_IAM", "http://127.0.0.1:3")];
         let evidence = evidence("[profile dev]\nregion = eu-west-1\n", SESSION, &variables, "dev");
-        let whose = KeySource::Profile("dev".to_owned());
+        let source = KeySource::Profile("dev".to_owned());
         let list = vec![
-            (identity(whose.clone(), Variant::AsIs, "eu-west-1"), accepted()),
-            (About::Iam { whose }, Answer::Refused(refused("GetUser of IAM", "Network"))),
+            (identity(source.clone(), Variant::AsIs, "eu-west-1"), accepted()),
+            (About::Iam { source }, Answer::Refused(refused("GetUser of IAM", "Network"))),
         ];
         let found = report(&evidence, &answers(list), &RULE);
         let title = &one(&found, Cause::NetworkUnreachable).title;

@@ -10,7 +10,7 @@ impl Report {
     pub fn document(&self) -> Value {
         let not_checked: Vec<Value> = self.not_checked.iter().map(|(id, why)| json!({"id": id, "why": why})).collect();
         let choices: Vec<Value> =
-            self.choices.iter().map(|(client, uses)| json!({"client": client.called(), "uses": uses.said()})).collect();
+            self.choices.iter().map(|(client, uses)| json!({"client": client.label(), "uses": uses.label()})).collect();
         json!({
             "schema": "evercred.doctor/1",
             "profile": self.profile,
@@ -57,7 +57,7 @@ impl Report {
         if let Some((_, first)) = self.choices.first()
             && self.choices.iter().all(|(_, uses)| uses == first)
         {
-            text.push_str(&format!("\nprograms here use {}\n", first.said()));
+            text.push_str(&format!("\nprograms here use {}\n", first.label()));
         }
         text.push_str(&format!("\n{counts}:\n"));
         for id in ruled_out {

@@ -53,7 +53,7 @@ pub(super) fn run<'r>(case: &Case<'_>, rules: impl IntoIterator<Item = (usize, &
 
 /// Adds AWS's answer to the finding about the same keys.
 fn join(findings: &mut [Finding], answer: AnswerAbout) {
-    let of_keys = |finding: &&mut Finding| finding.id == answer.id && finding.about.as_ref() == Some(&answer.whose);
+    let of_keys = |finding: &&mut Finding| finding.id == answer.id && finding.about.as_ref() == Some(&answer.source);
     let Some(finding) = findings.iter_mut().find(of_keys) else { return };
     finding.evidence.push(answer.sentence);
     if answer.confirms {

@@ -205,7 +205,7 @@ impl FileRole {
     }
 
     /// The name for users.
-    pub fn called(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Config => "the AWS config file",
             Self::Credentials => "the AWS credentials file",

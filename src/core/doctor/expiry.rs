@@ -32,11 +32,11 @@ pub(super) fn found(case: &Case<'_>, subject: &KeySet<'_>) -> Option<Finding> {
     if !subject.is_temporary() {
         return None;
     }
-    match case.answers.unmodified(&subject.whose) {
+    match case.answers.unmodified(&subject.source) {
         // AWS's answer outranks the stated expiry.
         Some(Answer::Accepted { .. }) => None,
         Some(Answer::Refused(refusal)) if aws_error::of_signer(&refusal.code) == OfSigner::Expired => {
-            Some(refused_as_expired(case, subject, refusal.said(), stated(case, subject)))
+            Some(refused_as_expired(case, subject, refusal.aws_text(), stated(case, subject)))
         }
         _ => {
             let (at, place) = stated(case, subject)?;
@@ -54,22 +54,20 @@ fn refused_as_expired(
     stated: Option<(AwsTime, String)>,
 ) -> Finding {
     let (now, uncertainty) = case.aws_time();
-    let called = subject.called();
+    let label = subject.label();
     match stated {
         Some((at, place)) if at - now > TimeDelta::seconds(60) + uncertainty => {
-            Finding::error(Cause::SessionRevoked, format!("the session in {called} ended before its stated expiry"))
+            Finding::error(Cause::SessionRevoked, format!("the session in {label} ended before its stated expiry"))
                 .certainty(Certainty::Likely)
                 .evidence(format!("AWS answers {said}"))
                 .evidence(format!("{place} gives the expiry {at}, which may belong to other keys"))
                 .fixes(renewal(case, subject))
         }
         stated => {
-            let mut finding = Finding::error(
-                Cause::CredentialsExpired,
-                format!("the temporary credentials in {called} have expired"),
-            )
-            .about(&subject.whose)
-            .evidence(format!("AWS answers {said}"));
+            let mut finding =
+                Finding::error(Cause::CredentialsExpired, format!("the temporary credentials in {label} have expired"))
+                    .about(&subject.source)
+                    .evidence(format!("AWS answers {said}"));
             if let Some((at, place)) = stated {
                 finding = finding.evidence(format!("according to {place}, they expired at {at}"));
             }
@@ -90,9 +88,9 @@ fn by_statement(case: &Case<'_>, subject: &KeySet<'_>, at: AwsTime, place: &str)
     } else {
         (Severity::Warning, Certainty::Possible)
     };
-    let title = format!("the temporary credentials in {} have expired", subject.called());
+    let title = format!("the temporary credentials in {} have expired", subject.label());
     let mut finding = Finding::new(Cause::CredentialsExpired, severity, title)
-        .about(&subject.whose)
+        .about(&subject.source)
         .certainty(certainty)
         .evidence(format!("according to {place}, they expired at {at}"));
     if certainty == Certainty::Possible {
@@ -104,7 +102,7 @@ fn by_statement(case: &Case<'_>, subject: &KeySet<'_>, at: AwsTime, place: &str)
 /// The stated expiry of the credentials, and its place. Of two readings of a time without a zone the
 /// later one counts.
 pub(super) fn stated(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(AwsTime, String)> {
-    match &subject.whose {
+    match &subject.source {
         KeySource::Environment => {
             let (name, text) =
                 case.evidence.variables.first(&["AWS_CREDENTIAL_EXPIRATION", "AWS_SESSION_EXPIRATION"])?;
@@ -132,7 +130,7 @@ pub(super) fn stated(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(AwsTime, 
 /// The fixes: new credentials from the tool that wrote these, if its traces are known.
 fn renewal(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
     let mut fixes = Vec::new();
-    match &subject.whose {
+    match &subject.source {
         KeySource::Process(profile) => {
             let what = "Run it in a terminal: it may need a sign-in, or a newer key from its source.";
             fixes.push(correct_program(case, profile, what));

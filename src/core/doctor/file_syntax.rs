@@ -193,7 +193,7 @@ fn of_key(case: &Case<'_>, key: &str, origin: Origin) -> Option<(Cause, String)>
     };
     // Other sections are not in question.
     let subject = case.subjects.iter().find(|subject| subject.parts().any(|part| part.origin == Some(origin)))?;
-    Some((id, subject.called()))
+    Some((id, subject.label()))
 }
 
 /// The settings of the profile in question and of those that its credentials come from, by the lines that set them.

@@ -80,8 +80,8 @@ impl Finding {
 
     /// Sets the keys that the finding is about.
     #[must_use]
-    pub fn about(mut self, whose: &KeySource) -> Self {
-        self.about = Some(whose.clone());
+    pub fn about(mut self, source: &KeySource) -> Self {
+        self.about = Some(source.clone());
         self
     }
 

@@ -45,7 +45,7 @@ fn is_denied(refusal: &Refusal) -> bool {
 }
 
 /// What the credentials belong to, for a sentence.
-fn called(case: &Case<'_>, answer: &StepAnswer) -> String {
+fn label(case: &Case<'_>, answer: &StepAnswer) -> String {
     let is_of_it = |source: &Source| !matches!(source, Source::SsoToken(_)) && step_type(source) == answer.kind;
     let step = case.steps().find(|step| step.profile == answer.profile && is_of_it(&step.source));
     let role = match step.map(|step| &step.source) {
@@ -65,7 +65,7 @@ fn refused(case: &Case<'_>, step: &StepAnswer, refusal: &Refusal) -> Finding {
         _ if refusal.is_usual_for(Cause::AccountNotSignedUp) => Cause::AccountNotSignedUp,
         _ => of_step(step),
     };
-    let title = format!("AWS refuses the credentials of {}: {}", called(case, step), printable(&refusal.code));
+    let title = format!("AWS refuses the credentials of {}: {}", label(case, step), printable(&refusal.code));
     Finding::error(id, title)
         .evidence(printable(&refusal.to_string()))
         .evidence("AWS returned these credentials moments before: no file and no variable has them")
@@ -75,13 +75,13 @@ fn refused(case: &Case<'_>, step: &StepAnswer, refusal: &Refusal) -> Finding {
 
 /// GetCallerIdentity needs no permission (STS API Reference), so a policy on the way has denied it.
 fn denied(case: &Case<'_>, step: &StepAnswer, refusal: &Refusal) -> Finding {
-    let title = format!("AWS knows the credentials of {}, and denies GetCallerIdentity", called(case, step));
+    let title = format!("AWS knows the credentials of {}, and denies GetCallerIdentity", label(case, step));
     let finding = Finding::warning(of_step(step), title).evidence(printable(&refusal.to_string())).evidence(
         "no permission is needed for GetCallerIdentity: a policy of a VPC endpoint or of the organisation may deny it, \
              and may deny other requests too",
     );
     let finding = match access_denied::read(&refusal.words).because {
-        Because::Forbidden(policy) => finding.evidence(format!("AWS says that {} forbids it", policy.called())),
+        Because::Forbidden(policy) => finding.evidence(format!("AWS says that {} forbids it", policy.label())),
         Because::NothingAllows(policy) => finding.evidence(format!("AWS says that {}", policy.does_not_allow())),
         _ => finding,
     };
@@ -112,7 +112,7 @@ pub(super) fn why_open(case: &Case<'_>, cause: Cause) -> Option<String> {
             let said_nothing = || refusal.why_open().filter(|_| !is_denied(refusal));
             let general = refusal.why_undecided().or_else(said_nothing).filter(|_| is_of_keys);
             let of_code = || {
-                let what = format!("AWS refused the credentials of {} ({})", called(case, step), refusal.code);
+                let what = format!("AWS refused the credentials of {} ({})", label(case, step), refusal.code);
                 refusal.is_usual_for(cause).then(|| format!("{what}, and gives no details"))
             };
             general.or_else(of_code)
@@ -128,10 +128,10 @@ pub(super) fn unnamed(case: &Case<'_>) -> Option<String> {
     match answer {
         Answer::Refused(refusal) if is_denied(refusal) && refusal.why_undecided().is_none() => Some(format!(
             "AWS knows the credentials of {}, and denies GetCallerIdentity ({})",
-            called(case, step),
+            label(case, step),
             refusal.code
         )),
-        Answer::Refused(refusal) => Some(format!("GetCallerIdentity has no result ({})", refusal.said())),
+        Answer::Refused(refusal) => Some(format!("GetCallerIdentity has no result ({})", refusal.aws_text())),
         Answer::Untried { why } => Some(why.clone()),
         _ => None,
     }

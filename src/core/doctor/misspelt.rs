@@ -14,15 +14,15 @@ pub(super) const RULE: Rule = Rule { decides: &[Cause::ProfileBroken], look };
 
 fn look(case: &Case<'_>, findings: &mut Findings) {
     for section in case.chain() {
-        let called = format!("profile \"{}\"", section.name);
-        in_section(case, section, &called, findings);
+        let label = format!("profile \"{}\"", section.name);
+        in_section(case, section, &label, findings);
         if let Some(session) = case.sso_session(section) {
             in_section(case, session, &format!("the sso-session \"{}\"", session.name), findings);
         }
     }
 }
 
-fn in_section(case: &Case<'_>, section: &Section, called: &str, findings: &mut Findings) {
+fn in_section(case: &Case<'_>, section: &Section, label: &str, findings: &mut Findings) {
     for (key, value) in section.settings.iter() {
         // Tools that copy between regions have a source_region.
         if is_setting(key) || key == "source_region" {
@@ -30,12 +30,12 @@ fn in_section(case: &Case<'_>, section: &Section, called: &str, findings: &mut F
         }
         let lacking = deciding().filter(|setting| section.get(setting).is_none());
         if let Some(meant) = misspelt(key, lacking, MOST) {
-            findings.add(finding(case, called, key, value, meant));
+            findings.add(finding(case, label, key, value, meant));
         }
     }
 }
 
-fn finding(case: &Case<'_>, called: &str, key: &str, value: &Value, meant: &str) -> Finding {
+fn finding(case: &Case<'_>, label: &str, key: &str, value: &Value, meant: &str) -> Finding {
     let (key, place) = (printable(key), case.at(value.origin));
     let is_needed = match meant {
         "region" => region::name(case).is_none(),
@@ -43,9 +43,9 @@ fn finding(case: &Case<'_>, called: &str, key: &str, value: &Value, meant: &str)
         _ => false,
     };
     let severity = if is_needed || matches!(case.plan, Some(Err(_))) { Severity::Error } else { Severity::Warning };
-    let title = format!("no SDK reads the setting {key} of {}; did you mean \"{meant}\"?", printable(called));
+    let title = format!("no SDK reads the setting {key} of {}; did you mean \"{meant}\"?", printable(label));
     Finding::new(Cause::ProfileBroken, severity, title)
-        .evidence(format!("{key} is at {place}, and {} has no {meant}", printable(called)))
+        .evidence(format!("{key} is at {place}, and {} has no {meant}", printable(label)))
         .fix(Fix::advice(format!("Write {meant} in the place of {key} at {place}.")))
 }
 

@@ -57,7 +57,7 @@ fn unreadable_file(case: &Case<'_>) -> Option<String> {
     let is_used = |role| matches!(role, FileRole::Config | FileRole::Credentials);
     let mut files = case.evidence.files.iter();
     let file = files.find(|file| is_used(file.role) && matches!(file.state, FileState::Unreadable { .. }))?;
-    Some(format!("{} can't be read", file.role.called()))
+    Some(format!("{} can't be read", file.role.label()))
 }
 
 /// Whether the profile's settings don't lead to a plan, so that no step ran.
@@ -96,7 +96,7 @@ fn keys(case: &Case<'_>, cause: Cause) -> Option<String> {
 fn is_here(case: &Case<'_>, step: &Step) -> bool {
     match step.source {
         Source::Static(_) => true,
-        Source::Environment => case.subjects.iter().any(|subject| subject.whose == KeySource::Environment),
+        Source::Environment => case.subjects.iter().any(|subject| subject.source == KeySource::Environment),
         Source::Process { .. } => case.subjects.iter().any(|subject| subject.program() == Some(step.profile.as_str())),
         _ => false,
     }
@@ -129,7 +129,7 @@ fn refused_as_signer(case: &Case<'_>, cause: Cause, checked: usize) -> Option<St
 fn expiry(case: &Case<'_>) -> Option<String> {
     let temporary = case.subjects.iter().filter(|subject| subject.is_temporary());
     temporary.into_iter().find_map(|subject| {
-        let open = match case.answers.unmodified(&subject.whose) {
+        let open = match case.answers.unmodified(&subject.source) {
             Some(Answer::Accepted { .. }) => return None,
             // Users report that AWS refuses a session that expired long ago as an unknown one.
             Some(Answer::Refused(refusal)) => format!("{} does not show whether this is the cause", refusal.code),
@@ -156,10 +156,10 @@ fn identity(case: &Case<'_>, cause: Cause) -> Option<String> {
         return Some(why);
     }
     let in_question = case.subjects.iter().filter(|subject| subject.is_whole() && concerns(case, cause, subject));
-    in_question.into_iter().find_map(|subject| match case.answers.unmodified(&subject.whose) {
+    in_question.into_iter().find_map(|subject| match case.answers.unmodified(&subject.source) {
         Some(Answer::Accepted { .. }) => None,
         Some(Answer::Refused(refusal)) => refusal.why_open().or_else(|| {
-            let what = format!("AWS refused the keys of {} ({})", subject.called(), refusal.code);
+            let what = format!("AWS refused the keys of {} ({})", subject.label(), refusal.code);
             let is_excluded = excludes(refusal, cause) || is_known_good(case, cause, subject);
             (!is_excluded).then(|| format!("{what}, and gives no details"))
         }),
@@ -197,7 +197,7 @@ fn iam(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
     if !question::may_be_without_mfa(case, subject) {
         return None;
     }
-    match case.answers.iam(&subject.whose) {
+    match case.answers.iam(&subject.source) {
         None => Some("doctor did not call IAM".to_owned()),
         Some(Answer::Accepted { .. }) => None,
         Some(Answer::Refused(refusal)) if aws_error::iam_accepts_signer(&refusal.code) => None,
@@ -274,7 +274,7 @@ fn connection(case: &Case<'_>) -> Option<String> {
 /// keys, or if no program can send them.
 pub(super) fn unanswered(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
     let (id, _) = (subject.access_key_id?, subject.secret_access_key?);
-    match case.answers.unmodified(&subject.whose) {
+    match case.answers.unmodified(&subject.source) {
         Some(Answer::Accepted { .. }) => None,
         Some(Answer::Refused(refusal)) => refusal.why_open(),
         Some(Answer::Untried { why }) => Some(why.clone()),
@@ -434,10 +434,10 @@ mod tests {
     fn what_iam_did_not_say_of_a_session_is_open() {
         const SESSION: &str = "[dev]\naws_access_key_id = ASIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\naws_session_token = FwoGZXIvYXdzEXAMPLE\n";
         let evidence: Evidence = evidence("[profile dev]\nregion = eu-west-1\n", SESSION, &[], "dev");
-        let whose = KeySource::Profile("dev".to_owned());
+        let source = KeySource::Profile("dev".to_owned());
         let with = |iam: Option<Answer>| {
-            let mut list = vec![(identity(whose.clone(), Variant::AsIs, "eu-west-1"), accepted())];
-            list.extend(iam.map(|answer| (About::Iam { whose: whose.clone() }, answer)));
+            let mut list = vec![(identity(source.clone(), Variant::AsIs, "eu-west-1"), accepted())];
+            list.extend(iam.map(|answer| (About::Iam { source: source.clone() }, answer)));
             diagnose(&evidence, &answers(list))
         };
         for code in ["Timeout", "Network", "InvalidResponse", "Throttling", "ServiceFailure", "NobodyKnowsThisCode"] {

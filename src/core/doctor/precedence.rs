@@ -53,10 +53,10 @@ fn keys_in_the_variables(case: &Case<'_>, findings: &mut Findings) {
         return;
     }
     let refused = match case.answers.unmodified(&KeySource::Environment) {
-        Some(Answer::Refused(refusal)) if !is_unreached_code(&refusal.code) => Some(refusal.said()),
+        Some(Answer::Refused(refusal)) if !is_unreached_code(&refusal.code) => Some(refusal.aws_text()),
         _ => None,
     };
-    let mut of_environment = case.subjects.iter().filter(|subject| subject.whose == KeySource::Environment);
+    let mut of_environment = case.subjects.iter().filter(|subject| subject.source == KeySource::Environment);
     let are_useless = refused.is_some() || of_environment.any(|subject| super::expiry::found(case, subject).is_some());
     let severity = match (named(case), are_useless) {
         (_, true) => Severity::Error,
@@ -167,15 +167,15 @@ fn ignored_keys(case: &Case<'_>, section: &Section, findings: &mut Findings) {
 fn cannot_reload(case: &Case<'_>, findings: &mut Findings) {
     for subject in case.subjects.iter().filter(|subject| subject.is_temporary() && subject.secret_access_key.is_some())
     {
-        let called = subject.called();
-        let title = match &subject.whose {
+        let label = subject.label();
+        let title = match &subject.source {
             KeySource::Environment => {
                 "the variables have temporary keys: programs started here use them even after they expire".to_owned()
             }
             // SDKs run a program again before its keys expire.
             KeySource::Process(_) => continue,
             KeySource::Profile(_) => {
-                format!("{called} has temporary keys: running programs don't read the file again")
+                format!("{label} has temporary keys: running programs don't read the file again")
             }
         };
         findings.add(

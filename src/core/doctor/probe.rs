@@ -50,7 +50,7 @@ pub enum About {
     /// The identity of keys, by GetCallerIdentity.
     Identity {
         /// Where the keys stand.
-        whose: KeySource,
+        source: KeySource,
         /// What is different from what stands there.
         variant: Variant,
         /// The region that was asked.
@@ -61,7 +61,7 @@ pub enum About {
     /// Whether IAM accepts the keys.
     Iam {
         /// Where the keys stand.
-        whose: KeySource,
+        source: KeySource,
     },
 }
 
@@ -253,11 +253,11 @@ impl Refusal {
     /// The reason that AWS gave no answer, as the end of a sentence.
     pub fn no_answer(&self) -> String {
         let (service, operation) = (self.operation.service(), &self.operation.name);
-        printable(&format!("{service} gave no usable answer to {operation} ({})", self.said()))
+        printable(&format!("{service} gave no usable answer to {operation} ({})", self.aws_text()))
     }
 
     /// AWS's code and words, without what was asked.
-    pub fn said(&self) -> String {
+    pub fn aws_text(&self) -> String {
         printable(&format!("{}: {}", self.code, self.words))
     }
 }
@@ -379,31 +379,31 @@ impl Answers {
 
     /// The answer about keys as they stand somewhere, in the first region that says something of them, else in the first that was
     /// asked.
-    pub fn unmodified(&self, whose: &KeySource) -> Option<&Answer> {
+    pub fn unmodified(&self, source: &KeySource) -> Option<&Answer> {
         let says = |answer: &&Answer| match answer {
             Answer::Refused(refusal) => refusal.why_open().is_none(),
             answer => matches!(answer, Answer::Accepted { .. }),
         };
-        let mut all = self.variants(whose, Variant::AsIs);
+        let mut all = self.variants(source, Variant::AsIs);
         all.clone().find(says).or_else(|| all.next())
     }
 
     /// The answer about changed keys.
-    pub fn variant(&self, whose: &KeySource, variant: Variant) -> Option<&Answer> {
-        self.variants(whose, variant).next()
+    pub fn variant(&self, source: &KeySource, variant: Variant) -> Option<&Answer> {
+        self.variants(source, variant).next()
     }
 
-    fn variants(&self, whose: &KeySource, variant: Variant) -> impl Iterator<Item = &Answer> + Clone {
+    fn variants(&self, source: &KeySource, variant: Variant) -> impl Iterator<Item = &Answer> + Clone {
         self.0.iter().filter_map(move |(about, answer)| match about {
-            About::Identity { whose: of, variant: is, .. } if of == whose && *is == variant => Some(answer),
+            About::Identity { source: of, variant: is, .. } if of == source && *is == variant => Some(answer),
             _ => None,
         })
     }
 
     /// IAM's answer to keys.
-    pub fn iam(&self, whose: &KeySource) -> Option<&Answer> {
+    pub fn iam(&self, source: &KeySource) -> Option<&Answer> {
         self.iter()
-            .find_map(|(about, answer)| matches!(about, About::Iam { whose: of } if of == whose).then_some(answer))
+            .find_map(|(about, answer)| matches!(about, About::Iam { source: of } if of == source).then_some(answer))
     }
 
     /// The results of the steps that ran.

@@ -47,7 +47,7 @@ fn as_they_are(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Question> {
         return swapped(case, subject, &keys).into_iter().collect();
     }
     let regions = regions(case).into_iter();
-    regions.map(|region| identity(case, &subject.whose, Variant::AsIs, Some(region), keys.clone())).collect()
+    regions.map(|region| identity(case, &subject.source, Variant::AsIs, Some(region), keys.clone())).collect()
 }
 
 /// Keys that don't have AWS's form, where a setting sends some calls to another service and STS's to AWS: they are not
@@ -80,9 +80,9 @@ fn chain_is_asked(case: &Case<'_>) -> bool {
 fn follow_ups(case: &Case<'_>) -> Vec<Question> {
     let mut questions = Vec::new();
     for subject in &case.subjects {
-        let (Some(keys), Some(answer)) = (unmodified(subject), case.answers.unmodified(&subject.whose)) else {
+        let (Some(keys), Some(answer)) = (unmodified(subject), case.answers.unmodified(&subject.source)) else {
             // Keys that a program printed are known after the first round.
-            let is_printed = matches!(subject.whose, KeySource::Process(_));
+            let is_printed = matches!(subject.source, KeySource::Process(_));
             questions.extend(is_printed.then(|| as_they_are(case, subject)).into_iter().flatten());
             continue;
         };
@@ -99,7 +99,7 @@ fn follow_ups(case: &Case<'_>) -> Vec<Question> {
 
 /// Whether AWS identifies the keys with a session token as a user's: a session of GetSessionToken.
 pub(super) fn may_be_without_mfa(case: &Case<'_>, subject: &KeySet<'_>) -> bool {
-    matches!(case.answers.unmodified(&subject.whose), Some(Answer::Accepted { arn, .. })
+    matches!(case.answers.unmodified(&subject.source), Some(Answer::Accepted { arn, .. })
         if subject.token().is_some() && is_of_user(arn))
 }
 
@@ -114,7 +114,7 @@ fn variants(case: &Case<'_>, subject: &KeySet<'_>, keys: &Keys, refusal: &Refusa
         return Vec::new();
     }
     let mut questions = Vec::new();
-    let mut ask = |variant, region, keys| questions.push(identity(case, &subject.whose, variant, region, keys));
+    let mut ask = |variant, region, keys| questions.push(identity(case, &subject.source, variant, region, keys));
     let cleaned = cleaned(keys);
     if cleaned != *keys {
         ask(Variant::Cleaned, None, cleaned);
@@ -140,7 +140,7 @@ fn swapped(case: &Case<'_>, subject: &KeySet<'_>, keys: &Keys) -> Option<Questio
         session_token: keys.session_token.clone(),
     };
     let is_good = access_key::is_id(&turned.access_key_id);
-    is_good.then(|| identity(case, &subject.whose, Variant::Swapped, None, turned))
+    is_good.then(|| identity(case, &subject.source, Variant::Swapped, None, turned))
 }
 
 /// IAM, where the calls go to AWS itself or IAM has an endpoint of its own: keys of an emulator are not shown to AWS.
@@ -151,13 +151,13 @@ fn iam(case: &Case<'_>, subject: &KeySet<'_>, keys: Keys) -> Option<Question> {
         return None;
     }
     let endpoint = Endpoint { url, ..sts };
-    let about = About::Iam { whose: subject.whose.clone() };
+    let about = About::Iam { source: subject.source.clone() };
     Some(Question { about, order: Order::Iam { keys, endpoint } })
 }
 
-fn identity(case: &Case<'_>, whose: &KeySource, variant: Variant, region: Option<String>, keys: Keys) -> Question {
+fn identity(case: &Case<'_>, source: &KeySource, variant: Variant, region: Option<String>, keys: Keys) -> Question {
     let endpoint = endpoint(case, region);
-    let about = About::Identity { whose: whose.clone(), variant, region: endpoint.region.clone() };
+    let about = About::Identity { source: source.clone(), variant, region: endpoint.region.clone() };
     Question { about, order: Order::Identify { keys, endpoint } }
 }
 
@@ -213,7 +213,7 @@ fn unmodified(subject: &KeySet<'_>) -> Option<Keys> {
 /// A token from another place that may be the right one.
 fn other_token(case: &Case<'_>, subject: &KeySet<'_>, keys: &Keys) -> Option<Zeroizing<String>> {
     let sent = keys.session_token.as_ref().map(|token| token.as_str());
-    let elsewhere = case.subjects.iter().filter(|other| other.whose != subject.whose);
+    let elsewhere = case.subjects.iter().filter(|other| other.source != subject.source);
     std::iter::once(subject)
         .chain(elsewhere)
         .flat_map(|subject| [subject.session_token, subject.security_token])

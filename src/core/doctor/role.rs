@@ -299,13 +299,13 @@ fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said
     match denied.because {
         Because::Forbidden(policy) => {
             finding = finding
-                .evidence(format!("AWS says that {} denies it: no other policy can allow it", policy.called()))
+                .evidence(format!("AWS says that {} denies it: no other policy can allow it", policy.label()))
                 .fix(ask(&format!("to change the policy that denies sts:AssumeRole on {role} for {who}.")));
         }
         Because::NothingAllows(policy) => {
             finding = finding
                 .evidence(format!("AWS says that {}", policy.does_not_allow()))
-                .fix(ask(&format!("to allow sts:AssumeRole on {role} in {}.", policy.called())));
+                .fix(ask(&format!("to allow sts:AssumeRole on {role} in {}.", policy.label())));
         }
         Because::Root => {
             finding = finding

@@ -25,7 +25,7 @@ pub(super) struct Findings {
 #[derive(Debug)]
 pub(super) struct AnswerAbout {
     pub(super) id: Cause,
-    pub(super) whose: KeySource,
+    pub(super) source: KeySource,
     pub(super) sentence: String,
     pub(super) confirms: bool,
 }
@@ -48,13 +48,13 @@ impl Findings {
     }
 
     /// Makes the finding about these keys certain: AWS's answer proves it.
-    pub(super) fn confirm(&mut self, id: Cause, whose: &KeySource, sentence: impl Into<String>) {
-        self.answers.push(AnswerAbout { id, whose: whose.clone(), sentence: sentence.into(), confirms: true });
+    pub(super) fn confirm(&mut self, id: Cause, source: &KeySource, sentence: impl Into<String>) {
+        self.answers.push(AnswerAbout { id, source: source.clone(), sentence: sentence.into(), confirms: true });
     }
 
     /// Adds AWS's answer to the finding about these keys: it fits, but proves nothing.
-    pub(super) fn corroborate(&mut self, id: Cause, whose: &KeySource, sentence: impl Into<String>) {
-        self.answers.push(AnswerAbout { id, whose: whose.clone(), sentence: sentence.into(), confirms: false });
+    pub(super) fn corroborate(&mut self, id: Cause, source: &KeySource, sentence: impl Into<String>) {
+        self.answers.push(AnswerAbout { id, source: source.clone(), sentence: sentence.into(), confirms: false });
     }
 
     /// Whether this rule found the cause.

@@ -67,8 +67,8 @@ pub(in crate::core::doctor) fn answers(list: Vec<(About, Answer)>) -> Answers {
     answers
 }
 
-pub(in crate::core::doctor) fn identity(whose: KeySource, variant: Variant, region: &str) -> About {
-    About::Identity { whose, variant, region: region.to_owned() }
+pub(in crate::core::doctor) fn identity(source: KeySource, variant: Variant, region: &str) -> About {
+    About::Identity { source, variant, region: region.to_owned() }
 }
 
 pub(in crate::core::doctor) fn refusal(code: &str) -> Refusal {

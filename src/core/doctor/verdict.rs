@@ -141,8 +141,8 @@ pub(super) fn identity(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> O
     Some(Identity { arn, account_id })
 }
 
-fn arn_of_keys(case: &Case<'_>, whose: &KeySource) -> Option<String> {
-    match case.answers.unmodified(whose)? {
+fn arn_of_keys(case: &Case<'_>, source: &KeySource) -> Option<String> {
+    match case.answers.unmodified(source)? {
         Answer::Accepted { arn, .. } if !arn.is_empty() => Some(printable(arn)),
         _ => None,
     }
@@ -188,8 +188,8 @@ pub(super) fn owner(case: &Case<'_>, from: &ResolvedFrom) -> Option<String> {
 /// Why AWS has not named the owner of the credentials, as the end of a sentence, and whether the test was left out on purpose.
 fn untested(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> (String, bool) {
     const NO_ANSWER: &str = "AWS gave no answer to GetCallerIdentity";
-    let of_keys = |whose: &KeySource| {
-        let subject = case.subjects.iter().find(|subject| subject.whose == *whose);
+    let of_keys = |source: &KeySource| {
+        let subject = case.subjects.iter().find(|subject| subject.source == *source);
         subject.and_then(|subject| open::unanswered(case, subject)).unwrap_or_else(|| NO_ANSWER.to_owned())
     };
     if case.evidence.offline {
@@ -212,10 +212,10 @@ fn untested(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> (String, boo
         Some(last) if plan.is_keys_alone() => (of_keys(&KeySource::Profile(last.profile.clone())), false),
         last => {
             let printed = last.map(|last| KeySource::Process(last.profile.clone()));
-            let printed = printed.filter(|whose| case.subjects.iter().any(|subject| subject.whose == *whose));
+            let printed = printed.filter(|source| case.subjects.iter().any(|subject| subject.source == *source));
             match (open::plan_unanswered(case), printed) {
                 (Some(why), _) => (why, is_left_out(case, plan)),
-                (None, Some(whose)) => (of_keys(&whose), false),
+                (None, Some(source)) => (of_keys(&source), false),
                 (None, None) => (minted::unnamed(case).unwrap_or_else(|| NO_ANSWER.to_owned()), false),
             }
         }

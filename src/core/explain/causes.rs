@@ -231,7 +231,7 @@ fn sentences(denied: &Denied) -> Vec<String> {
         evidence.push(format!("{who} requested {action}{on}"));
     }
     evidence.push(match denied.because {
-        Because::Forbidden(policy) => format!("{} denies it explicitly, so no other policy can allow it", policy.called()),
+        Because::Forbidden(policy) => format!("{} denies it explicitly, so no other policy can allow it", policy.label()),
         Because::NothingAllows(policy) => policy.does_not_allow(),
         Because::WrongCode => "AWS did not accept the MFA code: mistyped, too old, or used before".to_owned(),
         Because::Root => "the caller is an account's root user, which can't assume roles".to_owned(),

@@ -71,7 +71,7 @@ pub fn explain(mentions: &[ReportedError], report: &Report, here: &LocalContext)
         if is_of_another_moment(mention, &causes) {
             says.push(format!(
                 "the usual cause was checked for {} and not found: the text may be from an earlier time, or about another profile, shell or machine",
-                here.called()
+                here.label()
             ));
         }
         Explained {

@@ -83,7 +83,7 @@ impl LocalContext {
     }
 
     /// The checked profile, in a sentence.
-    pub(super) fn called(&self) -> String {
+    pub(super) fn label(&self) -> String {
         match &self.profile {
             Some(profile) => format!("profile \"{profile}\""),
             None => "this shell".to_owned(),

@@ -137,7 +137,7 @@ pub(super) fn of(text: &str, hit: Hit, bounds: Range<usize>, mention: &ReportedE
     }
     found.extend(near.endpoint(is_of_s3).filter(|(_, found)| match found {
         // A program that does not reach an emulator may have an old setting for it, which doctor finds.
-        Server::Host(host) => !is_unanswered || target(host).whose() != Host::Emulator,
+        Server::Host(host) => !is_unanswered || target(host).owner() != Host::Emulator,
         _ => true,
     }));
     let (_, nearest) = found.into_iter().min_by_key(|(distance, _)| *distance)?;
@@ -281,8 +281,8 @@ impl<'a> Near<'a> {
         let continued = letters(raw.get(end..raw.floor_char_boundary(end + 200)).unwrap_or_default());
         let continued = continued.trim_start_matches(['=', ':', '"', '\'', '\\', '(']);
         // Metadata services, and sites of AWS that are no endpoints of its APIs.
-        let is_of_aws = host.whose() == Host::Aws
-            || target(continued).whose() == Host::Aws
+        let is_of_aws = host.owner() == Host::Aws
+            || target(continued).owner() == Host::Aws
             || name.starts_with("169.254.")
             || ["amazon.com", "amazonaws.com", ".awsapps.com", ".aws"].iter().any(|suffix| name.ends_with(suffix));
         let known = || PROVIDERS.iter().find(|provider| provider.hosts.iter().any(|part| name.contains(part)));

@@ -38,7 +38,7 @@ pub(super) fn not_checked(cause: Cause, mention: &ReportedError, here: &LocalCon
     let of_profile = || other_profile(mention, here).filter(|_| is_of_profile(cause));
     let of_call = || match cause {
         Cause::RegionNotEnabled if mention.region.is_none() && here.region.is_none() => {
-            here.steps.as_ref().map(|_| format!("neither the text nor {} names a region", here.called()))
+            here.steps.as_ref().map(|_| format!("neither the text nor {} names a region", here.label()))
         }
         Cause::RegionNotEnabled | Cause::RegionTokenV1 => {
             let region =
@@ -75,14 +75,14 @@ fn is_of_profile(cause: Cause) -> bool {
 /// Why the text can't be about the checked profile.
 fn other_profile(mention: &ReportedError, here: &LocalContext) -> Option<String> {
     if here.looked_at.is_missing {
-        return Some(format!("{} does not exist", here.called()));
+        return Some(format!("{} does not exist", here.label()));
     }
     let StepFacts { signs_in, has_web_identity, .. } = here.steps.as_ref()?;
     if !signs_in && is_of_sign_in(mention) {
-        return Some(format!("the text is about a sign-in session, and {} has none", here.called()));
+        return Some(format!("the text is about a sign-in session, and {} has none", here.label()));
     }
     (!has_web_identity && is_of_web_identity(mention))
-        .then(|| format!("the text is about a web identity token, and {} has none", here.called()))
+        .then(|| format!("the text is about a web identity token, and {} has none", here.label()))
 }
 
 /// The role that a text is about is not one of the checked profile.
@@ -92,8 +92,8 @@ fn other_role(mention: &ReportedError, here: &LocalContext) -> Option<String> {
         return None;
     }
     match &mention.role {
-        Some(role) if !roles.contains(role) => Some(format!("{} does not assume {role}", here.called())),
-        None if roles.is_empty() => Some(format!("{} assumes no role", here.called())),
+        Some(role) if !roles.contains(role) => Some(format!("{} does not assume {role}", here.label())),
+        None if roles.is_empty() => Some(format!("{} assumes no role", here.label())),
         _ => None,
     }
 }

@@ -383,7 +383,7 @@ impl Keeper {
 /// The rank that an endpoint's answers have.
 fn rank_of(endpoint: &Endpoint) -> Trust {
     let url = endpoint.url.as_deref().map(target);
-    let is_aws = url.is_none_or(|url| url.whose() == Host::Aws);
+    let is_aws = url.is_none_or(|url| url.owner() == Host::Aws);
     Trust::of(url.is_some(), url.is_none_or(|url| url.scheme == "https"), is_aws)
 }
 

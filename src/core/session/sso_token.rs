@@ -190,7 +190,7 @@ pub fn is_vanity(start_url: &str) -> bool {
     let host = host(start_url);
     let is_below =
         |domain: &&str| host.strip_suffix(*domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    let is_issuer = target(start_url).whose() == Host::Aws && host.split('.').any(|label| label == ISSUER_LABEL);
+    let is_issuer = target(start_url).owner() == Host::Aws && host.split('.').any(|label| label == ISSUER_LABEL);
     !is_issuer && !OWN_DOMAINS.iter().any(is_below)
 }
 

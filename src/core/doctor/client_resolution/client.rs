@@ -70,7 +70,7 @@ impl ResolvedFrom {
     }
 
     /// As the end of a sentence: "use …".
-    pub fn said(&self) -> String {
+    pub fn label(&self) -> String {
         match self {
             Self::Environment => "the keys in the environment variables".to_owned(),
             Self::WebIdentity => {

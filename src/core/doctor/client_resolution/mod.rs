@@ -47,8 +47,8 @@ fn groups(resolved: &[(Client, ResolvedFrom)]) -> Vec<(&ResolvedFrom, Vec<&'stat
     let mut groups: Vec<(&ResolvedFrom, Vec<&str>)> = Vec::new();
     for (client, from) in resolved {
         match groups.iter_mut().find(|(other, _)| *other == from) {
-            Some((_, clients)) => clients.push(client.called()),
-            None => groups.push((from, vec![client.called()])),
+            Some((_, clients)) => clients.push(client.label()),
+            None => groups.push((from, vec![client.label()])),
         }
     }
     groups
@@ -56,15 +56,15 @@ fn groups(resolved: &[(Client, ResolvedFrom)]) -> Vec<(&ResolvedFrom, Vec<&'stat
 
 /// A sentence: "Go (v2) programs use …; JavaScript (v3), Java (v2) programs use …".
 pub(super) fn who_uses_what(resolved: &[(Client, ResolvedFrom)]) -> String {
-    who_uses(resolved, ResolvedFrom::said)
+    who_uses(resolved, ResolvedFrom::label)
 }
 
 /// The same, with the owner of the credentials where it is known: "every program uses the keys in the environment variables:
 /// arn:aws:iam::111122223333:user/me".
 pub(super) fn who_is_who(case: &Case<'_>, resolved: &[(Client, ResolvedFrom)]) -> String {
     who_uses(resolved, |from| match verdict::owner(case, from) {
-        Some(owner) => format!("{}: {owner}", from.said()),
-        None => from.said(),
+        Some(owner) => format!("{}: {owner}", from.label()),
+        None => from.label(),
     })
 }
 
@@ -108,9 +108,9 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &
         return;
     }
     let finding = Finding::warning(Cause::ClientsDisagree, "programs here would use different credentials");
-    let finding = groups(choices)
-        .iter()
-        .fold(finding, |finding, (uses, clients)| finding.evidence(format!("{}: {}", clients.join(", "), uses.said())));
+    let finding = groups(choices).iter().fold(finding, |finding, (uses, clients)| {
+        finding.evidence(format!("{}: {}", clients.join(", "), uses.label()))
+    });
     // As it stands: an empty one is not the same as none to all.
     let empty =
         case.evidence.variables.iter().find(|(name, value)| value.is_empty() && variables::PROFILE.contains(name));
@@ -184,9 +184,9 @@ fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut F
     let of_profile = || {
         let error = case.plan.as_ref().and_then(|plan| plan.as_ref().err());
         let lacking = error.and_then(|error| profile_without_key(case, error));
-        let whose = super::KeySource::Profile(lacking.or(case.profile.as_deref())?.to_owned());
+        let source = super::KeySource::Profile(lacking.or(case.profile.as_deref())?.to_owned());
         let none =
-            KeySet { whose, access_key_id: None, secret_access_key: None, session_token: None, security_token: None };
+            KeySet { source, access_key_id: None, secret_access_key: None, session_token: None, security_token: None };
         key_format::near_miss(case, &none)
     };
     let near = case.subjects.iter().find_map(|subject| key_format::near_miss(case, subject)).or_else(of_profile);
@@ -272,7 +272,7 @@ fn half_a_key(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mu
     )
     .about(&super::KeySource::Environment)
     .evidence(who_uses_what(choices));
-    let subject = case.subjects.iter().find(|subject| subject.whose == super::KeySource::Environment);
+    let subject = case.subjects.iter().find(|subject| subject.source == super::KeySource::Environment);
     if let Some((found, meant)) = subject.and_then(|subject| key_format::near_miss(case, subject)) {
         finding = finding.evidence(format!("no SDK reads the name {found}; did you mean {meant}?"));
     }
@@ -296,7 +296,7 @@ fn older_names(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &m
         return false;
     }
     let readers = choices.iter().filter(|(_, uses)| *uses == ResolvedFrom::Environment);
-    let readers: Vec<&str> = readers.map(|(client, _)| client.called()).collect();
+    let readers: Vec<&str> = readers.map(|(client, _)| client.label()).collect();
     let names = older.iter().map(|(older, _)| *older).collect::<Vec<_>>().join(" and ");
     let finding = Finding::error(
         Cause::CredentialsMissing,

@@ -3,7 +3,7 @@ use crate::core::clients::Client;
 use crate::core::doctor::testing::evidence;
 
 fn uses(client: Client, config: &str, credentials: &str, variables: &[(&str, &str)]) -> String {
-    resolve(client, &evidence(config, credentials, variables, ""), None).said()
+    resolve(client, &evidence(config, credentials, variables, ""), None).label()
 }
 
 /// What each client uses, in the order of [`Client::ALL`].

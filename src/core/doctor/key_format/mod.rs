@@ -28,7 +28,7 @@ pub(super) const RULE: Rule = Rule {
 fn look(case: &Case<'_>, findings: &mut Findings) {
     for subject in &case.subjects {
         // What AWS accepts is right, whatever it looks like.
-        if !matches!(case.answers.unmodified(&subject.whose), Some(Answer::Accepted { .. })) {
+        if !matches!(case.answers.unmodified(&subject.source), Some(Answer::Accepted { .. })) {
             forms(case, subject, findings);
             tokens(case, subject, findings);
         }
@@ -39,7 +39,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
 /// The errors in the form of a set of keys, each with its certainty.
 pub(super) fn found(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<(Cause, Certainty)> {
     let mut findings = Findings::default();
-    if !matches!(case.answers.unmodified(&subject.whose), Some(Answer::Accepted { .. })) {
+    if !matches!(case.answers.unmodified(&subject.source), Some(Answer::Accepted { .. })) {
         forms(case, subject, &mut findings);
         tokens(case, subject, &mut findings);
     }
@@ -134,8 +134,8 @@ fn malformed(
         }
         (None, None) => Fix::advice(format!("Set {} again in this shell: only the value itself.", part.name)),
     });
-    Finding::new(id, severity, format!("the {name} in {} {}", subject.called(), mistake.what))
-        .about(&subject.whose)
+    Finding::new(id, severity, format!("the {name} in {} {}", subject.label(), mistake.what))
+        .about(&subject.source)
         .certainty(certainty)
         .evidence(format!("doctor read {}; it does not show the value, which may be a secret", case.place(&part)))
         .fix(edit)
@@ -168,10 +168,10 @@ pub(super) enum TokenMismatch<'a> {
 
 impl TokenMismatch<'_> {
     /// The sentence for every report.
-    pub(super) fn said(&self, called: &str) -> String {
+    pub(super) fn title(&self, label: &str) -> String {
         match self {
-            Self::Missing { .. } => format!("the temporary key in {called} has no session token"),
-            Self::LeftOver { .. } => format!("a session token is left over beside the long-term key in {called}"),
+            Self::Missing { .. } => format!("the temporary key in {label} has no session token"),
+            Self::LeftOver { .. } => format!("a session token is left over beside the long-term key in {label}"),
         }
     }
 }
@@ -188,13 +188,13 @@ pub(super) fn token_mismatch<'a>(subject: &KeySet<'a>) -> Option<TokenMismatch<'
 
 /// IAM User Guide, "IAM identifiers": ASIA stands for temporary (STS) access keys, which are used with their session token.
 fn token_missing(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>) -> Finding {
-    let mut finding = Finding::error(Cause::SessionTokenMissing, TokenMismatch::Missing { id }.said(&subject.called()))
-        .about(&subject.whose)
+    let mut finding = Finding::error(Cause::SessionTokenMissing, TokenMismatch::Missing { id }.title(&subject.label()))
+        .about(&subject.source)
         .evidence(format!(
             "{} begins with ASIA, so it is a temporary key, and works only with its session token",
             case.place(&id)
         ));
-    let elsewhere = case.subjects.iter().filter(|other| other.whose != subject.whose).find_map(KeySet::token);
+    let elsewhere = case.subjects.iter().filter(|other| other.source != subject.source).find_map(KeySet::token);
     if let Some(token) = elsewhere {
         finding = finding
             .evidence(format!("{} has a session token, which programs don't use with this key", case.place(&token)));
@@ -202,7 +202,7 @@ fn token_missing(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>) ->
     if let Some((found, meant)) = near_miss(case, subject) {
         finding = finding.evidence(format!("no SDK reads the name {found}; did you mean {meant}?"));
     }
-    let put = match &subject.whose {
+    let put = match &subject.source {
         KeySource::Environment => {
             Fix::advice("Export AWS_SESSION_TOKEN together with the two others, from the same session.")
         }
@@ -223,8 +223,8 @@ fn token_left_over(case: &Case<'_>, subject: &KeySet<'_>, id: SourcedValue<'_>, 
         Some(profile) => correct_program(case, profile, "It must not print SessionToken with a long-term key."),
         None => delete(case, &token, "the token"),
     };
-    Finding::error(Cause::SessionTokenStale, TokenMismatch::LeftOver { id, token }.said(&subject.called()))
-        .about(&subject.whose)
+    Finding::error(Cause::SessionTokenStale, TokenMismatch::LeftOver { id, token }.title(&subject.label()))
+        .about(&subject.source)
         .evidence(format!("{} begins with AKIA, so it is a long-term key, which has no session token", case.place(&id)))
         .evidence(format!("programs send {} too, and AWS refuses the key because of it", case.place(&token)))
         .fix(remove)
@@ -241,7 +241,7 @@ fn two_tokens(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
         (Some(present), Some(older)) if present.text != older.text && !is_long_term => findings.add(
             Finding::error(
                 Cause::SessionTokenStale,
-                format!("two different session tokens are set with the key in {}", subject.called()),
+                format!("two different session tokens are set with the key in {}", subject.label()),
             )
             .certainty(Certainty::Likely)
             .evidence(format!(
@@ -254,7 +254,7 @@ fn two_tokens(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
         (None, Some(older)) if !is_long_term => findings.add(
             Finding::warning(
                 Cause::SessionTokenMissing,
-                format!("only boto3 and the AWS CLI find the session token in {}", subject.called()),
+                format!("only boto3 and the AWS CLI find the session token in {}", subject.label()),
             )
             .evidence(format!("the token is in {}, a name that no other SDK reads", case.place(&older)))
             .fix(Fix::advice(format!("Write it under its current name too: {}.", present_name(older)))),
@@ -272,7 +272,7 @@ pub(super) fn near_miss(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(String
     // What tools write for themselves.
     const KNOWN: [&str; 4] =
         ["aws_account_id", "aws_session_expiration", "aws_expiration", "aws_session_token_expiration"];
-    match &subject.whose {
+    match &subject.source {
         KeySource::Profile(name) => {
             let section: &Section = case.evidence.profiles.profiles.get(name)?;
             let unknown = |(key, _): &(&str, &Value)| {
@@ -326,7 +326,7 @@ pub(super) fn replacement(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
     if subject.is_temporary() {
         return vec![Fix::advice("Get new temporary credentials from the tool that wrote these.")];
     }
-    let install = match &subject.whose {
+    let install = match &subject.source {
         KeySource::Profile(name) => Fix::command("Replace the key: the command asks for the new one.", configure(name)),
         KeySource::Environment => Fix::advice(
             "Put the new key where AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set (a shell's start-up file, an .env file, an \

@@ -31,5 +31,5 @@ fn calls_one(section: &Section, profiles: &Profiles, context: &PlanContext) -> b
 }
 
 fn is_emulator(url: &str) -> bool {
-    target(url.trim()).whose() == Host::Emulator
+    target(url.trim()).owner() == Host::Emulator
 }

@@ -101,7 +101,7 @@ fn malformed(section: &Section, subject: &KeySet<'_>) -> Vec<Lint> {
         .into_iter()
         .filter(|(id, .., mistake)| is_reported(*id, mistake.certain))
         .filter_map(|(id, name, part, mistake)| {
-            let message = format!("the {name} in {} {}", subject.called(), mistake.what);
+            let message = format!("the {name} in {} {}", subject.label(), mistake.what);
             let fix = if subject.is_temporary() {
                 format!("correct {}, or get new credentials from the tool that wrote these", part.name)
             } else {
@@ -114,7 +114,7 @@ fn malformed(section: &Section, subject: &KeySet<'_>) -> Vec<Lint> {
 
 fn token(section: &Section, subject: &KeySet<'_>) -> Option<Lint> {
     let mismatch = token_mismatch(subject)?;
-    let message = mismatch.said(&subject.called());
+    let message = mismatch.title(&subject.label());
     match mismatch {
         TokenMismatch::Missing { id } => {
             let fix = "write aws_session_token beside it, from the same session as the key";
@@ -146,7 +146,7 @@ fn hides_another_provider(section: &Section, profiles: &Profiles) -> Option<Lint
     };
     let uses_keys = |from: &ResolvedFrom| provider(from) == Some(Provider::Keys);
     let users: Vec<&str> =
-        resolved.iter().filter(|(_, from)| uses_keys(from)).map(|(client, _)| client.called()).collect();
+        resolved.iter().filter(|(_, from)| uses_keys(from)).map(|(client, _)| client.label()).collect();
     let hidden = resolved.iter().filter_map(|(_, from)| provider(from)).rfind(|provider| *provider != Provider::Keys);
     let (id, hidden) = match hidden.filter(|_| !users.is_empty())? {
         _ if is_adopted(section) => (Cause::AdoptionBroken, "evercred"),

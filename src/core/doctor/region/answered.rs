@@ -50,15 +50,15 @@ fn by_code(case: &Case<'_>, findings: &mut Findings) {
 /// The same keys are good in the region that every account has.
 fn by_comparison(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
     let Some((region, refusal)) = refused_in_opt_in(case, subject) else { return };
-    let at_home = match case.answers.variant(&subject.whose, Variant::HomeRegion) {
+    let at_home = match case.answers.variant(&subject.source, Variant::HomeRegion) {
         Some(Answer::Accepted { arn, .. }) => Some((home_region(region), arn)),
         _ => None,
     };
     // Or in another region that is enabled for every account.
     let elsewhere = || {
         case.answers.iter().find_map(|(about, answer)| match (about, answer) {
-            (About::Identity { whose, variant: Variant::AsIs, region }, Answer::Accepted { arn, .. })
-                if *whose == subject.whose && !is_opt_in(region) =>
+            (About::Identity { source, variant: Variant::AsIs, region }, Answer::Accepted { arn, .. })
+                if *source == subject.source && !is_opt_in(region) =>
             {
                 Some((region.as_str(), arn))
             }
@@ -67,7 +67,7 @@ fn by_comparison(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings)
     };
     let Some((home, arn)) = at_home.or_else(elsewhere) else { return };
     let seen = [
-        format!("{region} refused the keys of {}: {}", subject.called(), printable(&refusal.to_string())),
+        format!("{region} refused the keys of {}: {}", subject.label(), printable(&refusal.to_string())),
         format!("{home} accepted the same keys, as {}", printable(arn)),
     ];
     let with = |finding: Finding| finding.evidence_of(&seen);
@@ -138,8 +138,8 @@ fn not_enabled(case: &Case<'_>, region: &str, certainty: Certainty) -> Finding {
 /// A region that must be enabled, in which the unchanged keys are unknown.
 fn refused_in_opt_in<'a>(case: &Case<'a>, subject: &KeySet<'_>) -> Option<(&'a str, &'a Refusal)> {
     case.answers.iter().find_map(|(about, answer)| match (about, answer) {
-        (About::Identity { whose, variant: Variant::AsIs, region }, Answer::Refused(refusal))
-            if *whose == subject.whose && is_opt_in(region) && !refusal.skewed && is_unknown_key(&refusal.code) =>
+        (About::Identity { source, variant: Variant::AsIs, region }, Answer::Refused(refusal))
+            if *source == subject.source && is_opt_in(region) && !refusal.skewed && is_unknown_key(&refusal.code) =>
         {
             Some((region.as_str(), refusal))
         }
@@ -158,7 +158,7 @@ pub(in crate::core::doctor) fn why_open(case: &Case<'_>, cause: Cause) -> Option
         return None;
     }
     let accepted =
-        |subject: &KeySet<'_>| matches!(case.answers.unmodified(&subject.whose), Some(Answer::Accepted { .. }));
+        |subject: &KeySet<'_>| matches!(case.answers.unmodified(&subject.source), Some(Answer::Accepted { .. }));
     if case.subjects.iter().any(accepted) || chain_passed(case) {
         return None;
     }
@@ -167,7 +167,7 @@ pub(in crate::core::doctor) fn why_open(case: &Case<'_>, cause: Cause) -> Option
 }
 
 fn is_compared(case: &Case<'_>, subject: &KeySet<'_>) -> bool {
-    let answer = case.answers.variant(&subject.whose, Variant::HomeRegion);
+    let answer = case.answers.variant(&subject.source, Variant::HomeRegion);
     matches!(answer, Some(Answer::Accepted { .. } | Answer::Refused(_)))
 }
 

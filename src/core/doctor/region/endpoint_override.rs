@@ -88,9 +88,9 @@ impl<'a> Override<'a> {
     }
 
     /// The owner of the host; a value that is not a URL has none.
-    pub(super) fn whose(&self) -> Host {
+    pub(super) fn owner(&self) -> Host {
         let target = self.target();
-        if target.is_http() { target.whose() } else { Host::Other }
+        if target.is_http() { target.owner() } else { Host::Other }
     }
 
     /// The host alone, in small letters.
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn hosts_are_told_apart_and_shown_without_what_may_be_secret() {
-        for (url, whose, shown) in [
+        for (url, owner, shown) in [
             ("https://sts.eu-west-1.amazonaws.com", Host::Aws, "https://sts.eu-west-1.amazonaws.com"),
             ("https://sts.amazonaws.com/", Host::Aws, "https://sts.amazonaws.com"),
             ("https://sts.cn-north-1.amazonaws.com.cn", Host::Aws, "https://sts.cn-north-1.amazonaws.com.cn"),
@@ -123,7 +123,7 @@ mod tests {
         ] {
             let found =
                 Override { service: None, url: SourcedValue { text: url, name: "AWS_ENDPOINT_URL", origin: None } };
-            assert_eq!((found.whose(), found.shown().as_str()), (whose, shown), "{url}");
+            assert_eq!((found.owner(), found.shown().as_str()), (owner, shown), "{url}");
         }
     }
 }

@@ -45,9 +45,9 @@ fn no_urls(case: &Case<'_>, findings: &mut Findings) {
 
 /// Keys of AWS's form that were refused by something that is not AWS: it may not know them, and AWS may.
 fn good_keys_elsewhere(case: &Case<'_>, findings: &mut Findings) {
-    let Some(found) = for_service(case, "sts").filter(|found| found.whose() != Host::Aws) else { return };
+    let Some(found) = for_service(case, "sts").filter(|found| found.owner() != Host::Aws) else { return };
     for subject in case.subjects.iter().filter(|subject| subject.has_aws_id()) {
-        let Some(Answer::Refused(refusal)) = case.answers.unmodified(&subject.whose) else { continue };
+        let Some(Answer::Refused(refusal)) = case.answers.unmodified(&subject.source) else { continue };
         // Who says that a session is over, or a signature another's, knows the key.
         if !aws_error::is_unknown_key(&refusal.code) || is_explained(case, subject) {
             continue;
@@ -57,13 +57,13 @@ fn good_keys_elsewhere(case: &Case<'_>, findings: &mut Findings) {
                 Cause::EndpointOverridden,
                 format!(
                     "the keys of {} look like AWS's, but go to {}, which refused them",
-                    subject.called(),
+                    subject.label(),
                     found.shown()
                 ),
             )
             .certainty(Certainty::Possible)
             .evidence(format!("{} sends {} there", case.place(&found.url), found.calls()))
-            .evidence(format!("it refused: {}", refusal.said()))
+            .evidence(format!("it refused: {}", refusal.aws_text()))
             .evidence("doctor did not test the keys at AWS, because a setting sends calls elsewhere")
             .fix(take_away(case, &found)),
         );
@@ -81,14 +81,14 @@ fn is_explained(case: &Case<'_>, subject: &KeySet<'_>) -> bool {
 /// Keys that only an emulator takes, where calls go to AWS.
 fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
     let to = for_service(case, "sts");
-    if to.is_some_and(|to| to.whose() != Host::Aws) {
+    if to.is_some_and(|to| to.owner() != Host::Aws) {
         return;
     }
     for subject in &case.subjects {
         let Some(why) = subject.access_key_id.and_then(|id| why_emulators(id.text.trim())) else { continue };
-        let is_refused = matches!(case.answers.unmodified(&subject.whose), Some(Answer::Refused(refusal))
+        let is_refused = matches!(case.answers.unmodified(&subject.source), Some(Answer::Refused(refusal))
             if aws_error::lookup(&refusal.code).is_some_and(aws_error::Entry::refuses_signer));
-        let elsewhere = overrides(case).into_iter().find(|found| found.whose() != Host::Aws);
+        let elsewhere = overrides(case).into_iter().find(|found| found.owner() != Host::Aws);
         // Some services are sent to the emulator, and these keys are meant for them alone.
         if elsewhere.is_some() && ignored(case).is_none() {
             continue;
@@ -97,7 +97,7 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
             Cause::EndpointOverridden,
             format!(
                 "the keys of {} belong to an emulator, but calls go to AWS, which does not know them",
-                subject.called()
+                subject.label()
             ),
         )
         .certainty(if is_refused { Certainty::Confirmed } else { Certainty::Likely })
@@ -122,13 +122,13 @@ fn emulators_keys_at_aws(case: &Case<'_>, findings: &mut Findings) {
             "To use an emulator, set its address (here LocalStack's default).",
             export(case, &[("AWS_ENDPOINT_URL", "http://localhost:4566")]),
         ));
-        findings.add(if subject.whose == KeySource::Environment {
+        findings.add(if subject.source == KeySource::Environment {
             finding.fix(Fix::command(
                 "To use AWS, unset the emulator's keys.",
                 unset(case, &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]),
             ))
         } else {
-            finding.fix(Fix::advice(format!("To use AWS, write keys from AWS into {}.", subject.called())))
+            finding.fix(Fix::advice(format!("To use AWS, write keys from AWS into {}.", subject.label())))
         });
     }
 }
@@ -153,7 +153,7 @@ fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
     }
     let all = overrides(case);
     let Some(first) = all.first() else { return };
-    let is_aws = all.iter().all(|found| found.whose() == Host::Aws);
+    let is_aws = all.iter().all(|found| found.owner() == Host::Aws);
     let title = match (all.len(), is_aws) {
         (1, true) => format!("{} go to an address that a setting names: {}", first.calls(), first.shown()),
         (1, false) => format!("{} go to {}, not to AWS's own endpoint", first.calls(), first.shown()),
@@ -224,7 +224,7 @@ fn other_region_in_the_name(case: &Case<'_>, findings: &mut Findings) {
 /// The region in the name of one of AWS's hosts: `sts.eu-west-1.amazonaws.com`, `vpce-x.sts.eu-west-1.vpce.amazonaws.com`,
 /// `s3-eu-west-1.amazonaws.com`.
 fn region_in_name(found: &Override<'_>) -> Option<String> {
-    if found.whose() != Host::Aws {
+    if found.owner() != Host::Aws {
         return None;
     }
     let name = found.name()?;
@@ -233,7 +233,7 @@ fn region_in_name(found: &Override<'_>) -> Option<String> {
 }
 
 pub(super) fn take_away(case: &Case<'_>, found: &Override<'_>) -> Fix {
-    let to = match found.whose() {
+    let to = match found.owner() {
         Host::Aws => "To let programs choose the endpoint",
         _ => "To call AWS's own endpoint",
     };

@@ -76,7 +76,7 @@ pub(in crate::core::doctor) struct NamedEndpoint {
     /// Host and port.
     pub(in crate::core::doctor) authority: String,
     /// The owner of the host.
-    pub(in crate::core::doctor) whose: Host,
+    pub(in crate::core::doctor) source: Host,
     /// Whether requests can be sent there at all.
     pub(in crate::core::doctor) is_url: bool,
     /// The removal of the setting.
@@ -89,7 +89,7 @@ pub(in crate::core::doctor) fn named_endpoint(case: &Case<'_>, service: &str) ->
         place: case.place(&found.url),
         url: found.shown(),
         authority: printable(target(found.url.text.trim()).authority),
-        whose: found.whose(),
+        source: found.owner(),
         is_url: found.is_url(),
         removal: endpoints::take_away(case, &found),
     })
@@ -98,5 +98,5 @@ pub(in crate::core::doctor) fn named_endpoint(case: &Case<'_>, service: &str) ->
 /// Whether any call goes somewhere else than to AWS: its keys may be of another maker's.
 pub(in crate::core::doctor) fn calls_elsewhere(case: &Case<'_>) -> bool {
     endpoint_override::ignored(case).is_none()
-        && endpoint_override::overrides(case).iter().any(|found| found.whose() != Host::Aws)
+        && endpoint_override::overrides(case).iter().any(|found| found.owner() != Host::Aws)
 }

@@ -54,7 +54,7 @@ pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
 /// may be right.
 fn is_another_makers(case: &Case<'_>, text: &str) -> bool {
     let is_name = text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
-    is_name && ignored(case).is_none() && overrides(case).iter().any(|found| found.whose() == Host::Other)
+    is_name && ignored(case).is_none() && overrides(case).iter().any(|found| found.owner() == Host::Other)
 }
 
 fn finding(case: &Case<'_>, located: &SourcedValue<'_>, fault: Fault) -> Finding {
