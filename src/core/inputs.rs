@@ -109,8 +109,8 @@ impl Slot {
             Reading::Unreadable(unreadable) => return self.refuse(file, unreadable, first),
         };
         if let Some(encoding) = bytes.as_ref().and_then(|bytes| utf16(bytes)) {
-            let fix = Some(format!("save the {} as UTF-8", name(file)));
-            return self.refuse(file, Unreadable { why: format!("it is {encoding} text"), fix }, first);
+            let why = format!("it is {encoding} text, and the AWS tools read UTF-8 only");
+            return self.refuse(file, Unreadable::from(why), first);
         }
         let read = bytes.map(|bytes| FileSections::read(file, &bytes)).unwrap_or_default();
         let corrected = self.unreadable.take().is_some();
@@ -126,7 +126,6 @@ impl Slot {
     fn refuse(&mut self, file: SourceFile, Unreadable { why, fix }: Unreadable, first: bool) -> Change {
         let message = format!("the {} can't be read: {why}", name(file));
         let lost = Lost::Sections;
-        let fix = fix.or_else(|| Some(format!("set {} to a regular file", variable(file))));
         let problem = Problem { fix, ..Problem::fatal(Origin::whole(file), message, lost, None) };
         if self.unreadable.as_ref() == Some(&problem) {
             return Change::None;
@@ -166,14 +165,6 @@ fn utf16(bytes: &[u8]) -> Option<&'static str> {
         [0xff, 0xfe, ..] | [b'[', 0, ..] => Some("UTF-16 (little-endian)"),
         [0xfe, 0xff, ..] | [0, b'[', ..] => Some("UTF-16 (big-endian)"),
         _ => None,
-    }
-}
-
-fn variable(file: SourceFile) -> &'static str {
-    match file {
-        SourceFile::Config => "AWS_CONFIG_FILE",
-        SourceFile::Credentials => "AWS_SHARED_CREDENTIALS_FILE",
-        SourceFile::Settings => "EVERCRED_CONFIG",
     }
 }
 

@@ -22,6 +22,7 @@ mod status;
 mod status_pages;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -61,7 +62,7 @@ pub fn main() -> ExitCode {
         Ok(Arguments::Probe { settings_file }) => return probe::main(environment, settings_file),
         Ok(Arguments::Help) => return print(arguments::HELP),
         Ok(Arguments::Version) => return print(concat!("evercredd ", env!("CARGO_PKG_VERSION"), "\n")),
-        Err(why) => return fail(2, &why, "evercredd --help"),
+        Err(why) => return fail(2, &format!("{why}\nsee: evercredd --help")),
     };
     let log = LogWriter::start();
     match &log {
@@ -114,21 +115,33 @@ fn last_words(log: Option<&LogWriter>, text: &str) {
 /// Why the daemon does not start.
 struct Refused {
     message: String,
-    fix: &'static str,
+    /// A command.
+    fix: Option<&'static str>,
 }
 
 impl Refused {
+    /// A reason that no command corrects, with advice.
+    fn advised(message: impl fmt::Display, advice: &str) -> Self {
+        Self { message: format!("{message}; {advice}"), fix: None }
+    }
+
+    /// HOME is not set.
+    fn without_home(message: String) -> Self {
+        Self::advised(message, "set HOME")
+    }
+
     /// Another daemon is running.
     fn other_daemon(message: String) -> Self {
-        let fix =
+        let advice =
             "stop the other daemon, or set other directories for this one (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)";
-        Self { message, fix }
+        Self::advised(message, advice)
     }
 
     /// A directory or a file can't be used.
     fn directory(message: String) -> Self {
-        let fix = "correct the directory or file, or set other directories (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)";
-        Self { message, fix }
+        let advice =
+            "correct the directory or file, or set other directories (EVERCRED_RUNTIME_DIR, EVERCRED_STATE_DIR)";
+        Self::advised(message, advice)
     }
 }
 
@@ -152,13 +165,12 @@ impl Start {
         descriptors: u64,
     ) -> Result<Self, Refused> {
         if descriptors < limits::LEAST_DESCRIPTORS {
-            return Err(Refused {
-                message: format!(
-                    "the hard limit of open files (ulimit -Hn) is {descriptors}, and evercredd needs {}: with less, calls to AWS fail",
-                    limits::LEAST_DESCRIPTORS
-                ),
-                fix: "set a hard limit of 1024 or more where the daemon is started (systemd: LimitNOFILE=, PAM: nofile in /etc/security/limits.conf)",
-            });
+            let message = format!(
+                "the hard limit of open files (ulimit -Hn) is {descriptors}, and evercredd needs {}: with less, calls to AWS fail",
+                limits::LEAST_DESCRIPTORS
+            );
+            let advice = "set a hard limit of 1024 or more where the daemon is started (systemd: LimitNOFILE=, PAM: nofile in /etc/security/limits.conf)";
+            return Err(Refused::advised(message, advice));
         }
         let folders = resolve_folders(&own, settings_file)?;
         let settings = read_settings(&folders, LISTED)?;
@@ -167,8 +179,8 @@ impl Start {
 
     fn run(self) -> Result<(), Refused> {
         if let Some(message) = &self.folders.foreign_home {
-            let fix = "set EVERCRED_STATE_DIR to a directory of this user, or run evercredd as the owner of HOME";
-            return Err(Refused { message: message.clone(), fix });
+            let advice = "set EVERCRED_STATE_DIR to a directory of this user, or run evercredd as the owner of HOME";
+            return Err(Refused::advised(message, advice));
         }
         // One thread: the work is waiting, and what may block goes to the pool.
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -185,8 +197,8 @@ impl Start {
 
 fn resolve_folders(own: &Environment, settings_file: Option<PathBuf>) -> Result<Folders, Refused> {
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-    let mut folders = Folders::resolve(own, settings_file)
-        .map_err(|error| Refused { message: error.to_string(), fix: "set it to an absolute path" })?;
+    let mut folders =
+        Folders::resolve(own, settings_file).map_err(|error| Refused::advised(error, "set it to an absolute path"))?;
     folders.settings_file = absolute(folders.settings_file);
     Ok(folders)
 }
@@ -202,7 +214,7 @@ fn check_files(own: &Environment, settings_file: Option<PathBuf>) -> Result<Exit
         }
     };
     let environment = daemon_environment(own, &settings);
-    let paths = aws_paths(&environment).map_err(|message| Refused { message, fix: "set HOME" })?;
+    let paths = aws_paths(&environment).map_err(Refused::without_home)?;
     let mut inputs = AwsInputs::default();
     let mut texts = BTreeMap::new();
     let files = [
@@ -256,17 +268,19 @@ fn check_files(own: &Environment, settings_file: Option<PathBuf>) -> Result<Exit
 /// The file can't be read, or has mistakes: the message has the first `most` of them, each with its line.
 fn read_settings(folders: &Folders, most: usize) -> Result<Settings, Refused> {
     let path = folders.settings_file.display();
-    let failed = |why: &str| Refused {
-        message: format!("the settings file {path} can't be read: {why}"),
-        fix: "correct the file, or select another with --config or EVERCRED_CONFIG",
+    let failed = |why: &str| {
+        let message = format!("the settings file {path} can't be read: {why}");
+        Refused::advised(message, "correct the file, or select another with --config or EVERCRED_CONFIG")
     };
     let bytes = match person_file::read(&folders.settings_file, LARGEST_FILE) {
         Ok(None) if folders.settings_file_is_named => return Err(failed("there is no such file")),
         Ok(bytes) => bytes.unwrap_or_default(),
         Err(error) => return Err(failed(&error.to_string())),
     };
-    Settings::parse_bytes(&bytes)
-        .map_err(|error| Refused { message: error.render_first(most, &path.to_string()), fix: "evercred config check" })
+    Settings::parse_bytes(&bytes).map_err(|error| Refused {
+        message: error.render_first(most, &path.to_string()),
+        fix: Some("evercred config check"),
+    })
 }
 
 /// What the daemon goes by: its own environment without what chooses credentials and what is between it and the service
@@ -332,13 +346,15 @@ fn print(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn fail(exit: u8, message: &str, fix: &str) -> ExitCode {
-    let _ = std::io::stderr().lock().write_all(refusal(message, fix).as_bytes());
+fn fail(exit: u8, message: &str) -> ExitCode {
+    let text = printable::lines(&format!("evercredd: {message}\n"));
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
     ExitCode::from(exit)
 }
 
-fn refusal(message: &str, fix: &str) -> String {
-    printable::lines(&format!("evercredd: {message}\nfix: {fix}\n"))
+fn refusal(message: &str, fix: Option<&str>) -> String {
+    let fix = fix.map_or_else(String::new, |fix| format!("fix: {fix}\n"));
+    printable::lines(&format!("evercredd: {message}\n{fix}"))
 }
 
 /// The time, for what is not decided by it.

@@ -34,7 +34,7 @@ pub(super) fn recover(
     // Left-overs are recovered even if the settings have mistakes.
     let settings = read_settings(&folders, 1).unwrap_or_else(|_| Settings::default());
     let environment = daemon_environment(own, &settings);
-    let refused = |message: String| Refused { message, fix: "set HOME" };
+    let refused = Refused::without_home;
     let (paths, caches) = (aws_paths(&environment).map_err(refused)?, cache_paths(&environment).map_err(refused)?);
     let mut inputs = AwsInputs::default();
     for (file, path) in [(SourceFile::Config, &paths.config), (SourceFile::Credentials, &paths.credentials)] {

@@ -545,7 +545,7 @@ def test_a_person_denies_in_chromium_and_is_told(place, chromium):
     chromium.click("#deny")
     assert chromium.text("h1") == "Not signed in"
     _, said = login.communicate(timeout=60)
-    assert login.returncode == 5 and "denied" in said and "fix: sign in again, and allow it" in said, said
+    assert login.returncode == 5 and "denied" in said and "sign in again, and allow it" in said, said
 
 
 def test_a_person_types_the_code_in_chromium(place, chromium):

@@ -482,7 +482,7 @@ fn status_of_a_profile_shows_what_it_needs_and_its_own_session_only() {
         ("other", Some("other"), Some("fix: evercred login other")),
         ("mfa", None, Some("fix: evercred login mfa")),
         ("empty", None, Some("fix: ")),
-        ("envs", None, Some("fix: ")),
+        ("envs", None, None),
         ("base", None, None),
     ] {
         machine.eventually("the cache files are read", |machine| {

@@ -222,7 +222,7 @@ fn too_low_a_limit_of_descriptors_is_refused_with_the_limit() {
     let machine = Machine::new();
     for limit in [20, 47] {
         let (said, exit) = ends(&mut after(&machine, &format!("ulimit -n {limit}")));
-        assert!(exit == Some(1) && said.contains(&limit.to_string()) && said.contains("fix: "), "{said}");
+        assert!(exit == Some(1) && said.contains(&limit.to_string()) && said.contains("set a hard limit"), "{said}");
     }
 }
 

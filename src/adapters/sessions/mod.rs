@@ -25,7 +25,7 @@ use self::exchange::Replaced;
 pub use self::recovery::recover;
 use super::clock;
 use super::sdk::Sdk;
-use crate::core::aws_error::{self, Fault, Operation};
+use crate::core::aws_error::{self, Fault, Operation, Remedy};
 use crate::core::clock::Sample;
 use crate::core::keeper::{
     MintOrder, Outcome, Prompt, RefreshOrder, RolesOrder, SessionEnd, SignInOrder, SignOutEnd, SignOutOrder, Ticket,
@@ -134,7 +134,7 @@ impl Sessions {
             let why =
                 format!("{who} holds the lock {}.evercred-lock, and has not finished its refresh", path.display());
             let fault = aws_error::fault(&operation, None, Some("CacheFailed"), Some(&why));
-            return Err(Fault { fix: holder.fix(), ..fault });
+            return Err(Fault { remedy: holder.fix().map(Remedy::Fix), ..fault });
         }
         if matches!(lock, Lock::Held(_)) {
             self.cache.recover(session).await;

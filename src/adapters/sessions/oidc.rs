@@ -71,7 +71,7 @@ fn refused_grant(fault: Fault) -> Fault {
         | "UnauthorizedClientException"
         | "InvalidClientException" => {
             let (class, code) = (ErrorClass::NeedsLogin, "InvalidGrantException".to_owned());
-            Fault { class, code, fix: None, ..fault }
+            Fault { class, code, remedy: None, ..fault }
         }
         _ => fault,
     }
@@ -193,7 +193,7 @@ pub(super) async fn exchange(
     let token = answer.and_then(|answer| token_answer(&call, &answer));
     samples.extend(call.samples(&token));
     token.map_err(|fault| match is_spent {
-        true => Fault { class: ErrorClass::Permanent, fix: None, ..fault },
+        true => Fault { class: ErrorClass::Permanent, remedy: None, ..fault },
         false => fault,
     })
 }

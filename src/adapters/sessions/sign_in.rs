@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::redirect::{self, Back};
 use super::{Sessions, dpop, expiry, oidc, service_of, signin, vanity};
 use crate::adapters::{aws_call, clock};
-use crate::core::aws_error::{self, Fault, Operation};
+use crate::core::aws_error::{self, Fault, Operation, Remedy};
 use crate::core::clock::Sample;
 use crate::core::credential::{Credentials, Grant};
 use crate::core::keeper::{Flow, Prompt, SessionEnd, SignInOrder, Ticket};
@@ -41,7 +41,7 @@ pub(super) async fn run(
         sessions.cache.problem(&order.session.cache_file()).await.filter(|problem| problem.is_not_regular)
     {
         let fault = aws_error::fault(&operation, None, Some("SsoCacheUnusable"), Some(&problem.why));
-        return Err(Fault { fix: problem.fix, ..fault });
+        return Err(Fault { remedy: problem.fix.map(Remedy::Fix), ..fault });
     }
     let sign_in = SignIn { sessions, order, begun, operation: &operation };
     let (text, token) = match (&order.session, order.flow) {

@@ -14,7 +14,7 @@ use super::network::CALL_TIMEOUT;
 use super::sdk::{Sdk, client_config};
 use super::token_file;
 use crate::core::access_key::shown;
-use crate::core::aws_error::{self, Fault, OfSigner, Operation};
+use crate::core::aws_error::{self, Fault, OfSigner, Operation, Remedy};
 use crate::core::clock::Sample;
 use crate::core::keeper::{MintOrder, Outcome, ProbeOrder};
 use crate::core::plan::{Endpoint, Service, Source, StaticKeys};
@@ -66,8 +66,8 @@ impl StsCaller<'_> {
             Source::WebIdentity(role) => match token_file::read(&role.token_file).await {
                 Ok(token) => operations::web_identity(&client, &call, role, &token).await.map_err(|fault| {
                     let expired = aws_error::of_signer(&fault.code) == OfSigner::Expired;
-                    let fix = format!("run the program that writes the token file {} again", role.token_file);
-                    if expired { Fault { fix: Some(fix), ..fault } } else { fault.of_role() }
+                    let advice = format!("run the program that writes the token file {} again", role.token_file);
+                    if expired { Fault { remedy: Some(Remedy::Advice(advice)), ..fault } } else { fault.of_role() }
                 }),
                 Err(why) => Err(aws_error::fault(&operation, None, Some("TokenFile"), Some(&why))),
             },

@@ -220,14 +220,16 @@ impl Report {
                 self.notes.push(message);
                 continue;
             }
-            let fix = match carried.get(&name) {
-                Some(Carry::Store(_) | Carry::TakeOut) => INSTALL.to_owned(),
+            let (message, fix) = match carried.get(&name) {
+                Some(Carry::Store(_) | Carry::TakeOut) => (message, INSTALL.to_owned()),
                 Some(Carry::ByHand) => {
-                    format!("it was written by hand: change it in [environment] of {path}, or in this shell")
+                    let advice =
+                        format!("it was written by hand: change it in [environment] of {path}, or in this shell");
+                    (format!("{message}; {advice}"), String::new())
                 }
-                Some(Carry::Refused(_)) => by_hand(&path.to_string()),
+                Some(Carry::Refused(_)) => (format!("{message}; {}", by_hand(&path.to_string())), String::new()),
                 // It is stored right, or stands in the manager's own environment, which a daemon has from its start.
-                Some(Carry::Nothing) | None => manager.how_to_restart(),
+                Some(Carry::Nothing) | None => (message, manager.how_to_restart()),
             };
             self.problem(message, fix);
         }

@@ -26,7 +26,7 @@ const fn unanswered(code: &'static str, meaning: &'static str, fix: &'static str
     Entry { origin: Origin::Unanswered, ..entry(code, ErrorClass::Retryable, meaning, fix, causes) }
 }
 
-const NETWORK: &str = "check the network, and the proxy settings in [environment] of evercred.toml; evercred retries";
+const NETWORK: &str = "check the network, and the proxy settings in [environment] of evercred.toml";
 
 pub(super) static TABLE: &[Entry] = &[
     unanswered(TIMEOUT, "no answer came in time", NETWORK, UNREACHED),
@@ -55,7 +55,7 @@ pub(super) static TABLE: &[Entry] = &[
     unanswered(
         INVALID_RESPONSE,
         "the response is not from AWS",
-        "a proxy or a login page of the network may have answered instead; evercred retries",
+        "a proxy or a login page of the network may have answered instead",
         UNREACHED,
     ),
     ours(

@@ -33,12 +33,30 @@ pub struct Fault {
     pub code: String,
     /// The words of AWS or of the failed program; without them, the meaning of the code.
     pub words: String,
-    /// The fix, as a sentence.
-    pub fix: Option<String>,
+    /// What the user can do.
+    pub remedy: Option<Remedy>,
     /// The delay that the server demands before the next request (`Retry-After`).
     pub retry_after: Option<TimeDelta>,
     /// The answer says that the request's time was off, or its own times contradict each other: AWS's time is in doubt.
     pub skewed: bool,
+}
+
+/// What the user can do after a failed call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// A command that corrects the cause.
+    Fix(String),
+    /// Advice, as the end of a sentence.
+    Advice(String),
+}
+
+impl Remedy {
+    /// The command, or the advice.
+    pub fn into_text(self) -> String {
+        match self {
+            Self::Fix(text) | Self::Advice(text) => text,
+        }
+    }
 }
 
 /// The judgement of a code on the credentials that signed the request.
@@ -85,7 +103,7 @@ pub fn fault(operation: impl Into<Operation>, status: Option<u16>, code: Option<
         (false, true) => ErrorClass::NeedsLogin,
         (false, false) => class(status, entry),
     };
-    let fix = if wrong_code {
+    let advice = if wrong_code {
         Some("enter the next code that the device shows: each code works once".to_owned())
     } else if skewed {
         Some("the next request is signed with AWS's own time; nothing needs to be done".to_owned())
@@ -97,7 +115,8 @@ pub fn fault(operation: impl Into<Operation>, status: Option<u16>, code: Option<
         (None, Some(entry)) => entry.meaning.to_owned(),
         (None, None) => status.map_or_else(|| "no message".to_owned(), |status| format!("HTTP status {status}")),
     };
-    Fault { class, operation: Box::new(operation.into()), code: code.to_owned(), words, fix, retry_after: None, skewed }
+    let (operation, code) = (Box::new(operation.into()), code.to_owned());
+    Fault { class, operation, code, words, remedy: advice.map(Remedy::Advice), retry_after: None, skewed }
 }
 
 impl fmt::Display for Fault {
@@ -109,11 +128,27 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
+    /// The sentence with the advice.
+    pub fn with_advice(&self) -> String {
+        match &self.remedy {
+            Some(Remedy::Advice(advice)) => format!("{self}; {advice}"),
+            Some(Remedy::Fix(_)) | None => self.to_string(),
+        }
+    }
+
+    /// The command that corrects the cause.
+    pub fn fix(&self) -> Option<&str> {
+        match &self.remedy {
+            Some(Remedy::Fix(fix)) => Some(fix),
+            Some(Remedy::Advice(_)) | None => None,
+        }
+    }
+
     /// The call was for a role: another administrator is responsible for it than for other denied calls.
     #[must_use]
     pub fn of_role(self) -> Self {
         if of_signer(&self.code) == OfSigner::Denied && self.class == ErrorClass::Permanent {
-            return Self { fix: Some(ASSUME_ROLE_DENIED.to_owned()), ..self };
+            return Self { remedy: Some(Remedy::Advice(ASSUME_ROLE_DENIED.to_owned())), ..self };
         }
         self
     }
@@ -266,6 +301,6 @@ mod tests {
             fault("AssumeRole of r for profile \"a\"", Some(403), Some("AccessDenied"), Some("User: arn is not …"))
                 .of_role();
         assert!(denied.words.contains("User: arn"));
-        assert!(denied.fix.unwrap().contains("trust policy"));
+        assert!(denied.with_advice().contains("trust policy"));
     }
 }

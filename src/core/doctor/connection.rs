@@ -263,8 +263,8 @@ mod tests {
                 let title = &finding.title;
                 assert!(
                     title.contains("the SSO portal")
-                        && title.contains(&format!("address in {place}"))
-                        && title.ends_with(": 127.0.0.1:1"),
+                        && title.contains("127.0.0.1:1")
+                        && title.ends_with(&format!("(address from {place})")),
                     "{title}"
                 );
                 assert!(!format!("{finding:?}").contains("AWS_ENDPOINT_URL_STS"), "{finding:#?}");

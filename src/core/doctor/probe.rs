@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::evidence::LastError;
 use crate::core::access_key;
-use crate::core::aws_error::{self, ErrorClass, Fault, Operation};
+use crate::core::aws_error::{self, ErrorClass, Fault, Operation, Remedy};
 use crate::core::cause::Cause;
 use crate::core::fix::Fix;
 use crate::core::plan::Endpoint;
@@ -187,7 +187,7 @@ pub struct Refusal {
     pub words: String,
     /// The effect on the next attempt.
     pub class: ErrorClass,
-    /// The fix from the table of error codes.
+    /// A command, or the advice of the table of error codes.
     pub fix: Option<String>,
     /// AWS refused the request because of its time.
     pub skewed: bool,
@@ -195,14 +195,15 @@ pub struct Refusal {
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        let Fault { class, operation, code, words, fix, skewed, .. } = fault;
-        Self { code, operation: *operation, words, class, fix, skewed }
+        let Fault { class, operation, code, words, remedy, skewed, .. } = fault;
+        Self { code, operation: *operation, words, class, fix: remedy.map(Remedy::into_text), skewed }
     }
 }
 
 impl From<LastError> for Refusal {
     fn from(error: LastError) -> Self {
         let LastError { operation, detail, code, class, message, fix } = error;
+        let fix = fix.or_else(|| Some(aws_error::lookup(&code)?.fix.to_owned()));
         let operation = operation.map_or_else(|| Operation::new("the renewal"), Operation::named);
         Self { code, operation, words: detail.unwrap_or(message), class, fix, skewed: false }
     }

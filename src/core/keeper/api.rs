@@ -351,7 +351,7 @@ pub struct Refusal {
     pub code: Option<String>,
     /// A sentence: what failed, for which profile, why.
     pub message: String,
-    /// What to do about it.
+    /// A command, or an edit with file and line.
     pub fix: Option<String>,
 }
 
@@ -363,8 +363,8 @@ impl Refusal {
 
     /// The refusal of a caller whose call failed.
     pub(super) fn of_fault(fault: Fault) -> Self {
-        let message = fault.to_string();
-        Self { kind: kind_of(fault.class), code: Some(fault.code), message, fix: fault.fix }
+        let (message, fix) = (fault.with_advice(), fault.fix().map(str::to_owned));
+        Self { kind: kind_of(fault.class), code: Some(fault.code), message, fix }
     }
 
     /// The refusal of a caller whose profile has an error.

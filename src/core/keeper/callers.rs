@@ -110,8 +110,7 @@ impl Keeper {
             None => return Some(Answer::Refused(self.unknown_profile(name))),
         };
         if let Some(source) = route.unsupported() {
-            let (message, fix) = cannot(name, source);
-            return refuse(RefusalKind::Failed, message, Some(fix));
+            return refuse(RefusalKind::Failed, cannot(name, source), None);
         }
         let expired = self.expired_keys(route, now).map(|(profile, at)| expired_keys_message(profile, at));
         if let Some(keys) = route.only_keys() {
@@ -256,13 +255,11 @@ pub(super) fn no_plan(name: &str, error: &PlanError) -> Refusal {
     Refusal::new(kind, error.message.as_str(), Some(fix))
 }
 
-/// Why a source can't be used by a daemon, and what to do.
-pub(super) fn cannot(profile: &str, source: &Source) -> (String, String) {
+/// Why a daemon can't use a source, and what to do.
+pub(super) fn cannot(profile: &str, source: &Source) -> String {
     let what = unsupported(source).unwrap_or_default();
-    (
-        format!(
-            "profile \"{profile}\" takes its keys from the environment ({what}), and the daemon can't read the environment of the calling program"
-        ),
-        "name a source_profile, or set the keys in the program's environment and start it without evercred".to_owned(),
+    format!(
+        "profile \"{profile}\" takes its keys from the environment ({what}), and the daemon can't read the environment of the calling \
+         program; name a source_profile instead, or use the profile without evercred"
     )
 }

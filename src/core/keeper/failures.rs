@@ -70,8 +70,8 @@ impl Failures {
             Some(_) => self.0.retain(|failure| failure.place.as_ref().is_some_and(|other| other != endpoint)),
             None => self.0.clear(),
         }
-        let message = fault.to_string();
-        let Fault { class, operation, code, words, fix, .. } = fault;
+        let (message, fix) = (fault.with_advice(), fault.fix().map(str::to_owned));
+        let Fault { class, operation, code, words, .. } = fault;
         let (operation, detail) = (Some(operation.name), Some(words));
         let error = ErrorStatus { at, operation, detail, code, class, message, fix, next_try: streak.next_try() };
         let index = self.0.len();

@@ -9,7 +9,7 @@ use super::node::Forced;
 use super::schedule::Jitter;
 use super::{Keeper, Minting, Work};
 use crate::core::aws_error::{
-    self, ErrorClass, Fault, INVALID_RESPONSE, OfSigner, Operation, TLS_CLOCK, of_signer, refuses_signer,
+    self, ErrorClass, Fault, INVALID_RESPONSE, OfSigner, Operation, Remedy, TLS_CLOCK, of_signer, refuses_signer,
 };
 use crate::core::clock::{Sample, Trust, Verdict};
 use crate::core::credential::{Credentials, Grant};
@@ -313,7 +313,7 @@ impl Keeper {
                 " (its MFA session is {} min old, and the role may require a newer one: aws:MultiFactorAuthAge)",
                 age.num_minutes()
             ));
-            fault.fix = Some(evercred("login", &profile));
+            fault.remedy = Some(Remedy::Fix(evercred("login", &profile)));
         }
         let at = self.clock.best(now);
         let Some(node) = self.nodes.get_mut(key) else { return };

@@ -211,9 +211,8 @@ impl Keeper {
         }
         if let Some(source) = route.unsupported() {
             (state, usable) = (State::Failed, false);
-            let (message, fix) = cannot(name, source);
-            let error = ErrorStatus::new(NOT_SUPPORTED, ErrorClass::Permanent, message, self.planned_at);
-            last_error = Some(error.fix(fix));
+            let message = cannot(name, source);
+            last_error = Some(ErrorStatus::new(NOT_SUPPORTED, ErrorClass::Permanent, message, self.planned_at));
         }
         ProfileStatus {
             name: name.to_owned(),

@@ -52,7 +52,7 @@ pub(super) fn main(environment: Environment, settings_file: Option<PathBuf>) -> 
     // One thread: the work is waiting, and what may block goes to the pool.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(1, &format!("no question can be answered: {error}"), "try again"),
+        Err(error) => return fail(1, &format!("no question can be answered: {error}")),
     };
     let prober = Arc::new(Prober::new(environment, settings_file));
     let mut questions = io::stdin().lock();
@@ -61,7 +61,7 @@ pub(super) fn main(environment: Environment, settings_file: Option<PathBuf>) -> 
             Ok(Some(asked)) => asked,
             Ok(None) => break ExitCode::SUCCESS,
             // Nothing of what came is said: it may be a secret.
-            Err(why) => break fail(1, why, "ask by `evercred doctor`"),
+            Err(why) => break fail(1, why),
         };
         let answers = runtime.block_on(Arc::clone(&prober).answer(asked));
         if write_line(&AnswerLine { answers }).is_err() {

@@ -65,7 +65,7 @@ fn a_role_that_the_person_does_not_have_touches_no_other() {
     bench.portal_says.insert("prod".to_owned(), forbidden);
     let refusal = bench.get("prod").unwrap_err();
     assert_eq!(refusal.kind, RefusalKind::Failed);
-    assert!(refusal.fix.unwrap().contains("profiles --sso"));
+    assert!(refusal.message.contains("profiles --sso") && refusal.fix.is_none(), "{refusal:?}");
     assert!(bench.get("dev").is_ok());
     bench.run(3 * HOUR);
     assert_eq!(bench.status("dev").state, State::Fresh);
@@ -326,6 +326,6 @@ fn who_waits_in_vain_for_another_attempt_is_told_why_the_one_before_failed() {
     bench.end(order.ticket, Outcome::Failed(timeout()));
     bench.run(20 * SECOND);
     let Some(Answer::Refused(refusal)) = bench.answers.remove(&caller) else { panic!("not refused") };
-    assert!(refusal.message.contains(&timeout().to_string()), "{}", refusal.message);
-    assert_eq!(refusal.fix, timeout().fix);
+    assert!(refusal.message.contains(&timeout().with_advice()), "{}", refusal.message);
+    assert_eq!(refusal.fix, None);
 }
