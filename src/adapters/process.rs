@@ -310,6 +310,6 @@ mod tests {
     #[tokio::test]
     async fn garbage_is_told_and_not_shown() {
         let fault = said("echo hunter2").await;
-        assert!(fault.words.contains("no JSON") && !fault.words.contains("hunter2"), "{fault:?}");
+        assert!(fault.words.contains("not a JSON object") && !fault.words.contains("hunter2"), "{fault:?}");
     }
 }

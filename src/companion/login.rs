@@ -64,7 +64,14 @@ pub(super) fn login(
             } else {
                 show_code(&needed)?;
             }
-            wait(environment, &needed)
+            wait(environment, &needed).map_err(|failure| match failure {
+                Failure { exit: LOGIN, fix: None, .. } => {
+                    let again =
+                        name.as_ref().map_or_else(|| "evercred login".to_owned(), |name| evercred("login", name));
+                    failure.fix(again)
+                }
+                failure => failure,
+            })
         }
         _ => Err(not_understood()),
     }

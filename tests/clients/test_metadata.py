@@ -146,4 +146,4 @@ def test_the_environment_of_the_caller_is_refused_with_the_reason(machine):
     machine.start()
     answer = machine.evercred("credential-process", "here")
     assert answer.returncode == 1
-    assert "a daemon does not have" in answer.stderr, answer.stderr
+    assert "the daemon can't read the environment" in answer.stderr, answer.stderr

@@ -297,7 +297,7 @@ fn a_server_that_misbehaves_is_named_and_left_alone() {
     for (ntp, why) in [
         (Ntp::start(0, |answer| answer[0] |= 3 << 6), "its own clock is not synchronised"),
         (Ntp::start(0, |answer| answer[1] = 16), "its own clock is not synchronised"),
-        (Ntp::start(0, kiss(b"RATE")), "fewer requests"),
+        (Ntp::start(0, kiss(b"RATE")), "limits the request rate"),
         (Ntp::start(0, kiss(b"DENY")), "refuses all further requests"),
         (Ntp::start(0, |answer| answer[40..48].fill(0)), "invalid answer"),
         (Ntp::start(0, |answer| answer.truncate(20)), "too short"),

@@ -188,7 +188,7 @@ fn an_error_of_another_server_ends_with_1_and_its_name() {
         let output = explain(&machine, arguments, text.as_bytes());
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
         assert!(
-            stderr(&output).contains("Scaleway sent this error, not AWS: InvalidAccessKeyId"),
+            stderr(&output).contains("Scaleway Object Storage sent this error, not AWS: InvalidAccessKeyId"),
             "{}",
             stderr(&output)
         );

@@ -244,13 +244,15 @@ fn credentials_that_will_be_lost_are_told_of_in_plain_text_while_they_are_good()
     let all = arrived(&machine);
     assert_eq!((all[0].title.as_str(), all[0].is_critical), ("Credentials can't be renewed", true));
     let text =
-        "the &lt;b&gt;vault&lt;/b&gt; &amp; all is \"locked\"\nfix: run the profile's credential_process in a terminal";
+        "the &lt;b&gt;vault&lt;/b&gt; &amp; all is \"locked\"; run the profile's credential_process in a terminal";
     assert!(all[0].body.contains("\"tool\"") && all[0].body.contains(text), "{all:?}");
     let seen = machine.read("desktop") + &machine.read("log");
     assert!(!seen.contains(machine.base.secret_access_key.as_str()), "{seen}");
     std::fs::remove_file(machine.path("locked")).unwrap();
     assert!(machine.run(&["renew", "tool"]).status.success());
-    machine.eventually("it is over, in the log", |machine| machine.read("log").contains("profile \"tool\" has ended"));
+    machine.eventually("it is over, in the log", |machine| {
+        machine.read("log").contains("evercred can renew profile \"tool\" again")
+    });
     assert_eq!(arrived(&machine).len(), 1);
 }
 

@@ -321,7 +321,7 @@ fn what_is_in_the_way_is_named_before_anything_is_changed() {
         command
     };
     let empty = person.manager.path("empty");
-    refused("no manager", &mut env(&[&format!("XDG_RUNTIME_DIR={}", empty.display())]), "systemd can't be asked");
+    refused("no manager", &mut env(&[&format!("XDG_RUNTIME_DIR={}", empty.display())]), "systemd can't be reached");
     refused(
         "no systemctl",
         &mut env(&[&format!("PATH={}", person.manager.path(".cargo/bin").display())]),

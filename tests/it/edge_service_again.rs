@@ -84,9 +84,9 @@ fn a_difference_that_no_installation_ends_has_another_way_on() {
     assert_eq!(code, Some(1));
     for (at, name) in ["HTTPS_PROXY", "NO_PROXY"].iter().enumerate() {
         let problem = &document["problems"][at];
-        assert!(problem["message"].as_str().unwrap().starts_with(name), "{document}");
-        let fix = problem["fix"].as_str().unwrap();
-        assert!(fix.contains("[environment]") && fix.contains("evercred.toml"), "{fix}");
+        let message = problem["message"].as_str().unwrap();
+        assert!(message.starts_with(name) && message.contains("[environment]"), "{document}");
+        assert!(message.contains("evercred.toml") && problem["fix"].is_null(), "{document}");
     }
     assert!(!document.to_string().contains("planted"));
 }
@@ -395,7 +395,7 @@ fn a_companion_without_its_daemon_says_where_it_looked() {
     let output =
         command.arg(format!("PATH={}:/usr/bin:/bin", alone.display())).args(["evercred", "service", "install"]);
     let said = stderr(&output.output().unwrap());
-    assert!(said.contains("alone/evercredd can be run"), "{said}");
+    assert!(said.contains("evercredd was not found") && said.contains("alone/evercredd"), "{said}");
 }
 
 #[test]

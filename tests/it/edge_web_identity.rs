@@ -53,7 +53,7 @@ fn a_token_that_comes_or_is_renewed_later_is_used_at_once() {
     let mut machine = machine();
     machine.start();
     let said = machine.credentials("ci").unwrap_err();
-    assert!(said.contains("no token file") && said.contains("fix:"), "{said}");
+    assert!(said.contains("no token file") && said.contains("run the program that writes the token file"), "{said}");
     machine.write("token", &token(-60));
     machine.eventually("the expired token is tried and told", |machine| {
         machine.profile("ci")["last_error"]["message"].as_str().is_some_and(|message| message.contains("Token expired"))

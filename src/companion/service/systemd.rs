@@ -244,10 +244,13 @@ impl Seen<'_> {
                 Some(by_hand.to_owned()),
             ),
             (true, None) => (
-                format!("{why}: there is no login session of user id {}, and lingering is off", self.uid),
+                format!(
+                    "systemd can't be reached ({why}): user id {} has no login session, and lingering is off",
+                    self.uid
+                ),
                 Some(format!("sudo loginctl enable-linger {}", self.uid)),
             ),
-            (true, Some(folder)) => (format!("{why} (XDG_RUNTIME_DIR is {folder})"), None),
+            (true, Some(folder)) => (format!("systemd can't be reached: {why} (XDG_RUNTIME_DIR is {folder})"), None),
         }
     }
 }
@@ -263,8 +266,8 @@ mod tests {
             (false, wsl, None, "WSL runs without systemd", Some("by hand")),
             (false, "4.4.0-19041-Microsoft\n", None, "wsl --shutdown", Some("by hand")),
             (false, linux, Some("/run/user/7"), "a container", Some("by hand")),
-            (true, linux, None, "no login session of user id 7", Some("sudo loginctl enable-linger 7")),
-            (true, wsl, None, "no login session of user id 7", Some("sudo loginctl enable-linger 7")),
+            (true, linux, None, "user id 7 has no login session", Some("sudo loginctl enable-linger 7")),
+            (true, wsl, None, "user id 7 has no login session", Some("sudo loginctl enable-linger 7")),
             (true, linux, Some("/run/user/7"), "XDG_RUNTIME_DIR is /run/user/7", None),
         ] {
             let said = Seen { why: "its words", is_booted, kernel, session, uid: 7 }.explained("by hand");
