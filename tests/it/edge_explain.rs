@@ -46,6 +46,29 @@ fn with_a_token_left_over(machine: &Machine) {
 }
 
 #[test]
+fn a_file_that_others_can_read_explains_no_missing_credentials_and_login_is_a_fix_only_if_there_is_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let machine = Machine::new();
+    let credentials = machine.path(".aws/credentials");
+    std::fs::set_permissions(&credentials, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let text = "Unable to locate credentials. You can configure credentials by running \"aws configure\".";
+    let missing = document(&explain(&machine, &[text, "--profile", "base", "--json", "--offline"], b""));
+    assert_eq!(likelihood(&missing, "file-permissions"), "ruled-out", "{missing:#}");
+    std::fs::remove_file(&credentials).unwrap();
+    std::fs::create_dir(&credentials).unwrap();
+    let missing = document(&explain(&machine, &[text, "--profile", "base", "--json", "--offline"], b""));
+    assert_eq!(likelihood(&missing, "file-permissions"), "confirmed", "{missing:#}");
+    std::fs::remove_dir(&credentials).unwrap();
+    machine.write_key(&machine.base);
+    let denied = "An error occurred (AccessDenied) when calling the AssumeRole operation: User: \
+                  arn:aws:iam::111122223333:user/someone is not authorized to perform: sts:AssumeRole on resource: \
+                  arn:aws:iam::111122223333:role/App";
+    let denied = document(&explain(&machine, &[denied, "--profile", "app", "--json", "--offline"], b""));
+    assert_eq!(likelihood(&denied, "mfa-required"), "possible", "{denied:#}");
+    assert!(!denied.to_string().contains("evercred login"), "{denied:#}");
+}
+
+#[test]
 fn the_cause_that_is_so_here_comes_first_with_its_fix_and_others_are_ruled_out() {
     let machine = Machine::new();
     with_a_token_left_over(&machine);

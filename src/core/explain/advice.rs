@@ -46,6 +46,13 @@ fn usual(id: Cause, here: &LocalContext) -> Fix {
     match id.usual_fix() {
         UsualFix::Advice(text) => Fix::advice(text),
         UsualFix::Command(text, command) => Fix::command(text, command),
+        UsualFix::OfProfile(text, "login") if here.steps.as_ref().is_some_and(|steps| !steps.can_log_in()) => {
+            Fix::advice(if id == Cause::MfaRequired {
+                "If the role requires MFA: add mfa_serial with the ARN of your MFA device to the profile."
+            } else {
+                text
+            })
+        }
         // A command for a profile that does not exist fails.
         UsualFix::OfProfile(text, command) if here.looked_at.is_missing => {
             Fix::advice(format!("{text} Name the profile that the program used: evercred {command} PROFILE"))

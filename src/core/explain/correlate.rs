@@ -124,6 +124,10 @@ fn causes(mention: &ReportedError, report: &Report, here: &LocalContext) -> Vec<
             if was_stated && cause.likelihood != Likelihood::Confirmed {
                 only_stated.push(cause.id);
             }
+        } else if cause.id == Cause::FilePermissions && !here.has_unreadable_file {
+            // A file with a wrong owner or mode is read all the same.
+            cause.likelihood = Likelihood::RuledOut;
+            cause.evidence = vec!["you can read the AWS files".to_owned()];
         } else {
             let is_elsewhere = elsewhere.is_some() || is_of_other_profile(cause.id, here);
             if as_found(&mut cause, &found, is_elsewhere) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::doctor::{About, Answer, Answers, Case, Cause, Report};
+use crate::core::doctor::{About, Answer, Answers, Case, Cause, FileState, Report};
 use crate::core::plan::Source;
 
 /// The checked profile, for the first line.
@@ -35,6 +35,8 @@ pub struct LocalContext {
     pub regions: Vec<String>,
     /// The steps of that profile; `None` if they are not known.
     pub steps: Option<StepFacts>,
+    /// Whether this user can't read one of the AWS files.
+    pub has_unreadable_file: bool,
     /// The variables that are set; `None` if they are not known.
     pub set_variables: Option<BTreeSet<String>>,
     /// The first line: the checked profile and region.
@@ -46,6 +48,8 @@ pub struct LocalContext {
 pub struct StepFacts {
     /// Whether one uses a sign-in session.
     pub signs_in: bool,
+    /// Whether one needs the code of an MFA device.
+    pub needs_code: bool,
     /// Whether one sends a web identity token.
     pub has_web_identity: bool,
     /// The roles that are requested.
@@ -71,6 +75,11 @@ impl LocalContext {
             region: report.region.clone(),
             regions: asked_regions(case.answers),
             steps: StepFacts::of(case),
+            has_unreadable_file: case
+                .evidence
+                .files
+                .iter()
+                .any(|file| matches!(file.state, FileState::Unreadable { .. } | FileState::Directory { .. })),
             set_variables: Some(set_variables(case)),
             looked_at: LookedAt { is_missing: report.lacks_profile, ..LookedAt::default() },
         }
@@ -92,6 +101,11 @@ impl LocalContext {
 }
 
 impl StepFacts {
+    /// Whether `evercred login` has something to do for the profile.
+    pub(super) fn can_log_in(&self) -> bool {
+        self.signs_in || self.needs_code
+    }
+
     /// `None` for another program's credentials: it may use any of these.
     fn of(case: &Case<'_>) -> Option<Self> {
         let mut facts = Self::default();
@@ -99,6 +113,7 @@ impl StepFacts {
             return None;
         }
         for step in case.steps() {
+            facts.needs_code |= step.source.device().is_some();
             match &step.source {
                 Source::Process { .. } => return None,
                 Source::SsoToken(_) | Source::Sso(_) | Source::Login(_) => facts.signs_in = true,
