@@ -75,9 +75,9 @@ static PROVIDERS: [Provider; 27] = [
     storage("IONOS Object Storage", &["ionoscloud.com"]),
     storage("UpCloud Object Storage", &["upcloudobjects.com"]),
     storage("the Internet Archive", &["s3.us.archive.org"]),
-    cloud("Alibaba Cloud", &["aliyun"]),
-    cloud("Tencent Cloud", &["tencent", "myqcloud"]),
-    cloud("Huawei Cloud", &["huaweicloud"]),
+    cloud("Alibaba Cloud", &["aliyuncs.com", "aliyun.com"]),
+    cloud("Tencent Cloud", &["myqcloud.com", "tencentcloudapi.com", "tencentcos", "tencent.com"]),
+    cloud("Huawei Cloud", &["huaweicloud.com"]),
     cloud("Volcano Engine", &["volces.com"]),
     cloud("Google Cloud", &["googleapis.com"]),
 ];
@@ -211,20 +211,35 @@ impl<'a> Near<'a> {
         found.extend(of_aws.map(|(_, distance)| (distance, Server::Aws)));
         for provider in PROVIDERS.iter().filter(|provider| is_of_s3 || provider.for_all_services) {
             for host in provider.hosts {
-                let is_sure = self.is_xml || self.line.contains(host);
-                let places = self.places(host).filter(|(place, _)| is_sure || self.is_target(*place));
+                // Files and buckets have such names too, so a host counts in a URL.
+                let is_on_line = self.line.contains(host);
+                let is_sure = |place| self.is_xml || (is_on_line && (!host.contains('.') || self.is_in_url(place)));
+                let places = self.places(host).filter(|(place, _)| is_sure(*place) || self.is_target(*place));
                 found.extend(places.map(|(_, distance)| (distance, Server::Named(provider.name))));
             }
         }
         found
     }
 
+    /// Whether the host at a place is the host of a URL.
+    fn is_in_url(&self, place: usize) -> bool {
+        let before = self.letters.get(..place).unwrap_or_default();
+        let before = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "-.".contains(c));
+        before.ends_with("http://") || before.ends_with("https://")
+    }
+
     /// Whether the host at a place is one to which a request was sent. Logs name other hosts, for example of downloads.
     fn is_target(&self, place: usize) -> bool {
         let before = self.letters.get(..place).unwrap_or_default();
         let before = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "-.".contains(c));
-        let before = before.strip_suffix("://").unwrap_or(before);
-        let before = before.trim_end_matches("https").trim_end_matches("http");
+        let before = match before.strip_suffix("://") {
+            Some(scheme) => match scheme.strip_suffix("https").or_else(|| scheme.strip_suffix("http")) {
+                Some(before) => before,
+                // A bucket: s3://NAME.
+                None => return false,
+            },
+            None => before,
+        };
         let before = before.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
         TARGETS.iter().any(|words| before.ends_with(words))
     }
@@ -316,6 +331,16 @@ mod tests {
             (format!("aws s3 ls --endpoint-url https://s3.fr-par.scw.cloud\n{DENIED}"), Some("Scaleway Object Storage")),
             (format!("aws s3 ls --endpoint-url=http://minio.corp.example:9000/\n{DENIED}"), Some("minio.corp.example:9000")),
             (format!("aws s3 ls --endpoint-url https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com\n{DENIED}"), None),
+            (
+                format!("upload failed: ./tencent-data.csv to s3://storage.googleapis.com-logs/t.csv {DENIED}"),
+                None,
+            ),
+            (
+                "An error occurred (AccessDenied) when calling the PutObject operation: User: arn:aws:sts::111122223333:assumed-role/\
+                 Dev/bob is not authorized to perform: s3:PutObject on resource: \"arn:aws:s3:::acme.wasabisys.com/r.csv\""
+                    .to_owned(),
+                None,
+            ),
             (format!("2026-11-30 Downloading https://storage.googleapis.com/kubernetes-release/kubectl\n{DENIED}"), None),
             (format!("2026-11-30 copied to https://x.r2.cloudflarestorage.com/a\nGET https://s3.amazonaws.com/\n{DENIED}"), None),
             (

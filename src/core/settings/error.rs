@@ -5,7 +5,9 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::places::Places;
+use crate::core::access_key::may_be_secret;
 use crate::core::nearest::did_you_mean;
+use crate::core::redact::{self, HIDDEN};
 
 /// The mistakes of a settings file: at least one, in file order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,12 +131,15 @@ impl Mistake {
         let line = text[line_start..].lines().next().unwrap_or_default();
         let from = (start - line_start).min(line.len());
         let to = floor(text, span.end).saturating_sub(line_start).clamp(from, line.len());
+        let value = value_of(line).1;
+        let is_secret = holds_secret(line);
+        let message = if is_secret && !value.is_empty() { message.replace(value, HIDDEN) } else { message };
         let (line, span) = excerpt(line, from..to);
         Self {
             message: shortened(message),
             line: line_index + 1,
             column: text[line_start..start].chars().count() + 1,
-            shown: Shown::Line(line, span),
+            shown: if is_secret { Shown::Secret } else { Shown::Line(line, span) },
         }
     }
 
@@ -178,6 +183,21 @@ impl Mistake {
         };
         Renderer::plain().render(&[group])
     }
+}
+
+/// The name and the value of a line, without quotes.
+fn value_of(line: &str) -> (&str, &str) {
+    let (name, value) = line.split_once('=').unwrap_or(("", line));
+    (name.trim().trim_matches(['"', '\'']), value.trim().trim_matches(['"', '\'']))
+}
+
+/// Whether a line may hold a secret: by the name of its setting, or by the form of its value.
+fn holds_secret(line: &str) -> bool {
+    let (name, value) = value_of(line);
+    let is_word = !value.contains([':', ' ']) && !value.starts_with(['/', '~']);
+    redact::setting(name, value) != value
+        || redact::without_secrets(value) != value
+        || (is_word && may_be_secret(value))
 }
 
 /// The maximum length of a message and of a line that are shown, in bytes.

@@ -196,6 +196,24 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_in_the_place_of_any_value_is_shown_by_no_mistake() {
+        const SECRET: &str = "wJalrXUtnFEMIqK7MDENGtbPxRfiCYaBcDeFgPLANT";
+        for text in [
+            format!("[[profile]]\nname = 'x'\naws_secret_access_key = \"{SECRET}\"\n"),
+            format!("aws_secret_access_key = {SECRET}\n"),
+            format!("mfa_process = prog --secret {SECRET}\n"),
+            format!("[[profile]]\nname = 'x'\nmfa_process = \"prog --secret {SECRET}\n"),
+            format!("[[profile]]\nname = 'x'\nduration = \"{SECRET}\"\n"),
+            format!("[[profile]]\nname = 'x'\nduration = \"PLANT2/{SECRET}\"\n"),
+            format!("[clock]\nwarn = \"{SECRET}\"\n"),
+        ] {
+            let error = Settings::parse(&text).err().unwrap();
+            let shown = [error.render("f"), error.message(), error.list_first(9, "f").join("\n")].join("\n");
+            assert!(!shown.contains(SECRET), "{shown}");
+        }
+    }
+
+    #[test]
     fn mistakes_beside_text_that_is_no_toml_are_listed_too() {
         let error = Settings::parse("[renew]\nbefore = \n[clock]\nwarn = \"soon\"\nprobe tru\n").err().unwrap();
         let lines: Vec<usize> = error.mistakes().iter().map(|mistake| mistake.line()).collect();
