@@ -15,6 +15,7 @@ use crate::core::inputs::{AwsInputs, Change, Reading};
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, Endpoint, NodeKey, Plan, PlanContext, PlanError, PlanErrorCode, Source, Step};
 use crate::core::profile::{Problem, Profiles, SourceFile};
+use crate::core::redact;
 use crate::core::session::SsoSession;
 use crate::core::settings::Settings;
 use crate::delivery::control_socket::Incoming;
@@ -198,6 +199,8 @@ fn plans(inputs: &AwsInputs, basis: &Basis) -> Plans {
 
 /// Adds the file and the line to an error's message.
 fn placed(error: PlanError, basis: &Basis) -> PlanError {
+    // A secret may be in the place of a profile's name.
+    let error = PlanError { message: redact::without_whole_secrets(&error.message).into_owned(), ..error };
     let Some(origin) = error.origin else { return error };
     let path = path_of(&basis.paths, &basis.settings_file, origin.file);
     let fix = match error.code {
