@@ -47,7 +47,7 @@ fn places(path: &Path) -> Places {
     Way::default().ends_at(parts(path))
 }
 
-/// What the path that is walked stands for.
+/// Whether a path is to be a file or a directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Target {
     File,
@@ -74,7 +74,7 @@ impl Way {
         self.places
     }
 
-    /// Walks on; true if it is in the directory that the path stands for.
+    /// Continues the walk. True if it has arrived in a directory.
     fn follow(&mut self, mut ahead: VecDeque<OsString>, target: Target) -> bool {
         while let Some(part) = ahead.pop_front() {
             if part == ".." {
