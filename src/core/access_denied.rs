@@ -12,7 +12,30 @@ pub struct Denied {
     pub resource: Option<String>,
     /// What AWS says about why.
     pub because: Because,
+    /// What AWS says about the MFA code.
+    pub mfa: Option<Mfa>,
 }
+
+/// The failure of a request with an MFA code (github.com/aws/aws-cli/issues/6325, github.com/y13i/sgviz/issues/9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mfa {
+    /// The code or the serial number was missing.
+    Missing,
+    /// The code is wrong, or the device is not one of this user's.
+    NotValidated,
+    /// The code is wrong.
+    Wrong,
+    /// The text gives no details.
+    Failed,
+}
+
+/// The sentences about MFA codes. The last one begins all of them.
+const MFA: [(&str, Mfa); 4] = [
+    ("must provide both MFA serial number and one time pass code", Mfa::Missing),
+    ("unable to validate MFA code", Mfa::NotValidated),
+    ("invalid MFA one time pass code", Mfa::Wrong),
+    ("MultiFactorAuthentication failed", Mfa::Failed),
+];
 
 /// Which policies decided, as far as AWS says it. The phrases are those of IAM's guide ("Troubleshoot access denied error
 /// messages"); AWS adds them for most services when caller and resource are of one account, and else says nothing.
@@ -94,7 +117,8 @@ pub fn read(text: &str) -> Denied {
     };
     let action = after(rest, "is not authorized to perform: ").or_else(|| after(rest, "Not authorized to perform "));
     let resource = rest.split_once("on resource: ").and_then(|(_, rest)| resource(rest));
-    Denied { principal, action, resource, because: because(text) }
+    let mfa = MFA.iter().find(|(phrase, _)| text.contains(phrase)).map(|(_, mfa)| *mfa);
+    Denied { principal, action, resource, because: if mfa.is_some() { Because::WrongCode } else { because(text) }, mfa }
 }
 
 /// The part of a request that AWS does not accept, as far as its text says it.
@@ -103,26 +127,60 @@ pub enum Rejected {
     /// The text does not say.
     #[default]
     Unsaid,
+    /// The time of the signature: "Signature expired: … is now earlier than …".
+    SignatureTime,
+    /// The time of the request.
+    Timestamp,
     /// `duration_seconds` is below AWS's minimum: "Member must have value greater than or equal to 900".
     ShortSession,
     /// `duration_seconds` is above the maximum of the role or of AWS: "The requested DurationSeconds exceeds …".
     LongSession,
+    /// The ARN of the role has another form.
+    RoleArn,
+    /// The access key id is empty.
+    NoKeyId,
+    /// The session token has expired.
+    ExpiredToken,
+    /// The web identity token has expired: "Token expired: current date/time …".
+    ExpiredIdentityToken,
+    /// The region of the bucket differs from that of the signature.
+    BucketRegion,
+    /// The region of the signature is not the endpoint's.
+    SignedRegion,
+    /// The service of the signature is not the endpoint's.
+    SignedService,
     /// The issuer of a web identity token: "No OpenIDConnect provider found in your account for …".
     Issuer,
     /// The audience of a web identity token: "Incorrect token audience".
     Audience,
 }
 
+/// The phrases of AWS's messages, the first match counts; all phrases of a row must occur. Each is in a case under
+/// `tests/data/explain`, with its source.
+const REJECTED: [(&[&str], Rejected); 17] = [
+    (&["Signature expired"], Rejected::SignatureTime),
+    (&["Signature not yet current"], Rejected::SignatureTime),
+    (&["ARN is invalid"], Rejected::RoleArn),
+    (&["'roleArn' failed to satisfy"], Rejected::RoleArn),
+    (&["urationSeconds", "greater than or equal to"], Rejected::ShortSession),
+    (&["DurationSeconds exceeds"], Rejected::LongSession),
+    (&["urationSeconds", "less than or equal to"], Rejected::LongSession),
+    (&["non-empty Access Key"], Rejected::NoKeyId),
+    (&["No AWSAccessKey was presented"], Rejected::NoKeyId),
+    (&["is wrong; expecting"], Rejected::BucketRegion),
+    (&["scoped to a valid region"], Rejected::SignedRegion),
+    (&["scoped to correct service"], Rejected::SignedService),
+    (&["token included in the request is expired"], Rejected::ExpiredToken),
+    (&["Token expired: current"], Rejected::ExpiredIdentityToken),
+    (&["Timestamp date is"], Rejected::Timestamp),
+    (&["No OpenIDConnect provider found"], Rejected::Issuer),
+    (&["audience"], Rejected::Audience),
+];
+
 /// Reads which part of a request AWS does not accept.
 pub fn rejected(text: &str) -> Rejected {
-    let is_of_duration = text.contains("DurationSeconds") || text.contains("durationSeconds");
-    match () {
-        () if is_of_duration && text.contains("greater than or equal to") => Rejected::ShortSession,
-        () if is_of_duration => Rejected::LongSession,
-        () if text.contains("No OpenIDConnect provider found") => Rejected::Issuer,
-        () if text.contains("audience") => Rejected::Audience,
-        () => Rejected::Unsaid,
-    }
+    let row = REJECTED.iter().find(|(phrases, _)| phrases.iter().all(|phrase| text.contains(phrase)));
+    row.map_or(Rejected::Unsaid, |(_, rejected)| *rejected)
 }
 
 fn because(text: &str) -> Because {
@@ -132,10 +190,6 @@ fn because(text: &str) -> Because {
             .filter_map(|(phrase, policy)| Some((text.find(phrase)?, *policy)))
             .min_by_key(|(at, _)| *at)
     };
-    // "MultiFactorAuthentication failed with invalid MFA one time pass code", "…, unable to validate MFA code".
-    if text.contains("MultiFactorAuthentication failed") || text.contains("invalid MFA one time pass code") {
-        return Because::WrongCode;
-    }
     if text.contains("may not be assumed by root") {
         return Because::Root;
     }

@@ -21,10 +21,12 @@ pub enum Likelihood {
 pub enum UsualFix {
     /// A fix without a command.
     Advice(&'static str),
-    /// A fix with a command.
-    Command(&'static str, &'static str),
-    /// A fix with an `evercred` command, whose argument is the profile.
-    OfProfile(&'static str, &'static str),
+    /// `evercred login`, whose argument is the profile.
+    Login(&'static str),
+    /// A command that shows more.
+    See(&'static str),
+    /// An `evercred` command that shows more, whose argument is the profile.
+    SeeOfProfile(&'static str),
     /// A fix that unsets these variables.
     Unset(&'static str, &'static [&'static str]),
 }
@@ -68,7 +70,7 @@ use Needs::{
     Connection, Daemon, Expiry, Files, Home, Iam, Identity, Keys, MfaCode, Plan, Profile, SignIn, Steps, Time,
     Timekeeper,
 };
-use UsualFix::{Advice, Command, OfProfile, Unset};
+use UsualFix::{Advice, Login, See, SeeOfProfile, Unset};
 
 macro_rules! causes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal {
@@ -145,7 +147,7 @@ causes! {
         is: "the program had no complete credentials for the signature",
         ruled_out: "credentials are set and complete",
         needs: [Files],
-        fix: Command("See which profiles have credentials, and name one (AWS_PROFILE).", "evercred profiles"),
+        fix: See("evercred profiles"),
     }
     /// A value that can't be an access key id.
     AccessKeyMalformed = "access-key-malformed" {
@@ -208,7 +210,7 @@ causes! {
         is: "a session can be revoked before it expires",
         ruled_out: "no session was revoked before it expired",
         needs: [Files, Keys, Identity, Plan, SignIn],
-        fix: OfProfile("Sign in again, or get new temporary credentials.", "login"),
+        fix: Login("Sign in again, or get new temporary credentials."),
     }
     /// Variables take precedence over the intended profile.
     EnvironmentShadowsProfile = "environment-shadows-profile" {
@@ -222,14 +224,14 @@ causes! {
         is: "the program may have used other keys than those in the profile",
         ruled_out: "no program ignores static keys of the profile",
         needs: [Files, Profile],
-        fix: OfProfile("See where each program gets its credentials, and keep one source.", "doctor"),
+        fix: SeeOfProfile("doctor"),
     }
     /// Not every program would use the same credentials.
     ClientsDisagree = "clients-disagree" {
         is: "SDKs do not all choose the same credentials from the same settings",
         ruled_out: "boto3, JavaScript, Go, Java and Rust programs choose the same credentials",
         needs: [Files, Profile],
-        fix: OfProfile("See where each program gets its credentials, and keep one source.", "doctor"),
+        fix: SeeOfProfile("doctor"),
     }
     /// No region is set.
     RegionMissing = "region-missing" {
@@ -278,21 +280,21 @@ causes! {
         is: "a large clock skew can cause this error",
         ruled_out: "this machine's clock agrees with AWS's",
         needs: [Time],
-        fix: Command("See the clock skew of this machine, and the command that corrects it.", "evercred clock"),
+        fix: See("evercred clock"),
     }
     /// No service synchronises this machine's clock.
     ClockUnsynchronised = "clock-unsynchronised" {
         is: "no service may be synchronising the clock",
         ruled_out: "a service synchronises this machine's clock",
         needs: [Timekeeper],
-        fix: Command("See the clock skew of this machine, and the command that corrects it.", "evercred clock"),
+        fix: See("evercred clock"),
     }
     /// The clock skew is the offset of a time zone.
     ClockZone = "clock-zone" {
         is: "a clock that shows local time as UTC is wrong by the offset of the time zone",
         ruled_out: "the clock skew is not the offset of a time zone",
         needs: [Time],
-        fix: Command("See the clock skew of this machine, and the command that corrects it.", "evercred clock"),
+        fix: See("evercred clock"),
     }
     /// AWS does not let the caller assume the role.
     AssumeRoleDenied = "assume-role-denied" {
@@ -306,14 +308,14 @@ causes! {
         is: "a policy may require a session with MFA",
         ruled_out: "no profile needs an MFA code now",
         needs: [Files, Profile, Plan],
-        fix: OfProfile("Enter a code from the MFA device in the profile's mfa_serial.", "login"),
+        fix: Login("Enter a code from the MFA device in the profile's mfa_serial."),
     }
     /// The MFA code was wrong, or was used before.
     MfaCodeRefused = "mfa-code-refused" {
         is: "AWS did not accept the MFA code",
         ruled_out: "no MFA code was refused",
         needs: [Plan, MfaCode],
-        fix: OfProfile("Enter the next code that the device shows: each code works once.", "login"),
+        fix: Login("Enter the next code that the device shows: each code works once."),
     }
     /// Credentials of GetSessionToken without MFA.
     SessionTokenWithoutMfa = "session-token-without-mfa" {
@@ -334,7 +336,7 @@ causes! {
         is: "the sign-in session may have expired",
         ruled_out: "no sign-in is needed",
         needs: [Files, Profile, Plan, SignIn],
-        fix: OfProfile("Sign in.", "login"),
+        fix: Login("Sign in."),
     }
     /// The user does not have the role.
     SsoRoleDenied = "sso-role-denied" {
@@ -348,35 +350,35 @@ causes! {
         is: "evercred may be unable to replace the cache file of the sign-in session",
         ruled_out: "the cache files of the sign-in sessions can be written",
         needs: [Files, Profile],
-        fix: OfProfile("See which cache file can't be written, and the command that corrects it.", "doctor"),
+        fix: SeeOfProfile("doctor"),
     }
     /// The AWS files don't define a source of the profile's credentials.
     ProfileBroken = "profile-broken" {
         is: "the AWS files may have no usable source for the profile's credentials",
         ruled_out: "evercred can read the AWS files, and they have a source for the credentials",
         needs: [Home, Files],
-        fix: OfProfile("See which setting is wrong, with its file and line.", "plan"),
+        fix: SeeOfProfile("plan"),
     }
     /// Duplicate sections.
     ProfileDuplicated = "profile-duplicated" {
         is: "the AWS files may have a section twice",
         ruled_out: "there are no duplicate sections",
         needs: [Home, Files],
-        fix: Command("See the file and line of each problem of the AWS files.", "evercred profiles"),
+        fix: See("evercred profiles"),
     }
     /// The `credential_process` line that runs evercred does not work.
     AdoptionBroken = "adoption-broken" {
         is: "the line that names evercred as credential_process may not work",
         ruled_out: "the lines that name evercred as credential_process work",
         needs: [Files, Profile],
-        fix: OfProfile("See the problem of the credential_process line.", "doctor"),
+        fix: SeeOfProfile("doctor"),
     }
     /// Other users can read secrets or change a file, or the user can't read it.
     FilePermissions = "file-permissions" {
         is: "the program may not be allowed to read the AWS files",
         ruled_out: "only you can write the AWS files, the caches and their parent directories, or read the credentials file and cached tokens",
         needs: [Home],
-        fix: OfProfile("See which file or directory has the wrong owner or mode, and the command for it.", "doctor"),
+        fix: SeeOfProfile("doctor"),
     }
     /// The AWS files are not in the usual place.
     FilesElsewhere = "files-elsewhere" {
@@ -390,7 +392,7 @@ causes! {
         is: "AWS, or another required service, could not be reached",
         ruled_out: "calls can reach AWS",
         needs: [Connection],
-        fix: Command("See whether AWS answers, and why not.", "curl -sSI https://sts.amazonaws.com"),
+        fix: See("curl -sSI https://sts.amazonaws.com"),
     }
     /// Calls go to an endpoint that is not AWS's.
     EndpointOverridden = "endpoint-overridden" {
@@ -425,13 +427,13 @@ causes! {
         is: "the credentials may belong to another account",
         ruled_out: "no key belongs to another account than the settings name",
         needs: [Files, Profile, Keys, Identity],
-        fix: OfProfile("See whose credentials these are, and use those of the intended account.", "doctor"),
+        fix: SeeOfProfile("doctor"),
     }
     /// The daemon's proxy, certificate or endpoint settings differ from this shell's.
     DaemonEnvironmentDiffers = "daemon-environment-differs" {
         is: "the daemon may reach AWS with other settings than this shell",
         ruled_out: "the daemon reaches AWS with the same settings as this shell, or is not running",
         needs: [Daemon],
-        fix: Command("See how the daemon's environment differs from this shell's.", "evercred service status"),
+        fix: See("evercred service status"),
     }
 }

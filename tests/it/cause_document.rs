@@ -17,7 +17,7 @@ This page is generated from the tables in `src/core/cause.rs` and `src/core/aws_
 `evercred doctor` checks each of these; `evercred explain` compares an error message with the result. A cause is *ruled out* only if the
 doctor knew everything in the column \"needs\".
 
-| cause | what it is | ruled out means | needs | usual fix |
+| cause | what it is | ruled out means | needs | usual fix, or the command that shows more |
 |---|---|---|---|---|
 ";
 
@@ -27,8 +27,9 @@ fn page() -> String {
         let needs: Vec<String> = cause.needs().iter().map(|need| format!("{need:?}").to_lowercase()).collect();
         let fix = match cause.usual_fix() {
             UsualFix::Advice(text) => text.to_owned(),
-            UsualFix::Command(text, command) => format!("{text} `{command}`"),
-            UsualFix::OfProfile(text, command) => format!("{text} `evercred {command} PROFILE`"),
+            UsualFix::Login(text) => format!("{text} `evercred login PROFILE`"),
+            UsualFix::See(command) => format!("see `{command}`"),
+            UsualFix::SeeOfProfile(command) => format!("see `evercred {command} PROFILE`"),
             UsualFix::Unset(text, names) => format!("{text} `unset {}`", names.join(" ")),
         };
         let needs = needs.join(", ");

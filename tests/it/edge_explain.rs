@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::machine::{Machine, stderr, within};
 use crate::standin::{Fault, RegionState};
@@ -24,6 +24,12 @@ fn explain(machine: &Machine, arguments: &[&str], input: &[u8]) -> Output {
 
 fn document(output: &Output) -> Value {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The only output is one document.
+fn one_document(output: &Output, exit: i32) -> Value {
+    assert_eq!((output.status.code(), stderr(output).as_str()), (Some(exit), ""));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -207,15 +213,13 @@ fn an_error_of_another_server_ends_with_1_and_its_name() {
     let machine = Machine::new();
     let text = "$ aws s3 ls --endpoint-url https://s3.fr-par.scw.cloud\n\nAn error occurred (InvalidAccessKeyId) when calling the \
                 ListBuckets operation: The AWS Access Key Id you provided does not exist in our records.";
-    for arguments in [&["-"][..], &["-", "--json"]] {
-        let output = explain(&machine, arguments, text.as_bytes());
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
-        assert!(
-            stderr(&output).contains("Scaleway Object Storage sent this error, not AWS: InvalidAccessKeyId"),
-            "{}",
-            stderr(&output)
-        );
-    }
+    let said = "Scaleway Object Storage sent this error, not AWS: InvalidAccessKeyId";
+    let output = explain(&machine, &["-"], text.as_bytes());
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    let document = one_document(&explain(&machine, &["-", "--json"], text.as_bytes()), 1);
+    assert_eq!((&document["code"], &document["causes"]), (&"InvalidAccessKeyId".into(), &json!([])));
+    assert!(document["meaning"].as_str().unwrap().contains(said), "{document:#}");
     assert_eq!((machine.aws.calls().len(), machine.aws.looks()), (0, 0));
 }
 
@@ -284,4 +288,55 @@ fn a_clock_that_the_message_proves_wrong_is_held_against_the_clock_of_now() {
     machine.aws.set_offset_seconds(1_800);
     let wrong = document(&explain(&machine, &[text, "--json"], b""));
     assert!(!wrong["causes"][0].to_string().contains("otherwise"), "{wrong:#}");
+}
+
+const EMULATOR: &str = "http://localhost:4566";
+
+/// `explain` where a variable sends the calls of one service, or of all, to an emulator.
+fn with_emulator(machine: &Machine, variable: &str, arguments: &[&str]) -> Output {
+    let mut command = machine.companion();
+    command.env(variable, EMULATOR).arg("explain").args(arguments).output().unwrap()
+}
+
+#[test]
+fn an_error_of_an_emulator_leads_to_the_setting_that_names_it_and_not_to_aws() {
+    let machine = Machine::new();
+    let unreached = format!("Could not connect to the endpoint URL: \"{EMULATOR}/\"");
+    let refused = format!("aws --endpoint-url {EMULATOR} sts get-caller-identity\n{INVALID}");
+    for text in [unreached.as_str(), refused.as_str()] {
+        let document = one_document(&with_emulator(&machine, "AWS_ENDPOINT_URL", &[text, "--json"]), 0);
+        let causes = document["causes"].as_array().unwrap();
+        assert_eq!((causes.len(), &causes[0]["id"]), (1, &"endpoint-overridden".into()), "{document:#}");
+        assert_eq!(causes[0]["likelihood"], "confirmed", "{document:#}");
+        assert!(causes[0]["evidence"][0].as_str().unwrap().starts_with("AWS_ENDPOINT_URL "), "{document:#}");
+        assert_eq!(causes[0]["fix"][0]["command"], "unset AWS_ENDPOINT_URL");
+        assert!(document["meaning"].as_str().unwrap().contains("localhost:4566"), "{document:#}");
+        let screen = with_emulator(&machine, "AWS_ENDPOINT_URL", &[text]);
+        let screen = String::from_utf8(screen.stdout).unwrap();
+        assert!(screen.lines().next().unwrap().contains("localhost:4566"), "{screen}");
+        assert!(!screen.contains("amazonaws"), "{screen}");
+    }
+    // No setting of this shell names it.
+    let unset = one_document(&explain(&machine, &[&unreached, "--json"], b""), 1);
+    assert_eq!((&unset["code"], &unset["causes"]), (&"EndpointConnectionError".into(), &json!([])));
+    // Nothing in the text names a server.
+    let denied = "An error occurred (InvalidAccessKeyId) when calling the ListBuckets operation: no";
+    let document = one_document(&with_emulator(&machine, "AWS_ENDPOINT_URL_S3", &[denied, "--json"]), 0);
+    assert_eq!(document["fix"], json!([]), "{document:#}");
+    assert_eq!(likelihood(&document, "endpoint-overridden"), "likely", "{document:#}");
+    assert!(document["meaning"].as_str().unwrap().contains("localhost:4566 sent this error"), "{document:#}");
+    assert_eq!((machine.aws.calls().len(), machine.aws.looks()), (0, 0));
+}
+
+#[test]
+fn explain_prints_one_document_whatever_the_text_is() {
+    let machine = Machine::new();
+    for text in [&b"npm ERR! 404 Not Found"[..], b"", b" \n", b"\x00\xff\x1b]0;x\x07"] {
+        let document = one_document(&explain(&machine, &["-", "--json"], text), 1);
+        assert_eq!(
+            (&document["schema"], &document["code"], &document["causes"]),
+            (&"evercred.explain/1".into(), &Value::Null, &json!([]))
+        );
+        assert!(document["meaning"].as_str().is_some_and(|meaning| !meaning.is_empty()), "{document:#}");
+    }
 }

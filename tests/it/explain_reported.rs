@@ -72,7 +72,11 @@ fn mistakes(case: &Case) -> Vec<String> {
     let explanation = explain(&scanned.errors, &report, &here);
     let mut wrong = Vec::new();
     if let Some(server) = &case.server
-        && !scanned.foreign.first().is_some_and(|error| error.server.contains(server))
+        && !scanned
+            .foreign
+            .first()
+            .and_then(|error| error.server.as_ref())
+            .is_some_and(|found| found.name.contains(server))
     {
         wrong.push(format!("the server is {:?}, not {server}", scanned.foreign));
     }

@@ -12,7 +12,7 @@ use super::arguments::DoctorCommand;
 use super::failure::{ATTENTION, Failure, NO_PROFILE};
 use super::{offline, output};
 use crate::core::doctor::{self, Answer, Answers, Case, Evidence};
-use crate::core::explain::{self, LocalContext};
+use crate::core::explain::{self, Explanation, LocalContext, ReportedError};
 use crate::platform::clock;
 use crate::platform::environment::Environment;
 
@@ -47,6 +47,31 @@ pub(super) fn explain(
     json: bool,
     offline: bool,
 ) -> Result<ExitCode, Failure> {
+    let failed = |failure: Failure| Failure { message: format!("explain: {}", failure.message), ..failure };
+    match explained(environment, text, profile.clone(), offline) {
+        Ok(explanation) => {
+            let unexplained = explanation.unexplained();
+            match &unexplained {
+                _ if json => output::print_json(&explanation.document())?,
+                None => output::print(&explain::render(&explanation, all_causes))?,
+                Some(why) => return Err(failed(Failure::new(ATTENTION, why))),
+            };
+            Ok(ExitCode::from(if unexplained.is_some() { ATTENTION } else { 0 }))
+        }
+        Err(failure) if json && failure.exit == ATTENTION => {
+            output::print_json(&explain::document_without_error(&failure.message, profile.as_deref()))?;
+            Ok(ExitCode::from(ATTENTION))
+        }
+        Err(failure) => Err(failed(failure)),
+    }
+}
+
+fn explained(
+    environment: &Environment,
+    text: Option<String>,
+    profile: Option<String>,
+    offline: bool,
+) -> Result<Explanation, Failure> {
     let text = text::read(text)?;
     let begin = clock::boot();
     let mut evidence = collect::collect(environment, profile, offline, false);
@@ -56,7 +81,19 @@ pub(super) fn explain(
         evidence.named = Some(named.name.clone());
     }
     evidence.region_named = explain::region_of(&mentions);
-    let answers = ask(environment, &evidence, begin);
+    let no_answers = Answers::default();
+    let endpoints = doctor::named_endpoints(&Case::new(&evidence, &no_answers));
+    // Doctor asks STS. Its answer says nothing about the answer of a server that only other calls go to.
+    let is_of_aws = |mention: &ReportedError| {
+        let endpoint = explain::endpoint_of(mention, &endpoints);
+        mention.server.is_none() && endpoint.is_none_or(|endpoint| endpoint.is_for("sts"))
+    };
+    let answers = if mentions.iter().any(is_of_aws) {
+        ask(environment, &evidence, begin)
+    } else {
+        let questions = doctor::questions(&evidence, &no_answers, &[]);
+        untried(no_answers, questions, "the error is not from AWS")
+    };
     let case = Case::new(&evidence, &answers);
     let report = doctor::diagnose(&evidence, &answers);
     let mut here = LocalContext::new(&case, &report);
@@ -66,12 +103,7 @@ pub(super) fn explain(
         here.profile = Some("default".to_owned());
         here.looked_at.is_missing = true;
     }
-    let explanation = explain::explain(&mentions, &report, &here);
-    if json {
-        output::print_json(&explanation.document())
-    } else {
-        output::print(&explain::render(&explanation, all_causes))
-    }
+    Ok(explain::explain(&mentions, &report, &here))
 }
 
 /// What was collected, and what AWS answered.

@@ -3,48 +3,42 @@
 use std::io::{self, IsTerminal, Read};
 
 use crate::companion::failure::{ATTENTION, Failure, USAGE};
-use crate::core::explain::{ForeignError, MissingFile, ReportedError, Scanned, Scanner};
+use crate::core::explain::{MissingFile, ReportedError, Scanned, Scanner};
 use crate::core::profile::Profiles;
 
 /// The errors of a text.
 #[derive(Debug)]
 pub(super) struct Text {
     mentions: Vec<ReportedError>,
-    /// An error of a server that is not AWS.
-    foreign: Option<ForeignError>,
+    /// The errors of other servers.
+    foreign: Vec<ReportedError>,
     missing_file: Option<MissingFile>,
 }
 
 impl Text {
-    /// The AWS errors: a missing file is one if it is a file of one of the profiles.
+    /// The errors of AWS, else those of other servers: a missing file is one if it is a file of one of the profiles.
     pub(super) fn errors(mut self, profiles: &Profiles) -> Result<Vec<ReportedError>, Failure> {
         if let Some(error) = self.missing_file.and_then(|missing| missing.reported(profiles)) {
             let general = self.mentions.iter().position(|mention| mention.general);
             self.mentions.insert(general.unwrap_or(self.mentions.len()), error);
         }
-        if self.mentions.is_empty() {
-            return Err(without_error(self.foreign));
-        }
-        Ok(self.mentions)
+        let errors = if self.mentions.is_empty() { self.foreign } else { self.mentions };
+        if errors.is_empty() { Err(without_error()) } else { Ok(errors) }
     }
 }
 
-fn without_error(foreign: Option<ForeignError>) -> Failure {
-    if let Some(error) = foreign {
-        return Failure::new(ATTENTION, format!("explain: {error}"));
-    }
-    let why = "explain: the text has no error about AWS credentials that evercred knows";
-    Failure::new(ATTENTION, why).fix("evercred doctor")
+fn without_error() -> Failure {
+    let why = "the text has no error about AWS credentials that evercred knows";
+    Failure::new(ATTENTION, why).see("evercred doctor")
 }
 
 /// The text that was given, else standard input.
 pub(super) fn read(text: Option<String>) -> Result<Text, Failure> {
     match text.filter(|text| text != "-") {
         Some(text) => found_in(text.as_bytes()),
-        None if io::stdin().is_terminal() => Err(Failure::new(
-            USAGE,
-            "explain: there is no text: name it as an argument, or run COMMAND 2>&1 | evercred explain",
-        )),
+        None if io::stdin().is_terminal() => {
+            Err(Failure::new(USAGE, "there is no text: name it as an argument, or run COMMAND 2>&1 | evercred explain"))
+        }
         None => found_in(io::stdin().lock()),
     }
 }
@@ -63,19 +57,18 @@ fn found_in(mut input: impl Read) -> Result<Text, Failure> {
                 scanner.feed(piece);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Failure::new(ATTENTION, format!("explain: the text can't be read: {error}"))),
+            Err(error) => return Err(Failure::new(ATTENTION, format!("the text can't be read: {error}"))),
         }
     }
     let missing_file = scanner.missing_file();
     let Scanned { errors: mentions, foreign } = scanner.finish();
-    let foreign = foreign.into_iter().next();
     if is_empty {
-        let why = "explain: the text is empty, so it has no error about AWS credentials; programs write errors to standard error: \
+        let why = "the text is empty, so it has no error about AWS credentials; programs write errors to standard error: \
                    COMMAND 2>&1 | evercred explain";
         return Err(Failure::new(ATTENTION, why));
     }
-    if mentions.is_empty() && missing_file.is_none() {
-        return Err(without_error(foreign));
+    if mentions.is_empty() && foreign.is_empty() && missing_file.is_none() {
+        return Err(without_error());
     }
     Ok(Text { mentions, foreign, missing_file })
 }

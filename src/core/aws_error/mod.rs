@@ -10,7 +10,7 @@ use std::fmt;
 
 use chrono::TimeDelta;
 
-use super::access_denied::{self, Because};
+use super::access_denied::{self, Because, Rejected};
 use super::cause::Cause;
 use super::printable::printable;
 use super::redact::without_secrets;
@@ -195,7 +195,7 @@ fn is_skew(code: &str, message: Option<&str>) -> bool {
     let text = message.unwrap_or_default();
     match lookup(code) {
         Some(entry) if entry.of_signer == OfSigner::WrongSecret => {
-            text.contains("Signature expired") || text.contains("Signature not yet current")
+            access_denied::rejected(text) == Rejected::SignatureTime
         }
         // A retry is signed with the corrected time.
         Some(entry) => {

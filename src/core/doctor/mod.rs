@@ -54,6 +54,7 @@ pub use self::lint::debounce::{CREDENTIALS_MALFORMED, FileLints};
 pub use self::lint::{Lint, LintFix, lints};
 pub use self::probe::{About, Answer, Answers, KeySource, Keys, Order, Question, Refusal, Variant};
 pub use self::question::questions;
+pub use self::region::{NamedEndpoint, named_endpoints};
 pub use self::report::Report;
 use self::rule::{Findings, Rule};
 pub use self::verdict::{Identity, Outcome, Verdict};

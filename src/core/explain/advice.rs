@@ -6,7 +6,7 @@ use super::reported::ReportedError;
 use crate::core::access_denied::{self, Because};
 use crate::core::aws_error::{self, Entry, ErrorClass, OfSigner};
 use crate::core::cause::UsualFix;
-use crate::core::doctor::Cause;
+use crate::core::doctor::{Cause, NamedEndpoint};
 use crate::core::fix::{self, Fix, evercred};
 
 /// The row of the table that says what an error means: some signatures are wrong only in their time.
@@ -28,47 +28,57 @@ pub(super) fn of_code(mention: &ReportedError) -> Vec<Fix> {
     fix.map(Fix::advice).into_iter().collect()
 }
 
-/// The fix of a cause that was not found on this machine: the message may be from another shell or an earlier time. That of
-/// the code, if the cause is its first one; an unknown key has several usual causes, each with its own fix.
-pub(super) fn of_cause(id: Cause, mention: &ReportedError, here: &LocalContext) -> Vec<Fix> {
+/// The fix of a cause that was not found on this machine, or the command that shows more: the message may be from another shell
+/// or an earlier time. That of the code, if the cause is its first one; an unknown key has several usual causes, each with its
+/// own fix.
+pub(super) fn of_cause(
+    id: Cause,
+    mention: &ReportedError,
+    here: &LocalContext,
+    endpoint: Option<&NamedEndpoint>,
+) -> (Vec<Fix>, Option<String>) {
     let is_first = |entry: &&'static Entry| {
         entry.class == ErrorClass::Permanent
             && !entry.refuses_signer()
             && matches!(entry.usual_causes(), [(first, _), ..] if *first == id)
     };
     let is_root = id == Cause::AssumeRoleDenied && access_denied::read(&mention.message).because == Because::Root;
-    let of_code = if is_root || entry(mention).filter(is_first).is_some() { of_code(mention) } else { Vec::new() };
-    if of_code.is_empty() { vec![usual(id, here)] } else { of_code }
-}
-
-/// The usual fix of a cause.
-fn usual(id: Cause, here: &LocalContext) -> Fix {
-    match id.usual_fix() {
+    if is_root || entry(mention).filter(is_first).is_some() {
+        return (of_code(mention), None);
+    }
+    let existing = here.profile.as_deref().filter(|_| !here.looked_at.is_missing);
+    let command =
+        |command: &str| existing.map_or_else(|| format!("evercred {command}"), |name| evercred(command, name));
+    let fix = match id.usual_fix() {
+        UsualFix::See(_) if id == Cause::NetworkUnreachable => {
+            let of_aws = || format!("https://{}", mention.host.as_deref().unwrap_or("sts.amazonaws.com"));
+            let url = endpoint.map_or_else(of_aws, |endpoint| endpoint.url.clone());
+            return (Vec::new(), Some(format!("curl -sSI {}", fix::word(&url))));
+        }
+        UsualFix::See(command) => return (Vec::new(), Some(command.to_owned())),
+        // A command for a profile that does not exist fails.
+        UsualFix::SeeOfProfile("plan") if existing.is_none() => {
+            return (Vec::new(), Some("evercred profiles".to_owned()));
+        }
+        UsualFix::SeeOfProfile(name) => return (Vec::new(), Some(command(name))),
         UsualFix::Advice(text) => Fix::advice(text),
-        UsualFix::Command(text, command) => Fix::command(text, command),
-        UsualFix::OfProfile(text, "login") if here.steps.as_ref().is_some_and(|steps| !steps.can_log_in()) => {
+        UsualFix::Login(text) if here.steps.as_ref().is_some_and(|steps| !steps.can_log_in()) => {
             Fix::advice(if id == Cause::MfaRequired {
                 "If the role requires MFA: add mfa_serial with the ARN of your MFA device to the profile."
             } else {
                 text
             })
         }
-        // A command for a profile that does not exist fails.
-        UsualFix::OfProfile(text, command) if here.looked_at.is_missing => {
-            Fix::advice(format!("{text} Name the profile that the program used: evercred {command} PROFILE"))
+        UsualFix::Login(text) if here.looked_at.is_missing => {
+            Fix::advice(format!("{text} Name the profile that the program used: evercred login PROFILE"))
         }
-        UsualFix::OfProfile(text, command) => {
-            let typed = match &here.profile {
-                Some(profile) => evercred(command, profile),
-                None => format!("evercred {command}"),
-            };
-            Fix::command(text, typed)
-        }
+        UsualFix::Login(text) => Fix::command(text, command("login")),
         UsualFix::Unset(text, names) => match here.set_of(names) {
             set if set.is_empty() => Fix::advice(text),
             set => Fix::command(text, fix::unset(here.uses_fish, &set)),
         },
-    }
+    };
+    (vec![fix], None)
 }
 
 /// The fix of a denied call, as far as AWS's message says more than the code.

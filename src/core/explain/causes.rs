@@ -1,7 +1,8 @@
 //! The causes of an error according to its code and message alone, the likeliest first.
 
+use super::named;
 use super::reported::ReportedError;
-use crate::core::access_denied::{self, Because, Denied};
+use crate::core::access_denied::{self, Because, Denied, Mfa, Rejected};
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::cause::Likelihood::{self, Confirmed, Likely, Possible};
 use crate::core::doctor::Cause;
@@ -28,8 +29,8 @@ pub(super) fn candidates(mention: &ReportedError) -> Vec<Candidate> {
         let rest = skew.unsigned_abs() % 1_800;
         skew.unsigned_abs() > 1_500 && !(300..=1_500).contains(&rest)
     });
-    let is_overruled =
-        |id: Cause| OVERRULED.iter().any(|(said, others)| others.contains(&id) && mention.message.contains(said));
+    let overruled = overruled(access_denied::rejected(&mention.message));
+    let is_overruled = |id: Cause| overruled.contains(&id);
     let open = of_code.iter().filter(|(id, _)| (is_of_a_zone || *id != Cause::ClockZone) && !is_overruled(*id));
     for (id, likelihood) in open {
         if !all.iter().any(|known| known.id == *id) {
@@ -51,8 +52,7 @@ fn usual(mention: &ReportedError) -> &'static [(Cause, Likelihood)] {
 
 /// Whether the message says that the time of the request was wrong, whatever its code.
 pub(super) fn is_about_time(mention: &ReportedError) -> bool {
-    let text = mention.message.as_str();
-    mention.skew_seconds.is_some() || text.contains("Signature expired") || text.contains("Signature not yet current")
+    mention.skew_seconds.is_some() || access_denied::rejected(&mention.message) == Rejected::SignatureTime
 }
 
 const OF_A_CLOCK: [(Cause, Likelihood); 3] =
@@ -104,23 +104,14 @@ fn by_message(mention: &ReportedError) -> Vec<Candidate> {
         all.push(Candidate { id: Cause::ProfileDuplicated, likelihood: Possible, evidence: vec![sentence] });
         return all;
     }
-    if text.contains("ARN is invalid") || text.contains("'roleArn' failed to satisfy") {
-        let sentence = "the message says that role_arn is not a valid ARN";
-        return one(Cause::ProfileBroken, Confirmed, sentence.to_owned());
-    }
-    if text.contains("urationSeconds") && text.contains("greater than or equal to") {
-        let sentence = "the message says that the requested session is shorter than 15 minutes";
-        return one(Cause::ProfileBroken, Likely, sentence.to_owned());
-    }
-    if text.contains("DurationSeconds") {
-        let sentence = "the message says that the requested session is longer than AWS allows";
-        return one(Cause::DurationTooLong, Confirmed, sentence.to_owned());
+    if let Some((id, likelihood, part)) = of_rejected(access_denied::rejected(text)) {
+        return one(id, likelihood, format!("the message says that {part}"));
     }
     if mention.means == "InvalidClientTokenId" && mention.service.as_deref() == Some("IAM") {
         let sentence = "IAM gives this answer to credentials from GetSessionToken without MFA";
         return one(Cause::SessionTokenWithoutMfa, Likely, sentence.to_owned());
     }
-    if let Some(name) = token_of(text) {
+    if let Some(name) = named::session(text) {
         let sentence = format!("the message says that there is no token of the session {name}");
         return one(Cause::SsoLoginNeeded, Confirmed, sentence);
     }
@@ -138,19 +129,10 @@ fn by_message(mention: &ReportedError) -> Vec<Candidate> {
             format!("an account must enable {region} first, and the region refuses the account's keys until then");
         return one(Cause::RegionNotEnabled, Likely, sentence);
     }
-    if let Some((id, likelihood, sentence)) = SAID.iter().find_map(|(said, is)| text.contains(said).then_some(*is)) {
-        return one(id, likelihood, sentence.to_owned());
-    }
     if mention.means.starts_with("AccessDenied") {
         return denied(text);
     }
     Vec::new()
-}
-
-/// botocore: "Token for corp does not exist".
-fn token_of(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("Token for ")?;
-    rest.split_once(" does not exist").map(|(name, _)| name).filter(|name| !name.contains(char::is_whitespace))
 }
 
 /// The part of a host name that is in place of a region and is not one: `sts.eu-central1.amazonaws.com`.
@@ -190,23 +172,22 @@ fn clock(mention: &ReportedError, skew: i64) -> Vec<Candidate> {
 fn denied(text: &str) -> Vec<Candidate> {
     let denied = access_denied::read(text);
     let action = denied.action.as_deref().unwrap_or_default();
-    // The sentences of STS besides that of a wrong code (github.com/aws/aws-cli/issues/6325, github.com/y13i/sgviz/issues/9).
-    let of_mfa = if text.contains("unable to validate MFA code") {
-        Some((
-            Cause::MfaCodeRefused,
-            "AWS did not accept the MFA code, or mfa_serial does not name a device of this user",
-        ))
-    } else if text.contains("must provide both MFA serial number and one time pass code") {
-        Some((Cause::MfaRequired, "the message says that the MFA code or the device (mfa_serial) was missing"))
-    } else {
-        None
-    };
-    if let Some((id, sentence)) = of_mfa {
-        return vec![Candidate { id, likelihood: Confirmed, evidence: vec![sentence.to_owned()] }];
+    let of_mfa =
+        |id, likelihood, sentence: &str| vec![Candidate { id, likelihood, evidence: vec![sentence.to_owned()] }];
+    match denied.mfa {
+        Some(Mfa::NotValidated) => {
+            let sentence = "AWS did not accept the MFA code, or mfa_serial does not name a device of this user";
+            return of_mfa(Cause::MfaCodeRefused, Confirmed, sentence);
+        }
+        Some(Mfa::Missing) => {
+            let sentence = "the message says that the MFA code or the device (mfa_serial) was missing";
+            return of_mfa(Cause::MfaRequired, Confirmed, sentence);
+        }
+        Some(Mfa::Wrong | Mfa::Failed) | None => {}
     }
     let (id, likelihood) = match denied.because {
-        // The sentence may continue: "…, must provide both MFA serial number and one time pass code".
-        Because::WrongCode if !text.contains("invalid MFA one time pass code") => (Cause::MfaCodeRefused, Likely),
+        // The sentence may continue.
+        Because::WrongCode if denied.mfa == Some(Mfa::Failed) => (Cause::MfaCodeRefused, Likely),
         Because::WrongCode => (Cause::MfaCodeRefused, Confirmed),
         _ if action.starts_with("sts:AssumeRole") || action == "sts:TagSession" || denied.because == Because::Root => {
             (Cause::AssumeRoleDenied, Confirmed)
@@ -252,50 +233,41 @@ fn sentences(denied: &Denied) -> Vec<String> {
 }
 
 /// Usual causes that the message contradicts.
-const OVERRULED: [(&str, &[Cause]); 3] = [
-    ("scoped to a valid region", &[Cause::SecretKeyWrong, Cause::SecretKeyMalformed, Cause::ClockSkewed]),
-    ("scoped to correct service", &[Cause::SecretKeyWrong, Cause::SecretKeyMalformed, Cause::ClockSkewed]),
-    ("non-empty Access Key", &[Cause::RegionInconsistent]),
-];
+fn overruled(rejected: Rejected) -> &'static [Cause] {
+    match rejected {
+        Rejected::SignedRegion | Rejected::SignedService => {
+            &[Cause::SecretKeyWrong, Cause::SecretKeyMalformed, Cause::ClockSkewed]
+        }
+        Rejected::NoKeyId => &[Cause::RegionInconsistent],
+        _ => &[],
+    }
+}
 
-/// Causes that some messages decide, whatever their code (each is a case under `tests/data/explain`, with its source).
-const SAID: [(&str, (Cause, Likelihood, &str)); 7] = [
-    (
-        "non-empty Access Key",
-        (Cause::CredentialsMissing, Likely, "the message says that the request was signed with an empty access key ID"),
-    ),
-    (
-        "No AWSAccessKey was presented",
-        (Cause::CredentialsMissing, Likely, "the message says that the request was sent without an access key ID"),
-    ),
-    (
-        "is wrong; expecting",
-        (
-            Cause::RegionInconsistent,
-            Confirmed,
-            "the message names the bucket's region and the different region of the request",
-        ),
-    ),
-    (
-        "scoped to a valid region",
-        (
-            Cause::RegionInconsistent,
-            Likely,
-            "the message says that the request was signed for another region than the endpoint's",
-        ),
-    ),
-    (
-        "scoped to correct service",
-        (
-            Cause::EndpointOverridden,
-            Likely,
-            "the message says that the request was signed for another service than the endpoint's",
-        ),
-    ),
-    (
-        "token included in the request is expired",
-        (Cause::CredentialsExpired, Likely, "the message says that the session token has expired"),
-    ),
-    // EC2: the credentials are not meant where the time of the request is named.
-    ("Timestamp date is", (Cause::ClockSkewed, Likely, "the message says that the time of the request is too old")),
-];
+/// The cause that the rejected part decides, whatever the code, and what the message says.
+fn of_rejected(rejected: Rejected) -> Option<(Cause, Likelihood, &'static str)> {
+    Some(match rejected {
+        Rejected::RoleArn => (Cause::ProfileBroken, Confirmed, "role_arn is not a valid ARN"),
+        Rejected::ShortSession => (Cause::ProfileBroken, Likely, "the requested session is shorter than 15 minutes"),
+        Rejected::LongSession => (Cause::DurationTooLong, Confirmed, "the requested session is longer than AWS allows"),
+        Rejected::NoKeyId => {
+            (Cause::CredentialsMissing, Likely, "the request was sent without an access key id, or with an empty one")
+        }
+        Rejected::BucketRegion => {
+            (Cause::RegionInconsistent, Confirmed, "the region of the bucket differs from that of the request")
+        }
+        Rejected::SignedRegion => {
+            (Cause::RegionInconsistent, Likely, "the request was signed for another region than the endpoint's")
+        }
+        Rejected::SignedService => {
+            (Cause::EndpointOverridden, Likely, "the request was signed for another service than the endpoint's")
+        }
+        Rejected::ExpiredToken => (Cause::CredentialsExpired, Likely, "the session token has expired"),
+        Rejected::Timestamp => (Cause::ClockSkewed, Likely, "the time of the request is too old"),
+        // For these, the code has the causes.
+        Rejected::Unsaid
+        | Rejected::SignatureTime
+        | Rejected::ExpiredIdentityToken
+        | Rejected::Issuer
+        | Rejected::Audience => return None,
+    })
+}

@@ -4,12 +4,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::local_context::LocalContext;
-use super::reported::ReportedError;
+use super::other_server::endpoint_of;
+use super::reported::{OtherServer, ReportedError};
 use super::target::{fix_of_profile, looked_at};
 use super::{advice, causes, named, scope};
 pub use crate::core::cause::Likelihood;
 use crate::core::cause::Needs;
-use crate::core::doctor::{Cause, Certainty, Finding, Report, Severity};
+use crate::core::doctor::{Cause, Certainty, Finding, NamedEndpoint, Report, Severity};
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
 use crate::core::variables;
@@ -25,6 +26,8 @@ pub struct RankedCause {
     pub evidence: Vec<String>,
     /// The fixes, in order.
     pub fix: Vec<Fix>,
+    /// The command that shows more, if there is no fix.
+    pub see: Option<String>,
 }
 
 /// One error.
@@ -63,7 +66,11 @@ const MOST: usize = 10;
 /// Explains the errors of a text, given doctor's findings.
 pub fn explain(mentions: &[ReportedError], report: &Report, here: &LocalContext) -> Explanation {
     let one = |mention: &ReportedError| {
-        let causes = causes(mention, report, here);
+        let endpoint = endpoint_of(mention, &here.endpoints);
+        if let Some(server) = &mention.server {
+            return of_other_server(mention, server, endpoint);
+        }
+        let causes = causes(mention, report, here, endpoint);
         let is_said = |sentence: &String| causes.iter().any(|cause| cause.evidence.contains(sentence));
         let mut says = causes::says(mention);
         says.retain(|sentence| !is_said(sentence));
@@ -76,10 +83,14 @@ pub fn explain(mentions: &[ReportedError], report: &Report, here: &LocalContext)
         }
         Explained {
             mention: mention.clone(),
-            meaning: advice::meaning(mention),
+            meaning: match endpoint {
+                Some(endpoint) => of_this_shell(mention, endpoint),
+                None => advice::meaning(mention),
+            },
             says,
             causes,
-            fix: advice::of_code(mention),
+            // That of the code is for an answer of AWS.
+            fix: if endpoint.is_some() { Vec::new() } else { advice::of_code(mention) },
         }
     };
     Explanation {
@@ -91,15 +102,57 @@ pub fn explain(mentions: &[ReportedError], report: &Report, here: &LocalContext)
     }
 }
 
+/// An error of a server that the text names, and that has no host name of AWS.
+fn of_other_server(mention: &ReportedError, server: &OtherServer, endpoint: Option<&NamedEndpoint>) -> Explained {
+    Explained {
+        mention: mention.clone(),
+        meaning: server.meaning(mention),
+        says: match endpoint {
+            Some(_) => Vec::new(),
+            None => vec![format!("no variable of this shell and no setting of its profile names {}", server.name)],
+        },
+        causes: endpoint.map(|endpoint| overridden(endpoint, Likelihood::Confirmed)).into_iter().collect(),
+        fix: Vec::new(),
+    }
+}
+
+/// The meaning of an error if the settings of this shell send the call to another server, and the text names none.
+fn of_this_shell(mention: &ReportedError, endpoint: &NamedEndpoint) -> String {
+    let NamedEndpoint { authority, place, .. } = endpoint;
+    let did = if mention.is_unanswered() { "did not answer" } else { "sent this error" };
+    let of_aws = advice::meaning(mention);
+    format!(
+        "if the text is from this shell, {authority} {did}, as {place} names it; from AWS, the error means: {of_aws}"
+    )
+}
+
+/// The setting that sends the call to another server.
+fn overridden(endpoint: &NamedEndpoint, likelihood: Likelihood) -> RankedCause {
+    let NamedEndpoint { place, calls, url, removal, .. } = endpoint;
+    RankedCause {
+        id: Cause::EndpointOverridden,
+        likelihood,
+        evidence: vec![format!("{place} sends {calls} to {url}")],
+        fix: vec![removal.clone()],
+        see: None,
+    }
+}
+
 /// Whether doctor ruled out the usual cause, and no other cause is likely.
 fn is_of_another_moment(mention: &ReportedError, causes: &[RankedCause]) -> bool {
     let candidates = causes::candidates(mention);
     let Some(first) = candidates.first().filter(|first| first.likelihood <= Likelihood::Likely) else { return false };
     let is_ruled_out = |cause: &RankedCause| cause.id == first.id && cause.likelihood == Likelihood::RuledOut;
-    causes.iter().any(is_ruled_out) && causes.iter().all(|cause| cause.likelihood > Likelihood::Likely)
+    let is_open = |cause: &RankedCause| cause.likelihood > Likelihood::Likely || cause.id == Cause::EndpointOverridden;
+    causes.iter().any(is_ruled_out) && causes.iter().all(is_open)
 }
 
-fn causes(mention: &ReportedError, report: &Report, here: &LocalContext) -> Vec<RankedCause> {
+fn causes(
+    mention: &ReportedError,
+    report: &Report,
+    here: &LocalContext,
+    endpoint: Option<&NamedEndpoint>,
+) -> Vec<RankedCause> {
     let elsewhere = scope::elsewhere(mention, here);
     let candidates = causes::candidates(mention);
     let mut causes: Vec<RankedCause> = Vec::new();
@@ -112,6 +165,7 @@ fn causes(mention: &ReportedError, report: &Report, here: &LocalContext) -> Vec<
             likelihood: candidate.likelihood,
             evidence: candidate.evidence,
             fix: Vec::new(),
+            see: None,
         };
         if found.is_empty() {
             let was_stated = cause.likelihood == Likelihood::Confirmed;
@@ -150,6 +204,7 @@ fn causes(mention: &ReportedError, report: &Report, here: &LocalContext) -> Vec<
                 likelihood: Likelihood::RuledOut,
                 evidence: vec![why.to_owned()],
                 fix: Vec::new(),
+                see: None,
                 id: cause.id,
             };
         }
@@ -171,12 +226,18 @@ fn causes(mention: &ReportedError, report: &Report, here: &LocalContext) -> Vec<
                 likelihood: Likelihood::Possible,
                 evidence,
                 fix: finding.fix.clone(),
+                see: None,
             });
         }
     }
+    if let Some(endpoint) = endpoint {
+        let known = causes.iter().position(|cause| cause.id == Cause::EndpointOverridden);
+        let known = known.map(|at| causes.remove(at).likelihood);
+        causes.push(overridden(endpoint, known.unwrap_or(Likelihood::Likely).min(Likelihood::Likely)));
+    }
     causes.sort_by_key(|cause| cause.likelihood);
     for cause in causes.iter_mut().filter(|cause| cause.likelihood != Likelihood::RuledOut && cause.fix.is_empty()) {
-        cause.fix = advice::of_cause(cause.id, mention, here);
+        (cause.fix, cause.see) = advice::of_cause(cause.id, mention, here, endpoint);
     }
     causes
 }
@@ -270,17 +331,31 @@ fn ruled_out(cause: &mut RankedCause, is_elsewhere: bool) {
     }
 }
 
+/// The document of `explain --json` for a text without an error that is explained.
+pub fn document_without_error(why: &str, profile: Option<&str>) -> Value {
+    json!({
+        "schema": "evercred.explain/1", "code": null, "service": null, "operation": null, "profile": profile,
+        "message": null, "times": 0, "meaning": why, "says": [], "fix": [], "causes": [], "looked_at": null, "errors": [],
+    })
+}
+
 impl Explanation {
     /// The document of `explain --json`.
     pub fn document(&self) -> Value {
-        let mut document = self.errors.first().map_or_else(|| json!({}), Explained::document);
-        if let Value::Object(fields) = &mut document {
-            fields.insert("schema".to_owned(), json!("evercred.explain/1"));
-            fields.insert("profile".to_owned(), json!(self.profile));
-            fields.insert("looked_at".to_owned(), json!(self.looked_at));
-            fields.insert("errors".to_owned(), self.errors.iter().map(Explained::document).collect());
-        }
+        let errors: Vec<Value> = self.errors.iter().map(Explained::document).collect();
+        let mut document = errors.first().cloned().unwrap_or_else(|| json!({}));
+        document["schema"] = json!("evercred.explain/1");
+        document["profile"] = json!(self.profile);
+        document["looked_at"] = json!(self.looked_at);
+        document["errors"] = json!(errors);
         document
+    }
+
+    /// Why there is no explanation: all errors are from other servers, and no setting of this machine names those.
+    pub fn unexplained(&self) -> Option<String> {
+        let is_foreign = |error: &Explained| error.mention.server.is_some() && error.causes.is_empty();
+        let first = self.errors.first().filter(|_| self.errors.iter().all(is_foreign))?;
+        Some([std::slice::from_ref(&first.meaning), &first.says].concat().join("\n"))
     }
 }
 

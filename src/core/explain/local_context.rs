@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::doctor::{About, Answer, Answers, Case, Cause, FileState, Report};
+use crate::core::doctor::{About, Answer, Answers, Case, Cause, FileState, NamedEndpoint, Report, named_endpoints};
 use crate::core::plan::Source;
 
 /// The checked profile, for the first line.
@@ -39,6 +39,8 @@ pub struct LocalContext {
     pub has_unreadable_file: bool,
     /// The variables that are set; `None` if they are not known.
     pub set_variables: Option<BTreeSet<String>>,
+    /// The endpoints that the settings name, those that take precedence first.
+    pub endpoints: Vec<NamedEndpoint>,
     /// The first line: the checked profile and region.
     pub looked_at: LookedAt,
 }
@@ -81,6 +83,7 @@ impl LocalContext {
                 .iter()
                 .any(|file| matches!(file.state, FileState::Unreadable { .. } | FileState::Directory { .. })),
             set_variables: Some(set_variables(case)),
+            endpoints: named_endpoints(case),
             looked_at: LookedAt { is_missing: report.lacks_profile, ..LookedAt::default() },
         }
     }

@@ -25,11 +25,11 @@ mod service;
 mod target;
 mod wrapped;
 
-pub use self::correlate::{Explained, Explanation, Likelihood, RankedCause, explain};
+pub use self::correlate::{Explained, Explanation, Likelihood, RankedCause, document_without_error, explain};
 pub use self::local_context::{LocalContext, LookedAt, StepFacts};
 pub use self::missing_file::MissingFile;
-pub use self::other_server::ForeignError;
+pub use self::other_server::endpoint_of;
 pub use self::render::render;
-pub use self::reported::ReportedError;
+pub use self::reported::{OtherServer, ReportedError};
 pub use self::scanner::{Scanned, Scanner, scan};
 pub use self::target::{Named, profile_of, region_of};

@@ -47,6 +47,12 @@ pub(super) fn referring(said: &str) -> Option<String> {
     rest.split_once('"').and_then(|(name, _)| is_name(name))
 }
 
+/// The sign-in session without a token (botocore: "Token for corp does not exist").
+pub(super) fn session(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("Token for ")?;
+    rest.split_once(" does not exist").map(|(name, _)| name).filter(|name| !name.contains(char::is_whitespace))
+}
+
 /// The profile of the nearest `--profile NAME` or `AWS_PROFILE=NAME` to `at`.
 pub(super) fn in_command(near: &str, at: usize) -> Option<String> {
     let starts = ["--profile ", "--profile=", "AWS_PROFILE=", "AWS_DEFAULT_PROFILE="];

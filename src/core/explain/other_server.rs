@@ -1,37 +1,56 @@
 //! Servers that are not AWS, and whose errors have AWS's codes: most of them speak the S3 protocol.
 
-use std::fmt;
 use std::ops::Range;
 
 use super::clean::shown;
 use super::hit::{Hit, around, line_of};
-use super::reported::ReportedError;
-use crate::core::aws_error;
+use super::reported::{OtherServer, ReportedError};
+use crate::core::doctor::NamedEndpoint;
 use crate::core::url_host::{Host, target};
 
-/// An error of a server that is not AWS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForeignError {
-    /// The error code.
-    pub code: String,
-    /// The name of the provider, or the host.
-    pub server: String,
-    /// Whether the server answered.
-    is_answer: bool,
-}
+impl OtherServer {
+    fn provider(name: &str) -> Self {
+        Self { name: name.to_owned(), is_provider: true }
+    }
 
-impl fmt::Display for ForeignError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, server, is_answer } = self;
-        if *is_answer {
-            write!(
-                f,
-                "{server} sent this error, not AWS: {code}. Check the keys, endpoint and region against those of {server}"
-            )
-        } else {
-            write!(f, "the program could not reach {server}, which is not a server of AWS: {code}")
+    /// The provider with this host, else the host itself.
+    fn at(authority: &str) -> Self {
+        let small = authority.to_ascii_lowercase();
+        match PROVIDERS.iter().find(|provider| provider.hosts.iter().any(|part| small.contains(part))) {
+            Some(provider) => Self::provider(provider.name),
+            None => Self { name: shown(authority), is_provider: false },
         }
     }
+
+    /// The meaning of its error.
+    pub(super) fn meaning(&self, mention: &ReportedError) -> String {
+        let Self { name, is_provider } = self;
+        let code = &mention.code;
+        match (mention.is_unanswered(), is_provider) {
+            (true, true) => format!("the program could not reach {name}, which is not a server of AWS: {code}"),
+            (true, false) => format!("the program could not reach {name} (not one of AWS's host names): {code}"),
+            (false, true) => format!(
+                "{name} sent this error, not AWS: {code}. Check the keys, endpoint and region against those of {name}"
+            ),
+            (false, false) => format!(
+                "{name} (not one of AWS's host names) sent this error: {code}. Check the keys, endpoint and region against those of {name}"
+            ),
+        }
+    }
+}
+
+/// The setting of this machine that sends the calls of an error to a server without a host name of AWS: to the one that the
+/// text names, else to the one for the service.
+pub fn endpoint_of<'a>(mention: &ReportedError, endpoints: &'a [NamedEndpoint]) -> Option<&'a NamedEndpoint> {
+    let others = || endpoints.iter().filter(|endpoint| endpoint.is_url);
+    if let Some(server) = &mention.server {
+        return others().find(|endpoint| OtherServer::at(&endpoint.authority).name.eq_ignore_ascii_case(&server.name));
+    }
+    if mention.names_aws || mention.host.is_some() || !mention.is_of_server() {
+        return None;
+    }
+    let service = mention.service.as_deref().unwrap_or_default().replace(' ', "_");
+    others().find(|endpoint| endpoint.is_for(&service)).filter(|endpoint| endpoint.source != Host::Aws)
 }
 
 /// A provider of storage with the S3 protocol.
@@ -120,12 +139,9 @@ const TARGETS: [&str; 17] = [
 const BEFORE: usize = 500;
 const AFTER: usize = 1_500;
 
-/// The error, if its text shows that another server than AWS's sent it or was to be reached. `bounds`: the words that may be
-/// about it.
-pub(super) fn of(text: &str, hit: Hit, bounds: Range<usize>, mention: &ReportedError) -> Option<ForeignError> {
-    let is_unanswered = aws_error::is_unreached_code(mention.means);
-    let is_answer = mention.by_aws || ["HeadRefused", "RefusedWithoutCode"].contains(&mention.means);
-    if !is_answer && !is_unanswered {
+/// The server that the text names for an error. `bounds`: the words that may be about it.
+pub(super) fn of(text: &str, hit: Hit, bounds: Range<usize>, mention: &ReportedError) -> Option<Server> {
+    if !mention.is_of_server() {
         return None;
     }
     let is_of_s3 = mention.service.as_deref().is_none_or(|service| service == "S3");
@@ -135,25 +151,14 @@ pub(super) fn of(text: &str, hit: Hit, bounds: Range<usize>, mention: &ReportedE
         found.extend(near.servers());
         found.extend(near.ids());
     }
-    found.extend(near.endpoint(is_of_s3).filter(|(_, found)| match found {
-        // A program that does not reach an emulator may have an old setting for it, which doctor finds.
-        Server::Host(host) => !is_unanswered || target(host).owner() != Host::Emulator,
-        _ => true,
-    }));
-    let (_, nearest) = found.into_iter().min_by_key(|(distance, _)| *distance)?;
-    let server = match nearest {
-        Server::Aws => return None,
-        Server::Named(name) => name.to_owned(),
-        Server::Host(host) => shown(&host),
-    };
-    Some(ForeignError { code: mention.code.clone(), server, is_answer })
+    found.extend(near.endpoint(is_of_s3));
+    found.into_iter().min_by_key(|(distance, _)| *distance).map(|(_, server)| server)
 }
 
 /// A server that a text names.
-enum Server {
+pub(super) enum Server {
     Aws,
-    Named(&'static str),
-    Host(String),
+    Other(OtherServer),
 }
 
 /// The words near an error.
@@ -215,7 +220,9 @@ impl<'a> Near<'a> {
                 let is_on_line = self.line.contains(host);
                 let is_sure = |place| self.is_xml || (is_on_line && (!host.contains('.') || self.is_in_url(place)));
                 let places = self.places(host).filter(|(place, _)| is_sure(*place) || self.is_target(*place));
-                found.extend(places.map(|(_, distance)| (distance, Server::Named(provider.name))));
+                found.extend(
+                    places.map(|(_, distance)| (distance, Server::Other(OtherServer::provider(provider.name)))),
+                );
             }
         }
         found
@@ -253,14 +260,14 @@ impl<'a> Near<'a> {
             let Some(value) = value.strip_prefix([':', '=']) else { continue };
             let value = value.trim_start_matches(['"', '\'', '\\']);
             let known = SERVERS.iter().find(|(word, _)| value.starts_with(word));
-            found.extend(known.map(|(_, name)| (distance, Server::Named(name))));
+            found.extend(known.map(|(_, name)| (distance, Server::Other(OtherServer::provider(name)))));
         }
         found
     }
 
     /// Ids of hosts and requests whose form only one server has.
     fn ids(&self) -> Vec<(usize, Server)> {
-        let of_minio = self.places(HOST_ID_OF_MINIO).map(|(_, distance)| (distance, Server::Named("MinIO")));
+        let of_minio = self.places(HOST_ID_OF_MINIO).map(|(_, distance)| (distance, "MinIO"));
         // The transaction id of Ceph and OpenStack Swift: tx, 21 digits, a hyphen and the time.
         let is_transaction = |place: usize| {
             let id = self.letters.get(place + 2..).unwrap_or_default();
@@ -269,7 +276,8 @@ impl<'a> Near<'a> {
         };
         let of_ceph = self.places("tx").filter(|(place, _)| is_transaction(*place));
         of_minio
-            .chain(of_ceph.map(|(_, distance)| (distance, Server::Named("a Ceph or OpenStack Swift server"))))
+            .chain(of_ceph.map(|(_, distance)| (distance, "a Ceph or OpenStack Swift server")))
+            .map(|(distance, name)| (distance, Server::Other(OtherServer::provider(name))))
             .collect()
     }
 
@@ -300,12 +308,7 @@ impl<'a> Near<'a> {
             || target(continued).owner() == Host::Aws
             || name.starts_with("169.254.")
             || ["amazon.com", "amazonaws.com", ".awsapps.com", ".aws"].iter().any(|suffix| name.ends_with(suffix));
-        let known = || PROVIDERS.iter().find(|provider| provider.hosts.iter().any(|part| name.contains(part)));
-        let server = match known() {
-            _ if is_of_aws => Server::Aws,
-            Some(provider) => Server::Named(provider.name),
-            None => Server::Host(host.authority.to_owned()),
-        };
+        let server = if is_of_aws { Server::Aws } else { Server::Other(OtherServer::at(host.authority)) };
         Some((distance, server))
     }
 }
@@ -319,7 +322,7 @@ mod tests {
         scanner.feed(text.as_bytes());
         let scanned = scanner.finish();
         assert_eq!(scanned.errors.is_empty(), !scanned.foreign.is_empty(), "{text}\n{scanned:?}");
-        scanned.foreign.into_iter().next().map(|error| error.server)
+        scanned.foreign.into_iter().next().and_then(|error| error.server).map(|server| server.name)
     }
 
     const DENIED: &str = "An error occurred (InvalidAccessKeyId) when calling the ListBuckets operation: The AWS Access Key Id you \
@@ -361,9 +364,13 @@ mod tests {
     }
 
     #[test]
-    fn an_emulator_that_is_not_reached_is_left_to_doctor() {
-        assert_eq!(server("Could not connect to the endpoint URL: \"http://localhost:4566/\""), None);
-        let other = "Could not connect to the endpoint URL: \"https://objects.corp.example/bucket\"";
-        assert_eq!(server(other).as_deref(), Some("objects.corp.example"));
+    fn the_server_that_is_not_reached_is_named() {
+        for (url, host) in [
+            ("http://localhost:4566/", "localhost:4566"),
+            ("https://objects.corp.example/bucket", "objects.corp.example"),
+        ] {
+            let text = format!("Could not connect to the endpoint URL: \"{url}\"");
+            assert_eq!(server(&text).as_deref(), Some(host));
+        }
     }
 }

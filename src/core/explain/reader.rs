@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::clean::Cleaner;
 use super::hit::{Hit, around};
 use super::hits::hits;
-use super::other_server::{self, ForeignError};
+use super::other_server::{self, Server};
 use super::reading::read;
 use super::relevance::{begins, counts, is_ours};
 use super::reported::ReportedError;
@@ -56,7 +56,7 @@ pub(super) struct Reading {
     /// The most informative one first, the others in the order of the text.
     pub(super) mentions: Vec<ReportedError>,
     /// The errors of servers that are not AWS, each code once.
-    pub(super) foreign: Vec<ForeignError>,
+    pub(super) foreign: Vec<ReportedError>,
     /// The number of codes and sentences that were found.
     pub(super) hits: usize,
 }
@@ -67,7 +67,7 @@ pub(super) struct Reader {
     cleaner: Cleaner,
     window: String,
     mentions: Vec<ReportedError>,
-    foreign: Vec<ForeignError>,
+    foreign: Vec<ReportedError>,
     hits: usize,
     /// How many bytes at the beginning of the window were searched.
     looked_at: usize,
@@ -160,11 +160,14 @@ impl Reader {
         if !is_ours(&mention, text, hit) {
             return None;
         }
-        if let Some(error) = other_server::of(text, hit, bounds(text, hit, hits), &mention) {
-            if self.foreign.len() < MOST && !self.foreign.iter().any(|known| known.code == error.code) {
-                self.foreign.push(error);
+        match other_server::of(text, hit, bounds(text, hit, hits), &mention) {
+            Some(Server::Other(server)) => {
+                if self.foreign.len() < MOST && !self.foreign.iter().any(|known| known.code == mention.code) {
+                    self.foreign.push(ReportedError { server: Some(server), ..mention });
+                }
+                return None;
             }
-            return None;
+            found => mention.names_aws = found.is_some(),
         }
         // An SDK's exception and its sentence, or a code and AWS's own words for it, are one error.
         let last = before.filter(|(at, _)| hit.at - at < SAME).and_then(|(_, kept)| self.mentions.get(kept.at));

@@ -11,6 +11,7 @@ use super::pattern::Kind;
 use super::patterns::is_of_word;
 use super::reported::ReportedError;
 use super::service::{self, name};
+use crate::core::access_denied::{Rejected, rejected};
 use crate::core::redact::{HIDDEN, is_access_key_id};
 
 /// `bounds`: the end of the error before it and the beginning of the error after it.
@@ -47,6 +48,8 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> ReportedError 
         skew_seconds: skew(near),
         arn: arn.map(shown),
         code: hit.pattern.code.to_owned(),
+        server: None,
+        names_aws: false,
         means: means(hit, operation.as_deref(), &message, line, after),
         host: host_of_aws(line),
         // The reason for a refused certificate follows.
@@ -85,7 +88,7 @@ const UNSIGNED: &str = "No credentials are provided";
 /// The code with the meaning; the meaning of some sentences depends on the words after them.
 fn means(hit: Hit, operation: Option<&str>, message: &str, line: &str, after: &str) -> &'static str {
     let is_web_identity =
-        operation == Some("AssumeRoleWithWebIdentity") || message.starts_with("Token expired: current");
+        operation == Some("AssumeRoleWithWebIdentity") || rejected(message) == Rejected::ExpiredIdentityToken;
     match hit.pattern.means {
         // That call is not signed: it is the token of the identity provider that has expired.
         "ExpiredToken" | "ExpiredTokenException" if is_web_identity => "WebIdentityExpired",

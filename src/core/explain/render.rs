@@ -24,8 +24,10 @@ pub fn render(explanation: &Explanation, all: bool) -> String {
     if more > 0 {
         parts.push(format!("{more} more {} (--verbose)\n", if more == 1 { "error" } else { "errors" }));
     }
-    let at = if explanation.lacks_profile { parts.len() } else { 0 };
-    parts.insert(at, looked_at);
+    // Nothing was checked for errors of other servers.
+    if explanation.errors.iter().any(|error| error.mention.server.is_none()) {
+        parts.insert(if explanation.lacks_profile { parts.len() } else { 0 }, looked_at);
+    }
     parts.join("\n")
 }
 
@@ -46,7 +48,10 @@ impl Screen {
             (None, None) => String::new(),
         };
         let often = if mention.times > 1 { format!(" ({} times)", mention.times) } else { String::new() };
-        let mut text = format!("{}{of}{often}: {}\n", mention.code, error.meaning);
+        let mut text = match &mention.server {
+            Some(_) => format!("{}{often}\n", error.meaning),
+            None => format!("{}{of}{often}: {}\n", mention.code, error.meaning),
+        };
         self.sentences(&mut text, &error.says, 2);
         // A likely cause has its own fix below it.
         let is_likely = |cause: &&RankedCause| cause.likelihood <= Likelihood::Likely && !cause.fix.is_empty();
@@ -85,6 +90,10 @@ impl Screen {
         self.said.insert(cause.id.name().to_owned());
         self.sentences(text, &cause.evidence, 4);
         text.push_str(&fix::lines(&cause.fix, 4));
+        // The same command may show more of several causes.
+        for see in cause.see.iter().filter(|see| self.said.insert((*see).clone())) {
+            text.push_str(&format!("    see: {see}\n"));
+        }
     }
 
     fn sentences(&mut self, text: &mut String, sentences: &[String], indent: usize) {

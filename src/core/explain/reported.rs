@@ -1,5 +1,6 @@
 //! An error as a text reports it.
 
+use crate::core::aws_error;
 use crate::core::redact::{HIDDEN, Values, may_be_part_of_secret, parts_of_secrets};
 
 /// One error in a text.
@@ -19,6 +20,10 @@ pub struct ReportedError {
     pub operation: Option<String>,
     /// The AWS host, if the line names it.
     pub host: Option<String>,
+    /// The server, if the text names one without a host name of AWS.
+    pub server: Option<OtherServer>,
+    /// Whether the text names a host of AWS, or the ARN of a caller, near the error.
+    pub names_aws: bool,
     /// The message, printable, bounded, without secrets.
     pub message: String,
     /// The access key id, if one of the right form is near.
@@ -39,6 +44,15 @@ pub struct ReportedError {
     pub(super) distance: usize,
 }
 
+/// A server without a host name of AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherServer {
+    /// The name of the provider, or the host and its port.
+    pub name: String,
+    /// Whether it is one of the known providers: of another host, only its name is known.
+    pub(super) is_provider: bool,
+}
+
 /// The minimum length of a part of a secret that is hidden.
 const SHORTEST_RUN: usize = 6;
 
@@ -48,6 +62,16 @@ fn runs(text: &str) -> impl Iterator<Item = &str> {
 }
 
 impl ReportedError {
+    /// Whether a server did not answer.
+    pub(super) fn is_unanswered(&self) -> bool {
+        aws_error::is_unreached_code(self.means)
+    }
+
+    /// Whether it is the answer of a server, or says that there was none.
+    pub(super) fn is_of_server(&self) -> bool {
+        self.by_aws || self.is_unanswered() || ["HeadRefused", "RefusedWithoutCode"].contains(&self.means)
+    }
+
     /// Removes secrets that the words around the error have: a field may have a part of one.
     pub(super) fn without_secrets_of(&mut self, near: &str) {
         let fields = [&self.service, &self.operation, &self.arn, &self.role, &self.host, &self.profile, &self.region];
@@ -78,6 +102,7 @@ impl ReportedError {
             self.means = other.means;
             self.general = other.general;
         }
+        self.names_aws |= other.names_aws;
         self.service = self.service.take().or(other.service);
         self.operation = self.operation.take().or(other.operation);
         self.access_key_id = self.access_key_id.take().or(other.access_key_id);

@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 
 use super::clean::Cleaner;
 use super::missing_file::MissingFile;
-use super::other_server::ForeignError;
 use super::reader::{Reader, Reading};
 use super::reported::ReportedError;
 use super::{causes, wrapped};
@@ -35,7 +34,7 @@ pub struct Scanned {
     /// The errors: the most informative one first, the others in the order of the text.
     pub errors: Vec<ReportedError>,
     /// The errors of servers that are not AWS.
-    pub foreign: Vec<ForeignError>,
+    pub foreign: Vec<ReportedError>,
 }
 
 /// The errors of a whole text.
@@ -99,8 +98,8 @@ impl Scanner {
 }
 
 /// The errors of other servers in a reading, without those whose code AWS sent too.
-fn only_foreign(reading: &Reading) -> Vec<ForeignError> {
-    let is_of_aws = |error: &&ForeignError| reading.mentions.iter().any(|mention| mention.code == error.code);
+fn only_foreign(reading: &Reading) -> Vec<ReportedError> {
+    let is_of_aws = |error: &&ReportedError| reading.mentions.iter().any(|mention| mention.code == error.code);
     reading.foreign.iter().filter(|error| !is_of_aws(error)).cloned().collect()
 }
 

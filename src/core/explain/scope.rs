@@ -14,7 +14,7 @@ use crate::core::partitions::is_opt_in;
 /// The proof that a text is about other credentials than those of this shell, as a sentence.
 pub(super) fn elsewhere(mention: &ReportedError, here: &LocalContext) -> Option<String> {
     if here.has_none && is_of_signed_request(mention) {
-        let said = "AWS answered a signed request, and this shell has no credentials: the text is about another shell, profile or machine";
+        let said = "the request was signed, and this shell has no credentials: the text is about another shell, profile or machine";
         return Some(said.to_owned());
     }
     if let Some(id) = &mention.access_key_id {

@@ -3,7 +3,7 @@
 use super::clean::shown;
 use super::hit::between;
 use super::reported::ReportedError;
-use crate::core::access_denied;
+use crate::core::access_denied::{self, Rejected};
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::redact::holds_secret;
 
@@ -67,7 +67,7 @@ pub(super) fn service(before: &str, after: &str, near: &str, operation: Option<&
     let by_name = || {
         if line.contains("AmazonSecurityToken")
             // Of the services that send this code, only STS has the parameter.
-            || after.starts_with(": The requested DurationSeconds")
+            || access_denied::rejected(after.split('\n').next().unwrap_or(after)) == Rejected::LongSession
         {
             return Some("STS");
         }

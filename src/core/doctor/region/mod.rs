@@ -68,31 +68,54 @@ pub(in crate::core::doctor) fn endpoint_of<'a>(case: &Case<'a>, service: &str) -
 }
 
 /// An endpoint that a setting names.
-pub(in crate::core::doctor) struct NamedEndpoint {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedEndpoint {
+    /// The service; `None` if it is for all.
+    pub service: Option<String>,
+    /// The calls to the service, in a sentence.
+    pub calls: String,
     /// The variable, or the setting with its file and line.
-    pub(in crate::core::doctor) place: String,
+    pub place: String,
     /// The URL without names, passwords, path and query.
-    pub(in crate::core::doctor) url: String,
+    pub url: String,
     /// Host and port.
-    pub(in crate::core::doctor) authority: String,
+    pub authority: String,
     /// The owner of the host.
-    pub(in crate::core::doctor) source: Host,
+    pub source: Host,
     /// Whether requests can be sent there at all.
-    pub(in crate::core::doctor) is_url: bool,
+    pub is_url: bool,
     /// The removal of the setting.
-    pub(in crate::core::doctor) removal: Fix,
+    pub removal: Fix,
 }
 
-/// The endpoint that a setting names for the calls to a service.
-pub(in crate::core::doctor) fn named_endpoint(case: &Case<'_>, service: &str) -> Option<NamedEndpoint> {
-    endpoint_override::for_service(case, service).map(|found| NamedEndpoint {
+impl NamedEndpoint {
+    /// Whether it is for a service, or for all.
+    pub fn is_for(&self, service: &str) -> bool {
+        self.service.as_ref().is_none_or(|of| of.eq_ignore_ascii_case(service))
+    }
+}
+
+/// The endpoints that settings name, those that take precedence first; none if programs ignore them.
+pub fn named_endpoints(case: &Case<'_>) -> Vec<NamedEndpoint> {
+    if endpoint_override::ignored(case).is_some() {
+        return Vec::new();
+    }
+    let named = |found: endpoint_override::Override<'_>| NamedEndpoint {
+        service: found.service.map(str::to_owned),
+        calls: found.calls(),
         place: case.place(&found.url),
         url: found.shown(),
         authority: printable(target(found.url.text.trim()).authority),
         source: found.owner(),
         is_url: found.is_url(),
         removal: endpoints::take_away(case, &found),
-    })
+    };
+    endpoint_override::overrides(case).into_iter().map(named).collect()
+}
+
+/// The endpoint that a setting names for the calls to a service.
+pub(in crate::core::doctor) fn named_endpoint(case: &Case<'_>, service: &str) -> Option<NamedEndpoint> {
+    named_endpoints(case).into_iter().find(|endpoint| endpoint.is_for(service))
 }
 
 /// Whether any call goes somewhere else than to AWS: its keys may be of another maker's.
