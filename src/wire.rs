@@ -87,9 +87,19 @@ pub struct WireError {
     pub code: Option<String>,
     /// A sentence.
     pub message: String,
-    /// What to do.
+    /// What to do: a command that works as printed, or an edit with file and line.
     #[serde(default)]
     pub fix: Option<String>,
+    /// The command that says more, if there is no fix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub see: Option<String>,
+}
+
+impl WireError {
+    /// An error without a failed operation, and without a fix.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, code: None, message: message.into(), fix: None, see: None }
+    }
 }
 
 /// The kinds of errors; a kind that a later version adds reads as `failed`.
@@ -121,7 +131,7 @@ impl From<Refusal> for WireError {
             RefusalKind::NeedsLogin => ErrorKind::NeedsLogin,
             RefusalKind::Failed => ErrorKind::Failed,
         };
-        Self { kind, code: refusal.code, message: refusal.message, fix: refusal.fix }
+        Self { kind, code: refusal.code, message: refusal.message, fix: refusal.fix, see: refusal.see }
     }
 }
 
@@ -192,12 +202,10 @@ pub fn parse_request(text: &[u8]) -> Result<Request, WireError> {
         serde_json::from_slice::<Map<String, Value>>(text).ok().and_then(|fields| fields.get("version")?.as_u64());
     match version {
         Some(1) => serde_json::from_slice(text).map_err(|_| malformed()),
-        Some(other) => Err(WireError {
-            kind: ErrorKind::Unsupported,
-            code: None,
-            message: format!("this daemon speaks version {VERSION} of its protocol, the request says {other}"),
-            fix: None,
-        }),
+        Some(other) => Err(WireError::new(
+            ErrorKind::Unsupported,
+            format!("this daemon speaks version {VERSION} of its protocol, the request says {other}"),
+        )),
         None => Err(malformed()),
     }
 }
@@ -217,20 +225,20 @@ pub fn parse_answer(text: &[u8]) -> Result<Value, WireError> {
     }
     match serde_json::from_slice::<Envelope>(text) {
         // On one line each: the answer may be another program's, and must not add lines to stderr.
-        Ok(Envelope { version: VERSION, error: Some(WireError { kind, code, message, fix }), .. }) => Err(WireError {
-            kind,
-            code: code.map(|code| line(&code)),
-            message: line(&message),
-            fix: fix.map(|fix| line(&fix)),
-        }),
+        Ok(Envelope { version: VERSION, error: Some(WireError { kind, code, message, fix, see }), .. }) => {
+            Err(WireError {
+                kind,
+                code: code.map(|code| line(&code)),
+                message: line(&message),
+                fix: fix.map(|fix| line(&fix)),
+                see: see.map(|see| line(&see)),
+            })
+        }
         Ok(Envelope { version: VERSION, ok: Some(value), .. }) => Ok(value),
-        Ok(_) | Err(_) => Err(WireError {
-            kind: ErrorKind::Malformed,
-            code: None,
-            message: "evercred does not understand the daemon's answer: the programs may be of different versions"
-                .to_owned(),
-            fix: None,
-        }),
+        Ok(_) | Err(_) => Err(WireError::new(
+            ErrorKind::Malformed,
+            "evercred does not understand the daemon's answer: the programs may be of different versions",
+        )),
     }
 }
 
@@ -269,12 +277,10 @@ pub fn length(head: [u8; 4]) -> Option<usize> {
 }
 
 fn malformed() -> WireError {
-    WireError {
-        kind: ErrorKind::Malformed,
-        code: None,
-        message: "the daemon does not understand the request: the programs may be of different versions".to_owned(),
-        fix: None,
-    }
+    WireError::new(
+        ErrorKind::Malformed,
+        "the daemon does not understand the request: the programs may be of different versions",
+    )
 }
 
 fn encode(value: &impl Serialize) -> Answer {
@@ -316,7 +322,7 @@ mod tests {
 
     #[test]
     fn every_answer_says_its_version_first() {
-        let error = WireError { kind: ErrorKind::WrongFiles, code: None, message: "m".into(), fix: None };
+        let error = WireError::new(ErrorKind::WrongFiles, "m");
         for (text, wanted) in [
             (answer_ok(&Value::from(1)), r#"{"version":1,"ok":1}"#),
             (answer_error(&error), r#"{"version":1,"error":{"kind":"wrong-files","message":"m","fix":null}}"#),

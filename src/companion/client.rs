@@ -12,10 +12,9 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 pub(super) use self::place::is_forwarded;
-use self::place::{Place, START, is_socket, place};
+use self::place::{Place, is_socket, place};
 use self::timing::{Deadline, Patience, Timed};
-pub(super) use super::failure::RESTART;
-use super::failure::{ATTENTION, Failure, UNREACHABLE};
+use super::failure::{ATTENTION, Failure, UNREACHABLE, start};
 use super::files;
 use crate::core::keeper::Flow;
 use crate::platform::environment::Environment;
@@ -143,9 +142,10 @@ fn ask_until(
 ) -> Result<Result<Value, WireError>, Failure> {
     let text = serde_json::to_vec(request).map_err(|error| Failure::new(ATTENTION, error.to_string()))?;
     let text = Zeroizing::new(text);
-    let (path, start) = (&place.path, if place.forwarded { FORWARD } else { START });
+    let path = &place.path;
     let failed = |why: String| {
-        Failure::new(UNREACHABLE, format!("the daemon can't be reached at {}: {why}", path.display())).fix(start)
+        let failure = Failure::new(UNREACHABLE, format!("the daemon can't be reached at {}: {why}", path.display()));
+        failure.fix(if place.forwarded { FORWARD } else { start() })
     };
     loop {
         let error = match deadline.left().and_then(|left| peer::connect(path, Some(left))) {
@@ -176,7 +176,8 @@ fn ask_until(
         };
         // A daemon that is being restarted has left its socket and ended its connections; asking again harms nothing.
         if !(error.may_come_back && patience.pause()) {
-            return Err(failed(error.why).fix(if place.forwarded { FORWARD } else { error.fix }));
+            let failure = failed(error.why);
+            return Err(if error.restart && !place.forwarded { failure.restart() } else { failure });
         }
     }
 }
@@ -184,7 +185,8 @@ fn ask_until(
 /// A conversation that failed.
 struct Lost {
     why: String,
-    fix: &'static str,
+    /// Whether a restart of the daemon is the fix.
+    restart: bool,
     may_come_back: bool,
 }
 
@@ -196,16 +198,16 @@ impl Lost {
             | ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
             | ErrorKind::BrokenPipe
-            | ErrorKind::UnexpectedEof => Self { why: gone.to_owned(), fix: START, may_come_back: true },
+            | ErrorKind::UnexpectedEof => Self { why: gone.to_owned(), restart: false, may_come_back: true },
             ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                Self { why: "no answer came in time".to_owned(), fix: RESTART, may_come_back: false }
+                Self { why: "no answer came in time".to_owned(), restart: true, may_come_back: false }
             }
             _ => Self::for_good(error),
         }
     }
 
     fn for_good(error: &io::Error) -> Self {
-        Self { why: error.to_string(), fix: RESTART, may_come_back: false }
+        Self { why: error.to_string(), restart: true, may_come_back: false }
     }
 }
 
@@ -306,7 +308,7 @@ mod tests {
         assert_eq!(joined(second), (whole, vec![of_b.clone(), of_sessions]));
         // Pages without progress end the loop.
         assert_eq!(joined(page(json!(["c"]), json!([]), Some(of_b.clone()))).1, vec![of_b.clone()]);
-        let error = WireError { kind: wire::ErrorKind::Failed, code: None, message: "m".into(), fix: None };
+        let error = WireError::new(wire::ErrorKind::Failed, "m");
         let first = page(json!(["a"]), json!([]), Some(of_b));
         assert_eq!(join_pages(first, |_| Ok(Err(error.clone()))), Ok(Err(error)));
     }

@@ -1,5 +1,6 @@
 //! How a command fails: a sentence, what to do, and an exit code.
 
+use crate::platform::service_manager;
 use crate::wire::{ErrorKind, WireError};
 
 /// Something needs attention, or it failed.
@@ -13,12 +14,20 @@ pub(super) const NO_PROFILE: u8 = 4;
 /// A person must log in.
 pub(super) const LOGIN: u8 = 5;
 
-/// Restarts the daemon, as its service manager does it.
-pub(super) const RESTART: &str = if cfg!(target_os = "macos") {
-    "launchctl kickstart -k gui/$(id -u)/evercred.evercredd"
-} else {
-    "systemctl --user restart evercredd"
-};
+/// The command that starts the daemon: as a service if there is a service manager.
+pub(super) fn start() -> &'static str {
+    if service_manager::is_here() { "evercred service install" } else { "evercredd" }
+}
+
+/// The command by which the service manager restarts the daemon.
+fn restart() -> Option<&'static str> {
+    let command = if cfg!(target_os = "macos") {
+        "launchctl kickstart -k gui/$(id -u)/evercred.evercredd"
+    } else {
+        "systemctl --user restart evercredd"
+    };
+    service_manager::is_here().then_some(command)
+}
 
 /// Why a command ends without having done what it should.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,6 +60,12 @@ impl Failure {
         self
     }
 
+    /// The fix is a restart of the daemon.
+    #[must_use]
+    pub(super) fn restart(self) -> Self {
+        Self { fix: restart().map(str::to_owned), ..self }
+    }
+
     #[must_use]
     pub(super) fn see(mut self, see: impl Into<String>) -> Self {
         self.see = Some(see.into());
@@ -68,8 +83,12 @@ impl Failure {
             | ErrorKind::Malformed
             | ErrorKind::Failed => ATTENTION,
         };
-        // A daemon of another version.
-        let restart = matches!(error.kind, ErrorKind::Unsupported | ErrorKind::Malformed).then(|| RESTART.to_owned());
-        Self { fix: error.fix.or(restart), ..Self::new(exit, format!("{what}: {}", error.message)) }
+        let is_other_version = matches!(error.kind, ErrorKind::Unsupported | ErrorKind::Malformed);
+        let failure = Self { see: error.see, ..Self::new(exit, format!("{what}: {}", error.message)) };
+        match error.fix {
+            Some(fix) => failure.fix(fix),
+            None if is_other_version => failure.restart(),
+            None => failure,
+        }
     }
 }

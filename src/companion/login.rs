@@ -252,8 +252,7 @@ fn text<'a>(answer: &'a Value, field: &str) -> Option<&'a str> {
 }
 
 fn not_understood() -> Failure {
-    Failure::new(ATTENTION, "sign-in failed: the daemon needs input that this version can't ask for")
-        .fix(client::RESTART)
+    Failure::new(ATTENTION, "sign-in failed: the daemon needs input that this version can't ask for").restart()
 }
 
 /// To the person, beside what a script may read from stdout.

@@ -32,7 +32,7 @@ pub(super) fn credentials(environment: &Environment, profile: &str) -> Result<Va
         return Err(Failure::new(ATTENTION, format!("{what}: {why}")).see(evercred("plan", profile)));
     }
     let answer = client::ask(environment, "credential-process", Some(profile))?.map_err(|error| {
-        let not_found = error.message.contains(PROCESS_NOT_FOUND);
+        let not_found = error.code.as_deref() == Some(PROCESS_NOT_FOUND);
         let failure = Failure::from_daemon(&what, error);
         match offline::program_on_path(environment, profile).filter(|_| not_found) {
             Some(path) => {
@@ -46,7 +46,7 @@ pub(super) fn credentials(environment: &Environment, profile: &str) -> Result<Va
     if answer.get("Version") == Some(&json!(1)) && is_text("AccessKeyId") && is_text("SecretAccessKey") {
         return Ok(answer);
     }
-    Err(Failure::new(ATTENTION, format!("{what}: the daemon's answer has no credentials")).fix(client::RESTART))
+    Err(Failure::new(ATTENTION, format!("{what}: the daemon's answer has no credentials")).restart())
 }
 
 /// `status`.
@@ -151,8 +151,7 @@ fn read_status(environment: &Environment, profiles: &[String]) -> Result<(Status
     let answer = client::ask_with(environment, question)?;
     let raw = answer.map_err(|error| Failure::from_daemon("there is no status", error))?;
     let document = serde_json::from_value(raw.clone()).map_err(|error| {
-        Failure::new(ATTENTION, format!("evercred does not understand the daemon's status: {error}"))
-            .fix(client::RESTART)
+        Failure::new(ATTENTION, format!("evercred does not understand the daemon's status: {error}")).restart()
     })?;
     Ok((document, raw))
 }

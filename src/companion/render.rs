@@ -185,10 +185,11 @@ fn listed(problems: &[ProblemEntry]) -> (Vec<&ProblemEntry>, usize) {
 const QUIET: [&str; 2] = [NOT_SUPPORTED, "no-credentials"];
 
 /// The error that is shown below the table. While cached credentials are valid and evercred retries, there is nothing to do
-/// for the user: the table has a note.
+/// for the user: the table has a note. Expired keys in a file are another tool's, and possibly no longer in use.
 fn shown_error(profile: &ProfileEntry) -> Option<&ErrorEntry> {
     let is_retried = matches!(profile.state, State::Retrying | State::Renewing) && profile.valid == Some(true);
-    profile.last_error.as_ref().filter(|error| !is_retried && !QUIET.contains(&error.code.as_str()))
+    let is_quiet = |code: &str| profile.state == State::Static || QUIET.contains(&code);
+    profile.last_error.as_ref().filter(|error| !is_retried && !is_quiet(&error.code))
 }
 
 /// A frame of a display that is drawn anew: from the top left corner, each line's old rest away, and what was below too.

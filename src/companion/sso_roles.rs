@@ -28,8 +28,7 @@ pub(super) fn list(environment: &Environment, session: &str, json: bool) -> Resu
     let inputs = files::read_aws(&files::aws_paths(environment)?);
     let profiles = offline::with_settings(environment, inputs.profiles());
     let roles = roles(&answer, &profiles).ok_or_else(|| {
-        Failure::new(ATTENTION, format!("{what}: evercred does not understand the daemon's answer"))
-            .fix(client::RESTART)
+        Failure::new(ATTENTION, format!("{what}: evercred does not understand the daemon's answer")).restart()
     })?;
     let (roles, refused): (Vec<Role>, Vec<Role>) = roles.into_iter().partition(Role::is_of_aws);
     let sections = sections(&answer, &roles, &profiles)?;
@@ -138,7 +137,7 @@ fn sections(answer: &Value, roles: &[Role], profiles: &Profiles) -> Result<Strin
                     ATTENTION,
                     "the daemon's answer has no SSO session that a config file can contain",
                 )
-                .fix(client::RESTART));
+                .restart());
             }
         }
         text.push_str(&format!("sso_account_id = {account_id}\nsso_role_name = {name}\n"));

@@ -124,7 +124,7 @@ impl Slot {
 
     /// Keeps the earlier reading, if any.
     fn refuse(&mut self, file: SourceFile, Unreadable { why, fix }: Unreadable, first: bool) -> Change {
-        let message = format!("the {} can't be read: {why}", name(file));
+        let message = format!("{} can't be read: {why}", file.label());
         let lost = Lost::Sections;
         let problem = Problem { fix, ..Problem::fatal(Origin::whole(file), message, lost, None) };
         if self.unreadable.as_ref() == Some(&problem) {
@@ -165,14 +165,6 @@ fn utf16(bytes: &[u8]) -> Option<&'static str> {
         [0xff, 0xfe, ..] | [b'[', 0, ..] => Some("UTF-16 (little-endian)"),
         [0xfe, 0xff, ..] | [0, b'[', ..] => Some("UTF-16 (big-endian)"),
         _ => None,
-    }
-}
-
-fn name(file: SourceFile) -> &'static str {
-    match file {
-        SourceFile::Config => "AWS config file",
-        SourceFile::Credentials => "AWS credentials file",
-        SourceFile::Settings => "settings file",
     }
 }
 

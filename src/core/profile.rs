@@ -20,6 +20,17 @@ pub enum SourceFile {
     Settings,
 }
 
+impl SourceFile {
+    /// The name for users.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Config => "the AWS config file",
+            Self::Credentials => "the AWS credentials file",
+            Self::Settings => "evercred.toml",
+        }
+    }
+}
+
 /// A position in one of the files, for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
@@ -38,6 +49,14 @@ impl Origin {
     /// The line, unless the whole file is meant.
     pub fn line(self) -> Option<u32> {
         (self.line > 0).then_some(self.line)
+    }
+
+    /// `line 3 of the AWS config file`, or the file alone.
+    pub fn label(self) -> String {
+        match self.line() {
+            Some(line) => format!("line {line} of {}", self.file.label()),
+            None => self.file.label().to_owned(),
+        }
     }
 
     /// `path:line`, or the path alone.
@@ -260,6 +279,19 @@ impl Problem {
         Self { origin, message: message.into(), fatal: true, lost, construct, subject: None, fix: None }
     }
 
+    /// The names that the user may call an ignored section: the text of its header, and that behind its first word, both
+    /// without quotes. In the credentials file a first word is part of the name, unless it is `profile`.
+    pub fn ignored_names(&self) -> impl Iterator<Item = &str> {
+        let header = match &self.lost {
+            Lost::Header(header) => Some(header.as_str()),
+            _ => None,
+        };
+        let in_credentials = self.origin.file == SourceFile::Credentials;
+        let behind = header.and_then(|header| header.split_once(char::is_whitespace));
+        let behind = behind.filter(|(first, _)| !in_credentials || *first == "profile").map(|(_, name)| name);
+        header.into_iter().chain(behind).map(|name| name.trim().trim_matches(['\'', '"']))
+    }
+
     /// What to do: a command, or the edit with file and line.
     pub fn fix_at(&self, path: &str) -> String {
         match (&self.fix, self.origin.line()) {
@@ -287,6 +319,11 @@ impl Profiles {
     /// Why a missing section may still be in the files.
     pub fn hiding(&self) -> Option<&Problem> {
         self.problems.iter().find(|problem| problem.lost == Lost::Sections)
+    }
+
+    /// The problem of an ignored section that has this name.
+    pub fn ignored_section(&self, name: &str) -> Option<&Problem> {
+        self.problems.iter().find(|problem| problem.ignored_names().any(|ignored| ignored == name))
     }
 
     /// The line of a section that could not be read.

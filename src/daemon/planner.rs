@@ -13,7 +13,7 @@ use super::{path_of, plan_context, reading, settled_reading};
 use crate::core::doctor::{self, Lint};
 use crate::core::inputs::{AwsInputs, Change, Reading};
 use crate::core::location::AwsPaths;
-use crate::core::plan::{self, Endpoint, NodeKey, Plan, PlanContext, PlanError, PlanErrorCode, Source, Step};
+use crate::core::plan::{self, Endpoint, MissingSections, NodeKey, Plan, PlanContext, PlanError, Source, Step};
 use crate::core::profile::{Problem, Profiles, SourceFile};
 use crate::core::redact;
 use crate::core::session::SsoSession;
@@ -84,7 +84,7 @@ pub(super) struct Plans {
     pub(super) profiles: BTreeMap<String, Result<Plan, PlanError>>,
     pub(super) sso_sessions: BTreeMap<String, SsoSession>,
     /// Why a profile without a plan may still be in the files.
-    pub(super) unreadable: Option<PlanError>,
+    pub(super) missing: MissingSections,
     /// The STS endpoint for calls without a profile.
     pub(super) home: Endpoint,
     /// The web identity token files, and the paths in the plans.
@@ -190,7 +190,7 @@ fn plans(inputs: &AwsInputs, basis: &Basis) -> Plans {
         token_files: token_files(&profiles),
         profiles,
         sso_sessions: plan::resolve_sso_sessions(all, &context),
-        unreadable: plan::unreadable_files(all).map(|error| placed(error, basis)),
+        missing: MissingSections::of(all).map(|error| placed(error, basis)),
         home: context.home_endpoint(all),
         problems: inputs.problems(),
         lints: doctor::lints(inputs.profiles(), &context),
@@ -203,10 +203,8 @@ fn placed(error: PlanError, basis: &Basis) -> PlanError {
     let error = PlanError { message: redact::without_whole_secrets(&error.message).into_owned(), ..error };
     let Some(origin) = error.origin else { return error };
     let path = path_of(&basis.paths, &basis.settings_file, origin.file);
-    let fix = match error.code {
-        PlanErrorCode::UnreadableFile => error.fix.or_else(|| Some(format!("correct {path}, line {}", origin.line))),
-        _ => error.fix,
-    };
+    let edit = origin.line().map(|line| format!("correct {path}, line {line}"));
+    let fix = error.fix.or(edit);
     PlanError { message: format!("{}: {}", origin.at(&path), error.message), fix, ..error }
 }
 

@@ -135,11 +135,8 @@ impl Callers {
 /// This version does not know it, or it lacks what it needs.
 pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
     let profile = || {
-        request.profile.clone().ok_or_else(|| WireError {
-            kind: ErrorKind::Malformed,
-            code: None,
-            message: format!("the request \"{}\" names no profile", request.request),
-            fix: None,
+        request.profile.clone().ok_or_else(|| {
+            WireError::new(ErrorKind::Malformed, format!("the request \"{}\" names no profile", request.request))
         })
     };
     match request.request.as_str() {
@@ -157,26 +154,19 @@ pub(super) fn understand(request: &Request) -> Result<Asked, WireError> {
             Some(sign_in) => {
                 Ok(Asked::AwaitSignIn(Ticket(sign_in), request.code.as_ref().map(|code| Secret::new(code.as_str()))))
             }
-            None => Err(WireError {
-                kind: ErrorKind::Malformed,
-                code: None,
-                message: "the request \"login-wait\" names no sign-in".to_owned(),
-                fix: None,
-            }),
+            None => Err(WireError::new(ErrorKind::Malformed, "the request \"login-wait\" names no sign-in")),
         },
         "logout" => Ok(Asked::Logout(request.profile.clone())),
         "sso-roles" => Ok(Asked::Roles(profile()?)),
         "status" => Ok(Asked::Status),
         "clock" => Ok(Asked::Clock),
-        other => Err(WireError {
-            kind: ErrorKind::Unsupported,
-            code: None,
-            message: format!(
+        other => Err(WireError::new(
+            ErrorKind::Unsupported,
+            format!(
                 "this daemon does not know the request {:?}: it may be older than this program",
                 other.chars().take(40).collect::<String>()
             ),
-            fix: None,
-        }),
+        )),
     }
 }
 
@@ -203,17 +193,14 @@ pub(super) fn wrong_files(request: &Request, paths: &AwsPaths) -> WireError {
     } else {
         (request.config_file.as_str(), &paths.config)
     };
-    WireError {
-        kind: ErrorKind::WrongFiles,
-        code: None,
-        message: format!(
-            "the daemon reads {}, but this command was started with {theirs}: a profile of the same name may differ there",
-            ours.display()
-        ),
-        fix: Some(format!(
-            "export AWS_CONFIG_FILE={} AWS_SHARED_CREDENTIALS_FILE={}",
-            word(&paths.config.display().to_string()),
-            word(&paths.credentials.display().to_string())
-        )),
-    }
+    let message = format!(
+        "the daemon reads {}, but this command was started with {theirs}: a profile of the same name may differ there",
+        ours.display()
+    );
+    let fix = format!(
+        "export AWS_CONFIG_FILE={} AWS_SHARED_CREDENTIALS_FILE={}",
+        word(&paths.config.display().to_string()),
+        word(&paths.credentials.display().to_string())
+    );
+    WireError { fix: Some(fix), ..WireError::new(ErrorKind::WrongFiles, message) }
 }

@@ -198,7 +198,7 @@ async fn converse(
     let parsed = match text {
         Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(WireError { kind: ErrorKind::Malformed, code: None, message: error.to_string(), fix: None })
+            Err(WireError::new(ErrorKind::Malformed, error.to_string()))
         }
         Ok(text) => wire::parse_request(&text?),
     };
@@ -249,8 +249,8 @@ async fn write_answer(stream: &mut UnixStream, answer: &Answer) -> io::Result<()
     let (head, answer) = match wire::header(answer.len()) {
         Some(head) => (head, answer.clone()),
         None => {
-            let message = "the answer is too long for one message".to_owned();
-            let error = wire::answer_error(&WireError { kind: ErrorKind::Failed, code: None, message, fix: None });
+            let error =
+                wire::answer_error(&WireError::new(ErrorKind::Failed, "the answer is too long for one message"));
             (wire::header(error.len()).unwrap_or_default(), error)
         }
     };

@@ -19,6 +19,7 @@ pub mod peer;
 pub mod program;
 #[cfg(feature = "daemon")]
 pub mod random;
+pub mod service_manager;
 #[cfg(feature = "daemon")]
 pub mod signals;
 #[cfg(feature = "daemon")]

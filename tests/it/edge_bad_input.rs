@@ -76,7 +76,9 @@ fn without_a_daemon_the_exit_code_is_3_and_the_fix_is_named() {
     let machine = Machine::new();
     let output = machine.run(&["credential-process", "app"]);
     assert_eq!(output.status.code(), Some(3));
-    assert!(stderr(&output).contains("fix: evercred service install"), "{}", stderr(&output));
+    let has_service_manager = std::path::Path::new("/run/systemd/system").is_dir();
+    let start = if has_service_manager { "evercred service install" } else { "evercredd" };
+    assert!(stderr(&output).contains(&format!("fix: {start}\n")), "{}", stderr(&output));
 }
 
 #[test]

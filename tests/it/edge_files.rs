@@ -109,6 +109,9 @@ fn temporary_keys_of_others_are_tracked_and_expired_ones_are_not_handed_out() {
     let said = machine.credentials("temp").unwrap_err();
     assert!(said.contains("expired at 2020-01-01T00:00:00Z"), "{said}");
     assert_eq!(machine.profile("temp")["valid"], false);
+    let status = machine.run(&["status", "temp"]);
+    assert_eq!(status.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&status.stdout).contains("expired at 2020-01-01T00:00:00Z"), "{status:?}");
     machine.write(".aws/credentials", &session("aws_expiration = 2099-01-01T00:00:00+0000"));
     machine.eventually("the new ones are handed out", |machine| {
         machine.credentials("temp").is_ok_and(|set| set["Expiration"] == "2099-01-01T00:00:00Z")
@@ -183,6 +186,48 @@ fn a_profile_that_a_broken_header_may_hide_is_not_called_missing() {
     // Corrected without anybody telling the daemon: who asks is answered by the files as they are.
     machine.write(".aws/config", &config);
     assert_eq!(machine.whose("app"), Ok(role("App")));
+}
+
+#[test]
+fn an_ignored_section_is_named_with_its_line_by_every_command() {
+    let mut machine = Machine::new();
+    let config = machine.read(".aws/config");
+    let ignored = "[work]\nrole_arn = arn:aws:iam::111122223333:role/R\nsource_profile = base\n\
+                   [profile it's bad]\nregion = eu-west-1\n\
+                   [profile uses]\nrole_arn = arn:aws:iam::111122223333:role/R\nsource_profile = work\n\
+                   [sso_session corp]\nsso_region = eu-west-1\n\
+                   [profile sso]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = R\n";
+    machine.write(".aws/config", &format!("{ignored}{config}"));
+    machine.start();
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+    for (name, exit, place) in [
+        ("work", 4, ".aws/config:1"),
+        ("it's bad", 4, ".aws/config:4"),
+        ("bad\"", 4, ""),
+        ("uses", 1, "line 1 of the AWS config file"),
+        ("sso", 1, "line 9 of the AWS config file"),
+    ] {
+        for command in ["credential-process", "renew", "login", "plan", "status", "doctor"] {
+            let output = machine.run(&[command, name]);
+            let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+            assert_eq!(output.status.code(), Some(exit), "{command} {name}: {said}");
+            assert!(said.contains(place), "{command} {name}: {said}");
+            // What only informs is no fix.
+            assert!(!said.contains("fix: evercred profiles") && !said.contains("fix: evercred plan"), "{said}");
+        }
+    }
+    let plan = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&machine.run(&["plan", name, "--json"]).stdout).unwrap()
+    };
+    let error = |name: &str| {
+        let error = &plan(name)["error"];
+        (error["code"].as_str().map(str::to_owned), error["line"].as_u64())
+    };
+    assert_eq!(error("work"), (Some("missing-profile".to_owned()), Some(1)));
+    assert_eq!(error("it's bad"), (Some("missing-profile".to_owned()), Some(4)));
+    assert_eq!(error("uses").0.as_deref(), Some("missing-source"));
+    let (_, said) = ends(&machine, &["login", "corp"]);
+    assert!(said.contains(".aws/config:9"), "{said}");
 }
 
 #[test]

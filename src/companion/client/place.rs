@@ -4,12 +4,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::companion::failure::{Failure, UNREACHABLE};
+use crate::companion::failure::{Failure, UNREACHABLE, start};
 use crate::core::directories::{Directories, SOCKET, Undetermined, runtime_below};
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
-
-pub(super) const START: &str = "evercred service install";
 
 /// The daemon's socket.
 pub(super) struct Place {
@@ -45,7 +43,7 @@ fn runtime(directories: &Directories<'_>) -> Result<PathBuf, Failure> {
             Err(why) => {
                 let path = path.display();
                 Err(failed(format!("the daemon can't be reached: the directory {path} can't be used: {why}"))
-                    .fix(START))
+                    .fix(start()))
             }
         };
     }
@@ -63,7 +61,7 @@ fn runtime(directories: &Directories<'_>) -> Result<PathBuf, Failure> {
             state.map_err(undetermined)?;
             let tried: Vec<String> = candidates.iter().map(|path| path.display().to_string()).collect();
             let tried = tried.join(", ");
-            Err(failed(format!("the daemon is not running: no private directory of yours among {tried}")).fix(START))
+            Err(failed(format!("the daemon is not running: no private directory of yours among {tried}")).fix(start()))
         }
     }
 }

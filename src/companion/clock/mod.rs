@@ -27,7 +27,7 @@ pub(super) fn clock(environment: &Environment, json: bool) -> Result<ExitCode, F
     let document = answer.map_err(|error| Failure::from_daemon("the clock can't be shown", error))?;
     let Some(state) = text(&document, "state") else {
         let message = "the clock can't be shown: the daemon's answer has no clock state";
-        return Err(Failure::new(ATTENTION, message).fix(client::RESTART));
+        return Err(Failure::new(ATTENTION, message).restart());
     };
     let exit = exit_code(state);
     if json {

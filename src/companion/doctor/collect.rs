@@ -26,7 +26,7 @@ use crate::core::web_identity::token_expiry;
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
 use crate::platform::user_database::{self, Members, user_name};
-use crate::platform::{access_list, cache_access, clock, program, unreadable, zone};
+use crate::platform::{access_list, cache_access, clock, program, service_manager, unreadable, zone};
 use crate::wire::{ErrorEntry, ErrorKind, StatusDocument};
 
 /// The file in which Terraform records its backend, in the current directory.
@@ -74,8 +74,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         evercred: program::path().unwrap_or_else(|| "evercred".into()).display().to_string(),
         terraform: terraform(Path::new(TERRAFORM)),
         has_aws_cli: environment.program("aws").is_some(),
-        // As sd_booted(3) tells it.
-        has_service_manager: cfg!(target_os = "macos") || Path::new("/run/systemd/system").is_dir(),
+        has_service_manager: service_manager::is_here(),
         uid: own_uid(),
         wall: WallTime::from_millis(clock::wall_millis()),
         aws_minus_wall,

@@ -9,6 +9,7 @@ use crate::companion::failure::{ATTENTION, Failure};
 use crate::core::service::unit::{self, Filling};
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
+use crate::platform::service_manager;
 
 /// The socket first: while it listens, a daemon that is stopped comes back.
 const UNITS: [&str; 2] = [unit::SOCKET_NAME, unit::NAME];
@@ -205,7 +206,7 @@ fn missing(host: &Host, why: &str, by_hand: &str) -> Failure {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let seen = Seen {
         why,
-        is_booted: Path::new("/run/systemd/system").exists(),
+        is_booted: service_manager::is_here(),
         kernel: &kernel,
         session: host.environment.get("XDG_RUNTIME_DIR"),
         uid: own_uid(),

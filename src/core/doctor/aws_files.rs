@@ -294,10 +294,9 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
 /// A section of that name that the SDKs ignore because of its header: the evidence, and the fix.
 pub(super) fn ignored_section(case: &Case<'_>, profile: &str) -> Option<(String, Fix)> {
     let (problem, is_prefixed) = case.evidence.problems.iter().find_map(|problem| {
-        let Lost::Header(header) = &problem.lost else { return None };
-        let prefixed = header.strip_prefix("profile ");
-        let name = prefixed.unwrap_or(header).trim().trim_matches(['\'', '"']);
-        (name == profile).then_some((problem, prefixed.is_some()))
+        let is_meant = problem.ignored_names().any(|name| name == profile);
+        let is_prefixed = matches!(&problem.lost, Lost::Header(header) if header.starts_with("profile"));
+        is_meant.then_some((problem, is_prefixed))
     })?;
     let (place, name) = (case.at(problem.origin), printable(profile));
     let fix = match problem.origin.file {

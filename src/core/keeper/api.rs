@@ -15,7 +15,7 @@ use crate::core::aws_error::{ErrorClass, Fault};
 use crate::core::clock::Sample;
 use crate::core::credential::Credentials;
 use crate::core::ntp::{NtpAnswer, NtpProblem};
-use crate::core::plan::{Endpoint, NodeKey, Plan, PlanError, Step};
+use crate::core::plan::{Endpoint, MissingSections, NodeKey, Plan, PlanError, Step};
 use crate::core::secret::Secret;
 use crate::core::session::{CacheFile, CacheProblem, Found, SsoSession};
 use crate::core::settings::NtpServer;
@@ -39,8 +39,8 @@ pub enum Event {
         /// The `sso-session` sections, whether a profile names them or not.
         sso_sessions: BTreeMap<String, SsoSession>,
     },
-    /// Why a profile without a plan may still be in the files: a file, or a section header, can't be read.
-    UnreadableFiles(Option<PlanError>),
+    /// Why a profile without a plan may still be in the files.
+    MissingSections(MissingSections),
     /// The settings were read.
     Settings(KeeperSettings),
     /// Somebody asks for a profile's credentials and waits for the answer.
@@ -353,23 +353,31 @@ pub struct Refusal {
     pub message: String,
     /// A command, or an edit with file and line.
     pub fix: Option<String>,
+    /// The command that says more, if there is no fix.
+    pub see: Option<String>,
 }
 
 impl Refusal {
     /// A refusal without a failed call.
     pub(super) fn new(kind: RefusalKind, message: impl Into<String>, fix: Option<String>) -> Self {
-        Self { kind, code: None, message: message.into(), fix }
+        Self { kind, code: None, message: message.into(), fix, see: None }
+    }
+
+    /// The same with a command that says more.
+    #[must_use]
+    pub(super) fn see(self, command: impl Into<String>) -> Self {
+        Self { see: Some(command.into()), ..self }
     }
 
     /// The refusal of a caller whose call failed.
     pub(super) fn of_fault(fault: Fault) -> Self {
         let (message, fix) = (fault.with_advice(), fault.fix().map(str::to_owned));
-        Self { kind: kind_of(fault.class), code: Some(fault.code), message, fix }
+        Self { code: Some(fault.code), ..Self::new(kind_of(fault.class), message, fix) }
     }
 
     /// The refusal of a caller whose profile has an error.
     pub(super) fn of_error(error: ErrorStatus) -> Self {
-        Self { kind: kind_of(error.class), code: Some(error.code), message: error.message, fix: error.fix }
+        Self { code: Some(error.code), ..Self::new(kind_of(error.class), error.message, error.fix) }
     }
 }
 

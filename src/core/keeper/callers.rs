@@ -10,7 +10,6 @@ use crate::core::aws_error::{ErrorClass, PROCESS_FAILED};
 use crate::core::credential::Credentials;
 use crate::core::fix::evercred;
 use crate::core::glob::{self, Selection};
-use crate::core::nearest::did_you_mean;
 use crate::core::plan::{NodeKey, PlanError, PlanErrorCode, Source};
 use crate::core::time::{BootTime, Now};
 
@@ -189,25 +188,21 @@ impl Keeper {
     pub fn refusal_of(&self, selection: Selection<'_>) -> Option<Refusal> {
         let name = selection.unmatched(self.profiles.keys())?;
         Some(if glob::is_glob(name) {
-            self.not_found(name, format!("no profile in the AWS files matches \"{name}\""))
+            self.not_found(name, &format!("no profile in the AWS files matches \"{name}\""))
         } else {
             self.unknown_profile(name)
         })
     }
 
     fn unknown_profile(&self, name: &str) -> Refusal {
-        let hint = did_you_mean(name, self.profiles.keys().map(String::as_str));
-        self.not_found(name, format!("profile \"{name}\" is in no AWS file{hint}"))
+        no_plan(name, &self.missing.of_profile(name, self.profiles.keys().map(String::as_str)))
     }
 
-    /// The refusal of an unknown name: it may be in a file that can't be read.
-    pub(super) fn not_found(&self, name: &str, message: String) -> Refusal {
-        match &self.unreadable {
-            Some(error) => {
-                let message = format!("{}; \"{name}\" was not found", error.message);
-                Refusal::new(RefusalKind::UnreadableFile, message, error.fix.clone())
-            }
-            None => Refusal::new(RefusalKind::MissingProfile, message, Some("evercred profiles".to_owned())),
+    /// The refusal of an unknown name: it may be in a file that can't be read, or in a section that is ignored.
+    pub(super) fn not_found(&self, name: &str, message: &str) -> Refusal {
+        match self.missing.reason(name, message) {
+            Some(error) => no_plan(name, &error),
+            None => Refusal::new(RefusalKind::MissingProfile, message, None).see("evercred profiles"),
         }
     }
 
@@ -251,8 +246,11 @@ pub(super) fn no_plan(name: &str, error: &PlanError) -> Refusal {
         PlanErrorCode::UnreadableFile => RefusalKind::UnreadableFile,
         _ => RefusalKind::Failed,
     };
-    let fix = error.fix.clone().unwrap_or_else(|| evercred("plan", name));
-    Refusal::new(kind, error.message.as_str(), Some(fix))
+    let more = match error.code {
+        PlanErrorCode::MissingProfile => "evercred profiles".to_owned(),
+        _ => evercred("plan", name),
+    };
+    Refusal::new(kind, error.message.as_str(), error.fix.clone()).see(more)
 }
 
 /// Why a daemon can't use a source, and what to do.

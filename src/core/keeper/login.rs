@@ -66,7 +66,6 @@ impl Keeper {
                 }),
             };
         };
-        let refuse = |kind, message, fix| Err(Refusal::new(kind, message, Some(fix)));
         let session = || self.sessions().into_iter().find(|(label, _)| *label == name).map(|(_, key)| key.clone());
         match self.profiles.get(name) {
             Some(Ok(route)) => {
@@ -81,11 +80,10 @@ impl Keeper {
                 }
                 match session() {
                     Some(key) => Ok(Login::SignIn(key)),
-                    None => refuse(
-                        RefusalKind::Failed,
-                        format!("profile \"{name}\" needs no code of an MFA device, and no sign-in"),
-                        evercred("plan", name),
-                    ),
+                    None => {
+                        let message = format!("profile \"{name}\" needs no code of an MFA device, and no sign-in");
+                        Err(Refusal::new(RefusalKind::Failed, message, None).see(evercred("plan", name)))
+                    }
                 }
             }
             Some(Err(error)) => match session() {
@@ -100,7 +98,7 @@ impl Keeper {
                         self.profiles.keys().map(String::as_str).chain(sessions.iter().map(|(label, _)| *label));
                     let hint = did_you_mean(name, names);
                     let message = format!("no profile and no SSO session is called \"{name}\" in the AWS files{hint}");
-                    Err(self.not_found(name, message))
+                    Err(self.not_found(name, &message))
                 }
             },
         }

@@ -59,7 +59,7 @@ use self::rng::Rng;
 use self::sign_in::SignIns;
 use self::told::Told;
 use crate::core::clock::Clock;
-use crate::core::plan::{Endpoint, Link, NodeKey, Plan, PlanError, RenewAs, Source, StaticKeys};
+use crate::core::plan::{Endpoint, Link, MissingSections, NodeKey, Plan, PlanError, RenewAs, Source, StaticKeys};
 use crate::core::secret::Secret;
 use crate::core::session::SsoSession;
 use crate::core::time::{AwsTime, BootTime, Now};
@@ -72,7 +72,7 @@ pub struct Keeper {
     memory: Memory,
     profiles: BTreeMap<String, Result<Route, PlanError>>,
     /// Why a profile that is not among them may still be in the files.
-    unreadable: Option<PlanError>,
+    missing: MissingSections,
     nodes: BTreeMap<NodeKey, Node>,
     dependents: Dependents,
     waiting: BTreeMap<CallerId, Waiting>,
@@ -185,7 +185,7 @@ impl Keeper {
             rng: Rng::new(seed),
             memory,
             profiles: BTreeMap::new(),
-            unreadable: None,
+            missing: MissingSections::default(),
             nodes: BTreeMap::new(),
             dependents: Dependents::default(),
             waiting: BTreeMap::new(),
@@ -235,7 +235,7 @@ impl Keeper {
     fn take(&mut self, event: Event, now: Now) {
         match event {
             Event::Plans { profiles, sso_sessions } => self.take_plans(profiles, sso_sessions, now),
-            Event::UnreadableFiles(why) => self.unreadable = why,
+            Event::MissingSections(missing) => self.missing = missing,
             Event::Settings(settings) => {
                 self.settings = settings;
                 for held in self.nodes.values_mut().filter_map(|node| node.held.as_mut()) {

@@ -11,7 +11,6 @@ use super::node::{Lack, Node, static_credentials};
 use super::{Keeper, Route};
 use crate::core::aws_error::{EXPIRED_TOKEN, ErrorClass, NOT_SUPPORTED};
 use crate::core::clock::Expiry;
-use crate::core::fix::evercred;
 use crate::core::glob::Selection;
 use crate::core::plan::{self, Link, NodeKey, PlanError, PlanErrorCode, Source};
 use crate::core::time::{AwsTime, Now};
@@ -190,13 +189,12 @@ impl Keeper {
         } else {
             State::Ready
         };
-        if let Some((profile, at)) = self.expired_keys(route, now)
-            && only_keys.is_none()
-        {
+        let expired_keys = self.expired_keys(route, now);
+        let expired = expired_keys.is_some();
+        if let Some((profile, at)) = expired_keys {
             last_error = Some(expired_source(profile, at));
-            state = if held.is_some() { state } else { State::Failed };
+            state = if held.is_some() || only_keys.is_some() { state } else { State::Failed };
         }
-        let expired = self.expired_keys(route, now).is_some();
         let is_due = last.is_some_and(|node| node.due(&self.clock, now).is_some());
         let lack = view.lack.filter(|_| is_due);
         let needs_login = lack.and_then(|(lack, link)| self.need(name, lack, link.key(), now));
@@ -261,10 +259,10 @@ impl Keeper {
             renew_at: None,
             last_renewal: None,
             warning: None,
-            last_error: Some(
-                ErrorStatus::new(code_of(error), ErrorClass::Permanent, error.message.clone(), self.planned_at)
-                    .fix(evercred("plan", name)),
-            ),
+            last_error: Some(ErrorStatus {
+                fix: error.fix.clone(),
+                ..ErrorStatus::new(code_of(error), ErrorClass::Permanent, error.message.clone(), self.planned_at)
+            }),
         }
     }
 }

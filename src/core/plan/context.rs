@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use super::{CaBundle, Endpoint, NodeKey, Service};
 use crate::core::location::{PathStyle, expand};
-use crate::core::profile::{Profiles, Section, SourceFile};
+use crate::core::profile::{Profiles, Section};
 
 /// What plans take from outside the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,12 +124,7 @@ impl PlanContext {
         } else {
             path
         };
-        let file = match value.origin.file {
-            SourceFile::Config => "the AWS config file",
-            SourceFile::Credentials => "the AWS credentials file",
-            SourceFile::Settings => "evercred.toml",
-        };
-        let named_by = format!("ca_bundle of profile \"{}\", line {} of {file}", profile.name, value.origin.line);
+        let named_by = format!("ca_bundle of profile \"{}\", {}", profile.name, value.origin.label());
         Some(CaBundle { path: path.to_string_lossy().into_owned(), named_by })
     }
 

@@ -89,7 +89,7 @@ pub(super) struct Look<'a> {
 
 /// Limits that keep the cost of resolving thousands of profiles linear.
 pub(super) struct Limits {
-    /// How many more names may be compared for "did you mean".
+    /// How many more names may be compared for hints.
     comparisons: Cell<usize>,
     endpoints: RefCell<HashSet<Arc<Endpoint>>>,
 }
@@ -115,14 +115,20 @@ impl Limits {
         endpoint
     }
 
-    /// `; did you mean "x"?`, or nothing.
-    pub(super) fn did_you_mean<'a>(&self, name: &str, all: impl ExactSizeIterator<Item = &'a String>) -> String {
-        match self.comparisons.get().checked_sub(all.len()) {
-            Some(left) => {
-                self.comparisons.set(left);
-                did_you_mean(name, all.map(String::as_str).filter(|other| *other != name))
-            }
-            None => String::new(),
+    /// The section that a missing name may mean, as the end of a sentence: one that is ignored, or one of the found ones.
+    pub(super) fn hint<'a>(
+        &self,
+        profiles: &Profiles,
+        name: &str,
+        found: impl ExactSizeIterator<Item = &'a String>,
+    ) -> String {
+        let Some(left) = self.comparisons.get().checked_sub(found.len() + profiles.problems.len()) else {
+            return String::new();
+        };
+        self.comparisons.set(left);
+        match profiles.ignored_section(name) {
+            Some(problem) => format!("; {}: {}", problem.origin.label(), problem.message),
+            None => did_you_mean(name, found.map(String::as_str).filter(|other| *other != name)),
         }
     }
 }
@@ -242,7 +248,7 @@ impl<'a> Look<'a> {
                 "profile \"{}\" names the sso-session \"{}\", which is in no AWS file{}",
                 view.name(),
                 name.text,
-                self.limits.did_you_mean(&name.text, self.profiles.sso_sessions.keys())
+                self.limits.hint(self.profiles, &name.text, self.profiles.sso_sessions.keys())
             );
             error(PlanErrorCode::MissingSource, message, name.origin)
         })

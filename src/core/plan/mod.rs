@@ -16,7 +16,7 @@ pub use chain::{Chain, Link, Steps};
 pub use context::PlanContext;
 pub use document::{kind, plan_document, stated_kind, step_type};
 pub use helper_line::{helper_profile, program_of};
-pub use resolve::{missing_profile, resolve, resolve_all, resolve_sso_sessions, unreadable_files};
+pub use resolve::{MissingSections, missing_profile, resolve, resolve_all, resolve_sso_sessions};
 pub use step::{
     AssumeRole, CaBundle, Endpoint, NodeKey, Plan, RenewAs, Service, SessionToken, Source, SsoRole, StatedExpiry,
     StaticKeys, Step, WebIdentity,

@@ -107,7 +107,10 @@ impl<'a> Resolver<'a> {
         );
         let problem = self.torn_for(section);
         match problem.or_else(|| self.profiles.hiding().filter(|_| lacks_something)) {
-            Some(problem) => unreadable(problem, &error.message),
+            Some(problem) => {
+                let unreadable = problem_error(PlanErrorCode::UnreadableFile, problem);
+                PlanError { message: format!("{}; {}", unreadable.message, error.message), ..unreadable }
+            }
             None => error,
         }
     }
@@ -139,33 +142,68 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// Why a missing section may still be in the files.
-pub fn unreadable_files(profiles: &Profiles) -> Option<PlanError> {
-    profiles.hiding().map(|problem| PlanError { message: problem.message.clone(), ..unreadable(problem, "") })
-}
-
-/// A missing or incomplete section may be in an unreadable part of the files.
-fn unreadable(problem: &Problem, what: &str) -> PlanError {
+/// The error that a problem of the files causes.
+fn problem_error(code: PlanErrorCode, problem: &Problem) -> PlanError {
     PlanError {
-        code: PlanErrorCode::UnreadableFile,
-        message: format!("{}; {what}", problem.message),
+        code,
+        message: problem.message.clone(),
         origin: Some(problem.origin),
         fix: problem.fix.clone(),
         kind: None,
     }
 }
 
-/// The error for a missing profile: it may be in a file that can't be read.
+/// Why a section may be missing although it is in the files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MissingSections {
+    /// A file that can't be read: any section may be in it.
+    unreadable: Option<PlanError>,
+    /// The ignored sections by the names that the user may call them.
+    ignored: BTreeMap<String, PlanError>,
+}
+
+impl MissingSections {
+    /// The reasons of these files.
+    pub fn of(profiles: &Profiles) -> Self {
+        let mut ignored = BTreeMap::new();
+        for problem in &profiles.problems {
+            for name in problem.ignored_names() {
+                ignored.entry(name.to_owned()).or_insert_with(|| problem_error(PlanErrorCode::MissingProfile, problem));
+            }
+        }
+        let unreadable = profiles.hiding().map(|problem| problem_error(PlanErrorCode::UnreadableFile, problem));
+        Self { unreadable, ignored }
+    }
+
+    /// The same with other messages or fixes.
+    #[must_use]
+    pub fn map(self, each: impl Fn(PlanError) -> PlanError) -> Self {
+        Self {
+            unreadable: self.unreadable.map(&each),
+            ignored: self.ignored.into_iter().map(|(name, error)| (name, each(error))).collect(),
+        }
+    }
+
+    /// The reason for which a section of this name may be missing; `what` ends its message: what was not found.
+    pub fn reason(&self, name: &str, what: &str) -> Option<PlanError> {
+        let error = self.unreadable.as_ref().or_else(|| self.ignored.get(name))?;
+        Some(PlanError { message: format!("{}; {what}", error.message), ..error.clone() })
+    }
+
+    /// The error for a missing profile; `names` are those that were found.
+    pub fn of_profile<'a>(&self, name: &str, names: impl IntoIterator<Item = &'a str>) -> PlanError {
+        let hint = did_you_mean(name, names);
+        self.reason(name, &format!("profile \"{name}\" was not found{hint}")).unwrap_or_else(|| PlanError {
+            code: PlanErrorCode::MissingProfile,
+            message: format!("profile \"{name}\" is in no AWS file{hint}"),
+            origin: None,
+            fix: None,
+            kind: None,
+        })
+    }
+}
+
+/// The error for a missing profile.
 pub fn missing_profile(profiles: &Profiles, name: &str) -> PlanError {
-    let hint = did_you_mean(name, profiles.profiles.keys().map(String::as_str));
-    if let Some(problem) = profiles.hiding() {
-        return unreadable(problem, &format!("profile \"{name}\" was not found{hint}"));
-    }
-    PlanError {
-        code: PlanErrorCode::MissingProfile,
-        message: format!("profile \"{name}\" is in no AWS file{hint}"),
-        origin: None,
-        fix: None,
-        kind: None,
-    }
+    MissingSections::of(profiles).of_profile(name, profiles.profiles.keys().map(String::as_str))
 }

@@ -309,7 +309,7 @@ impl<'a> Walker<'a> {
 
     fn source(&self, view: View<'_>, setting: &str, value: &Value, name: &str) -> Result<&'a Section, PlanError> {
         self.profiles.profiles.get(name).map(AsRef::as_ref).ok_or_else(|| {
-            let hint = self.limits.did_you_mean(name, self.profiles.profiles.keys());
+            let hint = self.limits.hint(self.profiles, name, self.profiles.profiles.keys());
             let message = format!(
                 "profile \"{}\" takes its credentials from profile \"{name}\" ({setting}), which is in no AWS file{hint}",
                 view.name()

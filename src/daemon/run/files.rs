@@ -54,7 +54,7 @@ impl Daemon {
 
     /// `by_change`: the user has just changed a file.
     fn take_plans(&mut self, plans: Plans, by_change: bool) {
-        let Plans { profiles, sso_sessions, unreadable, home, token_files, problems, lints } = plans;
+        let Plans { profiles, sso_sessions, missing, home, token_files, problems, lints } = plans;
         let place = |file| path_of(&self.paths, &self.start.folders.settings_file, file);
         let said = problems.iter();
         let said =
@@ -64,7 +64,7 @@ impl Daemon {
         }
         self.file_problems = problems;
         self.lints.set(lints, by_change, now().boot);
-        self.keeper.handle(Event::UnreadableFiles(unreadable), now());
+        self.keeper.handle(Event::MissingSections(missing), now());
         self.keeper.handle(Event::Plans { profiles, sso_sessions }, now());
         self.keeper.handle(Event::Home(home), now());
         let files = self.keeper.session_files();

@@ -96,7 +96,7 @@ impl FileLints {
     fn report(&mut self, file: SourceFile) {
         let is_reported = |lint: &&Lint| lint.origin.file == file && self.reported.contains(&key(lint));
         let remaining: Vec<&Lint> = self.lints.iter().filter(is_reported).collect();
-        let (id, subject) = (CREDENTIALS_MALFORMED, label(file).to_owned());
+        let (id, subject) = (CREDENTIALS_MALFORMED, file.label().to_owned());
         let notice = match remaining.split_first() {
             None => {
                 self.worse.remove(&file);
@@ -122,12 +122,4 @@ impl FileLints {
 
 fn key(lint: &Lint) -> Key {
     (lint.origin.file, lint.id, lint.profile.clone())
-}
-
-fn label(file: SourceFile) -> &'static str {
-    match file {
-        SourceFile::Config => "the AWS config file",
-        SourceFile::Credentials => "the AWS credentials file",
-        SourceFile::Settings => "the settings file",
-    }
 }
