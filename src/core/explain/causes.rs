@@ -1,25 +1,41 @@
 //! The causes of an error according to its code and message alone, the likeliest first.
 
+use serde::Serialize;
+
 use super::named;
 use super::reported::ReportedError;
 use crate::core::access_denied::{self, Because, Denied, Mfa, Rejected};
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::cause::Likelihood::{self, Confirmed, Likely, Possible};
 use crate::core::doctor::Cause;
+use crate::core::fix::Fix;
 use crate::core::partitions::{has_known_words, is_opt_in, known, partition_of};
 use crate::core::time::span_from_seconds;
 use crate::core::timekeeping::length;
 
-/// A possible cause of an error, according to its message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
-    pub(super) id: Cause,
-    pub(super) likelihood: Likelihood,
-    pub(super) evidence: Vec<String>,
+/// A possible cause of an error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RankedCause {
+    /// The cause.
+    pub id: Cause,
+    /// Its likelihood.
+    pub likelihood: Likelihood,
+    /// The evidence for or against it, one sentence each.
+    pub evidence: Vec<String>,
+    /// The fixes, in order.
+    pub fix: Vec<Fix>,
+    /// The command that shows more, if there is no fix.
+    pub see: Option<String>,
+}
+
+impl RankedCause {
+    pub(super) fn new(id: Cause, likelihood: Likelihood, evidence: Vec<String>) -> Self {
+        Self { id, likelihood, evidence, fix: Vec::new(), see: None }
+    }
 }
 
 /// The candidates, the likeliest first.
-pub(super) fn candidates(mention: &ReportedError) -> Vec<Candidate> {
+pub(super) fn candidates(mention: &ReportedError) -> Vec<RankedCause> {
     let mut all = by_message(mention);
     // Then only the time of the signature was wrong, not the secret.
     let is_about_time = is_about_time(mention);
@@ -34,7 +50,7 @@ pub(super) fn candidates(mention: &ReportedError) -> Vec<Candidate> {
     let open = of_code.iter().filter(|(id, _)| (is_of_a_zone || *id != Cause::ClockZone) && !is_overruled(*id));
     for (id, likelihood) in open {
         if !all.iter().any(|known| known.id == *id) {
-            all.push(Candidate { id: *id, likelihood: *likelihood, evidence: vec![id.is().to_owned()] });
+            all.push(RankedCause::new(*id, *likelihood, vec![id.is().to_owned()]));
         }
     }
     all
@@ -74,9 +90,9 @@ pub(super) fn decides(mention: &ReportedError) -> usize {
 }
 
 /// The causes that the message itself decides.
-fn by_message(mention: &ReportedError) -> Vec<Candidate> {
+fn by_message(mention: &ReportedError) -> Vec<RankedCause> {
     let text = mention.message.as_str();
-    let one = |id, likelihood, sentence: String| vec![Candidate { id, likelihood, evidence: vec![sentence] }];
+    let one = |id, likelihood, sentence: String| vec![RankedCause::new(id, likelihood, vec![sentence])];
     if let Some(skew) = mention.skew_seconds {
         return clock(mention, skew);
     }
@@ -101,7 +117,7 @@ fn by_message(mention: &ReportedError) -> Vec<Candidate> {
             one(Cause::ProfileBroken, Confirmed, "the message says that an AWS file can't be read".to_owned());
         let sentence =
             "the AWS CLI and boto3 read no AWS file in which a section or a setting is a duplicate".to_owned();
-        all.push(Candidate { id: Cause::ProfileDuplicated, likelihood: Possible, evidence: vec![sentence] });
+        all.push(RankedCause::new(Cause::ProfileDuplicated, Possible, vec![sentence]));
         return all;
     }
     if let Some((id, likelihood, part)) = of_rejected(access_denied::rejected(text)) {
@@ -156,7 +172,7 @@ fn is_nothing(label: &str) -> bool {
     ["none", "null", "nil", "undefined"].iter().any(|nothing| label.eq_ignore_ascii_case(nothing))
 }
 
-fn clock(mention: &ReportedError, skew: i64) -> Vec<Candidate> {
+fn clock(mention: &ReportedError, skew: i64) -> Vec<RankedCause> {
     let (amount, direction) =
         (length(span_from_seconds(skew.saturating_abs())), if skew < 0 { "behind" } else { "ahead of" });
     let mut evidence = vec![format!("the message has both times: the request's time is {amount} {direction} AWS's")];
@@ -166,14 +182,13 @@ fn clock(mention: &ReportedError, skew: i64) -> Vec<Candidate> {
     if mention.times > 1 {
         evidence.push(format!("it occurs {} times in the text", mention.times));
     }
-    vec![Candidate { id: Cause::ClockSkewed, likelihood: Confirmed, evidence }]
+    vec![RankedCause::new(Cause::ClockSkewed, Confirmed, evidence)]
 }
 
-fn denied(text: &str) -> Vec<Candidate> {
+fn denied(text: &str) -> Vec<RankedCause> {
     let denied = access_denied::read(text);
     let action = denied.action.as_deref().unwrap_or_default();
-    let of_mfa =
-        |id, likelihood, sentence: &str| vec![Candidate { id, likelihood, evidence: vec![sentence.to_owned()] }];
+    let of_mfa = |id, likelihood, sentence: &str| vec![RankedCause::new(id, likelihood, vec![sentence.to_owned()])];
     match denied.mfa {
         Some(Mfa::NotValidated) => {
             let sentence = "AWS did not accept the MFA code, or mfa_serial does not name a device of this user";
@@ -196,10 +211,10 @@ fn denied(text: &str) -> Vec<Candidate> {
         Because::SessionCredentials => (Cause::EnvironmentShadowsProfile, Possible),
         _ => return Vec::new(),
     };
-    let mut all = vec![Candidate { id, likelihood, evidence: sentences(&denied) }];
+    let mut all = vec![RankedCause::new(id, likelihood, sentences(&denied))];
     if action == "sts:AssumeRole" && denied.because == Because::Unsaid {
         let sentence = "AWS gives the same answer if the role's trust policy requires MFA".to_owned();
-        all.push(Candidate { id: Cause::MfaRequired, likelihood: Possible, evidence: vec![sentence] });
+        all.push(RankedCause::new(Cause::MfaRequired, Possible, vec![sentence]));
     }
     all
 }

@@ -1,34 +1,19 @@
 //! Compares the causes of an error with doctor's findings on this machine.
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::causes::{self, RankedCause};
 use super::local_context::LocalContext;
 use super::other_server::endpoint_of;
 use super::reported::{OtherServer, ReportedError};
 use super::target::{fix_of_profile, looked_at};
-use super::{advice, causes, named, scope};
+use super::{advice, named, scope};
 pub use crate::core::cause::Likelihood;
 use crate::core::cause::Needs;
 use crate::core::doctor::{Cause, Certainty, Finding, NamedEndpoint, Report, Severity};
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
 use crate::core::variables;
-
-/// A possible cause of an error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RankedCause {
-    /// The cause.
-    pub id: Cause,
-    /// Its likelihood.
-    pub likelihood: Likelihood,
-    /// The evidence for or against it, one sentence each.
-    pub evidence: Vec<String>,
-    /// The fixes, in order.
-    pub fix: Vec<Fix>,
-    /// The command that shows more, if there is no fix.
-    pub see: Option<String>,
-}
 
 /// One error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,13 +114,8 @@ fn of_this_shell(mention: &ReportedError, endpoint: &NamedEndpoint) -> String {
 /// The setting that sends the call to another server.
 fn overridden(endpoint: &NamedEndpoint, likelihood: Likelihood) -> RankedCause {
     let NamedEndpoint { place, calls, url, removal, .. } = endpoint;
-    RankedCause {
-        id: Cause::EndpointOverridden,
-        likelihood,
-        evidence: vec![format!("{place} sends {calls} to {url}")],
-        fix: vec![removal.clone()],
-        see: None,
-    }
+    let evidence = vec![format!("{place} sends {calls} to {url}")];
+    RankedCause { fix: vec![removal.clone()], ..RankedCause::new(Cause::EndpointOverridden, likelihood, evidence) }
 }
 
 /// Whether doctor ruled out the usual cause, and no other cause is likely.
@@ -158,15 +138,8 @@ fn causes(
     let mut causes: Vec<RankedCause> = Vec::new();
     let mut found_here: Vec<Cause> = Vec::new();
     let mut only_stated: Vec<Cause> = Vec::new();
-    for candidate in candidates {
-        let found: Vec<&Finding> = report.findings.iter().filter(|finding| finding.id == candidate.id).collect();
-        let mut cause = RankedCause {
-            id: candidate.id,
-            likelihood: candidate.likelihood,
-            evidence: candidate.evidence,
-            fix: Vec::new(),
-            see: None,
-        };
+    for mut cause in candidates {
+        let found: Vec<&Finding> = report.findings.iter().filter(|finding| finding.id == cause.id).collect();
         if found.is_empty() {
             let was_stated = cause.likelihood == Likelihood::Confirmed;
             let of_text = scope::not_checked(cause.id, mention, here);
@@ -200,13 +173,7 @@ fn causes(
         }
         if cause.id == Cause::ConsumerCannotReload && found_here.contains(&Cause::CredentialsExpired) {
             let why = "the credentials that the program would read after a restart have expired too";
-            *cause = RankedCause {
-                likelihood: Likelihood::RuledOut,
-                evidence: vec![why.to_owned()],
-                fix: Vec::new(),
-                see: None,
-                id: cause.id,
-            };
+            *cause = RankedCause::new(cause.id, Likelihood::RuledOut, vec![why.to_owned()]);
         }
     }
     let others = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
@@ -221,13 +188,8 @@ fn causes(
         if !is_beside && !causes.iter().any(|cause| cause.id == finding.id) {
             let mut evidence = vec![finding.title.clone()];
             evidence.extend(finding.evidence.iter().cloned());
-            causes.push(RankedCause {
-                id: finding.id,
-                likelihood: Likelihood::Possible,
-                evidence,
-                fix: finding.fix.clone(),
-                see: None,
-            });
+            let cause = RankedCause::new(finding.id, Likelihood::Possible, evidence);
+            causes.push(RankedCause { fix: finding.fix.clone(), ..cause });
         }
     }
     if let Some(endpoint) = endpoint {

@@ -17,11 +17,8 @@ pub(super) fn between<'a>(text: &'a str, start: &str, ends: &[&str]) -> Option<&
 }
 
 pub(super) fn around(text: &str, hit: Hit, before: usize, after: usize) -> &str {
-    let mut from = hit.at.saturating_sub(before);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    let to = if after == 0 { hit.at } else { byte_floor(text, hit.end + after) };
+    let from = text.ceil_char_boundary(hit.at.saturating_sub(before));
+    let to = if after == 0 { hit.at } else { text.floor_char_boundary(hit.end + after) };
     text.get(from..to).unwrap_or_default()
 }
 
@@ -32,12 +29,4 @@ pub(super) fn line_of(text: &str, hit: Hit) -> &str {
     let is_end = |at: &usize| !after.get(at + 1..).is_some_and(|rest| rest.trim_start().starts_with("caused by: "));
     let to = hit.end + after.match_indices('\n').map(|(at, _)| at).find(is_end).unwrap_or(after.len());
     text.get(from..to).unwrap_or_default()
-}
-
-pub(super) fn byte_floor(text: &str, mut at: usize) -> usize {
-    at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }

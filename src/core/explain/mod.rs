@@ -25,7 +25,8 @@ mod service;
 mod target;
 mod wrapped;
 
-pub use self::correlate::{Explained, Explanation, Likelihood, RankedCause, document_without_error, explain};
+pub use self::causes::RankedCause;
+pub use self::correlate::{Explained, Explanation, Likelihood, document_without_error, explain};
 pub use self::local_context::{LocalContext, LookedAt, StepFacts};
 pub use self::missing_file::MissingFile;
 pub use self::other_server::endpoint_of;

@@ -190,7 +190,7 @@ impl Reader {
 
     /// Its index; `None` if there are too many already. `is_repeated`: whether the stored error was
     /// reported a moment ago.
-    fn keep(&mut self, mention: ReportedError, times: u64, is_repeated: impl Fn(usize) -> bool) -> Option<Kept> {
+    fn keep(&mut self, mut mention: ReportedError, times: u64, is_repeated: impl Fn(usize) -> bool) -> Option<Kept> {
         let is_merged = self.merged.contains(&mention.code);
         let same = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
         let known = self.mentions.iter_mut().enumerate().find(|(_, known)| {
@@ -203,7 +203,7 @@ impl Reader {
         let Some((at, known)) = known else {
             if self.mentions.len() >= MOST {
                 let at = self.merge(&mention.code)?;
-                self.mentions.get_mut(at)?.generalise(&mention);
+                self.mentions.get_mut(at)?.generalise(&mut mention);
                 return Some(Kept { at, times: 1 });
             }
             self.mentions.push(mention);
@@ -211,7 +211,7 @@ impl Reader {
         };
         let times = if is_repeated(at) { 0 } else { times };
         if is_merged {
-            known.generalise(&ReportedError { times, ..mention });
+            known.generalise(&mut ReportedError { times, ..mention });
         } else {
             known.times = known.times.saturating_add(times);
             known.add(mention);

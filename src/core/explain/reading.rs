@@ -5,7 +5,7 @@ use std::ops::Range;
 use chrono::NaiveDateTime;
 
 use super::clean::shown;
-use super::hit::{Hit, around, between, byte_floor, line_of};
+use super::hit::{Hit, around, between, line_of};
 use super::named;
 use super::pattern::Kind;
 use super::patterns::is_of_word;
@@ -21,7 +21,7 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> ReportedError 
     // What an SDK says by itself is about no call of the lines before.
     let before = if by_aws { before } else { before.rsplit('\n').next().unwrap_or(before) };
     let line = line_of(text, hit);
-    let after = text.get(hit.end..byte_floor(text, bounds.end.min(hit.end + 1_500))).unwrap_or_default();
+    let after = text.get(hit.end..text.floor_char_boundary(bounds.end.min(hit.end + 1_500))).unwrap_or_default();
     let paragraph = after.split("\n\n").next().unwrap_or(after);
     let message = message(text, hit, before, after);
     // AWS quotes a piece of the header. It may be part of the secret, and a console may have broken it.
@@ -34,7 +34,7 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> ReportedError 
     let operation = of_head().or_else(|| service::operation(before, paragraph, if by_aws { after } else { paragraph }));
     let arn = between(near, "User: ", &[" ", "\n"]).filter(|arn| arn.starts_with("arn:")).or_else(|| arns(near).next());
     // Names are not secrets but may follow words such as "token", so this reads the text before redaction.
-    let said = text.get(hit.at..byte_floor(text, hit.end + 300)).unwrap_or_default();
+    let said = text.get(hit.at..text.floor_char_boundary(hit.end + 300)).unwrap_or_default();
     let first_line = said.split('\n').next().unwrap_or_default();
     let is_broken = !first_line.contains("referenced in the profile \"");
     let referring = if is_broken { named::referring(said) } else { None };
@@ -99,7 +99,7 @@ fn means(hit: Hit, operation: Option<&str>, message: &str, line: &str, after: &s
             "HeadRefused"
         }
         // DuckDB says itself that it signed nothing.
-        "AccessDenied" if after.get(..byte_floor(after, 400)).is_some_and(|next| next.contains(UNSIGNED)) => {
+        "AccessDenied" if after.get(..after.floor_char_boundary(400)).is_some_and(|next| next.contains(UNSIGNED)) => {
             "NoCredentials"
         }
         // The metadata service wants the tokens of IMDSv2.
@@ -132,7 +132,7 @@ fn message(text: &str, hit: Hit, before: &str, after: &str) -> String {
     };
     let whole_sentence = !matches!(hit.pattern.kind, Kind::Code | Kind::CommonCode) && hit.pattern.text.contains(' ');
     if whole_sentence {
-        let rest = text.get(hit.at..byte_floor(text, hit.at + 1_500)).unwrap_or_default();
+        let rest = text.get(hit.at..text.floor_char_boundary(hit.at + 1_500)).unwrap_or_default();
         return cut(rest);
     }
     if let Some(xml) = between(after, "<Message>", &["</"]).or_else(|| between(after, "<message>", &["</"])) {
@@ -153,9 +153,11 @@ fn message(text: &str, hit: Hit, before: &str, after: &str) -> String {
         "\\\"message\\\"",
         "\"error_description\"",
         "\"detailedMessage\"",
+        // A map in Clojure.
+        ":Message",
         "message: Some(",
     ];
-    if let Some(json) = in_json.iter().find_map(|name| after.get(..byte_floor(after, 300))?.split_once(name)) {
+    if let Some(json) = in_json.iter().find_map(|name| after.get(..after.floor_char_boundary(300))?.split_once(name)) {
         return cut(json.1.trim_start_matches([' ', ':', '"', '\'', '\\']));
     }
     if before.ends_with("Error Code: ") {
@@ -268,7 +270,7 @@ fn arns(near: &str) -> impl Iterator<Item = &str> {
         let rest = near.get(at..)?;
         let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | ',' | ')' | '\\');
         let end = rest.find(is_end).unwrap_or(rest.len());
-        rest.get(..end.min(byte_floor(rest, 300)))
+        rest.get(..end.min(rest.floor_char_boundary(300)))
     })
 }
 

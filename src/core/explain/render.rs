@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::correlate::{Explained, Explanation, Likelihood, RankedCause};
+use super::causes::RankedCause;
+use super::correlate::{Explained, Explanation, Likelihood};
 use crate::core::fix;
 
 /// The number of causes shown without `--verbose`.

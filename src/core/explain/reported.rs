@@ -72,11 +72,16 @@ impl ReportedError {
         self.by_aws || self.is_unanswered() || ["HeadRefused", "RefusedWithoutCode"].contains(&self.means)
     }
 
+    /// The facts that some texts have and others have not.
+    fn facts(&mut self) -> [&mut Option<String>; 8] {
+        let Self { service, operation, access_key_id, arn, region, role, profile, host, .. } = self;
+        [service, operation, access_key_id, arn, region, role, profile, host]
+    }
+
     /// Removes secrets that the words around the error have: a field may have a part of one.
     pub(super) fn without_secrets_of(&mut self, near: &str) {
-        let fields = [&self.service, &self.operation, &self.arn, &self.role, &self.host, &self.profile, &self.region];
         let is_harmless = |text: &String| !may_be_part_of_secret(text);
-        if is_harmless(&self.message) && fields.into_iter().flatten().all(is_harmless) {
+        if is_harmless(&self.message) && self.facts().into_iter().flatten().all(|text| is_harmless(text)) {
             return;
         }
         let secrets = parts_of_secrets(near);
@@ -95,7 +100,7 @@ impl ReportedError {
     }
 
     /// Adds the facts from another report of the same error.
-    pub(super) fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, mut other: Self) {
         // One of the sentences may give a more exact meaning of the code.
         let is_exact = !other.general && (self.general || other.means != other.code);
         if is_exact {
@@ -103,14 +108,9 @@ impl ReportedError {
             self.general = other.general;
         }
         self.names_aws |= other.names_aws;
-        self.service = self.service.take().or(other.service);
-        self.operation = self.operation.take().or(other.operation);
-        self.access_key_id = self.access_key_id.take().or(other.access_key_id);
-        self.arn = self.arn.take().or(other.arn);
-        self.region = self.region.take().or(other.region);
-        self.role = self.role.take().or(other.role);
-        self.profile = self.profile.take().or(other.profile);
-        self.host = self.host.take().or(other.host);
+        for (mine, its) in self.facts().into_iter().zip(other.facts()) {
+            *mine = mine.take().or_else(|| its.take());
+        }
         self.skew_seconds = self.skew_seconds.or(other.skew_seconds);
         if self.message.len() < other.message.len() {
             self.message = other.message;
@@ -118,22 +118,10 @@ impl ReportedError {
     }
 
     /// Counts different errors with the same code together: only their common facts remain.
-    pub(super) fn generalise(&mut self, other: &Self) {
+    pub(super) fn generalise(&mut self, other: &mut Self) {
         self.times = self.times.saturating_add(other.times);
-        let pairs = [
-            (&mut self.service, &other.service),
-            (&mut self.operation, &other.operation),
-            (&mut self.access_key_id, &other.access_key_id),
-            (&mut self.arn, &other.arn),
-            (&mut self.region, &other.region),
-            (&mut self.role, &other.role),
-            (&mut self.profile, &other.profile),
-            (&mut self.host, &other.host),
-        ];
-        for (field, same) in pairs {
-            if *field != *same {
-                *field = None;
-            }
+        for (mine, its) in self.facts().into_iter().zip(other.facts()) {
+            mine.take_if(|fact| its.as_deref() != Some(fact.as_str()));
         }
         if self.skew_seconds != other.skew_seconds {
             self.skew_seconds = None;

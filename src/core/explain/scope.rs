@@ -1,7 +1,7 @@
 //! Whether doctor's checks answer a text, which may be about another profile, region, host or service than those that it
 //! checked.
 
-use super::causes;
+use super::causes::{self, RankedCause};
 use super::local_context::{LocalContext, StepFacts};
 use super::reported::ReportedError;
 use crate::core::access_denied;
@@ -105,7 +105,7 @@ fn is_of_signed_request(mention: &ReportedError) -> bool {
 }
 
 fn is_of_sign_in(mention: &ReportedError) -> bool {
-    let is_about = |candidate: &causes::Candidate| {
+    let is_about = |candidate: &RankedCause| {
         matches!(candidate.id, Cause::SsoLoginNeeded | Cause::SsoRoleDenied)
             && candidate.likelihood <= Likelihood::Likely
     };

@@ -315,6 +315,9 @@ pub(super) static SENTENCES: &[Pattern] = &[
     // The EC2 metadata service, which exists only on EC2
     general("169.254.169.254/latest/api/token", "InstanceMetadata", "NoCredentials").beside(FAILED),
     general("169.254.169.254/latest/meta-data/iam", "InstanceMetadata", "NoCredentials").beside(FAILED),
+    // EKS Pod Identity, and the agent of ECS
+    general("169.254.170.23/v1/credentials", "ContainerCredentials", "MetadataUnavailable").beside(FAILED),
+    general("169.254.170.2/v2/credentials", "ContainerCredentials", "MetadataUnavailable").beside(FAILED),
     // A missing token: Rust, Go, JavaScript
     exact("aws/sso/cache/", "SsoTokenFile", "SsoSessionExpired").beside(&[
         "No such file",

@@ -93,10 +93,9 @@ pub(super) fn by_words(mention: &mut ReportedError, after: &str) {
     {
         // Otherwise a line may end inside the name.
         let rest = mention.message.split_once(operation).map(|(_, rest)| rest.trim_start_matches(['.', '"', '\'']));
+        let ends = |rest: &str| rest.starts_with("\\n") || rest.trim_start().starts_with("status code");
         let goes_on = rest.is_some_and(|rest| rest.starts_with(" on resource") || rest.starts_with(" because"))
-            || ["\\n", "\n\tstatus code", "\n\t status code"]
-                .iter()
-                .any(|end| after.contains(&format!("{operation}{end}")));
+            || after.split_once(operation).is_some_and(|(_, rest)| ends(rest));
         if mention.operation.is_none() && (goes_on || OF_STS.contains(&operation)) {
             mention.operation = name(operation);
         }
@@ -279,13 +278,30 @@ pub(super) fn operation(before: &str, after: &str, trace: &str) -> Option<String
         .or_else(|| of_frame(trace))
 }
 
-/// The action that the words before an error name last: "error calling sts:AssumeRole: ", "Failed to call cloudwatch:ListMetrics, ".
+/// The action that the words before an error name last: "error calling sts:AssumeRole: ", "Failed to call cloudwatch:ListMetrics, ",
+/// "sts getCallerIdentity failed: ".
 fn action(line: &str) -> Option<(&'static str, String)> {
     const WORDS: usize = 4;
-    line.split_whitespace().rev().take(WORDS).find_map(|word| {
+    let in_one_word = line.split_whitespace().rev().take(WORDS).find_map(|word| {
         let (service, operation) = word.split_once(':')?;
         Some((known(service)?, whole_name(operation, |end| [":", ",", "."].contains(&end))?))
-    })
+    });
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let in_two_words = || {
+        words.windows(2).rev().find_map(|pair| {
+            let [service, operation] = <[&str; 2]>::try_from(pair).ok()?;
+            let operation = capitalised(operation)?;
+            Some((known(service).filter(|service| of_operation(Some(&operation)) == Some(service))?, operation))
+        })
+    };
+    in_one_word.or_else(in_two_words)
+}
+
+/// The name of an operation from that of a function.
+fn capitalised(function: &str) -> Option<String> {
+    let mut letters = function.chars();
+    let first = letters.next()?.to_ascii_uppercase();
+    name(&std::iter::once(first).chain(letters).collect::<String>())
 }
 
 /// The request that the words after an error name: "(ExpiredToken: … request id: …) from sts/AssumeRole".
@@ -316,9 +332,7 @@ fn of_frame(after: &str) -> Option<String> {
             let is_inner = ["doInvoke", "invoke", "execute", "anonymousInvoke", "lambda"];
             method.chars().all(|c| c.is_ascii_alphanumeric()) && !is_inner.iter().any(|inner| method.starts_with(inner))
         })?;
-        let mut letters = method.chars();
-        let first = letters.next()?.to_ascii_uppercase();
-        name(&std::iter::once(first).chain(letters).collect::<String>())
+        capitalised(method)
     })
 }
 
