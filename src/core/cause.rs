@@ -52,6 +52,8 @@ pub enum Needs {
     Plan,
     /// AWS's answers to the steps of the plan.
     Steps,
+    /// AWS's answers to all calls: one whose code is usual for the cause leaves it open.
+    Answers,
     /// The sign-in session's cache file, and AWS's answer to it.
     SignIn,
     /// The answer to an MFA code.
@@ -67,7 +69,7 @@ pub enum Needs {
 }
 
 use Needs::{
-    Connection, Daemon, Expiry, Files, Home, Iam, Identity, Keys, MfaCode, Plan, Profile, SignIn, Steps, Time,
+    Answers, Connection, Daemon, Expiry, Files, Home, Iam, Identity, Keys, MfaCode, Plan, Profile, SignIn, Steps, Time,
     Timekeeper,
 };
 use UsualFix::{Advice, Login, See, SeeOfProfile, Unset};
@@ -146,7 +148,7 @@ causes! {
     CredentialsMissing = "credentials-missing" {
         is: "the program had no complete credentials for the signature",
         ruled_out: "credentials are set and complete",
-        needs: [Files],
+        needs: [Files, Answers],
         fix: See("evercred profiles"),
     }
     /// A value that can't be an access key id.
@@ -265,7 +267,7 @@ causes! {
     RegionInconsistent = "region-inconsistent" {
         is: "a request must be signed for the region that it is sent to",
         ruled_out: "all settings name the same region",
-        needs: [Files, Profile],
+        needs: [Files, Profile, Answers],
         fix: Advice("Use one region everywhere: AWS_REGION, AWS_DEFAULT_REGION, region in the profile, and the region of the bucket or endpoint."),
     }
     /// ARNs, regions or keys of different partitions.
@@ -307,7 +309,7 @@ causes! {
     MfaRequired = "mfa-required" {
         is: "a policy may require a session with MFA",
         ruled_out: "no profile needs an MFA code now",
-        needs: [Files, Profile, Plan],
+        needs: [Files, Profile, Plan, Answers],
         fix: Login("Enter a code from the MFA device in the profile's mfa_serial."),
     }
     /// The MFA code was wrong, or was used before.
@@ -356,7 +358,7 @@ causes! {
     ProfileBroken = "profile-broken" {
         is: "the AWS files may have no usable source for the profile's credentials",
         ruled_out: "evercred can read the AWS files, and they have a source for the credentials",
-        needs: [Home, Files],
+        needs: [Home, Files, Answers],
         fix: SeeOfProfile("plan"),
     }
     /// Duplicate sections.

@@ -7,6 +7,7 @@ use crate::core::aws_error::{self, OfSigner, Origin};
 
 const KEY: &str =
     "aws_access_key_id = AKIAQMARKEDUSERKEY23\naws_secret_access_key = s3cretAAMARKED2aZ4aZ4aZ4aZ4aZ4aZ4aZ4aZ4a\n";
+const DEVICE: &str = "arn:aws:iam::111122223333:mfa/me";
 const ROLE: &str = "role_arn = arn:aws:iam::111122223333:role/R\n";
 
 /// The calls of one kind of profile: the steps of its chain, and the causes that the answer to each call decides.
@@ -91,6 +92,30 @@ fn kinds() -> Vec<Kind> {
             identity: none,
             iam: none,
             minted: MINTED,
+        },
+        Kind {
+            config: format!("[profile dev]\n{region}{ROLE}source_profile = base\nmfa_serial = {DEVICE}\n"),
+            credentials: format!("[base]\n{KEY}"),
+            steps: &[("static", LONG_TERM), ("session-token", OF_ROLE), ("assume-role", OF_ROLE)],
+            identity: LONG_TERM,
+            iam: none,
+            minted: MINTED,
+        },
+        Kind {
+            config: format!("[profile dev]\n{region}{ROLE}source_profile = base\n"),
+            credentials: format!("[base]\n{}{token}", KEY.replace("AKIA", "ASIA")),
+            steps: &[("static", LONG_TERM), ("assume-role", OF_ROLE)],
+            identity: TEMPORARY,
+            iam: none,
+            minted: MINTED,
+        },
+        Kind {
+            config: format!("[profile dev]\n{region}login_session = arn:aws:iam::111122223333:user/me\n"),
+            credentials: String::new(),
+            steps: &[("login", OF_SIGN_IN)],
+            identity: none,
+            iam: none,
+            minted: none,
         },
         Kind {
             config: format!("[profile dev]\n{region}credential_process = /bin/true\n"),
@@ -225,6 +250,102 @@ fn no_answer_of_aws_rules_out_what_it_leaves_open() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Why a usual cause of a code counts as ruled out although AWS answered with that code.
+type OwnEvidence = (&'static str, fn(&Kind, Call, &super::Refusal) -> bool, &'static [Cause]);
+
+const OWN_EVIDENCE: &[OwnEvidence] = &[
+    (
+        "the files and variables of this machine show it",
+        |_, _, _| true,
+        &[
+            Cause::EnvironmentShadowsProfile,
+            Cause::StaticKeysIgnored,
+            Cause::ClientsDisagree,
+            Cause::ConsumerCannotReload,
+            Cause::ToolCachedCredentials,
+            Cause::EndpointOverridden,
+            Cause::RegionInvalid,
+        ],
+    ),
+    (
+        "the form of the keys shows it",
+        |kind, call, _| kind.is_signed_by_keys(call),
+        &[
+            Cause::AccessKeyMalformed,
+            Cause::SecretKeyMalformed,
+            Cause::SessionTokenMalformed,
+            Cause::SessionTokenMissing,
+            Cause::SessionTokenStale,
+        ],
+    ),
+    (
+        "a long-term key has no session",
+        |kind, call, _| kind.is_signed_by_keys(call) && !kind.credentials.contains("ASIA"),
+        &[Cause::SessionTokenForeign, Cause::SessionTokenWithoutMfa, Cause::SessionRevoked, Cause::CredentialsExpired],
+    ),
+    (
+        "no setting names an account for the key",
+        |kind, call, _| kind.is_signed_by_keys(call),
+        &[Cause::AccountMismatch],
+    ),
+    (
+        "every account has eu-west-1",
+        |kind, call, _| kind.is_signed_by_keys(call),
+        &[Cause::RegionNotEnabled, Cause::RegionTokenV1],
+    ),
+    ("the clock was measured", |_, _, refusal| !refusal.skewed, &[Cause::ClockSkewed, Cause::ClockZone]),
+    ("the kernel says so", |_, _, _| true, &[Cause::ClockUnsynchronised]),
+    (
+        "the profile has no sign-in session",
+        |kind, _, _| !kind.has_sign_in(),
+        &[Cause::SsoLoginNeeded, Cause::SsoRoleDenied],
+    ),
+    ("STS accepts the same keys", |_, call, _| call == Call::Iam, Cause::ALL),
+];
+
+impl Kind {
+    /// Whether keys in the files signed a call.
+    fn is_signed_by_keys(&self, call: Call) -> bool {
+        match call {
+            Call::Identity => true,
+            Call::Iam | Call::Minted => false,
+            Call::Step(at) => self.steps[at].0 == "static",
+        }
+    }
+
+    fn has_sign_in(&self) -> bool {
+        self.config.contains("sso_session") || self.config.contains("login_session")
+    }
+}
+
+#[test]
+fn a_usual_cause_of_an_answer_is_found_or_open_unless_this_machine_decides_it() {
+    let (mut pairs, mut wrong) = (0, Vec::new());
+    for kind in kinds() {
+        let evidence = evidence(&kind.config, &kind.credentials, &[], "dev");
+        let calls = (0..kind.steps.len()).map(Call::Step);
+        let of_kind = [(Call::Identity, kind.identity), (Call::Iam, kind.iam), (Call::Minted, kind.minted)];
+        let calls = calls.chain(of_kind.into_iter().filter(|(_, decides)| !decides.is_empty()).map(|(call, _)| call));
+        for call in calls {
+            for (code, bad) in bad_answers() {
+                let (Some(bad), Some(entry)) = (bad, aws_error::lookup(&code)) else { continue };
+                let report = diagnosed(&evidence, &kind, call, Some(&bad));
+                for (cause, _) in entry.usual_causes() {
+                    pairs += 1;
+                    let is_found = report.findings.iter().any(|finding| finding.id == *cause);
+                    let is_excepted = OWN_EVIDENCE
+                        .iter()
+                        .any(|(_, holds, causes)| causes.contains(cause) && holds(&kind, call, &bad));
+                    if report.checked.contains(cause) && !is_found && !is_excepted {
+                        wrong.push(format!("{}: {call:?} {code}: {cause}", kind.config.replace('\n', " ")));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {pairs} are ruled out:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 fn is_denied(refusal: &super::Refusal) -> bool {

@@ -105,17 +105,12 @@ fn ask_again(step: &StepAnswer) -> Fix {
 
 /// Why the answer leaves a cause open, as the end of a sentence.
 pub(super) fn why_open(case: &Case<'_>, cause: Cause) -> Option<String> {
-    let (step, answer) = answered(case)?;
+    let (_, answer) = answered(case)?;
     let is_of_keys = cause.needs().contains(&Needs::Identity);
     match answer {
         Answer::Refused(refusal) => {
             let said_nothing = || refusal.why_open().filter(|_| !is_denied(refusal));
-            let general = refusal.why_undecided().or_else(said_nothing).filter(|_| is_of_keys);
-            let of_code = || {
-                let what = format!("AWS refused the credentials of {} ({})", label(case, step), refusal.code);
-                refusal.is_usual_for(cause).then(|| format!("{what}, and gives no details"))
-            };
-            general.or_else(of_code)
+            refusal.why_undecided().or_else(said_nothing).filter(|_| is_of_keys)
         }
         Answer::Untried { why } => is_of_keys.then(|| why.clone()),
         _ => None,

@@ -32,6 +32,7 @@ pub mod probe;
 mod profile_values;
 mod question;
 mod redact;
+mod refused;
 mod region;
 mod report;
 mod role;

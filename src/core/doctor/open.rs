@@ -5,9 +5,10 @@ use chrono::TimeDelta;
 
 use super::case::OFFLINE;
 use super::probe::{StepAnswer, StepOutcome};
+use super::refused::{self, concerns, is_known_good};
 use super::{
-    About, Answer, Case, Cause, Daemon, FileRole, FileState, KeySet, KeySource, Refusal, Variant, account, clock,
-    minted, question, region, sessions,
+    About, Answer, Case, Cause, Daemon, FileRole, FileState, KeySet, KeySource, Refusal, account, clock, minted,
+    question, region, sessions,
 };
 use crate::core::access_key;
 use crate::core::aws_error::{self, OfSigner};
@@ -19,7 +20,8 @@ use crate::core::printable::printable;
 pub(super) fn why(case: &Case<'_>, cause: Cause) -> Option<String> {
     let of_need = || cause.needs().iter().find_map(|need| unknown(case, cause, *need));
     let not_read = || case.evidence.not_read.iter().find(|(id, _)| *id == cause).map(|(_, why)| why.clone());
-    of_need().or_else(not_read).or_else(|| minted::why_open(case, cause)).map(|why| printable(&why))
+    let of_answers = || minted::why_open(case, cause).or_else(|| refused::why_open(case, cause));
+    of_need().or_else(not_read).or_else(of_answers).map(|why| printable(&why))
 }
 
 fn unknown(case: &Case<'_>, cause: Cause, need: Needs) -> Option<String> {
@@ -35,6 +37,7 @@ fn unknown(case: &Case<'_>, cause: Cause, need: Needs) -> Option<String> {
         Needs::Identity => identity(case, cause),
         Needs::Iam => case.subjects.iter().find_map(|subject| iam(case, subject)),
         Needs::Steps => steps(case, cause),
+        Needs::Answers => refused::why_open(case, cause),
         Needs::SignIn => sessions::why_open(case, cause),
         Needs::MfaCode => {
             let mut steps = case.steps();
@@ -76,7 +79,7 @@ fn keys(case: &Case<'_>, cause: Cause) -> Option<String> {
     }
     let first = case.steps().next()?;
     if is_here(case, first) {
-        return refused_as_signer(case, cause, 1);
+        return None;
     }
     let given = case.answers.chain().first();
     match given.map(|step| &step.outcome) {
@@ -86,7 +89,7 @@ fn keys(case: &Case<'_>, cause: Cause) -> Option<String> {
         {
             Some("AWS gave no answer about the credentials of the credential_process".to_owned())
         }
-        Some(StepOutcome::Passed { .. }) => refused_as_signer(case, cause, 0),
+        Some(StepOutcome::Passed { .. }) => None,
         Some(StepOutcome::Refused(refusal)) => Some(not_given(refusal)),
         _ => plan_unanswered(case),
     }
@@ -114,15 +117,6 @@ fn not_given(refusal: &Refusal) -> String {
 /// A step that failed on this machine: doctor sent no request to AWS.
 fn not_sent(refusal: &Refusal) -> String {
     format!("no request was sent to AWS: {}", refusal.words)
-}
-
-/// A step that AWS refused because of the credentials that signed it, which are not in a file: AWS's code may mean the
-/// cause. The first `checked` credentials were checked separately.
-fn refused_as_signer(case: &Case<'_>, cause: Cause, checked: usize) -> Option<String> {
-    case.answers.chain().iter().skip(1 + checked).find_map(|step| match &step.outcome {
-        StepOutcome::Refused(refusal) if refusal.is_usual_for(cause) => Some(may_mean(refusal, &operation(step))),
-        _ => None,
-    })
 }
 
 /// Temporary credentials without a known expiry.
@@ -167,28 +161,10 @@ fn identity(case: &Case<'_>, cause: Cause) -> Option<String> {
     })
 }
 
-/// Whether the cause is possible for a set of keys.
-fn concerns(case: &Case<'_>, cause: Cause, subject: &KeySet<'_>) -> bool {
-    match cause {
-        // Without a token, there can't be the token of another session.
-        Cause::SessionTokenForeign | Cause::SessionTokenWithoutMfa => subject.token().is_some(),
-        Cause::SessionRevoked => subject.is_temporary(),
-        Cause::AccountMismatch => account::stated(case, subject).is_some(),
-        _ => true,
-    }
-}
-
 /// Whether a refusal of GetCallerIdentity rules a cause out: AWS compares signatures only for keys that it knows.
 fn excludes(refusal: &Refusal, cause: Cause) -> bool {
     aws_error::of_signer(&refusal.code) == OfSigner::WrongSecret
         && matches!(cause, Cause::AccessKeyUnknown | Cause::SessionTokenForeign | Cause::PartitionMismatch)
-}
-
-/// Whether AWS accepts the same key and secret with another token, with none, or in another region.
-fn is_known_good(case: &Case<'_>, cause: Cause, subject: &KeySet<'_>) -> bool {
-    let of_key = [Cause::AccessKeyUnknown, Cause::SecretKeyWrong, Cause::AccountNotSignedUp, Cause::PartitionMismatch];
-    let same_key = [Variant::WithoutToken, Variant::OtherToken, Variant::HomeRegion];
-    of_key.contains(&cause) && same_key.into_iter().any(|variant| case.accepts(subject, variant))
 }
 
 /// IAM's answer to keys that may be from GetSessionToken.
