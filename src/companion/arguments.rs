@@ -25,11 +25,11 @@ pub(super) enum Invocation {
 pub(super) enum Command {
     CredentialProcess { profile: Option<String> },
     Status { profiles: Vec<String>, json: bool, watch: bool },
-    Renew { profiles: Vec<String> },
+    Renew { profiles: Vec<String>, all: bool },
     Login { name: Option<String>, no_browser: bool, force: bool },
     Logout { name: Option<String> },
     Env { profile: Option<String>, shell: Shell },
-    Exec { profile: String, command: Vec<OsString> },
+    Exec { profile: Option<String>, command: Vec<OsString> },
     Plan { profile: Option<String>, json: bool },
     Profiles { sso: Option<String>, json: bool },
     Clock { json: bool },
@@ -89,13 +89,13 @@ const COMMANDS: [(&str, &str, &str); 14] = [
         "shows the profiles (names may be globs): cached credentials, expiry, and errors",
     ),
     ("credential-process", "[PROFILE]", "prints the SDKs' credential_process document for PROFILE"),
-    ("exec", "PROFILE --static -- COMMAND...", "runs COMMAND with PROFILE's keys in its environment"),
+    ("exec", "[PROFILE] --static -- COMMAND...", "runs COMMAND with PROFILE's keys in its environment"),
     (
         "env",
         "[PROFILE] --static [--shell sh|bash|zsh|fish|powershell|json|dotenv]",
         "prints what exec would set and unset",
     ),
-    ("renew", "[PROFILE...|--all]", "renews now and reports the result; without PROFILE all auto-renewed profiles"),
+    ("renew", "[PROFILE...|--all]", "fetches new credentials now; --all: of every profile that needs no sign-in first"),
     (
         "login",
         "[PROFILE|SSO_SESSION] [--no-browser] [--force]",
@@ -150,6 +150,7 @@ exit codes: 0 done; 1 something needs attention; 2 wrong usage; 3 the daemon can
 
 /// Parses the arguments behind the program's name.
 pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Failure> {
+    let (arguments, of_command) = before_command(arguments.collect());
     let mut parser = lexopt::Parser::from_args(arguments);
     let name = match parser.next().map_err(|error| usage(&error))? {
         None => return Err(Failure::new(USAGE, "a command is needed").see("evercred --help")),
@@ -217,7 +218,23 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
             other => return Err(usage(&other.unexpected())),
         }
     }
+    given.command.extend(of_command);
     given.command(name, form).map(Invocation::Run)
+}
+
+/// The arguments of evercred, and those behind the `--` of `exec`. A `--` behind a profile and a command is the command's own.
+fn before_command(mut arguments: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
+    let is_exec = arguments.first().is_some_and(|name| name == "exec");
+    let Some(at) = arguments.iter().position(|argument| argument == "--").filter(|_| is_exec) else {
+        return (arguments, Vec::new());
+    };
+    let is_name = |argument: &&OsString| !argument.as_encoded_bytes().starts_with(b"-");
+    if arguments[1..at].iter().filter(is_name).count() > 1 {
+        return (arguments, Vec::new());
+    }
+    let command = arguments.split_off(at + 1);
+    arguments.pop();
+    (arguments, command)
 }
 
 #[derive(Default)]
@@ -258,17 +275,17 @@ impl Given {
             "credential-process" => Ok(Command::CredentialProcess { profile: at_most_one(self.values)? }),
             "status" => Ok(Command::Status { profiles: self.values, json: self.json, watch: self.watch }),
             "renew" if self.all && !self.values.is_empty() => Err(wrong()),
-            "renew" => Ok(Command::Renew { profiles: self.values }),
+            "renew" => Ok(Command::Renew { profiles: self.values, all: self.all }),
             "login" => {
                 let Self { values, no_browser, force, .. } = self;
                 Ok(Command::Login { name: at_most_one(values)?, no_browser, force })
             }
             "logout" => Ok(Command::Logout { name: at_most_one(self.values)? }),
             "env" if !self.static_keys => needs_static(),
-            "exec" if !self.static_keys && !self.values.is_empty() => needs_static(),
+            "exec" if !self.static_keys => needs_static(),
             "env" => Ok(Command::Env { profile: at_most_one(self.values)?, shell: self.shell.unwrap_or_default() }),
             "exec" if self.command.is_empty() => Err(wrong()),
-            "exec" => Ok(Command::Exec { profile: one(self.values)?, command: self.command }),
+            "exec" => Ok(Command::Exec { profile: at_most_one(self.values)?, command: self.command }),
             "plan" => Ok(Command::Plan { profile: at_most_one(self.values)?, json: self.json }),
             "profiles" if !self.values.is_empty() => Err(wrong()),
             "profiles" => Ok(Command::Profiles { sso: self.sso, json: self.json }),
@@ -332,9 +349,15 @@ mod tests {
 
     #[test]
     fn what_follows_the_command_of_exec_is_the_commands_own() {
-        let wanted =
-            Command::Exec { profile: "dev".into(), command: ["aws", "--static", "-h"].map(OsString::from).to_vec() };
-        assert_eq!(parsed("exec dev --static -- aws --static -h"), Ok(Invocation::Run(wanted)));
+        for (line, profile, command) in [
+            ("exec dev --static -- aws --static -h", Some("dev"), &["aws", "--static", "-h"][..]),
+            ("exec --static -- dev -- x", None, &["dev", "--", "x"]),
+            ("exec --static dev aws -- x", Some("dev"), &["aws", "--", "x"]),
+        ] {
+            let command = command.iter().map(OsString::from).collect();
+            let wanted = Command::Exec { profile: profile.map(str::to_owned), command };
+            assert_eq!(parsed(line), Ok(Invocation::Run(wanted)), "{line}");
+        }
     }
 
     #[test]

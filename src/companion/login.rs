@@ -89,11 +89,13 @@ pub(super) fn logout(environment: &Environment, name: Option<String>) -> Result<
         .map_err(|error| Failure::from_daemon("sign-out failed", error))?;
     let name = text(&answer, "profile").or(name.as_deref()).unwrap_or("default");
     let until = text(&answer, "works_until");
-    let works = until.map_or_else(String::new, |at| format!(". Its token works until {at}"));
+    let works = until.map_or_else(String::new, |at| format!("; its token works until {at}"));
     let message = match (text(&answer, "not_told"), text(&answer, "not_removed")) {
-        (Some(untold), None) => format!("signed out on this machine only: {untold}{works}"),
+        (Some(untold), None) => {
+            format!("signed out on this machine only: {}{works}", untold.trim_end_matches('.'))
+        }
         (Some(untold), Some(why)) => {
-            format!("evercred does not use the session any more, but {why}; {untold}{works}")
+            format!("evercred does not use the session any more, but {why}; {}{works}", untold.trim_end_matches('.'))
         }
         (None, Some(why)) if until.is_some() => {
             format!("evercred does not use the session any more, but {why}{works}")

@@ -55,13 +55,17 @@ fn run(environment: &Environment) -> Result<ExitCode, Failure> {
             online::credential_process(environment, &profile.unwrap_or_else(|| environment.profile()))
         }
         Command::Status { profiles, json, watch } => online::status(environment, &profiles, json, watch),
-        Command::Renew { profiles } => online::renew(environment, profiles),
+        Command::Renew { all: true, .. } => online::renew_all(environment),
+        Command::Renew { profiles, .. } if profiles.is_empty() => online::renew(environment, &[environment.profile()]),
+        Command::Renew { profiles, .. } => online::renew(environment, &profiles),
         Command::Login { name, no_browser, force } => login::login(environment, name, no_browser, force),
         Command::Logout { name } => login::logout(environment, name),
         Command::Env { profile, shell } => {
             static_keys::env(environment, &profile.unwrap_or_else(|| environment.profile()), shell)
         }
-        Command::Exec { profile, command } => static_keys::exec(environment, &profile, &command),
+        Command::Exec { profile, command } => {
+            static_keys::exec(environment, &profile.unwrap_or_else(|| environment.profile()), &command)
+        }
         Command::Plan { profile, json } => offline::plan(environment, profile, json),
         Command::Profiles { sso: None, json } => offline::profiles(environment, json),
         Command::Profiles { sso: Some(session), json } => sso_roles::list(environment, &session, json),

@@ -12,6 +12,7 @@ use super::{files, output, render};
 use crate::core::directories::Directories;
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode, Source};
+use crate::core::printable;
 use crate::core::profile::{Lost, Origin, Problem, Profiles, Section, SourceFile};
 use crate::core::profiles_document::profiles_document;
 use crate::core::redact;
@@ -116,7 +117,8 @@ impl SettingsRefused {
         match self {
             Self::Unreadable(failure) => failure,
             Self::Mistaken { path, error } => {
-                Failure::listing(ATTENTION, error.render_first(LISTED, &path)).fix("evercred config check")
+                let fix = format!("correct {path}, line {}", error.line());
+                Failure::listing(ATTENTION, error.render_first(LISTED, &path)).fix(fix)
             }
         }
     }
@@ -130,8 +132,7 @@ impl SettingsRefused {
             }
         };
         let origin = Origin { file: SourceFile::Settings, line: u32::try_from(line).unwrap_or_default() };
-        let fix = Some("evercred config check".to_owned());
-        Problem { fix, ..Problem::fatal(origin, message, Lost::Sections, None) }
+        Problem::fatal(origin, message, Lost::Sections, None)
     }
 
     /// The mistakes as problems of `profiles --json`.
@@ -223,15 +224,29 @@ pub(super) fn profiles(environment: &Environment, json: bool) -> Result<ExitCode
             }
         }
         output::print(&text)?;
-        for problem in &profiles.problems {
-            let place = path(problem.origin.file);
-            let message = redact::without_whole_secrets(&problem.message);
-            let failure = Failure::new(ATTENTION, format!("{}: {message}", problem.origin.at(&place)));
-            output::error(&if problem.fatal { failure.fix(problem.fix_at(&place)) } else { failure });
+        if let Some(failure) = problems_failure(&profiles.problems, &path) {
+            output::error(&failure);
         }
         refused.map(SettingsRefused::failure).iter().for_each(output::error);
     }
     Ok(ExitCode::from(if is_refused { ATTENTION } else { 0 }))
+}
+
+/// The problems of the files, one a line, with the fix of the first that needs one.
+fn problems_failure(problems: &[Problem], path: &dyn Fn(SourceFile) -> String) -> Option<Failure> {
+    if problems.is_empty() {
+        return None;
+    }
+    let one = |problem: &Problem| {
+        let message = redact::without_whole_secrets(&problem.message);
+        printable::line(&format!("{}: {message}", problem.origin.at(&path(problem.origin.file))))
+    };
+    let lines: Vec<String> = problems.iter().map(one).collect();
+    let failure = Failure::listing(ATTENTION, lines.join("\n"));
+    Some(match problems.iter().find(|problem| problem.fatal) {
+        Some(problem) => failure.fix(problem.fix_at(&path(problem.origin.file))),
+        None => failure,
+    })
 }
 
 /// `config`.
@@ -279,7 +294,8 @@ fn read_settings(path: &Path, named: bool) -> Result<Zeroizing<Vec<u8>>, Failure
     let failed =
         |why: &str| Failure::new(ATTENTION, format!("the settings file {} can't be read: {why}", path.display()));
     match files::read(path) {
-        Ok(None) if named => Err(failed("there is no such file").fix("unset EVERCRED_CONFIG")),
+        // `/dev/null` is a file without settings.
+        Ok(None) if named && !path.exists() => Err(failed("there is no such file").fix("unset EVERCRED_CONFIG")),
         Ok(bytes) => Ok(bytes.unwrap_or_default()),
         Err(why) => Err(failed(&why)),
     }

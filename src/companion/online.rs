@@ -4,14 +4,14 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::failure::{ATTENTION, Failure};
+use super::failure::{ATTENTION, Failure, LOGIN};
 use super::offline;
 use super::output;
 use super::render;
 use super::{client, drift};
 use crate::core::aws_error::PROCESS_NOT_FOUND;
 use crate::core::fix::evercred;
-use crate::core::printable;
+use crate::core::keeper::State;
 use crate::platform::environment::{ASKED_FOR, Environment};
 use crate::wire::StatusDocument;
 
@@ -21,7 +21,7 @@ const AT_ONCE: usize = 16;
 /// `credential-process [PROFILE]`.
 pub(super) fn credential_process(environment: &Environment, profile: &str) -> Result<ExitCode, Failure> {
     let document = credentials(environment, profile)?;
-    output::print_exact(&printable::json(&format!("{document}\n")))
+    output::print_exact(&output::json_line(&document))
 }
 
 /// The SDKs' document for a profile.
@@ -56,7 +56,8 @@ pub(super) fn status(
     json: bool,
     watch: bool,
 ) -> Result<ExitCode, Failure> {
-    let (text, exit) = status_text(environment, profiles, json)?;
+    let status_text = || status_text(environment, profiles, json, watch);
+    let (text, exit) = status_text()?;
     if !watch {
         output::print_exact(&text)?;
         return Ok(ExitCode::from(exit));
@@ -66,7 +67,7 @@ pub(super) fn status(
     while output::write(&if redraw { render::frame(&text) } else { text })? {
         #[expect(clippy::disallowed_methods, reason = "a display that is drawn once a second waits for the second")]
         std::thread::sleep(std::time::Duration::from_secs(1));
-        text = match status_text(environment, profiles, json) {
+        text = match status_text() {
             Ok((text, _)) => text,
             // Who watches wants to see the daemon come back.
             Err(failure) if json => {
@@ -80,11 +81,20 @@ pub(super) fn status(
 }
 
 /// What `status` prints once, and its exit code.
-fn status_text(environment: &Environment, profiles: &[String], json: bool) -> Result<(String, u8), Failure> {
+fn status_text(
+    environment: &Environment,
+    profiles: &[String],
+    json: bool,
+    watch: bool,
+) -> Result<(String, u8), Failure> {
     let (mut document, mut raw) = read_status(environment, profiles)?;
     add_problems(environment, &mut document, &mut raw);
     let is_named = !profiles.is_empty();
-    let text = if json { output::json(&raw) } else { render::status(&document, is_named, output::colour(environment)) };
+    let text = match (json, watch) {
+        (true, false) => output::json(&raw),
+        (true, true) => output::json_line(&raw),
+        (false, _) => render::status(&document, is_named, output::colour(environment)),
+    };
     Ok((text, if needs_attention(&document, is_named) { ATTENTION } else { 0 }))
 }
 
@@ -101,16 +111,32 @@ fn add_problems(environment: &Environment, document: &mut StatusDocument, raw: &
     document.problems.extend(problems);
 }
 
-/// `renew`: without names all auto-renewed profiles.
-pub(super) fn renew(environment: &Environment, mut profiles: Vec<String>) -> Result<ExitCode, Failure> {
-    if profiles.is_empty() {
-        let (document, _) = read_status(environment, &[])?;
-        profiles =
-            document.profiles.into_iter().filter(|profile| profile.auto_renew).map(|profile| profile.name).collect();
-        if profiles.is_empty() {
-            return output::print("no profile is renewed automatically: nothing to renew\n");
+/// `renew --all`: every profile that AWS, or its program, gives new credentials without the user.
+pub(super) fn renew_all(environment: &Environment) -> Result<ExitCode, Failure> {
+    let (document, _) = read_status(environment, &[])?;
+    let (mut profiles, mut signed_out) = (Vec::new(), 0_usize);
+    for profile in document.profiles {
+        match profile.state {
+            State::Static => {}
+            State::NeedsLogin => signed_out += 1,
+            _ if profile.last_error.is_some_and(|error| render::QUIET.contains(&error.code.as_str())) => {}
+            _ => profiles.push(profile.name),
         }
     }
+    if profiles.is_empty() && signed_out == 0 {
+        return output::print("no profile has credentials that can be renewed\n");
+    }
+    let exit = renew(environment, &profiles)?;
+    if signed_out == 0 {
+        return Ok(exit);
+    }
+    let profiles = if signed_out == 1 { "profile needs" } else { "profiles need" };
+    let message = format!("{signed_out} {profiles} a sign-in or an MFA code first");
+    Err(Failure::new(LOGIN, message).see("evercred status --json"))
+}
+
+/// `renew`.
+pub(super) fn renew(environment: &Environment, profiles: &[String]) -> Result<ExitCode, Failure> {
     let mut worst = None;
     for names in profiles.chunks(AT_ONCE) {
         let results: Vec<Result<Value, Failure>> = std::thread::scope(|scope| {

@@ -37,6 +37,11 @@ pub(super) fn json(document: &serde_json::Value) -> String {
     printable::json(&format!("{document:#}\n"))
 }
 
+/// The same on one line.
+pub(super) fn json_line(document: &serde_json::Value) -> String {
+    printable::json(&format!("{document}\n"))
+}
+
 /// Prints a failure to stderr.
 pub(super) fn error(failure: &Failure) {
     let _ = io::stderr().lock().write_all(said(failure).as_bytes());
@@ -47,8 +52,9 @@ pub(super) fn said(failure: &Failure) -> String {
     // A name or an error may contain a line end.
     let message = if failure.is_listing { printable::lines } else { printable::line }(&failure.message);
     let mut text = format!("evercred: {message}\n");
-    if let Some(fix) = &failure.fix {
-        text.push_str(&format!("fix: {}\n", printable::line(fix)));
+    // Escaped control characters would make a command another one.
+    if let Some(fix) = failure.fix.as_ref().filter(|fix| printable::line(fix) == **fix) {
+        text.push_str(&format!("fix: {fix}\n"));
     } else if let Some(see) = &failure.see {
         text.push_str(&format!("see: {}\n", printable::line(see)));
     }

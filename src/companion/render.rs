@@ -182,7 +182,7 @@ fn listed(problems: &[ProblemEntry]) -> (Vec<&ProblemEntry>, usize) {
 }
 
 /// Errors of profiles that no program can use through the daemon; the table only notes them.
-const QUIET: [&str; 2] = [NOT_SUPPORTED, "no-credentials"];
+pub(super) const QUIET: [&str; 2] = [NOT_SUPPORTED, "no-credentials"];
 
 /// The error that is shown below the table. While cached credentials are valid and evercred retries, there is nothing to do
 /// for the user: the table has a note. Expired keys in a file are another tool's, and possibly no longer in use.

@@ -39,7 +39,7 @@ pub(super) fn env(environment: &Environment, profile: &str, shell: Shell) -> Res
     output::print_exact(&shell.render(&set, &unset))
 }
 
-/// `exec PROFILE --static -- COMMAND…`: becomes the command, so signals and the exit code are its own.
+/// `exec [PROFILE] --static -- COMMAND…`: becomes the command, so signals and the exit code are its own.
 pub(super) fn exec(environment: &Environment, profile: &str, command: &[OsString]) -> Result<ExitCode, Failure> {
     let (set, unset) = variables(environment, profile)?;
     let (program, arguments) =

@@ -93,7 +93,7 @@ pub fn main() -> ExitCode {
             exit
         }
         Err(Refused { message, fix }) => {
-            last_words(log.as_ref(), &refusal(&message, fix));
+            last_words(log.as_ref(), &refusal(&message, fix.as_deref()));
             ExitCode::FAILURE
         }
     }
@@ -115,8 +115,8 @@ fn last_words(log: Option<&LogWriter>, text: &str) {
 /// Why the daemon does not start.
 struct Refused {
     message: String,
-    /// A command.
-    fix: Option<&'static str>,
+    /// A command, or an edit with file and line.
+    fix: Option<String>,
 }
 
 impl Refused {
@@ -273,13 +273,16 @@ fn read_settings(folders: &Folders, most: usize) -> Result<Settings, Refused> {
         Refused::advised(message, "correct the file, or select another with --config or EVERCRED_CONFIG")
     };
     let bytes = match person_file::read(&folders.settings_file, LARGEST_FILE) {
-        Ok(None) if folders.settings_file_is_named => return Err(failed("there is no such file")),
+        // `/dev/null` is a file without settings.
+        Ok(None) if folders.settings_file_is_named && !folders.settings_file.exists() => {
+            return Err(failed("there is no such file"));
+        }
         Ok(bytes) => bytes.unwrap_or_default(),
         Err(error) => return Err(failed(&error.to_string())),
     };
     Settings::parse_bytes(&bytes).map_err(|error| Refused {
         message: error.render_first(most, &path.to_string()),
-        fix: Some("evercred config check"),
+        fix: Some(format!("correct {path}, line {}", error.line())),
     })
 }
 

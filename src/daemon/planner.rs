@@ -192,9 +192,15 @@ fn plans(inputs: &AwsInputs, basis: &Basis) -> Plans {
         sso_sessions: plan::resolve_sso_sessions(all, &context),
         missing: MissingSections::of(all).map(|error| placed(error, basis)),
         home: context.home_endpoint(all),
-        problems: inputs.problems(),
+        problems: inputs.problems().into_iter().map(shown).collect(),
         lints: doctor::lints(inputs.profiles(), &context),
     }
+}
+
+/// A secret may be in the place of a section's name.
+fn shown(problem: Problem) -> Problem {
+    let message = redact::without_whole_secrets(&problem.message).into_owned();
+    Problem { message, ..problem }
 }
 
 /// Adds the file and the line to an error's message.

@@ -174,13 +174,22 @@ fn renew_makes_a_new_set_and_says_how_it_went() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("app: renewed, valid until"));
     assert_ne!(machine.credentials("app").unwrap()["AccessKeyId"], before["AccessKeyId"]);
-    assert_eq!(machine.run(&["renew", "--all"]).status.code(), Some(0));
+    let all = machine.run(&["renew", "--all"]);
+    assert_eq!(all.status.code(), Some(0), "{}", stderr(&all));
+    let all = String::from_utf8_lossy(&all.stdout).into_owned();
+    // No program has requested mid yet.
+    assert!(all.contains("app: renewed") && all.contains("mid: renewed") && !all.contains("base: renewed"), "{all}");
+    let of_shell = machine.companion().arg("renew").env("AWS_PROFILE", "mid").output().unwrap();
+    assert!(String::from_utf8_lossy(&of_shell.stdout).starts_with("mid: renewed"), "{}", stderr(&of_shell));
 }
 
 #[test]
 fn exec_and_env_hand_over_one_set_and_take_away_what_would_shadow_it() {
     let mut machine = Machine::new();
     machine.start();
+    let of_shell =
+        machine.companion().args(["exec", "--static", "--", "mid"]).env("AWS_PROFILE", "app").output().unwrap();
+    assert_eq!(of_shell.status.code(), Some(127), "the name behind -- is a command: {}", stderr(&of_shell));
     let script = "echo $AWS_ACCESS_KEY_ID $AWS_REGION $AWS_DEFAULT_REGION ${AWS_PROFILE-none} ${AWSUME_X-none}; exit 7";
     let output = machine
         .companion()

@@ -33,6 +33,18 @@ fn no_planted_secret_reaches_a_log_at_trace_an_error_or_the_status() {
         let output = machine.run(arguments);
         seen.extend([output.stdout, output.stderr]);
     }
+    // In the place of a name, where a name is shown.
+    let misplaced = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab";
+    machine
+        .write(".aws/config", &format!("[{misplaced}]\nregion = x\n[profile session]\nlogin_session = {misplaced}\n"));
+    machine.eventually("the ignored section is said", |machine| {
+        machine.status()["problems"].as_array().unwrap().iter().any(|problem| problem["line"] == 1)
+    });
+    for command in ["credential-process", "renew", "login", "logout", "status", "plan", "doctor"] {
+        let output = machine.run(&[command, "session"]);
+        seen.extend([output.stdout, output.stderr]);
+    }
+    seen.push(machine.run(&["status", "--json"]).stdout);
     let _ = machine.stop();
     let log = machine.read("log");
     assert!(log.contains("renewed") && log.len() > 1_000, "the log was not written");
@@ -47,6 +59,7 @@ fn no_planted_secret_reaches_a_log_at_trace_an_error_or_the_status() {
         "session/token+".to_owned(),
         "PLANTEDENV".to_owned(),
         "PLANTEDFILE".to_owned(),
+        misplaced.to_owned(),
     ];
     for text in &seen {
         let text = String::from_utf8_lossy(text);

@@ -29,8 +29,8 @@ pub(super) fn doctor(environment: &Environment, asked: DoctorCommand) -> Result<
     } else {
         output::print(&report.text(verbose))?;
     }
-    // The one that was asked about by name; what a variable names wrongly is a finding like others.
-    let is_missing = profile.is_some() && report.lacks_profile && evidence.settings_refused.is_empty();
+    let is_named = profile.is_some() || environment.shell_profile().is_some();
+    let is_missing = is_named && report.lacks_profile && evidence.settings_refused.is_empty();
     Ok(ExitCode::from(match report.has_errors() || report.verdict.lacks_result() {
         _ if is_missing => NO_PROFILE,
         true => ATTENTION,

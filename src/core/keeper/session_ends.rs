@@ -16,6 +16,7 @@ use crate::core::cause::Cause;
 use crate::core::fix::evercred;
 use crate::core::glob::Selection;
 use crate::core::plan::NodeKey;
+use crate::core::redact::without_whole_secrets;
 use crate::core::session::{Session, SsoSession};
 use crate::core::time::{AwsTime, Now, span_from_millis, span_from_seconds};
 
@@ -217,7 +218,7 @@ impl Keeper {
             let ends_at = self.session_end(key);
             let soon = ends_at.filter(|at| self.clock.until(*at, now) <= TOLD_BEFORE && !lacks);
             SessionStatus {
-                name: state.session.label().to_owned(),
+                name: without_whole_secrets(state.session.label()).into_owned(),
                 login_name: self.name_to_sign_in(key),
                 kind: if matches!(state.session, Session::Sso(_)) { "sso" } else { "login" },
                 state: match &failure {

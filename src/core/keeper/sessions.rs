@@ -16,6 +16,7 @@ use super::session_state::View;
 use crate::core::aws_error::{Fault, INVALID_RESPONSE, Operation, fault};
 use crate::core::credential::Grant;
 use crate::core::plan::{NodeKey, Source, Step};
+use crate::core::redact::without_whole_secrets;
 use crate::core::session::{CacheFile, CachedToken, Found, Session, SsoSession, is_older};
 use crate::core::time::Now;
 
@@ -282,6 +283,11 @@ impl Keeper {
             }
         }
         self.forget_behind(key);
+    }
+
+    /// The name of a session for users. A secret may be in the place of a `login_session`.
+    pub(super) fn shown_session_name(&self, key: &NodeKey) -> Option<String> {
+        self.session_name(key).map(|name| without_whole_secrets(&name).into_owned())
     }
 
     /// The name by which a session is remembered.

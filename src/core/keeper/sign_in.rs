@@ -168,7 +168,7 @@ impl Keeper {
 
     fn prompt(&mut self, caller: CallerId, sign_in: Ticket, prompt: Prompt) {
         let key = self.sign_ins.under_way.get(&sign_in).map(|sign_in| sign_in.key.clone());
-        let session = key.and_then(|key| self.session_name(&key)).unwrap_or_default();
+        let session = key.and_then(|key| self.shown_session_name(&key)).unwrap_or_default();
         self.answer_with(caller, Answer::SignIn { sign_in, session, prompt });
     }
 
@@ -219,7 +219,7 @@ impl Keeper {
     }
 
     fn signed_in(&self, key: &NodeKey) -> Answer {
-        let session = self.session_name(key).unwrap_or_default();
+        let session = self.shown_session_name(key).unwrap_or_default();
         let ends_at = self.session_end(key);
         let state = self.nodes.get(key).and_then(|node| node.session.as_ref());
         let unsaved = state.and_then(|state| state.unsaved()).map(str::to_owned);

@@ -26,7 +26,7 @@ impl Keeper {
 
     /// A sign-out has ended. What the file shows then counts again.
     pub(super) fn signed_out(&mut self, caller: CallerId, key: &NodeKey, outcome: Outcome) {
-        let name = self.session_name(key).unwrap_or_default();
+        let name = self.shown_session_name(key).unwrap_or_default();
         if let Outcome::SignedOut(end) = &outcome {
             self.note_signed_out(key, end.left.clone());
         }

@@ -31,6 +31,7 @@ use sha2::{Digest, Sha256};
 use crate::core::credential::Grant;
 use crate::core::hex::hex;
 use crate::core::plan::Endpoint;
+use crate::core::redact::without_whole_secrets;
 use crate::core::secret::Secret;
 use crate::core::time::WallTime;
 
@@ -115,7 +116,8 @@ impl Session {
         match self {
             Self::Sso(SsoSession { name: Some(name), .. }) => format!("the SSO session \"{name}\""),
             Self::Sso(SsoSession { start_url, .. }) => described(start_url),
-            Self::Login(session) => format!("the login session {}", session.login_session),
+            // A secret may be in the place of the ARN.
+            Self::Login(session) => format!("the login session {}", without_whole_secrets(&session.login_session)),
         }
     }
 

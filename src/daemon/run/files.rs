@@ -171,8 +171,7 @@ impl Daemon {
                     message: format!("the settings file is not used: {why}; the earlier settings stay in use"),
                     file: Some(path.display().to_string()),
                     line,
-                    // The command shows every mistake with its line.
-                    fix: Some("evercred config check".to_owned()),
+                    fix: line.map(|line| format!("correct {}, line {line}", path.display())),
                 });
             }
         }
