@@ -463,7 +463,10 @@ fn an_assignment_that_was_removed_is_found_whatever_the_daemon_has_cached() {
         assert_eq!((report.errors(), report.exit), (vec!["sso-role-denied"], Some(1)), "{}", report.text);
     }
     // The cached credentials are evidence, with their age.
-    let evidence = |report: &Report| report.document["findings"][0]["evidence"].to_string();
+    let evidence = |report: &Report| {
+        let mut findings = report.document["findings"].as_array().unwrap().iter();
+        findings.find(|finding| finding["id"] == "sso-role-denied").unwrap()["evidence"].to_string()
+    };
     assert!(evidence(&with).contains(" ago") && evidence(&with).contains("cached credentials"), "{}", evidence(&with));
     assert!(!evidence(&without).contains("cached credentials"), "{}", evidence(&without));
 }

@@ -56,6 +56,8 @@ mod edge_doctor_bad_input;
 #[cfg(feature = "daemon")]
 mod edge_doctor_calls;
 #[cfg(feature = "daemon")]
+mod edge_doctor_elsewhere;
+#[cfg(feature = "daemon")]
 mod edge_doctor_files;
 #[cfg(feature = "daemon")]
 mod edge_doctor_verdict;

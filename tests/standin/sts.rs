@@ -26,6 +26,10 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Response {
     if action.is_empty() && request.header("authorization").is_none() {
         // What a browser gets, and a look at the time.
         world.looks += 1;
+        // A server that takes only signed requests: `refuse("", …)`.
+        if let Some((status, ..)) = world.refusals.get("") {
+            return Response::new(*status, "text/html", "<html>no</html>");
+        }
         let mut response = Response::new(302, "text/html", "");
         response.headers.push(("Location", "https://aws.amazon.com/iam".to_owned()));
         return response;

@@ -301,7 +301,7 @@ fn unusable_ca_bundles(environment: &Environment, profiles: &Profiles) -> BTreeM
         },
         Err(why) => Some(format!("can't be read: {why}")),
     };
-    named.filter(|path| path.starts_with('/')).filter_map(|path| Some((path.to_owned(), why(path)?))).collect()
+    named.filter(|path| !path.is_empty()).filter_map(|path| Some((path.to_owned(), why(path)?))).collect()
 }
 
 /// The cache files of the profiles' sign-in sessions that can't be replaced.

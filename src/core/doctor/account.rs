@@ -1,8 +1,9 @@
 //! The account that a key belongs to, and the accounts that settings name for it.
 
 use super::probe::StepOutcome;
-use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity};
+use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity, server};
 use crate::core::access_key;
+use crate::core::aws_error::CalledService;
 use crate::core::fix::Fix;
 use crate::core::plan::{Source, Step};
 use crate::core::printable::printable;
@@ -18,7 +19,11 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
                     Cause::AccountMismatch,
                     format!("the key in {} belongs to another account than {place} names", subject.label()),
                 )
-                .evidence(format!("AWS reports account {account_id} for this key, but {place} names {account}"))
+                .answered_by(case, CalledService::Sts)
+                .evidence(format!(
+                    "{} reports account {account_id} for this key, but {place} names {account}",
+                    sts(case)
+                ))
                 .fix(Fix::advice(format!("Use a key of account {account}, or correct {place}."))),
             ),
             Some(Answer::Accepted { .. }) => {}
@@ -45,7 +50,8 @@ fn of_sso_role(case: &Case<'_>) -> Option<Finding> {
             Severity::Warning,
             format!("the credentials of profile \"{}\" belong to another account than {place} names", step.profile),
         )
-        .evidence(format!("AWS reports account {account} for these credentials, but {place} names {wanted}"))
+        .answered_by(case, CalledService::Sts)
+        .evidence(format!("{} reports account {account} for these credentials, but {place} names {wanted}", sts(case)))
         .fix(Fix::advice(format!("Correct {place}, or the address that the calls to the SSO portal go to.")))
     })
 }
@@ -73,6 +79,7 @@ fn of_device(case: &Case<'_>, step: &Step, signer: &Step) -> Option<Finding> {
             format!("the MFA device of profile \"{}\" is in another account than the key", step.profile),
         )
         .certainty(Certainty::Likely)
+        .answered_by(case, CalledService::Sts)
         .evidence(format!("{place} names the device {}", printable(device)))
         .evidence(format!(
             "the credentials of profile \"{}\", which sign the request, belong to account {account}",
@@ -111,6 +118,11 @@ fn account_of(case: &Case<'_>, step: &Step) -> Option<String> {
         _ => of_step(),
     }
     .filter(|account| access_key::is_account(account))
+}
+
+/// Whose answers STS's are.
+fn sts(case: &Case<'_>) -> String {
+    server::speaker(case, CalledService::Sts)
 }
 
 fn account_of_arn(arn: &str) -> Option<String> {

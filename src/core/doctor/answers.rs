@@ -6,14 +6,19 @@
 
 use super::{
     Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Refusal, Rule, Severity, Variant, commands,
-    expiry, key_format, question,
+    expiry, key_format, question, server,
 };
 use crate::core::access_key;
-use crate::core::aws_error::{self, OfSigner};
+use crate::core::aws_error::{self, CalledService, OfSigner};
 use crate::core::aws_file;
 use crate::core::fix::Fix;
 use crate::core::printable::printable;
 use crate::core::profile::SourceFile;
+
+const WITHOUT_QUOTES: &str =
+    "accepts the value without its quotes, blanks and control characters, and refuses it unchanged";
+const IN_CAPITALS: &str =
+    "accepts the id in capital letters and without quotes, blanks and control characters, and refuses it unchanged";
 
 pub(super) const RULE: Rule = Rule {
     decides: &[
@@ -32,7 +37,7 @@ pub(super) const RULE: Rule = Rule {
 fn look(case: &Case<'_>, findings: &mut Findings) {
     for subject in &case.subjects {
         if accepts(case, subject, Variant::Swapped) {
-            let seen = "AWS accepts the two values when they are exchanged";
+            let seen = format!("{} accepts the two values when they are exchanged", sts(case));
             findings.confirm(Cause::AccessKeyMalformed, &subject.source, seen);
         }
         match case.answers.unmodified(&subject.source) {
@@ -56,6 +61,7 @@ fn accepted(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
                     Severity::Warning,
                     format!("the session in {label} was made without an MFA code: STS accepts it, but IAM does not"),
                 )
+                .answered_by(case, CalledService::Iam)
                 .evidence("STS's GetCallerIdentity accepts the keys and names a user, so they come from GetSessionToken")
                 // AWS STS API Reference, GetSessionToken: "You cannot call any IAM API operations unless MFA
                 // authentication information is included in the request."
@@ -100,9 +106,8 @@ fn wrong_secret(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findin
     let label = subject.label();
     if accepts(case, subject, Variant::Cleaned) {
         let title = format!("the secret access key in {label} has extra characters around it");
-        let seen = "AWS accepts the value without its quotes, blanks and control characters, and refuses it unchanged";
-        confirm(case, subject, Cause::SecretKeyMalformed, title, seen.to_owned(), findings);
-        return;
+        let seen = format!("{} {WITHOUT_QUOTES}", sts(case));
+        return confirm(case, subject, Cause::SecretKeyMalformed, title, seen, findings);
     }
     if is_in(&key_format::found(case, subject), Cause::SecretKeyMalformed) {
         return findings.confirm(Cause::SecretKeyMalformed, &subject.source, refusal.aws_text());
@@ -110,24 +115,25 @@ fn wrong_secret(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findin
     let (title, meaning) = if subject.token().is_some() {
         (
             format!("the secret access key in {label} belongs to another session than the access key id"),
-            "AWS knows the access key id with this session token: the secret was mistyped, or belongs to another session",
+            "knows the access key id with this session token: the secret was mistyped, or belongs to another session",
         )
     } else {
         (
             format!("the secret access key in {label} does not belong to its access key id"),
-            "AWS knows the access key id: the secret was mistyped or cut, or belongs to another key",
+            "knows the access key id: the secret was mistyped or cut, or belongs to another key",
         )
     };
     findings.add(
         Finding::new(Cause::SecretKeyWrong, Severity::Error, title)
             .about(&subject.source)
+            .answered_by(case, CalledService::Sts)
             .evidence(asked(case, subject, refusal))
-            .evidence(meaning)
+            .evidence(format!("{} {meaning}", sts(case)))
             .evidence(where_they_are(case, subject))
             .fixes(key_format::compare(
                 case,
                 subject.secret_access_key,
-                "the secret that AWS showed for this access key id",
+                &format!("the secret that {} showed for this access key id", sts(case)),
             ))
             .fixes(key_format::replacement(case, subject)),
     );
@@ -137,25 +143,26 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
     let label = subject.label();
     if accepts(case, subject, Variant::WithoutToken) {
         let title = format!("a session token that does not belong to the long-term key is set in {label}");
-        let seen = "AWS accepts the key without the session token, and refuses it with the token";
-        return confirm(case, subject, Cause::SessionTokenStale, title, seen.to_owned(), findings);
+        let seen = format!("{} accepts the key without the session token, and refuses it with the token", sts(case));
+        return confirm(case, subject, Cause::SessionTokenStale, title, seen, findings);
     }
     if accepts(case, subject, Variant::OtherToken) {
         let title = format!("the session token for the keys in {label} belongs to another session");
         let finding = Finding::new(Cause::SessionTokenForeign, Severity::Error, title)
             .about(&subject.source)
+            .answered_by(case, CalledService::Sts)
             .evidence(asked(case, subject, refusal));
         let finding = match (subject.session_token, subject.security_token) {
             // The older name is sent where both are there.
             (Some(right), Some(wrong)) => finding
-                .evidence(format!("AWS accepts the keys with the token in {}", case.place(&right)))
+                .evidence(format!("{} accepts the keys with the token in {}", sts(case), case.place(&right)))
                 .fix(match wrong.origin {
                     None => {
                         Fix::command("Remove the wrong token from this shell.", commands::unset(case, &[wrong.name]))
                     }
                     Some(origin) => Fix::advice(format!("Delete the line {} at {}.", wrong.name, case.at(origin))),
                 }),
-            _ => finding.evidence("AWS accepts the keys with another session token of this machine"),
+            _ => finding.evidence(format!("{} accepts the keys with another session token of this machine", sts(case))),
         };
         return findings.add(finding.fix(keep_together(case, subject)));
     }
@@ -163,13 +170,12 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
         let is_of_id = subject.access_key_id.is_some_and(|id| question::clean_id(id.text) != id.text);
         if !is_of_id && subject.token().is_some() {
             let title = format!("the session token in {label} has extra characters around it");
-            let seen =
-                "AWS accepts the value without its quotes, blanks and control characters, and refuses it unchanged";
-            return confirm(case, subject, Cause::SessionTokenMalformed, title, seen.to_owned(), findings);
+            let seen = format!("{} {WITHOUT_QUOTES}", sts(case));
+            return confirm(case, subject, Cause::SessionTokenMalformed, title, seen, findings);
         }
         let title = format!("the access key id in {label} is not written as AWS issued it");
-        let seen = "AWS accepts the id in capital letters and without quotes, blanks and control characters, and refuses it unchanged";
-        return confirm(case, subject, Cause::AccessKeyMalformed, title, seen.to_owned(), findings);
+        let seen = format!("{} {IN_CAPITALS}", sts(case));
+        return confirm(case, subject, Cause::AccessKeyMalformed, title, seen, findings);
     }
     // `region` reports it.
     if accepts(case, subject, Variant::HomeRegion) {
@@ -210,13 +216,14 @@ fn key_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String, certaint
     let verb = if certainty == Certainty::Confirmed { "does not" } else { "may not" };
     let id = subject.shown_id();
     let shown = if subject.has_aws_id() { format!(" {id}") } else { String::new() };
-    let title = format!("AWS {verb} know the access key{shown} in {}", subject.label());
+    let title = format!("{} {verb} know the access key{shown} in {}", sts(case), subject.label());
     let mut finding = Finding::new(Cause::AccessKeyUnknown, Severity::Error, title)
         .about(&subject.source)
         .certainty(certainty)
+        .answered_by(case, CalledService::Sts)
         .evidence(answered)
         .evidence(
-            "it was mistyped, deleted or deactivated in IAM, created seconds ago, or belongs to another partition (AWS China, GovCloud); AWS does not say which",
+            format!("it was mistyped, deleted or deactivated in IAM, created seconds ago, or belongs to another partition (AWS China, GovCloud); {} does not say which", sts(case)),
         )
         .evidence(where_they_are(case, subject));
     if let Some(other) = unused_key(case, subject) {
@@ -227,15 +234,19 @@ fn key_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String, certaint
             "users report that the id encodes its account (AWS does not document it): look for the key in account {account}"
         ));
     }
-    finding = finding.fixes(key_format::compare(case, subject.access_key_id, "the access key ids in IAM"));
+    let ids = match server::other_server(case, CalledService::Sts) {
+        Some(server) => format!("the access key ids of the server at {}", server.url),
+        None => "the access key ids in IAM".to_owned(),
+    };
+    finding = finding.fixes(key_format::compare(case, subject.access_key_id, &ids));
     if subject.has_aws_id() {
-        finding = finding.fix(Fix::command(
+        finding = finding.fixes_at_aws([Fix::command(
             "Check whether the key exists and is active (with credentials that may use IAM).",
             format!("aws iam get-access-key-last-used --access-key-id {id}"),
-        ));
+        )]);
     }
     finding
-        .fix(Fix::advice("A new key works after a few seconds: try again."))
+        .fixes_at_aws([Fix::advice("A new key works after a few seconds: try again.")])
         .fixes(key_format::replacement(case, subject))
 }
 
@@ -267,6 +278,7 @@ fn session_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String) -> F
     )
     .about(&subject.source)
     .certainty(Certainty::Likely)
+    .answered_by(case, CalledService::Sts)
     .evidence(answered)
     .evidence(
         "the key is temporary and has a token: usually they come from different sessions, or the token was cut when it was copied; users report the same answer for a session that expired long ago",
@@ -297,8 +309,14 @@ fn confirm(case: &Case<'_>, subject: &KeySet<'_>, id: Cause, title: String, seen
     if is_in(&key_format::found(case, subject), id) {
         return findings.confirm(id, &subject.source, seen);
     }
-    let finding = Finding::new(id, Severity::Error, title).about(&subject.source).evidence(seen);
+    let finding = Finding::new(id, Severity::Error, title).about(&subject.source).answered_by(case, CalledService::Sts);
+    let finding = finding.evidence(seen);
     findings.add(finding.fixes(key_format::replacement(case, subject)));
+}
+
+/// Whose answers STS's are.
+fn sts(case: &Case<'_>) -> String {
+    server::speaker(case, CalledService::Sts)
 }
 
 fn is_in(known: &[(Cause, Certainty)], id: Cause) -> bool {

@@ -1,8 +1,8 @@
 //! This machine's clock: `clock-skewed`, `clock-zone`, `clock-unsynchronised`.
 
 use super::probe::{ClockFacts, StepAnswer};
-use super::{About, Answer, Case, Cause, Certainty, Finding, Findings, Refusal, Rule, Severity};
-use crate::core::aws_error::TLS_CLOCK;
+use super::{About, Answer, Case, Cause, Certainty, Finding, Findings, Refusal, Rule, Severity, question, server};
+use crate::core::aws_error::{CalledService, TLS_CLOCK};
 use crate::core::clock::{LIMITS, Limit};
 use crate::core::printable::printable;
 use crate::core::time::span_of;
@@ -16,6 +16,8 @@ struct Offset {
     seconds: f64,
     uncertainty: f64,
     source: String,
+    /// The answer to doctor's probe shows it.
+    is_probed: bool,
 }
 
 pub(super) const RULE: Rule =
@@ -36,11 +38,12 @@ fn offset(case: &Case<'_>) -> Option<Offset> {
             seconds: facts.offset_seconds?,
             uncertainty: facts.uncertainty_seconds?,
             source: facts.source.clone().unwrap_or_else(|| "AWS's time".to_owned()),
+            is_probed: facts.unreached.is_none() && question::is_probed(case),
         })
     };
     let of_daemon = || {
         let (aws_minus_wall, uncertainty) = case.evidence.aws_minus_wall?;
-        Some(Offset { seconds: -aws_minus_wall, uncertainty, source: "the daemon".to_owned() })
+        Some(Offset { seconds: -aws_minus_wall, uncertainty, source: "the daemon".to_owned(), is_probed: false })
     };
     of_facts().or_else(of_daemon).filter(|offset| offset.seconds.is_finite() && offset.uncertainty.is_finite())
 }
@@ -59,13 +62,16 @@ fn by_offset(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings) 
         (true, false) => (Severity::Warning, some.size.as_seconds_f64()),
         (false, false) => (Severity::Warning, NOTICED),
     };
+    let server = server::other_server(case, CalledService::Sts).filter(|_| offset.is_probed);
+    let whose = server.map_or_else(|| "AWS's".to_owned(), |server| format!("that of the server at {}", server.url));
     let finding = Finding::new(
         Cause::ClockSkewed,
         severity,
-        format!("this machine's clock is {} {}", spoken(size), side(offset.seconds)),
-    )
-    .certainty(if sure > threshold { Certainty::Confirmed } else { Certainty::Likely })
-    .evidence(format!("by {}, within {}", printable(&offset.source), spoken(offset.uncertainty)));
+        format!("this machine's clock is {} {}", spoken(size), side(offset.seconds, &whose)),
+    );
+    let finding = if offset.is_probed { finding.answered_by(case, CalledService::Sts) } else { finding }
+        .certainty(if sure > threshold { Certainty::Confirmed } else { Certainty::Likely })
+        .evidence(format!("by {}, within {}", printable(&offset.source), spoken(offset.uncertainty)));
     let finding = if is_past(most) {
         said_by_aws(finding, offset.seconds)
     } else {
@@ -103,7 +109,10 @@ fn by_refusal(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findings)
     }
     let refusals = refusals(case);
     if let Some(refusal) = refusals.iter().find(|refusal| refusal.skewed) {
-        let mut finding = Finding::error(Cause::ClockSkewed, "AWS refused a request because of its signing time")
+        let service = refusal.operation.service();
+        let title = format!("{} refused a request because of its signing time", server::speaker(case, service));
+        let mut finding = Finding::error(Cause::ClockSkewed, title)
+            .answered_by(case, service)
             .evidence(printable(&refusal.to_string()));
         if offset.is_some_and(|offset| offset.seconds.abs() <= NOTICED && offset.uncertainty <= NOTICED) {
             finding = finding
@@ -172,7 +181,7 @@ fn unsynchronised(case: &Case<'_>, offset: Option<&Offset>, findings: &mut Findi
     if let Some(offset) = offset.filter(|_| is_small) {
         finding = finding.evidence(match spoken(offset.seconds.abs()) {
             off if offset.seconds.abs() < 1.0 => format!("the clock skew is {off}, which causes no errors"),
-            off => format!("the clock is {off} {}, which causes no errors yet", side(offset.seconds)),
+            off => format!("the clock is {off} {}, which causes no errors yet", side(offset.seconds, "AWS's")),
         });
     }
     findings.add(finding.fixes(keeper_fixes.iter().cloned()));
@@ -208,12 +217,13 @@ fn why_unheard(case: &Case<'_>) -> String {
         }
         Some(Answer::Untried { why }) => format!("doctor did not check the clock: {}", printable(why)),
         _ if case.evidence.offline => "doctor did not ask AWS for the time (--offline)".to_owned(),
+        _ if case.lacks_profile() => "doctor did not ask AWS for the time, as the profile does not exist".to_owned(),
         _ => "AWS's time is not known".to_owned(),
     }
 }
 
-fn side(seconds: f64) -> &'static str {
-    if seconds < 0.0 { "behind AWS's" } else { "ahead of AWS's" }
+fn side(seconds: f64, whose: &str) -> String {
+    format!("{} {whose}", if seconds < 0.0 { "behind" } else { "ahead of" })
 }
 
 fn spoken(seconds: f64) -> String {

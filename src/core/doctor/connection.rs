@@ -3,9 +3,11 @@
 //! An address that gave an answer of AWS in the same run can be reached: its other errors decide nothing.
 
 use super::probe::{ClockFacts, StepAnswer, StepOutcome};
-use super::region::NamedEndpoint;
 use super::rule::{Findings, Rule};
-use super::{About, Answer, Case, Cause, Certainty, Daemon, Finding, Refusal, Severity, question, region, sessions};
+use super::server::NamedEndpoint;
+use super::{
+    About, Answer, Case, Cause, Certainty, Daemon, Finding, Refusal, Severity, question, region, server, sessions,
+};
 use crate::core::aws_error::{self, CalledService};
 use crate::core::fix::Fix;
 use crate::core::plan::Service;
@@ -42,7 +44,8 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     }
     let region = question::endpoint(case, None).region;
     let calls = calls(case, &region);
-    let address = |call: &Call<'_>| match region::named_endpoint(case, call.service.id()) {
+    by_probe(case, &calls, findings);
+    let address = |call: &Call<'_>| match server::named_endpoint(case, call.service.id()) {
         Some(endpoint) => endpoint.url,
         None => format!("{} in {}", call.service, call.region),
     };
@@ -57,13 +60,29 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.add_all(failed_renewal(case));
 }
 
-/// Every call that doctor made.
+/// The probe for the time alone shows whether this machine has a network, not what a server is: many servers refuse a request
+/// without a signature.
+fn by_probe(case: &Case<'_>, calls: &[Call<'_>], findings: &mut Findings) {
+    let Some(ClockFacts { unreached: Some(refusal), .. }) = case.clock() else { return };
+    let is_sts = |call: &Call<'_>| call.service == CalledService::Sts;
+    if case.evidence.offline || calls.iter().any(is_sts) {
+        return;
+    }
+    if refusal.code == aws_error::INVALID_RESPONSE || !calls.is_empty() {
+        return findings.leave_open(Cause::NetworkUnreachable, refusal.no_answer());
+    }
+    let finding = unreachable(case, CalledService::Sts, refusal, false);
+    findings.add_all(finding.map(|finding| finding.certainty(Certainty::Likely)));
+}
+
+/// Every call that AWS answered, and every failed call that was signed or had a token.
 fn calls<'a>(case: &'a Case<'_>, region: &'a str) -> Vec<Call<'a>> {
     let mut calls = Vec::new();
     for (about, answer) in case.answers.iter() {
         match (about, answer) {
-            (About::Clock, Answer::Clock(ClockFacts { unreached, .. })) if !case.evidence.offline => {
-                calls.extend(Call::of(CalledService::Sts, region, unreached.as_ref()));
+            // The time in an answer of AWS shows that the address can be reached.
+            (About::Clock, Answer::Clock(ClockFacts { unreached: None, .. })) if question::is_probed(case) => {
+                calls.extend(Call::of(CalledService::Sts, region, None));
             }
             (About::Identity { region, .. }, answer) => calls.extend(signed(CalledService::Sts, region, answer)),
             (About::Iam { .. }, answer) => calls.extend(signed(CalledService::Iam, region, answer)),
@@ -118,7 +137,7 @@ fn of_step<'a>(case: &'a Case<'_>, step: &'a StepAnswer, region: &'a str) -> Vec
 /// A call that failed, or that another server than AWS answered. `is_connected`: AWS answered at another address.
 fn unreachable(case: &Case<'_>, service: CalledService, refusal: &Refusal, is_connected: bool) -> Option<Finding> {
     let said = printable(&refusal.to_string());
-    let endpoint = region::named_endpoint(case, service.id());
+    let endpoint = server::named_endpoint(case, service.id());
     if let Some(endpoint) = &endpoint {
         let sent = format!("{} sends the calls to {service} to {}", endpoint.place, endpoint.url);
         if endpoint.source != Host::Aws {
@@ -147,7 +166,7 @@ fn at_aws(label: &str, refusal: &Refusal) -> Finding {
         aws_error::TLS_CLOCK => {
             format!("the certificate of {label} is not valid at the time that this machine's clock shows")
         }
-        aws_error::INVALID_RESPONSE => format!("the response is not from {label}"),
+        aws_error::INVALID_RESPONSE => format!("{label} gave no usable answer"),
         _ => format!("this machine can't reach {label}"),
     };
     let fix = match refusal.code.as_str() {
@@ -166,7 +185,7 @@ fn no_answer_elsewhere(service: CalledService, endpoint: &NamedEndpoint, refusal
     let NamedEndpoint { place, authority, source, removal, .. } = endpoint;
     let title = match refusal.code.as_str() {
         aws_error::INVALID_RESPONSE => {
-            format!("{authority} is not {service} (address from {place})")
+            format!("{authority} does not answer as {service} does (address from {place})")
         }
         _ => format!("{service} does not answer at {authority} (address from {place})"),
     };
@@ -212,6 +231,9 @@ fn unusable_ca_bundle(case: &Case<'_>) -> Option<Finding> {
     let title = format!("the certificate file in {place} {what}");
     let finding = Finding::new(Cause::NetworkUnreachable, Severity::Error, title)
         .evidence(format!("programs that use {} can't verify AWS's certificate", printable(path)));
+    let relative = "the path is relative: each program looks in its own working directory, and doctor looked in that of \
+                    this shell. The daemon has another one";
+    let finding = finding.evidence_of((!path.starts_with('/')).then_some(relative));
     Some(finding.fix(Fix::advice(format!("Put a file with PEM certificates there, or correct {place}."))))
 }
 
@@ -365,6 +387,6 @@ mod tests {
         };
         assert!(report(&evidence, &asked(None), &RULE).findings.is_empty());
         let nowhere = report(&evidence, &asked(Some(refused("asking AWS for the time", "InvalidResponse"))), &RULE);
-        assert!(one(&nowhere, Cause::NetworkUnreachable).title.contains("is not STS"), "{nowhere:#?}");
+        assert!(one(&nowhere, Cause::NetworkUnreachable).title.contains("does not answer as STS does"), "{nowhere:#?}");
     }
 }

@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::finding::Basis;
 use super::rule::{AnswerAbout, Findings, Rule};
-use super::{Case, Cause, Certainty, Finding, Severity, open};
+use super::{Case, Cause, Certainty, Finding, Severity, open, server};
+use crate::core::aws_error::CalledService;
 
 /// The findings of all rules, and the state of the other causes.
 #[derive(Debug, Default)]
@@ -38,8 +40,12 @@ pub(super) fn run<'r>(case: &Case<'_>, rules: impl IntoIterator<Item = (usize, &
         }
     }
     let mut findings = all.found;
-    answers.into_iter().for_each(|answer| join(&mut findings, answer));
-    findings.sort_by_key(|finding| (finding.severity, precedence(finding.id), finding.certainty));
+    let is_aws = server::other_server(case, CalledService::Sts).is_none();
+    answers.into_iter().for_each(|answer| join(&mut findings, answer, is_aws));
+    for finding in findings.iter_mut().filter(|finding| finding.basis == Basis::OtherServer) {
+        finding.certainty = finding.certainty.max(Certainty::Likely);
+    }
+    findings.sort_by_key(|finding| (finding.severity, precedence(case, finding), finding.certainty));
     let is_found = |id: Cause| findings.iter().any(|finding| finding.id == id);
     let (mut checked, mut not_checked) = (Vec::new(), BTreeMap::new());
     for id in Cause::ALL.iter().copied().filter(|id| decided.contains(id)) {
@@ -51,23 +57,48 @@ pub(super) fn run<'r>(case: &Case<'_>, rules: impl IntoIterator<Item = (usize, &
     Checked { findings, checked, not_checked }
 }
 
-/// Adds AWS's answer to the finding about the same keys.
-fn join(findings: &mut [Finding], answer: AnswerAbout) {
+/// Adds an answer to the finding about the same keys. `is_aws`: AWS gave it.
+fn join(findings: &mut [Finding], answer: AnswerAbout, is_aws: bool) {
     let of_keys = |finding: &&mut Finding| finding.id == answer.id && finding.about.as_ref() == Some(&answer.source);
     let Some(finding) = findings.iter_mut().find(of_keys) else { return };
     finding.evidence.push(answer.sentence);
     if answer.confirms {
-        finding.certainty = Certainty::Confirmed;
+        finding.certainty = finding.certainty.min(if is_aws { Certainty::Confirmed } else { Certainty::Likely });
         finding.severity = Severity::Error;
     }
 }
 
-/// Sorts findings that prevent other checks to the front.
-fn precedence(id: Cause) -> u8 {
-    match id {
-        Cause::NetworkUnreachable => 0,
-        Cause::ClockSkewed | Cause::ClockZone => 1,
-        Cause::ProfileBroken | Cause::FilePermissions | Cause::CredentialsMissing => 2,
-        _ => 3,
+/// Sorts the findings of one severity: first those that the files alone prove, then those that prevent other checks, then
+/// the setting because of which another server than AWS answered.
+fn precedence(case: &Case<'_>, finding: &Finding) -> u8 {
+    match finding.id {
+        _ if is_proven_by_files(case, finding) => 0,
+        Cause::NetworkUnreachable => 1,
+        Cause::ClockSkewed | Cause::ClockZone => 2,
+        Cause::ProfileBroken | Cause::FilePermissions | Cause::CredentialsMissing => 3,
+        Cause::EndpointOverridden => 4,
+        _ => 5,
     }
+}
+
+/// Whether no request can succeed because of the files, variables and programs of this machine, whatever AWS answers.
+fn is_proven_by_files(case: &Case<'_>, finding: &Finding) -> bool {
+    let is_proven = finding.basis == Basis::Machine && finding.certainty == Certainty::Confirmed;
+    is_proven
+        && match finding.id {
+            Cause::ProfileBroken
+            | Cause::CredentialsMissing
+            | Cause::CredentialsExpired
+            | Cause::AccessKeyMalformed
+            | Cause::SecretKeyMalformed
+            | Cause::SessionTokenMissing
+            | Cause::SessionTokenStale
+            | Cause::RegionInvalid
+            | Cause::RegionMissing
+            | Cause::DurationTooLong
+            | Cause::AdoptionBroken
+            | Cause::SsoLoginNeeded => true,
+            Cause::FilePermissions | Cause::FilesElsewhere => matches!(case.plan, Some(Err(_)) | None),
+            _ => false,
+        }
 }

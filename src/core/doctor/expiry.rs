@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 
 use super::commands::{argument, correct_program, option, unset};
 use super::probe::{StepAnswer, StepOutcome};
-use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity};
-use crate::core::aws_error::{self, OfSigner};
+use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity, server};
+use crate::core::aws_error::{self, CalledService, OfSigner};
 use crate::core::fix::{Fix, word};
 use crate::core::plan::StatedExpiry;
 use crate::core::stated_expiry::{SETTINGS, stated_expiry, utc_time};
@@ -54,12 +54,13 @@ fn refused_as_expired(
     stated: Option<(AwsTime, String)>,
 ) -> Finding {
     let (now, uncertainty) = case.aws_time();
-    let label = subject.label();
+    let (label, who) = (subject.label(), server::speaker(case, CalledService::Sts));
     match stated {
         Some((at, place)) if at - now > TimeDelta::seconds(60) + uncertainty => {
             Finding::error(Cause::SessionRevoked, format!("the session in {label} ended before its stated expiry"))
                 .certainty(Certainty::Likely)
-                .evidence(format!("AWS answers {said}"))
+                .answered_by(case, CalledService::Sts)
+                .evidence(format!("{who} answers {said}"))
                 .evidence(format!("{place} gives the expiry {at}, which may belong to other keys"))
                 .fixes(renewal(case, subject))
         }
@@ -67,7 +68,8 @@ fn refused_as_expired(
             let mut finding =
                 Finding::error(Cause::CredentialsExpired, format!("the temporary credentials in {label} have expired"))
                     .about(&subject.source)
-                    .evidence(format!("AWS answers {said}"));
+                    .answered_by(case, CalledService::Sts)
+                    .evidence(format!("{who} answers {said}"));
             if let Some((at, place)) = stated {
                 finding = finding.evidence(format!("according to {place}, they expired at {at}"));
             }

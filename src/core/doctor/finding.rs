@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Cause, KeySource};
+use super::{Case, Cause, KeySource, server};
+use crate::core::aws_error::CalledService;
 use crate::core::fix::Fix;
 
 /// The severity of a finding.
@@ -47,6 +48,21 @@ pub struct Finding {
     /// The keys that the finding is about: AWS's answers about them are added to it.
     #[serde(skip)]
     pub(super) about: Option<KeySource>,
+    /// The source of the evidence.
+    #[serde(skip)]
+    pub(super) basis: Basis,
+}
+
+/// The source of a finding's evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Basis {
+    /// The files, variables and programs of this machine.
+    #[default]
+    Machine,
+    /// An answer of AWS.
+    Aws,
+    /// An answer of a server that is not one of AWS's hosts: it proves nothing about AWS.
+    OtherServer,
 }
 
 impl Finding {
@@ -60,6 +76,7 @@ impl Finding {
             evidence: Vec::new(),
             fix: Vec::new(),
             about: None,
+            basis: Basis::Machine,
         }
     }
 
@@ -83,6 +100,22 @@ impl Finding {
     pub fn about(mut self, source: &KeySource) -> Self {
         self.about = Some(source.clone());
         self
+    }
+
+    /// The finding rests on an answer of this service. If a setting sends the calls to another server than AWS, the setting
+    /// is the first evidence and its removal the first fix.
+    #[must_use]
+    pub(super) fn answered_by(self, case: &Case<'_>, service: CalledService) -> Self {
+        let Some(server) = server::other_server(case, service) else { return Self { basis: Basis::Aws, ..self } };
+        let evidence = std::iter::once(server.sends(service)).chain(self.evidence).collect();
+        let fix = std::iter::once(server.removal).chain(self.fix).collect();
+        Self { basis: Basis::OtherServer, evidence, fix, ..self }
+    }
+
+    /// Adds fixes at AWS, unless another server gave the answer.
+    #[must_use]
+    pub(super) fn fixes_at_aws(self, fixes: impl IntoIterator<Item = Fix>) -> Self {
+        if self.basis == Basis::OtherServer { self } else { self.fixes(fixes) }
     }
 
     /// Sets the certainty.

@@ -2,7 +2,7 @@
 
 use super::probe::StepAnswer;
 use super::rule::{Findings, Rule};
-use super::{Answer, Case, Cause, Finding, Refusal, commands};
+use super::{Answer, Case, Cause, Finding, Refusal, commands, server};
 use crate::core::access_denied::{self, Because};
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::cause::{Likelihood, Needs};
@@ -65,24 +65,30 @@ fn refused(case: &Case<'_>, step: &StepAnswer, refusal: &Refusal) -> Finding {
         _ if refusal.is_usual_for(Cause::AccountNotSignedUp) => Cause::AccountNotSignedUp,
         _ => of_step(step),
     };
-    let title = format!("AWS refuses the credentials of {}: {}", label(case, step), printable(&refusal.code));
+    let service = refusal.operation.service();
+    let who = server::speaker(case, service);
+    let title = format!("{who} refuses the credentials of {}: {}", label(case, step), printable(&refusal.code));
     Finding::error(id, title)
+        .answered_by(case, service)
         .evidence(printable(&refusal.to_string()))
-        .evidence("AWS returned these credentials moments before: no file and no variable has them")
+        .evidence("the step before returned these credentials moments ago: no file and no variable has them")
         .fix(Fix::advice("Try again in a few seconds: AWS may not know new credentials everywhere at once."))
         .fix(ask_again(step))
 }
 
 /// GetCallerIdentity needs no permission (STS API Reference), so a policy on the way has denied it.
 fn denied(case: &Case<'_>, step: &StepAnswer, refusal: &Refusal) -> Finding {
-    let title = format!("AWS knows the credentials of {}, and denies GetCallerIdentity", label(case, step));
-    let finding = Finding::warning(of_step(step), title).evidence(printable(&refusal.to_string())).evidence(
+    let service = refusal.operation.service();
+    let who = server::speaker(case, service);
+    let title = format!("{who} knows the credentials of {}, and denies GetCallerIdentity", label(case, step));
+    let finding = Finding::warning(of_step(step), title).answered_by(case, service);
+    let finding = finding.evidence(printable(&refusal.to_string())).evidence(
         "no permission is needed for GetCallerIdentity: a policy of a VPC endpoint or of the organisation may deny it, \
              and may deny other requests too",
     );
     let finding = match access_denied::read(&refusal.words).because {
-        Because::Forbidden(policy) => finding.evidence(format!("AWS says that {} forbids it", policy.label())),
-        Because::NothingAllows(policy) => finding.evidence(format!("AWS says that {}", policy.does_not_allow())),
+        Because::Forbidden(policy) => finding.evidence(format!("{who} says that {} forbids it", policy.label())),
+        Because::NothingAllows(policy) => finding.evidence(format!("{who} says that {}", policy.does_not_allow())),
         _ => finding,
     };
     finding
@@ -122,7 +128,8 @@ pub(super) fn unnamed(case: &Case<'_>) -> Option<String> {
     let (step, answer) = answered(case)?;
     match answer {
         Answer::Refused(refusal) if is_denied(refusal) && refusal.why_undecided().is_none() => Some(format!(
-            "AWS knows the credentials of {}, and denies GetCallerIdentity ({})",
+            "{} knows the credentials of {}, and denies GetCallerIdentity ({})",
+            server::speaker(case, refusal.operation.service()),
             label(case, step),
             refusal.code
         )),

@@ -10,6 +10,8 @@ mod answers;
 #[cfg(test)]
 mod answers_tests;
 mod aws_files;
+#[cfg(test)]
+mod basis_tests;
 mod cache_files;
 mod case;
 mod client_resolution;
@@ -18,6 +20,7 @@ mod commands;
 mod connection;
 mod document;
 mod driver;
+mod endpoint_override;
 mod evidence;
 mod expiry;
 mod file_syntax;
@@ -37,6 +40,7 @@ mod region;
 mod report;
 mod role;
 mod rule;
+mod server;
 mod sessions;
 #[cfg(test)]
 mod testing;
@@ -55,9 +59,9 @@ pub use self::lint::debounce::{CREDENTIALS_MALFORMED, FileLints};
 pub use self::lint::{Lint, LintFix, lints};
 pub use self::probe::{About, Answer, Answers, KeySource, Keys, Order, Question, Refusal, Variant};
 pub use self::question::questions;
-pub use self::region::{NamedEndpoint, named_endpoints};
 pub use self::report::Report;
 use self::rule::{Findings, Rule};
+pub use self::server::{NamedEndpoint, named_endpoints};
 pub use self::verdict::{Identity, Outcome, Verdict};
 pub use crate::core::cause::Cause;
 pub use crate::core::clients::Client;

@@ -236,6 +236,9 @@ fn connection(case: &Case<'_>) -> Option<String> {
     if case.evidence.offline {
         return Some(OFFLINE.to_owned());
     }
+    if case.lacks_profile() {
+        return Some(NO_PROFILE.to_owned());
+    }
     if let Some(place) = region::unusable(case) {
         return Some(format!("no request can be sent for the region in {place}"));
     }
@@ -255,6 +258,7 @@ pub(super) fn unanswered(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String
         Some(Answer::Refused(refusal)) => refusal.why_open(),
         Some(Answer::Untried { why }) => Some(why.clone()),
         _ if case.evidence.offline => Some(OFFLINE.to_owned()),
+        _ if case.lacks_profile() => Some(NO_PROFILE.to_owned()),
         _ if access_key::may_be_secret(id.text) => {
             Some("the access key id may be a secret, so doctor does not send it".to_owned())
         }

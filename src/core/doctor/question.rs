@@ -3,8 +3,8 @@
 
 use zeroize::Zeroizing;
 
-use super::region;
 use super::{About, Answer, Answers, Case, Evidence, KeySet, KeySource, Keys, Order, Question, Refusal, Variant};
+use super::{region, server};
 use crate::core::access_key;
 use crate::core::aws_error::{self, OfSigner};
 use crate::core::partitions::{home_region, is_opt_in};
@@ -22,9 +22,14 @@ pub fn questions(evidence: &Evidence, answers: &Answers, ntp: &[String]) -> Vec<
     next.into_iter().filter(|question| answers.get(&question.about).is_none()).take(left).collect()
 }
 
+/// Whether doctor asks STS for the time. A profile that is in no file has nothing that the network could show.
+pub(super) fn is_probed(case: &Case<'_>) -> bool {
+    !case.evidence.offline && !case.lacks_profile()
+}
+
 /// The clock, every set of keys as configured, and the plan of the profile.
 fn first(case: &Case<'_>, ntp: &[String]) -> Vec<Question> {
-    let offline = case.evidence.offline;
+    let offline = !is_probed(case);
     let known = case.evidence.aws_minus_wall.map(|(offset, uncertainty)| (-offset, uncertainty));
     // The time is the same in every region.
     let look_at = (!offline).then(|| endpoint(case, usable_region(case)));
@@ -146,7 +151,7 @@ fn swapped(case: &Case<'_>, subject: &KeySet<'_>, keys: &Keys) -> Option<Questio
 /// IAM, where the calls go to AWS itself or IAM has an endpoint of its own: keys of an emulator are not shown to AWS.
 fn iam(case: &Case<'_>, subject: &KeySet<'_>, keys: Keys) -> Option<Question> {
     let sts = endpoint(case, None);
-    let url = region::endpoint_of(case, "iam").map(str::to_owned);
+    let url = server::endpoint_of(case, "iam").map(str::to_owned);
     if url.is_none() && sts.url.is_some() {
         return None;
     }

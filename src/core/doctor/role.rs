@@ -2,7 +2,7 @@
 
 use super::commands::{self, argument};
 use super::probe::StepOutcome;
-use super::{Case, Cause, Certainty, Daemon, Finding, Findings, Refusal, Rule, Severity};
+use super::{Case, Cause, Certainty, Daemon, Finding, Findings, Refusal, Rule, Severity, server};
 use crate::core::access_denied::{self, Because, Denied, Rejected};
 use crate::core::aws_error::{self, ErrorClass, OfSigner};
 use crate::core::fix::{Fix, evercred};
@@ -158,60 +158,60 @@ fn mfa(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
 
 /// A step was refused: what of it is about roles, codes, durations and accounts.
 fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findings: &mut Findings) {
-    let code = refusal.code.as_str();
+    let (code, service) = (refusal.code.as_str(), refusal.operation.service());
+    let who = server::speaker(case, service);
+    let error = |id: Cause, title: String| Finding::error(id, title).answered_by(case, service);
     let (denied, rejected) = (access_denied::read(&refusal.words), access_denied::rejected(&refusal.words));
     let said = printable(&refusal.to_string());
     match (code, kind) {
         _ if refusal.is_local() && refusal.class != ErrorClass::Retryable => findings.add_all(failed_here(case, kind, profile, refusal)),
         _ if denied.because == Because::WrongCode => findings.add(
-            Finding::new(Cause::MfaCodeRefused, Severity::Error, "AWS refused the code of the MFA device")
+            error(Cause::MfaCodeRefused, format!("{who} refused the code of the MFA device"))
                 .evidence(said)
                 .evidence("a code works once, for about 30 s: it was mistyped, used already, or is from another device")
                 .fix(Fix::command("Enter the next code that the device shows.", format!("evercred login {}", argument(profile)))),
         ),
         ("AccessDenied" | "AccessDeniedException", "assume-role" | "web-identity") => {
-            findings.add(role_denied(case, kind, profile, &denied, said));
+            findings.add(role_denied(case, kind, profile, &denied, refusal));
         }
         ("ValidationError" | "ValidationException", _) if rejected == Rejected::ShortSession => {
-            findings.add(too_short(profile).evidence(said));
+            findings.add(too_short(profile).answered_by(case, service).evidence(said));
         }
         ("ValidationError" | "ValidationException", _) if rejected == Rejected::LongSession => {
             findings.add(
-                Finding::new(
+                error(
                     Cause::DurationTooLong,
-                    Severity::Error,
                     format!("profile \"{profile}\" requests a longer session than the role allows"),
                 )
                 .evidence(said)
                 .fix(set_duration("Lower the setting, or remove it.", profile, LONGEST_CHAINED))
-                .fix(Fix::command(
+                .fixes_at_aws([Fix::command(
                     "Or ask an administrator to raise the role's maximum session duration (12 hours at most, one hour with role chaining).",
                     "aws iam update-role --role-name ROLE --max-session-duration 43200",
-                )),
+                )]),
             );
         }
         // `token_file` checks the file itself.
         (_, "web-identity") if aws_error::of_signer(code) == OfSigner::Expired => findings.add(
-            Finding::new(
+            error(
                 Cause::CredentialsExpired,
-                Severity::Error,
                 format!("the web identity token of profile \"{profile}\" has expired"),
             )
             .evidence(said)
             .fix(Fix::advice("Run the program that writes the token file (web_identity_token_file) again.")),
         ),
         ("InvalidIdentityToken" | "IDPRejectedClaim", "web-identity") => {
-            findings.add(identity_provider(profile, rejected).evidence(said));
+            findings.add(identity_provider(&who, profile, rejected).answered_by(case, service).evidence(said));
         }
         ("OptInRequired" | "SubscriptionRequiredException" | "SubscriptionRequired", _) => findings.add(
-            Finding::new(Cause::AccountNotSignedUp, Severity::Error, "the account is not signed up for the service")
+            error(Cause::AccountNotSignedUp, "the account is not signed up for the service".to_owned())
                 .evidence(said)
                 .fix(Fix::advice("Ask the account's owner to finish signing up (payment method and phone number); activation takes up to a day.")),
         ),
         // `region` reports it.
         ("RegionDisabledException", _) => {}
         (_, "assume-role" | "web-identity" | "session-token") if refusal.why_undecided().is_none() => {
-            let finding = refused_otherwise(kind, profile, refusal);
+            let finding = refused_otherwise(&who, kind, profile, refusal).answered_by(case, service);
             findings.add(case.cached().into_iter().fold(finding, Finding::evidence));
         }
         _ => {}
@@ -239,7 +239,7 @@ fn failed_here(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal) ->
 }
 
 /// A web identity token that AWS does not accept.
-fn identity_provider(profile: &str, rejected: Rejected) -> Finding {
+fn identity_provider(who: &str, profile: &str, rejected: Rejected) -> Finding {
     let (what, fix) = match rejected {
         Rejected::Issuer => (
             format!("the role's account has no IAM identity provider for the issuer of profile \"{profile}\"'s token"),
@@ -252,7 +252,7 @@ fn identity_provider(profile: &str, rejected: Rejected) -> Finding {
             "Have the token issued for an audience (aud) that the IAM identity provider lists, or ask an administrator to add it there.",
         ),
         _ => (
-            format!("AWS does not accept the web identity token of profile \"{profile}\""),
+            format!("{who} does not accept the web identity token of profile \"{profile}\""),
             "Ask an administrator of the role's account to check the IAM identity provider: its URL and audience must match the token's iss and aud.",
         ),
     };
@@ -260,7 +260,7 @@ fn identity_provider(profile: &str, rejected: Rejected) -> Finding {
 }
 
 /// Other refusals: an invalid value, or unknown credentials of the previous step.
-fn refused_otherwise(kind: &str, profile: &str, refusal: &Refusal) -> Finding {
+fn refused_otherwise(who: &str, kind: &str, profile: &str, refusal: &Refusal) -> Finding {
     let operation = match kind {
         "web-identity" => "AssumeRoleWithWebIdentity",
         "session-token" => "GetSessionToken",
@@ -270,7 +270,7 @@ fn refused_otherwise(kind: &str, profile: &str, refusal: &Refusal) -> Finding {
     Finding::new(
         Cause::AssumeRoleDenied,
         Severity::Error,
-        format!("AWS refuses {operation} for profile \"{}\": {}", printable(profile), printable(&refusal.code)),
+        format!("{who} refuses {operation} for profile \"{}\": {}", printable(profile), printable(&refusal.code)),
     )
     .evidence(printable(&refusal.to_string()))
     .fix(Fix::command(printable(&fix), evercred("plan", profile)))
@@ -278,7 +278,9 @@ fn refused_otherwise(kind: &str, profile: &str, refusal: &Refusal) -> Finding {
 
 /// AWS does not say which of trust policy, external id, MFA, the caller's own policies or the organisation's it was, nor
 /// whether there is such a role; where its text does say more, that comes first.
-fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said: String) -> Finding {
+fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, refusal: &Refusal) -> Finding {
+    let service = refusal.operation.service();
+    let speaker = server::speaker(case, service);
     let step = case.plan.as_ref().and_then(|plan| {
         plan.as_ref().ok()?.steps.iter().rev().find(|step| step.profile == profile && step.source.service().is_some())
     });
@@ -292,19 +294,20 @@ fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said
     let mut finding = Finding::new(
         Cause::AssumeRoleDenied,
         Severity::Error,
-        format!("AWS does not let {who} assume {role} (profile \"{profile}\")"),
+        format!("{speaker} does not let {who} assume {role} (profile \"{profile}\")"),
     )
-    .evidence(said);
+    .answered_by(case, service)
+    .evidence(printable(&refusal.to_string()));
     let ask = |what: &str| Fix::advice(format!("Ask an administrator {what}"));
     match denied.because {
         Because::Forbidden(policy) => {
             finding = finding
-                .evidence(format!("AWS says that {} denies it: no other policy can allow it", policy.label()))
+                .evidence(format!("{speaker} says that {} denies it: no other policy can allow it", policy.label()))
                 .fix(ask(&format!("to change the policy that denies sts:AssumeRole on {role} for {who}.")));
         }
         Because::NothingAllows(policy) => {
             finding = finding
-                .evidence(format!("AWS says that {}", policy.does_not_allow()))
+                .evidence(format!("{speaker} says that {}", policy.does_not_allow()))
                 .fix(ask(&format!("to allow sts:AssumeRole on {role} in {}.", policy.label())));
         }
         Because::Root => {
@@ -315,7 +318,7 @@ fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, said
         _ => {
             finding = finding
                 .evidence(
-                    "AWS does not say why. Possible reasons: the role does not exist or is misspelt; its trust policy does not name this caller, or requires an external id or MFA; the caller's policies, a permissions boundary, a session policy or the organisation don't allow it",
+                    format!("{speaker} does not say why. Possible reasons: the role does not exist or is misspelt; its trust policy does not name this caller, or requires an external id or MFA; the caller's policies, a permissions boundary, a session policy or the organisation don't allow it"),
                 )
                 .fix(ask(&format!(
                     "of the role's account whether {role} exists and whether its trust policy names {who}, and with which \

@@ -103,9 +103,10 @@ pub(super) fn verdict(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findi
         (Some(profile), None) => name(profile),
         _ => "this shell".to_owned(),
     };
-    let mut errors = findings.iter().filter(|finding| finding.severity == Severity::Error).peekable();
-    let first = errors.peek().map(|finding| finding.title.clone());
-    let is_of_shell = case.is_named() && errors.all(is_about_the_shell);
+    let errors = || findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let of_profile = errors().find(|finding| !(case.is_named() && is_about_the_shell(finding)));
+    let is_of_shell = of_profile.is_none();
+    let first = of_profile.or_else(|| errors().next()).map(|finding| finding.title.clone());
     let is_known = identity(case, choices).is_some();
     let outcome = match first {
         Some(title) if !(is_known && is_of_shell) => Outcome::Fails(title),

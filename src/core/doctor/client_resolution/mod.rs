@@ -158,8 +158,14 @@ fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut F
             } else {
                 format!("profile \"{profile}\" takes its credentials from profile \"{lacking}\", which has none")
             };
+            let edit = half_of_a_key(case, lacking);
+            let title = match &edit {
+                Some((lacks, _)) => format!("profile \"{lacking}\" has half a key: {lacks} is missing"),
+                None => title,
+            };
             Finding::error(Cause::CredentialsMissing, title)
                 .evidence(format!("{}{place}", error.message))
+                .fixes(edit.map(|(_, edit)| edit))
                 .fix(Fix::command("For the key of an IAM user: the command asks for it.", configure(lacking)))
                 .fix(Fix::command("For IAM Identity Center.", format!("aws configure sso {}", option(lacking))))
         }
@@ -207,6 +213,20 @@ fn profile_without_key<'a>(case: &Case<'a>, error: &PlanError) -> Option<&'a str
     let is_of_it =
         |section: &&Section| section.origin == origin || section.settings.values().any(|value| value.origin == origin);
     case.chain().into_iter().find(is_of_it).map(|section| section.name.as_str())
+}
+
+/// The missing half of a profile's key, and the edit that adds it.
+fn half_of_a_key(case: &Case<'_>, profile: &str) -> Option<(&'static str, Fix)> {
+    let section = case.evidence.profiles_of_daemon.profiles.get(profile)?;
+    let key = KeySet::of_section(section)?;
+    let (half, lacks) = match (key.access_key_id, key.secret_access_key) {
+        (Some(id), None) => (id, "aws_secret_access_key"),
+        (None, Some(secret)) => (secret, "aws_access_key_id"),
+        _ => return None,
+    };
+    let origin = half.origin?;
+    let edit = format!("Add the missing {lacks} after line {} of {}.", origin.line, case.path(origin.file));
+    Some((lacks, Fix::advice(edit)))
 }
 
 /// Reports a section with an invalid header, with its fix first.

@@ -5,9 +5,10 @@ mod values;
 use self::values::{Mistake, are_swapped, is_placeholder, key_id_mistake, secret_mistake, token_mistake};
 
 use super::commands::{configure, correct_program, delete};
-use super::region;
 use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Rule, Severity, SourcedValue};
+use super::{region, server};
 use crate::core::access_key::is_id;
+use crate::core::aws_error::CalledService;
 use crate::core::aws_file::KEY_SETTINGS;
 use crate::core::fix::Fix;
 use crate::core::nearest::nearest;
@@ -325,6 +326,10 @@ pub(super) fn replacement(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
     }
     if subject.is_temporary() {
         return vec![Fix::advice("Get new temporary credentials from the tool that wrote these.")];
+    }
+    // No key at AWS is replaced or deleted because of another server's answer.
+    if let Some(server) = server::other_server(case, CalledService::Sts) {
+        return vec![Fix::advice(format!("Or use credentials that the server at {} has issued.", server.url))];
     }
     let install = match &subject.source {
         KeySource::Profile(name) => Fix::command("Replace the key: the command asks for the new one.", configure(name)),

@@ -3,7 +3,7 @@
 use super::endpoints::region_said;
 use super::sts_token_version::for_administrators;
 use super::target::{in_force, set_region, shown};
-use crate::core::aws_error::{self, OfSigner, is_unknown_key};
+use crate::core::aws_error::{self, CalledService, OfSigner, is_unknown_key};
 use crate::core::cause::Likelihood;
 use crate::core::doctor::case::OFFLINE;
 use crate::core::doctor::commands::export;
@@ -43,7 +43,8 @@ fn by_code(case: &Case<'_>, findings: &mut Findings) {
             Some(Likelihood::Likely) if is_opt_in(&region) => Certainty::Likely,
             _ => continue,
         };
-        findings.add(not_enabled(case, &region, certainty).evidence(printable(&refusal.to_string())));
+        let service = refusal.operation.service();
+        findings.add(not_enabled(case, &region, certainty, service).evidence(printable(&refusal.to_string())));
     }
 }
 
@@ -72,10 +73,10 @@ fn by_comparison(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings)
     ];
     let with = |finding: Finding| finding.evidence_of(&seen);
     if !subject.is_temporary() {
-        findings.add(with(not_enabled(case, region, Certainty::Confirmed)));
+        findings.add(with(not_enabled(case, region, Certainty::Confirmed, CalledService::Sts)));
         return;
     }
-    findings.add(with(not_enabled(case, region, Certainty::Likely)).evidence(
+    findings.add(with(not_enabled(case, region, Certainty::Likely, CalledService::Sts)).evidence(
         "a token of STS's global endpoint would be refused in the same way: AWS does not tell the two apart",
     ));
     findings.add(
@@ -84,7 +85,8 @@ fn by_comparison(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings)
                 Cause::RegionTokenV1,
                 format!("{} does not accept the session token", region_said(region)),
             )
-            .certainty(Certainty::Likely),
+            .certainty(Certainty::Likely)
+            .answered_by(case, CalledService::Sts),
         )
         .evidence(
             "tokens of STS's global endpoint are valid in the regions that every account has; if the account has enabled this region, this is the cause",
@@ -93,7 +95,7 @@ fn by_comparison(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings)
             "Let the program that got these credentials call STS in {region}: older clients, sts_regional_endpoints = legacy and the \
              endpoint https://sts.amazonaws.com call the global endpoint."
         )))
-        .fix(for_administrators()),
+        .fixes_at_aws([for_administrators()]),
     );
 }
 
@@ -108,23 +110,23 @@ fn by_chain(case: &Case<'_>, findings: &mut Findings) {
     let refused = refusals.find(|refusal| !refusal.skewed && is_unknown_key(&refusal.code));
     if let Some(refusal) = refused {
         findings.add(
-            not_enabled(case, region, Certainty::Possible)
+            not_enabled(case, region, Certainty::Possible, CalledService::Sts)
                 .evidence(format!("it refused credentials: {}", printable(&refusal.to_string())))
                 .evidence("other causes are possible; a region that is not enabled refuses all keys"),
         );
     }
 }
 
-fn not_enabled(case: &Case<'_>, region: &str, certainty: Certainty) -> Finding {
+fn not_enabled(case: &Case<'_>, region: &str, certainty: Certainty, service: CalledService) -> Finding {
     let title = match certainty {
         Certainty::Confirmed => format!("the account has not enabled the region {}", region_said(region)),
         _ => format!("the account may not have enabled the region {}", region_said(region)),
     };
-    let finding = Finding::error(Cause::RegionNotEnabled, title).certainty(certainty);
-    let finding = finding.fix(Fix::command(
+    let finding = Finding::error(Cause::RegionNotEnabled, title).certainty(certainty).answered_by(case, service);
+    let finding = finding.fixes_at_aws([Fix::command(
         "Ask an administrator of the account to enable the region (account:EnableRegion); this takes minutes to hours.",
         format!("aws account enable-region --region-name {}", word(region)),
-    ));
+    )]);
     let home = home_region(region);
     let other = format!("Or use a region that the account has enabled, for example {home}.");
     match in_force(case) {

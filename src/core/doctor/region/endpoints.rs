@@ -1,14 +1,17 @@
 //! `endpoint-overridden`: calls that go elsewhere than to AWS, with keys that are not made for there; and the part of
 //! `region-inconsistent` that is about the region in an endpoint's name.
 
-use super::endpoint_override::{Override, for_service, ignored, overrides};
 use super::target::{in_force, set_region, shown, sso_region};
 use crate::core::access_key;
-use crate::core::aws_error;
+use crate::core::aws_error::{self, OfSigner};
 use crate::core::doctor::commands::{export, option, unset};
-use crate::core::doctor::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Variant};
+use crate::core::doctor::endpoint_override::{Override, for_service, ignored, overrides};
+use crate::core::doctor::probe::{StepAnswer, StepOutcome};
+use crate::core::doctor::server::{other_server, take_away};
+use crate::core::doctor::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Refusal, Variant};
 use crate::core::fix::Fix;
 use crate::core::partitions::{known, partition_of};
+use crate::core::printable::printable;
 use crate::core::url_host::Host;
 
 /// The name of STS's endpoint for all regions.
@@ -16,7 +19,7 @@ pub(super) const GLOBAL_STS: &str = "sts.amazonaws.com";
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     no_urls(case, findings);
-    good_keys_elsewhere(case, findings);
+    refused_elsewhere(case, findings);
     emulators_keys_at_aws(case, findings);
     say_where_calls_go(case, findings);
     other_region_in_the_name(case, findings);
@@ -38,34 +41,38 @@ fn no_urls(case: &Case<'_>, findings: &mut Findings) {
             Finding::error(Cause::EndpointOverridden, format!("{place} is not a URL: programs can't make calls"))
                 .evidence("an endpoint is a full URL, http:// or https:// and a host; boto3 says \"Invalid endpoint\"")
                 .fix(Fix::advice(format!("Write http:// or https:// in front of the host in {place}.")))
-                .fix(take_away(case, found)),
+                .fix(take_away(case, None, found)),
         );
     }
 }
 
-/// Keys of AWS's form that were refused by something that is not AWS: it may not know them, and AWS may.
-fn good_keys_elsewhere(case: &Case<'_>, findings: &mut Findings) {
-    let Some(found) = for_service(case, "sts").filter(|found| found.owner() != Host::Aws) else { return };
-    for subject in case.subjects.iter().filter(|subject| subject.has_aws_id()) {
-        let Some(Answer::Refused(refusal)) = case.answers.unmodified(&subject.source) else { continue };
-        // Who says that a session is over, or a signature another's, knows the key.
-        if !aws_error::is_unknown_key(&refusal.code) || is_explained(case, subject) {
+/// A refusal by a server that is not AWS: only AWS can say what AWS knows, so the setting comes before the credentials.
+fn refused_elsewhere(case: &Case<'_>, findings: &mut Findings) {
+    let of_keys = case.subjects.iter().filter(|subject| !is_explained(case, subject)).filter_map(|subject| {
+        let Some(Answer::Refused(refusal)) = case.answers.unmodified(&subject.source) else { return None };
+        refusal.why_open().is_none().then_some((refusal, Some(&subject.source)))
+    });
+    // A server that denies GetCallerIdentity knows the credentials.
+    let is_denied = |refusal: &&Refusal| aws_error::of_signer(&refusal.code) == OfSigner::Denied;
+    let is_step = |step: &StepAnswer| matches!(step.outcome, StepOutcome::Refused(_));
+    let of_steps = case.answers.chain().iter().filter_map(|step| {
+        let refusal = step.refusal().filter(|refusal| is_step(step) || !is_denied(refusal))?;
+        Some((refusal, None))
+    });
+    for (refusal, source) in of_keys.chain(of_steps) {
+        let service = refusal.operation.service();
+        let Some(server) = other_server(case, service) else { continue };
+        if refusal.is_local() || refusal.why_undecided().is_some() {
             continue;
         }
+        let title = format!("{}, and that server refused {}", server.sends(service), refusal.operation.name);
+        let mut finding = Finding::error(Cause::EndpointOverridden, printable(&title));
+        finding.about = source.cloned();
         findings.add(
-            Finding::warning(
-                Cause::EndpointOverridden,
-                format!(
-                    "the keys of {} look like AWS's, but go to {}, which refused them",
-                    subject.label(),
-                    found.shown()
-                ),
-            )
-            .certainty(Certainty::Possible)
-            .evidence(format!("{} sends {} there", case.place(&found.url), found.calls()))
-            .evidence(format!("it refused: {}", refusal.aws_text()))
-            .evidence("doctor did not test the keys at AWS, because a setting sends calls elsewhere")
-            .fix(take_away(case, &found)),
+            finding
+                .evidence(format!("it answered {}", refusal.aws_text()))
+                .evidence("doctor did not test the credentials at AWS, because a setting sends the calls elsewhere")
+                .fix(server.removal),
         );
     }
 }
@@ -156,9 +163,9 @@ fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
     let is_aws = all.iter().all(|found| found.owner() == Host::Aws);
     let title = match (all.len(), is_aws) {
         (1, true) => format!("{} go to an address that a setting names: {}", first.calls(), first.shown()),
-        (1, false) => format!("{} go to {}, not to AWS's own endpoint", first.calls(), first.shown()),
+        (1, false) => format!("{} go to {}, not to one of AWS's host names", first.calls(), first.shown()),
         (_, true) => "settings name the AWS endpoints that calls go to".to_owned(),
-        (_, false) => "settings send calls to endpoints that are not AWS's own".to_owned(),
+        (_, false) => "settings send calls to hosts that are not among AWS's host names".to_owned(),
     };
     let finding = Finding::info(Cause::EndpointOverridden, title);
     let finding = finding.evidence_of(
@@ -217,7 +224,7 @@ fn other_region_in_the_name(case: &Case<'_>, findings: &mut Findings) {
         } else {
             set_region(case, &named, &format!("Or use {named}."))
         };
-        findings.add(finding.fix(take_away(case, &found)).fix(other));
+        findings.add(finding.fix(take_away(case, None, &found)).fix(other));
     }
 }
 
@@ -230,17 +237,6 @@ fn region_in_name(found: &Override<'_>) -> Option<String> {
     let name = found.name()?;
     let mut labels = name.split('.').map(|label| label.strip_prefix("s3-").unwrap_or(label));
     labels.find(|label| known(label).is_some()).map(str::to_owned)
-}
-
-pub(super) fn take_away(case: &Case<'_>, found: &Override<'_>) -> Fix {
-    let to = match found.owner() {
-        Host::Aws => "To let programs choose the endpoint",
-        _ => "To call AWS's own endpoint",
-    };
-    match found.url.origin {
-        None => Fix::command(format!("{to}, unset {}.", found.url.name), unset(case, &[found.url.name])),
-        Some(origin) => Fix::advice(format!("{to}, delete the line {}.", case.at(origin))),
-    }
 }
 
 /// A region in a sentence.

@@ -2,7 +2,6 @@
 
 mod answered;
 mod effective_region;
-mod endpoint_override;
 mod endpoints;
 mod names;
 mod partition;
@@ -17,10 +16,8 @@ pub(in crate::core::doctor) use self::target::{regions_in_force, shown};
 
 pub(in crate::core::doctor) use self::answered::why_open;
 use super::rule::Rule;
-use super::{Case, Cause, Findings};
-use crate::core::fix::Fix;
-use crate::core::printable::printable;
-use crate::core::url_host::{Host, target};
+use super::{Case, Cause, Findings, endpoint_override};
+use crate::core::url_host::Host;
 
 pub(in crate::core::doctor) const RULE: Rule = Rule {
     decides: &[
@@ -60,62 +57,6 @@ pub(in crate::core::doctor) fn name(case: &Case<'_>) -> Option<String> {
 /// The region that the user probably meant by the one in force.
 pub(in crate::core::doctor) fn meant(case: &Case<'_>) -> Option<&'static str> {
     names::meant(target::in_force(case)?.text)
-}
-
-/// Where a setting sends the calls to a service; `None` where they go where programs would send them by themselves.
-pub(in crate::core::doctor) fn endpoint_of<'a>(case: &Case<'a>, service: &str) -> Option<&'a str> {
-    endpoint_override::for_service(case, service).map(|found| found.url.text)
-}
-
-/// An endpoint that a setting names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedEndpoint {
-    /// The service; `None` if it is for all.
-    pub service: Option<String>,
-    /// The calls to the service, in a sentence.
-    pub calls: String,
-    /// The variable, or the setting with its file and line.
-    pub place: String,
-    /// The URL without names, passwords, path and query.
-    pub url: String,
-    /// Host and port.
-    pub authority: String,
-    /// The owner of the host.
-    pub source: Host,
-    /// Whether requests can be sent there at all.
-    pub is_url: bool,
-    /// The removal of the setting.
-    pub removal: Fix,
-}
-
-impl NamedEndpoint {
-    /// Whether it is for a service, or for all.
-    pub fn is_for(&self, service: &str) -> bool {
-        self.service.as_ref().is_none_or(|of| of.eq_ignore_ascii_case(service))
-    }
-}
-
-/// The endpoints that settings name, those that take precedence first; none if programs ignore them.
-pub fn named_endpoints(case: &Case<'_>) -> Vec<NamedEndpoint> {
-    if endpoint_override::ignored(case).is_some() {
-        return Vec::new();
-    }
-    let named = |found: endpoint_override::Override<'_>| NamedEndpoint {
-        service: found.service.map(str::to_owned),
-        calls: found.calls(),
-        place: case.place(&found.url),
-        url: found.shown(),
-        authority: printable(target(found.url.text.trim()).authority),
-        source: found.owner(),
-        is_url: found.is_url(),
-        removal: endpoints::take_away(case, &found),
-    };
-    endpoint_override::overrides(case).into_iter().map(named).collect()
-}
-
-/// The endpoint that a setting names for the calls to a service.
-pub(in crate::core::doctor) fn named_endpoint(case: &Case<'_>, service: &str) -> Option<NamedEndpoint> {
-    named_endpoints(case).into_iter().find(|endpoint| endpoint.is_for(service))
 }
 
 /// Whether any call goes somewhere else than to AWS: its keys may be of another maker's.

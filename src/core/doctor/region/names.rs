@@ -1,9 +1,9 @@
 //! `region-invalid`: a value that is not a region.
 
-use super::endpoint_override::{ignored, overrides};
 use super::target::{all, shown, sso_region};
 use crate::core::doctor::case::SourcedValue;
 use crate::core::doctor::commands::{export, set};
+use crate::core::doctor::endpoint_override::{ignored, overrides};
 use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings, Severity};
 use crate::core::fix::Fix;
 use crate::core::nearest::nearest;

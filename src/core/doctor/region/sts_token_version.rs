@@ -5,11 +5,11 @@
 //! global endpoint from within such a region are served there (IAM user guide, "AWS STS global endpoint changes"): that is
 //! about where they are served. Nothing was found that says that it changes where the tokens are valid.
 
-use super::endpoint_override::for_service;
 use super::endpoints::{GLOBAL_STS, region_said};
 use super::target::regions_in_force;
 use crate::core::doctor::case::SourcedValue;
 use crate::core::doctor::commands::{export, set, unset};
+use crate::core::doctor::endpoint_override::for_service;
 use crate::core::doctor::{Case, Cause, Certainty, Finding, Findings};
 use crate::core::fix::Fix;
 use crate::core::partitions::is_opt_in;

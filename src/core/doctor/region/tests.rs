@@ -247,10 +247,10 @@ fn keys_of_an_emulator_are_not_for_aws() {
 }
 
 #[test]
-fn keys_of_awss_form_that_something_else_refuses_may_be_meant_for_aws() {
+fn a_refusal_by_another_server_is_said_of_that_server() {
     let config = "[profile dev]\nregion = eu-west-1\nendpoint_url = http://localhost:4566\n";
     let refused = asked(config, KEYS, vec![unmodified("eu-west-1", "InvalidClientTokenId")]);
-    assert_eq!(found(&refused), [(Cause::EndpointOverridden, Warning, Possible)]);
+    assert_eq!(found(&refused), [(Cause::EndpointOverridden, Error, Confirmed)]);
     let other = asked(config, KEYS, vec![unmodified("eu-west-1", "Throttling")]);
     assert_eq!(found(&other), [(Cause::EndpointOverridden, Info, Confirmed)]);
     // A token that is missing or left over explains the refusal.

@@ -9,9 +9,11 @@ use super::case::OFFLINE;
 use super::commands::{argument, option, with_daemon};
 use super::probe::{StepAnswer, StepOutcome};
 use super::rule::Rule;
-use super::{About, Answer, Case, Cause, Certainty, Daemon, DaemonSession, Finding, Findings, Refusal, Severity};
+use super::{
+    About, Answer, Case, Cause, Certainty, Daemon, DaemonSession, Finding, Findings, Refusal, Severity, server,
+};
 use crate::core::access_denied::{self, Because};
-use crate::core::aws_error::ErrorClass;
+use crate::core::aws_error::{CalledService, ErrorClass};
 use crate::core::fix::{Fix, evercred, word};
 use crate::core::keeper::State;
 use crate::core::plan::Source;
@@ -205,23 +207,24 @@ fn every_session_of_daemon(case: &Case<'_>, findings: &mut Findings) {
 
 /// The meaning of an error, if it is about the session or the role. `now`: it is AWS's current answer.
 fn judge(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, now: bool, findings: &mut Findings) -> bool {
+    let answered = |finding: Finding| finding.answered_by(case, CalledService::Portal);
     match said.code {
         "ForbiddenException" | "ResourceNotFoundException" => findings.add(role_denied(case, sign_in, said)),
-        "StartUrlUnknown" => findings.add(start_url_unknown(sign_in, said)),
-        "INSUFFICIENT_PERMISSIONS" => findings.add(login_denied(sign_in, said)),
+        "StartUrlUnknown" => findings.add(start_url_unknown(case, sign_in, said)),
+        "INSUFFICIENT_PERMISSIONS" => findings.add(login_denied(case, sign_in, said)),
         "UnauthorizedException" => {
             // The portal says this of a token that is not accepted (API reference of the portal, GetRoleCredentials). It is asked
             // with one that had not expired by its cache file, so
             // the user has signed out, an administrator has ended the session, or the user was removed.
             findings.add(revoked(case, sign_in, said, if now { Certainty::Likely } else { Certainty::Possible }));
-            findings.add(login_needed(case, sign_in).evidence(said.message.clone()));
+            findings.add(answered(login_needed(case, sign_in)).evidence(said.message.clone()));
         }
         "USER_CREDENTIALS_CHANGED" => {
             findings.add(revoked(case, sign_in, said, Certainty::Confirmed));
-            findings.add(login_needed(case, sign_in).evidence(said.message.clone()));
+            findings.add(answered(login_needed(case, sign_in)).evidence(said.message.clone()));
         }
         _ if said.class == ErrorClass::NeedsLogin && !is_about_a_code(said) => {
-            findings.add(login_needed(case, sign_in).evidence(said.message.clone()));
+            findings.add(answered(login_needed(case, sign_in)).evidence(said.message.clone()));
         }
         _ => return false,
     }
@@ -242,8 +245,10 @@ fn login_needed(case: &Case<'_>, sign_in: &SignIn) -> Finding {
 
 fn revoked(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, certainty: Certainty) -> Finding {
     let title = format!("{} ended before its token expires", printable(&sign_in.session.described()));
-    let finding =
-        Finding::new(Cause::SessionRevoked, Severity::Error, title).certainty(certainty).evidence(said.message.clone());
+    let finding = Finding::new(Cause::SessionRevoked, Severity::Error, title)
+        .certainty(certainty)
+        .answered_by(case, CalledService::Portal)
+        .evidence(said.message.clone());
     let finding = case.cached().into_iter().fold(finding, Finding::evidence);
     let finding = match certainty {
         Certainty::Confirmed => finding,
@@ -262,16 +267,20 @@ fn role_denied(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
             _ => None,
         })
     });
+    let who = match server::other_server(case, CalledService::Portal) {
+        Some(server) => format!("the server at {}", server.url),
+        None => "IAM Identity Center".to_owned(),
+    };
     let title = match role {
         Some(role) => format!(
-            "IAM Identity Center does not give the role {} in account {}",
+            "{who} does not give the role {} in account {}",
             printable(&role.role_name),
             printable(&role.account_id)
         ),
-        None => "IAM Identity Center does not give the role".to_owned(),
+        None => format!("{who} does not give the role"),
     };
-    let finding = Finding::new(Cause::SsoRoleDenied, Severity::Error, title).evidence(said.message.clone());
-    let finding = case.cached().into_iter().fold(finding, Finding::evidence);
+    let finding = Finding::new(Cause::SsoRoleDenied, Severity::Error, title).answered_by(case, CalledService::Portal);
+    let finding = finding.evidence(said.message.clone()).evidence_of(case.cached());
     let list = "See the accounts and roles of the signed-in user, and correct sso_account_id or sso_role_name.";
     let finding = match (&sign_in.session, &case.evidence.daemon) {
         (Session::Sso(SsoSession { name: Some(name), .. }), Daemon::Answers(_)) => {
@@ -290,28 +299,33 @@ fn role_denied(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
 
 /// Any other refusal, with AWS's code and words, and the fix from the table of codes.
 fn refused_otherwise(case: &Case<'_>, sign_in: &SignIn, refusal: &Refusal) -> Finding {
+    let service = refusal.operation.service();
     let title = format!(
-        "AWS gives no credentials to {}: {}",
+        "{} gives no credentials to {}: {}",
+        server::speaker(case, service),
         printable(&sign_in.session.described()),
         printable(&refusal.code)
     );
-    let finding = Finding::new(Cause::SsoRoleDenied, Severity::Error, title).evidence(printable(&refusal.to_string()));
-    let finding = case.cached().into_iter().fold(finding, Finding::evidence);
+    let finding = Finding::new(Cause::SsoRoleDenied, Severity::Error, title).answered_by(case, service);
+    let finding = finding.evidence(printable(&refusal.to_string())).evidence_of(case.cached());
     let finding = finding.fixes(refusal.fix.as_deref().map(|fix| Fix::advice(printable(fix))));
     finding.fixes(how_to_sign_in(case, sign_in))
 }
 
-fn start_url_unknown(sign_in: &SignIn, said: &Said<'_>) -> Finding {
-    let title = format!("AWS knows no sign-in page for {} in its region", printable(&sign_in.session.described()));
-    let finding = Finding::new(Cause::ProfileBroken, Severity::Error, title).evidence(said.message.clone());
+fn start_url_unknown(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
+    let (who, session) = (server::speaker(case, CalledService::Oidc), printable(&sign_in.session.described()));
+    let title = format!("{who} knows no sign-in page for {session} in its region");
+    let finding = Finding::new(Cause::ProfileBroken, Severity::Error, title).answered_by(case, CalledService::Oidc);
+    let finding = finding.evidence(said.message.clone());
     finding.fix(Fix::advice(
         "Check sso_start_url (the address of the access portal) and sso_region (where IAM Identity Center was set up).",
     ))
 }
 
-fn login_denied(sign_in: &SignIn, said: &Said<'_>) -> Finding {
+fn login_denied(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
     let title = format!("{} may not get credentials for programs", printable(&sign_in.session.described()));
     Finding::new(Cause::SsoRoleDenied, Severity::Error, title)
+        .answered_by(case, CalledService::Signin)
         .evidence(said.message.clone())
         .fix(Fix::advice("Ask an administrator for the policy SignInLocalDevelopmentAccess."))
 }
