@@ -10,6 +10,7 @@ use super::arguments::ConfigCommand;
 use super::failure::{ATTENTION, Failure, NO_PROFILE};
 use super::{files, output, render};
 use crate::core::directories::Directories;
+use crate::core::fix::correct;
 use crate::core::location::AwsPaths;
 use crate::core::plan::{self, Plan, PlanContext, PlanError, PlanErrorCode, Source};
 use crate::core::printable;
@@ -68,12 +69,11 @@ pub(super) fn plan(environment: &Environment, profile: Option<String>, json: boo
                 return Ok(ExitCode::from(exit));
             }
             let failure = Failure::new(exit, redact::without_whole_secrets(&said(&error, &path)));
-            Err(match error.origin {
-                Some(origin) => failure.fix(match error.fix {
-                    Some(fix) => fix,
-                    None => format!("correct {}, line {}", path(origin.file), origin.line),
-                }),
-                None => failure.see("evercred profiles"),
+            let edit = error.origin.and_then(|origin| origin.edit(&path(origin.file)));
+            Err(match (error.fix.or(edit), error.origin) {
+                (Some(fix), _) => failure.fix(fix),
+                (None, None) => failure.see("evercred profiles"),
+                (None, Some(_)) => failure,
             })
         }
     }
@@ -117,7 +117,7 @@ impl SettingsRefused {
         match self {
             Self::Unreadable(failure) => failure,
             Self::Mistaken { path, error } => {
-                let fix = format!("correct {path}, line {}", error.line());
+                let fix = correct(&path, error.line());
                 Failure::listing(ATTENTION, error.render_first(LISTED, &path)).fix(fix)
             }
         }
@@ -132,7 +132,7 @@ impl SettingsRefused {
             }
         };
         let origin = Origin { file: SourceFile::Settings, line: u32::try_from(line).unwrap_or_default() };
-        Problem::fatal(origin, message, Lost::Sections, None)
+        Problem::fatal(origin, message, Lost::File, None)
     }
 
     /// The mistakes as problems of `profiles --json`.
@@ -244,7 +244,7 @@ fn problems_failure(problems: &[Problem], path: &dyn Fn(SourceFile) -> String) -
     let lines: Vec<String> = problems.iter().map(one).collect();
     let failure = Failure::listing(ATTENTION, lines.join("\n"));
     Some(match problems.iter().find(|problem| problem.fatal) {
-        Some(problem) => failure.fix(problem.fix_at(&path(problem.origin.file))),
+        Some(problem) => Failure { fix: problem.fix_at(&path(problem.origin.file)), ..failure },
         None => failure,
     })
 }
@@ -258,7 +258,7 @@ pub(super) fn config(environment: &Environment, what: ConfigCommand) -> Result<E
     let bytes = read_settings(&path, named)?;
     let settings = Settings::parse_bytes(&bytes).map_err(|error| {
         let path = path.display().to_string();
-        Failure::listing(ATTENTION, error.render(&path)).fix(format!("correct {path}, line {}", error.line()))
+        Failure::listing(ATTENTION, error.render(&path)).fix(correct(&path, error.line()))
     })?;
     // What was parsed is text.
     let text = std::str::from_utf8(&bytes).unwrap_or_default();

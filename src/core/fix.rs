@@ -45,6 +45,11 @@ pub fn word(text: &str) -> String {
     }
 }
 
+/// The edit that corrects a line of a file.
+pub fn correct(path: &str, line: usize) -> String {
+    format!("correct {}, line {line}", word(path))
+}
+
 /// A name as an argument of an evercred command. `--` keeps a leading dash from being an option.
 pub fn argument(name: &str) -> String {
     let before = if name.starts_with('-') { "-- " } else { "" };

@@ -1,8 +1,8 @@
 //! The AWS files as the daemon has read them.
 //!
 //! A change takes effect at once, and an unreadable line is ignored. To protect a running daemon from editing mistakes, three
-//! things are kept from earlier readings: a section with an unreadable line keeps its last good version; a section that a broken
-//! header may hide stays; and so does a whole file that can't be read any more. The problem is reported until it is corrected. If
+//! things are kept from earlier readings: a section with an unreadable line keeps its last good version; the section of a broken
+//! header stays; and so does a whole file that can't be read any more. The problem is reported until it is corrected. If
 //! there is no earlier reading, the file counts as absent, and its profiles are reported as unreadable, not as missing.
 
 use std::collections::BTreeSet;
@@ -108,11 +108,12 @@ impl Slot {
             Reading::Bytes(bytes) => Some(bytes),
             Reading::Unreadable(unreadable) => return self.refuse(file, unreadable, first),
         };
-        if let Some(encoding) = bytes.as_ref().and_then(|bytes| utf16(bytes)) {
+        let read = bytes.as_ref().map(|bytes| FileSections::read(file, bytes)).unwrap_or_default();
+        let has_sections = read.sections.iter().any(|(_, section)| !section.name.contains('\0'));
+        if let Some(encoding) = bytes.filter(|_| !has_sections).and_then(|bytes| utf16(&bytes)) {
             let why = format!("it is {encoding} text, and the AWS tools read UTF-8 only");
             return self.refuse(file, Unreadable::from(why), first);
         }
-        let read = bytes.map(|bytes| FileSections::read(file, &bytes)).unwrap_or_default();
         let corrected = self.unreadable.take().is_some();
         let new = self.complete(read);
         if !first && !corrected && new == self.file {
@@ -125,8 +126,7 @@ impl Slot {
     /// Keeps the earlier reading, if any.
     fn refuse(&mut self, file: SourceFile, Unreadable { why, fix }: Unreadable, first: bool) -> Change {
         let message = format!("{} can't be read: {why}", file.label());
-        let lost = Lost::Sections;
-        let problem = Problem { fix, ..Problem::fatal(Origin::whole(file), message, lost, None) };
+        let problem = Problem { fix, ..Problem::fatal(Origin::whole(file), message, Lost::File, None) };
         if self.unreadable.as_ref() == Some(&problem) {
             return Change::None;
         }
@@ -136,20 +136,14 @@ impl Slot {
 
     /// A new reading, completed with lost sections of the old one.
     fn complete(&mut self, mut read: FileSections) -> FileSections {
-        let mut torn = BTreeSet::new();
-        let mut hides = false;
-        for problem in &read.problems {
-            match &problem.lost {
-                Lost::Nothing | Lost::Header(_) => {}
-                Lost::Line(kind, name) => {
-                    torn.insert((*kind, name.clone()));
-                }
-                Lost::Sections => hides = true,
-            }
-        }
+        let mut torn: BTreeSet<_> = read.problems.iter().filter_map(Problem::torn_section).collect();
+        let hiding: Vec<&Problem> =
+            read.problems.iter().filter(|problem| matches!(problem.lost, Lost::Section(_))).collect();
+        let is_hidden = |name: &str| hiding.iter().any(|problem| problem.may_hide(name));
         let mut is_kept = |kind: SectionKind, section: &Section| {
             let name = (kind, section.name.clone());
-            !self.torn.contains(&name) && (torn.remove(&name) || (hides && !read.contains(kind, &section.name)))
+            !self.torn.contains(&name)
+                && (torn.remove(&name) || (!read.contains(kind, &section.name) && is_hidden(&section.name)))
         };
         let kept: Vec<_> =
             self.file.sections.iter().filter(|(kind, section)| is_kept(*kind, section)).cloned().collect();
@@ -159,12 +153,20 @@ impl Slot {
     }
 }
 
-/// Windows programs call it "Unicode".
+/// The UTF-16 encoding in which a whole file is text with a section. Windows programs call it "Unicode".
 fn utf16(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0xff, 0xfe, ..] | [b'[', 0, ..] => Some("UTF-16 (little-endian)"),
-        [0xfe, 0xff, ..] | [0, b'[', ..] => Some("UTF-16 (big-endian)"),
-        _ => None,
+    let has_section = |unit: fn([u8; 2]) -> u16| {
+        let (units, rest) = bytes.as_chunks::<2>();
+        let text: Result<String, _> = char::decode_utf16(units.iter().copied().map(unit)).collect();
+        let is_header = |line: &str| line.trim_start_matches('\u{feff}').trim().starts_with('[') && line.contains(']');
+        rest.is_empty() && text.is_ok_and(|text| text.lines().any(is_header))
+    };
+    if has_section(u16::from_le_bytes) {
+        Some("UTF-16 (little-endian)")
+    } else if has_section(u16::from_be_bytes) {
+        Some("UTF-16 (big-endian)")
+    } else {
+        None
     }
 }
 
@@ -225,7 +227,7 @@ mod tests {
         let _ = inputs.take(SourceFile::Config, bytes("[profile a]\nregion = x\n"));
         assert_eq!(inputs.take(SourceFile::Config, unreadable()), Change::Rejected);
         assert_eq!(inputs.take(SourceFile::Config, unreadable()), Change::None);
-        assert!(region(&inputs, "a").is_some() && inputs.profiles().hiding().is_some());
+        assert!(region(&inputs, "a").is_some() && inputs.profiles().hiding("x").is_some());
         assert_eq!(inputs.take(SourceFile::Config, bytes("[profile a]\nregion = x\n")), Change::Profiles);
         assert!(inputs.problems().is_empty());
     }
@@ -236,7 +238,10 @@ mod tests {
         assert_eq!(inputs.take(SourceFile::Config, unreadable()), Change::Profiles);
         let _ = inputs.take(SourceFile::Credentials, bytes("[a]\nregion = x\n"));
         assert!(region(&inputs, "a").is_some());
-        assert_eq!(inputs.profiles().hiding().map(|problem| problem.origin), Some(Origin::whole(SourceFile::Config)));
+        assert_eq!(
+            inputs.profiles().hiding("x").map(|problem| problem.origin),
+            Some(Origin::whole(SourceFile::Config))
+        );
     }
 
     #[test]
@@ -251,10 +256,36 @@ mod tests {
     #[test]
     fn utf_16_is_named() {
         let mut inputs = AwsInputs::default();
-        let text: Vec<u8> = "\u{feff}[a]\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let _ = inputs.take(SourceFile::Credentials, Reading::Bytes(Zeroizing::new(text)));
-        let problems = inputs.problems();
-        assert!(problems.len() == 1 && problems[0].message.contains("UTF-16"), "{problems:?}");
+        for text in ["\u{feff}[a]\nregion = x\n", "# ä 日本\r\n[a]\r\nregion = x\r\n"] {
+            for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+                let text: Vec<u8> = text.encode_utf16().flat_map(bytes).collect();
+                let _ = inputs.take(SourceFile::Credentials, Reading::Bytes(Zeroizing::new(text)));
+                let problems = inputs.problems();
+                assert!(problems.len() == 1 && problems[0].message.contains("UTF-16"), "{problems:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_few_bytes_that_look_like_utf_16_cost_their_line_only() {
+        for before in [
+            &b"\0"[..],
+            b"\0\0",
+            b"\xff\xfe",
+            b"\xfe\xff",
+            b"\xff\xfe\n",
+            b"\xff\xfe\n\n",
+            b"\0[a]\n",
+            b"[\0\n",
+            b"\0[\0]\0\n",
+        ] {
+            let mut inputs = AwsInputs::default();
+            let good = b"[profile a]\nregion = x\n[profile b]\nregion = y\n";
+            let _ = inputs.take(SourceFile::Config, Reading::Bytes(Zeroizing::new([before, good].concat())));
+            assert_eq!(region(&inputs, "b").as_deref(), Some("y"), "{before:?}");
+            let problems = inputs.problems();
+            assert!(problems[0].fatal && problems[0].origin.line == 1, "{before:?}: {problems:?}");
+        }
     }
 
     #[test]

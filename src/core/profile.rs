@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use serde::{Deserialize, Serialize};
 
 use super::clients::Construct;
+use super::fix;
 
 /// Which of the person's files a value came from; the paths are in [`crate::core::location::AwsPaths`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,6 +66,11 @@ impl Origin {
             Some(line) => format!("{path}:{line}"),
             None => path.to_owned(),
         }
+    }
+
+    /// The edit that corrects the line; `None` if the whole file is meant.
+    pub fn edit(self, path: &str) -> Option<String> {
+        self.line().map(|line| fix::correct(path, line as usize))
     }
 }
 
@@ -254,10 +260,32 @@ pub enum Lost {
     Nothing,
     /// A line of one section.
     Line(SectionKind, String),
-    /// Whole sections, whose names are not known.
-    Sections,
+    /// A line of `[DEFAULT]`, which every section of the file has too.
+    Defaults,
+    /// A line that belongs to no section.
+    LooseLine,
+    /// The section below a broken header.
+    Section(BrokenName),
+    /// The whole file.
+    File,
     /// The section of a header that is ignored; the text between its brackets.
     Header(String),
+}
+
+/// The name of a section in a broken header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenName {
+    /// The readable part.
+    pub text: String,
+    /// Whether the name may go on after this part.
+    pub is_cut: bool,
+}
+
+impl BrokenName {
+    /// Whether a section of this name may be meant.
+    pub fn may_be(&self, name: &str) -> bool {
+        if self.is_cut { name.starts_with(&self.text) } else { name == self.text }
+    }
 }
 
 impl Problem {
@@ -292,13 +320,26 @@ impl Problem {
         header.into_iter().chain(behind).map(|name| name.trim().trim_matches(['\'', '"']))
     }
 
-    /// What to do: a command, or the edit with file and line.
-    pub fn fix_at(&self, path: &str) -> String {
-        match (&self.fix, self.origin.line()) {
-            (Some(fix), _) => fix.clone(),
-            (None, Some(line)) => format!("correct {path}, line {line}"),
-            (None, None) => format!("correct {path}"),
+    /// The section that has lost a line.
+    pub fn torn_section(&self) -> Option<(SectionKind, String)> {
+        match &self.lost {
+            Lost::Line(kind, name) => Some((*kind, name.clone())),
+            _ => None,
         }
+    }
+
+    /// Whether a section of this name may be in the part that could not be read.
+    pub fn may_hide(&self, name: &str) -> bool {
+        match &self.lost {
+            Lost::File => true,
+            Lost::Section(broken) => broken.may_be(name),
+            Lost::Nothing | Lost::Line(..) | Lost::Defaults | Lost::LooseLine | Lost::Header(_) => false,
+        }
+    }
+
+    /// The command, or the edit with file and line. A problem of the whole file has a fix only if a command solves it.
+    pub fn fix_at(&self, path: &str) -> Option<String> {
+        self.fix.clone().or_else(|| self.origin.edit(path))
     }
 }
 
@@ -316,9 +357,9 @@ pub struct Profiles {
 }
 
 impl Profiles {
-    /// Why a missing section may still be in the files.
-    pub fn hiding(&self) -> Option<&Problem> {
-        self.problems.iter().find(|problem| problem.lost == Lost::Sections)
+    /// Why a missing section of this name may still be in the files.
+    pub fn hiding(&self, name: &str) -> Option<&Problem> {
+        self.problems.iter().find(|problem| problem.may_hide(name))
     }
 
     /// The problem of an ignored section that has this name.

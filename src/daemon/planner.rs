@@ -209,8 +209,7 @@ fn placed(error: PlanError, basis: &Basis) -> PlanError {
     let error = PlanError { message: redact::without_whole_secrets(&error.message).into_owned(), ..error };
     let Some(origin) = error.origin else { return error };
     let path = path_of(&basis.paths, &basis.settings_file, origin.file);
-    let edit = origin.line().map(|line| format!("correct {path}, line {line}"));
-    let fix = error.fix.or(edit);
+    let fix = error.fix.or_else(|| origin.edit(&path));
     PlanError { message: format!("{}: {}", origin.at(&path), error.message), fix, ..error }
 }
 

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use super::clock_document::{as_of, seconds, source};
 use crate::core::clock::Clock;
 use crate::core::doctor::{Lint, LintFix};
+use crate::core::fix::word;
 use crate::core::glob::Selection;
 use crate::core::keeper::{ErrorStatus, Keeper, MfaStatus, ProfileStatus, SessionStatus, Warning};
 use crate::core::profile::{Lost, Problem, SourceFile};
@@ -45,7 +46,7 @@ impl Known<'_> {
         match self {
             Known::File(problem) => ProblemEntry {
                 id: match (problem.fatal, &problem.lost) {
-                    (true, Lost::Sections) => wire::UNREADABLE_FILE,
+                    (true, Lost::File) => wire::UNREADABLE_FILE,
                     (true, _) => "aws-file-refused",
                     (false, _) => "aws-file-warning",
                 }
@@ -53,7 +54,7 @@ impl Known<'_> {
                 message: problem.message.clone(),
                 file: Some(path(problem.origin.file)),
                 line: problem.origin.line(),
-                fix: problem.fatal.then(|| problem.fix_at(&path(problem.origin.file))),
+                fix: problem.fix_at(&path(problem.origin.file)).filter(|_| problem.fatal),
             },
             Known::Lint(lint) => {
                 let file = path(lint.origin.file);
@@ -63,7 +64,7 @@ impl Known<'_> {
                     line: lint.origin.line(),
                     fix: Some(match &lint.fix {
                         LintFix::Command(command) => command.clone(),
-                        LintFix::Edit(edit) => format!("in {file}, line {}: {edit}", lint.origin.line),
+                        LintFix::Edit(edit) => format!("in {}, line {}: {edit}", word(&file), lint.origin.line),
                     }),
                     file: Some(file),
                 }

@@ -9,6 +9,7 @@ use rustix::fs::Access;
 
 use super::peer::own_uid;
 use crate::core::fix::word;
+use crate::core::printable::has_harmful;
 
 /// Whether this is `/dev/null`, which means no file: `AWS_CONFIG_FILE=/dev/null` is common.
 pub fn is_null_device(metadata: &Metadata) -> bool {
@@ -18,7 +19,16 @@ pub fn is_null_device(metadata: &Metadata) -> bool {
 
 /// Why a path that is not a regular file can't be read: the end of a sentence that begins with its name.
 pub fn what_it_is(metadata: &Metadata) -> &'static str {
-    if metadata.is_dir() { "it is a directory" } else { "it is not a regular file" }
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        "it is a directory"
+    } else if kind.is_fifo() {
+        "it is a FIFO, not a regular file"
+    } else if kind.is_socket() {
+        "it is a socket, not a regular file"
+    } else {
+        "it is a device, not a regular file"
+    }
 }
 
 /// An error of reading, as the end of a sentence that begins with the file's name.
@@ -31,6 +41,10 @@ pub fn why(error: &io::Error) -> String {
 
 /// The command that makes a file readable, where there is one.
 pub fn fix(path: &Path) -> Option<String> {
+    // Such a path can't be printed as a command.
+    if path.to_str().is_none_or(has_harmful) {
+        return None;
+    }
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => {
             let is_empty = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
@@ -68,6 +82,9 @@ fn give(path: &Path, metadata: &Metadata, mode: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[test]
@@ -85,5 +102,15 @@ mod tests {
         std::fs::create_dir(path.join("x")).unwrap();
         assert_eq!(fix(&path), Some(format!("mv {0} {0}.directory", path.display())));
         assert_eq!(fix(Path::new("/dev/zero")), None);
+    }
+
+    #[test]
+    fn a_path_that_no_terminal_shows_has_no_command() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in [OsStr::from_bytes(b"new\nline"), OsStr::from_bytes(b"\x1b[31m"), OsStr::from_bytes(b"\xff")] {
+            let path = directory.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            assert_eq!(fix(&path), None);
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::host::Host;
 use super::manager::Manager;
 use crate::companion::failure::{ATTENTION, Failure};
 use crate::companion::files;
+use crate::core::fix::correct;
 use crate::core::service::carry::{self, Carry};
 use crate::core::service::environment::{self, Fate};
 use crate::core::service::{Edited, Record, StoredSettings, digest, remove, store};
@@ -41,9 +42,7 @@ impl Carried {
         let before = files::read(&host.settings).map_err(|why| unreadable(&path, &why))?.map(|bytes| bytes.to_vec());
         let bytes = before.clone().unwrap_or_default();
         let present = Settings::parse_bytes(&bytes)
-            .map_err(|error| {
-                Failure::listing(ATTENTION, error.render(&path)).fix(format!("correct {path}, line {}", error.line()))
-            })?
+            .map_err(|error| Failure::listing(ATTENTION, error.render(&path)).fix(correct(&path, error.line())))?
             .environment;
         let text = String::from_utf8(bytes).map_err(|_| unreadable(&path, "it is not UTF-8 text"))?;
         let mut stored = old.settings.clone().filter(|stored| stored.path == path).unwrap_or_default();

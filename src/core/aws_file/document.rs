@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::header::words;
-use super::is_blank;
 use super::settings::is_setting;
+use super::{is_blank, is_invisible};
 
 /// A parsed file: every byte belongs to exactly one line, so that an edit of one value leaves the other bytes unchanged.
 /// It borrows the bytes and keeps no copy, as they contain secrets.
@@ -81,7 +81,7 @@ pub enum Fault {
     NoSection,
     /// `[` without `]`: the section of the lines below is unknown.
     HeaderWithoutEnd,
-    /// `profile x]`: the same.
+    /// `profile x]`, or an invisible character before `[`: the same.
     HeaderWithoutStart,
     /// No equals sign and no colon.
     NoEquals,
@@ -189,8 +189,12 @@ struct Open {
 impl Context {
     fn classify(&mut self, bytes: &[u8], line: Range<usize>) -> LineKind {
         let Ok(content) = std::str::from_utf8(&bytes[line.clone()]) else {
-            return match bytes[line].iter().find(|byte| !matches!(byte, b' ' | b'\t')) {
-                Some(b'[') => self.lost_header(Fault::HeaderNotUtf8),
+            let line = &bytes[line];
+            // A byte order mark of another encoding may be before the bracket.
+            if line.iter().find(|byte| byte.is_ascii_graphic()) == Some(&b'[') {
+                return self.lost_header(Fault::HeaderNotUtf8);
+            }
+            return match line.iter().find(|byte| !matches!(byte, b' ' | b'\t')) {
                 Some(b'#' | b';') => LineKind::Broken(Fault::CommentNotUtf8),
                 _ if self.in_section => LineKind::Broken(Fault::NotUtf8),
                 _ => LineKind::Broken(Fault::NoSection),
@@ -219,6 +223,10 @@ impl Context {
             if below.is_none() {
                 return self.lost_header(Fault::HeaderWithoutEnd);
             }
+        }
+        if below.is_none() && shown.starts_with(is_invisible) && shown.trim_start_matches(is_invisible).starts_with('[')
+        {
+            return self.lost_header(Fault::HeaderWithoutStart);
         }
         if !self.in_section {
             return LineKind::Broken(Fault::NoSection);

@@ -28,7 +28,9 @@ impl Fault {
         match self {
             Self::NoSection => "this line is above the first section header and is ignored",
             Self::HeaderWithoutEnd => "this section header has no \"]\", and the lines below it are ignored",
-            Self::HeaderWithoutStart => "this section header has no \"[\", and the lines below it are ignored",
+            Self::HeaderWithoutStart => {
+                "this section header does not begin with \"[\", and the lines below it are ignored"
+            }
             Self::NoEquals | Self::NoEqualsButColon => "this line has no \"=\" and is ignored",
             Self::NoName => "this line has no name before \"=\" and is ignored",
             Self::LooseContinuation => "this indented line has no \"=\" and no setting above it, and is ignored",

@@ -1,9 +1,9 @@
 //! Section headers: kind and name.
 
-use super::is_blank;
 use super::read::Kind;
+use super::{is_blank, is_invisible};
 use crate::core::clients::{Construct, Reading};
-use crate::core::profile::SourceFile;
+use crate::core::profile::{BrokenName, SourceFile};
 
 /// A word of a header.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,6 +120,34 @@ fn of_config(text: &str) -> Header {
 
 const KINDS: [&str; 3] = ["profile", "sso-session", "services"];
 
+/// The name in a line that is a header with a fault.
+pub(super) fn broken_name(file: SourceFile, line: &str) -> BrokenName {
+    const UNREADABLE: char = char::REPLACEMENT_CHARACTER;
+    let text = line.trim_start_matches(|c| is_blank(c) || is_invisible(c) || c == UNREADABLE);
+    let text = text.strip_prefix('[').unwrap_or(text).trim_start_matches(is_blank);
+    let end = text.find([']', UNREADABLE]);
+    let is_cut = end.is_none_or(|end| text[end..].starts_with(UNREADABLE));
+    let text = &text[..end.unwrap_or(text.len())];
+    let name = match text.split_once(is_blank) {
+        Some((kind, name)) if KINDS.contains(&kind) => name.trim_start_matches(is_blank),
+        // The kind itself is cut.
+        None if is_cut && file == SourceFile::Config && KINDS.iter().any(|kind| kind.starts_with(text)) => "",
+        _ => text,
+    };
+    let name = name.trim_matches(|c| is_blank(c) || matches!(c, '\'' | '"'));
+    // Without a bracket, other text may follow.
+    let name =
+        if is_cut { name.split(|c| is_blank(c) || "#;'\"".contains(c)).next().unwrap_or_default() } else { name };
+    BrokenName { text: name.to_owned(), is_cut }
+}
+
+/// Whether a line above the first section may be a header without brackets.
+pub(super) fn is_bare_header(line: &str) -> bool {
+    let first = line.split(is_blank).find(|word| !word.is_empty()).unwrap_or_default();
+    let is_kind = KINDS.contains(&first) || first.trim_end_matches(']') == "default";
+    is_kind && !line.contains(['=', ':'])
+}
+
 /// Why a one-word header of the config file is ignored.
 fn of_one_word(word: &str, is_quoted: bool) -> String {
     if KINDS.contains(&word) {
@@ -220,6 +248,28 @@ mod tests {
             let Header::Ignored(Some(why)) = header(SourceFile::Config, text) else { panic!("{text}") };
             assert!(why.contains(wanted), "{text}: {why}");
         }
+    }
+
+    #[test]
+    fn a_broken_header_shows_which_names_it_may_have() {
+        for (line, may_be, is_not) in [
+            ("[profile dev", &["dev", "dev-eu"][..], &["de", "x"][..]),
+            ("[profile dev # note", &["dev"], &["x"]),
+            ("[profile 'my corp", &["my corp"], &["x"]),
+            ("[profile", &["dev", "x"], &[]),
+            ("[pro", &["dev"], &[]),
+            ("[", &["dev"], &[]),
+            ("[dev", &["dev"], &["x"]),
+            ("profile dev]", &["dev"], &["dev-eu", "x"]),
+            ("\u{feff}[sso-session 'My Corp'] # note", &["My Corp"], &["My", "x"]),
+            ("\u{fffd}\u{fffd}[profile dev]", &["dev"], &["dev-eu"]),
+            ("[profile caf\u{fffd}]", &["café"], &["x"]),
+        ] {
+            let broken = broken_name(SourceFile::Config, line);
+            assert!(may_be.iter().all(|name| broken.may_be(name)), "{line}: {broken:?}");
+            assert!(!is_not.iter().any(|name| broken.may_be(name)), "{line}: {broken:?}");
+        }
+        assert!(!broken_name(SourceFile::Credentials, "[pro").may_be("dev"), "the credentials file has profiles only");
     }
 
     #[test]

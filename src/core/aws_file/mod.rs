@@ -17,9 +17,16 @@ pub use document::{Document, Fault, Line, LineKind, Written};
 pub use read::{FileSections, Kind, load, merge};
 pub use settings::{KEY_SETTINGS, deciding, is_setting};
 
+use crate::core::printable;
+
 /// White space as Python's `str.strip` and `\s` take it: Unicode's, and the four separators of ASCII.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+/// Characters that editors don't show, such as the byte order mark of a file that was appended to another one.
+fn is_invisible(c: char) -> bool {
+    c.is_control() || printable::is_invisible(c)
 }
 
 /// The characters of setting names; settings with other names are ignored.

@@ -82,14 +82,20 @@ impl FileSections {
                     reader.section(name, prefixed_default, origin);
                 }
                 LineKind::Property { key, value, written } => {
-                    reader.property(document.slice(key), document.slice(value), *written, origin);
+                    reader.property(
+                        document.slice(key),
+                        document.slice(value),
+                        *written,
+                        &bytes[line.bytes.clone()],
+                        origin,
+                    );
                 }
                 LineKind::Continuation { text } => reader.continuation(document.slice(text), None, origin),
                 LineKind::Nested { text, key, value } => {
                     let nested = (document.slice(key), document.slice(value));
                     reader.continuation(document.slice(text), Some(nested), origin);
                 }
-                LineKind::Broken(fault) => reader.broken(*fault, origin),
+                LineKind::Broken(fault) => reader.broken(*fault, &bytes[line.bytes.clone()], origin),
             }
         }
         let (sections, problems) = reader.finish();
@@ -173,7 +179,12 @@ mod tests {
         for header in ["[profile b", "profile b]", "[profile b\n  "] {
             let profiles = load(Some(&format!("[profile a]\nregion = x\n{header}\nregion = y\n[profile c]\n")), None);
             assert_eq!(profiles.profiles["a"].settings.get("region").unwrap().text, "x");
-            assert_eq!((profiles.problems.len(), &profiles.problems[0].lost), (1, &Lost::Sections), "{header}");
+            assert_eq!(profiles.problems.len(), 1, "{header}");
+            assert!(
+                profiles.hiding("b").is_some() && profiles.hiding("x").is_none(),
+                "{header}: {:?}",
+                profiles.problems
+            );
             assert!(profiles.profiles.contains_key("c"));
         }
     }
@@ -251,7 +262,28 @@ mod tests {
         assert_eq!(profiles.profiles["a"].settings.get("cli_pager").unwrap().text, "");
         assert_eq!(profiles.profiles["a"].settings.get("role_arn").unwrap().text, "arn:aws:iam::1:role/a=b");
         assert_eq!(profiles.problems.len(), 1);
-        assert_eq!(profiles.problems[0].construct, Some(Construct::Colon));
+        assert_eq!((profiles.problems[0].construct, profiles.problems[0].fatal), (Some(Construct::Colon), false));
+    }
+
+    #[test]
+    fn an_invisible_character_before_a_header_gives_its_settings_to_no_other_section() {
+        for before in ["\u{feff}", "\u{200b}", "\0"] {
+            let profiles = load(Some(&format!("[profile a]\nregion = x\n{before}[profile b]\nregion = y\n")), None);
+            assert_eq!(profiles.profiles["a"].settings.get("region").unwrap().text, "x");
+            let problem = profiles.hiding("b").unwrap();
+            assert!(profiles.problems.len() == 1 && problem.origin.line == 3 && problem.fatal, "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn text_above_the_first_section_hides_no_section() {
+        for above in ["hello", "region = x", "hello\nworld", "\0", "é"] {
+            let profiles = load(Some(&format!("{above}\n[profile a]\nregion = y\n")), None);
+            assert!(profiles.profiles.contains_key("a") && profiles.hiding("b").is_none(), "{above}");
+            assert!(profiles.problems.len() == 1 && profiles.problems[0].fatal, "{above}: {:?}", profiles.problems);
+        }
+        let profiles = load(Some("profile b\nregion = x\n[profile a]\n"), None);
+        assert!(profiles.hiding("b").is_some() && profiles.hiding("a-x").is_none());
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::header::{Header, header};
+use super::header::{Header, broken_name, header, is_bare_header};
 use super::{Fault, Written, is_blank, is_identifier};
 use crate::core::clients::{Construct, Reading};
 use crate::core::profile::{Lost, Origin, Problem, Section, SectionKind, SettingMap, SourceFile, Value};
@@ -149,7 +149,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn property(&mut self, key: &str, value: &str, written: Written, origin: Origin) {
+    pub(super) fn property(&mut self, key: &str, value: &str, written: Written, line: &[u8], origin: Origin) {
         self.end_property();
         let key = key.to_ascii_lowercase();
         // botocore checks this in ignored sections too.
@@ -162,7 +162,7 @@ impl Reader {
         }
         if !is_identifier(&key) {
             if written == Written::Colon {
-                return self.broken(Fault::NoEqualsButColon, origin);
+                return self.broken(Fault::NoEqualsButColon, line, origin);
             }
             // The key is not shown: where an `=` is missing or misplaced it may be part of a secret.
             let message = format!("a setting of [{}] has an invalid name and is ignored", self.shown());
@@ -176,8 +176,7 @@ impl Reader {
                     Construct::Colon.clients(Reading::Alike).join(", "),
                     Fault::NoEquals.specification()
                 );
-                let problem = Problem::fatal(origin, message, Lost::Nothing, Some(Construct::Colon));
-                self.problems.push(problem);
+                self.problems.push(Problem { construct: Some(Construct::Colon), ..Problem::warning(origin, message) });
             }
             (None, Written::BelowValue) => {
                 self.warn(origin, indented(&key, Construct::SettingBelowValue));
@@ -205,14 +204,16 @@ impl Reader {
         }
     }
 
-    pub(super) fn broken(&mut self, fault: Fault, origin: Origin) {
+    pub(super) fn broken(&mut self, fault: Fault, line: &[u8], origin: Origin) {
+        let name = || Lost::Section(broken_name(self.file, &String::from_utf8_lossy(line)));
         let lost = match (fault, &self.current) {
             // A section without a name is ignored.
             (Fault::CommentNotUtf8 | Fault::HeaderEmpty, _) => Lost::Nothing,
-            (fault, _) if fault == Fault::NoSection || fault.is_header() => Lost::Sections,
+            (fault, _) if fault.is_header() => name(),
+            (Fault::NoSection, _) if is_bare_header(&String::from_utf8_lossy(line)) => name(),
             (_, Place::Section(kind, name)) => Lost::Line(*kind, name.clone()),
-            (_, Place::Defaults) => Lost::Sections,
-            (_, Place::Ignored) => Lost::Nothing,
+            (_, Place::Defaults) => Lost::Defaults,
+            (_, Place::Ignored) => Lost::LooseLine,
         };
         let construct = fault.construct();
         if fault == Fault::CommentNotUtf8 {
@@ -224,7 +225,8 @@ impl Reader {
         };
         let before = self.problems.last();
         // A text without any header is one problem, not one for each line.
-        let is_same = fault == Fault::NoSection && before.is_some_and(|problem| problem.message == message);
+        let is_same = fault == Fault::NoSection
+            && before.is_some_and(|problem| problem.message == message && problem.lost == lost);
         if !is_same {
             self.problems.push(Problem::fatal(origin, message, lost, Some(construct)));
         }

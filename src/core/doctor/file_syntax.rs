@@ -23,7 +23,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn look(case: &Case<'_>, findings: &mut Findings) {
-    for problem in case.evidence.problems.iter().filter(|problem| problem.fatal && !is_unreadable(case, problem)) {
+    let is_refused = |problem: &&Problem| problem.fatal || problem.construct.and_then(Construct::refusal).is_some();
+    for problem in case.evidence.problems.iter().filter(is_refused).filter(|problem| !is_unreadable(case, problem)) {
         findings.add(refused(case, problem));
     }
     for (file, text) in
@@ -81,7 +82,9 @@ fn refused(case: &Case<'_>, problem: &Problem) -> Finding {
         }
         _ => Fix::advice(format!("Correct {place}.")),
     };
-    Finding::error(id, title).evidence(format!("{place}: {}", printable(&problem.message))).evidence(seen).fix(fix)
+    // boto3, the AWS CLI and evercred read a line that is not fatal.
+    let finding = if problem.fatal { Finding::error(id, title) } else { Finding::warning(id, title) };
+    finding.evidence(format!("{place}: {}", printable(&problem.message))).evidence(seen).fix(fix)
 }
 
 /// A part of the keys whose end is in the next line. The end is never shown.

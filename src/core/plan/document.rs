@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Endpoint, Plan, PlanError, SessionToken, Source, SsoRole, Step, WebIdentity, helper_profile};
 use crate::core::access_key::shown;
-use crate::core::profile::{Section, SourceFile};
+use crate::core::profile::{Origin, Section, SourceFile};
 use crate::core::redact;
 
 /// The document `evercred.plan/1`. `path` gives the path of a file.
@@ -16,7 +16,7 @@ pub fn plan_document(name: &str, plan: &Result<Plan, PlanError>, path: &dyn Fn(S
         }
         Err(error) => {
             let file = error.origin.map(|origin| path(origin.file));
-            let line = error.origin.map(|origin| origin.line);
+            let line = error.origin.and_then(Origin::line);
             (Vec::new(), Vec::new(), json!({"code": error.code, "message": error.message, "file": file, "line": line}))
         }
     };

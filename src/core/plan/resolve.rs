@@ -61,19 +61,26 @@ struct Resolver<'a> {
     walker: Walker<'a>,
     /// The unreadable lines, by their sections.
     torn: BTreeMap<(SectionKind, &'a str), &'a Problem>,
+    /// The unreadable lines that every section lacks.
+    defaults: Option<&'a Problem>,
+    /// The sections and files that can't be read.
+    hiding: Vec<&'a Problem>,
     /// The first unreadable line on which each profile depends.
     torn_for: HashMap<&'a str, Option<&'a Problem>>,
 }
 
 impl<'a> Resolver<'a> {
     fn new(profiles: &'a Profiles, walker: Walker<'a>) -> Self {
-        let mut torn = BTreeMap::new();
+        let (mut torn, mut defaults, mut hiding) = (BTreeMap::new(), None, Vec::new());
         for problem in &profiles.problems {
-            if let Lost::Line(kind, name) = &problem.lost {
-                torn.entry((*kind, name.as_str())).or_insert(problem);
+            match &problem.lost {
+                Lost::Line(kind, name) => _ = torn.entry((*kind, name.as_str())).or_insert(problem),
+                Lost::Defaults => defaults = defaults.or(Some(problem)),
+                Lost::Section(_) | Lost::File => hiding.push(problem),
+                Lost::Nothing | Lost::LooseLine | Lost::Header(_) => {}
             }
         }
-        Self { profiles, walker, torn, torn_for: HashMap::new() }
+        Self { profiles, walker, torn, defaults, hiding, torn_for: HashMap::new() }
     }
 
     fn plan(&mut self, section: &'a Section) -> Result<Plan, PlanError> {
@@ -106,13 +113,21 @@ impl<'a> Resolver<'a> {
             PlanErrorCode::MissingSource | PlanErrorCode::NoCredentials | PlanErrorCode::IncompleteStatic
         );
         let problem = self.torn_for(section);
-        match problem.or_else(|| self.profiles.hiding().filter(|_| lacks_something)) {
+        match problem.or_else(|| self.missing_for(section).filter(|_| lacks_something)) {
             Some(problem) => {
                 let unreadable = problem_error(PlanErrorCode::UnreadableFile, problem);
                 PlanError { message: format!("{}; {}", unreadable.message, error.message), ..unreadable }
             }
             None => error,
         }
+    }
+
+    /// The unreadable part of the files that may have what a profile lacks.
+    fn missing_for(&self, section: &Section) -> Option<&'a Problem> {
+        let named = ["source_profile", "sso_session"].into_iter().filter_map(|setting| section.get(setting));
+        let names = || std::iter::once(section.name.as_str()).chain(named.clone().map(|name| name.text.as_str()));
+        let hiding = self.hiding.iter().copied();
+        hiding.into_iter().find(|problem| names().any(|name| problem.may_hide(name))).or(self.defaults)
     }
 
     /// The first unreadable line in a profile, its session, and the source profiles that it depends on.
@@ -156,8 +171,8 @@ fn problem_error(code: PlanErrorCode, problem: &Problem) -> PlanError {
 /// Why a section may be missing although it is in the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MissingSections {
-    /// A file that can't be read: any section may be in it.
-    unreadable: Option<PlanError>,
+    /// The files and headers that can't be read, each with the names that it may hide.
+    hiding: Vec<(Problem, PlanError)>,
     /// The ignored sections by the names that the user may call them.
     ignored: BTreeMap<String, PlanError>,
 }
@@ -171,22 +186,25 @@ impl MissingSections {
                 ignored.entry(name.to_owned()).or_insert_with(|| problem_error(PlanErrorCode::MissingProfile, problem));
             }
         }
-        let unreadable = profiles.hiding().map(|problem| problem_error(PlanErrorCode::UnreadableFile, problem));
-        Self { unreadable, ignored }
+        let is_hiding = |problem: &&Problem| matches!(problem.lost, Lost::Section(_) | Lost::File);
+        let hiding = profiles.problems.iter().filter(is_hiding);
+        let hiding = hiding.map(|problem| (problem.clone(), problem_error(PlanErrorCode::UnreadableFile, problem)));
+        Self { hiding: hiding.collect(), ignored }
     }
 
     /// The same with other messages or fixes.
     #[must_use]
     pub fn map(self, each: impl Fn(PlanError) -> PlanError) -> Self {
         Self {
-            unreadable: self.unreadable.map(&each),
+            hiding: self.hiding.into_iter().map(|(problem, error)| (problem, each(error))).collect(),
             ignored: self.ignored.into_iter().map(|(name, error)| (name, each(error))).collect(),
         }
     }
 
     /// The reason for which a section of this name may be missing; `what` ends its message: what was not found.
     pub fn reason(&self, name: &str, what: &str) -> Option<PlanError> {
-        let error = self.unreadable.as_ref().or_else(|| self.ignored.get(name))?;
+        let hiding = self.hiding.iter().find(|(problem, _)| problem.may_hide(name)).map(|(_, error)| error);
+        let error = hiding.or_else(|| self.ignored.get(name))?;
         Some(PlanError { message: format!("{}; {what}", error.message), ..error.clone() })
     }
 
