@@ -258,8 +258,8 @@ mod tests {
 
     #[test]
     fn a_setting_with_a_colon_is_read_and_reported() {
-        let profiles = load(Some("[profile a]\ncli_pager:\nrole_arn: arn:aws:iam::1:role/a=b\n"), None);
-        assert_eq!(profiles.profiles["a"].settings.get("cli_pager").unwrap().text, "");
+        let profiles = load(Some("[profile a]\noutput:\nrole_arn: arn:aws:iam::1:role/a=b\n"), None);
+        assert_eq!(profiles.profiles["a"].settings.get("output").unwrap().text, "");
         assert_eq!(profiles.profiles["a"].settings.get("role_arn").unwrap().text, "arn:aws:iam::1:role/a=b");
         assert_eq!(profiles.problems.len(), 1);
         assert_eq!((profiles.problems[0].construct, profiles.problems[0].fatal), (Some(Construct::Colon), false));

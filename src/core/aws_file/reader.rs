@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::header::{Header, broken_name, header, is_bare_header};
-use super::{Fault, Written, is_blank, is_identifier};
+use super::{Fault, Written, is_blank, is_identifier, is_setting};
 use crate::core::clients::{Construct, Reading};
 use crate::core::profile::{Lost, Origin, Problem, Section, SectionKind, SettingMap, SourceFile, Value};
 
@@ -176,7 +176,9 @@ impl Reader {
                     Construct::Colon.clients(Reading::Alike).join(", "),
                     Fault::NoEquals.specification()
                 );
-                self.problems.push(Problem { construct: Some(Construct::Colon), ..Problem::warning(origin, message) });
+                // The SDKs' specification has an error for a line without an equals sign; a known setting leaves no doubt.
+                let (fatal, construct) = (!is_setting(&key), Some(Construct::Colon));
+                self.problems.push(Problem { fatal, construct, ..Problem::warning(origin, message) });
             }
             (None, Written::BelowValue) => {
                 self.warn(origin, indented(&key, Construct::SettingBelowValue));
