@@ -11,6 +11,8 @@ use evercred::core::plan::*;
 use evercred::core::secret::Secret;
 use evercred::core::time::{AwsTime, BootTime, Now, WallTime};
 
+use crate::fingerprint::Keeper;
+
 const EPOCH: i64 = 1_790_000_000_000;
 pub(crate) const SECOND: i64 = 1_000;
 pub(crate) const MINUTE: i64 = 60 * SECOND;

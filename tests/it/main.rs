@@ -20,6 +20,7 @@ mod explain_scope;
 mod explain_secrets;
 mod explain_wrapped;
 mod extreme_cases;
+mod fingerprint;
 mod fixes;
 mod imports;
 mod keeper_cases;

@@ -12,6 +12,8 @@ use evercred::core::secret::Secret;
 use evercred::core::settings::Settings;
 use evercred::core::time::{AwsTime, BootTime, Now, WallTime};
 
+use crate::fingerprint::Keeper;
+
 const EPOCH: i64 = 1_790_000_000_000;
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;

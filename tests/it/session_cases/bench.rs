@@ -14,6 +14,8 @@ use evercred::core::session::*;
 use evercred::core::time::{AwsTime, BootTime, Now, WallTime};
 use serde_json::json;
 
+use crate::fingerprint::Keeper;
+
 pub(crate) const EPOCH: i64 = 1_790_000_000_000;
 pub(crate) const SECOND: i64 = 1_000;
 pub(crate) const MINUTE: i64 = 60 * SECOND;

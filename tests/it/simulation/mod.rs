@@ -38,6 +38,27 @@ fn the_same_seed_is_the_same_month() {
 }
 
 #[test]
+fn a_restart_loses_nothing_that_was_saved() {
+    for seed in 1..=4 {
+        let mut world = World::new(seed, 20);
+        world.watch_clock();
+        for _ in 0..6 {
+            for _ in 0..20 {
+                let profile = usize::try_from(world.random(4)).unwrap();
+                world.ask(profile);
+                let pause = world.random(20 * MINUTE);
+                world.advance(pause);
+            }
+            assert!(world.ask_now("app-0"));
+            let calls = world.aws.calls;
+            world.restart();
+            assert!(world.ask_now("app-0"));
+            assert_eq!(world.aws.calls, calls, "{}", world.story());
+        }
+    }
+}
+
+#[test]
 fn nobody_notices_a_night() {
     let mut world = World::new(1, 3);
     assert!(world.ask_now("app-0"));

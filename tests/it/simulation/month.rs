@@ -9,7 +9,7 @@ use super::{HOUR, MINUTE};
 const PROFILES: usize = 50;
 const DAYS: i64 = 30;
 
-/// Runs a month; what it gives tells it from another.
+/// Runs a month; its fingerprint tells it from another.
 pub(crate) fn run(seed: u64) -> u64 {
     let mut world = World::new(seed, PROFILES);
     if seed.is_multiple_of(2) {
@@ -35,7 +35,7 @@ pub(crate) fn run(seed: u64) -> u64 {
     assert!(world.wakeups < 20_000, "{} wake-ups in a month\n{}", world.wakeups, world.story());
     world.advance(3 * HOUR);
     world.check_all_is_over();
-    world.fingerprint()
+    world.keeper.fingerprint()
 }
 
 /// Some of the profiles are asked for, a few all the time and most now and then, some of them just when it matters.

@@ -4,12 +4,19 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::fingerprint;
+
 const DEFAULT_SEEDS: u64 = 20;
 
 /// Runs `simulate` once for each seed, on as many threads as there are processors.
 pub(super) fn for_each_seed(simulate: impl Fn(u64) + Sync) {
     let number =
         |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a seed variable holds a number"));
+    let test = fingerprint::this_test();
+    let simulate = |seed| {
+        fingerprint::enter(test.clone(), seed);
+        simulate(seed);
+    };
     if let Some(seed) = number("EVERCRED_SEED") {
         return simulate(seed);
     }

@@ -1,12 +1,11 @@
 //! The world of one simulation: steps from wake-up to wake-up, and watches over every promise.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::TimeDelta;
 use evercred::core::clock::{Clock, Sample, Trust};
 use evercred::core::keeper::{
-    Action, Answer, AutoRenew, CLOCK_SKEWED, CREDENTIALS_LOST, CallerId, Disturbance, Event, Keeper, KeeperSettings,
+    Action, Answer, AutoRenew, CLOCK_SKEWED, CREDENTIALS_LOST, CallerId, Disturbance, Event, KeeperSettings,
     MFA_REQUIRED, Memory, MintOrder, Notice, Outcome, State, Ticket, Wants,
 };
 use evercred::core::plan::{
@@ -18,6 +17,7 @@ use evercred::core::time::{AwsTime, BootTime};
 use super::aws::{Aws, Health, LATENCY, what};
 use super::lost::Lost;
 use super::machine::Machine;
+use crate::fingerprint::Keeper;
 
 /// Nobody waits longer.
 const LONGEST_WAIT: i64 = 30_000;
@@ -121,7 +121,6 @@ pub(crate) struct World {
     next_caller: u64,
     rng: u64,
     seed: u64,
-    hash: DefaultHasher,
     events: Vec<String>,
     /// Since when (boot-time clock) each profile could have been minted.
     pub(crate) well_since: Vec<i64>,
@@ -190,7 +189,6 @@ impl World {
             next_caller: 0,
             rng,
             seed,
-            hash: DefaultHasher::new(),
             events: Vec::new(),
             well_since: vec![0; profiles],
             unconfirmed: 0,
@@ -372,6 +370,23 @@ impl World {
         self.machine.step_wall(self.machine.truth - self.machine.now().wall.as_millis());
         let clock = Clock::new(self.machine.now(), false);
         self.keeper = Keeper::new(self.settings.clone(), Memory::default(), clock, self.seed);
+        self.write_files();
+    }
+
+    /// The daemon ends, and begins again two seconds later with what it had saved.
+    pub(crate) fn restart(&mut self) {
+        self.note("restart".to_owned());
+        let (saved, sets) = (self.keeper.clock().save(self.machine.now()), self.keeper.minted());
+        self.flights.clear();
+        self.callers.clear();
+        self.machine.pass(2_000);
+        let now = self.machine.now();
+        let mut clock = Clock::new(now, false);
+        if let Some(saved) = saved {
+            clock.restore(saved, now);
+        }
+        self.keeper = Keeper::new(self.settings.clone(), self.keeper.memory().clone(), clock, self.seed);
+        self.keeper.restore_minted(sets, true);
         self.write_files();
     }
 
@@ -735,16 +750,10 @@ impl World {
     }
 
     pub(crate) fn note(&mut self, event: String) {
-        (self.machine.truth, &event).hash(&mut self.hash);
         if self.events.len() >= 200 {
             self.events.drain(..100);
         }
         self.events.push(format!("{} {event}", AwsTime::from_millis(self.machine.truth)));
-    }
-
-    /// What tells this run from another.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        self.hash.finish()
     }
 
     pub(crate) fn story(&self) -> String {
