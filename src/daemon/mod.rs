@@ -33,6 +33,7 @@ use self::folders::Folders;
 use self::log_writer::LogWriter;
 use crate::adapters::{clock, file as person_file};
 use crate::core::aws_file::Document;
+use crate::core::fix::correct;
 use crate::core::inputs::{AwsInputs, Reading, Unreadable};
 use crate::core::location::{AwsPaths, CachePaths, PathStyle};
 use crate::core::plan::{self, PlanContext, PlanErrorCode};
@@ -282,7 +283,7 @@ fn read_settings(folders: &Folders, most: usize) -> Result<Settings, Refused> {
     };
     Settings::parse_bytes(&bytes).map_err(|error| Refused {
         message: error.render_first(most, &path.to_string()),
-        fix: Some(format!("correct {path}, line {}", error.line())),
+        fix: Some(correct(&path.to_string(), error.line())),
     })
 }
 

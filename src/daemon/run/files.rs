@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Daemon;
 use crate::adapters::watch::{FileChange, FileContent};
+use crate::core::fix::correct;
 use crate::core::inputs::{Change, Reading};
 use crate::core::keeper::Event;
 use crate::core::profile::SourceFile;
@@ -171,7 +172,7 @@ impl Daemon {
                     message: format!("the settings file is not used: {why}; the earlier settings stay in use"),
                     file: Some(path.display().to_string()),
                     line,
-                    fix: line.map(|line| format!("correct {}, line {line}", path.display())),
+                    fix: line.map(|line| correct(&path.display().to_string(), line as usize)),
                 });
             }
         }
