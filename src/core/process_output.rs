@@ -27,7 +27,8 @@ pub fn read_output(output: &[u8]) -> Result<Credentials, String> {
         }
     };
     match document.get("Version") {
-        Some(Value::Number(version)) if version.as_u64() == Some(1) => {}
+        // `1.0` is the same number for boto3 and JavaScript.
+        Some(Value::Number(version)) if version.as_u64() == Some(1) || version.to_string() == "1.0" => {}
         Some(Value::Number(version)) => {
             return Err(format!("printed version {version} of the document, and SDKs read version 1"));
         }
@@ -38,7 +39,7 @@ pub fn read_output(output: &[u8]) -> Result<Credentials, String> {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_str())),
-        Some(_) => Err(format!("printed a {field} that is not a string")),
+        Some(_) => Err(format!("printed {field}, which is not a string")),
     };
     let needed = |field: &str| text(field)?.ok_or_else(|| format!("printed no {field}"));
     let expires_at = match document.get("Expiration") {
@@ -54,8 +55,18 @@ pub fn read_output(output: &[u8]) -> Result<Credentials, String> {
         secret_access_key: Secret::new(needed("SecretAccessKey")?),
         session_token: text("SessionToken")?.map(Secret::new),
         expires_at,
-        account_id: text("AccountId")?.map(str::to_owned),
+        account_id: document.get("AccountId").and_then(account_id),
     })
+}
+
+/// The account, which some programs print as a number without its leading zeros. The SDKs do not check it, so one of another
+/// form is no error: the account is not known then.
+fn account_id(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => number.as_u64().map(|number| format!("{number:012}")),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +87,20 @@ mod tests {
     }
 
     #[test]
+    fn numbers_in_the_place_of_texts_are_read_as_boto3_reads_them() {
+        let read = |account: &str| {
+            let text =
+                format!(r#"{{"Version":1.0,"AccessKeyId":"AKIA1","SecretAccessKey":"s","AccountId":{account}}}"#);
+            read_output(text.as_bytes()).unwrap().account_id
+        };
+        assert_eq!(read("111122223333").as_deref(), Some("111122223333"));
+        assert_eq!(read("1222233334").as_deref(), Some("001222233334"));
+        for other in ["null", "1.5", "-1", "[]", "{}", "true", "\"\""] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_and_never_shown() {
         for (output, says) in [
             ("", "nothing"),
@@ -91,7 +116,7 @@ mod tests {
             (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":""}"#, "no SecretAccessKey"),
             (
                 r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":["hunter2"]}"#,
-                "SecretAccessKey that is not a string",
+                "SecretAccessKey, which is not a string",
             ),
             (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":"soon"}"#, "not a time"),
             (r#"{"Version":1,"AccessKeyId":"a","SecretAccessKey":"hunter2","Expiration":""}"#, "not a time"),

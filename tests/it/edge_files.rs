@@ -231,6 +231,25 @@ fn an_ignored_section_is_named_with_its_line_by_every_command() {
 }
 
 #[test]
+fn a_session_without_a_needed_setting_is_named_with_its_line() {
+    let mut machine = Machine::new();
+    let config = machine.read(".aws/config");
+    let sessions = "[sso-session corp]\nsso_region = eu-west-1\n[sso-session empty]\n\
+                    [sso-session torn]\nsso_start_url https://x.awsapps.com/start\nsso_region = eu-west-1\n";
+    machine.write(".aws/config", &format!("{sessions}{config}"));
+    machine.start();
+    for (name, place) in [("corp", ".aws/config:1"), ("empty", ".aws/config:3"), ("torn", ".aws/config:5")] {
+        for arguments in [&["login", name][..], &["logout", name], &["profiles", "--sso", name]] {
+            let (exit, said) = ends(&machine, arguments);
+            assert_eq!(exit, Some(1), "{arguments:?}: {said}");
+            assert!(said.contains(place) && said.contains("\nfix: correct "), "{arguments:?}: {said}");
+        }
+    }
+    assert_eq!(ends(&machine, &["login", "other"]).0, Some(4));
+    assert_eq!(machine.whose("app"), Ok(role("App")));
+}
+
+#[test]
 fn files_that_are_none_leave_the_other_files_profiles() {
     let mut machine = Machine::new();
     let (config, credentials) = (machine.read(".aws/config"), machine.read(".aws/credentials"));

@@ -90,9 +90,10 @@ impl Keeper {
                 Some(key) => Ok(Login::SignIn(key)),
                 None => Err(no_plan(name, error)),
             },
-            None => match session() {
-                Some(key) => Ok(Login::SignIn(key)),
-                None => {
+            None => match (session(), self.missing.incomplete_session(name)) {
+                (Some(key), _) => Ok(Login::SignIn(key)),
+                (None, Some(error)) => Err(no_plan(name, error)),
+                (None, None) => {
                     let sessions = self.sessions();
                     let names =
                         self.profiles.keys().map(String::as_str).chain(sessions.iter().map(|(label, _)| *label));

@@ -1,6 +1,7 @@
 //! Resolves profiles into plans.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::context::PlanContext;
 use super::document::stated_kind;
@@ -175,6 +176,8 @@ pub struct MissingSections {
     hiding: Vec<(Problem, PlanError)>,
     /// The ignored sections by the names that the user may call them.
     ignored: BTreeMap<String, PlanError>,
+    /// The `sso-session` sections that lack a setting.
+    incomplete_sessions: BTreeMap<String, PlanError>,
 }
 
 impl MissingSections {
@@ -189,7 +192,9 @@ impl MissingSections {
         let is_hiding = |problem: &&Problem| matches!(problem.lost, Lost::Section(_) | Lost::File);
         let hiding = profiles.problems.iter().filter(is_hiding);
         let hiding = hiding.map(|problem| (problem.clone(), problem_error(PlanErrorCode::UnreadableFile, problem)));
-        Self { hiding: hiding.collect(), ignored }
+        let incomplete = |section: &Arc<Section>| Some((section.name.clone(), incomplete_session(profiles, section)?));
+        let incomplete_sessions = profiles.sso_sessions.values().filter_map(incomplete).collect();
+        Self { hiding: hiding.collect(), ignored, incomplete_sessions }
     }
 
     /// The same with other messages or fixes.
@@ -198,6 +203,11 @@ impl MissingSections {
         Self {
             hiding: self.hiding.into_iter().map(|(problem, error)| (problem, each(error))).collect(),
             ignored: self.ignored.into_iter().map(|(name, error)| (name, each(error))).collect(),
+            incomplete_sessions: self
+                .incomplete_sessions
+                .into_iter()
+                .map(|(name, error)| (name, each(error)))
+                .collect(),
         }
     }
 
@@ -206,6 +216,11 @@ impl MissingSections {
         let hiding = self.hiding.iter().find(|(problem, _)| problem.may_hide(name)).map(|(_, error)| error);
         let error = hiding.or_else(|| self.ignored.get(name))?;
         Some(PlanError { message: format!("{}; {what}", error.message), ..error.clone() })
+    }
+
+    /// The reason for which an `sso-session` section is no session.
+    pub fn incomplete_session(&self, name: &str) -> Option<&PlanError> {
+        self.incomplete_sessions.get(name)
     }
 
     /// The error for a missing profile; `names` are those that were found.
@@ -219,6 +234,23 @@ impl MissingSections {
             kind: None,
         })
     }
+}
+
+/// The setting that an `sso-session` section lacks, or the line of it that can't be read.
+fn incomplete_session(profiles: &Profiles, section: &Section) -> Option<PlanError> {
+    let is_there = |setting: &&str| section.get(setting).is_some_and(|value| !value.text.is_empty());
+    let missing = ["sso_start_url", "sso_region"].into_iter().find(|setting| !is_there(setting))?;
+    let message = format!("SSO session \"{}\" lacks {missing}", section.name);
+    Some(match profiles.torn(SectionKind::SsoSession, &section.name) {
+        Some(problem) => problem_error(PlanErrorCode::UnreadableFile, problem),
+        None => PlanError {
+            code: PlanErrorCode::MissingSource,
+            message,
+            origin: Some(section.origin),
+            fix: None,
+            kind: None,
+        },
+    })
 }
 
 /// The error for a missing profile.
