@@ -6,7 +6,7 @@
 
 use super::{
     Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Refusal, Rule, Severity, Variant, commands,
-    expiry, key_format, question, server,
+    expiry, key_format, question, role, server,
 };
 use crate::core::access_key;
 use crate::core::aws_error::{self, CalledService, OfSigner};
@@ -30,6 +30,7 @@ pub(super) const RULE: Rule = Rule {
         Cause::AccessKeyMalformed,
         Cause::SecretKeyMalformed,
         Cause::SessionTokenMalformed,
+        Cause::AccountNotSignedUp,
     ],
     look,
 };
@@ -43,6 +44,10 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
         match case.answers.unmodified(&subject.source) {
             Some(Answer::Refused(refusal)) if refusal.why_open().is_none() => refused(case, subject, refusal, findings),
             Some(Answer::Accepted { .. }) => accepted(case, subject, findings),
+            Some(Answer::Refused(refusal)) if refusal.is_usual_for(Cause::AccountNotSignedUp) => {
+                let finding = role::not_signed_up().answered_by(case, refusal.operation.service());
+                findings.add(finding.evidence(printable(&refusal.to_string())));
+            }
             _ => {}
         }
     }
@@ -182,11 +187,15 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
         return;
     }
     let answered = asked(case, subject, refusal);
-    // These explain the refusal: no key has an id of that form, and AWS refuses a temporary key without its token like this.
+    // These explain the refusal: no key has an id of that form, and AWS refuses a temporary key without its token, or with a cut one, like this.
     let without_token = subject.token().is_none();
     let mut known = key_format::found(case, subject);
     known.extend(expiry::found(case, subject).map(|finding| (finding.id, finding.certainty)));
-    let settled = [(Cause::AccessKeyMalformed, true), (Cause::SessionTokenMissing, without_token)];
+    let settled = [
+        (Cause::AccessKeyMalformed, true),
+        (Cause::SessionTokenMissing, without_token),
+        (Cause::SessionTokenMalformed, subject.is_temporary()),
+    ];
     if let Some((id, _)) = settled.into_iter().find(|(id, may)| *may && is_in(&known, *id)) {
         return findings.confirm(id, &subject.source, answered);
     }

@@ -409,3 +409,98 @@ fn the_rules_decide_every_cause() {
         assert!(RULES.iter().any(|rule| rule.decides.contains(cause)), "no rule decides {cause}");
     }
 }
+
+/// The findings of a kind of profile, after an answer with these words.
+fn answered(
+    config: &str,
+    credentials: &str,
+    steps: &'static [(&'static str, &'static [Cause])],
+    call: Call,
+    code: &str,
+    words: &str,
+) -> Report {
+    let kind = Kind {
+        config: config.to_owned(),
+        credentials: credentials.to_owned(),
+        steps,
+        identity: &[],
+        iam: &[],
+        minted: &[],
+    };
+    let bad = super::Refusal { words: words.to_owned(), ..refusal(code) };
+    diagnosed(&evidence(config, credentials, &[], "dev"), &kind, call, Some(&bad))
+}
+
+fn has(report: &Report, id: Cause) -> bool {
+    report.findings.iter().any(|finding| finding.id == id)
+}
+
+const CHAIN: &[(&str, &[Cause])] = &[("static", &[]), ("assume-role", &[]), ("assume-role", &[])];
+const STATIC_AND_ROLE: &[(&str, &[Cause])] = &[("static", &[]), ("assume-role", &[])];
+
+#[test]
+fn an_mfa_code_is_refused_only_if_one_was_sent() {
+    let words = "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.";
+    let role = format!("[profile dev]\nregion = eu-west-1\n{ROLE}source_profile = base\n");
+    let keys = format!("[base]\n{KEY}");
+    let without = answered(&role, &keys, STATIC_AND_ROLE, Call::Step(1), "AccessDenied", words);
+    assert!(has(&without, Cause::MfaRequired) && !has(&without, Cause::MfaCodeRefused), "{without:#?}");
+    assert!(without.has_errors() && without.findings[0].fix[0].text.contains("mfa_serial"), "{without:#?}");
+    let with = answered(
+        &format!("{role}mfa_serial = {DEVICE}\n"),
+        &keys,
+        STATIC_AND_ROLE,
+        Call::Step(1),
+        "AccessDenied",
+        words,
+    );
+    assert!(has(&with, Cause::MfaCodeRefused), "{with:#?}");
+}
+
+#[test]
+fn an_account_that_is_not_signed_up_is_found_for_keys_as_for_roles() {
+    let config = "[profile dev]\nregion = eu-west-1\n";
+    for code in ["OptInRequired", "SubscriptionRequiredException", "NotSignedUp"] {
+        let of_keys = answered(config, &format!("[dev]\n{KEY}"), &[], Call::Identity, code, "no");
+        let role = format!("{config}{ROLE}source_profile = base\n");
+        let of_role = answered(&role, &format!("[base]\n{KEY}"), STATIC_AND_ROLE, Call::Step(1), code, "no");
+        for report in [of_keys, of_role] {
+            let found = super::testing::one(&report, Cause::AccountNotSignedUp);
+            assert!(found.severity == super::Severity::Error && found.evidence[0].contains(code), "{report:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_cut_session_token_that_aws_refuses_is_the_cause() {
+    let keys = KEY.replace("AKIA", "ASIA");
+    let config = "[profile dev]\nregion = eu-west-1\n";
+    let with = |length: usize| {
+        let token: String = "IQoJb3JpZ2luX2VjEPTx8Ka9".chars().cycle().take(length).collect();
+        answered(
+            config,
+            &format!("[dev]\n{keys}aws_session_token = {token}\n"),
+            &[],
+            Call::Identity,
+            "InvalidClientTokenId",
+            "no",
+        )
+    };
+    let (cut, whole) = (with(60), with(400));
+    assert_eq!(cut.findings[0].id, Cause::SessionTokenMalformed, "{cut:#?}");
+    assert!(cut.findings[0].severity == super::Severity::Error && !has(&cut, Cause::SessionTokenForeign), "{cut:#?}");
+    assert!(has(&whole, Cause::SessionTokenForeign) && !has(&whole, Cause::SessionTokenMalformed), "{whole:#?}");
+}
+
+#[test]
+fn a_session_that_is_too_long_for_role_chaining_is_found_once_with_its_line() {
+    let config = format!(
+        "[profile dev]\nregion = eu-west-1\n{ROLE}source_profile = mid\nduration_seconds = 7200\n[profile mid]\n{}source_profile = base\n",
+        ROLE.replace("role/R", "role/M")
+    );
+    let words = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining";
+    let report = answered(&config, &format!("[base]\n{KEY}"), CHAIN, Call::Step(2), "ValidationError", words);
+    let found = super::testing::one(&report, Cause::DurationTooLong);
+    assert!(found.evidence[0].contains("/h/.aws/config:5") && found.evidence[1].contains(words), "{found:#?}");
+    assert_eq!(super::testing::commands(found), ["aws configure set duration_seconds 3600 --profile dev"]);
+}

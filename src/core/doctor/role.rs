@@ -2,7 +2,7 @@
 
 use super::commands::{self, argument};
 use super::probe::StepOutcome;
-use super::{Case, Cause, Certainty, Daemon, Finding, Findings, Refusal, Rule, Severity, server};
+use super::{Case, Cause, Certainty, Daemon, Finding, Findings, Refusal, Rule, Severity, SourcedValue, server};
 use crate::core::access_denied::{self, Because, Denied, Rejected};
 use crate::core::aws_error::{self, ErrorClass, OfSigner};
 use crate::core::fix::{Fix, evercred};
@@ -27,7 +27,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn look(case: &Case<'_>, findings: &mut Findings) {
     if let Some(Ok(plan)) = &case.plan {
-        durations(plan, findings);
+        durations(case, plan, findings);
         mfa(case, plan, findings);
     }
     for step in case.answers.chain() {
@@ -60,7 +60,7 @@ fn step_type(operation: &str) -> Option<&'static str> {
 }
 
 /// Settings beyond AWS's general limits.
-fn durations(plan: &Plan, findings: &mut Findings) {
+fn durations(case: &Case<'_>, plan: &Plan, findings: &mut Findings) {
     let mut before: Option<&Step> = None;
     for step in &plan.steps {
         let (asked, too_long) = match &step.source {
@@ -83,7 +83,7 @@ fn durations(plan: &Plan, findings: &mut Findings) {
                     Severity::Error,
                     format!("profile \"{profile}\" requests a session of {asked} s, but AWS allows {most} s at most"),
                 )
-                .evidence(format!("duration_seconds = {asked}; {why}, so AWS refuses the request"))
+                .evidence(format!("{} = {asked}; {why}, so AWS refuses the request", place(case, profile)))
                 .fix(set_duration("Lower the setting, or remove it.", profile, most)),
             );
         }
@@ -92,6 +92,13 @@ fn durations(plan: &Plan, findings: &mut Findings) {
         }
         before = Some(step);
     }
+}
+
+/// The duration_seconds of a profile, with its file and line.
+fn place(case: &Case<'_>, profile: &str) -> String {
+    let section = case.evidence.profiles_of_daemon.profiles.get(profile);
+    let value = section.and_then(|section| SourcedValue::setting(section, "duration_seconds"));
+    value.map_or_else(|| "duration_seconds".to_owned(), |value| case.place(&value))
 }
 
 /// Which is no id of its own: the setting can't be right.
@@ -164,18 +171,32 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
     let (denied, rejected) = (access_denied::read(&refusal.words), access_denied::rejected(&refusal.words));
     let said = printable(&refusal.to_string());
     match (code, kind) {
-        _ if refusal.is_local() && refusal.class != ErrorClass::Retryable => findings.add_all(failed_here(case, kind, profile, refusal)),
+        _ if refusal.is_local() && refusal.class != ErrorClass::Retryable => {
+            findings.add_all(failed_here(case, kind, profile, refusal))
+        }
+        // No code was sent, so none was refused.
+        _ if denied.because == Because::WrongCode && case.steps().all(|step| step.source.device().is_none()) => {
+            findings.add(without_device(profile).answered_by(case, service).evidence(said));
+        }
         _ if denied.because == Because::WrongCode => findings.add(
             error(Cause::MfaCodeRefused, format!("{who} refused the code of the MFA device"))
                 .evidence(said)
                 .evidence("a code works once, for about 30 s: it was mistyped, used already, or is from another device")
-                .fix(Fix::command("Enter the next code that the device shows.", format!("evercred login {}", argument(profile)))),
+                .fix(Fix::command(
+                    "Enter the next code that the device shows.",
+                    format!("evercred login {}", argument(profile)),
+                )),
         ),
         ("AccessDenied" | "AccessDeniedException", "assume-role" | "web-identity") => {
             findings.add(role_denied(case, kind, profile, &denied, refusal));
         }
         ("ValidationError" | "ValidationException", _) if rejected == Rejected::ShortSession => {
             findings.add(too_short(profile).answered_by(case, service).evidence(said));
+        }
+        // The settings already show it.
+        _ if rejected == Rejected::LongSession && findings.has(Cause::DurationTooLong) => {
+            let found = findings.found.iter_mut().find(|finding| finding.id == Cause::DurationTooLong);
+            found.into_iter().for_each(|finding| finding.evidence.push(said.clone()));
         }
         ("ValidationError" | "ValidationException", _) if rejected == Rejected::LongSession => {
             findings.add(
@@ -193,21 +214,16 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
         }
         // `token_file` checks the file itself.
         (_, "web-identity") if aws_error::of_signer(code) == OfSigner::Expired => findings.add(
-            error(
-                Cause::CredentialsExpired,
-                format!("the web identity token of profile \"{profile}\" has expired"),
-            )
-            .evidence(said)
-            .fix(Fix::advice("Run the program that writes the token file (web_identity_token_file) again.")),
+            error(Cause::CredentialsExpired, format!("the web identity token of profile \"{profile}\" has expired"))
+                .evidence(said)
+                .fix(Fix::advice("Run the program that writes the token file (web_identity_token_file) again.")),
         ),
         ("InvalidIdentityToken" | "IDPRejectedClaim", "web-identity") => {
             findings.add(identity_provider(&who, profile, rejected).answered_by(case, service).evidence(said));
         }
-        ("OptInRequired" | "SubscriptionRequiredException" | "SubscriptionRequired", _) => findings.add(
-            error(Cause::AccountNotSignedUp, "the account is not signed up for the service".to_owned())
-                .evidence(said)
-                .fix(Fix::advice("Ask the account's owner to finish signing up (payment method and phone number); activation takes up to a day.")),
-        ),
+        _ if refusal.is_usual_for(Cause::AccountNotSignedUp) => {
+            findings.add(not_signed_up().answered_by(case, service).evidence(said));
+        }
         // `region` reports it.
         ("RegionDisabledException", _) => {}
         (_, "assume-role" | "web-identity" | "session-token") if refusal.why_undecided().is_none() => {
@@ -236,6 +252,21 @@ fn failed_here(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal) ->
         _ => Fix::advice(printable(refusal.fix.as_deref().unwrap_or("Correct the setting that the message names."))),
     };
     Some(Finding::new(id, Severity::Error, title).evidence(printable(&refusal.to_string())).fix(fix))
+}
+
+/// The account of the credentials can't use the service.
+pub(super) fn not_signed_up() -> Finding {
+    Finding::error(Cause::AccountNotSignedUp, "the account is not signed up for the service").fix(Fix::advice(
+        "Ask the account's owner to finish signing up (payment method and phone number); activation takes up to a day.",
+    ))
+}
+
+/// AWS asks for an MFA code, and no setting names the device.
+fn without_device(profile: &str) -> Finding {
+    let title = format!("profile \"{profile}\" needs an MFA code, and no setting names the MFA device");
+    Finding::error(Cause::MfaRequired, title).fix(Fix::advice(format!(
+        "Set mfa_serial in profile \"{profile}\" to the ARN of your MFA device, which IAM shows in your security credentials."
+    )))
 }
 
 /// A web identity token that AWS does not accept.
