@@ -16,7 +16,8 @@ use crate::core::stated_expiry::stated_expiry;
 
 /// The session's name where the profile sets none: one for all, so that profiles that are alike share their credential.
 const DEFAULT_SESSION_NAME: &str = "evercred";
-const CREDENTIAL_SOURCES: [&str; 3] = ["Environment", "Ec2InstanceMetadata", "EcsContainer"];
+/// The values of `credential_source` (SDKs and Tools Reference Guide, "Assume role credential provider").
+pub(crate) const CREDENTIAL_SOURCES: [&str; 3] = ["Environment", "Ec2InstanceMetadata", "EcsContainer"];
 
 /// A profile's settings, as its plan reads them: in an adopted profile the kept `evercred_…` ones.
 #[derive(Clone, Copy)]

@@ -16,6 +16,7 @@ pub use chain::{Chain, Link, Steps};
 pub use context::PlanContext;
 pub use document::{kind, plan_document, stated_kind, step_type};
 pub use helper_line::{helper_profile, program_of};
+pub(crate) use look::CREDENTIAL_SOURCES;
 pub use resolve::{MissingSections, missing_profile, resolve, resolve_all, resolve_sso_sessions};
 pub use step::{
     AssumeRole, CaBundle, Endpoint, NodeKey, Plan, RenewAs, Service, SessionToken, Source, SsoRole, StatedExpiry,

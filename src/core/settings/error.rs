@@ -245,6 +245,8 @@ fn sentence(message: &str) -> String {
         _ if message.starts_with("invalid type: map, expected a sequence") => {
             "of this there can be several: write [[…]] instead of […]".to_owned()
         }
+        // Of a setting that has one of several words.
+        _ if message.starts_with("wanted string or table") => "a word in quotes is needed here".to_owned(),
         _ => message.trim_end().replace('`', "\""),
     }
 }

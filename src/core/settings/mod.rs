@@ -233,8 +233,10 @@ mod tests {
             assert!(setting.line.is_some(), "{setting:?} has no line");
         }
         assert!(shown.notify.quiet.is_some() && !shown.environment.is_empty());
-        for (key, value) in shown.profile[0].fields() {
-            assert!(value.is_some(), "{key} is not in the example's [[profile]]");
+        let fields: Vec<_> = shown.profile.iter().flat_map(Profile::fields).collect();
+        for (key, _) in &fields {
+            let is_shown = fields.iter().any(|(other, value)| other == key && value.is_some());
+            assert!(is_shown, "{key} is not in the example's [[profile]]s");
         }
     }
 
@@ -293,6 +295,10 @@ mod tests {
             ("[clock]\nntp = [\"host:99999\"]", 2),
             ("[[profile]]\nname = \"\"", 2),
             ("[[profile]]\nname = \"a\"\nduration = \"1s\"", 3),
+            ("[[profile]]\nname = \"a\"\nrenew = true", 3),
+            ("[[profile]]\nname = \"a\"\ncredential_source = \"Moon\"", 3),
+            ("[[profile]]\nname = \"a\"\nsource_profile = \"b\"\ncredential_source = \"EcsContainer\"", 4),
+            ("[[profile]]\nname = \"a\"\nrole_arn = \"r\"\nduration = \"13h\"", 4),
             ("[[profile]]\nname = \"a\"\n[[profile]]\nname = \"a\"", 4),
             ("[environment]\n\"A=B\" = \"x\"", 2),
             ("[profile]\nname = \"dev\"", 1),

@@ -10,7 +10,9 @@ use toml::de::{DeTable, DeValue};
 use super::error::{Mistake, SettingsError};
 use super::places::Places;
 use super::search::{self, is_unreadable};
-use super::{Settings, overlay};
+use super::{Settings, Span, overlay};
+use crate::core::plan::CREDENTIAL_SOURCES;
+use crate::core::plan::session_length::{LONGEST_OF_ROLE, LONGEST_OF_USER};
 
 impl Settings {
     /// Reads a settings file's text.
@@ -139,6 +141,36 @@ impl Mistakes {
     }
 }
 
+/// Values of a `[[profile]]` that no role has.
+fn source_mistakes(places: &Places<'_>, profile: &DeTable<'_>) -> Vec<Mistake> {
+    let text = |name: &str| {
+        let (key, value) = profile.get_key_value(name)?;
+        match value.get_ref() {
+            DeValue::String(text) if !is_unreadable(value) => Some((key.span(), text.as_ref())),
+            _ => None,
+        }
+    };
+    let mut mistakes = Vec::new();
+    if let Some((span, source)) = text("credential_source") {
+        if !CREDENTIAL_SOURCES.contains(&source) {
+            let message = format!("credential_source is one of {}", CREDENTIAL_SOURCES.join(", "));
+            mistakes.push(Mistake::at(places, span, message));
+        } else if text("source_profile").is_some() {
+            let message = "a profile has a source_profile or a credential_source, not both".to_owned();
+            mistakes.push(Mistake::at(places, span, message));
+        }
+    }
+    let duration = text("duration").and_then(|(span, text)| Some((span, Span::read(text)?)));
+    if let Some((span, duration)) = duration.filter(|_| text("role_arn").is_some())
+        && duration.get().num_seconds() > i64::from(LONGEST_OF_ROLE)
+        && duration.get().num_seconds() <= i64::from(LONGEST_OF_USER)
+    {
+        let message = format!("AWS gives no role a session of {}: it is 15m to 12h", duration.quoted());
+        mistakes.push(Mistake::at(places, span, message));
+    }
+    mistakes
+}
+
 /// Mistakes that the types of the values don't exclude.
 fn contradictions(places: &Places<'_>, table: &DeTable<'_>) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
@@ -146,6 +178,7 @@ fn contradictions(places: &Places<'_>, table: &DeTable<'_>) -> Vec<Mistake> {
         let mut names: BTreeSet<&str> = BTreeSet::new();
         for profile in profiles.iter() {
             let DeValue::Table(profile) = profile.get_ref() else { continue };
+            mistakes.extend(source_mistakes(places, profile));
             let Some((key, value)) = profile.get_key_value("name") else { continue };
             let DeValue::String(name) = value.get_ref() else { continue };
             let is_new = names.insert(name);

@@ -35,7 +35,7 @@ impl Span {
         if text.is_empty() { "\"0s\"".to_owned() } else { format!("\"{text}\"") }
     }
 
-    fn read(text: &str) -> Option<Self> {
+    pub(super) fn read(text: &str) -> Option<Self> {
         let (mut total, mut rest) = (0i64, text.trim());
         if rest.is_empty() {
             return None;
