@@ -179,3 +179,21 @@ fn a_percent_encoded_text_that_a_console_broke_gives_the_same_answer() {
         }
     }
 }
+
+#[test]
+fn the_profile_and_the_error_in_a_json_string_are_those_of_the_text() {
+    let named = |text: &str| {
+        let document = explain(&scan(text), &Report::default(), &LocalContext::default()).document();
+        (document["code"].clone(), document["errors"][0]["causes"][0]["id"].clone(), scan(text)[0].profile.clone())
+    };
+    for text in [
+        "botocore.exceptions.InvalidConfigError: The source profile \"base\" must have credentials.",
+        "failed to get shared config profile, staging",
+        "Error:\nAWS provider credentials not found.",
+    ] {
+        let whole = named(text);
+        assert!(!whole.0.is_null(), "{text}");
+        let line = serde_json::json!({"level": "error", "msg": text}).to_string();
+        assert_eq!(named(&line), whole, "{line}");
+    }
+}

@@ -28,8 +28,11 @@ const FORMS: [(&str, &str); 16] = [
 pub(super) fn in_error(message: &str) -> Option<String> {
     FORMS.iter().find_map(|(start, end)| {
         let (_, rest) = message.split_once(start)?;
-        // A name at the end of the message has no words after it.
-        let name = if *end == "\n" { Some(rest) } else { rest.split_once(end).map(|(name, _)| name) };
+        // A name at the end of the message has no words after it, but the rest of a JSON string or of a page may follow.
+        let name = match *end {
+            "\n" => rest.split(['"', '<', '\\']).next(),
+            end => rest.split_once(end).map(|(name, _)| name),
+        };
         name.and_then(is_name)
     })
 }
@@ -90,6 +93,8 @@ mod tests {
         for (message, name) in [
             ("The config profile (my work) could not be found", Some("my work")),
             ("failed to get shared config profile, my work", Some("my work")),
+            ("{\"msg\":\"failed to get shared config profile, staging\"}", Some("staging")),
+            ("<pre>failed to get shared config profile, staging</pre>", Some("staging")),
             ("ProfileFile provider could not be built: profile `default` was not defined: x", Some("default")),
             ("Could not resolve credentials using profile: [dev] in configuration/credentials file(s).", Some("dev")),
             ("Profile dev could not be found or parsed in shared credentials file.", Some("dev")),

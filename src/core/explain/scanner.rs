@@ -72,6 +72,7 @@ impl Scanner {
             texts.push(text);
         }
         texts.extend(wrapped::decoded(&text));
+        texts.extend(wrapped::unescaped(&text));
         let mut foreign = only_foreign(&best);
         for (at, text) in texts.iter().enumerate() {
             if texts.iter().take(at).any(|known| known == text) {

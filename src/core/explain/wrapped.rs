@@ -112,6 +112,12 @@ pub(super) fn decoded(text: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&out).into_owned())
 }
 
+/// The text with the escaped quotes and line ends of a JSON string as characters, if it has any.
+pub(super) fn unescaped(text: &str) -> Option<String> {
+    let is_escaped = text.contains("\\\"") || text.contains("\\n");
+    is_escaped.then(|| text.replace("\\\"", "\"").replace("\\n", "\n"))
+}
+
 /// A line with only the characters of a box.
 fn is_frame(line: &str) -> bool {
     line.chars().all(|c| c == ' ' || ('\u{2500}'..='\u{257f}').contains(&c) || BORDERS.contains(&c))
