@@ -358,8 +358,11 @@ pub(super) static SENTENCES: &[Pattern] = &[
     exact("AWS Error ACCESS_DENIED during", "ACCESS_DENIED", "AccessDenied"),
     exact("Client error with status 403 Forbidden: No Body", "403", "RefusedWithoutCode").beside(&["S3 error"]),
     // Pulumi and its users; older versions of Terraform
-    exact("Invalid credentials configured", "Invalid credentials", "RefusedWithoutCode")
-        .beside(&["pulumi:providers:aws", "AwsProvider"]),
+    exact("Invalid credentials configured", "Invalid credentials", "RefusedWithoutCode").beside(&[
+        "pulumi:providers:aws",
+        "AwsProvider",
+        "pulumi.com/registry/packages/aws",
+    ]),
     general("unable to discover AWS AccessKeyID", "NoCredentials", "NoCredentials"),
     general("AWS account ID not previously found and failed retrieving", "AccountId", "RefusedWithoutCode"),
     // AWS Toolkit for Visual Studio Code
@@ -367,6 +370,7 @@ pub(super) static SENTENCES: &[Pattern] = &[
     exact("Failed to load SSO credentials", "SsoCredentials", "SsoSessionExpired"),
     // aws-actions/configure-aws-credentials
     exact("Input required and not supplied: aws-region", "Input required", "NoRegion"),
+    general("No OpenIDConnect provider found in your account", "InvalidIdentityToken", "InvalidIdentityToken"),
     // kubectl, about EKS
     general("getting credentials: exec: exit status", "ExecPluginFailed", "ExecPluginFailed").beside(EKS),
     exact("You must be logged in to the server", "Unauthorized", "ClusterTokenRefused").beside(EKS),
