@@ -81,7 +81,7 @@ fn precedence(case: &Case<'_>, finding: &Finding) -> u8 {
     }
 }
 
-/// Whether no request can succeed because of the files, variables and programs of this machine, whatever AWS answers.
+/// Whether no request can succeed because of the files, variables and programs of this machine, with any answer of AWS.
 fn is_proven_by_files(case: &Case<'_>, finding: &Finding) -> bool {
     let is_proven = finding.basis == Basis::Machine && finding.certainty == Certainty::Confirmed;
     is_proven

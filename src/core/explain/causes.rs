@@ -258,7 +258,7 @@ fn overruled(rejected: Rejected) -> &'static [Cause] {
     }
 }
 
-/// The cause that the rejected part decides, whatever the code, and what the message says.
+/// The cause that the rejected part decides with any code, and the meaning of the message.
 fn of_rejected(rejected: Rejected) -> Option<(Cause, Likelihood, &'static str)> {
     Some(match rejected {
         Rejected::RoleArn => (Cause::ProfileBroken, Confirmed, "role_arn is not a valid ARN"),

@@ -9,7 +9,7 @@
 //! - `EVERCRED_WRITE_FINGERPRINTS=1` writes the lines of the tests that run.
 //! - `EVERCRED_WRITE_EVENTS=DIR` writes the recorded effects of each keeper into a file in DIR, in plain words. Written before and
 //!   after a change, two such directories show with `diff -r` what the change changed.
-//! - Seeds above the default have a stored line only if somebody wrote one: write them, make the change, run again.
+//! - Seeds above the default have a stored line only if it was written: write the lines, make the change, run again.
 
 mod record;
 mod store;

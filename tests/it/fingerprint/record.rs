@@ -1,4 +1,4 @@
-//! What one keeper has done: hashes of its effects for each day, and their text where somebody wants to read it.
+//! What one keeper has done: hashes of its effects for each day, and their text if a reader wants it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -94,7 +94,7 @@ pub(super) fn check(record: &Record) -> Result<(), String> {
         _ => format!("keeper {keeper} of {test} with EVERCRED_SEED={seed}"),
     };
     let Some(before) = stored.get(name) else {
-        // Of the many seeds that somebody may run, the first ones are stored.
+        // The first seeds are stored.
         let has_others = stored.keys().any(|other| other.test == *test && other.seed != *seed);
         let is_extra_seed = *seed > 0 && has_others;
         return if is_extra_seed { Ok(()) } else { Err(format!("{whose} has no fingerprint yet.\n{}", how(name))) };

@@ -1,7 +1,7 @@
 //! The effects of a keeper in stable words.
 //!
-//! Whatever a type or a field is called in the code, its words here stay. Every struct is taken apart field by field, so that a
-//! new field is an error of the compiler until somebody says what it means here.
+//! The words here do not follow the names of types and fields in the code. Every struct is taken apart field by field, so that a
+//! new field is an error of the compiler until its meaning is written here.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
