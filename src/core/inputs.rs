@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 use crate::core::aws_file::{FileSections, merge};
-use crate::core::profile::{Lost, Origin, Problem, Profiles, Section, SectionKind, SourceFile};
+use crate::core::profile::{HiddenNames, Lost, Origin, Problem, Profiles, Section, SectionKind, SourceFile};
 
 /// What was found at a file's path.
 pub enum Reading {
@@ -137,9 +137,9 @@ impl Slot {
     /// A new reading, completed with lost sections of the old one.
     fn complete(&mut self, mut read: FileSections) -> FileSections {
         let mut torn: BTreeSet<_> = read.problems.iter().filter_map(Problem::torn_section).collect();
-        let hiding: Vec<&Problem> =
-            read.problems.iter().filter(|problem| matches!(problem.lost, Lost::Section(_))).collect();
-        let is_hidden = |name: &str| hiding.iter().any(|problem| problem.may_hide(name));
+        // A file that can't be read at all has no new reading.
+        let hidden = HiddenNames::of(&read.problems);
+        let is_hidden = |name: &str| hidden.first(name).is_some();
         let mut is_kept = |kind: SectionKind, section: &Section| {
             let name = (kind, section.name.clone());
             !self.torn.contains(&name)

@@ -281,13 +281,6 @@ pub struct BrokenName {
     pub is_cut: bool,
 }
 
-impl BrokenName {
-    /// Whether a section of this name may be meant.
-    pub fn may_be(&self, name: &str) -> bool {
-        if self.is_cut { name.starts_with(&self.text) } else { name == self.text }
-    }
-}
-
 impl Problem {
     /// A warning: every setting was read.
     pub fn warning(origin: Origin, message: impl Into<String>) -> Self {
@@ -328,18 +321,46 @@ impl Problem {
         }
     }
 
-    /// Whether a section of this name may be in the part that could not be read.
-    pub fn may_hide(&self, name: &str) -> bool {
-        match &self.lost {
-            Lost::File => true,
-            Lost::Section(broken) => broken.may_be(name),
-            Lost::Nothing | Lost::Line(..) | Lost::Defaults | Lost::LooseLine | Lost::Header(_) => false,
-        }
-    }
-
     /// The command, or the edit with file and line. A problem of the whole file has a fix only if a command solves it.
     pub fn fix_at(&self, path: &str) -> Option<String> {
         self.fix.clone().or_else(|| self.origin.edit(path))
+    }
+}
+
+/// The names of sections that may be in the unreadable parts of the files. A look-up takes the same time however many broken
+/// headers there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HiddenNames {
+    /// The first file that can't be read: any name may be in it. All numbers are places in the list of problems.
+    file: Option<usize>,
+    /// The whole names in broken headers.
+    whole: BTreeMap<String, usize>,
+    /// The beginnings of names in broken headers, by their lengths in bytes.
+    cut: BTreeMap<usize, BTreeMap<String, usize>>,
+}
+
+impl HiddenNames {
+    /// The names that these problems hide.
+    pub fn of(problems: &[Problem]) -> Self {
+        let mut names = Self::default();
+        for (at, problem) in problems.iter().enumerate() {
+            match &problem.lost {
+                Lost::File => names.file = names.file.or(Some(at)),
+                Lost::Section(BrokenName { text, is_cut }) => {
+                    let of = if *is_cut { names.cut.entry(text.len()).or_default() } else { &mut names.whole };
+                    of.entry(text.clone()).or_insert(at);
+                }
+                Lost::Nothing | Lost::Line(..) | Lost::Defaults | Lost::LooseLine | Lost::Header(_) => {}
+            }
+        }
+        names
+    }
+
+    /// The place of the first problem that may hide a section of this name.
+    pub fn first(&self, name: &str) -> Option<usize> {
+        let beginnings = self.cut.range(..=name.len());
+        let cut = beginnings.filter_map(|(length, of)| of.get(name.get(..*length)?));
+        self.file.iter().chain(self.whole.get(name)).chain(cut).min().copied()
     }
 }
 
@@ -359,7 +380,7 @@ pub struct Profiles {
 impl Profiles {
     /// Why a missing section of this name may still be in the files.
     pub fn hiding(&self, name: &str) -> Option<&Problem> {
-        self.problems.iter().find(|problem| problem.may_hide(name))
+        self.problems.get(HiddenNames::of(&self.problems).first(name)?)
     }
 
     /// The problem of an ignored section that has this name.

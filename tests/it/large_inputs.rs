@@ -149,6 +149,22 @@ fn thousands_of_missing_sources_are_errors_of_their_profiles() {
 }
 
 #[test]
+fn thousands_of_broken_headers_beside_thousands_of_missing_sources_are_looked_up_by_name() {
+    let mut config = String::new();
+    for at in 0..50_000 {
+        writeln!(config, "[profile broken{at}\nregion = r").unwrap();
+        writeln!(config, "[profile p{at}]\nrole_arn = {ROLE}\nsource_profile = none{at}").unwrap();
+        writeln!(config, "[sso-session s{at}]\nsso_region = r").unwrap();
+    }
+    let profiles = read(&config);
+    assert_eq!(resolve_all(&profiles, &PlanContext::default()).values().filter(|plan| plan.is_err()).count(), 50_000);
+    let missing = MissingSections::of(&profiles);
+    assert_eq!(missing.of_profile("broken77", []).code, PlanErrorCode::UnreadableFile);
+    assert_eq!(missing.of_profile("brokes", []).code, PlanErrorCode::MissingProfile);
+    assert!(missing.incomplete_session("s49999").is_some());
+}
+
+#[test]
 fn ten_thousand_profiles_behind_one_long_chain_add_a_step_each() {
     let mut config = chain(1_000);
     for at in 0..10_000 {

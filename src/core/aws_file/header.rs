@@ -203,6 +203,7 @@ fn of_credentials(text: &str) -> Header {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::profile::{HiddenNames, Lost, Origin, Problem};
 
     fn of(text: &str) -> Option<(Kind, String)> {
         match header(SourceFile::Config, text) {
@@ -250,6 +251,11 @@ mod tests {
         }
     }
 
+    fn hidden_by(file: SourceFile, line: &str) -> HiddenNames {
+        let lost = Lost::Section(broken_name(file, line));
+        HiddenNames::of(&[Problem::fatal(Origin::whole(file), "", lost, None)])
+    }
+
     #[test]
     fn a_broken_header_shows_which_names_it_may_have() {
         for (line, may_be, is_not) in [
@@ -265,11 +271,12 @@ mod tests {
             ("\u{fffd}\u{fffd}[profile dev]", &["dev"], &["dev-eu"]),
             ("[profile caf\u{fffd}]", &["café"], &["x"]),
         ] {
-            let broken = broken_name(SourceFile::Config, line);
-            assert!(may_be.iter().all(|name| broken.may_be(name)), "{line}: {broken:?}");
-            assert!(!is_not.iter().any(|name| broken.may_be(name)), "{line}: {broken:?}");
+            let hidden = hidden_by(SourceFile::Config, line);
+            assert!(may_be.iter().all(|name| hidden.first(name).is_some()), "{line}: {hidden:?}");
+            assert!(!is_not.iter().any(|name| hidden.first(name).is_some()), "{line}: {hidden:?}");
         }
-        assert!(!broken_name(SourceFile::Credentials, "[pro").may_be("dev"), "the credentials file has profiles only");
+        let of_credentials = hidden_by(SourceFile::Credentials, "[pro");
+        assert!(of_credentials.first("dev").is_none(), "the credentials file has profiles only");
     }
 
     #[test]

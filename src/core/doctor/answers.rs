@@ -187,7 +187,8 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
         return;
     }
     let answered = asked(case, subject, refusal);
-    // These explain the refusal: no key has an id of that form, and AWS refuses a temporary key without its token, or with a cut one, like this.
+    // These explain the refusal: no key has an id of that form, and AWS refuses a temporary key without its token, or with a
+    // cut one, like this.
     let without_token = subject.token().is_none();
     let mut known = key_format::found(case, subject);
     known.extend(expiry::found(case, subject).map(|finding| (finding.id, finding.certainty)));

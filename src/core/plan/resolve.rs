@@ -9,7 +9,7 @@ use super::look::{Limits, sso_session};
 use super::walk::Walker;
 use super::{Plan, PlanError, PlanErrorCode, RenewAs};
 use crate::core::nearest::did_you_mean;
-use crate::core::profile::{Lost, Problem, Profiles, Section, SectionKind, SourceFile};
+use crate::core::profile::{HiddenNames, Lost, Problem, Profiles, Section, SectionKind, SourceFile};
 use crate::core::session::SsoSession;
 
 /// How many names are compared for "did you mean" when all profiles are resolved.
@@ -64,24 +64,24 @@ struct Resolver<'a> {
     torn: BTreeMap<(SectionKind, &'a str), &'a Problem>,
     /// The unreadable lines that every section lacks.
     defaults: Option<&'a Problem>,
-    /// The sections and files that can't be read.
-    hiding: Vec<&'a Problem>,
+    /// The names that may be in the unreadable parts of the files.
+    hidden: HiddenNames,
     /// The first unreadable line on which each profile depends.
     torn_for: HashMap<&'a str, Option<&'a Problem>>,
 }
 
 impl<'a> Resolver<'a> {
     fn new(profiles: &'a Profiles, walker: Walker<'a>) -> Self {
-        let (mut torn, mut defaults, mut hiding) = (BTreeMap::new(), None, Vec::new());
+        let (mut torn, mut defaults) = (BTreeMap::new(), None);
         for problem in &profiles.problems {
             match &problem.lost {
                 Lost::Line(kind, name) => _ = torn.entry((*kind, name.as_str())).or_insert(problem),
                 Lost::Defaults => defaults = defaults.or(Some(problem)),
-                Lost::Section(_) | Lost::File => hiding.push(problem),
-                Lost::Nothing | Lost::LooseLine | Lost::Header(_) => {}
+                Lost::Nothing | Lost::LooseLine | Lost::Header(_) | Lost::Section(_) | Lost::File => {}
             }
         }
-        Self { profiles, walker, torn, defaults, hiding, torn_for: HashMap::new() }
+        let hidden = HiddenNames::of(&profiles.problems);
+        Self { profiles, walker, torn, defaults, hidden, torn_for: HashMap::new() }
     }
 
     fn plan(&mut self, section: &'a Section) -> Result<Plan, PlanError> {
@@ -126,9 +126,9 @@ impl<'a> Resolver<'a> {
     /// The unreadable part of the files that may have what a profile lacks.
     fn missing_for(&self, section: &Section) -> Option<&'a Problem> {
         let named = ["source_profile", "sso_session"].into_iter().filter_map(|setting| section.get(setting));
-        let names = || std::iter::once(section.name.as_str()).chain(named.clone().map(|name| name.text.as_str()));
-        let hiding = self.hiding.iter().copied();
-        hiding.into_iter().find(|problem| names().any(|name| problem.may_hide(name))).or(self.defaults)
+        let names = std::iter::once(section.name.as_str()).chain(named.map(|name| name.text.as_str()));
+        let first = names.filter_map(|name| self.hidden.first(name)).min();
+        first.and_then(|at| self.profiles.problems.get(at)).or(self.defaults)
     }
 
     /// The first unreadable line in a profile, its session, and the source profiles that it depends on.
@@ -172,8 +172,10 @@ fn problem_error(code: PlanErrorCode, problem: &Problem) -> PlanError {
 /// Why a section may be missing although it is in the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MissingSections {
-    /// The files and headers that can't be read, each with the names that it may hide.
-    hiding: Vec<(Problem, PlanError)>,
+    /// The names that may be in the unreadable parts of the files.
+    hidden: HiddenNames,
+    /// The errors of those parts, by their places in the list of problems.
+    unreadable: BTreeMap<usize, PlanError>,
     /// The ignored sections by the names that the user may call them.
     ignored: BTreeMap<String, PlanError>,
     /// The `sso-session` sections that lack a setting.
@@ -189,32 +191,41 @@ impl MissingSections {
                 ignored.entry(name.to_owned()).or_insert_with(|| problem_error(PlanErrorCode::MissingProfile, problem));
             }
         }
-        let is_hiding = |problem: &&Problem| matches!(problem.lost, Lost::Section(_) | Lost::File);
-        let hiding = profiles.problems.iter().filter(is_hiding);
-        let hiding = hiding.map(|problem| (problem.clone(), problem_error(PlanErrorCode::UnreadableFile, problem)));
-        let incomplete = |section: &Arc<Section>| Some((section.name.clone(), incomplete_session(profiles, section)?));
+        let (mut unreadable, mut torn) = (BTreeMap::new(), BTreeMap::new());
+        for (at, problem) in profiles.problems.iter().enumerate() {
+            match &problem.lost {
+                Lost::Section(_) | Lost::File => {
+                    _ = unreadable.insert(at, problem_error(PlanErrorCode::UnreadableFile, problem));
+                }
+                Lost::Line(SectionKind::SsoSession, name) => _ = torn.entry(name.as_str()).or_insert(problem),
+                _ => {}
+            }
+        }
+        let incomplete = |section: &Arc<Section>| {
+            let error = incomplete_session(section, torn.get(section.name.as_str()).copied())?;
+            Some((section.name.clone(), error))
+        };
         let incomplete_sessions = profiles.sso_sessions.values().filter_map(incomplete).collect();
-        Self { hiding: hiding.collect(), ignored, incomplete_sessions }
+        Self { hidden: HiddenNames::of(&profiles.problems), unreadable, ignored, incomplete_sessions }
     }
 
     /// The same with other messages or fixes.
     #[must_use]
     pub fn map(self, each: impl Fn(PlanError) -> PlanError) -> Self {
+        let of_names =
+            |errors: BTreeMap<String, PlanError>| errors.into_iter().map(|(name, error)| (name, each(error))).collect();
         Self {
-            hiding: self.hiding.into_iter().map(|(problem, error)| (problem, each(error))).collect(),
-            ignored: self.ignored.into_iter().map(|(name, error)| (name, each(error))).collect(),
-            incomplete_sessions: self
-                .incomplete_sessions
-                .into_iter()
-                .map(|(name, error)| (name, each(error)))
-                .collect(),
+            hidden: self.hidden,
+            unreadable: self.unreadable.into_iter().map(|(at, error)| (at, each(error))).collect(),
+            ignored: of_names(self.ignored),
+            incomplete_sessions: of_names(self.incomplete_sessions),
         }
     }
 
     /// The reason for which a section of this name may be missing; `what` ends its message: what was not found.
     pub fn reason(&self, name: &str, what: &str) -> Option<PlanError> {
-        let hiding = self.hiding.iter().find(|(problem, _)| problem.may_hide(name)).map(|(_, error)| error);
-        let error = hiding.or_else(|| self.ignored.get(name))?;
+        let unreadable = self.hidden.first(name).and_then(|at| self.unreadable.get(&at));
+        let error = unreadable.or_else(|| self.ignored.get(name))?;
         Some(PlanError { message: format!("{}; {what}", error.message), ..error.clone() })
     }
 
@@ -237,11 +248,11 @@ impl MissingSections {
 }
 
 /// The setting that an `sso-session` section lacks, or the line of it that can't be read.
-fn incomplete_session(profiles: &Profiles, section: &Section) -> Option<PlanError> {
+fn incomplete_session(section: &Section, torn: Option<&Problem>) -> Option<PlanError> {
     let is_there = |setting: &&str| section.get(setting).is_some_and(|value| !value.text.is_empty());
     let missing = ["sso_start_url", "sso_region"].into_iter().find(|setting| !is_there(setting))?;
     let message = format!("SSO session \"{}\" lacks {missing}", section.name);
-    Some(match profiles.torn(SectionKind::SsoSession, &section.name) {
+    Some(match torn {
         Some(problem) => problem_error(PlanErrorCode::UnreadableFile, problem),
         None => PlanError {
             code: PlanErrorCode::MissingSource,

@@ -3,7 +3,7 @@
 //! A move that only changes the shape of the code leaves every fingerprint as it is. [`Keeper`] is the keeper of the tests: it
 //! records each effect with its time, and each wake-up, and compares their hashes with the stored line when it is dropped.
 //! Each line has two hashes. *Acts* are calls, answers, notices, files, states and times; *words* are the sentences that come with
-//! them. So a reworded sentence is told from a changed decision. [`record`] holds the effects of one keeper, [`words`] describes
+//! them. So a reworded sentence is not taken for a changed decision. [`record`] holds the effects of one keeper, [`words`] describes
 //! them, independent of the names of types and fields. [`store`] reads and writes the lines.
 //!
 //! - `EVERCRED_WRITE_FINGERPRINTS=1` writes the lines of the tests that run.
