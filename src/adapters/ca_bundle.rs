@@ -1,8 +1,8 @@
 //! Reads the certificates that AWS_CA_BUNDLE names.
 //!
 //! The HTTP client panics on a bundle that it can't use, and bundles collected by hand do have certificates that no
-//! verifier takes. So the bundle is taken apart here: what the verifier would choke on is left out, the rest is put
-//! together again. The conditions are those of `webpki::anchor_from_trusted_cert`, a little stricter.
+//! verifier takes. So the bundle is taken apart here: what the verifier refuses is left out, and the rest is put together
+//! again.
 
 use std::fs;
 use std::io;
@@ -11,6 +11,8 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rustls_pki_types::CertificateDer;
+use webpki::anchor_from_trusted_cert;
 
 use super::file;
 
@@ -49,10 +51,9 @@ fn usable(text: &str) -> (String, usize) {
     let (mut pem, mut unusable) = (String::new(), 0);
     for section in text.split("-----BEGIN ").skip(1) {
         let Some((name, rest)) = section.split_once("-----").filter(|(name, _)| NAMES.contains(name)) else { continue };
-        let body: Option<String> = rest
-            .split_once(&format!("-----END {name}-----"))
-            .map(|(body, _)| body.chars().filter(|c| !c.is_whitespace()).collect());
-        match body.and_then(|body| base64(&body)).as_deref().and_then(first_value).filter(|der| is_anchor(der)) {
+        let body = rest.split_once(&format!("-----END {name}-----")).map(|(body, _)| body);
+        let der = body.and_then(|body| STANDARD.decode(body.split_whitespace().collect::<String>()).ok());
+        match der.as_deref().and_then(anchor) {
             Some(der) => pem.extend([BEGIN, "\n", &STANDARD.encode(der), "\n", END, "\n"]),
             None => unusable += 1,
         }
@@ -60,135 +61,21 @@ fn usable(text: &str) -> (String, usize) {
     (pem, unusable)
 }
 
-/// The certificate itself, without what may follow it in a trusted one.
-fn first_value(der: &[u8]) -> Option<&[u8]> {
-    let mut rest = Der(der);
-    rest.value(SEQUENCE)?;
-    der.get(..der.len() - rest.0.len())
+/// The certificate itself, without what may follow it in a trusted one, if the verifier takes it for a trust anchor.
+fn anchor(der: &[u8]) -> Option<&[u8]> {
+    let certificate = der.get(..length_of_value(der)?)?;
+    anchor_from_trusted_cert(&CertificateDer::from(certificate)).is_ok().then_some(certificate)
 }
 
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=');
-    if text.is_empty() || !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0_u32, 0);
-    for digit in digits.bytes() {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from(bits >> count & 0xFF).ok()?);
-            bits &= (1 << count) - 1;
-        }
-    }
-    // What is left over is padding, and has to be zero.
-    (bits == 0).then_some(bytes)
-}
-
-const SEQUENCE: u8 = 0x30;
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const OCTET_STRING: u8 = 0x04;
-const OBJECT_ID: u8 = 0x06;
-const BOOLEAN: u8 = 0x01;
-const VERSION: u8 = 0xA0;
-const EXTENSIONS: u8 = 0xA3;
-/// 1.3.6.1.4.1.11129.2.4.2, RFC 6962.
-const SIGNED_TIMESTAMPS: &[u8] = &[0x2B, 6, 1, 4, 1, 0xD6, 0x79, 2, 4, 2];
-
-/// Whether the verifier takes this certificate for a trust anchor: an X.509 version 3 certificate in well-formed DER.
-fn is_anchor(der: &[u8]) -> bool {
-    certificate(&mut Der(der)).is_some()
-}
-
-fn certificate(der: &mut Der<'_>) -> Option<()> {
-    let mut certificate = der.value(SEQUENCE)?;
-    der.end()?;
-    let mut body = certificate.value(SEQUENCE)?;
-    let algorithm = certificate.value(SEQUENCE)?;
-    // A signature has whole octets: no unused bits.
-    if certificate.value(BIT_STRING)?.0.first() != Some(&0) {
-        return None;
-    }
-    certificate.end()?;
-
-    let mut version = body.value(VERSION)?;
-    if version.value(INTEGER)?.0 != [2] {
-        return None;
-    }
-    version.end()?;
-    body.value(INTEGER)?;
-    if body.value(SEQUENCE)?.0 != algorithm.0 {
-        return None;
-    }
-    for _issuer_validity_subject_key in 0..4 {
-        body.value(SEQUENCE)?;
-    }
-    if body.0.is_empty() {
-        return Some(());
-    }
-    let mut wrapped = body.value(EXTENSIONS)?;
-    body.end()?;
-    let mut extensions = wrapped.value(SEQUENCE)?;
-    wrapped.end()?;
-    let mut seen = Vec::new();
-    while !extensions.0.is_empty() {
-        let mut extension = extensions.value(SEQUENCE)?;
-        let id = extension.value(OBJECT_ID)?.0;
-        if extension.0.first() == Some(&BOOLEAN) && !matches!(extension.value(BOOLEAN)?.0, [0x00 | 0xFF]) {
-            return None;
-        }
-        let mut value = extension.value(OCTET_STRING)?;
-        extension.end()?;
-        // What the verifier remembers of a certificate has to be of the expected kind; the rest it skips, critical or not.
-        let expected = match id {
-            [0x55, 0x1D, 17 | 19 | 30 | 31 | 37] => Some(SEQUENCE),
-            SIGNED_TIMESTAMPS => Some(OCTET_STRING),
-            _ => None,
-        };
-        if let Some(tag) = expected {
-            value.value(tag)?;
-            value.end()?;
-        }
-        if seen.contains(&id) {
-            return None;
-        }
-        seen.push(id);
-    }
-    Some(())
-}
-
-/// What is left to be read.
-struct Der<'a>(&'a [u8]);
-
-impl<'a> Der<'a> {
-    fn value(&mut self, tag: u8) -> Option<Self> {
-        let (length, rest) = match *self.0 {
-            [found, length @ 0..=0x7F, ref rest @ ..] if found == tag => (usize::from(length), rest),
-            [found, 0x81, length @ 0x80..=0xFF, ref rest @ ..] if found == tag => (usize::from(length), rest),
-            [found, 0x82, high @ 1..=0xFF, low, ref rest @ ..] if found == tag => {
-                (usize::from(u16::from_be_bytes([high, low])), rest)
-            }
-            _ => return None,
-        };
-        let (value, rest) = rest.split_at_checked(length).filter(|_| length < 0xFFFF)?;
-        self.0 = rest;
-        Some(Self(value))
-    }
-
-    fn end(&self) -> Option<()> {
-        self.0.is_empty().then_some(())
-    }
+/// The length of the value at the beginning of DER (X.690, 8.1.3), its tag and length included.
+fn length_of_value(der: &[u8]) -> Option<usize> {
+    let (header, length) = match *der {
+        [_, short @ 0..=0x7F, ..] => (2, usize::from(short)),
+        [_, 0x81, length, ..] => (3, usize::from(length)),
+        [_, 0x82, high, low, ..] => (4, usize::from(u16::from_be_bytes([high, low]))),
+        _ => return None,
+    };
+    Some(header + length)
 }
 
 #[cfg(test)]
@@ -218,7 +105,7 @@ mod tests {
     #[test]
     fn certificates_are_read_by_each_of_openssls_names_and_other_things_are_passed_over() {
         let named = |name: &str, body: &str| format!("-----BEGIN {name}-----\n{body}\n-----END {name}-----\n");
-        let mut trusted = base64(CERTIFICATE).unwrap();
+        let mut trusted = STANDARD.decode(CERTIFICATE).unwrap();
         trusted.extend([0x30, 0x0C, 0x30, 0x0A, 6, 8, 0x2B, 6, 1, 5, 5, 7, 3, 1]);
         for text in [
             named("X509 CERTIFICATE", CERTIFICATE),
@@ -235,19 +122,18 @@ mod tests {
 
     #[test]
     fn a_certificate_that_lost_or_changed_a_structural_byte_is_left_out() {
-        let der = base64(CERTIFICATE).unwrap();
+        let der = STANDARD.decode(CERTIFICATE).unwrap();
         for length in 0..der.len() {
-            assert!(!is_anchor(&der[..length]), "cut to {length}");
+            assert_eq!(anchor(&der[..length]), None, "cut to {length}");
         }
         let mut longer = der.clone();
         longer.push(0);
-        assert_eq!(first_value(&longer), Some(&der[..]));
-        assert!(!is_anchor(&longer));
+        assert_eq!(anchor(&longer), Some(&der[..]));
         // The outer and inner SEQUENCE, the version.
         for at in [0, 1, 4, 8, 12] {
             let mut changed = der.clone();
             changed[at] ^= 0x55;
-            assert!(!is_anchor(&changed), "byte {at}");
+            assert_eq!(anchor(&changed), None, "byte {at}");
         }
     }
 

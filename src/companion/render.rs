@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::core::aws_error::NOT_SUPPORTED;
 use crate::core::fix::evercred;
 use crate::core::keeper::State;
@@ -209,16 +211,16 @@ pub(super) fn span(seconds: i64) -> String {
     }
 }
 
-/// Columns that line up; the last one is not padded. `shade` may give a cell an escape sequence.
+/// Columns that line up, by the width of each cell on a terminal; the last one is not padded. `shade` may give a cell an escape sequence.
 pub(super) fn table(rows: &[Vec<String>], shade: impl Fn(usize, usize) -> Option<&'static str>) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
     let mut text = String::new();
     for (at, row) in rows.iter().enumerate() {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
-            let padding = " ".repeat(widths[column] - cell.chars().count() + 2);
+            let padding = " ".repeat(widths[column] - cell.width() + 2);
             match shade(at, column) {
                 Some(escape) => line.push_str(&format!("{escape}{cell}\u{1b}[0m{padding}")),
                 None => line.push_str(&format!("{cell}{padding}")),
@@ -460,6 +462,12 @@ mod tests {
         assert!(status(&document, true, false).contains("    fix: evercred login corp\n"));
         document.profiles[0].sso_session = None;
         assert!(status(&document, true, false).contains("    fix: evercred login idle\n"));
+    }
+
+    #[test]
+    fn columns_line_up_by_the_width_on_a_terminal() {
+        let rows = [vec!["日本".to_owned(), "x".to_owned()], vec!["cafe\u{301}".to_owned(), "y".to_owned()]];
+        assert_eq!(table(&rows, |_, _| None), "日本  x\ncafe\u{301}  y\n");
     }
 
     #[test]

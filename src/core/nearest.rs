@@ -10,16 +10,19 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 /// The same, with a limit to the number of different letters.
 pub fn misspelt<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>, limit: usize) -> Option<&'a str> {
-    let wanted: Vec<char> = name.to_lowercase().chars().collect();
+    let wanted = name.to_lowercase();
+    let length = wanted.chars().count();
     candidates
         .into_iter()
         .filter_map(|candidate| {
-            let letters: Vec<char> = candidate.to_lowercase().chars().collect();
-            let (shortest, longest) = (wanted.len().min(letters.len()), wanted.len().max(letters.len()));
+            let other = candidate.to_lowercase();
+            let other_length = other.chars().count();
+            let longest = length.max(other_length);
             let most = (longest / 3).max(1).min(limit);
             // Comparing lengths first excludes most names at low cost.
-            let comparable = longest <= LONGEST && longest - shortest <= most;
-            let distance = comparable.then(|| distance(&wanted, &letters))?;
+            let is_comparable = longest <= LONGEST && length.abs_diff(other_length) <= most;
+            // A swap of two neighbours is one mistake.
+            let distance = is_comparable.then(|| strsim::osa_distance(&wanted, &other))?;
             (distance <= most).then_some((distance, candidate))
         })
         .min()
@@ -29,25 +32,6 @@ pub fn misspelt<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>, l
 /// `, did you mean "x"?`, or nothing: the end of a sentence.
 pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     nearest(name, candidates).map_or_else(String::new, |name| format!("; did you mean \"{name}\"?"))
-}
-
-/// Edits (insert, delete, replace, swap of two neighbours) from one to the other, by the optimal string alignment
-/// distance.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let best = replace.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-                if swapped { best.min(rows[i - 2][j - 2] + 1) } else { best }
-            };
-        }
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

@@ -164,7 +164,12 @@ fn words(command: &str) -> Option<Vec<String>> {
                 quote = Some(c);
                 word.get_or_insert_default();
             }
-            (None | Some('"'), '\\') => word.get_or_insert_default().push(characters.next()?),
+            (None | Some('"'), '\\') => {
+                let escaped = characters.next()?;
+                // Between double quotes the backslash stays before all other characters (POSIX, "Double-Quotes").
+                let stays = quote.is_some() && !"$`\"\\".contains(escaped);
+                word.get_or_insert_default().extend(stays.then_some('\\').into_iter().chain([escaped]));
+            }
             (None, c) if c.is_whitespace() => words.extend(word.take()),
             (_, c) => word.get_or_insert_default().push(c),
         }
@@ -188,9 +193,16 @@ mod tests {
             "env LANG=C PATH=/usr/bin /opt/evercred credential-process dev",
             "HTTPS_PROXY=http://proxy:8080 evercred credential-process dev",
             "sh -c 'exec /usr/bin/evercred credential-process dev'",
+            r#"sh -c "exec \"/opt/with space/evercred\" credential-process dev""#,
         ] {
             assert_eq!(helper_profile(line).as_deref(), Some("dev"), "{line}");
         }
+    }
+
+    #[test]
+    fn between_double_quotes_a_backslash_stays_before_all_but_the_special_characters() {
+        let words = words(r#""a\b" "\"\\\$\`" a\ b '\'"#);
+        assert_eq!(words.unwrap(), [r"a\b", r#""\$`"#, "a b", r"\"]);
     }
 
     #[test]
