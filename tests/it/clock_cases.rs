@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use evercred::core::clock::{Clock, Grade, Sample, Trust};
-use evercred::core::keeper::{Action, AutoRenew, Event, KeeperSettings, Memory, Notice, Outcome, ProbeOrder};
+use evercred::core::keeper::{Action, AutoRenew, Event, KeeperSettings, Memory, Notice, Outcome, ProbeOrder, Timer};
 use evercred::core::ntp::{NtpAnswer, NtpProblem};
 use evercred::core::plan::Endpoint;
 use evercred::core::settings::{NtpServer, Settings};
@@ -116,6 +116,17 @@ fn now(boot: i64, off: i64) -> Now {
         wall: WallTime::from_millis(TRUTH + boot + off),
         suspended: TimeDelta::zero(),
     }
+}
+
+#[test]
+fn the_keeper_names_the_reason_for_its_next_wake_up() {
+    leave_out_this_test();
+    let mut bench = Bench::new("\"ntp.example\"", 0);
+    bench.aws_answers();
+    assert_eq!(bench.keeper.next_timer(), Some(Timer::TimeProbe), "in an hour");
+    let server = bench.questions.pop().expect("asked at once");
+    bench.handle(Event::NtpAnswered { server, result: Err(NtpProblem::NoAnswer("no route".into())) });
+    assert_eq!(bench.keeper.next_timer(), Some(Timer::NtpQuery), "in a minute");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::api::{Action, Answer, CallerId, ErrorStatus, Refusal, RefusalKind, Wants};
 use super::node::{Forced, has_expiry, static_credentials, unsupported};
 use super::status::expired_keys_message;
+use super::timers::Timer;
 use super::{Keeper, Route};
 use crate::core::aws_error::{ErrorClass, PROCESS_FAILED};
 use crate::core::credential::Credentials;
@@ -94,7 +95,7 @@ impl Keeper {
             self.actions.push_back(Action::Answer { caller, answer });
         }
         if let Some(deadline) = self.waiting.values().map(|waiting| waiting.asked_at + LONGEST_WAIT).min() {
-            self.wake_at(deadline);
+            self.timers.set(Timer::CallerDeadline, deadline);
         }
     }
 

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 use super::Keeper;
 use super::api::{Action, LogLevel, Notice, Outcome, Warning};
+use super::timers::Timer;
 use crate::core::aws_error::is_unreached;
 use crate::core::cause::Cause;
 use crate::core::clock::{Crossing, Grade, LIMITS, Sample, Trust};
@@ -241,7 +242,7 @@ impl Keeper {
         let due = self.clock_watch.due(heard_at, closely).filter(|_| !self.must_look());
         let due = due.max(self.clock_watch.not_sooner(now.boot)).max(self.clock_watch.not_before());
         match due.filter(|due| *due > now.boot) {
-            Some(due) => self.wake_at(due),
+            Some(due) => self.timers.set(Timer::TimeProbe, due),
             None => self.probe(endpoint, now),
         }
     }

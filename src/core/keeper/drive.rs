@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use super::api::{Action, CodeOrder, LogLevel, MintOrder, MintedSet, ProbeOrder, Ticket};
 use super::node::{Node, has_expiry};
 use super::plans::session_of;
+use super::timers::{Due, Timer};
 use super::{Flight, Keeper, Minting, Work};
 use crate::core::aws_error::ErrorClass;
 use crate::core::clock::Expiry;
@@ -60,7 +61,7 @@ impl TimeCheck {
 impl Keeper {
     /// Re-evaluates everything. Cheap enough to be done after every event, which leaves no case forgotten.
     pub(super) fn pump(&mut self, now: Now) {
-        self.wake = None;
+        self.timers.clear();
         self.adopt_restored(now);
         let asked_now = self.asked_now.take();
         let held_until = self.waits_for_network_until(now);
@@ -89,7 +90,7 @@ impl Keeper {
         self.stamp_anew(now);
         self.drive_sessions(held_until.is_some(), now);
         if let Some(until) = held_until {
-            self.wake_at(until);
+            self.timers.set(Timer::NetworkSettled, until);
         }
         self.tend_sign_ins(now);
         if let Some(endpoint) = self.waits_for_the_time().filter(|_| !self.must_wait_to_look(now)) {
@@ -110,10 +111,9 @@ impl Keeper {
 
     /// Brings one profile's chain further, up to a target or to its end.
     fn drive(&mut self, profile: &str, target: Option<&NodeKey>, demand: Demand, waits: &mut Waits, now: Now) {
-        match self.next_step(profile, target, demand, waits, now) {
-            Next::Order { link, reason } => self.order(profile, &link, reason, now),
-            Next::Later(at) => self.wake_at(at),
-            Next::Nothing => {}
+        let due = self.next_step(profile, target, demand, waits, now);
+        if let Some((link, reason)) = self.timers.now_or_wait(due) {
+            self.order(profile, &link, reason, now);
         }
     }
 
@@ -156,19 +156,26 @@ impl Keeper {
     }
 
     /// The next action for a profile's chain, if its last credential is due. `waits`: the results for earlier chains.
-    fn next_step(&self, profile: &str, target: Option<&NodeKey>, demand: Demand, waits: &mut Waits, now: Now) -> Next {
-        let Some(Ok(route)) = self.profiles.get(profile) else { return Next::Nothing };
+    fn next_step(
+        &self,
+        profile: &str,
+        target: Option<&NodeKey>,
+        demand: Demand,
+        waits: &mut Waits,
+        now: Now,
+    ) -> Due<(Arc<Link>, &'static str)> {
+        let Some(Ok(route)) = self.profiles.get(profile) else { return Due::OnEvent };
         let steps = &route.plan.steps;
         let end = target.and_then(|target| steps.backwards().find(|link| link.key() == target));
-        let Some(last_link) = end.or(steps.last_link()) else { return Next::Nothing };
-        let Some(last) = self.nodes.get(last_link.key()) else { return Next::Nothing };
+        let Some(last_link) = end.or(steps.last_link()) else { return Due::OnEvent };
+        let Some(last) = self.nodes.get(last_link.key()) else { return Due::OnEvent };
         let Some(mut reason) = last.due(&self.clock, now) else {
             let due_at = last.held.as_ref().and_then(|held| held.due_at(&self.clock, now));
-            return due_at.map_or(Next::Nothing, Next::Later);
+            return Due::at(Timer::Renewal, due_at);
         };
         if self.expired_keys(route, now).is_some() {
             // Nothing that they sign is accepted; the file will change.
-            return Next::Nothing;
+            return Due::OnEvent;
         }
         let is_free = |node: &Node| {
             node.flight.is_none() && (demand != Demand::Ahead || node.runs_ahead()) && node.is_able(&self.clock, now)
@@ -200,7 +207,7 @@ impl Keeper {
                 _ => {
                     let next = node.pace.next(demand == Demand::Asked).filter(|next| *next > now.boot);
                     waits.note(&path, demand, next.map_or(Wait::Event, Wait::Until));
-                    return next.map_or_else(|| Next::Order { link: Arc::clone(at), reason }, Next::Later);
+                    return next.map_or_else(|| Due::Now((Arc::clone(at), reason)), |at| Due::Later(Timer::Pace, at));
                 }
             }
             reason = "a credential behind it needs it";
@@ -217,25 +224,25 @@ impl Keeper {
                 _ => None,
             });
             if let Some(child) = child.filter(|_| is_needed) {
-                return Next::Order { link: Arc::clone(child), reason };
+                return Due::Now((Arc::clone(child), reason));
             }
             if child.is_none() {
                 waits.note(&path, demand, wait);
             }
             let needed_at = last.held.as_ref().filter(|_| !is_needed).and_then(|held| held.due_at(&self.clock, now));
-            return [next_try, needed_at].into_iter().flatten().min().map_or(Next::Nothing, Next::Later);
+            return Due::at(Timer::Retry, next_try).or_earlier(Due::at(Timer::Renewal, needed_at));
         }
         waits.note(&path, demand, wait);
         match wait {
-            Wait::Until(at) => Next::Later(at),
-            Wait::Event | Wait::Blocked(_) => Next::Nothing,
+            Wait::Until(at) => Due::Later(Timer::Pace, at),
+            Wait::Event | Wait::Blocked(_) => Due::OnEvent,
         }
     }
 
     /// Whether a call could be made now for somebody who asks.
     pub(super) fn has_next_step(&self, profile: &str, target: Option<&NodeKey>, now: Now) -> bool {
         let next = self.next_step(profile, target, Demand::Asked, &mut Waits::default(), now);
-        matches!(next, Next::Order { .. })
+        matches!(next, Due::Now(_))
     }
 
     /// Orders the call of one step of a profile, as that profile's plan says it.
@@ -307,7 +314,7 @@ impl Keeper {
         match service.map_or(Ok(()), |service| self.limits.take(service, endpoint, now.boot)) {
             Ok(()) => true,
             Err(free_at) => {
-                self.wake_at(free_at);
+                self.timers.set(Timer::RateLimit, free_at);
                 false
             }
         }
@@ -317,7 +324,7 @@ impl Keeper {
     pub(super) fn must_wait_to_look(&mut self, now: Now) -> bool {
         let until = self.clock_watch.not_sooner(now.boot);
         if let Some(until) = until {
-            self.wake_at(until);
+            self.timers.set(Timer::ProbeSpacing, until);
         }
         until.is_some()
     }
@@ -374,7 +381,7 @@ impl Keeper {
 
     /// What has expired is of no use to anybody, and a secret less to hold.
     fn forget_expired(&mut self, now: Now) {
-        let (mut forgotten, mut next, mut missed) = (false, None, Vec::new());
+        let (mut forgotten, mut missed) = (false, Vec::new());
         for node in self.nodes.values_mut().filter(|node| node.flight.is_none()) {
             let Some(held) = &node.held else { continue };
             let Some(end) = held.end else { continue };
@@ -394,14 +401,11 @@ impl Keeper {
             } else {
                 let certainly = end.expires_at - self.clock.aws_now(now).earliest;
                 let at = now.boot + certainly.max(TimeDelta::zero()) + TimeDelta::seconds(1);
-                next = Some(next.map_or(at, |earlier: BootTime| earlier.min(at)));
+                self.timers.set(Timer::Expiry, at);
             }
         }
         for (profile, message) in missed {
             self.log(LogLevel::Warn, Some(&profile), message);
-        }
-        if let Some(at) = next {
-            self.wake_at(at);
         }
         if forgotten {
             self.actions.push_back(Action::KeepMinted);
@@ -443,14 +447,4 @@ impl Waits {
     fn note(&mut self, path: &[(&Arc<Link>, &Node)], demand: Demand, wait: Wait) {
         self.0.extend(path.iter().map(|(link, _)| ((Arc::as_ptr(link), demand), wait)));
     }
-}
-
-/// What to do for a profile.
-enum Next {
-    /// The call of one step of its plan.
-    Order { link: Arc<Link>, reason: &'static str },
-    /// Look again then.
-    Later(BootTime),
-    /// Nothing, until something happens.
-    Nothing,
 }

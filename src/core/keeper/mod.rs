@@ -32,6 +32,7 @@ mod sign_outs;
 mod stamps;
 mod status;
 mod status_api;
+mod timers;
 mod told;
 mod unsaved;
 
@@ -46,6 +47,7 @@ pub use login::{Login, SignedIn};
 pub use ntp_watch::{NtpHeard, NtpOrder};
 pub use session_api::*;
 pub use session_ends::CACHE_UNWRITABLE;
+pub use timers::Timer;
 pub use told::{CREDENTIALS_LOST, MFA_REQUIRED, SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 
 use self::callers::Waiting;
@@ -57,6 +59,7 @@ use self::ntp_watch::NtpWatch;
 use self::rate::RateLimits;
 use self::rng::Rng;
 use self::sign_in::SignIns;
+use self::timers::Timers;
 use self::told::Told;
 use crate::core::clock::Clock;
 use crate::core::plan::{Endpoint, Link, MissingSections, NodeKey, Plan, PlanError, RenewAs, Source, StaticKeys};
@@ -98,7 +101,7 @@ pub struct Keeper {
     /// Tokens that an earlier run could not write, until their sessions are known.
     restored_tokens: Vec<UnsavedToken>,
     actions: VecDeque<Action>,
-    wake: Option<BootTime>,
+    timers: Timers,
     next_ticket: u64,
 }
 
@@ -204,7 +207,7 @@ impl Keeper {
             restored: Vec::new(),
             restored_tokens: Vec::new(),
             actions: VecDeque::new(),
-            wake: None,
+            timers: Timers::default(),
             next_ticket: 0,
         }
     }
@@ -276,7 +279,12 @@ impl Keeper {
 
     /// When to call `handle_timeout` next.
     pub fn next_timeout(&self) -> Option<BootTime> {
-        self.wake
+        self.timers.next().map(|(_, at)| at)
+    }
+
+    /// Why [`Keeper::next_timeout`] is then.
+    pub fn next_timer(&self) -> Option<Timer> {
+        self.timers.next().map(|(timer, _)| timer)
     }
 
     /// The next thing to do.
@@ -353,10 +361,6 @@ impl Keeper {
         }
         let on_demand = |route: &Route| route.plan.renew == Some(RenewAs::OnDemand);
         !self.profiles.get(profile).and_then(|route| route.as_ref().ok()).is_some_and(on_demand)
-    }
-
-    fn wake_at(&mut self, at: BootTime) {
-        self.wake = Some(self.wake.map_or(at, |earlier| earlier.min(at)));
     }
 
     fn ticket(&mut self) -> Ticket {

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::Keeper;
 use super::api::{Action, LogLevel};
+use super::timers::Timer;
 use crate::core::ntp::{NtpAnswer, NtpProblem};
 use crate::core::settings::NtpServer;
 use crate::core::time::{AwsTime, BootTime, Now};
@@ -69,18 +70,14 @@ impl Keeper {
         }
         // A wall clock alone would be no help: it may be in another era.
         let about = if self.clock.is_known() { self.clock.best(now) } else { AwsTime::from_millis(0) };
-        let mut wake: Option<BootTime> = None;
         for watch in self.ntp.iter_mut().filter(|watch| !watch.asked) {
             let Some(next) = watch.next else { continue };
             if next <= now.boot {
                 watch.asked = true;
                 self.actions.push_back(Action::AskNtp(NtpOrder { server: watch.server.clone(), about }));
             } else {
-                wake = Some(wake.map_or(next, |earlier| earlier.min(next)));
+                self.timers.set(Timer::NtpQuery, next);
             }
-        }
-        if let Some(at) = wake {
-            self.wake_at(at);
         }
     }
 

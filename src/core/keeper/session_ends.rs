@@ -10,6 +10,7 @@ use super::node::Lack;
 use super::session_api::{SessionMemory, SessionStatus};
 use super::session_state::{SessionState, View};
 use super::sessions::described;
+use super::timers::Timer;
 use super::told::{SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 use crate::core::aws_error::{CACHE_FAILED, ErrorClass, SSO_CACHE_UNUSABLE, SSO_SESSION_EXPIRED};
 use crate::core::cause::Cause;
@@ -70,7 +71,7 @@ impl Keeper {
             return;
         }
         if wait > TimeDelta::zero() {
-            return self.wake_at(now.boot + wait);
+            return self.timers.set(Timer::SessionEndNotice, now.boot + wait);
         }
         let (subject, message) = (state.session.label().to_owned(), will_end(&state.session, ends_at));
         let fix = Some(self.how_to_sign_in(key));

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::api::{Action, LogLevel};
 use super::session_api::RefreshOrder;
 use super::session_state::{SessionState, Unwritable};
+use super::timers::{Due, Timer};
 use super::{Flight, Keeper, Minting, Work};
 use crate::core::plan::{NodeKey, Source};
 use crate::core::session::{CacheFile, CacheProblem};
@@ -28,53 +29,46 @@ impl Keeper {
     }
 
     fn drive_session(&mut self, key: &NodeKey, waits_for_network: bool, now: Now) {
-        let Some(node) = self.nodes.get(key).filter(|node| node.flight.is_none()) else { return };
-        let Some(state) = &node.session else { return };
-        if let Some(Unwritable { look_at, .. }) = &state.unwritable {
-            let (look_at, file) = (*look_at, state.session.cache_file());
-            if look_at > now.boot {
-                self.wake_at(look_at);
-            } else {
+        let Some(node) = self.nodes.get_mut(key).filter(|node| node.flight.is_none()) else { return };
+        let Some(state) = &mut node.session else { return };
+        let file = state.session.cache_file();
+        if let Some(unwritable) = &mut state.unwritable {
+            if unwritable.look_at <= now.boot {
                 self.actions.push_back(Action::LookAtSession(file));
-                if let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut())
-                    && let Some(unwritable) = &mut state.unwritable
-                {
-                    unwritable.look_at = now.boot + LOOK_AGAIN;
-                }
-                self.wake_at(now.boot + LOOK_AGAIN);
+                unwritable.look_at = now.boot + LOOK_AGAIN;
             }
+            self.timers.set(Timer::CacheFileCheck, unwritable.look_at);
         }
-        let Some(node) = self.nodes.get(key) else { return };
-        let Some(state) = &node.session else { return };
-        if let Some((_, again_at)) = &state.unsaved {
-            match *again_at {
-                at if at <= now.boot => return self.refresh(key, "its newest token is not in the cache", now),
-                at => self.wake_at(at),
+        if let Some((_, save_at)) = state.unsaved {
+            if save_at <= now.boot {
+                return self.refresh(key, "its newest token is not in the cache", now);
             }
+            self.timers.set(Timer::TokenSave, save_at);
         }
-        let Some(node) = self.nodes.get(key).filter(|node| node.is_able(&self.clock, now)) else { return };
+        let due = self.next_refresh(key, waits_for_network, now);
+        if let Some(reason) = self.timers.now_or_wait(due) {
+            self.refresh(key, reason, now);
+        }
+    }
+
+    /// When a session's token is refreshed ahead of its expiry, and the reason.
+    fn next_refresh(&self, key: &NodeKey, waits_for_network: bool, now: Now) -> Due<&'static str> {
+        let Some(node) = self.nodes.get(key).filter(|node| node.is_able(&self.clock, now)) else { return Due::OnEvent };
         let wanted = match node.step.source {
             Source::Login(_) => self.settings.login_cache,
             _ => self.settings.sso_cache,
         };
         if !wanted || waits_for_network {
-            return;
+            return Due::OnEvent;
         }
         let Some(reason) = node.due(&self.clock, now) else {
-            if let Some(at) = node.held.as_ref().and_then(|held| held.due_at(&self.clock, now)) {
-                self.wake_at(at);
-            }
-            return;
+            return Due::at(Timer::Renewal, node.held.as_ref().and_then(|held| held.due_at(&self.clock, now)));
         };
         match node.failures.last().map(|failure| &failure.streak) {
-            Some(streak) if !streak.allows(now.boot) => {
-                if let Some(at) = streak.next_try() {
-                    self.wake_at(at);
-                }
-            }
+            Some(streak) if !streak.allows(now.boot) => Due::at(Timer::Retry, streak.next_try()),
             _ => match node.pace.next(false).filter(|next| *next > now.boot) {
-                Some(next) => self.wake_at(next),
-                None => self.refresh(key, reason, now),
+                Some(next) => Due::Later(Timer::Pace, next),
+                None => Due::Now(reason),
             },
         }
     }
@@ -91,20 +85,12 @@ impl Keeper {
         let is_due = node.due(&self.clock, now).is_some() && node.can_refresh(&self.clock, now);
         let unsaved = state.unsaved.as_ref().filter(|_| state.is_only_here() || !is_due);
         let save = unsaved.is_some();
-        let not_before = match unsaved {
-            Some((_, again_at)) => Some(*again_at).filter(|at| *at > now.boot),
-            None => match node.failures.at(&endpoint).map(|failure| &failure.streak) {
-                Some(streak) if !streak.allows(now.boot) => match streak.next_try() {
-                    Some(at) => Some(at),
-                    None => return,
-                },
-                _ => None,
-            },
+        let due = match (unsaved, node.failures.at(&endpoint).map(|failure| &failure.streak)) {
+            (Some((_, save_at)), _) if *save_at > now.boot => Due::Later(Timer::TokenSave, *save_at),
+            (None, Some(streak)) if !streak.allows(now.boot) => Due::at(Timer::Retry, streak.next_try()),
+            _ => Due::Now(()),
         };
-        if let Some(at) = not_before {
-            return self.wake_at(at);
-        }
-        if !self.may_call(service, &endpoint, now) {
+        if self.timers.now_or_wait(due).is_none() || !self.may_call(service, &endpoint, now) {
             return;
         }
         let ticket = self.ticket();
@@ -153,7 +139,6 @@ impl Keeper {
         };
         state.unwritable =
             Some(Unwritable { problem: problem.clone(), look_at: now.boot + LOOK_AGAIN, may_try: false });
-        self.wake_at(now.boot + LOOK_AGAIN);
         if before.as_ref() != Some(&problem) {
             let message = format!("{what} is not refreshed, as its cache file can't be written: {}", problem.why);
             self.log(LogLevel::Warn, None, message);

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use super::api::{Action, Answer, CallerId, LogLevel, Outcome, Refusal, RefusalKind, Ticket};
 use super::node::Forced;
 use super::session_api::{Account, Flow, Prompt, RolesOrder, SessionEnd, SignInOrder};
+use super::timers::Timer;
 use super::{Flight, Keeper, Work};
 use crate::core::aws_error::refuses_signer;
 use crate::core::plan::NodeKey;
@@ -229,8 +230,7 @@ impl Keeper {
     /// Orders what is new, answers who has waited long, gives up what nobody waits for, forgets what nobody asks about.
     pub(super) fn tend_sign_ins(&mut self, now: Now) {
         self.order_sign_ins(now);
-        let (mut tired, mut over, mut next) = (Vec::new(), Vec::new(), None);
-        let mut wake = |at: BootTime| next = Some(next.map_or(at, |earlier: BootTime| earlier.min(at)));
+        let (mut tired, mut over) = (Vec::new(), Vec::new());
         for (ticket, sign_in) in &mut self.sign_ins.under_way {
             sign_in.waiters.retain(|(caller, since)| {
                 let is_tired = now.boot - *since >= LONGEST_WAIT;
@@ -238,7 +238,7 @@ impl Keeper {
                     tired.push((*caller, sign_in.prompt.as_ref().and_then(|prompt| prompt.warning.clone())));
                     sign_in.alone_since = now.boot;
                 } else {
-                    wake(*since + LONGEST_WAIT);
+                    self.timers.set(Timer::SignInPending, *since + LONGEST_WAIT);
                 }
                 !is_tired
             });
@@ -248,7 +248,7 @@ impl Keeper {
             if end <= now.boot {
                 over.push((*ticket, longest > now.boot));
             } else {
-                wake(end);
+                self.timers.set(Timer::SignInAbandoned, end);
             }
         }
         self.sign_ins.ended.retain(|_, (_, at)| now.boot - *at < REMEMBERED);
@@ -264,9 +264,6 @@ impl Keeper {
             self.log(LogLevel::Info, None, format!("a sign-in was given up: {why}"));
             self.end_sign_in(ticket, Err(refusal(RefusalKind::NeedsLogin, why)), now);
             self.actions.push_back(Action::CancelSignIn(ticket));
-        }
-        if let Some(at) = next {
-            self.wake_at(at);
         }
     }
 

@@ -14,6 +14,7 @@ use super::held::Held;
 use super::node::{Lack, Node, static_expired};
 use super::session_ends::TOLD_BEFORE;
 use super::status::expired_keys_message;
+use super::timers::Timer;
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
 use crate::core::cause::Cause;
@@ -112,7 +113,7 @@ impl Keeper {
             let kept: Vec<&String> = self.auto_renewed_dependents(&key, now).collect();
             let Some(first) = kept.first() else { continue };
             if let Some(wait) = self.wait_for_need_of_code(&key, now) {
-                self.wake_at(now.boot + wait);
+                self.timers.set(Timer::MfaNotice, now.boot + wait);
                 continue;
             }
             if !self.knows_the_time() || self.is_restored_later(&key) {
@@ -159,7 +160,7 @@ impl Keeper {
         for renewal in renewals {
             match renewal {
                 Renewal::Open => {}
-                Renewal::OpenUntil(at) => self.wake_at(at),
+                Renewal::OpenUntil(at) => self.timers.set(Timer::LossNotice, at),
                 Renewal::Doubtful { since } => self.look_once_since(since, now),
                 // One notice, with the number of profiles that depend on it.
                 Renewal::Lost(Loss { cause, .. }) if self.is_told(CREDENTIALS_LOST, &cause) => {}
