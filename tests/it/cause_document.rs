@@ -63,9 +63,9 @@ fn the_page_of_causes_is_that_of_the_tables() {
 }
 
 #[test]
-fn the_readme_names_causes_that_exist() {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let rows = readme.lines().skip_while(|line| !line.starts_with("| cause | how evercred prevents it")).skip(2);
+fn the_page_about_the_doctor_names_causes_that_exist() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/doctor.md")).unwrap();
+    let rows = page.lines().skip_while(|line| !line.starts_with("| cause | how evercred prevents it")).skip(2);
     let mut named = 0;
     for row in rows.take_while(|line| line.starts_with('|')) {
         // The third column: `region-missing`, `-invalid`.
@@ -76,7 +76,7 @@ fn the_readme_names_causes_that_exist() {
                 let fits = |cause: &&Cause| {
                     if name.starts_with('-') { cause.name().ends_with(name) } else { cause.name() == name }
                 };
-                assert!(Cause::ALL.iter().any(|cause| fits(&cause)), "README names {name}");
+                assert!(Cause::ALL.iter().any(|cause| fits(&cause)), "docs/doctor.md names {name}");
             }
         }
     }

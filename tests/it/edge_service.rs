@@ -132,7 +132,7 @@ fn blocks(part: &str, kind: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_first_five_minutes_of_the_readme_work_as_they_stand() {
+fn the_commands_of_the_readme_for_a_role_work_as_printed() {
     if left_out() {
         return;
     }
@@ -158,11 +158,11 @@ fn the_first_five_minutes_of_the_readme_work_as_they_stand() {
     let [install, service]: [String; 2] = commands("Install").try_into().unwrap();
     // Both programs are there already: built by the same cargo, not with all of its time.
     assert_eq!(install, "cargo install --locked --path .");
-    let config = blocks("The first five minutes", "ini");
+    let config = blocks("With keys and roles", "ini");
     person
         .manager
         .write(".aws/config", &config.join("\n").replace("/home/you", person.manager.home().to_str().unwrap()));
-    let [plan, exec, status]: [String; 3] = commands("The first five minutes").try_into().unwrap();
+    let [plan, exec, status]: [String; 3] = commands("With keys and roles").try_into().unwrap();
     let run = |line: &str| person.manager.must(&["sh", "-c", line]);
     let said = run(&service);
     assert!(said.contains("is running"), "{said}");

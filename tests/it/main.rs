@@ -26,6 +26,7 @@ mod imports;
 mod keeper_cases;
 mod large_inputs;
 mod layers;
+mod links;
 mod mfa_process_cases;
 mod network_cases;
 mod notice_cases;
