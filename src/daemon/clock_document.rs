@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::core::clock::{Clock, Grade, LIMITS, Reading, Sample, Trust};
-use crate::core::keeper::{Keeper, NtpHeard, foretell};
+use crate::core::keeper::{Keeper, NtpHeard, describe_crossing};
 use crate::core::ntp::NtpAnswer;
 use crate::core::plan::Endpoint;
 use crate::core::settings::NtpServer;
@@ -56,7 +56,7 @@ pub(super) fn document(keeper: &Keeper, facts: &TimeKeeping, warn: TimeDelta, no
         "drift_ppm": drift.map(ppm),
         "drift_uncertainty_ppm": drift_uncertainty.map(ppm),
         "crosses_limit_in_seconds": crossings.first().map(|crossing| crossing.after.num_seconds()),
-        "predictions": crossings.iter().map(foretell).collect::<Vec<String>>(),
+        "predictions": crossings.iter().map(describe_crossing).collect::<Vec<String>>(),
         "limits": LIMITS.map(|limit| json!({"seconds": limit.size.num_seconds(), "who": limit.who})),
         "sources": sources,
         "synchronisation": synchronisation(facts),
@@ -84,7 +84,7 @@ fn aws(keeper: &Keeper, now: Now) -> Value {
         "uncertainty_seconds": clock.is_known().then(|| seconds(uncertainty)),
         "rank": clock.rank().map(Trust::name),
         "believed": clock.is_known(),
-        "why": (!clock.is_known()).then(|| keeper.why_no_look().unwrap_or("it has not answered")),
+        "why": (!clock.is_known()).then(|| keeper.probe_error().unwrap_or("it has not answered")),
         "at": clock.heard_at().map(|at| as_of(clock, at, now).to_rfc3339()),
     })
 }

@@ -316,7 +316,7 @@ fn a_certificate_that_is_not_valid_by_this_clock_has_ntp_asked_and_is_named() {
         bench.handle(Event::Ended { ticket, outcome: Outcome::Failed(fault), samples: Vec::new() });
     };
     failed(&mut bench);
-    assert!(bench.keeper.why_no_look().is_some_and(|why| why.contains("not valid")));
+    assert!(bench.keeper.probe_error().is_some_and(|why| why.contains("not valid")));
     bench.ntp_answers(&server, 3 * 24 * HOUR);
     bench.until(16 * MINUTE);
     failed(&mut bench);

@@ -6,11 +6,11 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::login::Login;
-use super::ntp_watch::NtpOrder;
 use super::session_api::{
     Account, Flow, Prompt, RefreshOrder, RolesOrder, SessionEnd, SessionMemory, SignInOrder, SignOutEnd, SignOutOrder,
 };
 pub use super::status_api::{ErrorStatus, MfaStatus, ProfileStatus, RenewalStatus, State, Warning};
+use super::time::NtpOrder;
 use crate::core::aws_error::{ErrorClass, Fault};
 use crate::core::clock::Sample;
 use crate::core::credential::Credentials;

@@ -44,11 +44,11 @@ impl Keeper {
         if let Some(Ok(route)) = self.profiles.get(&waiting.profile) {
             let keys = route.plan.keys();
             let last = keys.last().and_then(|key| self.nodes.get_mut(key));
-            let served = last.as_ref().is_some_and(|node| node.servable(&self.clock, now).is_some());
+            let served = last.as_ref().is_some_and(|node| node.servable(self.time.clock(), now).is_some());
             if let Some(node) = last {
                 waiting.mints = node.mints;
-                waiting.again = node.is_endless_and_old(&self.clock, now);
-                let can_be_renewed = node.session.is_none() || node.can_refresh(&self.clock, now);
+                waiting.again = node.is_endless_and_old(self.time.clock(), now);
+                let can_be_renewed = node.session.is_none() || node.can_refresh(self.time.clock(), now);
                 if (wants == Wants::Renewal || waiting.again) && node.held.is_some() && can_be_renewed {
                     node.forced = Some(Forced::Asked);
                 }
@@ -56,7 +56,7 @@ impl Keeper {
             for key in &keys {
                 if let Some(node) = self.nodes.get(key)
                     && let Some(state) = &node.session
-                    && node.lacks(&self.clock, now).is_some()
+                    && node.lacks(self.time.clock(), now).is_some()
                 {
                     // Somebody may have signed in, and the news been lost: the next one who asks knows.
                     self.actions.push_back(Action::LookAtSession(state.session.cache_file()));
@@ -115,7 +115,7 @@ impl Keeper {
         let expired = self.expired_keys(route, now).map(|(profile, at)| expired_keys_message(profile, at));
         if let Some(keys) = route.only_keys() {
             return match expired {
-                _ if has_expiry(keys) && self.must_look() && now.boot - waiting.asked_at < LONGEST_WAIT => None,
+                _ if has_expiry(keys) && self.time.needs_probe() && now.boot - waiting.asked_at < LONGEST_WAIT => None,
                 Some(message) => refuse(RefusalKind::Failed, message, None),
                 None if waiting.wants == Wants::Renewal => {
                     let message = format!("profile \"{name}\" has nothing to renew: its keys stand in a file");
@@ -134,7 +134,7 @@ impl Keeper {
         };
         // Another plan's node counts anew.
         let renewed = last.mints != waiting.mints;
-        let servable = last.servable(&self.clock, now);
+        let servable = last.servable(self.time.clock(), now);
         let waited = now.boot - waiting.asked_at;
         let error = self.stuck(route, waiting, now);
         let as_it_is = match (waiting.wants, waiting.again) {

@@ -5,58 +5,16 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::api::{Action, CodeOrder, LogLevel, MintOrder, MintedSet, ProbeOrder, Ticket};
-use super::node::{Node, has_expiry};
+use super::api::{Action, CodeOrder, LogLevel, MintOrder, MintedSet};
+use super::node::Node;
 use super::plans::session_of;
 use super::timers::{Due, Timer};
 use super::{Flight, Keeper, Minting, Work};
 use crate::core::aws_error::ErrorClass;
 use crate::core::clock::Expiry;
 use crate::core::credential::Grant;
-use crate::core::plan::{Endpoint, Link, NodeKey, RenewAs, Service, Source};
+use crate::core::plan::{Link, NodeKey, RenewAs, Source};
 use crate::core::time::{BootTime, Now};
-
-/// Looks at AWS's time: when the estimate is in doubt, one is made before anything is signed.
-#[derive(Default)]
-pub(super) struct TimeCheck {
-    pub(super) in_flight: Option<Ticket>,
-    /// The present doubt was looked into; whatever came of it, work goes on.
-    done: bool,
-    /// An answer contradicted the estimate, and a second one is needed, at once, from there.
-    confirm: Option<Endpoint>,
-    confirmations: u32,
-    /// A doubt came up while a look was under way: what that look sees may be from before.
-    doubted_meanwhile: bool,
-}
-
-impl TimeCheck {
-    /// A new doubt.
-    pub(super) fn again(&mut self) {
-        self.done = false;
-        self.doubted_meanwhile = self.in_flight.is_some();
-    }
-
-    /// An answer contradicted the estimate. A server that never agrees with itself is not asked for ever.
-    pub(super) fn confirm_at(&mut self, endpoint: Endpoint) {
-        if self.confirmations < 3 {
-            self.confirmations += 1;
-            self.confirm = Some(endpoint);
-            self.done = false;
-        }
-    }
-
-    /// An answer was believed.
-    pub(super) fn agreed(&mut self) {
-        self.confirmations = 0;
-        self.confirm = None;
-    }
-
-    /// A look has ended, whatever came of it.
-    pub(super) fn ended(&mut self) {
-        self.in_flight = None;
-        self.done = self.confirm.is_none() && !std::mem::take(&mut self.doubted_meanwhile);
-    }
-}
 
 impl Keeper {
     /// Re-evaluates everything. Cheap enough to be done after every event, which leaves no case forgotten.
@@ -64,7 +22,7 @@ impl Keeper {
         self.timers.clear();
         self.adopt_restored(now);
         let asked_now = self.asked_now.take();
-        let held_until = self.waits_for_network_until(now);
+        let held_until = self.time.network_wait(now);
         let mut waits = Waits::default();
         for profile in self.wanted(now) {
             let asked = asked_now.as_ref() == Some(&profile) || self.is_waited_for(&profile);
@@ -93,17 +51,7 @@ impl Keeper {
             self.timers.set(Timer::NetworkSettled, until);
         }
         self.tend_sign_ins(now);
-        if let Some(endpoint) = self.waits_for_the_time().filter(|_| !self.must_wait_to_look(now)) {
-            self.probe(endpoint, now);
-        }
-        if self.time_check.in_flight.is_none()
-            && let Some(endpoint) = self.time_check.confirm.take()
-            && self.settings.probe
-        {
-            self.probe(endpoint, now);
-        }
-        self.watch_clock(now);
-        self.ask_ntp(now);
+        self.watch_time(now);
         self.answer_callers(now);
         self.forget_expired(now);
         self.tell_of_need(now);
@@ -115,22 +63,6 @@ impl Keeper {
         if let Some((link, reason)) = self.timers.now_or_wait(due) {
             self.order(profile, &link, reason, now);
         }
-    }
-
-    /// Where to ask for the time, because somebody waits for keys that stand in a file with an expiry.
-    fn waits_for_the_time(&self) -> Option<Endpoint> {
-        if !self.must_look() || self.time_check.in_flight.is_some() {
-            return None;
-        }
-        let routes = self.waiting.values().filter_map(|waiting| self.profiles.get(&waiting.profile)?.as_ref().ok());
-        let mut with_expiry = routes.filter(|route| route.only_keys().is_some_and(has_expiry));
-        with_expiry.next().map(|route| self.most_trusted(&route.plan.endpoint).clone())
-    }
-
-    /// Whether AWS's time is in doubt, and not yet looked at.
-    pub(super) fn must_look(&self) -> bool {
-        let in_doubt = self.clock.is_suspect() || !self.clock.is_known();
-        self.settings.probe && in_doubt && !self.time_check.done
     }
 
     /// The profiles that are kept or waited for, and can be minted; those that somebody waits for come first.
@@ -169,8 +101,8 @@ impl Keeper {
         let end = target.and_then(|target| steps.backwards().find(|link| link.key() == target));
         let Some(last_link) = end.or(steps.last_link()) else { return Due::OnEvent };
         let Some(last) = self.nodes.get(last_link.key()) else { return Due::OnEvent };
-        let Some(mut reason) = last.due(&self.clock, now) else {
-            let due_at = last.held.as_ref().and_then(|held| held.due_at(&self.clock, now));
+        let Some(mut reason) = last.due(self.time.clock(), now) else {
+            let due_at = last.held.as_ref().and_then(|held| held.due_at(self.time.clock(), now));
             return Due::at(Timer::Renewal, due_at);
         };
         if self.expired_keys(route, now).is_some() {
@@ -178,7 +110,9 @@ impl Keeper {
             return Due::OnEvent;
         }
         let is_free = |node: &Node| {
-            node.flight.is_none() && (demand != Demand::Ahead || node.runs_ahead()) && node.is_able(&self.clock, now)
+            node.flight.is_none()
+                && (demand != Demand::Ahead || node.runs_ahead())
+                && node.is_able(self.time.clock(), now)
         };
         let blocked_until = |link: &Link, node: &Node| {
             let failure = node.failures.at(route.endpoint(link)).filter(|failure| !failure.streak.allows(now.boot));
@@ -203,7 +137,7 @@ impl Keeper {
             let before = at.before().and_then(|before| Some((before, self.nodes.get(before.key())?)));
             match before {
                 Some((_, parent)) if node.waits_for_plan(parent) => break Wait::Event,
-                Some((before, parent)) if !parent.can_sign(&self.clock, now) => at = before,
+                Some((before, parent)) if !parent.can_sign(self.time.clock(), now) => at = before,
                 _ => {
                     let next = node.pace.next(demand == Demand::Asked).filter(|next| *next > now.boot);
                     waits.note(&path, demand, next.map_or(Wait::Event, Wait::Until));
@@ -214,11 +148,11 @@ impl Keeper {
         };
         if let Wait::Blocked(next_try) = wait {
             // If it is due only because something changed, the cached credentials may be valid for long.
-            let is_needed = last.held.as_ref().is_none_or(|held| held.due(&self.clock, now).is_some());
+            let is_needed = last.held.as_ref().is_none_or(|held| held.due(self.time.clock(), now).is_some());
             // A parent that can't be renewed signs with its cached credentials.
             let child = path.windows(2).find_map(|pair| match pair {
                 [(link, child), (_, parent)] => {
-                    let is_good = parent.can_still_sign(&self.clock, now);
+                    let is_good = parent.can_still_sign(self.time.clock(), now);
                     (is_good && is_free(child) && blocked_until(link, child).is_none()).then_some(*link)
                 }
                 _ => None,
@@ -229,7 +163,8 @@ impl Keeper {
             if child.is_none() {
                 waits.note(&path, demand, wait);
             }
-            let needed_at = last.held.as_ref().filter(|_| !is_needed).and_then(|held| held.due_at(&self.clock, now));
+            let needed_at =
+                last.held.as_ref().filter(|_| !is_needed).and_then(|held| held.due_at(self.time.clock(), now));
             return Due::at(Timer::Retry, next_try).or_earlier(Due::at(Timer::Renewal, needed_at));
         }
         waits.note(&path, demand, wait);
@@ -287,69 +222,25 @@ impl Keeper {
             base,
             mfa_code,
             token,
-            aws_minus_boot: self.clock.aws_minus_boot(now),
+            aws_minus_boot: self.time.clock().aws_minus_boot(now),
         })));
         let mint = Minting { key, started: now.boot, reason, parent_mints };
         self.flights.insert(ticket, Flight { endpoint, work: Work::Mint(mint) });
     }
 
-    /// Whether a call may be made now: AWS time is not in doubt, and the rate limit allows it. Otherwise this schedules the
-    /// probe or the next attempt.
-    pub(super) fn may_call(&mut self, service: Option<Service>, endpoint: &Endpoint, now: Now) -> bool {
-        if self.must_look() {
-            if self.time_check.in_flight.is_none() && !self.must_wait_to_look(now) {
-                self.log(
-                    LogLevel::Debug,
-                    None,
-                    "AWS time is in doubt: evercred probes it before it signs a request".to_owned(),
-                );
-                let endpoint = self.most_trusted(endpoint).clone();
-                self.probe(endpoint, now);
-            }
-            return false;
-        }
-        if service == Some(Service::Sts) && self.looks_higher_first(endpoint, now) {
-            return false;
-        }
-        match service.map_or(Ok(()), |service| self.limits.take(service, endpoint, now.boot)) {
-            Ok(()) => true,
-            Err(free_at) => {
-                self.timers.set(Timer::RateLimit, free_at);
-                false
-            }
-        }
-    }
-
-    /// Whether so many looks were made of late that the next one has to wait; it is seen to.
-    pub(super) fn must_wait_to_look(&mut self, now: Now) -> bool {
-        let until = self.clock_watch.not_sooner(now.boot);
-        if let Some(until) = until {
-            self.timers.set(Timer::ProbeSpacing, until);
-        }
-        until.is_some()
-    }
-
-    pub(super) fn probe(&mut self, endpoint: Endpoint, now: Now) {
-        let ticket = self.ticket();
-        self.clock_watch.looked(now);
-        self.time_check.in_flight = Some(ticket);
-        self.flights.insert(ticket, Flight { endpoint: endpoint.clone(), work: Work::Look });
-        self.actions.push_back(Action::Probe(ProbeOrder { ticket, endpoint }));
-    }
-
     /// Sets of an earlier run count once AWS's time is known, and those of another boot once it was looked at: an expired one
     /// must not be handed out. What no profile needs now is kept until it has expired, as a file may be half-written.
     fn adopt_restored(&mut self, now: Now) {
-        if self.restored.is_empty() || !self.clock.is_known() {
+        if self.restored.is_empty() || !self.time.clock().is_known() {
             return;
         }
         for restored in std::mem::take(&mut self.restored) {
-            if self.clock.is_suspect() && !restored.same_boot {
+            if self.time.clock().is_suspect() && !restored.same_boot {
                 self.restored.push(restored);
                 continue;
             }
             let expires_at = restored.set.credentials.expires_at;
-            if expires_at.is_some_and(|at| self.clock.judge(at, now) == Expiry::Expired) {
+            if expires_at.is_some_and(|at| self.time.clock().judge(at, now) == Expiry::Expired) {
                 continue;
             }
             let session = session_of(&restored.set.key, |key| self.nodes.get(key));
@@ -385,7 +276,7 @@ impl Keeper {
         for node in self.nodes.values_mut().filter(|node| node.flight.is_none()) {
             let Some(held) = &node.held else { continue };
             let Some(end) = held.end else { continue };
-            if held.judge(&self.clock, now) == Expiry::Expired {
+            if held.judge(self.time.clock(), now) == Expiry::Expired {
                 node.held = None;
                 forgotten = true;
                 // Others were told of as they came; what might pass has not passed in time.
@@ -399,7 +290,7 @@ impl Keeper {
                     missed.push((profile, message));
                 }
             } else {
-                let certainly = end.expires_at - self.clock.aws_now(now).earliest;
+                let certainly = end.expires_at - self.time.clock().aws_now(now).earliest;
                 let at = now.boot + certainly.max(TimeDelta::zero()) + TimeDelta::seconds(1);
                 self.timers.set(Timer::Expiry, at);
             }

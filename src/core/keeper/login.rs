@@ -116,15 +116,15 @@ impl Keeper {
         };
         let node = self.nodes.get(key)?;
         let ends_at = self.session_end(key);
-        let ends_soon = ends_at.is_some_and(|at| self.clock.until(at, now) <= TOLD_BEFORE);
-        if !node.can_sign(&self.clock, now) || node.failures.needs_login() || ends_soon {
+        let ends_soon = ends_at.is_some_and(|at| self.time.clock().until(at, now) <= TOLD_BEFORE);
+        if !node.can_sign(self.time.clock(), now) || node.failures.needs_login() || ends_soon {
             return None;
         }
         // A sign-in writes a cache file that every tool can read.
         if node.session.as_ref().is_some_and(|state| state.is_unusable()) {
             return None;
         }
-        if matches!(login, Login::Code { .. }) && node.warning(&self.clock, now).is_some() {
+        if matches!(login, Login::Code { .. }) && node.warning(self.time.clock(), now).is_some() {
             return None;
         }
         let expires_at = node.held.as_ref()?.end.map(|end| end.expires_at);
@@ -252,17 +252,17 @@ impl Keeper {
     /// What only a person can give, without which a profile's credentials can't be got.
     pub(super) fn needs_person(&self, profile: &str, route: &Route, now: Now) -> Option<ErrorStatus> {
         let mut link = route.plan.steps.last_link()?;
-        self.nodes.get(link.key())?.due(&self.clock, now)?;
+        self.nodes.get(link.key())?.due(self.time.clock(), now)?;
         loop {
             let node = self.nodes.get(link.key())?;
             if node.flight.is_some() {
                 return None;
             }
-            if let Some(lack) = node.lacks(&self.clock, now) {
+            if let Some(lack) = node.lacks(self.time.clock(), now) {
                 return self.need(profile, lack, link.key(), now);
             }
             link = link.before()?;
-            if self.nodes.get(link.key())?.can_sign(&self.clock, now) {
+            if self.nodes.get(link.key())?.can_sign(self.time.clock(), now) {
                 return None;
             }
         }

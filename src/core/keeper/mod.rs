@@ -7,17 +7,16 @@ mod api;
 mod auto_renew;
 mod backoff;
 mod callers;
-mod clock_watch;
 mod dependents;
 mod drive;
 mod failures;
 mod held;
 mod login;
 mod node;
-mod ntp_watch;
 mod outcome;
 mod pace;
 mod plans;
+mod probes;
 mod process_kind;
 mod rate;
 mod rng;
@@ -32,6 +31,7 @@ mod sign_outs;
 mod stamps;
 mod status;
 mod status_api;
+mod time;
 mod timers;
 mod told;
 mod unsaved;
@@ -42,23 +42,20 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 pub use api::*;
-pub use clock_watch::{CLOCK_SKEWED, foretell};
 pub use login::{Login, SignedIn};
-pub use ntp_watch::{NtpHeard, NtpOrder};
 pub use session_api::*;
 pub use session_ends::CACHE_UNWRITABLE;
+pub use time::{CLOCK_SKEWED, NtpHeard, NtpOrder, describe_crossing};
 pub use timers::Timer;
 pub use told::{CREDENTIALS_LOST, MFA_REQUIRED, SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 
 use self::callers::Waiting;
-use self::clock_watch::ClockWatch;
 use self::dependents::Dependents;
-use self::drive::TimeCheck;
 use self::node::{Node, static_expired, unsupported};
-use self::ntp_watch::NtpWatch;
 use self::rate::RateLimits;
 use self::rng::Rng;
 use self::sign_in::SignIns;
+use self::time::{TimeMonitor, TimeSettings};
 use self::timers::Timers;
 use self::told::Told;
 use crate::core::clock::Clock;
@@ -70,7 +67,7 @@ use crate::core::time::{AwsTime, BootTime, Now};
 /// The keeper. See the module.
 pub struct Keeper {
     settings: KeeperSettings,
-    clock: Clock,
+    time: TimeMonitor,
     rng: Rng,
     memory: Memory,
     profiles: BTreeMap<String, Result<Route, PlanError>>,
@@ -92,10 +89,7 @@ pub struct Keeper {
     /// The names of accounts, from the access portals.
     account_names: BTreeMap<String, String>,
     limits: RateLimits,
-    time_check: TimeCheck,
-    clock_watch: ClockWatch,
     told: Told,
-    ntp: Vec<NtpWatch>,
     /// Sets of an earlier run, or of plans that were edited away, until their nodes are there and AWS's time is known.
     restored: Vec<Restored>,
     /// Tokens that an earlier run could not write, until their sessions are known.
@@ -150,8 +144,8 @@ struct Flight {
 
 /// What a call is for.
 enum Work {
-    /// A look at the time.
-    Look,
+    /// A probe of AWS time.
+    Probe,
     /// A credential, or the refresh of a session.
     Mint(Minting),
     /// A person's sign-in.
@@ -183,8 +177,8 @@ impl Keeper {
     /// A keeper without plans. `seed` spreads the jitter.
     pub fn new(settings: KeeperSettings, memory: Memory, clock: Clock, seed: u64) -> Self {
         Self {
+            time: TimeMonitor::new(TimeSettings::from(&settings), clock),
             settings,
-            clock,
             rng: Rng::new(seed),
             memory,
             profiles: BTreeMap::new(),
@@ -200,10 +194,7 @@ impl Keeper {
             sign_ins: SignIns::default(),
             account_names: BTreeMap::new(),
             limits: RateLimits::default(),
-            time_check: TimeCheck::default(),
-            clock_watch: ClockWatch::default(),
             told: Told::default(),
-            ntp: Vec::new(),
             restored: Vec::new(),
             restored_tokens: Vec::new(),
             actions: VecDeque::new(),
@@ -216,7 +207,7 @@ impl Keeper {
     /// AWS's time; those of this boot count as soon as it is known.
     pub fn restore_minted(&mut self, sets: Vec<MintedSet>, same_boot: bool) {
         if !same_boot {
-            self.clock.suspect();
+            self.time.doubt();
         }
         self.restored.extend(sets.into_iter().map(|set| Restored { set, same_boot, session: None }));
     }
@@ -240,6 +231,7 @@ impl Keeper {
             Event::Plans { profiles, sso_sessions } => self.take_plans(profiles, sso_sessions, now),
             Event::MissingSections(missing) => self.missing = missing,
             Event::Settings(settings) => {
+                self.time.configure(TimeSettings::from(&settings));
                 self.settings = settings;
                 for held in self.nodes.values_mut().filter_map(|node| node.held.as_mut()) {
                     held.reschedule(&self.settings);
@@ -265,8 +257,11 @@ impl Keeper {
                     node.failures.streaks().for_each(|streak| streak.file_changed(now.boot, TimeDelta::seconds(5)));
                 }
             }
-            Event::NtpAnswered { server, result } => self.ntp_answered(&server, result, now),
-            Event::Home(endpoint) => self.clock_watch.home = Some(endpoint),
+            Event::NtpAnswered { server, result } => {
+                let line = self.time.ntp_answered(&server, result, now);
+                self.actions.extend(line.map(Action::Log));
+            }
+            Event::Home(endpoint) => self.time.set_home(endpoint),
             Event::Disturbed(disturbance) => self.disturbed(disturbance, now),
         }
     }
@@ -308,13 +303,8 @@ impl Keeper {
         sets.chain(self.restored.iter().map(|restored| restored.set.clone())).collect()
     }
 
-    /// The estimate of AWS's time.
-    pub fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
     fn look_at_clocks(&mut self, now: Now) {
-        if self.clock.notice(now) {
+        if self.time.clock_jumped(now) {
             self.log(
                 LogLevel::Debug,
                 None,
@@ -325,13 +315,7 @@ impl Keeper {
     }
 
     fn disturbed(&mut self, disturbance: Disturbance, now: Now) {
-        if disturbance == Disturbance::WallClockSet {
-            self.clock.wall_was_set(now);
-        }
-        self.clock.suspect();
-        self.time_check.again();
-        self.clock_watch.doubted(now);
-        self.ask_ntp_again(TimeDelta::minutes(1), now);
+        self.time.disturbed(disturbance, now);
         self.log(LogLevel::Debug, None, format!("after {disturbance:?}: retrying failed calls"));
         for node in self.nodes.values_mut() {
             node.failures.streaks().for_each(|streak| streak.cut_short(now.boot, &mut self.rng));
@@ -349,14 +333,15 @@ impl Keeper {
     fn expired_keys<'a>(&self, route: &'a Route, now: Now) -> Option<(&'a str, AwsTime)> {
         let first = route.plan.steps.first()?;
         match &first.source {
-            Source::Static(keys) => Some((&first.profile, static_expired(keys, &self.clock, now)?)),
+            Source::Static(keys) => Some((&first.profile, static_expired(keys, self.time.clock(), now)?)),
             _ => None,
         }
     }
 
     fn is_auto_renewed(&self, profile: &str, now: Now) -> bool {
         // Most of thousands of profiles are not in use.
-        if !auto_renew::is_auto_renewed(profile, &self.settings, &self.memory, self.clock.aws_now(now).earliest) {
+        if !auto_renew::is_auto_renewed(profile, &self.settings, &self.memory, self.time.clock().aws_now(now).earliest)
+        {
             return false;
         }
         let on_demand = |route: &Route| route.plan.renew == Some(RenewAs::OnDemand);
@@ -374,8 +359,8 @@ impl Keeper {
 
     /// Notes that a profile is in use, and has it remembered now and then.
     fn note_use(&mut self, profile: &str, now: Now) {
-        let asked = self.clock.best(now);
-        if !self.clock.is_known() || self.clock.is_suspect() {
+        let asked = self.time.clock().best(now);
+        if !self.time.is_trusted() {
             self.guessed.insert(profile.to_owned());
         }
         let earlier = self.memory.last_asked.insert(profile.to_owned(), asked);

@@ -9,9 +9,9 @@ use super::node::Forced;
 use super::schedule::Jitter;
 use super::{Keeper, Minting, Work};
 use crate::core::aws_error::{
-    self, ErrorClass, Fault, INVALID_RESPONSE, OfSigner, Operation, Remedy, TLS_CLOCK, of_signer, refuses_signer,
+    self, ErrorClass, Fault, INVALID_RESPONSE, OfSigner, Operation, Remedy, of_signer, refuses_signer,
 };
-use crate::core::clock::{Sample, Trust, Verdict};
+use crate::core::clock::{Sample, Trust};
 use crate::core::credential::{Credentials, Grant};
 use crate::core::fix::evercred;
 use crate::core::plan::{Endpoint, NodeKey, Source};
@@ -30,53 +30,14 @@ impl Keeper {
     /// Takes in an outcome: first what its answers said about the time, then what it brought.
     pub(super) fn ended(&mut self, ticket: Ticket, outcome: Outcome, samples: &[Sample], now: Now) {
         let Some(flight) = self.flights.remove(&ticket) else { return };
-        for sample in samples {
-            match self.clock.observe(*sample, now) {
-                Verdict::Accepted => {
-                    self.time_check.agreed();
-                    self.clock_watch.believed(&flight.endpoint);
-                }
-                Verdict::NewEpoch => {
-                    self.time_check.agreed();
-                    self.clock_watch.believed(&flight.endpoint);
-                    self.log(
-                        LogLevel::Info,
-                        None,
-                        "AWS time differs from the estimate: this machine was paused, or its clock stopped".to_owned(),
-                    );
-                }
-                Verdict::NeedsConfirmation => {
-                    self.log(
-                        LogLevel::Debug,
-                        None,
-                        "an answer contradicts the estimate of AWS time: evercred requests a second one".to_owned(),
-                    );
-                    // Ask the endpoint with the highest rank, which was believed last, whether the time has changed.
-                    let endpoint = self.most_trusted(&flight.endpoint).clone();
-                    self.time_check.confirm_at(endpoint);
-                }
-                Verdict::Outranked | Verdict::Held => self.disbelieve(&flight.endpoint, *sample),
-                // An endpoint of a lower rank that no longer contradicts the estimate.
-                Verdict::Ignored if sample.trust > Trust::Unauthenticated => {
-                    self.clock_watch.contradicts_no_more(&flight.endpoint)
-                }
-                Verdict::Ignored => {}
-            }
-        }
-        if !samples.is_empty() {
-            self.narrow_by_ntp(now);
-        }
-        if matches!(&outcome, Outcome::Failed(fault) if fault.code == TLS_CLOCK) {
-            // By this machine's clock the certificate is not valid: whoever else knows the time is asked.
-            self.ask_ntp_again(TimeDelta::minutes(15), now);
-        }
+        self.observe(samples, &flight.endpoint, &outcome, now);
         self.correct_memory(now);
         self.read_stamps_again(now);
         match flight.work {
-            Work::Look => {
-                self.time_check.ended();
-                self.clock_watch.look_ended(self.clock.heard_at(), outcome);
-            }
+            Work::Probe => self.time.probe_ended(match &outcome {
+                Outcome::Failed(fault) => Some(fault),
+                _ => None,
+            }),
             Work::Mint(mint) => {
                 // The server's own time of the answer.
                 let last = samples.iter().rfind(|sample| sample.trust > Trust::Unauthenticated);
@@ -92,10 +53,10 @@ impl Keeper {
     /// What was remembered by a guess of the time is set right once it is known: a wrong guess must keep nothing for as
     /// long as it was wrong, and end nothing either.
     fn correct_memory(&mut self, now: Now) {
-        if !self.clock.is_known() || self.clock.is_suspect() {
+        if !self.time.is_trusted() {
             return;
         }
-        let (best, latest) = (self.clock.best(now), self.clock.aws_now(now).latest);
+        let (best, latest) = (self.time.clock().best(now), self.time.clock().aws_now(now).latest);
         let guessed = std::mem::take(&mut self.guessed);
         for (profile, asked) in &mut self.memory.last_asked {
             if *asked > latest || guessed.contains(profile) {
@@ -115,7 +76,7 @@ impl Keeper {
         now: Now,
     ) {
         let Minting { key, started, reason, parent_mints } = mint;
-        let best = self.clock.best(now);
+        let best = self.time.clock().best(now);
         let Some(node) = self.nodes.get_mut(key).filter(|node| node.flight == Some(ticket)) else { return };
         node.flight = None;
         if let Outcome::Code(code) = outcome {
@@ -159,11 +120,11 @@ impl Keeper {
         server_time: Option<AwsTime>,
         now: Now,
     ) -> Result<(), Fault> {
-        let minted_at = self.clock.best(now);
+        let minted_at = self.time.clock().best(now);
         let Some(node) = self.nodes.get(key) else { return Ok(()) };
         let (profile, source) = (node.step.profile.clone(), node.step.source.clone());
         let by_aws = source.service().is_some();
-        let known = self.clock.is_known() && !self.clock.is_suspect();
+        let known = self.time.is_trusted();
         let possible = credentials.expires_at.is_some_and(|at| !known || at - minted_at <= LONGEST_LIFE);
         if !possible && by_aws {
             return Err(invalid(
@@ -176,10 +137,10 @@ impl Keeper {
         // By the server's own time they have expired, with any estimate of AWS time. Unusable credentials are no success,
         // or they would be fetched in an endless loop. While AWS time is unknown, the local clock decides: the SDKs
         // refuse the credentials by it too.
-        let local_time = (by_aws && !self.clock.is_known()).then_some(minted_at);
+        let local_time = (by_aws && !self.time.clock().is_known()).then_some(minted_at);
         let is_over_there =
             expires_at.zip(server_time.or(local_time)).is_some_and(|(expires_at, time)| expires_at <= time);
-        if is_over_there || !held.is_servable(&self.clock, now) {
+        if is_over_there || !held.is_servable(self.time.clock(), now) {
             let code = source.bad_answer_code();
             let why = "the returned credentials had already expired, so evercred does not use them";
             let mut fault = aws_error::fault(Operation::fetch(profile), None, Some(code), Some(why));
@@ -214,7 +175,7 @@ impl Keeper {
 
     fn warn_of_token(&mut self, key: &NodeKey, now: Now) {
         let Some(node) = self.nodes.get(key) else { return };
-        if let Some(warning) = node.warning(&self.clock, now) {
+        if let Some(warning) = node.warning(self.time.clock(), now) {
             let profile = node.step.profile.clone();
             self.log(LogLevel::Warn, Some(&profile), warning.message);
         }
@@ -248,8 +209,7 @@ impl Keeper {
     fn failed(&mut self, mint: &Minting, endpoint: &Endpoint, fault: Fault, now: Now) {
         let key = &mint.key;
         if fault.skewed {
-            self.clock.suspect();
-            self.time_check.again();
+            self.time.doubt();
         }
         let Some(node) = self.nodes.get_mut(key) else { return };
         if let (Some(pause), Some(service)) = (fault.retry_after, node.step.source.service())
@@ -301,7 +261,7 @@ impl Keeper {
         let node = self.nodes.get(key)?;
         let parent = self.nodes.get(node.parent.as_ref()?)?;
         parent.step.source.device()?;
-        Some((self.clock.best(now) - parent.held.as_ref()?.minted_at, node.step.profile.clone()))
+        Some((self.time.clock().best(now) - parent.held.as_ref()?.minted_at, node.step.profile.clone()))
     }
 
     /// Notes a failure of one node.
@@ -315,14 +275,14 @@ impl Keeper {
             ));
             fault.remedy = Some(Remedy::Fix(evercred("login", &profile)));
         }
-        let at = self.clock.best(now);
+        let at = self.time.clock().best(now);
         let Some(node) = self.nodes.get_mut(key) else { return };
         node.failed += 1;
         let first = node.failures.is_empty();
         // What may pass, and is missed by nobody yet, is no alarm: a network that is away.
-        let is_good = node.held.as_ref().is_some_and(|held| held.is_servable(&self.clock, now));
+        let is_good = node.held.as_ref().is_some_and(|held| held.is_servable(self.time.clock(), now));
         let is_missed = fault.class != ErrorClass::Retryable || !is_good;
-        let changed = Changed { plan_at: node.changed_at, disturbed_at: self.clock_watch.changed_at };
+        let changed = Changed { plan_at: node.changed_at, disturbed_at: self.time.disturbed_at() };
         node.pace.failed(now.boot);
         let failure = node.failures.note(fault, endpoint, changed, now.boot, at, &mut self.rng);
         let next = failure.streak.next_try().map_or_else(

@@ -26,7 +26,7 @@ impl Keeper {
     ) {
         let mut old_nodes = std::mem::take(&mut self.nodes);
         let old_profiles = std::mem::take(&mut self.profiles);
-        self.planned_at = self.clock.best(now);
+        self.planned_at = self.time.clock().best(now);
         // Sections first: their endpoints of a session apply to every profile that depends on it.
         for session in sso_sessions.into_values() {
             self.add_session(session, &mut old_nodes, now);
@@ -63,7 +63,7 @@ impl Keeper {
                     if let Some(node) = node.filter(|node| node.held.is_none()) {
                         node.held = Some(held);
                         // Without an MFA code there is no renewal. The cached credentials stay in use.
-                        let lacks_code = matches!(node.lacks(&self.clock, now), Some(Lack::Code(_)));
+                        let lacks_code = matches!(node.lacks(self.time.clock(), now), Some(Lack::Code(_)));
                         node.forced = (!lacks_code).then_some(Forced::PlanChanged);
                     }
                 }

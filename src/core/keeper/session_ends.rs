@@ -33,7 +33,7 @@ impl Keeper {
     /// A session has ended by itself: how long it lasted is worth knowing.
     pub(super) fn learn_length(&mut self, key: &NodeKey, now: Now) {
         let (ended, alive) =
-            (self.clock.best(now), self.nodes.get(key).and_then(|node| node.session.as_ref()?.alive_at));
+            (self.time.clock().best(now), self.nodes.get(key).and_then(|node| node.session.as_ref()?.alive_at));
         let Some(memory) = self.session_name(key).and_then(|name| self.memory.sessions.get_mut(&name)) else { return };
         if let (Some(began), Some(alive)) = (memory.signed_in_at.take(), alive) {
             memory.length_ms = Some(length_between(alive - began, ended - began).num_milliseconds());
@@ -62,7 +62,7 @@ impl Keeper {
     pub(super) fn tell_of_end(&mut self, key: &NodeKey, now: Now) {
         let Some(ends_at) = self.session_end(key) else { return };
         let Some(state) = self.nodes.get(key).and_then(|node| node.session.as_ref()) else { return };
-        let wait = self.clock.until(ends_at, now) - TOLD_BEFORE;
+        let wait = self.time.clock().until(ends_at, now) - TOLD_BEFORE;
         if wait < -TOLD_BEFORE {
             // What is over is told otherwise.
             return;
@@ -83,7 +83,7 @@ impl Keeper {
 
     /// Whether a session is about to end, as it was told.
     pub(super) fn ends_soon(&self, key: &NodeKey, now: Now) -> bool {
-        let left = self.session_end(key).map(|at| self.clock.until(at, now));
+        let left = self.session_end(key).map(|at| self.time.clock().until(at, now));
         left.is_some_and(|left| left > TimeDelta::zero() && left <= TOLD_BEFORE)
     }
 
@@ -92,7 +92,7 @@ impl Keeper {
         for key in self.sessions_in_use(now) {
             let Some(node) = self.nodes.get(&key) else { continue };
             let Some(state) = node.session.as_ref().filter(|state| !state.told_of_need) else { continue };
-            if node.lacks(&self.clock, now) != Some(Lack::SignIn) {
+            if node.lacks(self.time.clock(), now) != Some(Lack::SignIn) {
                 continue;
             }
             let subject = state.session.label().to_owned();
@@ -173,7 +173,7 @@ impl Keeper {
             View::Unusable(why) => {
                 (SSO_CACHE_UNUSABLE, format!("{what} can't be used: {} {why}", described(&state.session.cache_file())))
             }
-            View::Present if state.registration_is_over(&self.clock, now) => {
+            View::Present if state.registration_is_over(self.time.clock(), now) => {
                 let message = format!(
                     "{what} can't be refreshed any more: the client that signed in was registered too long ago"
                 );
@@ -213,11 +213,11 @@ impl Keeper {
         let mut sessions: Vec<_> = nodes.filter_map(|(key, node)| Some((key, node, node.session.as_ref()?))).collect();
         sessions.sort_by(|(a, _, one), (b, _, other)| (one.session.label(), a).cmp(&(other.session.label(), b)));
         sessions.into_iter().skip(from).map(move |(key, node, state)| {
-            let lacks = node.lacks(&self.clock, now) == Some(Lack::SignIn);
+            let lacks = node.lacks(self.time.clock(), now) == Some(Lack::SignIn);
             let need = lacks.then(|| self.session_need(key, now)).flatten();
             let failure = node.failures.last().map(|failure| failure.error.clone());
             let ends_at = self.session_end(key);
-            let soon = ends_at.filter(|at| self.clock.until(*at, now) <= TOLD_BEFORE && !lacks);
+            let soon = ends_at.filter(|at| self.time.clock().until(*at, now) <= TOLD_BEFORE && !lacks);
             SessionStatus {
                 name: without_whole_secrets(state.session.label()).into_owned(),
                 login_name: self.name_to_sign_in(key),

@@ -53,7 +53,9 @@ impl Keeper {
 
     /// When a session's token is refreshed ahead of its expiry, and the reason.
     fn next_refresh(&self, key: &NodeKey, waits_for_network: bool, now: Now) -> Due<&'static str> {
-        let Some(node) = self.nodes.get(key).filter(|node| node.is_able(&self.clock, now)) else { return Due::OnEvent };
+        let Some(node) = self.nodes.get(key).filter(|node| node.is_able(self.time.clock(), now)) else {
+            return Due::OnEvent;
+        };
         let wanted = match node.step.source {
             Source::Login(_) => self.settings.login_cache,
             _ => self.settings.sso_cache,
@@ -61,8 +63,8 @@ impl Keeper {
         if !wanted || waits_for_network {
             return Due::OnEvent;
         }
-        let Some(reason) = node.due(&self.clock, now) else {
-            return Due::at(Timer::Renewal, node.held.as_ref().and_then(|held| held.due_at(&self.clock, now)));
+        let Some(reason) = node.due(self.time.clock(), now) else {
+            return Due::at(Timer::Renewal, node.held.as_ref().and_then(|held| held.due_at(self.time.clock(), now)));
         };
         match node.failures.last().map(|failure| &failure.streak) {
             Some(streak) if !streak.allows(now.boot) => Due::at(Timer::Retry, streak.next_try()),
@@ -80,9 +82,9 @@ impl Keeper {
         let Some(known) = state.token.clone() else { return };
         let (session, superseded, mints) = (state.session.clone(), state.superseded.clone(), node.mints);
         let endpoint = session.endpoint().clone();
-        let is_needed = !node.can_sign(&self.clock, now);
+        let is_needed = !node.can_sign(self.time.clock(), now);
         // What was never in a file is written first; a file that lags behind keeps no token from being refreshed.
-        let is_due = node.due(&self.clock, now).is_some() && node.can_refresh(&self.clock, now);
+        let is_due = node.due(self.time.clock(), now).is_some() && node.can_refresh(self.time.clock(), now);
         let unsaved = state.unsaved.as_ref().filter(|_| state.is_only_here() || !is_due);
         let save = unsaved.is_some();
         let due = match (unsaved, node.failures.at(&endpoint).map(|failure| &failure.streak)) {
@@ -98,7 +100,7 @@ impl Keeper {
             node.flight = Some(ticket);
         }
         self.log(LogLevel::Debug, None, format!("{} is refreshed: {reason}", session.described()));
-        let aws_minus_boot = self.clock.aws_minus_boot(now);
+        let aws_minus_boot = self.time.clock().aws_minus_boot(now);
         self.actions.push_back(Action::Refresh(Box::new(RefreshOrder {
             ticket,
             session,

@@ -59,7 +59,7 @@ impl Keeper {
     pub(super) fn session_file(&mut self, file: &CacheFile, found: &Found, now: Now) {
         for key in self.dependents.sessions(file).to_vec() {
             let is_signed_out = self.digest_of_signed_out(&key).is_some();
-            let needed_one = self.nodes.get(&key).is_some_and(|node| node.lacks(&self.clock, now).is_some());
+            let needed_one = self.nodes.get(&key).is_some_and(|node| node.lacks(self.time.clock(), now).is_some());
             let Some(state) = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut()) else { continue };
             if state.leaving {
                 // It is looked at when the sign-out has ended.
@@ -160,7 +160,7 @@ impl Keeper {
                 }
                 self.note_unsaved(key, unsaved, now);
                 let Some(node) = self.nodes.get_mut(key) else { return Ok(()) };
-                let is_over = is_new && !node.can_sign(&self.clock, now);
+                let is_over = is_new && !node.can_sign(self.time.clock(), now);
                 if is_over || !is_new {
                     node.failures = failures;
                 }
@@ -187,7 +187,7 @@ impl Keeper {
     /// Remembers when a session has begun: how long it lasts is learned from that.
     pub(super) fn note_sign_in(&mut self, key: &NodeKey, now: Now) {
         if let Some(name) = self.session_name(key) {
-            self.memory.sessions.entry(name).or_default().signed_in_at = Some(self.clock.best(now));
+            self.memory.sessions.entry(name).or_default().signed_in_at = Some(self.time.clock().best(now));
             self.actions.push_back(Action::Remember);
         }
     }
@@ -210,8 +210,8 @@ impl Keeper {
 
     /// Takes a token for a session's own. `new`: it was made just now; else its beginning was not seen.
     pub(super) fn take_token(&mut self, key: &NodeKey, token: CachedToken, new: bool, now: Now) {
-        let (best, warn) = (self.clock.best(now), self.settings.warn);
-        let expires_at = self.clock.of_local_writer(token.expires(), now, warn);
+        let (best, warn) = (self.time.clock().best(now), self.settings.warn);
+        let expires_at = self.time.clock().of_local_writer(token.expires(), now, warn);
         let usual = match &token {
             CachedToken::Sso(_) => USUAL_SSO_LIFE,
             CachedToken::Login(_) => USUAL_LOGIN_LIFE,
@@ -222,8 +222,8 @@ impl Keeper {
             credentials.expires_at = Some(expires_at);
         }
         let held = self.hold(grant, Some(expires_at), born, new.then_some(now.boot));
-        let clock_was_off = self.clock.local_minus_aws(now, warn);
-        let guessed = !self.clock.is_known() || self.clock.is_suspect();
+        let clock_was_off = self.time.clock().local_minus_aws(now, warn);
+        let guessed = !self.time.is_trusted();
         let Some(node) = self.nodes.get_mut(key) else { return };
         node.held = Some(held);
         node.forced = None;

@@ -128,7 +128,7 @@ impl Keeper {
                 sign_in.ordered = true;
             }
             self.flights.insert(ticket, Flight { endpoint, work: Work::SignIn });
-            let aws_minus_boot = self.clock.aws_minus_boot(now);
+            let aws_minus_boot = self.time.clock().aws_minus_boot(now);
             self.actions.push_back(Action::BeginSignIn(Box::new(SignInOrder {
                 ticket,
                 session,
@@ -281,9 +281,10 @@ impl Keeper {
         let Some(Session::Sso(session)) = node.session.as_ref().map(|state| state.session.clone()) else {
             return self.answer_with(caller, refused(RefusalKind::Failed, &format!("\"{name}\" is no SSO session")));
         };
-        let token = node.held.as_ref().filter(|held| held.can_sign(&self.clock, now)).and_then(|held| held.token());
+        let token =
+            node.held.as_ref().filter(|held| held.can_sign(self.time.clock(), now)).and_then(|held| held.token());
         let Some(token) = token.cloned() else {
-            let need = self.session_need(&key, now).filter(|_| node.lacks(&self.clock, now).is_some());
+            let need = self.session_need(&key, now).filter(|_| node.lacks(self.time.clock(), now).is_some());
             let answer = need.map_or_else(
                 || refused(RefusalKind::Failed, "the session has no token yet: try again"),
                 |need| Answer::Refused(Refusal { kind: RefusalKind::NeedsLogin, ..Refusal::of_error(need) }),

@@ -79,7 +79,7 @@ impl Keeper {
             .into_iter()
             .filter_map(|(key, node)| {
                 let Source::SessionToken(session) = &node.step.source else { return None };
-                let held = node.held.as_ref().filter(|held| held.judge(&self.clock, now) != Expiry::Expired)?;
+                let held = node.held.as_ref().filter(|held| held.judge(self.time.clock(), now) != Expiry::Expired)?;
                 Some(MfaStatus {
                     device: session.mfa_serial.clone()?,
                     profile: node.step.profile.clone(),
@@ -132,12 +132,12 @@ impl Keeper {
         for link in path.into_iter().rev() {
             let Some(node) = self.nodes.get(link.key()) else { continue };
             let parent_signs = link.before().is_none_or(|before| {
-                self.nodes.get(before.key()).is_some_and(|parent| parent.can_sign(&self.clock, now))
+                self.nodes.get(before.key()).is_some_and(|parent| parent.can_sign(self.time.clock(), now))
             });
             view.is_under_way |= node.flight.is_some();
             view.failure = view.failure.or_else(|| link.endpoint().and_then(|endpoint| node.failures.at(endpoint)));
-            view.warned = view.warned.or_else(|| node.warning(&self.clock, now).is_some().then_some(node));
-            view.lack = match node.lacks(&self.clock, now) {
+            view.warned = view.warned.or_else(|| node.warning(self.time.clock(), now).is_some().then_some(node));
+            view.lack = match node.lacks(self.time.clock(), now) {
                 _ if node.flight.is_some() => None,
                 Some(lack) => Some((lack, link)),
                 None if parent_signs => None,
@@ -182,7 +182,7 @@ impl Keeper {
                 ErrorClass::NeedsLogin => State::NeedsLogin,
                 ErrorClass::Permanent => State::Failed,
             }
-        } else if held.is_some_and(|held| held.judge(&self.clock, now) != Expiry::Expired) {
+        } else if held.is_some_and(|held| held.judge(self.time.clock(), now) != Expiry::Expired) {
             State::Fresh
         } else if only_keys.is_some() {
             State::Static
@@ -195,12 +195,12 @@ impl Keeper {
             last_error = Some(expired_source(profile, at));
             state = if held.is_some() || only_keys.is_some() { state } else { State::Failed };
         }
-        let is_due = last.is_some_and(|node| node.due(&self.clock, now).is_some());
+        let is_due = last.is_some_and(|node| node.due(self.time.clock(), now).is_some());
         let lack = view.lack.filter(|_| is_due);
         let needs_login = lack.and_then(|(lack, link)| self.need(name, lack, link.key(), now));
         let mut usable = !expired
             && (only_keys.is_some()
-                || last.is_some_and(|node| node.servable(&self.clock, now).is_some())
+                || last.is_some_and(|node| node.servable(self.time.clock(), now).is_some())
                 || (needs_login.is_none() && last_error.is_none()));
         if let Some(need) = needs_login.filter(|_| auto_renew || state == State::Ready) {
             state = if need.class == ErrorClass::NeedsLogin { State::NeedsLogin } else { State::Retrying };
@@ -226,17 +226,17 @@ impl Keeper {
                 _ => None,
             }),
             valid: match (held, expires_at) {
-                (Some(held), _) => is_valid(held.judge(&self.clock, now)),
-                (None, Some(at)) => is_valid(self.clock.judge(at, now)),
+                (Some(held), _) => is_valid(held.judge(self.time.clock(), now)),
+                (None, Some(at)) => is_valid(self.time.clock().judge(at, now)),
                 // An auto-renewed profile should have cached credentials.
                 (None, None) => auto_renew.then_some(false),
             },
             expires_at,
-            remaining: expires_at.map(|at| self.clock.until(at, now).max(chrono::TimeDelta::zero())),
+            remaining: expires_at.map(|at| self.time.clock().until(at, now).max(chrono::TimeDelta::zero())),
             renew_at: end.filter(|_| auto_renew).map(|end| end.renew_at),
             last_renewal: last.and_then(|node| node.last_renewal.as_deref().cloned()),
             last_error,
-            warning: view.warned.and_then(|node| node.warning(&self.clock, now)),
+            warning: view.warned.and_then(|node| node.warning(self.time.clock(), now)),
         }
     }
 

@@ -106,7 +106,7 @@ impl Keeper {
             .collect();
         for key in keys {
             let Some(node) = self.nodes.get(&key) else { continue };
-            let Some(Lack::Code(device)) = node.lacks(&self.clock, now).filter(|_| node.flight.is_none()) else {
+            let Some(Lack::Code(device)) = node.lacks(self.time.clock(), now).filter(|_| node.flight.is_none()) else {
                 continue;
             };
             let ends_at = node.held.as_ref().and_then(|held| held.end).map(|end| end.expires_at);
@@ -116,7 +116,7 @@ impl Keeper {
                 self.timers.set(Timer::MfaNotice, now.boot + wait);
                 continue;
             }
-            if !self.knows_the_time() || self.is_restored_later(&key) {
+            if !self.time.can_judge() || self.is_restored_later(&key) {
                 continue;
             }
             let whose = whose(kept.len(), first);
@@ -133,7 +133,7 @@ impl Keeper {
         // What nobody has said an end of does not end soon.
         let Some(end) = held.end else { return Some(TimeDelta::days(1)) };
         let near = TOLD_BEFORE.min((end.expires_at - held.minted_at) / 4);
-        Some(self.clock.until(end.expires_at, now) - near).filter(|wait| *wait > TimeDelta::zero())
+        Some(self.time.clock().until(end.expires_at, now) - near).filter(|wait| *wait > TimeDelta::zero())
     }
 
     /// Whether the set of an earlier run still waits for AWS's time to be known.
@@ -141,15 +141,10 @@ impl Keeper {
         self.restored.iter().any(|restored| restored.set.key == *key)
     }
 
-    /// Whether it is known what has expired; without a network it is not, and a person has other worries then.
-    fn knows_the_time(&self) -> bool {
-        !self.settings.probe || (self.clock.is_known() && !self.clock.is_suspect())
-    }
-
     /// Tells once of each cause for which something that is in use will be lost.
     fn tell_of_losses(&mut self, now: Now) {
         let all_is_well = |node: &Node| node.failures.is_empty() && !is_expired_key(node, self, now);
-        if !self.knows_the_time() || self.nodes.values().all(all_is_well) {
+        if !self.time.can_judge() || self.nodes.values().all(all_is_well) {
             return;
         }
         let routes = self.profiles.iter().filter_map(|(name, route)| Some((name, route.as_ref().ok()?)));
@@ -161,7 +156,7 @@ impl Keeper {
             match renewal {
                 Renewal::Open => {}
                 Renewal::OpenUntil(at) => self.timers.set(Timer::LossNotice, at),
-                Renewal::Doubtful { since } => self.look_once_since(since, now),
+                Renewal::Doubtful { since } => self.probe_outage(since, now),
                 // One notice, with the number of profiles that depend on it.
                 Renewal::Lost(Loss { cause, .. }) if self.is_told(CREDENTIALS_LOST, &cause) => {}
                 Renewal::Lost(Loss { cause, message, fix }) => {
@@ -181,11 +176,11 @@ impl Keeper {
     /// pass by itself; or for one that does, while AWS can be reached and the end is near.
     fn renewal(&self, profile: &str, route: &Route, now: Now) -> Renewal {
         let held = route.key().and_then(|key| self.nodes.get(key)?.held.as_deref());
-        let is_due = |held: &&Held| held.due(&self.clock, now).is_some();
+        let is_due = |held: &&Held| held.due(self.time.clock(), now).is_some();
         let Some(ends_at) = held.filter(is_due).and_then(|held| held.end).map(|end| end.expires_at) else {
             return Renewal::Open;
         };
-        let left = self.clock.until(ends_at, now);
+        let left = self.time.clock().until(ends_at, now);
         if left <= TimeDelta::zero() {
             return Renewal::Open;
         }
@@ -206,7 +201,7 @@ impl Keeper {
         if next_try.is_some_and(|at| at - now.boot < left) {
             return Renewal::Open;
         }
-        let is_heard = self.clock.heard_at().is_some_and(|heard_at| heard_at >= failure.came_at - A_MOMENT);
+        let is_heard = self.time.clock().heard_at().is_some_and(|heard_at| heard_at >= failure.came_at - A_MOMENT);
         if may_pass && !is_heard {
             return Renewal::Doubtful { since: failure.came_at };
         }
@@ -227,16 +222,17 @@ impl Keeper {
         };
         for (at, (_, node)) in chain.iter().enumerate().rev() {
             // What is under way may go well; what a person must give is told of otherwise.
-            if node.flight.is_some() || !node.is_able(&self.clock, now) {
+            if node.flight.is_some() || !node.is_able(self.time.clock(), now) {
                 return None;
             }
             if let Some(obstacle) = blocks(at) {
                 // A parent that can't be renewed goes on with the set that it has.
-                let goes_on = (at..chain.len() - 1)
-                    .any(|parent| chain[parent].1.can_still_sign(&self.clock, now) && blocks(parent + 1).is_none());
+                let goes_on = (at..chain.len() - 1).any(|parent| {
+                    chain[parent].1.can_still_sign(self.time.clock(), now) && blocks(parent + 1).is_none()
+                });
                 return (!goes_on).then_some(obstacle);
             }
-            if at == 0 || chain[at - 1].1.can_sign(&self.clock, now) {
+            if at == 0 || chain[at - 1].1.can_sign(self.time.clock(), now) {
                 return None;
             }
         }
@@ -290,7 +286,7 @@ impl Keeper {
         let Some(node) = self.nodes.get(key) else { return false };
         let is_in_use = || self.has_auto_renewed_dependents(key, now);
         match id {
-            SSO_LOGIN_NEEDED => node.lacks(&self.clock, now) == Some(Lack::SignIn),
+            SSO_LOGIN_NEEDED => node.lacks(self.time.clock(), now) == Some(Lack::SignIn),
             SSO_SESSION_ENDS => self.ends_soon(key, now),
             // A code on its way may be refused.
             MFA_REQUIRED => {
@@ -302,7 +298,7 @@ impl Keeper {
 }
 
 fn is_expired_key(node: &Node, keeper: &Keeper, now: Now) -> bool {
-    matches!(&node.step.source, Source::Static(keys) if static_expired(keys, &keeper.clock, now).is_some())
+    matches!(&node.step.source, Source::Static(keys) if static_expired(keys, keeper.clock(), now).is_some())
 }
 
 fn whose(count: usize, first: &str) -> String {

@@ -127,7 +127,7 @@ impl Keeper {
             superseded: state.superseded.clone(),
             save: true,
             is_needed: false,
-            aws_minus_boot: self.clock.aws_minus_boot(now),
+            aws_minus_boot: self.time.clock().aws_minus_boot(now),
         };
         let mint = Minting { key: key.clone(), started: now.boot, reason: "the daemon ends", parent_mints: node.mints };
         let endpoint = state.session.endpoint().clone();

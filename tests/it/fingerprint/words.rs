@@ -240,7 +240,7 @@ pub(super) fn state(keeper: &Keeper, now: Now) -> Vec<Effect> {
         clock.is_suspect(),
     );
     let mut effects = vec![
-        Effect::with(estimate, format!("{} {}", keeper.summary(now), keeper.why_no_look().unwrap_or("-"))),
+        Effect::with(estimate, format!("{} {}", keeper.summary(now), keeper.probe_error().unwrap_or("-"))),
         memory(keeper),
     ];
     effects.extend(keeper.clock_warning(now).as_ref().map(warning));
