@@ -104,6 +104,11 @@ pub(super) fn path_of(paths: &AwsPaths, settings: &Path, file: SourceFile) -> St
 
 /// A file's bytes; `None` if there is no file, or for `/dev/null`.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+    read_at_most(path, LIMIT)
+}
+
+/// The same for a file of at most `limit` bytes.
+pub(super) fn read_at_most(path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
     // Without NONBLOCK opening a FIFO waits for its writer, for ever.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -119,9 +124,9 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
         return Err(unreadable::what_it_is(&metadata).to_owned());
     }
     let mut bytes = Zeroizing::new(Vec::new());
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| unreadable::why(&error))?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(format!("it is larger than {LIMIT} bytes"));
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| unreadable::why(&error))?;
+    if bytes.len() as u64 > limit {
+        return Err(format!("it is larger than {limit} bytes"));
     }
     Ok(Some(bytes))
 }

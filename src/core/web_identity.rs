@@ -1,10 +1,25 @@
-//! What can be known of a web identity token without asking anybody: a JWT says itself when it expires.
+//! Web identity tokens: the text of a token file, and the claims of a JWT.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::core::time::AwsTime;
+
+/// The largest token file. AWS accepts tokens of up to 20,000 characters.
+pub const LARGEST_FILE: u64 = 64 * 1024;
+
+/// The token in a file, without the line break at its end.
+///
+/// # Errors
+/// Why the file has no token, as the end of a sentence that begins with the file.
+pub fn token_of(file: &[u8]) -> Result<&str, &'static str> {
+    match std::str::from_utf8(file).map(str::trim) {
+        Ok("") => Err("is empty"),
+        Ok(token) if token.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(token),
+        _ => Err("has no token: there are blanks, line breaks or binary data in it"),
+    }
+}
 
 /// The `exp` claim (RFC 7519, section 4.1.4). Nothing is verified: that is for AWS. `None` where the token is no JWT, or
 /// says nothing of the kind.

@@ -8,13 +8,13 @@ use evercred::core::aws_file;
 use evercred::core::doctor::probe::{ClockFacts, StepAnswer, StepOutcome};
 use evercred::core::doctor::{
     self, About, Answer, Answers, Cause, Daemon, Evidence, FileFacts, FileRole, FileState, Group, KeySource, Refusal,
-    TerraformBackend, TokenFile, TokenState, Variant,
+    TerraformBackend, TokenFile, TokenState, Variant, WrittenExpiry,
 };
 use evercred::core::inputs::{AwsInputs, Reading};
 use evercred::core::location::{AwsPaths, PathStyle};
 use evercred::core::plan::{self, PlanContext};
-use evercred::core::profile::{Profiles, SourceFile};
-use evercred::core::session::CacheProblem;
+use evercred::core::profile::{self, Profiles, SourceFile};
+use evercred::core::session::{CacheFile, CacheProblem, SsoToken};
 use evercred::core::settings::Settings;
 use evercred::core::time::WallTime;
 use evercred::core::web_identity::token_expiry;
@@ -447,6 +447,7 @@ fn evidence(case: &Case, values: &Values) -> Evidence {
         files: file_facts(case, paths.as_ref()),
         token_files: token_files(case, &profiles_of_daemon, &variables),
         caches: case.unwritable_cache.iter().map(|session| (session.clone(), cache_of_root())).collect(),
+        token_expiries: token_expiries(case, &profiles),
         programs: programs.collect(),
         problems: inputs.problems(),
         config_text: text("config"),
@@ -477,15 +478,25 @@ fn cache_of_root() -> CacheProblem {
     CacheProblem {
         path: "/home/me/.aws/sso/cache/x.json".to_owned(),
         directory: "/home/me/.aws/sso/cache".to_owned(),
-        owner_name: None,
-        owner: Some(0),
-        mode: Some(0o755),
         why: "the directory /home/me/.aws/sso/cache belongs to uid 0".to_owned(),
         fix: Some("sudo chown -R me /home/me/.aws/sso/cache".to_owned()),
         is_full: false,
         is_tried: false,
         is_not_regular: false,
     }
+}
+
+/// The cache files of a case are among its files.
+fn token_expiries(case: &Case, profiles: &Profiles) -> BTreeMap<String, WrittenExpiry> {
+    let labels =
+        profiles.profiles.values().filter_map(|section| section.get("sso_session").or(section.get("sso_start_url")));
+    let one = |label: &profile::Value| {
+        let name = CacheFile::of_sso(&label.text).name;
+        let (path, text) = case.files.iter().find(|(path, _)| path.ends_with(&name))?;
+        let text = SsoToken::written_expiry(text)?;
+        Some((label.text.clone(), WrittenExpiry { path: format!("/home/me/{path}"), text }))
+    };
+    labels.filter_map(one).collect()
 }
 
 /// The token files of a case stand among its files.
@@ -496,7 +507,7 @@ fn token_files(case: &Case, profiles: &Profiles, variables: &BTreeMap<String, St
         path: path.clone(),
         state: match case.files.iter().find(|(name, _)| path.ends_with(name.as_str())) {
             Some((_, token)) => TokenState::There { ends: token_expiry(token) },
-            None => TokenState::Missing,
+            None => TokenState::Unusable("does not exist".to_owned()),
         },
     };
     named.map(one).collect()
@@ -514,7 +525,7 @@ fn file_facts(case: &Case, paths: Option<&AwsPaths>) -> Vec<FileFacts> {
             (false, _) => FileState::Missing,
             (true, 0) => FileState::Unreadable {
                 why: "Permission denied (os error 13)".to_owned(),
-                denied: true,
+                fix: Some("sudo chown \"$(id -un)\" ~/.aws/credentials".to_owned()),
                 owner_and_mode: Some((0, 0)),
             },
             (true, mode) => FileState::Present { uid: UID, mode, group: Group::Shared("users".to_owned()) },

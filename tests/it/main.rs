@@ -62,6 +62,8 @@ mod edge_doctor_elsewhere;
 #[cfg(feature = "daemon")]
 mod edge_doctor_files;
 #[cfg(feature = "daemon")]
+mod edge_doctor_tokens;
+#[cfg(feature = "daemon")]
 mod edge_doctor_verdict;
 #[cfg(feature = "daemon")]
 mod edge_explain;

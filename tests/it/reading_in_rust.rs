@@ -1,4 +1,4 @@
-//! The column of Rust in the table of constructs, against the loader of the SDK for Rust.
+//! The columns of Rust in the tables of constructs and of times, against the SDK for Rust.
 #![expect(deprecated, reason = "the names that replace these are in a crate that only the SDK depends on")]
 
 use std::path::Path;
@@ -6,8 +6,10 @@ use std::path::Path;
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use evercred::core::aws_file::{FileSections, merge};
-use evercred::core::clients::{Client, Construct, Reading};
+use evercred::core::clients::{Client, Construct, Reading, TokenTime};
 use evercred::core::profile::SourceFile;
 
 /// Every name that a section of an example has in some client.
@@ -71,4 +73,22 @@ async fn the_sdk_for_rust_reads_every_construct_as_the_table_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_sdk_for_rust_reads_the_times_of_tokens_as_their_table_says() {
+    for text in [
+        "2026-12-01T00:00:00Z",
+        "2026-12-01T00:00:00.123Z",
+        "2026-12-01T00:00:00UTC",
+        "2026-12-01T00:00:00",
+        "2026-12-01T00:00:00+00:00",
+        "2026-12-01T00:00:00+0000",
+        "2026-12-01 00:00:00Z",
+        "1796083200",
+    ] {
+        let is_refused =
+            TokenTime::of(text).is_some_and(|time| time.clients(Reading::Refused).contains(&Client::Rust.label()));
+        assert_eq!(DateTime::from_str(text, Format::DateTime).is_err(), is_refused, "{text}");
+    }
 }

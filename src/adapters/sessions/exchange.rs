@@ -140,13 +140,7 @@ pub(super) fn try_out(path: &Path) -> Result<(), Box<CacheProblem>> {
 fn problem_of(access: &CacheAccess, error: &io::Error) -> CacheProblem {
     let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let why = format!("no file can be written beside {}: {error}", access.path);
-    CacheProblem {
-        is_full,
-        is_tried: true,
-        owner: access.file.as_ref().map(|file| file.owner),
-        mode: access.file.as_ref().map(|file| file.mode),
-        ..access.because(why, None)
-    }
+    CacheProblem { is_full, is_tried: true, ..access.because(why, None) }
 }
 
 impl<'a> Replacement<'a> {

@@ -5,24 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Access;
-use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::companion::service::drift_of_network;
 use crate::companion::{client, files, offline};
 use crate::core::doctor::{
     Cause, Daemon, DaemonFacts, DaemonProfile, DaemonSession, DanglingLink, Evidence, FileFacts, FileRole, FileState,
-    Group, LastError, TerraformBackend, TokenFile, TokenState,
+    Group, LastError, TerraformBackend, TokenFile, TokenState, WrittenExpiry,
 };
 use crate::core::inputs::{AwsInputs, Reading};
 use crate::core::location::{AwsPaths, CachePaths, PathStyle};
 use crate::core::plan::{self, PlanContext};
 use crate::core::profile::{Profiles, Section, SourceFile};
-use crate::core::session::{CacheFile, CacheFolder, CacheProblem};
+use crate::core::session::{CacheFile, CacheProblem, SsoToken};
 use crate::core::stated_expiry::utc_time;
 use crate::core::time::WallTime;
-use crate::core::web_identity::token_expiry;
+use crate::core::web_identity::{self, token_expiry};
 use crate::platform::environment::Environment;
 use crate::platform::peer::own_uid;
 use crate::platform::user_database::{self, Members, user_name};
@@ -48,6 +46,7 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
     let refused = settings.as_ref().err().filter(|_| paths.is_some());
     let settings_refused = refused.map(offline::SettingsRefused::list).unwrap_or_default();
     let profiles_of_daemon = settings.unwrap_or_default().over(&profiles).into_owned();
+    let sessions = session_files(environment, &profiles_of_daemon);
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     let (daemon, status) = ask_daemon(environment);
     let aws_minus_wall =
@@ -58,7 +57,8 @@ pub(super) fn collect(environment: &Environment, named: Option<String>, offline:
         variables: environment.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         files: paths.as_ref().map(|paths| file_facts(environment, paths)).unwrap_or_default(),
         token_files: token_files(environment, &profiles_of_daemon),
-        caches: caches(environment, &profiles_of_daemon),
+        caches: caches(&sessions),
+        token_expiries: token_expiries(&sessions),
         unusable_ca_bundles: unusable_ca_bundles(environment, &profiles_of_daemon),
         programs: programs(environment, &profiles_of_daemon),
         problems: inputs.problems(),
@@ -232,19 +232,22 @@ fn windows_files(homes: &Path) -> Vec<FileFacts> {
 }
 
 fn look_at(role: FileRole, path: &Path) -> FileFacts {
-    let denied = || rustix::fs::access(path, Access::READ_OK) == Err(Errno::ACCESS);
     let state = match path.metadata() {
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
             FileState::Missing
         }
-        Err(error) => FileState::Unreadable { why: error.to_string(), denied: denied(), owner_and_mode: None },
+        Err(error) => {
+            FileState::Unreadable { why: unreadable::why(&error), fix: unreadable::fix(path), owner_and_mode: None }
+        }
         Ok(metadata) if unreadable::is_null_device(&metadata) => FileState::Missing,
         Ok(metadata) => {
             let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);
             match files::read(path) {
                 _ if metadata.is_dir() => FileState::Directory { fix: unreadable::fix(path) },
                 Ok(_) => present(path, &metadata),
-                Err(why) => FileState::Unreadable { why, denied: denied(), owner_and_mode: Some((uid, mode)) },
+                Err(why) => {
+                    FileState::Unreadable { why, fix: unreadable::fix(path), owner_and_mode: Some((uid, mode)) }
+                }
             }
         }
     };
@@ -276,16 +279,24 @@ fn token_files(environment: &Environment, profiles: &Profiles) -> Vec<TokenFile>
     let mut paths: Vec<&str> = named.filter(|path| !path.is_empty()).collect();
     paths.sort_unstable();
     paths.dedup();
-    let state = |path: &str| match files::read(Path::new(path)) {
-        Ok(None) => TokenState::Missing,
-        Err(why) => TokenState::Unreadable(why),
-        Ok(Some(bytes)) => match std::str::from_utf8(&bytes).map(str::trim) {
-            Ok("") => TokenState::Empty,
-            Ok(token) => TokenState::There { ends: token_expiry(token) },
-            Err(_) => TokenState::Unreadable("it is not UTF-8 text".to_owned()),
-        },
+    paths.into_iter().map(|path| TokenFile { path: path.to_owned(), state: token_state(Path::new(path)) }).collect()
+}
+
+fn token_state(path: &Path) -> TokenState {
+    let bytes = match files::read_at_most(path, web_identity::LARGEST_FILE) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) if path.exists() => return TokenState::Unusable("is empty".to_owned()),
+        Ok(None) => {
+            let is_link = |DanglingLink { link, target }| format!(": {link} is a symbolic link to {target}");
+            let why = dangling_link(path).map(is_link).unwrap_or_default();
+            return TokenState::Unusable(format!("does not exist{why}"));
+        }
+        Err(why) => return TokenState::Unusable(format!("can't be read: {why}")),
     };
-    paths.into_iter().map(|path| TokenFile { path: path.to_owned(), state: state(path) }).collect()
+    match web_identity::token_of(&bytes) {
+        Ok(token) => TokenState::There { ends: token_expiry(token) },
+        Err(why) => TokenState::Unusable(why.to_owned()),
+    }
 }
 
 /// The certificate files that variables and profiles name, and that programs can't use, each with the reason.
@@ -304,8 +315,8 @@ fn unusable_ca_bundles(environment: &Environment, profiles: &Profiles) -> BTreeM
     named.filter(|path| !path.is_empty()).filter_map(|path| Some((path.to_owned(), why(path)?))).collect()
 }
 
-/// The cache files of the profiles' sign-in sessions that can't be replaced.
-fn caches(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, CacheProblem> {
+/// The cache files of the profiles' sign-in sessions, by the session's name.
+fn session_files(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, PathBuf> {
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     let Some(paths) = CachePaths::resolve(&variable, PathStyle::Unix) else { return BTreeMap::new() };
     // The settings alone name the file: plans of thousands of profiles would take their time.
@@ -316,21 +327,31 @@ fn caches(environment: &Environment, profiles: &Profiles) -> BTreeMap<String, Ca
         };
         let sso = setting("sso_session").or_else(|| setting("sso_start_url"));
         let login = setting("login_session");
-        let sso = sso.map(|label| (CacheFile::of_sso(&label), label));
-        [sso, login.map(|label| (CacheFile::of_login(&label), label))]
+        let sso = sso.map(|label| (paths.sso.join(CacheFile::of_sso(&label).name), label));
+        [sso, login.map(|label| (paths.login.join(CacheFile::of_login(&label).name), label))]
     };
     let sessions = profiles.profiles.values().flat_map(|section| named(section)).flatten();
-    let sessions: BTreeMap<String, CacheFile> = sessions.map(|(file, label)| (label, file)).collect();
-    let problem = |(label, file): (String, CacheFile)| {
-        let directory = match file.folder {
-            CacheFolder::Sso => &paths.sso,
-            CacheFolder::Login => &paths.login,
-        };
-        let access = cache_access::look(&directory.join(&file.name));
-        let full = || cache_access::lacks_space(Path::new(&access.directory)).then(|| access.full(user_name));
-        Some((label, access.problem(user_name).or_else(full)?))
+    sessions.map(|(path, label)| (label, path)).collect()
+}
+
+/// The cache files that can't be replaced.
+fn caches(sessions: &BTreeMap<String, PathBuf>) -> BTreeMap<String, CacheProblem> {
+    let problem = |(label, path): (&String, &PathBuf)| {
+        let access = cache_access::look(path);
+        let full = || cache_access::lacks_space(Path::new(&access.directory)).then(|| access.full());
+        Some((label.clone(), access.problem(user_name).or_else(full)?))
     };
-    sessions.into_iter().filter_map(problem).collect()
+    sessions.iter().filter_map(problem).collect()
+}
+
+/// When the tokens in the cache files expire, as the files say it.
+fn token_expiries(sessions: &BTreeMap<String, PathBuf>) -> BTreeMap<String, WrittenExpiry> {
+    let written = |(label, path): (&String, &PathBuf)| {
+        let bytes = files::read(path).ok().flatten()?;
+        let text = SsoToken::written_expiry(std::str::from_utf8(&bytes).ok()?)?;
+        Some((label.clone(), WrittenExpiry { path: path.display().to_string(), text }))
+    };
+    sessions.iter().filter_map(written).collect()
 }
 
 /// Where the programs of `credential_process` lines are.

@@ -176,7 +176,10 @@ fn of_credentials(text: &str) -> Header {
     if let Some((prefix, name)) = text.split_once(is_blank) {
         let name = name.trim_matches(is_blank);
         return match prefix {
-            "profile" => ignored(text, &format!("in the credentials file a profile is written [{name}]")),
+            "profile" => {
+                let name = name.trim_matches(['"', '\'']);
+                ignored(text, &format!("in the credentials file a profile is written [{name}]"))
+            }
             "sso-session" | "services" => ignored(text, "such a section belongs in the config file"),
             // As botocore reads it: with its quotes.
             _ if words(text).is_some_and(|words| words.len() == 1) => Header::Section(Kind::Profile, text.to_owned()),

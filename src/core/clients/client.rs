@@ -1,5 +1,16 @@
 //! The clients.
 
+/// How a client reads a construct.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It reads what evercred reads.
+    Alike,
+    /// It reads another value, section or setting, or ignores it.
+    Otherwise,
+    /// It reads nothing of the whole file, or stops with an error.
+    Refused,
+}
+
 /// Programs that read the AWS files alike and resolve credentials alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
@@ -29,4 +40,10 @@ impl Client {
             Self::Rust => "Rust",
         }
     }
+}
+
+/// The names of the clients with a reading; `readings` are in the order of [`Client::ALL`].
+pub(super) fn labels(readings: [Reading; 5], reading: Reading) -> Vec<&'static str> {
+    let clients = Client::ALL.iter().zip(readings).filter(|(_, of_client)| *of_client == reading);
+    clients.map(|(client, _)| client.label()).collect()
 }

@@ -4,19 +4,8 @@
 //! it is tested: botocore and JavaScript in `tests/clients/test_reading_files.py`, Rust in `tests/it/reading_in_rust.rs`. Go was tried
 //! by hand (1.17.10). Java is as its source reads (`ProfileFileReader.java`).
 
-use super::client::Client;
+use super::client::{Reading, labels};
 use Reading::{Alike as A, Otherwise as O, Refused as R};
-
-/// How a client reads a construct.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// It reads what evercred reads.
-    Alike,
-    /// It reads another value, section or setting, or ignores it.
-    Otherwise,
-    /// It reads nothing of the whole file, or stops with an error.
-    Refused,
-}
 
 /// A row of the table.
 #[derive(Debug)]
@@ -29,7 +18,7 @@ pub struct Row {
     pub evercred: &'static str,
     /// An example: a config file and a credentials file.
     pub example: [&'static [u8]; 2],
-    /// The readings in the order of [`Client::ALL`].
+    /// The readings in the order of [`super::Client::ALL`].
     pub readings: [Reading; 5],
 }
 
@@ -154,8 +143,7 @@ constructs! {
 impl Construct {
     /// The clients with this reading.
     pub fn clients(self, reading: Reading) -> Vec<&'static str> {
-        let readings = Client::ALL.iter().zip(self.row().readings);
-        readings.filter(|(_, of_client)| *of_client == reading).map(|(client, _)| client.label()).collect()
+        labels(self.row().readings, reading)
     }
 
     /// Which clients refuse the whole file, as a sentence without its end; `None` if no client does.

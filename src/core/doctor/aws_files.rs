@@ -11,7 +11,7 @@ use crate::core::fix::{Fix, word};
 use crate::core::nearest::did_you_mean;
 use crate::core::plan::PlanErrorCode;
 use crate::core::printable::{line, printable};
-use crate::core::profile::{Lost, SourceFile};
+use crate::core::profile::{Lost, SourceFile, Value};
 use crate::core::variables;
 
 pub(super) const RULE: Rule = Rule {
@@ -42,20 +42,16 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
     let ownership =
         |uid, mode| format!("it belongs to uid {uid} (mode {mode:03o}), and you are uid {}", case.evidence.uid);
     match &file.state {
-        FileState::Unreadable { why, denied, owner_and_mode } => {
+        FileState::Unreadable { why, fix, owner_and_mode } => {
             let finding = Finding::error(Cause::FilePermissions, format!("{what} can't be read"))
                 .evidence(format!("{path}: {}", printable(why)));
-            findings.add(match owner_and_mode {
-                _ if !denied => finding.fix(Fix::advice(format!(
-                    "Put the right file there, or name another one ({}).",
-                    if is_secret { "AWS_SHARED_CREDENTIALS_FILE" } else { "AWS_CONFIG_FILE" }
-                ))),
-                Some((owner, mode)) if *owner != case.evidence.uid => {
-                    finding.evidence(ownership(*owner, *mode)).fix(make_yours(file))
-                }
-                Some(_) => finding.fix(on_file("Let its owner read it.", "chmod 600", file)),
-                None => finding.fix(Fix::advice("Ask the owner of its parent directories for access.")),
-            });
+            let of_another = owner_and_mode.filter(|(owner, _)| *owner != case.evidence.uid);
+            let finding = finding.evidence_of(of_another.map(|(owner, mode)| ownership(owner, mode)));
+            let variable = if is_secret { "AWS_SHARED_CREDENTIALS_FILE" } else { "AWS_CONFIG_FILE" };
+            findings.add(finding.fix(match fix {
+                Some(command) => Fix::command("Make it readable.", command.clone()),
+                None => Fix::advice(format!("Put a readable file there, or name another one ({variable}).")),
+            }));
         }
         FileState::Directory { fix } => {
             // The other file may have all that the profile needs.
@@ -92,12 +88,18 @@ fn permissions(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
 /// A broken symbolic link in the place of an AWS file: programs see no file, and the profile may be in it.
 fn dangling(case: &Case<'_>, file: &FileFacts, findings: &mut Findings) {
     let Some(DanglingLink { link, target }) = &file.dangling else { return };
-    if !matches!(file.role, FileRole::Config | FileRole::Credentials) {
-        return;
-    }
+    let is_link_of =
+        |role| case.evidence.files.iter().any(|other| other.role == role && other.dangling == file.dangling);
+    // A link in the place of their directory is one finding.
+    let what = match file.role {
+        FileRole::Config if is_link_of(FileRole::Credentials) => "the AWS files do not exist",
+        FileRole::Config => "the AWS config file does not exist",
+        FileRole::Credentials if !is_link_of(FileRole::Config) => "the AWS credentials file does not exist",
+        _ => return,
+    };
     let severity = if matches!(case.plan, Some(Ok(_))) { Severity::Warning } else { Severity::Error };
-    let (what, link, target) = (file.role.label(), printable(link), printable(target));
-    let title = format!("{what} does not exist: {link} is a symbolic link to {target}, which does not exist");
+    let (link, target) = (printable(link), printable(target));
+    let title = format!("{what}: {link} is a symbolic link to {target}, which does not exist");
     let finding = Finding::new(Cause::FilesElsewhere, severity, title);
     let finding = match &case.profile {
         Some(profile) if severity == Severity::Error => {
@@ -279,7 +281,11 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
                     Some(place) => format!("{place}: {}", printable(&error.message)),
                     None => printable(&error.message),
                 });
+            let is_wrong = |source: &&Value| Some(source.origin) == error.origin;
+            let sources = case.chain().into_iter().filter_map(|section| section.get("source_profile"));
+            let ignored = sources.filter(is_wrong).find_map(|source| ignored_section(case, &source.text));
             finding.fix(match place {
+                _ if let Some((_, fix)) = ignored => fix,
                 Some(place) => Fix::advice(format!("Correct {place}.")),
                 None => Fix::command(
                     "Show how evercred obtains its credentials.",

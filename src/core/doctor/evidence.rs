@@ -43,6 +43,8 @@ pub struct Evidence {
     pub token_files: Vec<TokenFile>,
     /// The cache files of sign-in sessions that can't be replaced, by the session's name.
     pub caches: BTreeMap<String, CacheProblem>,
+    /// When the tokens of SSO sessions expire as their cache files say it, by the session's name.
+    pub token_expiries: BTreeMap<String, WrittenExpiry>,
     /// The first words of `credential_process` lines, and where that program is; `None` where there is no such program.
     pub programs: BTreeMap<String, Option<String>>,
     /// The inputs of plans from outside the files.
@@ -143,6 +145,15 @@ pub struct DanglingLink {
     pub target: String,
 }
 
+/// The expiry of a token as the program that wrote it has written it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenExpiry {
+    /// The cache file.
+    pub path: String,
+    /// `expiresAt`.
+    pub text: String,
+}
+
 /// A file with a web identity token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenFile {
@@ -155,12 +166,8 @@ pub struct TokenFile {
 /// The state of a token file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenState {
-    /// Nothing.
-    Missing,
-    /// It can't be read; the reason.
-    Unreadable(String),
-    /// An empty file.
-    Empty,
+    /// There is no token; why, as the end of a sentence that begins with the file.
+    Unusable(String),
     /// A token.
     There {
         /// Its expiry, if it is a JWT with one.
@@ -230,8 +237,8 @@ pub enum FileState {
     Unreadable {
         /// Why.
         why: String,
-        /// Whether permissions are the reason; otherwise it is not a file, or too large.
-        denied: bool,
+        /// The command that makes it readable.
+        fix: Option<String>,
         /// The owner's user id and the permission bits.
         owner_and_mode: Option<(u32, u32)>,
     },

@@ -68,7 +68,11 @@ fn refused(case: &Case<'_>, problem: &Problem) -> Finding {
             construct.refusal().map_or_else(|| rest.clone(), |refusal| format!("{refusal}; {rest}"))
         }
     };
+    let glued = glued_header(case, problem);
     let fix = match (problem.construct, &problem.fix) {
+        _ if let Some(header) = &glued => Fix::advice(format!(
+            "Put {header} on a line of its own, above the settings of that section: it is at the end of {place}."
+        )),
         (_, Some(fix)) => Fix::advice(fix.clone()),
         (Some(Construct::ByteOrderMark), _) => Fix::command(
             "Save it as UTF-8 without a byte order mark.",
@@ -85,6 +89,19 @@ fn refused(case: &Case<'_>, problem: &Problem) -> Finding {
     // boto3, the AWS CLI and evercred read a line that is not fatal.
     let finding = if problem.fatal { Finding::error(id, title) } else { Finding::warning(id, title) };
     finding.evidence(format!("{place}: {}", printable(&problem.message))).evidence(seen).fix(fix)
+}
+
+/// The section header at the end of a line above the first section: the line break before it was lost.
+fn glued_header(case: &Case<'_>, problem: &Problem) -> Option<String> {
+    let evidence = case.evidence;
+    let text = match problem.origin.file {
+        _ if problem.construct != Some(Construct::NoSection) => return None,
+        SourceFile::Credentials => evidence.credentials_text.as_ref()?,
+        SourceFile::Config | SourceFile::Settings => evidence.config_text.as_ref()?,
+    };
+    let line = text.lines().nth(usize::try_from(problem.origin.line).ok()?.checked_sub(1)?)?.trim();
+    let header = line.get(line.rfind('[')?..)?;
+    header.ends_with(']').then(|| printable(header))
 }
 
 /// A part of the keys whose end is in the next line. The end is never shown.

@@ -52,7 +52,7 @@ pub use self::client_resolution::{Provider, ResolvedFrom};
 use self::driver::Checked;
 pub use self::evidence::{
     Daemon, DaemonFacts, DaemonProfile, DaemonSession, DanglingLink, Evidence, FileFacts, FileRole, FileState, Group,
-    LastError, TerraformBackend, TokenFile, TokenState, Variables,
+    LastError, TerraformBackend, TokenFile, TokenState, Variables, WrittenExpiry,
 };
 pub use self::finding::{Certainty, Finding, Severity};
 pub use self::lint::debounce::{CREDENTIALS_MALFORMED, FileLints};

@@ -388,8 +388,7 @@ mod tests {
     fn nothing_is_ruled_out_that_may_stand_in_a_file_that_can_not_be_read() {
         for role in [FileRole::Config, FileRole::Credentials] {
             let mut evidence = evidence("[profile dev]\nregion = eu-west-1\n", "", &[], "dev");
-            let state =
-                FileState::Unreadable { why: "permission denied".to_owned(), denied: true, owner_and_mode: None };
+            let state = FileState::Unreadable { why: "permission denied".to_owned(), fix: None, owner_and_mode: None };
             evidence.files = vec![FileFacts { role, path: "/h/.aws/x".to_owned(), state, dangling: None }];
             let report = diagnose(&evidence, &Answers::default());
             for id in Cause::that_need(Needs::Files) {

@@ -2,7 +2,8 @@
 
 use super::client_resolution::{choices, deciding_settings, is_adopted, of_section, of_section_with, who_is_who};
 use super::commands;
-use super::{Answer, Case, Cause, Finding, Findings, KeySource, ResolvedFrom, Rule, Severity, verdict};
+use super::key_format::mistakes;
+use super::{Answer, Case, Cause, Finding, Findings, KeySet, KeySource, ResolvedFrom, Rule, Severity, verdict};
 use crate::core::aws_error::is_unreached_code;
 use crate::core::aws_file::KEY_SETTINGS;
 use crate::core::fix::{Fix, word};
@@ -165,8 +166,11 @@ fn ignored_keys(case: &Case<'_>, section: &Section, findings: &mut Findings) {
 
 /// SDKs read variables and the credentials file once, when a program starts.
 fn cannot_reload(case: &Case<'_>, findings: &mut Findings) {
-    for subject in case.subjects.iter().filter(|subject| subject.is_temporary() && subject.secret_access_key.is_some())
-    {
+    // A placeholder is no key.
+    let has_id = |subject: &KeySet<'_>| mistakes(subject).iter().all(|(cause, ..)| *cause != Cause::AccessKeyMalformed);
+    let is_temporary =
+        |subject: &&KeySet<'_>| subject.is_temporary() && subject.secret_access_key.is_some() && has_id(subject);
+    for subject in case.subjects.iter().filter(is_temporary) {
         let label = subject.label();
         let title = match &subject.source {
             KeySource::Environment => {

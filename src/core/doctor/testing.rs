@@ -36,6 +36,7 @@ pub(in crate::core::doctor) fn evidence(
         files: Vec::new(),
         token_files: Vec::new(),
         caches: std::collections::BTreeMap::new(),
+        token_expiries: std::collections::BTreeMap::new(),
         programs: std::collections::BTreeMap::new(),
         context,
         daemon: Daemon::Silent { why: "no daemon".to_owned(), other_files: false },

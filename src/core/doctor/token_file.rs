@@ -1,7 +1,6 @@
 //! The file with a web identity token: whether it is there, and whether the token in it is still good.
 
 use super::evidence::TokenState;
-use super::probe::{StepAnswer, StepOutcome};
 use super::{Case, Cause, Finding, Findings, ResolvedFrom, Rule};
 use crate::core::fix::Fix;
 use crate::core::plan::Source;
@@ -12,38 +11,21 @@ pub(super) const RULE: Rule = Rule { decides: &[Cause::CredentialsMissing, Cause
 fn look(case: &Case<'_>, findings: &mut Findings) {
     for (path, place) in in_question(case) {
         let Some(facts) = case.evidence.token_files.iter().find(|facts| facts.path == path) else { continue };
-        let title = |what: &str| format!("the web identity token file {what}: {}", printable(&path));
+        let title = |what: &str| format!("the web identity token file {} {what}", printable(&path));
         let (now, uncertainty) = case.aws_time();
         let finding = match &facts.state {
-            TokenState::Missing => Finding::error(Cause::CredentialsMissing, title("does not exist")),
-            TokenState::Unreadable(why) => {
-                Finding::error(Cause::CredentialsMissing, title("can't be read")).evidence(printable(why))
-            }
-            TokenState::Empty => Finding::error(Cause::CredentialsMissing, title("is empty")),
+            TokenState::Unusable(why) => Finding::error(Cause::CredentialsMissing, title(&printable(why))),
             TokenState::There { ends: Some(at) } if now - *at > uncertainty => {
                 Finding::error(Cause::CredentialsExpired, title("has an expired token"))
                     .evidence(format!("the token's expiry (exp) was {at}"))
             }
-            TokenState::There { .. } => match case.answers.chain().iter().find_map(unusable) {
-                Some(why) => Finding::error(Cause::CredentialsMissing, title("can't be used")).evidence(why),
-                None => continue,
-            },
+            TokenState::There { .. } => continue,
         };
         findings.add(
             finding
                 .evidence(format!("{place} names the file"))
                 .fix(Fix::advice("Run the program that writes the file again, or correct the path.")),
         );
-    }
-}
-
-/// Why a step could not use its token, where the file is there.
-fn unusable(step: &StepAnswer) -> Option<String> {
-    match &step.outcome {
-        StepOutcome::Refused(refusal) if step.kind == "web-identity" && refusal.is_local() => {
-            Some(printable(&refusal.words))
-        }
-        _ => None,
     }
 }
 
@@ -79,12 +61,10 @@ mod tests {
         [("AWS_WEB_IDENTITY_TOKEN_FILE", "/t"), ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/App")];
 
     #[test]
-    fn a_token_file_that_is_missing_empty_or_old_is_told_and_a_good_one_is_not() {
+    fn a_token_file_without_a_token_or_with_an_old_one_is_found_and_a_good_one_is_not() {
         let ends = |millis| TokenState::There { ends: Some(AwsTime::from_millis(millis)) };
         for (state, id) in [
-            (TokenState::Missing, Some(Cause::CredentialsMissing)),
-            (TokenState::Unreadable("denied".to_owned()), Some(Cause::CredentialsMissing)),
-            (TokenState::Empty, Some(Cause::CredentialsMissing)),
+            (TokenState::Unusable("is empty".to_owned()), Some(Cause::CredentialsMissing)),
             (ends(1_000_000_000_000), Some(Cause::CredentialsExpired)),
             (ends(2_000_000_000_000), None),
             (TokenState::There { ends: None }, None),
@@ -103,7 +83,8 @@ mod tests {
                       web_identity_token_file = /t\n";
         for (named, count) in [("a", 0), ("b", 1)] {
             let mut evidence = evidence(config, "", &[], named);
-            evidence.token_files = vec![TokenFile { path: "/t".to_owned(), state: TokenState::Missing }];
+            evidence.token_files =
+                vec![TokenFile { path: "/t".to_owned(), state: TokenState::Unusable("does not exist".to_owned()) }];
             assert_eq!(found(&report(&evidence, &Answers::default(), &RULE)).len(), count, "{named}");
         }
     }

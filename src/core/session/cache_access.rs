@@ -73,12 +73,6 @@ pub struct CacheProblem {
     pub path: String,
     /// Its directory, or the nearest one above it that exists.
     pub directory: String,
-    /// The owner of what stands in the way.
-    pub owner: Option<u32>,
-    /// The owner's name, where the user has one.
-    pub owner_name: Option<String>,
-    /// The permission bits of what stands in the way.
-    pub mode: Option<u32>,
     /// Why, as a clause without a subject of its own: "the directory … belongs to uid 0".
     pub why: String,
     /// A command that works as printed.
@@ -101,12 +95,7 @@ impl CacheAccess {
     fn problem_of_file(&self, name_of: impl Fn(u32) -> Option<String>) -> Option<CacheProblem> {
         let file = self.file.as_ref()?;
         let (path, argument) = (&self.path, word(&self.path));
-        let problem = |why: String, fix: Option<String>| CacheProblem {
-            owner: Some(file.owner),
-            owner_name: name_of(file.owner),
-            mode: Some(file.mode),
-            ..self.because(why, fix)
-        };
+        let problem = |why: String, fix: Option<String>| self.because(why, fix);
         if let Some(what) = file.not_regular {
             let why = format!("{path} is {what}, not a regular file");
             return Some(CacheProblem {
@@ -165,8 +154,7 @@ impl CacheAccess {
                 (why, Some(self.chown()))
             }
         };
-        let owner_name = name_of(*owner);
-        Some(CacheProblem { owner: Some(*owner), owner_name, mode: Some(*mode), ..self.because(why, fix) })
+        Some(self.because(why, fix))
     }
 
     /// Both are given back in one command: `sudo aws` makes the directories and the file.
@@ -175,15 +163,9 @@ impl CacheAccess {
     }
 
     /// The disk has no room for a replacement.
-    pub fn full(&self, name_of: impl Fn(u32) -> Option<String>) -> CacheProblem {
+    pub fn full(&self) -> CacheProblem {
         let why = format!("the disk of {} has no room for a new file", self.directory);
-        CacheProblem {
-            is_full: true,
-            owner: Some(self.directory_owner),
-            owner_name: name_of(self.directory_owner),
-            mode: Some(self.directory_mode),
-            ..self.because(why, None)
-        }
+        CacheProblem { is_full: true, ..self.because(why, None) }
     }
 
     /// A problem that only the attempt showed.
@@ -191,9 +173,6 @@ impl CacheAccess {
         CacheProblem {
             path: self.path.clone(),
             directory: self.directory.clone(),
-            owner: None,
-            owner_name: None,
-            mode: None,
             why,
             fix,
             is_full: false,
@@ -250,12 +229,10 @@ mod tests {
     }
 
     #[test]
-    fn each_obstacle_has_its_owner_and_the_command_that_removes_it() {
+    fn each_obstacle_is_named_with_the_command_that_removes_it() {
         let foreign = with_file(|file| file.owner = 0);
-        assert_eq!(
-            (foreign.owner, foreign.fix.as_deref()),
-            (Some(0), Some("sudo chown -R 1000:1000 /h/.aws/sso/cache"))
-        );
+        assert_eq!(foreign.fix.as_deref(), Some("sudo chown -R 1000:1000 /h/.aws/sso/cache"));
+        assert!(foreign.why.contains("x.json belongs to uid 0, mode 600"), "{}", foreign.why);
         let protected = with_file(|file| file.mode = 0o400);
         assert_eq!(protected.fix.as_deref(), Some("chmod u+w /h/.aws/sso/cache/x.json"));
         assert!(with_file(|file| file.links = 2).fix.unwrap().starts_with("cp -p "));
@@ -274,9 +251,12 @@ mod tests {
             ..access()
         };
         let of_root = denied(0).problem(no_name).unwrap();
-        assert_eq!((of_root.owner, of_root.mode), (Some(0), Some(0o755)));
         let named = denied(0).problem(|_| Some("root".to_owned())).unwrap();
-        assert!(named.why.contains("root (uid 0)") && of_root.why.contains("belongs to uid 0"), "{}", named.why);
+        assert!(
+            named.why.contains("root (uid 0)") && of_root.why.contains("belongs to uid 0, mode 755"),
+            "{}",
+            named.why
+        );
         assert_eq!(of_root.fix.as_deref(), Some("sudo chown -R 1000:1000 /h/.aws/sso/cache"));
         assert_eq!(denied(1000).problem(no_name).unwrap().fix.as_deref(), Some("chmod u+rwx /h/.aws/sso/cache"));
         let dangling = Access::Dangling { link: "/h/.aws/sso".to_owned(), directory: "/mnt/a b".to_owned() };

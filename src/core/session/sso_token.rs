@@ -102,6 +102,13 @@ impl SsoToken {
         Ok(Self { access_token, expires, refresh })
     }
 
+    /// `expiresAt` as it is in the text of a cache file, if it is a time.
+    pub fn written_expiry(text: &str) -> Option<String> {
+        let document = object(text).ok()?;
+        let expires_at = document.get("expiresAt")?.as_str().filter(|text| wall_time(text).is_some())?;
+        Some(expires_at.to_owned())
+    }
+
     /// The text with a new token in it; what was in the old text and is not known here stays.
     pub(super) fn renewed(
         &self,

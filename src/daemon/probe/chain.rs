@@ -214,10 +214,15 @@ impl Walk<'_> {
     async fn cached(&self, session: &Session) -> Result<CachedToken, StepOutcome> {
         let what = session.described();
         let without = |why: String, renews| StepOutcome::NotSignedIn { why, renews };
-        let token = match self.minter.sessions.read(&session.cache_file()).await {
+        let file = session.cache_file();
+        let token = match self.minter.sessions.read(&file).await {
             Found::Missing => return Err(without(format!("there is no token of {what}"), false)),
             Found::Unreadable(why) => {
-                return Err(StepOutcome::Untried { why: format!("the cache file of {what} can't be read: {why}") });
+                let why = format!("the cache file of {what} can't be read: {why}");
+                // A sign-in replaces a file that is no token, but not a directory or another user's file.
+                let problems = self.minter.sessions.problems(vec![file]).await;
+                let is_replaceable = problems.iter().all(|(_, problem)| problem.is_none());
+                return Err(if is_replaceable { without(why, false) } else { StepOutcome::Untried { why } });
             }
             Found::Text(text) => session.read(text.expose()),
         };

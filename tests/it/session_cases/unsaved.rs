@@ -144,9 +144,6 @@ fn of_root() -> CacheProblem {
     CacheProblem {
         path: "/c/x.json".to_owned(),
         directory: "/c".to_owned(),
-        owner: Some(0),
-        owner_name: None,
-        mode: Some(0o755),
         why: "of root".to_owned(),
         fix: Some("sudo chown me /c".to_owned()),
         is_full: false,

@@ -269,7 +269,7 @@ fn present_name(token: SourcedValue<'_>) -> &'static str {
 }
 
 /// A setting or variable that is spelt almost as one of those that are read.
-pub(super) fn near_miss(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(String, &'static str)> {
+pub(super) fn near_miss(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(String, String)> {
     // What tools write for themselves.
     const KNOWN: [&str; 4] =
         ["aws_account_id", "aws_session_expiration", "aws_expiration", "aws_session_token_expiration"];
@@ -279,11 +279,13 @@ pub(super) fn near_miss(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(String
             let unknown = |(key, _): &(&str, &Value)| {
                 !KEY_SETTINGS.contains(key) && !KNOWN.contains(key) && !key.starts_with("evercred_")
             };
-            section
+            let misspelt = section
                 .settings
                 .iter()
                 .filter(unknown)
-                .find_map(|(key, value)| Some((format!("{key} ({})", case.at(value.origin)), meant_by(key)?)))
+                .filter_map(|(key, value)| Some((format!("{key} ({})", case.at(value.origin)), meant_by(key)?)));
+            let (found, meant): (Vec<String>, Vec<&str>) = misspelt.unzip();
+            (!found.is_empty()).then(|| (found.join(", "), meant.join(", ")))
         }
         KeySource::Environment => {
             const NAMES: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
@@ -292,7 +294,7 @@ pub(super) fn near_miss(case: &Case<'_>, subject: &KeySet<'_>) -> Option<(String
                 let is_read = variables::KEYS.contains(&name) || name == "AWS_SESSION_EXPIRATION";
                 let is_known = is_read || !name.starts_with("AWS_S");
                 let meant = NAMES.iter().find(|meant| !is_known && Some(**meant) == nearest(name, NAMES))?;
-                Some((name.to_owned(), *meant))
+                Some((name.to_owned(), (*meant).to_owned()))
             })
         }
         KeySource::Process(_) => None,

@@ -191,6 +191,9 @@ fn foreign_matter(text: &str) -> Option<String> {
     if text.starts_with(quote) || text.ends_with(quote) {
         return Some("has quotes around it, which become part of the value in AWS files and variables".to_owned());
     }
+    if ends_with_header(text) {
+        return Some("has a section header at its end, which belongs on a line of its own".to_owned());
+    }
     let (at, found) = text.chars().enumerate().find(|(_, c)| !c.is_ascii_graphic())?;
     let place =
         if at + 1 == text.chars().count() { "at its end".to_owned() } else { format!("at position {}", at + 1) };
@@ -202,6 +205,11 @@ fn foreign_matter(text: &str) -> Option<String> {
         c if c.is_control() || is_invisible(c) => format!("has an invisible character {place}"),
         _ => format!("has a letter {place} that is not Latin, although it may look like one"),
     })
+}
+
+/// Whether the line break before a section header was lost: no key has brackets.
+fn ends_with_header(text: &str) -> bool {
+    text.ends_with(']') && text.contains('[')
 }
 
 #[cfg(test)]
@@ -217,6 +225,7 @@ mod tests {
     fn every_mistake_with_an_access_key_id_is_told() {
         for (text, part) in [
             ("\"AKIAQMARKEDUSERKEY23\"", "quotes"),
+            ("AKIAQMARKEDUSERKEY23[profile dev]", "a section header at its end"),
             ("AKIAQMARKEDUSERKEY23\r", "carriage return"),
             ("AKIAQMARKED USERKEY23", "blank at position 12"),
             ("AKIAQMARKEDUSERKEY2\u{a0}", "no-break space at its end"),

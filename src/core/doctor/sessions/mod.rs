@@ -14,11 +14,12 @@ use super::{
 };
 use crate::core::access_denied::{self, Because};
 use crate::core::aws_error::{CalledService, ErrorClass};
+use crate::core::clients::{Reading, TokenTime};
 use crate::core::fix::{Fix, evercred, word};
 use crate::core::keeper::State;
-use crate::core::plan::Source;
+use crate::core::plan::{Source, helper_profile};
 use crate::core::printable::printable;
-use crate::core::session::{Session, SsoSession, described, user};
+use crate::core::session::{Session, SsoSession, described};
 
 /// A session that the profile's credentials come from.
 struct SignIn {
@@ -68,6 +69,24 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
         None if is_walked_offline(case) => {}
         None => by_daemon(case, &sign_in, findings),
     }
+    findings.add_all(unread_token(case, &sign_in).filter(|_| !findings.has(Cause::SsoLoginNeeded)));
+}
+
+/// A token that evercred reads, in a file that some client refuses.
+fn unread_token(case: &Case<'_>, sign_in: &SignIn) -> Option<Finding> {
+    let section = case.evidence.profiles.profiles.get(&sign_in.profile)?;
+    // Programs then read evercred's credentials instead of the file.
+    let is_adopted = section.get("credential_process").is_some_and(|line| helper_profile(&line.text).is_some());
+    let expiry = case.evidence.token_expiries.get(sign_in.session.label()).filter(|_| !is_adopted)?;
+    let time = TokenTime::of(&expiry.text)?;
+    let clients = |reading| time.clients(reading).join(", ");
+    let (refusing, session) = (clients(Reading::Refused), printable(&sign_in.session.described()));
+    let readers = [&time.clients(Reading::Alike)[..], &["evercred"]].concat().join(", ");
+    let title = format!("some programs can't read the token of {session}: {refusing}");
+    let finding = Finding::warning(Cause::SsoLoginNeeded, title)
+        .evidence(format!("expiresAt in {} is {}", printable(&expiry.path), printable(&expiry.text)))
+        .evidence(format!("{refusing} refuse the file; {readers} read it"));
+    Some(finding.fixes(how_to_sign_in(case, sign_in, true)))
 }
 
 fn not_signed_in(case: &Case<'_>, sign_in: &SignIn, why: &str, renews: bool) -> Finding {
@@ -118,13 +137,8 @@ fn unwritable_caches(case: &Case<'_>, findings: &mut Findings) {
             continue;
         }
         let title = format!("evercred can't replace the cache file of {}", printable(&described(name)));
-        let facts = match (problem.owner, problem.mode) {
-            (Some(owner), Some(mode)) => {
-                format!("owner {}, mode {mode:03o}", user(owner, problem.owner_name.as_deref()))
-            }
-            _ => "its cache file".to_owned(),
-        };
-        let seen = format!("{}: {}", printable(&problem.path), printable(&facts));
+        let seen =
+            (!problem.why.contains(&problem.path)).then(|| format!("its cache file is {}", printable(&problem.path)));
         let fix = match &problem.fix {
             Some(command) => Fix::command("Make the cache file writable.", command.clone()),
             None if problem.is_full => Fix::command(
@@ -136,7 +150,7 @@ fn unwritable_caches(case: &Case<'_>, findings: &mut Findings) {
         findings.add(
             Finding::new(Cause::SsoCacheUnwritable, severity, title)
                 .evidence(printable(&problem.why))
-                .evidence(seen)
+                .evidence_of(seen)
                 .fix(fix),
         );
     }
@@ -240,7 +254,7 @@ fn is_about_a_code(said: &Said<'_>) -> bool {
 
 fn login_needed(case: &Case<'_>, sign_in: &SignIn) -> Finding {
     let title = format!("you are not signed in to {}", printable(&sign_in.session.described()));
-    Finding::new(Cause::SsoLoginNeeded, Severity::Error, title).fixes(how_to_sign_in(case, sign_in))
+    Finding::new(Cause::SsoLoginNeeded, Severity::Error, title).fixes(how_to_sign_in(case, sign_in, false))
 }
 
 fn revoked(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, certainty: Certainty) -> Finding {
@@ -257,7 +271,7 @@ fn revoked(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>, certainty: Certai
              a session early",
         ),
     };
-    finding.fixes(how_to_sign_in(case, sign_in))
+    finding.fixes(how_to_sign_in(case, sign_in, false))
 }
 
 fn role_denied(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
@@ -309,7 +323,7 @@ fn refused_otherwise(case: &Case<'_>, sign_in: &SignIn, refusal: &Refusal) -> Fi
     let finding = Finding::new(Cause::SsoRoleDenied, Severity::Error, title).answered_by(case, service);
     let finding = finding.evidence(printable(&refusal.to_string())).evidence_of(case.cached());
     let finding = finding.fixes(refusal.fix.as_deref().map(|fix| Fix::advice(printable(fix))));
-    finding.fixes(how_to_sign_in(case, sign_in))
+    finding.fixes(how_to_sign_in(case, sign_in, false))
 }
 
 fn start_url_unknown(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
@@ -330,28 +344,23 @@ fn login_denied(case: &Case<'_>, sign_in: &SignIn, said: &Said<'_>) -> Finding {
         .fix(Fix::advice("Ask an administrator for the policy SignInLocalDevelopmentAccess."))
 }
 
-/// With the daemon one sign-in serves all; without it the AWS CLI's does, too.
-fn how_to_sign_in(case: &Case<'_>, sign_in: &SignIn) -> Vec<Fix> {
+/// With the daemon one sign-in serves all; without it the AWS CLI's does, too. `again`: the token is valid.
+fn how_to_sign_in(case: &Case<'_>, sign_in: &SignIn, again: bool) -> Vec<Fix> {
     let profile = &sign_in.profile;
     let name = match &sign_in.session {
         Session::Sso(SsoSession { name: Some(name), .. }) => name,
         _ => profile,
     };
-    let ours = format!("evercred login {}", argument(name));
-    if let Daemon::Answers(facts) = &case.evidence.daemon {
-        let label = sign_in.session.label();
-        let is_valid =
-            |session: &DaemonSession| matches!(session.state, State::Fresh | State::Renewing | State::Retrying);
-        // A plain login answers that the session is signed in.
-        let is_signed_in = facts.sessions.iter().any(|session| session.name == label && is_valid(session));
-        let command = if !is_signed_in {
-            ours
-        } else if name.starts_with('-') {
-            format!("evercred login --force {}", argument(name))
-        } else {
-            format!("{ours} --force")
-        };
-        return vec![Fix::command("Sign in.", command)];
+    let is_valid = |session: &&DaemonSession| matches!(session.state, State::Fresh | State::Renewing | State::Retrying);
+    let of_daemon = match &case.evidence.daemon {
+        Daemon::Answers(facts) => facts.sessions.iter().find(|session| session.name == sign_in.session.label()),
+        Daemon::Silent { .. } => None,
+    };
+    // A plain login answers that the session is signed in.
+    let force = if again || of_daemon.is_some_and(|session| is_valid(&session)) { "--force " } else { "" };
+    let ours = format!("evercred login {force}{}", argument(name));
+    if matches!(case.evidence.daemon, Daemon::Answers(_)) {
+        return vec![Fix::command("Sign in.", ours)];
     }
     let of_cli = match &sign_in.session {
         Session::Sso(SsoSession { name: Some(name), .. }) => format!("aws sso login --sso-session {}", word(name)),

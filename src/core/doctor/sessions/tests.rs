@@ -82,7 +82,7 @@ fn the_sign_in_is_that_of_the_session_and_of_who_is_there() {
         (LEGACY, silent(), &["evercred service install && evercred login dev", "aws sso login --profile dev"]),
         (LOGIN, silent(), &["evercred service install && evercred login dev", "aws login --profile dev"]),
         (MODERN, keeps("corp"), &["evercred login corp"]),
-        (MODERN, daemon("corp", State::Fresh, None), &["evercred login corp --force"]),
+        (MODERN, daemon("corp", State::Fresh, None), &["evercred login --force corp"]),
         (LEGACY, keeps("x"), &["evercred login dev"]),
         (LOGIN, keeps("x"), &["evercred login dev"]),
     ] {
