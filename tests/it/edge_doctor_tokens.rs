@@ -98,10 +98,7 @@ fn a_token_that_some_clients_refuse_works_with_a_warning() {
         ("2099-03-01T00:00:00", Some("boto3 and the AWS CLI, Go (v2), Java (v2), Rust refuse")),
     ] {
         let mut machine = machine();
-        let token = json!({
-            "startUrl": "https://corp.awsapps.com/start", "region": "eu-west-1",
-            "accessToken": machine.aws.signed_in(), "expiresAt": time,
-        });
+        let token = json!({"accessToken": machine.aws.signed_in(), "expiresAt": time});
         let path = machine.path(&token_file());
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         write(&path, token.to_string().as_bytes());
