@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::api::{Action, Answer, CallerId, ErrorStatus, Refusal, RefusalKind, Wants};
+use super::chain::{CallCounts, Overview, Overviews};
 use super::node::{Forced, has_expiry, static_credentials, unsupported};
 use super::status::expired_keys_message;
 use super::timers::Timer;
@@ -30,18 +31,17 @@ pub(super) struct Waiting {
     pub(super) asked_at: BootTime,
     /// The last node's count of mints when it asked: a renewal is over when it has moved.
     pub(super) mints: u64,
-    /// The chain's count of ended calls when it asked.
-    pub(super) ended: u64,
-    /// The chain's count of failed calls when it asked.
-    pub(super) failed: u64,
+    /// The chain's calls before it asked.
+    pub(super) before: CallCounts,
 }
 
 impl Keeper {
-    /// Takes in a request. The answer comes with the pump that follows, or later.
+    /// Takes in a request. The answer comes with the pass that follows, or later.
     pub(super) fn asked(&mut self, caller: CallerId, profile: String, wants: Wants, now: Now) {
-        let mut waiting =
-            Waiting { profile, wants, target: None, again: false, asked_at: now.boot, mints: 0, ended: 0, failed: 0 };
+        let before = CallCounts::default();
+        let mut waiting = Waiting { profile, wants, target: None, again: false, asked_at: now.boot, mints: 0, before };
         if let Some(Ok(route)) = self.profiles.get(&waiting.profile) {
+            waiting.before = self.chains().call_counts(route);
             let keys = route.plan.keys();
             let last = keys.last().and_then(|key| self.nodes.get_mut(key));
             let served = last.as_ref().is_some_and(|node| node.servable(self.time.clock(), now).is_some());
@@ -62,8 +62,6 @@ impl Keeper {
                     self.actions.push_back(Action::LookAtSession(state.session.cache_file()));
                 }
                 let Some(node) = self.nodes.get_mut(key) else { continue };
-                waiting.ended += node.ended;
-                waiting.failed += node.failed;
                 for streak in node.failures.streaks() {
                     match wants {
                         Wants::Renewal => streak.forced(now.boot),
@@ -136,7 +134,8 @@ impl Keeper {
         let renewed = last.mints != waiting.mints;
         let servable = last.servable(self.time.clock(), now);
         let waited = now.boot - waiting.asked_at;
-        let error = self.stuck(route, waiting, now);
+        let overview = self.chains().overview(route, &mut Overviews::default(), now);
+        let error = self.stuck(route, &overview, waiting, now);
         let as_it_is = match (waiting.wants, waiting.again) {
             (Wants::Renewal, _) => false,
             (Wants::Credentials, true) => error.is_some() || waited >= LONGEST_WAIT,
@@ -150,8 +149,8 @@ impl Keeper {
         if let Some(message) = expired {
             return refuse(RefusalKind::Failed, message, None);
         }
-        if let Some(need) = self.needs_person(name, route, now).filter(|_| error.is_none() && waiting.target.is_none())
-        {
+        let missing = self.missing_input(name, route, &overview, now);
+        if let Some(need) = missing.filter(|_| error.is_none() && waiting.target.is_none()) {
             return Some(Answer::Refused(Refusal::of_error(need)));
         }
         if let Some(error) = error {
@@ -166,9 +165,8 @@ impl Keeper {
             return None;
         }
         let mut message = format!("the renewal of profile \"{name}\" has not ended within {} s", waited.num_seconds());
-        let before = self.chain(route).into_iter().find_map(|(link, node)| node.failures.at(route.endpoint(link)));
-        let fix = before.and_then(|failure| failure.error.fix.clone());
-        if let Some(failure) = before {
+        let fix = overview.failure.and_then(|failure| failure.error.fix.clone());
+        if let Some(failure) = overview.failure {
             message = format!("{message}; the attempt before: {}", failure.error.message);
         }
         refuse(RefusalKind::Failed, message, fix)
@@ -179,8 +177,8 @@ impl Keeper {
     pub fn would_be_refused(&self, profile: &str, now: Now) -> bool {
         let Some(Ok(route)) = self.profiles.get(profile) else { return true };
         self.expired_keys(route, now).is_some()
-            || self.chain(route).into_iter().any(|(link, node)| {
-                let failure = node.failures.at(route.endpoint(link));
+            || route.plan.steps.backwards().any(|link| {
+                let failure = self.nodes.get(link.key()).and_then(|node| node.failures.at(route.endpoint(link)));
                 failure.is_some_and(|failure| failure.error.class == ErrorClass::Permanent)
             })
     }
@@ -207,35 +205,35 @@ impl Keeper {
         }
     }
 
-    /// The error that keeps a chain from going on, once there is nothing left to wait for.
-    fn stuck(&self, route: &Route, waiting: &Waiting, now: Now) -> Option<&ErrorStatus> {
-        let chain = self.chain(route);
-        let nodes = || chain.iter().map(|(_, node)| *node);
-        if nodes().any(|node| node.flight.is_some()) {
+    /// The error for which a caller stops waiting: the chain has failed, and no call that may help is coming soon.
+    fn stuck<'a>(
+        &self,
+        route: &Route,
+        overview: &Overview<'a>,
+        waiting: &Waiting,
+        now: Now,
+    ) -> Option<&'a ErrorStatus> {
+        let failure = overview.failure.filter(|_| !overview.is_in_flight)?;
+        // The failed step need not be the next one, which may only wait for a probe or for the rate limit.
+        if self.has_next_call(&waiting.profile, waiting.target.as_ref(), now) {
             return None;
         }
-        // What failed need not be what is wanted now, which may only wait for a look at the time or its place in the rate limit.
-        if self.has_next_step(&waiting.profile, waiting.target.as_ref(), now) {
-            return None;
-        }
-        let ended: u64 = nodes().map(|node| node.ended).sum();
-        let failure = chain.iter().find_map(|(link, node)| node.failures.at(route.endpoint(link)))?;
         let streak = &failure.streak;
         if streak.allows(now.boot) {
             return None;
         }
+        let calls = self.chains().call_counts(route);
         let soon = streak.next_try().is_some_and(|at| at < waiting.asked_at + LONGEST_WAIT);
-        if waiting.wants == Wants::Renewal && ended == waiting.ended && soon {
-            // Its own try is still to come.
+        if waiting.wants == Wants::Renewal && calls.ended == waiting.before.ended && soon {
+            // Its own attempt is still to come.
             return None;
         }
-        let failed: u64 = nodes().map(|node| node.failed).sum();
         let patient = waiting.wants == Wants::Credentials
             && streak.class() == ErrorClass::Retryable
             && soon
             && (streak.is_skewed()
                 || streak.was_told_when()
-                || failed.saturating_sub(waiting.failed) < FAILURES_WHILE_WAITING);
+                || calls.failed.saturating_sub(waiting.before.failed) < FAILURES_WHILE_WAITING);
         if patient { None } else { Some(&failure.error) }
     }
 }

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use super::api::{Action, Answer, CallerId, ErrorStatus, Refusal, RefusalKind, Wants};
 use super::callers::{Waiting, no_plan};
+use super::chain::Overview;
 use super::node::{Forced, Lack};
 use super::session_api::SignOutEnd;
 use super::session_ends::TOLD_BEFORE;
@@ -161,10 +162,7 @@ impl Keeper {
         };
         let Some(Ok(route)) = self.profiles.get(&profile) else { return };
         let Some(key) = route.with_device().map(|link| link.key().clone()) else { return };
-        let (mut ended, mut failed) = (0, 0);
-        for (_, node) in self.chain(route) {
-            (ended, failed) = (ended + node.ended, failed + node.failed);
-        }
+        let before = self.chains().call_counts(route);
         let Some(node) = self.nodes.get_mut(&key) else { return };
         let waiting = Waiting {
             profile: profile.clone(),
@@ -173,8 +171,7 @@ impl Keeper {
             again: false,
             asked_at: now.boot,
             mints: node.mints,
-            ended,
-            failed,
+            before,
         };
         let Some(node) = waiting.target.as_ref().and_then(|key| self.nodes.get_mut(key)) else { return };
         // A code that is on its way is waited for with whoever typed it.
@@ -249,23 +246,17 @@ impl Keeper {
         self.actions.push_back(Action::KeepMinted);
     }
 
-    /// What only a person can give, without which a profile's credentials can't be got.
-    pub(super) fn needs_person(&self, profile: &str, route: &Route, now: Now) -> Option<ErrorStatus> {
-        let mut link = route.plan.steps.last_link()?;
-        self.nodes.get(link.key())?.due(self.time.clock(), now)?;
-        loop {
-            let node = self.nodes.get(link.key())?;
-            if node.flight.is_some() {
-                return None;
-            }
-            if let Some(lack) = node.lacks(self.time.clock(), now) {
-                return self.need(profile, lack, link.key(), now);
-            }
-            link = link.before()?;
-            if self.nodes.get(link.key())?.can_sign(self.time.clock(), now) {
-                return None;
-            }
-        }
+    /// The missing input of the user, if the last credentials of the chain are due.
+    pub(super) fn missing_input(
+        &self,
+        profile: &str,
+        route: &Route,
+        overview: &Overview<'_>,
+        now: Now,
+    ) -> Option<ErrorStatus> {
+        let (lack, link) = overview.missing?;
+        self.nodes.get(route.key()?)?.due(self.time.clock(), now)?;
+        self.need(profile, lack, link.key(), now)
     }
 
     /// The requirement of a profile, from the credential that lacks it.

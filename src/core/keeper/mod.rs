@@ -7,8 +7,8 @@ mod api;
 mod auto_renew;
 mod backoff;
 mod callers;
+mod chain;
 mod dependents;
-mod drive;
 mod failures;
 mod held;
 mod login;
@@ -19,8 +19,10 @@ mod plans;
 mod probes;
 mod process_kind;
 mod rate;
+mod restored;
 mod rng;
 mod schedule;
+mod scheduler;
 mod session_api;
 mod session_ends;
 mod session_refresh;
@@ -223,7 +225,7 @@ impl Keeper {
         for event in events {
             self.take(event, now);
         }
-        self.pump(now);
+        self.reconcile(now);
     }
 
     fn take(&mut self, event: Event, now: Now) {
@@ -269,7 +271,7 @@ impl Keeper {
     /// The time that `next_timeout` named has come. Calling it too early, or again, does nothing.
     pub fn handle_timeout(&mut self, now: Now) {
         self.look_at_clocks(now);
-        self.pump(now);
+        self.reconcile(now);
     }
 
     /// When to call `handle_timeout` next.
@@ -320,12 +322,6 @@ impl Keeper {
         for node in self.nodes.values_mut() {
             node.failures.streaks().for_each(|streak| streak.cut_short(now.boot, &mut self.rng));
         }
-    }
-
-    /// The nodes of a profile's steps, the first step's first.
-    fn chain<'a, 'b>(&'a self, route: &'b Route) -> Vec<(&'b Arc<Link>, &'a Node)> {
-        let links = route.plan.steps.links().into_iter();
-        links.filter_map(|link| Some((link, self.nodes.get(link.key())?))).collect()
     }
 
     /// The profile with the temporary keys in a file on which a route stands, and when they expired: certainly, and by every

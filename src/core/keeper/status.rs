@@ -1,18 +1,17 @@
 //! How every profile stands, for `status`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Bound;
-use std::sync::Arc;
 
 use super::api::{ErrorStatus, MfaStatus, ProfileStatus, State, Warning};
 use super::callers::cannot;
-use super::failures::Failure;
-use super::node::{Lack, Node, static_credentials};
+use super::chain::Overviews;
+use super::node::{Node, static_credentials};
 use super::{Keeper, Route};
 use crate::core::aws_error::{EXPIRED_TOKEN, ErrorClass, NOT_SUPPORTED};
 use crate::core::clock::Expiry;
 use crate::core::glob::Selection;
-use crate::core::plan::{self, Link, NodeKey, PlanError, PlanErrorCode, Source};
+use crate::core::plan::{self, NodeKey, PlanError, PlanErrorCode, Source};
 use crate::core::time::{AwsTime, Now};
 
 impl Keeper {
@@ -34,11 +33,11 @@ impl Keeper {
         selection: Selection<'a>,
         now: Now,
     ) -> impl Iterator<Item = ProfileStatus> + use<'a> {
-        let mut views = ChainViews::default();
+        let mut known = Overviews::default();
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let profiles = self.profiles.range::<str, _>((start, Bound::Unbounded));
         profiles.filter(move |(name, _)| selection.includes(name)).map(move |(name, route)| match route {
-            Ok(route) => self.profile_status(name, route, &mut views, now),
+            Ok(route) => self.profile_status(name, route, &mut known, now),
             Err(error) => self.broken_status(name, error, now),
         })
     }
@@ -63,10 +62,10 @@ impl Keeper {
 
     /// The warnings about the credentials of selected profiles that are auto-renewed.
     pub fn profile_warnings(&self, selection: Selection<'_>, now: Now) -> Vec<Warning> {
-        let mut views = ChainViews::default();
+        let mut known = Overviews::default();
         self.selected_routes(selection)
             .filter(|(name, _)| self.is_auto_renewed(name, now))
-            .map(|(name, route)| self.profile_status(name, route, &mut views, now))
+            .map(|(name, route)| self.profile_status(name, route, &mut known, now))
             .filter(|profile| profile.auto_renew)
             .filter_map(|profile| profile.warning)
             .collect()
@@ -94,10 +93,10 @@ impl Keeper {
 
     /// How it all stands, in a line.
     pub fn summary(&self, now: Now) -> String {
-        let mut views = ChainViews::default();
+        let mut known = Overviews::default();
         let auto_renewed = self.profiles.iter().filter(|(name, _)| self.is_auto_renewed(name, now));
         let status = auto_renewed.map(|(name, route)| match route {
-            Ok(route) => self.profile_status(name, route, &mut views, now),
+            Ok(route) => self.profile_status(name, route, &mut known, now),
             Err(error) => self.broken_status(name, error, now),
         });
         let states: Vec<State> = status.filter(|profile| profile.auto_renew).map(|profile| profile.state).collect();
@@ -118,48 +117,14 @@ impl Keeper {
         }
     }
 
-    /// The state of a chain up to a step. Each step is visited once, however many profiles depend on it.
-    fn chain_view<'a>(&'a self, route: &'a Route, views: &mut ChainViews<'a>, now: Now) -> ChainView<'a> {
-        let mut path: Vec<&Arc<Link>> = Vec::new();
-        let mut view = ChainView::default();
-        for link in route.plan.steps.backwards() {
-            if let Some(known) = views.0.get(&Arc::as_ptr(link)) {
-                view = *known;
-                break;
-            }
-            path.push(link);
-        }
-        for link in path.into_iter().rev() {
-            let Some(node) = self.nodes.get(link.key()) else { continue };
-            let parent_signs = link.before().is_none_or(|before| {
-                self.nodes.get(before.key()).is_some_and(|parent| parent.can_sign(self.time.clock(), now))
-            });
-            view.is_under_way |= node.flight.is_some();
-            view.failure = view.failure.or_else(|| link.endpoint().and_then(|endpoint| node.failures.at(endpoint)));
-            view.warned = view.warned.or_else(|| node.warning(self.time.clock(), now).is_some().then_some(node));
-            view.lack = match node.lacks(self.time.clock(), now) {
-                _ if node.flight.is_some() => None,
-                Some(lack) => Some((lack, link)),
-                None if parent_signs => None,
-                None => view.lack,
-            };
-            views.0.insert(Arc::as_ptr(link), view);
-        }
-        // A plan with a single step is tried at the profile's own endpoint.
-        if let Some(link) = route.plan.steps.last_link().filter(|link| link.endpoint().is_none()) {
-            view.failure = self.nodes.get(link.key()).and_then(|node| node.failures.at(route.endpoint(link)));
-        }
-        view
-    }
-
     fn profile_status<'a>(
         &'a self,
         name: &str,
         route: &'a Route,
-        views: &mut ChainViews<'a>,
+        known: &mut Overviews<'a>,
         now: Now,
     ) -> ProfileStatus {
-        let view = self.chain_view(route, views, now);
+        let overview = self.chains().overview(route, known, now);
         let last = route.key().and_then(|key| self.nodes.get(key));
         let only_keys = route.only_keys();
         let held = last.and_then(|node| node.held.as_ref());
@@ -169,12 +134,12 @@ impl Keeper {
             None => end.map(|end| end.expires_at),
         };
         let auto_renew = only_keys.is_none() && self.is_auto_renewed(name, now);
-        let mut last_error = view.failure.map(|failure| {
+        let mut last_error = overview.failure.map(|failure| {
             let mut error = failure.error.clone();
             error.next_try = failure.streak.next_try();
             error
         });
-        let mut state = if view.is_under_way {
+        let mut state = if overview.is_in_flight {
             State::Renewing
         } else if let Some(error) = &last_error {
             match error.class {
@@ -195,9 +160,7 @@ impl Keeper {
             last_error = Some(expired_source(profile, at));
             state = if held.is_some() || only_keys.is_some() { state } else { State::Failed };
         }
-        let is_due = last.is_some_and(|node| node.due(self.time.clock(), now).is_some());
-        let lack = view.lack.filter(|_| is_due);
-        let needs_login = lack.and_then(|(lack, link)| self.need(name, lack, link.key(), now));
+        let needs_login = self.missing_input(name, route, &overview, now);
         let mut usable = !expired
             && (only_keys.is_some()
                 || last.is_some_and(|node| node.servable(self.time.clock(), now).is_some())
@@ -236,7 +199,7 @@ impl Keeper {
             renew_at: end.filter(|_| auto_renew).map(|end| end.renew_at),
             last_renewal: last.and_then(|node| node.last_renewal.as_deref().cloned()),
             last_error,
-            warning: view.warned.and_then(|node| node.warning(self.time.clock(), now)),
+            warning: overview.warned.and_then(|node| node.warning(self.time.clock(), now)),
         }
     }
 
@@ -266,22 +229,6 @@ impl Keeper {
         }
     }
 }
-
-/// The state of the steps of a chain, up to one of them.
-#[derive(Clone, Copy, Default)]
-struct ChainView<'a> {
-    is_under_way: bool,
-    /// The failure of the first step that has one.
-    failure: Option<&'a Failure>,
-    /// The first step that has a warning.
-    warned: Option<&'a Node>,
-    /// The input that only the user can give, and the step that needs it.
-    lack: Option<(Lack<'a>, &'a Arc<Link>)>,
-}
-
-/// The state at each visited step.
-#[derive(Default)]
-struct ChainViews<'a>(HashMap<*const Link, ChainView<'a>>);
 
 /// The states as the line says them, the good ones first.
 const SAID: &[(State, &str)] = &[

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   event, timeout ─▶ pass over everything ─┬─▶ actions: what is due now
-//!                     (`pump`)              └─▶ timers: what is due later ─▶ earliest ─▶ next_timeout
+//!                     (`reconcile`)         └─▶ timers: what is due later ─▶ earliest ─▶ next_timeout
 //!                           ▲                                                               │
 //!                           └──────────── the driver waits until then ◀─────────────────────┘
 //! ```

@@ -4,11 +4,11 @@
 //! it, it is told once, and again only when it was over and has come back.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::TimeDelta;
 
 use super::api::{Action, Notice};
+use super::chain::{ChainState, Urgency};
 use super::failures::Failure;
 use super::held::Held;
 use super::node::{Lack, Node, static_expired};
@@ -19,7 +19,7 @@ use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
 use crate::core::cause::Cause;
 use crate::core::fix::evercred;
-use crate::core::plan::{Link, NodeKey, RenewAs, Source};
+use crate::core::plan::{Link, NodeKey, Source};
 use crate::core::time::{AwsTime, BootTime, Now};
 
 /// A person has to sign in, and profiles in use wait for it.
@@ -50,7 +50,7 @@ struct Loss {
 
 /// The failure that the renewal of a chain waits behind.
 struct Obstacle<'a> {
-    at: usize,
+    link: &'a Link,
     failure: &'a Failure,
     /// `None`: not by itself.
     next_try: Option<BootTime>,
@@ -184,16 +184,16 @@ impl Keeper {
         if left <= TimeDelta::zero() {
             return Renewal::Open;
         }
-        let chain = self.chain(route);
-        let lost = |at: usize, why: &str, fix: Option<String>| {
+        let lost = |link: &Link, why: &str, fix: Option<String>| {
             let message = will_be_lost(profile, ends_at, why);
-            let cause = chain.get(at).map(|(link, _)| link.key().clone());
-            cause.map_or(Renewal::Open, |cause| Renewal::Lost(Loss { cause, message, fix }))
+            Renewal::Lost(Loss { cause: link.key().clone(), message, fix })
         };
-        if let Some((source, expired_at)) = self.expired_keys(route, now) {
-            return lost(0, &expired_keys_message(source, expired_at), None);
+        if let Some((source, expired_at)) = self.expired_keys(route, now)
+            && let Some(first) = route.plan.steps.first_link()
+        {
+            return lost(first, &expired_keys_message(source, expired_at), None);
         }
-        let Some(Obstacle { at, failure, next_try }) = self.obstacle(route, &chain, now) else { return Renewal::Open };
+        let Some(Obstacle { link, failure, next_try }) = self.obstacle(route, now) else { return Renewal::Open };
         let may_pass = failure.error.class == ErrorClass::Retryable;
         if may_pass && left > LAST_MINUTES {
             return Renewal::OpenUntil(now.boot + left - LAST_MINUTES);
@@ -205,38 +205,21 @@ impl Keeper {
         if may_pass && !is_heard {
             return Renewal::Doubtful { since: failure.came_at };
         }
-        lost(at, &failure.error.message, failure.error.fix.clone())
+        lost(link, &failure.error.message, failure.error.fix.clone())
     }
 
-    /// What keeps a chain from going on.
-    fn obstacle<'a>(&self, route: &Route, chain: &[(&Arc<Link>, &'a Node)], now: Now) -> Option<Obstacle<'a>> {
-        let blocks = |at: usize| {
-            let (link, node) = *chain.get(at)?;
-            let failure = node.failures.at(route.endpoint(link))?;
-            let next_try = failure.streak.next_try();
-            if !node.runs_ahead() && route.plan.renew != Some(RenewAs::Auto) {
-                // A program that has failed is run again when somebody asks, and not before.
-                return Some(Obstacle { at, failure, next_try: None });
-            }
-            (!failure.streak.allows(now.boot)).then_some(Obstacle { at, failure, next_try })
+    /// The failure that keeps a chain from being renewed ahead of requests, with its retry.
+    fn obstacle<'a>(&'a self, route: &'a Route, now: Now) -> Option<Obstacle<'a>> {
+        let urgency = Urgency::ahead(route.plan.renew);
+        let descent = self.chains().descend(route, route.plan.steps.last_link()?, urgency, |_| None, now);
+        let obstacle = match descent.state {
+            // A program that has failed is run again for a caller, and not before.
+            ChainState::NeedsRequest(link, Some(failure)) => Obstacle { link, failure, next_try: None },
+            ChainState::BackingOff(link, failure) => Obstacle { link, failure, next_try: failure.streak.next_try() },
+            // A call in flight may succeed. The notices about missing inputs are others.
+            _ => return None,
         };
-        for (at, (_, node)) in chain.iter().enumerate().rev() {
-            // What is under way may go well; what a person must give is told of otherwise.
-            if node.flight.is_some() || !node.is_able(self.time.clock(), now) {
-                return None;
-            }
-            if let Some(obstacle) = blocks(at) {
-                // A parent that can't be renewed goes on with the set that it has.
-                let goes_on = (at..chain.len() - 1).any(|parent| {
-                    chain[parent].1.can_still_sign(self.time.clock(), now) && blocks(parent + 1).is_none()
-                });
-                return (!goes_on).then_some(obstacle);
-            }
-            if at == 0 || chain[at - 1].1.can_sign(self.time.clock(), now) {
-                return None;
-            }
-        }
-        None
+        descent.fallback(self.time.clock(), now).is_none().then_some(obstacle)
     }
 
     /// The notice about a code for a replaced key also covers the new key.
