@@ -104,11 +104,16 @@ pub(super) fn logout(environment: &Environment, name: Option<String>) -> Result<
         (None, None) => String::new(),
     };
     if !message.is_empty() {
-        return Err(Failure::new(ATTENTION, format!("{name}: {message}")));
+        return Err(with_fix(Failure::new(ATTENTION, format!("{name}: {message}")), &answer));
     }
     let note = until
         .map_or_else(String::new, |at| format!("; programs that have loaded its credentials can use them until {at}"));
     output::print(&format!("{name}: signed out{note}\n"))
+}
+
+/// A failure with the command from the daemon's answer.
+fn with_fix(failure: Failure, answer: &Value) -> Failure {
+    Failure { fix: text(answer, "fix").map(str::to_owned), ..failure }
 }
 
 fn begin(environment: &Environment, name: Option<&str>, flow: Flow, force: bool) -> Result<Value, Failure> {
@@ -211,7 +216,7 @@ fn ended(environment: &Environment, sign_in: u64, mut code: Option<Zeroizing<Str
                 "{session}: signed in{until}, but the token can't be written into its cache file, where other AWS tools look for \
                  it: {why}"
             );
-            return Err(Failure::new(ATTENTION, message));
+            return Err(with_fix(Failure::new(ATTENTION, message), &answer));
         }
         return Ok(format!("{session}: signed in{until}{profiles}\n"));
     }

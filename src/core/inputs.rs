@@ -111,7 +111,7 @@ impl Slot {
         let read = bytes.as_ref().map(|bytes| FileSections::read(file, bytes)).unwrap_or_default();
         let has_sections = read.sections.iter().any(|(_, section)| !section.name.contains('\0'));
         if let Some(encoding) = bytes.filter(|_| !has_sections).and_then(|bytes| utf16(&bytes)) {
-            let why = format!("it is {encoding} text, and the AWS tools read UTF-8 only");
+            let why = format!("it is {encoding} text, and the AWS tools read UTF-8 only: save it as UTF-8");
             return self.refuse(file, Unreadable::from(why), first);
         }
         let corrected = self.unreadable.take().is_some();

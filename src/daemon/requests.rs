@@ -87,14 +87,16 @@ impl Callers {
                 "profile": name,
                 "not_told": end.not_told,
                 "not_removed": end.not_removed,
+                "fix": end.fix,
                 "works_until": end.works_until.map(WallTime::to_rfc3339),
             })),
             (Answer::NotYet { warning }, _) => wire::answer_ok(&json!({"pending": true, "warning": warning})),
-            (Answer::SignedIn { session, ends_at, profiles, unsaved }, _) => wire::answer_ok(&json!({
+            (Answer::SignedIn { session, ends_at, profiles, unsaved, fix }, _) => wire::answer_ok(&json!({
                 "session": session,
                 "ends_at": ends_at.map(AwsTime::to_rfc3339),
                 "profiles": profiles,
                 "unsaved": unsaved,
+                "fix": fix,
             })),
             (Answer::Roles { session, accounts }, _) => {
                 let accounts: Vec<_> = accounts

@@ -48,6 +48,8 @@ mod edge_cache;
 #[cfg(feature = "daemon")]
 mod edge_cache_faults;
 #[cfg(feature = "daemon")]
+mod edge_cache_fixes;
+#[cfg(feature = "daemon")]
 mod edge_clock;
 #[cfg(feature = "daemon")]
 mod edge_directories;

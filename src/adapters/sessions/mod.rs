@@ -35,7 +35,7 @@ use crate::core::plan::{Service, Source};
 use crate::core::secret::Secret;
 use crate::core::session::{
     After, Before, CacheFile, CacheProblem, CachedToken, Found, Refused, Save, Session, TokenAnswer, after_refresh,
-    after_refusal, as_known, before_refresh, before_save, is_whole,
+    after_refusal, as_known, before_refresh, before_save, is_whole, set_aside,
 };
 use crate::core::time::{WallTime, span_from_seconds};
 
@@ -260,11 +260,19 @@ impl Sessions {
             Found::Missing => (None, None),
             Found::Unreadable(why) => (None, Some(Err(why))),
         };
+        let is_no_token = matches!(stays, Some(Err(_)));
         let removed = match stays {
             None => self.cache.remove(&file).await,
             // It may be anything: its removal is the user's decision.
             Some(Err(why)) => Err(format!("its cache file is no token that can be read, and stays: {why}")),
             Some(Ok(())) => Ok(()),
+        };
+        let fix = match &removed {
+            Ok(()) => None,
+            Err(_) => match self.cache.problem(&file).await {
+                Some(problem) => problem.fix,
+                None => is_no_token.then(|| set_aside(&self.path(&file).display().to_string())),
+            },
         };
         drop(lock);
         let mut samples = Vec::new();
@@ -284,13 +292,15 @@ impl Sessions {
         if let Err(why) = &removed
             && token.is_none()
         {
-            return (Outcome::Failed(aws_error::fault(&operation, None, Some("CacheFailed"), Some(why))), samples);
+            let fault = aws_error::fault(&operation, None, Some("CacheFailed"), Some(why));
+            let remedy = fix.map(Remedy::Fix).or(fault.remedy);
+            return (Outcome::Failed(Fault { remedy, ..fault }), samples);
         }
         // AWS has no call that ends a session of `aws login`.
         let works_on = not_told.is_some() || matches!(session, Session::Login(_));
         let works_until = token.filter(|_| works_on).map(|token| token.expires());
         let works_until = works_until.filter(|at| *at > clock::read().wall);
-        (Outcome::SignedOut(SignOutEnd { not_told, not_removed: removed.err(), left, works_until }), samples)
+        (Outcome::SignedOut(SignOutEnd { not_told, not_removed: removed.err(), fix, left, works_until }), samples)
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::redirect::{self, Back};
 use super::{Sessions, dpop, expiry, oidc, service_of, signin, vanity};
 use crate::adapters::{aws_call, clock};
-use crate::core::aws_error::{self, Fault, Operation, Remedy};
+use crate::core::aws_error::{self, ErrorClass, Fault, Operation, Remedy};
 use crate::core::clock::Sample;
 use crate::core::credential::{Credentials, Grant};
 use crate::core::keeper::{Flow, Prompt, SessionEnd, SignInOrder, Ticket};
@@ -41,7 +41,8 @@ pub(super) async fn run(
         sessions.cache.problem(&order.session.cache_file()).await.filter(|problem| problem.is_not_regular)
     {
         let fault = aws_error::fault(&operation, None, Some("SsoCacheUnusable"), Some(&problem.why));
-        return Err(Fault { remedy: problem.fix.map(Remedy::Fix), ..fault });
+        // A sign-in can't put it right.
+        return Err(Fault { class: ErrorClass::Permanent, remedy: problem.fix.map(Remedy::Fix), ..fault });
     }
     let sign_in = SignIn { sessions, order, begun, operation: &operation };
     let (text, token) = match (&order.session, order.flow) {
@@ -134,7 +135,7 @@ impl SignIn<'_> {
                         return Err(self.fault("SignInRefused", "the request was denied on AWS's page"));
                     }
                     // The network may come back while the person types.
-                    _ if fault.class == aws_error::ErrorClass::Retryable && clock::boot() < end => {}
+                    _ if fault.class == ErrorClass::Retryable && clock::boot() < end => {}
                     _ => return Err(fault),
                 },
             }

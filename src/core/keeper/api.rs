@@ -325,6 +325,8 @@ pub enum Answer {
         profiles: usize,
         /// Why the token could not be written into its cache file: then the AWS tools don't find it.
         unsaved: Option<String>,
+        /// The command after which it can be written.
+        fix: Option<String>,
     },
     /// It is forgotten.
     SignedOut {

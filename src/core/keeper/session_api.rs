@@ -114,6 +114,8 @@ pub struct SignOutEnd {
     pub not_told: Option<String>,
     /// Why the cache file could not be removed.
     pub not_removed: Option<String>,
+    /// The command after which the cache file can be removed or replaced.
+    pub fix: Option<String>,
     /// The token in the file that could not be removed. If the file can't be read, the last token that was read.
     pub left: Option<CachedToken>,
     /// `expiresAt` of the token: until then a copy of it works. `None` if AWS has ended it, or it has expired.

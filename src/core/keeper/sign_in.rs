@@ -224,7 +224,8 @@ impl Keeper {
         let ends_at = self.session_end(key);
         let state = self.nodes.get(key).and_then(|node| node.session.as_ref());
         let unsaved = state.and_then(|state| state.unsaved()).map(str::to_owned);
-        Answer::SignedIn { session, ends_at, profiles: self.count_behind(key), unsaved }
+        let fix = state.and_then(|state| state.unwritable()).and_then(|problem| problem.fix.clone());
+        Answer::SignedIn { session, ends_at, profiles: self.count_behind(key), unsaved, fix }
     }
 
     /// Orders what is new, answers who has waited long, gives up what nobody waits for, forgets what nobody asks about.

@@ -71,6 +71,13 @@ impl Keeper {
             .collect()
     }
 
+    /// The selected profiles, and those that they take their credentials from.
+    pub fn with_sources<'a>(&'a self, selection: Selection<'a>) -> BTreeSet<&'a str> {
+        let selected = self.profiles.keys().filter(|name| selection.includes(name));
+        let steps = self.selected_routes(selection).flat_map(|(_, route)| route.plan.steps.iter());
+        selected.chain(steps.map(|step| &step.profile)).map(String::as_str).collect()
+    }
+
     /// The sessions with MFA that are valid now and used by the selected profiles, by device.
     pub fn mfa_status(&self, selection: Selection<'_>, now: Now) -> Vec<MfaStatus> {
         let mut sessions: Vec<MfaStatus> = self

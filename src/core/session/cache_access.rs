@@ -98,10 +98,7 @@ impl CacheAccess {
         let problem = |why: String, fix: Option<String>| self.because(why, fix);
         if let Some(what) = file.not_regular {
             let why = format!("{path} is {what}, not a regular file");
-            return Some(CacheProblem {
-                is_not_regular: true,
-                ..problem(why, Some(format!("mv {argument} {}", word(&format!("{path}.old")))))
-            });
+            return Some(CacheProblem { is_not_regular: true, ..problem(why, Some(set_aside(path))) });
         }
         if file.mounted {
             return Some(problem(format!("{path} is a mount point of its own, so it can't be replaced"), None));
@@ -138,7 +135,7 @@ impl CacheAccess {
             ),
             Access::NotADirectory => {
                 let why = format!("{directory} is a file, and should be a directory");
-                (why, Some(format!("mv {} {}", word(directory), word(&format!("{directory}.old")))))
+                (why, Some(set_aside(directory)))
             }
             Access::Refused(why) => (format!("the directory {directory} can't be written: {why}"), None),
             Access::Denied if *owner == self.uid => {
@@ -182,8 +179,13 @@ impl CacheAccess {
     }
 }
 
+/// The command that renames what has the place of a file or directory.
+pub fn set_aside(path: &str) -> String {
+    format!("mv {} {}", word(path), word(&format!("{path}.old")))
+}
+
 /// A user for a sentence: "root (uid 0)".
-pub fn user(uid: u32, name: Option<&str>) -> String {
+fn user(uid: u32, name: Option<&str>) -> String {
     name.map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"))
 }
 

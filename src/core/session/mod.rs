@@ -15,7 +15,7 @@ mod sso_token;
 pub use authorize::{
     Authorization, REDIRECT_PATH, Redirect, login_url, read_pasted, read_redirect, registration_file, sso_url,
 };
-pub use cache_access::{Access, CacheAccess, CacheFileFacts, CacheProblem, user};
+pub use cache_access::{Access, CacheAccess, CacheFileFacts, CacheProblem, set_aside};
 pub use cache_file::{CacheFile, CacheFolder};
 pub use left_over::{LeftOverIs, MARK, is_left_over, judge_left_over, left_over_suffix};
 pub use login_token::{LoginRefresh, LoginToken, login_session_of};

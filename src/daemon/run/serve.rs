@@ -5,6 +5,7 @@ use serde_json::json;
 use super::Daemon;
 use crate::core::glob::Selection;
 use crate::core::keeper::{Event, Login, Wants};
+use crate::core::profile::Problem;
 use crate::core::service::environment;
 use crate::core::session::{CacheFile, CacheFolder};
 use crate::core::time::AwsTime;
@@ -155,11 +156,19 @@ impl Daemon {
         };
         let others = self.settings_problem.iter().chain(&self.state_problems).cloned().chain(self.saves.problem());
         let others: Vec<_> = others.collect();
-        let count = self.file_problems.len() + self.lints.lints().len() + others.len();
+        // A mistake in another profile is not shown. A fatal problem makes some programs refuse the whole file.
+        let concerned = (!selection.is_all()).then(|| keeper.with_sources(selection));
+        let is_of_selection = |profile: &str| concerned.as_ref().is_none_or(|names| names.contains(profile));
+        let is_shown = |problem: &&Problem| {
+            let mut names = problem.ignored_names().peekable();
+            problem.fatal || names.peek().is_none() || names.any(is_of_selection)
+        };
+        let files: Vec<_> = self.file_problems.iter().filter(is_shown).collect();
+        let lints: Vec<_> = self.lints.lints().iter().filter(|lint| is_of_selection(&lint.profile)).collect();
+        let count = files.len() + lints.len() + others.len();
         page.add_problems(|from| {
-            let files = self.file_problems.iter().map(Known::File);
-            let known =
-                files.chain(self.lints.lints().iter().map(Known::Lint)).chain(others.into_iter().map(Known::Other));
+            let (files, lints) = (files.into_iter().map(Known::File), lints.into_iter().map(Known::Lint));
+            let known = files.chain(lints).chain(others.into_iter().map(Known::Other));
             let warnings =
                 std::iter::once_with(move || status::warnings(keeper, clock_fix, &cache_path, selection, now))
                     .flatten();

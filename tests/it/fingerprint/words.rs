@@ -165,12 +165,12 @@ impl Words {
                 Effect::with(acts, text(warning.as_ref()))
             }
             Answer::NotYet { warning } => Effect::with("not yet", text(warning.as_ref())),
-            Answer::SignedIn { session, ends_at, profiles, unsaved } => Effect::with(
+            Answer::SignedIn { session, ends_at, profiles, unsaved, fix: _ } => Effect::with(
                 format!("signed in to {session} until {}, {profiles} profiles", or_none(ends_at.as_ref(), at_of)),
                 text(unsaved.as_ref()),
             ),
             Answer::SignedOut { name, end } => {
-                let SignOutEnd { not_told, not_removed, left, works_until } = end;
+                let SignOutEnd { not_told, not_removed, fix: _, left, works_until } = end;
                 let until = works_until.map_or("-".to_owned(), |until| until.as_millis().to_string());
                 let left = or_none(left.as_ref(), cached_token);
                 Effect::with(

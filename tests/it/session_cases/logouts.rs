@@ -228,7 +228,7 @@ fn sign_out_leaving_the_file(bench: &mut Bench) -> Answer {
         Found::Missing | Found::Unreadable(_) => None,
     };
     let not_removed = Some("Permission denied".to_owned());
-    let end = SignOutEnd { not_told: None, not_removed, left, works_until: None };
+    let end = SignOutEnd { not_told: None, not_removed, fix: None, left, works_until: None };
     bench.end(order.ticket, Outcome::SignedOut(end));
     bench.answers.remove(&caller).unwrap()
 }
