@@ -13,6 +13,8 @@ mod failures;
 mod held;
 mod login;
 mod node;
+mod notice_ledger;
+mod notices;
 mod outcome;
 mod pace;
 mod plans;
@@ -35,7 +37,6 @@ mod status;
 mod status_api;
 mod time;
 mod timers;
-mod told;
 mod unsaved;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -45,21 +46,21 @@ use chrono::TimeDelta;
 
 pub use api::*;
 pub use login::{Login, SignedIn};
+pub use notice_ledger::{CREDENTIALS_LOST, MFA_REQUIRED, SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 pub use session_api::*;
 pub use session_ends::CACHE_UNWRITABLE;
 pub use time::{CLOCK_SKEWED, NtpHeard, NtpOrder, describe_crossing};
 pub use timers::Timer;
-pub use told::{CREDENTIALS_LOST, MFA_REQUIRED, SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 
 use self::callers::Waiting;
 use self::dependents::Dependents;
 use self::node::{Node, static_expired, unsupported};
+use self::notice_ledger::NoticeLedger;
 use self::rate::RateLimits;
 use self::rng::Rng;
 use self::sign_in::SignIns;
 use self::time::{TimeMonitor, TimeSettings};
 use self::timers::Timers;
-use self::told::Told;
 use crate::core::clock::Clock;
 use crate::core::plan::{Endpoint, Link, MissingSections, NodeKey, Plan, PlanError, RenewAs, Source, StaticKeys};
 use crate::core::secret::Secret;
@@ -91,7 +92,7 @@ pub struct Keeper {
     /// The names of accounts, from the access portals.
     account_names: BTreeMap<String, String>,
     limits: RateLimits,
-    told: Told,
+    notices: NoticeLedger,
     /// Sets of an earlier run, or of plans that were edited away, until their nodes are there and AWS's time is known.
     restored: Vec<Restored>,
     /// Tokens that an earlier run could not write, until their sessions are known.
@@ -196,7 +197,7 @@ impl Keeper {
             sign_ins: SignIns::default(),
             account_names: BTreeMap::new(),
             limits: RateLimits::default(),
-            told: Told::default(),
+            notices: NoticeLedger::default(),
             restored: Vec::new(),
             restored_tokens: Vec::new(),
             actions: VecDeque::new(),

@@ -28,7 +28,7 @@ impl Keeper {
         self.watch_time(now);
         self.answer_callers(now);
         self.forget_expired(now);
-        self.tell_of_need(now);
+        self.update_notices(now);
     }
 
     /// Makes the calls that are due, of profiles and of sessions.

@@ -7,11 +7,11 @@ use chrono::TimeDelta;
 use super::Keeper;
 use super::api::{Action, ErrorStatus, State, Warning};
 use super::node::Lack;
+use super::notice_ledger::{Condition, SSO_SESSION_ENDS};
 use super::session_api::{SessionMemory, SessionStatus};
 use super::session_state::{SessionState, View};
 use super::sessions::described;
 use super::timers::Timer;
-use super::told::{SSO_LOGIN_NEEDED, SSO_SESSION_ENDS};
 use crate::core::aws_error::{CACHE_FAILED, ErrorClass, SSO_CACHE_UNUSABLE, SSO_SESSION_EXPIRED};
 use crate::core::cause::Cause;
 use crate::core::fix::evercred;
@@ -59,12 +59,13 @@ impl Keeper {
         [learned, registration].into_iter().flatten().min()
     }
 
-    pub(super) fn tell_of_end(&mut self, key: &NodeKey, now: Now) {
+    /// Raises the notice that a session ends soon, once for each end.
+    pub(super) fn raise_session_ends(&mut self, key: &NodeKey, now: Now) {
         let Some(ends_at) = self.session_end(key) else { return };
         let Some(state) = self.nodes.get(key).and_then(|node| node.session.as_ref()) else { return };
         let wait = self.time.clock().until(ends_at, now) - TOLD_BEFORE;
         if wait < -TOLD_BEFORE {
-            // What is over is told otherwise.
+            // The session has ended: that is another notice.
             return;
         }
         if state.told_of_end.is_some_and(|told| ends_at < told + TOLD_BEFORE) {
@@ -78,17 +79,17 @@ impl Keeper {
         if let Some(state) = self.nodes.get_mut(key).and_then(|node| node.session.as_mut()) {
             state.told_of_end = Some(ends_at);
         }
-        self.tell_once(SSO_SESSION_ENDS, key, subject, message, fix);
+        self.raise(Condition::SessionEnds, key, subject, message, fix);
     }
 
-    /// Whether a session is about to end, as it was told.
+    /// Whether a session ends soon.
     pub(super) fn ends_soon(&self, key: &NodeKey, now: Now) -> bool {
         let left = self.session_end(key).map(|at| self.time.clock().until(at, now));
         left.is_some_and(|left| left > TimeDelta::zero() && left <= TOLD_BEFORE)
     }
 
-    /// Tells once for all profiles that a sign-in is needed, where one of them is in use.
-    pub(super) fn tell_of_sign_ins(&mut self, now: Now) {
+    /// Raises one notice for all profiles that wait for a sign-in, if one of them is in use.
+    pub(super) fn raise_login_needed(&mut self, now: Now) {
         for key in self.sessions_in_use(now) {
             let Some(node) = self.nodes.get(&key) else { continue };
             let Some(state) = node.session.as_ref().filter(|state| !state.told_of_need) else { continue };
@@ -109,7 +110,7 @@ impl Keeper {
             if let Some(state) = self.nodes.get_mut(&key).and_then(|node| node.session.as_mut()) {
                 state.told_of_need = true;
             }
-            self.tell_once(SSO_LOGIN_NEEDED, &key, subject, message, need.fix);
+            self.raise(Condition::LoginNeeded, &key, subject, message, need.fix);
         }
     }
 

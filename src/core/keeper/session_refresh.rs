@@ -24,7 +24,7 @@ impl Keeper {
         let keys: Vec<NodeKey> = live.map(|(key, _)| key.clone()).collect();
         for key in keys {
             self.drive_session(&key, waits_for_network, now);
-            self.tell_of_end(&key, now);
+            self.raise_session_ends(&key, now);
         }
     }
 

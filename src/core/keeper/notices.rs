@@ -1,48 +1,32 @@
-//! What a person is told of credentials: once for each cause, and once that it is over.
+//! The conditions of credentials that raise notices: a sign-in or an MFA code is needed, or credentials will be lost.
 //!
-//! A cause is a thing with one credential: a sign-in that is needed, a code, a refusal. However many profiles stand behind
-//! it, it is told once, and again only when it was over and has come back.
-
-use std::collections::BTreeMap;
+//! [`NoticeLedger`](super::notice_ledger::NoticeLedger) remembers what was raised.
 
 use chrono::TimeDelta;
 
-use super::api::{Action, Notice};
+use super::api::Action;
 use super::chain::{ChainState, Urgency};
 use super::failures::Failure;
 use super::held::Held;
 use super::node::{Lack, Node, static_expired};
+use super::notice_ledger::Condition;
 use super::session_ends::TOLD_BEFORE;
 use super::status::expired_keys_message;
 use super::timers::Timer;
 use super::{Keeper, Route};
 use crate::core::aws_error::ErrorClass;
-use crate::core::cause::Cause;
 use crate::core::fix::evercred;
 use crate::core::plan::{Link, NodeKey, Source};
 use crate::core::time::{AwsTime, BootTime, Now};
 
-/// A person has to sign in, and profiles in use wait for it.
-pub const SSO_LOGIN_NEEDED: &str = Cause::SsoLoginNeeded.name();
-/// A person will have to sign in soon.
-pub const SSO_SESSION_ENDS: &str = "sso-session-ends";
-/// A person has to type a code, and profiles in use need it.
-pub const MFA_REQUIRED: &str = Cause::MfaRequired.name();
-/// What is held will expire, and renewing it does not work.
-pub const CREDENTIALS_LOST: &str = "credentials-lost";
-
-/// What may pass by itself is told when so much is left, or less.
+/// A temporary failure raises a notice when so much is left, or less.
 const LAST_MINUTES: TimeDelta = TimeDelta::minutes(5);
-/// An answer is heard a moment before its call has ended.
+/// The `Date` of an answer is recorded slightly before its call has ended.
 const A_MOMENT: TimeDelta = TimeDelta::seconds(1);
 
-/// The causes that were told and are not over, and whose they are.
-#[derive(Default)]
-pub(super) struct Told(BTreeMap<(&'static str, NodeKey), String>);
-
-/// What will certainly be lost, and why.
+/// Credentials that will certainly be lost, and why.
 struct Loss {
-    /// What stands in the way.
+    /// The credential that can't be renewed.
     cause: NodeKey,
     message: String,
     fix: Option<String>,
@@ -52,52 +36,47 @@ struct Loss {
 struct Obstacle<'a> {
     link: &'a Link,
     failure: &'a Failure,
-    /// `None`: not by itself.
+    /// `None`: there is no automatic retry.
     next_try: Option<BootTime>,
 }
 
-/// How it stands with the renewal of one profile.
+/// Whether the credentials of one profile will be renewed in time.
 enum Renewal {
-    /// It may yet go well, or what keeps it is told otherwise.
+    /// A renewal may still succeed, or another notice is about it.
     Open,
     /// The same, until then.
     OpenUntil(BootTime),
-    /// It won't, unless it is only the network: nothing was heard since then.
+    /// Not if there is a network: nothing was heard since then.
     Doubtful { since: BootTime },
-    /// It won't.
+    /// No.
     Lost(Loss),
 }
 
 impl Keeper {
-    /// Tells of what a person is needed for, and of what is over.
-    pub(super) fn tell_of_need(&mut self, now: Now) {
-        // First what is over: what comes in its place may be told by the same name.
-        self.tell_what_is_over(now);
-        self.tell_of_sign_ins(now);
-        self.tell_of_codes(now);
-        self.tell_of_losses(now);
+    /// Clears the notices whose condition is over, and raises those of new conditions.
+    pub(super) fn update_notices(&mut self, now: Now) {
+        // A new notice may have the subject of an old one: the old one is cleared first.
+        self.clear_resolved(now);
+        self.raise_login_needed(now);
+        self.raise_mfa_required(now);
+        self.raise_credentials_lost(now);
     }
 
-    /// Tells of a cause, unless it was told and is not over.
-    pub(super) fn tell_once(
+    /// Raises the notice about a condition of a credential, unless it is raised.
+    pub(super) fn raise(
         &mut self,
-        id: &'static str,
+        condition: Condition,
         key: &NodeKey,
         subject: String,
         message: String,
         fix: Option<String>,
     ) {
-        if self.told.0.insert((id, key.clone()), subject.clone()).is_none() {
-            self.actions.push_back(Action::Notice(Notice { id, subject, worse: 0, is_over: false, message, fix }));
-        }
+        let notice = self.notices.raise(condition, key, subject, message, fix);
+        self.actions.extend(notice.map(Action::Notice));
     }
 
-    fn is_told(&self, id: &'static str, key: &NodeKey) -> bool {
-        self.told.0.contains_key(&(id, key.clone()))
-    }
-
-    /// Tells once for all profiles in use that a code is needed.
-    fn tell_of_codes(&mut self, now: Now) {
+    /// Raises one notice for all profiles in use that need a code of the same device.
+    fn raise_mfa_required(&mut self, now: Now) {
         let keys: Vec<NodeKey> = self
             .nodes
             .iter()
@@ -123,7 +102,7 @@ impl Keeper {
             let why = ends_at.map_or_else(String::new, |at| format!(": the one before is good until {at}"));
             let message = format!("{whose} a code of the MFA device {device}{why}");
             let (subject, fix) = (device.to_owned(), Some(evercred("login", first)));
-            self.tell_once(MFA_REQUIRED, &key, subject, message, fix);
+            self.raise(Condition::MfaRequired, &key, subject, message, fix);
         }
     }
 
@@ -141,8 +120,8 @@ impl Keeper {
         self.restored.iter().any(|restored| restored.set.key == *key)
     }
 
-    /// Tells once of each cause for which something that is in use will be lost.
-    fn tell_of_losses(&mut self, now: Now) {
+    /// Raises one notice for each cause for which credentials in use will be lost.
+    fn raise_credentials_lost(&mut self, now: Now) {
         let all_is_well = |node: &Node| node.failures.is_empty() && !is_expired_key(node, self, now);
         if !self.time.can_judge() || self.nodes.values().all(all_is_well) {
             return;
@@ -158,7 +137,7 @@ impl Keeper {
                 Renewal::OpenUntil(at) => self.timers.set(Timer::LossNotice, at),
                 Renewal::Doubtful { since } => self.probe_outage(since, now),
                 // One notice, with the number of profiles that depend on it.
-                Renewal::Lost(Loss { cause, .. }) if self.is_told(CREDENTIALS_LOST, &cause) => {}
+                Renewal::Lost(Loss { cause, .. }) if self.notices.is_raised(Condition::CredentialsLost, &cause) => {}
                 Renewal::Lost(Loss { cause, message, fix }) => {
                     let Some(node) = self.nodes.get(&cause) else { continue };
                     let subject = node.step.profile.clone();
@@ -166,7 +145,7 @@ impl Keeper {
                         0 | 1 => message,
                         count => format!("{message} ({count} profiles in use depend on it)"),
                     };
-                    self.tell_once(CREDENTIALS_LOST, &cause, subject, message, fix);
+                    self.raise(Condition::CredentialsLost, &cause, subject, message, fix);
                 }
             }
         }
@@ -224,58 +203,43 @@ impl Keeper {
 
     /// The notice about a code for a replaced key also covers the new key.
     fn carry_over_codes(&mut self, now: Now) {
-        let gone: Vec<(NodeKey, String)> = self
-            .told
-            .0
-            .iter()
-            .filter(|((id, key), _)| *id == MFA_REQUIRED && !self.nodes.contains_key(key))
-            .map(|((_, key), device)| (key.clone(), device.clone()))
-            .collect();
+        let raised = self.notices.raised();
+        let gone =
+            raised.filter(|(condition, key, _)| *condition == Condition::MfaRequired && !self.nodes.contains_key(key));
+        let gone: Vec<(NodeKey, String)> = gone.map(|(_, key, device)| (key.clone(), device.to_owned())).collect();
         for (old, device) in gone {
             let same = |(key, node): &(&NodeKey, &Node)| {
-                node.step.source.device() == Some(device.as_str()) && self.is_so(MFA_REQUIRED, key, now)
+                node.step.source.device() == Some(device.as_str()) && self.still_holds(Condition::MfaRequired, key, now)
             };
             let Some(new) = self.nodes.iter().find(same).map(|(key, _)| key.clone()) else { continue };
-            self.told.0.remove(&(MFA_REQUIRED, old));
-            self.told.0.insert((MFA_REQUIRED, new), device);
+            self.notices.carry_over(Condition::MfaRequired, &old, new);
         }
     }
 
-    /// Tells of what was told and is over, so that nobody is asked for it any more.
-    fn tell_what_is_over(&mut self, now: Now) {
+    /// Clears the notices whose condition is over, so that users stop acting on them.
+    fn clear_resolved(&mut self, now: Now) {
         self.carry_over_codes(now);
-        let over: Vec<(&'static str, NodeKey)> =
-            self.told.0.keys().filter(|(id, key)| !self.is_so(id, key, now)).cloned().collect();
-        for cause in over {
-            let Some(subject) = self.told.0.remove(&cause) else { continue };
-            let (id, _) = cause;
-            if self.told.0.iter().any(|((other, _), of)| *other == id && *of == subject) {
-                // Two credentials may have the same name: the user sees one problem.
-                continue;
-            }
-            let message = match id {
-                SSO_LOGIN_NEEDED => format!("you are signed in to {subject} again"),
-                SSO_SESSION_ENDS => format!("the session {subject} has been extended"),
-                MFA_REQUIRED => format!("the MFA session of {subject} is valid again"),
-                _ => format!("evercred can renew profile \"{subject}\" again"),
-            };
-            let notice = Notice { id, subject, worse: 0, is_over: true, message, fix: None };
-            self.actions.push_back(Action::Notice(notice));
+        let resolved = self.notices.raised().filter(|(condition, key, _)| !self.still_holds(*condition, key, now));
+        let resolved: Vec<(Condition, NodeKey)> =
+            resolved.map(|(condition, key, _)| (condition, key.clone())).collect();
+        for (condition, key) in resolved {
+            let notice = self.notices.clear(condition, &key);
+            self.actions.extend(notice.map(Action::Notice));
         }
     }
 
-    /// Whether the cause of a notice still exists.
-    fn is_so(&self, id: &str, key: &NodeKey, now: Now) -> bool {
+    /// Whether the condition of a raised notice still holds.
+    fn still_holds(&self, condition: Condition, key: &NodeKey, now: Now) -> bool {
         let Some(node) = self.nodes.get(key) else { return false };
         let is_in_use = || self.has_auto_renewed_dependents(key, now);
-        match id {
-            SSO_LOGIN_NEEDED => node.lacks(self.time.clock(), now) == Some(Lack::SignIn),
-            SSO_SESSION_ENDS => self.ends_soon(key, now),
-            // A code on its way may be refused.
-            MFA_REQUIRED => {
+        match condition {
+            Condition::LoginNeeded => node.lacks(self.time.clock(), now) == Some(Lack::SignIn),
+            Condition::SessionEnds => self.ends_soon(key, now),
+            // AWS may refuse a code in flight.
+            Condition::MfaRequired => {
                 node.code_program.is_none() && self.wait_for_need_of_code(key, now).is_none() && is_in_use()
             }
-            _ => (!node.failures.is_empty() || is_expired_key(node, self, now)) && is_in_use(),
+            Condition::CredentialsLost => (!node.failures.is_empty() || is_expired_key(node, self, now)) && is_in_use(),
         }
     }
 }
