@@ -62,7 +62,7 @@ fn no_cause_is_confirmed_that_was_checked_and_not_found() {
 }
 
 #[test]
-fn without_a_profile_the_answer_comes_first_and_no_fix_is_for_the_missing_profile() {
+fn a_missing_profile_is_named_first_and_no_fix_is_for_it() {
     let unrelated = Finding::new(Cause::SsoLoginNeeded, Severity::Error, "you have to sign in to session \"corp\"")
         .fix(Fix::command("Sign in.", "evercred login corp"));
     let report = Report { findings: vec![unrelated], ..Report::default() };
@@ -70,8 +70,10 @@ fn without_a_profile_the_answer_comes_first_and_no_fix_is_for_the_missing_profil
     let explanation = explain(&scan(NO_CREDENTIALS), &report, &here);
     assert!(cause(&explanation, Cause::SsoLoginNeeded).likelihood >= Likelihood::Possible, "{explanation:#?}");
     let screen = render(&explanation, true);
-    assert!(screen.starts_with("NoCredentialsError: "), "{screen}");
-    assert!(screen.contains("checked profile default, which does not exist; there are: admin, dev"), "{screen}");
+    assert!(
+        screen.starts_with("checked profile default, which does not exist; there are: admin, dev\nfix: "),
+        "{screen}"
+    );
     assert!(screen.contains("--profile NAME TEXT"), "no profile is more similar than another: {screen}");
     for text in [NO_CREDENTIALS, UNPARSABLE, EXPIRED] {
         for cause in &explain(&scan(text), &Report::default(), &here).errors[0].causes {

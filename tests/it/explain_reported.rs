@@ -153,6 +153,11 @@ fn texts_of_logs_and_deployments_are_explained() {
 }
 
 #[test]
+fn texts_of_libraries_and_deployments_are_explained() {
+    all_right("pasted.json");
+}
+
+#[test]
 fn errors_of_servers_that_speak_the_s3_protocol_are_not_awss() {
     all_right("other_servers.json");
 }

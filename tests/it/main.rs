@@ -14,6 +14,7 @@ mod doctor_case;
 mod doctor_cases;
 mod explain_cases;
 mod explain_counts;
+mod explain_encoded;
 mod explain_here;
 mod explain_reported;
 mod explain_scope;
@@ -69,6 +70,8 @@ mod edge_doctor_tokens;
 mod edge_doctor_verdict;
 #[cfg(feature = "daemon")]
 mod edge_explain;
+#[cfg(feature = "daemon")]
+mod edge_explain_places;
 #[cfg(feature = "daemon")]
 mod edge_faults;
 #[cfg(feature = "daemon")]

@@ -76,7 +76,10 @@ fn explained(
     let begin = clock::boot();
     let mut evidence = collect::collect(environment, profile, offline, false);
     let mentions = text.errors(&evidence.profiles)?;
-    let named = explain::profile_of(&mentions, &evidence.profiles).filter(|_| evidence.named.is_none());
+    // Programs use `default` if nothing names a profile: to name it says nothing more.
+    let is_shells = |named: &explain::Named| named.name == "default" && environment.shell_profile().is_none();
+    let named = explain::profile_of(&mentions, &evidence.profiles)
+        .filter(|named| evidence.named.is_none() && !is_shells(named));
     if let Some(named) = &named {
         evidence.named = Some(named.name.clone());
     }

@@ -60,8 +60,7 @@ pub(super) fn candidates(mention: &ReportedError) -> Vec<RankedCause> {
 /// their own tokens and codes.
 fn usual(mention: &ReportedError) -> &'static [(Cause, Likelihood)] {
     let is_expired = ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"].contains(&mention.means);
-    let is_sign_in = matches!(mention.service.as_deref(), Some("SSO" | "SSO OIDC" | "Signin"))
-        || mention.message.contains("SSO session");
+    let is_sign_in = matches!(mention.service.as_deref(), Some("SSO" | "SSO OIDC" | "Signin"));
     let code = if is_expired && is_sign_in { "SsoSessionExpired" } else { mention.means };
     aws_error::lookup(code).map_or(&[], aws_error::Entry::usual_causes)
 }

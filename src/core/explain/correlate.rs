@@ -4,15 +4,19 @@ use serde_json::{Value, json};
 
 use super::causes::{self, RankedCause};
 use super::local_context::LocalContext;
+use super::named::{InError, most_probable};
 use super::other_server::endpoint_of;
 use super::reported::{OtherServer, ReportedError};
 use super::target::{fix_of_profile, looked_at};
-use super::{advice, named, scope};
+use super::{advice, scope};
+use crate::core::access_denied::{self, Rejected};
+use crate::core::aws_error::{self, OfSigner};
 pub use crate::core::cause::Likelihood;
 use crate::core::cause::Needs;
 use crate::core::doctor::{Cause, Certainty, Finding, NamedEndpoint, Report, Severity};
 use crate::core::fix::Fix;
 use crate::core::nearest::did_you_mean;
+use crate::core::url_host::Host;
 use crate::core::variables;
 
 /// One error.
@@ -39,8 +43,6 @@ pub struct Explanation {
     pub looked_at: String,
     /// How to check another profile, if this one does not exist.
     pub fix: Option<Fix>,
-    /// Whether neither AWS file has the checked profile.
-    pub lacks_profile: bool,
     /// The errors, the most informative one first.
     pub errors: Vec<Explained>,
 }
@@ -82,7 +84,6 @@ pub fn explain(mentions: &[ReportedError], report: &Report, here: &LocalContext)
         profile: here.profile.clone(),
         looked_at: looked_at(here),
         fix: fix_of_profile(here),
-        lacks_profile: here.looked_at.is_missing,
         errors: mentions.iter().take(MOST).map(one).collect(),
     }
 }
@@ -116,6 +117,18 @@ fn overridden(endpoint: &NamedEndpoint, likelihood: Likelihood) -> RankedCause {
     let NamedEndpoint { place, calls, url, removal, .. } = endpoint;
     let evidence = vec![format!("{place} sends {calls} to {url}")];
     RankedCause { fix: vec![removal.clone()], ..RankedCause::new(Cause::EndpointOverridden, likelihood, evidence) }
+}
+
+/// Whether the text names the host of AWS that gave the answer, and the settings only other hosts.
+fn is_of_aws(mention: &ReportedError, here: &LocalContext) -> bool {
+    let is_other = |endpoint: &NamedEndpoint| endpoint.source != Host::Aws;
+    (mention.names_aws || mention.host.is_some()) && !here.endpoints.is_empty() && here.endpoints.iter().all(is_other)
+}
+
+/// Whether a server refused the credentials, and not only the call.
+fn is_refused(mention: &ReportedError) -> bool {
+    let is_denied = aws_error::lookup(mention.means).is_some_and(|entry| entry.of_signer == OfSigner::Denied);
+    !mention.is_unanswered() && (!is_denied || access_denied::rejected(&mention.message) == Rejected::NoKeyId)
 }
 
 /// Whether doctor ruled out the usual cause, and no other cause is likely.
@@ -161,6 +174,9 @@ fn causes(
                 found_here.push(cause.id);
             }
         }
+        if cause.id == Cause::EndpointOverridden && is_of_aws(mention, here) {
+            rule_out(&mut cause, elsewhere.is_some(), "the text names a host of AWS, and the setting another one");
+        }
         if cause.id == Cause::ProfileBroken && cause.likelihood != Likelihood::Confirmed {
             by_name(&mut cause, mention, here);
         }
@@ -195,7 +211,15 @@ fn causes(
     if let Some(endpoint) = endpoint {
         let known = causes.iter().position(|cause| cause.id == Cause::EndpointOverridden);
         let known = known.map(|at| causes.remove(at).likelihood);
-        causes.push(overridden(endpoint, known.unwrap_or(Likelihood::Likely).min(Likelihood::Likely)));
+        let mut cause = overridden(endpoint, known.unwrap_or(Likelihood::Likely).min(Likelihood::Likely));
+        if here.is_accepted_by(endpoint) && is_refused(mention) {
+            rule_out(
+                &mut cause,
+                elsewhere.is_some(),
+                &format!("the server at {} accepted these credentials", endpoint.url),
+            );
+        }
+        causes.push(cause);
     }
     causes.sort_by_key(|cause| cause.likelihood);
     for cause in causes.iter_mut().filter(|cause| cause.likelihood != Likelihood::RuledOut && cause.fix.is_empty()) {
@@ -209,7 +233,10 @@ fn by_name(cause: &mut RankedCause, mention: &ReportedError, here: &LocalContext
     if mention.means != "ProfileNotFound" || here.profiles.is_empty() {
         return;
     }
-    let Some(name) = named::missing_source(&mention.message).or_else(|| mention.profile.clone()) else { return };
+    let missing = |reading: &InError| reading.missing_source.clone().or_else(|| reading.name.clone());
+    let known = mention.named.iter().filter_map(missing).find(|name| here.profiles.contains(name));
+    let probable = || most_probable(&mention.named).and_then(missing);
+    let Some(name) = known.or_else(probable).or_else(|| mention.profile.clone()) else { return };
     let is_here = here.profiles.contains(&name);
     cause.evidence = if is_here {
         vec![format!(
@@ -283,13 +310,17 @@ fn not_found(cause: &mut RankedCause, mention: &ReportedError, report: &Report, 
 }
 
 fn ruled_out(cause: &mut RankedCause, is_elsewhere: bool) {
-    let good = cause.id.ruled_out();
+    rule_out(cause, is_elsewhere, cause.id.ruled_out());
+}
+
+fn rule_out(cause: &mut RankedCause, is_elsewhere: bool, good: &str) {
     if is_elsewhere {
         cause.likelihood = Likelihood::Possible;
         cause.evidence.push(format!("ruled out for the credentials of this shell only: {good}"));
     } else {
         cause.likelihood = Likelihood::RuledOut;
         cause.evidence = vec![good.to_owned()];
+        cause.fix.clear();
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::doctor::{About, Answer, Answers, Case, Cause, FileState, NamedEndpoint, Report, named_endpoints};
+use crate::core::doctor::{
+    About, Answer, Answers, Case, Cause, FileState, KeySet, NamedEndpoint, Outcome, Report, named_endpoints,
+};
 use crate::core::plan::Source;
 
 /// The checked profile, for the first line.
@@ -25,6 +27,10 @@ pub struct LocalContext {
     pub accounts: Vec<String>,
     /// Whether this shell has no credentials.
     pub has_none: bool,
+    /// Whether its only credentials are long-term keys, which do not expire.
+    pub only_long_term: bool,
+    /// Whether STS, or the server that a setting names in its place, accepted the credentials.
+    pub are_accepted: bool,
     /// The profile that doctor checked.
     pub profile: Option<String>,
     /// Whether the user's shell is fish.
@@ -52,6 +58,8 @@ pub struct StepFacts {
     pub signs_in: bool,
     /// Whether one needs the code of an MFA device.
     pub needs_code: bool,
+    /// Whether one gets temporary credentials.
+    pub gets_temporary: bool,
     /// Whether one sends a web identity token.
     pub has_web_identity: bool,
     /// The roles that are requested.
@@ -67,16 +75,22 @@ impl LocalContext {
         });
         // An id of another form may be a secret, and no text names it.
         let keys = case.subjects.iter().filter(|subject| subject.has_aws_id());
+        let steps = StepFacts::of(case);
+        let has_token = |subject: &KeySet<'_>| subject.token().is_some() || subject.is_temporary();
         Self {
             access_key_ids: keys.filter_map(|subject| Some(subject.access_key_id?.text.to_owned())).collect(),
             profiles: case.evidence.profiles.profiles.keys().cloned().collect(),
             accounts: accounts.collect(),
             has_none: report.findings.iter().any(|finding| finding.id == Cause::CredentialsMissing),
+            only_long_term: steps.as_ref().is_some_and(|steps| !steps.gets_temporary)
+                && !case.subjects.is_empty()
+                && !case.subjects.iter().any(has_token),
+            are_accepted: matches!(report.verdict.outcome, Outcome::Works { of_shell: None }),
             profile: report.profile.clone(),
             uses_fish: case.evidence.variables.uses_fish(),
             region: report.region.clone(),
             regions: asked_regions(case.answers),
-            steps: StepFacts::of(case),
+            steps,
             has_unreadable_file: case
                 .evidence
                 .files
@@ -92,6 +106,12 @@ impl LocalContext {
     pub(super) fn set_of<'a>(&self, names: &[&'a str]) -> Vec<&'a str> {
         let is_set = |name: &&str| self.set_variables.as_ref().is_none_or(|set| set.contains(*name));
         names.iter().copied().filter(|name| is_set(name)).collect()
+    }
+
+    /// Whether the server at an endpoint accepted the credentials of this shell: it answers the calls to STS, too.
+    pub(super) fn is_accepted_by(&self, endpoint: &NamedEndpoint) -> bool {
+        let of_sts = self.endpoints.iter().find(|known| known.is_for("sts"));
+        self.are_accepted && of_sts.is_some_and(|known| known.authority == endpoint.authority)
     }
 
     /// The checked profile, in a sentence.
@@ -117,6 +137,7 @@ impl StepFacts {
         }
         for step in case.steps() {
             facts.needs_code |= step.source.device().is_some();
+            facts.gets_temporary |= !matches!(step.source, Source::Static(_) | Source::Environment);
             match &step.source {
                 Source::Process { .. } => return None,
                 Source::SsoToken(_) | Source::Sso(_) | Source::Login(_) => facts.signs_in = true,

@@ -5,6 +5,7 @@ mod advice;
 mod causes;
 mod clean;
 mod correlate;
+mod encoded;
 mod hit;
 mod hits;
 mod local_context;

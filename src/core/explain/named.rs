@@ -21,33 +21,45 @@ const FORMS: [(&str, &str); 16] = [
     ("profile: \"", "\""),
     ("profile: '", "'"),
     ("Profile ", " could not be found or parsed"),
-    ("from profile ", " "),
+    ("from profile ", " which has already been visited"),
 ];
 
+/// A profile that an error message names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct InError {
+    /// `None` if it may be a secret.
+    pub(super) name: Option<String>,
+    /// The profile that the message says does not exist, if it is the source of the named one.
+    pub(super) missing_source: Option<String>,
+}
+
 /// The profile that the error message names.
-pub(super) fn in_error(message: &str) -> Option<String> {
-    FORMS.iter().find_map(|(start, end)| {
+pub(super) fn in_error(message: &str) -> Option<InError> {
+    let name = FORMS.iter().find_map(|(start, end)| {
         let (_, rest) = message.split_once(start)?;
         // A name at the end of the message has no words after it, but the rest of a JSON string or of a page may follow.
-        let name = match *end {
-            "\n" => rest.split(['"', '<', '\\']).next(),
+        match *end {
+            "\n" => rest.split(['"', '\'', '<', '\\']).next(),
             end => rest.split_once(end).map(|(name, _)| name),
-        };
-        name.and_then(is_name)
-    })
+        }
+        .filter(|name| has_form(name.trim()))
+    })?;
+    let source = message.strip_prefix("The source_profile \"").and_then(|rest| rest.split_once('"'));
+    // The profile that refers to it follows, unless a console broke the sentence.
+    if source.is_some_and(|(source, _)| source == name) {
+        return None;
+    }
+    Some(InError { name: is_name(name), missing_source: source.and_then(|(name, _)| is_name(name)) })
 }
 
-/// The profile that the error message says does not exist, if it is the source of the profile that it names.
-pub(super) fn missing_source(message: &str) -> Option<String> {
-    let rest = message.strip_prefix("The source_profile \"")?;
-    rest.split_once('"').and_then(|(name, _)| is_name(name))
-}
-
-/// The profile whose `source_profile` does not exist; a console may have broken the sentence.
-pub(super) fn referring(said: &str) -> Option<String> {
-    let said: String = said.chars().filter(|c| !c.is_whitespace()).collect();
-    let (_, rest) = said.strip_prefix("Thesource_profile\"")?.split_once("referencedintheprofile\"")?;
-    rest.split_once('"').and_then(|(name, _)| is_name(name))
+/// The most probable of several readings of a name: a console may have broken it, and few names have blanks.
+pub(super) fn most_probable(readings: &[InError]) -> Option<&InError> {
+    let is_secret = readings.iter().any(|reading| reading.name.is_none());
+    let key = |reading: &&InError| {
+        let name = reading.name.as_deref().unwrap_or_default();
+        (!name.contains(char::is_whitespace), name.len())
+    };
+    readings.iter().max_by_key(key).filter(|_| !is_secret)
 }
 
 /// The sign-in session without a token (botocore: "Token for corp does not exist").
@@ -74,13 +86,13 @@ fn value(text: &str) -> Option<String> {
     }
 }
 
+fn has_form(name: &str) -> bool {
+    (1..=128).contains(&name.len()) && printable(name) == name && !name.starts_with(['-', '$', '<', '%', '{'])
+}
+
 fn is_name(name: &str) -> Option<String> {
     let name = name.trim();
-    let is_fit = (1..=128).contains(&name.len())
-        && printable(name) == name
-        && !name.starts_with(['-', '$', '<', '%', '{'])
-        && !holds_secret(name, false)
-        && without_secrets(name) == name;
+    let is_fit = has_form(name) && !holds_secret(name, false) && without_secrets(name) == name;
     is_fit.then(|| name.to_owned())
 }
 
@@ -102,7 +114,7 @@ mod tests {
             ("The source_profile \"bse\" referenced in the profile \"dev\" does not exist.", Some("dev")),
             ("the profile was not found", None),
         ] {
-            assert_eq!(in_error(message).as_deref(), name, "{message}");
+            assert_eq!(in_error(message).and_then(|found| found.name).as_deref(), name, "{message}");
         }
         let near = "$ AWS_PROFILE=other x\n$ aws s3 ls --profile 'my work' --region x\nAn error occurred";
         assert_eq!(in_command(near, near.len()).as_deref(), Some("my work"));

@@ -23,9 +23,13 @@ pub(super) fn respelt(word: &str) -> Option<Pattern> {
 
 /// AWS's own sentences that begin with `word`, in small or capital letters.
 pub(super) fn sentences_in_other_letters(word: &str) -> &'static [Pattern] {
+    let first = word.get(..2).unwrap_or_default().to_ascii_lowercase();
+    if word.len() > 12 || !INDEX.may_begin(&first) {
+        return &[];
+    }
     let is_one_case =
         word.bytes().all(|byte| byte.is_ascii_lowercase()) || word.bytes().all(|byte| byte.is_ascii_uppercase());
-    if !is_one_case || word.len() > 12 {
+    if !is_one_case {
         return &[];
     }
     INDEX.small_sentences.get(&word.to_ascii_lowercase()).map(Vec::as_slice).unwrap_or_default()
@@ -57,8 +61,10 @@ impl Index {
             if pattern.kind == Kind::Message {
                 small_sentences.entry(first.to_ascii_lowercase()).or_default().push(pattern);
             }
-            if let Some(is_there) = letters(first).and_then(|letters| by_letters.get_mut(letters)) {
-                *is_there = true;
+            for first in [first, first.to_ascii_lowercase().as_str()] {
+                if let Some(is_there) = letters(first).and_then(|letters| by_letters.get_mut(letters)) {
+                    *is_there = true;
+                }
             }
         }
         let of_aws = codes().filter(|pattern| pattern.kind == Kind::Code && pattern.code.len() >= LONG);
@@ -66,9 +72,12 @@ impl Index {
         Self { by_word, small, small_sentences, by_letters }
     }
 
+    fn may_begin(&self, word: &str) -> bool {
+        letters(word).and_then(|letters| self.by_letters.get(letters)).is_some_and(|is_there| *is_there)
+    }
+
     fn get(&self, word: &str) -> &[Pattern] {
-        let may_be = letters(word).and_then(|letters| self.by_letters.get(letters)).is_some_and(|is_there| *is_there);
-        if may_be { self.by_word.get(word).map(Vec::as_slice).unwrap_or_default() } else { &[] }
+        if self.may_begin(word) { self.by_word.get(word).map(Vec::as_slice).unwrap_or_default() } else { &[] }
     }
 }
 

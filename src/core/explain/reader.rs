@@ -8,6 +8,7 @@ use super::clean::Cleaner;
 use super::hit::{Hit, around};
 use super::hits::hits;
 use super::other_server::{self, Server};
+use super::pattern::Kind;
 use super::reading::read;
 use super::relevance::{begins, counts, is_ours};
 use super::reported::ReportedError;
@@ -38,18 +39,6 @@ const CHAINED: [&str; 6] = [
     "[cause]:",
     "originalError",
 ];
-/// The words before the id of a request.
-const REQUEST_ID: [&str; 8] = [
-    "request id: ",
-    "Request ID: ",
-    "RequestID: ",
-    "RequestId: ",
-    "requestId: ",
-    "<RequestId>",
-    "\"requestId\":",
-    "'RequestId': ",
-];
-
 /// The errors of a text in one reading.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
@@ -133,7 +122,8 @@ impl Reader {
 
     /// Reads and stores the error around a hit; `None` if there is no error, or it is part of the previous one.
     fn look_at(&mut self, text: &str, hit: Hit, hits: &[Hit], before: Option<(usize, Kept)>) -> Option<Kept> {
-        if !counts(text, hit, hits) {
+        let is_merged = self.merged.contains(hit.pattern.code) && hit.pattern.kind == Kind::Code;
+        if !is_merged && !counts(text, hit, hits) {
             return None;
         }
         // The text has enough errors: the same code is the same error.
@@ -267,19 +257,22 @@ fn general_rank(mention: &ReportedError) -> u8 {
 fn is_repeated(text: &str, hit: Hit, before: Option<(usize, Kept)>) -> bool {
     const NEAR: usize = 400;
     let Some(gap) = before.and_then(|(at, _)| text.get(at..hit.at)) else { return false };
-    let near = text.get(hit.at..text.floor_char_boundary(hit.at + NEAR)).unwrap_or_default();
-    match (request_id(gap), request_id(near)) {
-        (Some(one), Some(other)) => one == other,
-        _ => gap.len() < REPORT && (!gap.contains('\n') || CHAINED.iter().any(|words| gap.contains(words))),
-    }
+    let near = || text.get(hit.at..text.floor_char_boundary(hit.at + NEAR)).unwrap_or_default();
+    let is_same = request_id(gap).and_then(|one| Some(one == request_id(near())?));
+    is_same.unwrap_or_else(|| {
+        gap.len() < REPORT && (!gap.contains('\n') || CHAINED.iter().any(|words| gap.contains(words)))
+    })
 }
 
-/// The id of the request that the words after an error name first.
+/// The id of the request that the words after an error name first: `request id: `, `RequestID: `, `<RequestId>`, `"requestId":"`.
 fn request_id(text: &str) -> Option<&str> {
-    let (_, id) = REQUEST_ID.iter().filter_map(|words| text.split_once(words)).max_by_key(|(_, id)| id.len())?;
-    let id = id.trim_start_matches([' ', '"', '\'']);
-    let id = id.get(..id.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).unwrap_or(id.len()))?;
-    (id.len() >= 8).then_some(id)
+    text.match_indices("equest").find_map(|(at, word)| {
+        let rest = text.get(at + word.len()..)?.trim_start_matches(' ');
+        let rest = ["id", "ID", "Id"].iter().find_map(|word| rest.strip_prefix(word))?;
+        let id = rest.trim_start_matches([' ', '"', '\'', ':', '=', '>']);
+        let id = id.get(..id.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).unwrap_or(id.len()))?;
+        (id.len() >= 8 && id.len() < rest.len()).then_some(id)
+    })
 }
 
 /// The index of a mention, and its count.

@@ -36,11 +36,9 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> ReportedError 
     // Names are not secrets but may follow words such as "token", so this reads the text before redaction.
     let said = text.get(hit.at..text.floor_char_boundary(hit.end + 300)).unwrap_or_default();
     let first_line = said.split('\n').next().unwrap_or_default();
-    let is_broken = !first_line.contains("referenced in the profile \"");
-    let referring = if is_broken { named::referring(said) } else { None };
-    let profile = referring.or_else(|| named::in_error(first_line)).or_else(|| named::in_command(near, at));
     let mut mention = ReportedError {
-        profile,
+        profile: named::in_command(near, at),
+        named: named::in_error(first_line).into_iter().collect(),
         role: arns(after).chain(arns(line)).find(|arn| arn.contains(":iam::") && arn.contains(":role/")).map(shown),
         service: service::service(before, paragraph, if by_aws { near } else { line }, operation.as_deref()),
         region: region(near, at, arn),
@@ -66,6 +64,7 @@ pub(super) fn read(text: &str, hit: Hit, bounds: Range<usize>) -> ReportedError 
         mention.distance = FAR;
     }
     mention.without_secrets_of(near);
+    mention.name_profile();
     mention
 }
 

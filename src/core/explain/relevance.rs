@@ -31,7 +31,9 @@ const SIGNS: [&str; 20] = [
 
 pub(super) fn counts(text: &str, hit: Hit, hits: &[Hit]) -> bool {
     let near = |reach: usize, test: &dyn Fn(&Hit) -> bool| {
-        hits.iter().any(|other| other.at != hit.at && other.at.abs_diff(hit.at) < reach && test(other))
+        let from = hits.partition_point(|other| other.at + reach <= hit.at);
+        let to = hits.partition_point(|other| other.at < hit.at + reach);
+        hits.get(from..to).unwrap_or_default().iter().any(|other| other.at != hit.at && test(other))
     };
     let is_code = |other: &Hit| matches!(other.pattern.kind, Kind::Code | Kind::CommonCode);
     let has_sign = |signs: &[&str]| signs.iter().any(|sign| around(text, hit, 300, 500).contains(sign));
@@ -43,7 +45,7 @@ pub(super) fn counts(text: &str, hit: Hit, hits: &[Hit]) -> bool {
         return hit.pattern.kind == Kind::Common && is_all(text, hit);
     }
     match hit.pattern.kind {
-        Kind::General => !hits.iter().any(|other| begins(text, hit, *other)),
+        Kind::General => !near(400, &|other| begins(text, hit, *other)),
         Kind::Common if near(600, &is_code) && hit.pattern.means == "MissingAuthenticationTokenException" => false,
         Kind::Code | Kind::Exact => true,
         Kind::CommonCode => {
@@ -112,6 +114,9 @@ fn is_somebody_elses(text: &str, hit: Hit) -> bool {
         && after.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
         // Tencent's codes, which a console may have broken.
         || hit.pattern.text == "AuthFailure" && letters(after, 12).starts_with('.');
+    if !["NotAuthorized", "InvalidToken", "AccessDenied"].iter().any(|code| hit.pattern.text.starts_with(code)) {
+        return has_second_part;
+    }
     // A console may have broken the words, and added blanks and borders.
     let before: String = letters(around(text, hit, 700, 0), 700);
     let before = before.get(before.len().saturating_sub(200)..).unwrap_or_default();

@@ -11,8 +11,7 @@ const MOST_CAUSES: usize = 3;
 /// The number of errors shown without `--verbose`.
 const MOST_ERRORS: usize = 3;
 
-/// The explanation as text: the checked profile, then each error with its causes. A profile that does not exist comes last,
-/// because the answer does not depend on it. Each sentence is shown once.
+/// The explanation as text: the checked profile, then each error with its causes. Each sentence is shown once.
 pub fn render(explanation: &Explanation, all: bool) -> String {
     let mut screen = Screen { all, left: if all { usize::MAX } else { MOST_CAUSES }, said: HashSet::new() };
     let looked_at = format!("{}\n{}", explanation.looked_at, fix::lines(explanation.fix.as_slice(), 0));
@@ -27,7 +26,7 @@ pub fn render(explanation: &Explanation, all: bool) -> String {
     }
     // Nothing was checked for errors of other servers.
     if explanation.errors.iter().any(|error| error.mention.server.is_none()) {
-        parts.insert(if explanation.lacks_profile { parts.len() } else { 0 }, looked_at);
+        parts.insert(0, looked_at);
     }
     parts.join("\n")
 }

@@ -1,5 +1,6 @@
 //! An error as a text reports it.
 
+use super::named::{InError, most_probable};
 use crate::core::aws_error;
 use crate::core::redact::{HIDDEN, Values, may_be_part_of_secret, parts_of_secrets};
 
@@ -32,6 +33,8 @@ pub struct ReportedError {
     pub arn: Option<String>,
     /// The profile that the error, or a command near it, names.
     pub profile: Option<String>,
+    /// The readings of the profile's name in the error: they differ if a console may have broken it.
+    pub(super) named: Vec<InError>,
     /// The ARN of the requested role.
     pub role: Option<String>,
     /// The region, by an ARN or a host name near the error.
@@ -72,6 +75,26 @@ impl ReportedError {
         self.by_aws || self.is_unanswered() || ["HeadRefused", "RefusedWithoutCode"].contains(&self.means)
     }
 
+    /// The profile that the error itself names is the profile, whatever command is near it.
+    pub(super) fn name_profile(&mut self) {
+        let secret = self.named.iter().find(|reading| reading.name.is_none());
+        if let Some(secret) = secret.cloned() {
+            self.named = vec![secret];
+        }
+        if !self.named.is_empty() {
+            self.profile = most_probable(&self.named).and_then(|reading| reading.name.clone());
+        }
+    }
+
+    /// Adds the profile and the host of another reading of the text: a line break may have cut them.
+    pub(super) fn read_again(&mut self, other: &Self) {
+        self.host = self.host.take().or_else(|| other.host.clone());
+        let new = other.named.iter().filter(|reading| !self.named.contains(reading)).cloned();
+        let new: Vec<InError> = new.collect();
+        self.named.extend(new);
+        self.name_profile();
+    }
+
     /// The facts that some texts have and others have not.
     fn facts(&mut self) -> [&mut Option<String>; 8] {
         let Self { service, operation, access_key_id, arn, region, role, profile, host, .. } = self;
@@ -81,7 +104,8 @@ impl ReportedError {
     /// Removes secrets that the words around the error have: a field may have a part of one.
     pub(super) fn without_secrets_of(&mut self, near: &str) {
         let is_harmless = |text: &String| !may_be_part_of_secret(text);
-        if is_harmless(&self.message) && self.facts().into_iter().flatten().all(|text| is_harmless(text)) {
+        let are_named = self.named.iter().flat_map(|reading| &reading.name).all(is_harmless);
+        if are_named && is_harmless(&self.message) && self.facts().into_iter().flatten().all(|text| is_harmless(text)) {
             return;
         }
         let secrets = parts_of_secrets(near);
@@ -94,7 +118,10 @@ impl ReportedError {
         for field in [&mut self.arn, &mut self.role, &mut self.host] {
             *field = field.take().map(|text| if is_of_secret(&text) { HIDDEN.to_owned() } else { text });
         }
-        for name in [&mut self.service, &mut self.operation, &mut self.profile, &mut self.region] {
+        let names = self.named.iter_mut().flat_map(|reading| [&mut reading.name, &mut reading.missing_source]);
+        for name in
+            [&mut self.service, &mut self.operation, &mut self.profile, &mut self.region].into_iter().chain(names)
+        {
             *name = name.take().filter(|name| !is_of_secret(name));
         }
     }
@@ -111,6 +138,9 @@ impl ReportedError {
         for (mine, its) in self.facts().into_iter().zip(other.facts()) {
             *mine = mine.take().or_else(|| its.take());
         }
+        if self.named.is_empty() {
+            self.named = other.named;
+        }
         self.skew_seconds = self.skew_seconds.or(other.skew_seconds);
         if self.message.len() < other.message.len() {
             self.message = other.message;
@@ -122,6 +152,9 @@ impl ReportedError {
         self.times = self.times.saturating_add(other.times);
         for (mine, its) in self.facts().into_iter().zip(other.facts()) {
             mine.take_if(|fact| its.as_deref() != Some(fact.as_str()));
+        }
+        if self.named != other.named {
+            self.named.clear();
         }
         if self.skew_seconds != other.skew_seconds {
             self.skew_seconds = None;

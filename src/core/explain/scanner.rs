@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use super::clean::Cleaner;
+use super::encoded::{decoded, without_soft_breaks};
 use super::missing_file::MissingFile;
 use super::reader::{Reader, Reading};
 use super::reported::ReportedError;
@@ -64,16 +65,17 @@ impl Scanner {
     /// The errors of the most informative reading.
     pub fn finish(self) -> Scanned {
         let mut best = self.reader.finish();
-        let text = self.pasted.unwrap_or_default();
-        let mut texts: Vec<String> = Vec::new();
+        let pasted = self.pasted.unwrap_or_default();
+        let mut texts: Vec<String> = without_soft_breaks(&pasted).into_iter().collect();
+        let text = texts.first().cloned().unwrap_or(pasted);
         let joined = wrapped::WAYS.iter().filter_map(|breaks| wrapped::joined(&text, *breaks));
         for text in joined {
-            texts.extend(wrapped::decoded(&text));
+            texts.extend(decoded(&text));
             texts.push(text);
         }
-        texts.extend(wrapped::decoded(&text));
-        texts.extend(wrapped::unescaped(&text));
+        texts.extend(decoded(&text));
         let mut foreign = only_foreign(&best);
+        let mut others: Vec<ReportedError> = Vec::new();
         for (at, text) in texts.iter().enumerate() {
             if texts.iter().take(at).any(|known| known == text) {
                 continue;
@@ -82,9 +84,14 @@ impl Scanner {
             reader.feed(text.as_bytes());
             let reading = reader.finish();
             foreign.extend(only_foreign(&reading));
-            if extent(&reading) > extent(&best) {
-                best = reading;
-            }
+            let is_better = extent(&reading) > extent(&best);
+            let other = if is_better { std::mem::replace(&mut best, reading) } else { reading };
+            others.extend(other.mentions);
+        }
+        // Names do not decide which reading counts: a cut secret is like one.
+        for mention in &mut best.mentions {
+            let code = mention.code.clone();
+            others.iter().filter(|other| other.code == code).for_each(|other| mention.read_again(other));
         }
         // A line break may have cut the name of the other server in one reading.
         best.mentions.retain(|mention| !foreign.iter().any(|error| error.code == mention.code));

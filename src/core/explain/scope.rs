@@ -1,6 +1,8 @@
 //! Whether doctor's checks answer a text, which may be about another profile, region, host or service than those that it
 //! checked.
 
+use std::collections::BTreeSet;
+
 use super::causes::{self, RankedCause};
 use super::local_context::{LocalContext, StepFacts};
 use super::reported::ReportedError;
@@ -15,6 +17,12 @@ use crate::core::partitions::is_opt_in;
 pub(super) fn elsewhere(mention: &ReportedError, here: &LocalContext) -> Option<String> {
     if here.has_none && is_of_signed_request(mention) {
         let said = "the request was signed, and this shell has no credentials: the text is about another shell, profile or machine";
+        return Some(said.to_owned());
+    }
+    let is_expired = || aws_error::lookup(mention.means).is_some_and(|entry| entry.of_signer == OfSigner::Expired);
+    if here.only_long_term && mention.by_aws && is_expired() && !is_of_sign_in(mention) && !is_of_web_identity(mention)
+    {
+        let said = "temporary credentials expired, and this shell has a long-term key: the text is about another shell, profile or time";
         return Some(said.to_owned());
     }
     if let Some(id) = &mention.access_key_id {
@@ -76,6 +84,16 @@ fn is_of_profile(cause: Cause) -> bool {
 fn other_profile(mention: &ReportedError, here: &LocalContext) -> Option<String> {
     if here.looked_at.is_missing {
         return Some(format!("{} does not exist", here.label()));
+    }
+    let names: BTreeSet<&String> = mention.named.iter().filter_map(|reading| reading.name.as_ref()).collect();
+    if names.into_iter().filter(|name| here.profiles.contains(name)).count() > 1 {
+        return Some(
+            "a console may have broken the name of the profile in the text, and there are several such profiles"
+                .to_owned(),
+        );
+    }
+    if mention.means == "ProfileNotFound" && mention.profile.is_none() {
+        return Some("the name of the profile in the text can't be read".to_owned());
     }
     let StepFacts { signs_in, has_web_identity, .. } = here.steps.as_ref()?;
     if !signs_in && is_of_sign_in(mention) {

@@ -253,8 +253,6 @@ pub(super) static SENTENCES: &[Pattern] = &[
     // SES by SMTP (Amazon SES Developer Guide, "Troubleshooting Amazon SES SMTP issues"); MinIO
     exact("535 Authentication Credentials Invalid", "535", "SmtpRefused"),
     message("The Access Key Id you provided does not exist in our records", "InvalidAccessKeyId"),
-    // evercred's own errors: SDKs show them if evercred is their credential_process
-    exact("fix: evercred login", "SsoSessionExpired", "SsoSessionExpired"),
     // boto (v2), botocore: network and certificate errors
     exact("NoAuthHandlerFound", "NoAuthHandlerFound", "NoCredentials"),
     general("Read timeout on endpoint URL", "ReadTimeoutError", "Network"),
@@ -365,7 +363,8 @@ pub(super) static SENTENCES: &[Pattern] = &[
     ]),
     general("unable to discover AWS AccessKeyID", "NoCredentials", "NoCredentials"),
     general("AWS account ID not previously found and failed retrieving", "AccountId", "RefusedWithoutCode"),
-    // AWS Toolkit for Visual Studio Code
+    // AWS Toolkits for Visual Studio and Visual Studio Code
+    exact("No profile properties found for", "ArgumentException", "ProfileNotFound").beside(&["AWSToolkit"]),
     exact("SSO cache data unexpectedly missing", "SsoCache", "SsoSessionExpired"),
     exact("Failed to load SSO credentials", "SsoCredentials", "SsoSessionExpired"),
     // aws-actions/configure-aws-credentials

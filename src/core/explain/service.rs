@@ -194,8 +194,8 @@ fn named_in(text: &str, from_behind: bool) -> Option<&'static str> {
         let scope = text.get(..at).and_then(|scope| scope.rsplit('/').next());
         found.extend(scope.and_then(known).map(|name| (at, name)));
     }
-    // "Bedrock HTTP 403: …"
-    for (at, _) in text.match_indices(" HTTP 40") {
+    // "Bedrock HTTP 403: …", "S3 request error [403]"
+    for (at, _) in [" HTTP 40", " request error ["].iter().flat_map(|words| text.match_indices(words)) {
         let word = text.get(..at).and_then(|text| text.rsplit(|c: char| !c.is_ascii_alphanumeric()).next());
         found.extend(word.and_then(known).map(|name| (at, name)));
     }
@@ -267,7 +267,7 @@ pub(super) fn operation(before: &str, after: &str, trace: &str) -> Option<String
     let ends = |rest: &str| whole_name(rest, |end| end.starts_with([':', ',', '"', ')']));
     after
         .split_once("when calling the ")
-        .filter(|(gap, _)| gap.len() < 20)
+        .filter(|(gap, _)| gap.len() < 20 || gap.len() < 200 && gap.starts_with(") on request ("))
         .and_then(|(_, rest)| called(rest))
         .or_else(|| called(after))
         .or_else(|| line.rsplit_once("operation error ")?.1.split_once(": ").and_then(|(_, rest)| ends(rest)))

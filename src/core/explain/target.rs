@@ -25,7 +25,9 @@ pub fn profile_of(mentions: &[ReportedError], profiles: &Profiles) -> Option<Nam
             TOKEN_FILE => "whose token file the text names",
             _ => "which the text names",
         };
-        mention.profile.clone().map(|name| Named { name, why })
+        let is_here = |name: &&String| profiles.profiles.contains_key(*name);
+        let existing = mention.named.iter().filter_map(|reading| reading.name.as_ref()).find(is_here);
+        existing.or(mention.profile.as_ref()).map(|name| Named { name: name.clone(), why })
     });
     named.or_else(|| of_role(mentions, profiles))
 }

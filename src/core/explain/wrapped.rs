@@ -86,38 +86,6 @@ fn separator(before: &str, line: &str, width: usize, breaks: Breaks) -> Option<&
     is_broken.then(|| if is_secret() { "" } else { " " })
 }
 
-/// The text without percent-encoding (RFC 3986, section 2.1), if its blanks are encoded.
-pub(super) fn decoded(text: &str) -> Option<String> {
-    const FEWEST: usize = 3;
-    let has_blanks = text.matches("%20").take(FEWEST).count() == FEWEST;
-    let has_plus = || text.matches('+').count() > text.matches(' ').count() && text.contains("%3A");
-    if !has_blanks && !has_plus() {
-        return None;
-    }
-    let digit = |byte: Option<&u8>| {
-        byte.and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok())
-    };
-    let (mut bytes, mut out) = (text.as_bytes(), Vec::with_capacity(text.len()));
-    while let Some((first, rest)) = bytes.split_first() {
-        bytes = rest;
-        match (first, digit(rest.first()), digit(rest.get(1))) {
-            (b'%', Some(high), Some(low)) => {
-                out.push(high << 4 | low);
-                bytes = rest.get(2..).unwrap_or_default();
-            }
-            (b'+', ..) if !has_blanks => out.push(b' '),
-            _ => out.push(*first),
-        }
-    }
-    Some(String::from_utf8_lossy(&out).into_owned())
-}
-
-/// The text with the escaped quotes and line ends of a JSON string as characters, if it has any.
-pub(super) fn unescaped(text: &str) -> Option<String> {
-    let is_escaped = text.contains("\\\"") || text.contains("\\n");
-    is_escaped.then(|| text.replace("\\\"", "\"").replace("\\n", "\n"))
-}
-
 /// A line with only the characters of a box.
 fn is_frame(line: &str) -> bool {
     line.chars().all(|c| c == ' ' || ('\u{2500}'..='\u{257f}').contains(&c) || BORDERS.contains(&c))
@@ -134,7 +102,9 @@ fn without_borders<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     while let Some(shorter) = without_left_border(&lines) {
         lines = shorter;
     }
-    lines
+    // A page or a message may have a margin.
+    let margin = lines.iter().map(|line| line.len() - line.trim_start_matches(' ').len()).min().unwrap_or(0);
+    lines.iter().map(|line| line.get(margin..).unwrap_or_default()).collect()
 }
 
 fn without_left_border<'a>(lines: &[&'a str]) -> Option<Vec<&'a str>> {
