@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::core::clock::SavedClock;
 use crate::core::credential::Credentials;
-use crate::core::keeper::{Memory, MintedSet, UnsavedToken};
+use crate::core::keeper::{Memory, MintedSet, SessionMemory, UnsavedToken};
 use crate::core::plan::NodeKey;
 use crate::core::secret::Secret;
 use crate::core::session::{CacheFile, CacheFolder};
@@ -36,11 +36,15 @@ pub fn encode_memory(memory: &Memory) -> String {
 /// # Errors
 /// The text is not what [`encode_memory`] writes.
 pub fn decode_memory(text: &str) -> Result<Memory, Unusable> {
-    let MemoryFile { memory, .. } = decode(text, |file: &MemoryFile| &file.schema, MEMORY_SCHEMA)?;
-    let mut lengths = memory.sessions.values().filter_map(|session| session.length_ms);
+    let MemoryFile { mut memory, .. } = decode(text, |file: &MemoryFile| &file.schema, MEMORY_SCHEMA)?;
+    let mut lengths = memory
+        .sessions
+        .values()
+        .flat_map(|session| [session.length_ms, session.length_before_ms].into_iter().flatten());
     if lengths.any(|length| !(0..=LONGEST_SESSION_MS).contains(&length)) {
         return Err("has a session that is longer than possible".to_owned());
     }
+    memory.sessions.values_mut().for_each(SessionMemory::forget_short_lengths);
     Ok(memory)
 }
 
@@ -299,6 +303,17 @@ mod tests {
         assert_eq!(decode_clock(&text, Some("boot-1")), Ok(Some(clock)));
         assert_eq!(decode_clock(&text, Some("boot-2")), Ok(None));
         assert_eq!(encode_clock(None, clock), None);
+    }
+
+    #[test]
+    fn a_length_that_no_session_has_is_forgotten() {
+        for (number, expected) in [(0, None), (82_000, None), (899_999, None), (900_000, Some(900_000))] {
+            let text = format!(
+                r#"{{"schema":"{MEMORY_SCHEMA}","last_asked":{{}},"sessions":{{"corp":{{"signed_in_at":0,"length_ms":{number},"length_before_ms":{number}}}}}}}"#
+            );
+            let session = &decode_memory(&text).unwrap().sessions["corp"];
+            assert_eq!((session.length_ms, session.length_before_ms), (expected, expected));
+        }
     }
 
     #[test]

@@ -302,7 +302,12 @@ impl World {
                     trust: Trust::Authenticated,
                 };
                 let asked = AwsTime::from_millis(asked);
-                let session = SessionMemory { signed_in_at: Some(asked), length_ms: Some(length), signed_out: None };
+                let session = SessionMemory {
+                    signed_in_at: Some(asked),
+                    length_ms: Some(length),
+                    length_before_ms: Some(length),
+                    signed_out: None,
+                };
                 let memory = Memory {
                     last_asked: NAMES.map(|name| (name.to_owned(), asked)).into(),
                     sessions: BTreeMap::from([("corp".to_owned(), session)]),

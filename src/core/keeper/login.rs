@@ -116,7 +116,7 @@ impl Keeper {
             }
         };
         let node = self.nodes.get(key)?;
-        let ends_at = self.session_end(key);
+        let ends_at = self.session_end(key, now);
         let ends_soon = ends_at.is_some_and(|at| self.time.clock().until(at, now) <= TOLD_BEFORE);
         if !node.can_sign(self.time.clock(), now) || node.failures.needs_login() || ends_soon {
             return None;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::api::{ErrorStatus, State, Ticket, Warning};
 use crate::core::secret::Secret;
 use crate::core::session::{CacheFile, CacheProblem, CachedToken, Session, SsoSession};
-use crate::core::time::{AwsTime, WallTime};
+use crate::core::time::{AwsTime, WallTime, span_from_millis};
 
 /// How a person signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,12 +139,33 @@ pub struct SessionMemory {
     /// When the person last signed in, where we saw it.
     #[serde(default)]
     pub signed_in_at: Option<AwsTime>,
-    /// How long the last one lasted that we saw from its beginning to its end, in milliseconds.
+    /// How long the last session lasted that evercred saw from its beginning to its end, in milliseconds.
     #[serde(default)]
     pub length_ms: Option<i64>,
+    /// The same for the session before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length_before_ms: Option<i64>,
     /// [`CachedToken::digest`] of a token that a sign-out could not remove from its cache file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_out: Option<String>,
+}
+
+/// AWS has no shorter session: whatever ended earlier was revoked.
+pub const SHORTEST_SESSION_MS: i64 = 15 * 60_000;
+
+impl SessionMemory {
+    /// When the session ends, estimated from two sessions before it. The longer one counts, because AWS can end a session early.
+    pub fn estimated_end(&self) -> Option<AwsTime> {
+        let length = self.length_ms?.max(self.length_before_ms?);
+        Some(self.signed_in_at? + span_from_millis(length))
+    }
+
+    /// Removes lengths that no session has.
+    pub fn forget_short_lengths(&mut self) {
+        for length in [&mut self.length_ms, &mut self.length_before_ms] {
+            *length = length.filter(|length| *length >= SHORTEST_SESSION_MS);
+        }
+    }
 }
 
 /// The newest token of a session, which is in no cache file yet and has to survive a restart.

@@ -8,7 +8,7 @@ use super::Keeper;
 use super::api::{Action, ErrorStatus, State, Warning};
 use super::node::Lack;
 use super::notice_ledger::{Condition, SSO_SESSION_ENDS};
-use super::session_api::{SessionMemory, SessionStatus};
+use super::session_api::{SHORTEST_SESSION_MS, SessionMemory, SessionStatus};
 use super::session_state::{SessionState, View};
 use super::sessions::described;
 use super::timers::Timer;
@@ -19,7 +19,7 @@ use crate::core::glob::Selection;
 use crate::core::plan::NodeKey;
 use crate::core::redact::without_whole_secrets;
 use crate::core::session::{Session, SsoSession};
-use crate::core::time::{AwsTime, Now, span_from_millis, span_from_seconds};
+use crate::core::time::{AwsTime, Now, span_from_seconds};
 
 /// How long before the known end of a session a person is told: long enough to end what one is at.
 pub(super) const TOLD_BEFORE: TimeDelta = TimeDelta::minutes(15);
@@ -30,30 +30,33 @@ pub const CACHE_UNWRITABLE: &str = Cause::SsoCacheUnwritable.name();
 const CACHE_UNUSABLE: &str = "sso-cache-unusable";
 
 impl Keeper {
-    /// A session has ended by itself: how long it lasted is worth knowing.
+    /// Remembers how long a session lasted that AWS ended.
     pub(super) fn learn_length(&mut self, key: &NodeKey, now: Now) {
         let (ended, alive) =
             (self.time.clock().best(now), self.nodes.get(key).and_then(|node| node.session.as_ref()?.alive_at));
         let Some(memory) = self.session_name(key).and_then(|name| self.memory.sessions.get_mut(&name)) else { return };
         if let (Some(began), Some(alive)) = (memory.signed_in_at.take(), alive) {
-            memory.length_ms = Some(length_between(alive - began, ended - began).num_milliseconds());
+            let length = length_between(alive - began, ended - began).num_milliseconds();
+            // AWS's shortest session lasts 15 minutes: an earlier end was a revocation.
+            if length >= SHORTEST_SESSION_MS {
+                memory.length_before_ms = memory.length_ms.replace(length);
+            }
             self.actions.push_back(Action::Remember);
         }
     }
 
-    /// When a person will have to sign in again: where no token can be refreshed, its end; where one was learned, the session's.
-    pub(super) fn session_end(&self, key: &NodeKey) -> Option<AwsTime> {
+    /// When the user has to sign in again: the expiry of a token without a refresh token, or an estimate from the sessions before.
+    pub(super) fn session_end(&self, key: &NodeKey, now: Now) -> Option<AwsTime> {
         let node = self.nodes.get(key)?;
         let state = node.session.as_ref()?;
         let expires_at = node.held.as_ref()?.end?.expires_at;
         if state.token.as_ref()?.refresh_token().is_none() {
             return Some(expires_at);
         }
-        let SessionMemory { signed_in_at, length_ms, .. } =
-            self.memory.sessions.get(state.session.label()).cloned().unwrap_or_default();
-        let learned = signed_in_at.zip(length_ms).map(|(began, length)| began + span_from_millis(length));
-        // A refresh that has gone well since proves what was learned wrong.
+        let learned = self.memory.sessions.get(state.session.label()).and_then(SessionMemory::estimated_end);
+        // A later refresh disproves the estimate, and so does the time itself.
         let learned = learned.filter(|at| state.alive_at.is_none_or(|alive| alive <= *at));
+        let learned = learned.filter(|at| self.time.clock().until(*at, now) > TimeDelta::zero());
         // A registration ends long after most sessions: it is the end only where it is near.
         let registration = state.registration_expires().filter(|at| *at - expires_at < TimeDelta::days(1));
         [learned, registration].into_iter().flatten().min()
@@ -61,7 +64,7 @@ impl Keeper {
 
     /// Raises the notice that a session ends soon, once for each end.
     pub(super) fn raise_session_ends(&mut self, key: &NodeKey, now: Now) {
-        let Some(ends_at) = self.session_end(key) else { return };
+        let Some(ends_at) = self.session_end(key, now) else { return };
         let Some(state) = self.nodes.get(key).and_then(|node| node.session.as_ref()) else { return };
         let wait = self.time.clock().until(ends_at, now) - TOLD_BEFORE;
         if wait < -TOLD_BEFORE {
@@ -84,7 +87,7 @@ impl Keeper {
 
     /// Whether a session ends soon.
     pub(super) fn ends_soon(&self, key: &NodeKey, now: Now) -> bool {
-        let left = self.session_end(key).map(|at| self.time.clock().until(at, now));
+        let left = self.session_end(key, now).map(|at| self.time.clock().until(at, now));
         left.is_some_and(|left| left > TimeDelta::zero() && left <= TOLD_BEFORE)
     }
 
@@ -217,7 +220,7 @@ impl Keeper {
             let lacks = node.lacks(self.time.clock(), now) == Some(Lack::SignIn);
             let need = lacks.then(|| self.session_need(key, now)).flatten();
             let failure = node.failures.last().map(|failure| failure.error.clone());
-            let ends_at = self.session_end(key);
+            let ends_at = self.session_end(key, now);
             let soon = ends_at.filter(|at| self.time.clock().until(*at, now) <= TOLD_BEFORE && !lacks);
             SessionStatus {
                 name: without_whole_secrets(state.session.label()).into_owned(),

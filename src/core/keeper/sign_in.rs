@@ -180,7 +180,7 @@ impl Keeper {
             return;
         }
         let answer = match self.sign_ins.ended.get(&ticket) {
-            Some((Ok(key), _)) => self.signed_in(&key.clone()),
+            Some((Ok(key), _)) => self.signed_in(&key.clone(), now),
             Some((Err(refusal), _)) => Answer::Refused(refusal.clone()),
             None => refused(RefusalKind::Failed, "that sign-in is not known here: the daemon was restarted, perhaps"),
         };
@@ -211,7 +211,7 @@ impl Keeper {
         let callers = sign_in.waiters.into_iter().map(|(caller, _)| caller).chain(sign_in.starters);
         for caller in callers {
             let answer = match &result {
-                Ok(key) => self.signed_in(key),
+                Ok(key) => self.signed_in(key, now),
                 Err(refusal) => Answer::Refused(refusal.clone()),
             };
             self.answer_with(caller, answer);
@@ -219,9 +219,9 @@ impl Keeper {
         self.sign_ins.ended.insert(ticket, (result, now.boot));
     }
 
-    fn signed_in(&self, key: &NodeKey) -> Answer {
+    fn signed_in(&self, key: &NodeKey, now: Now) -> Answer {
         let session = self.shown_session_name(key).unwrap_or_default();
-        let ends_at = self.session_end(key);
+        let ends_at = self.session_end(key, now);
         let state = self.nodes.get(key).and_then(|node| node.session.as_ref());
         let unsaved = state.and_then(|state| state.unsaved()).map(str::to_owned);
         let fix = state.and_then(|state| state.unwritable()).and_then(|problem| problem.fix.clone());

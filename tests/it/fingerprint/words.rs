@@ -205,10 +205,13 @@ fn memory(keeper: &Keeper) -> Effect {
     for (profile, asked) in last_asked {
         write!(acts, "; {profile} asked {}", at(*asked)).unwrap();
     }
-    for (name, SessionMemory { signed_in_at, length_ms, signed_out }) in sessions {
+    for (name, SessionMemory { signed_in_at, length_ms, length_before_ms, signed_out }) in sessions {
         let (signed_in_at, length) = (or_none(signed_in_at.as_ref(), at_of), length_ms.unwrap_or(-1));
         let signed_out = text(signed_out.as_ref());
         write!(acts, "; session {name} since {signed_in_at}, length {length}, signed out {signed_out}").unwrap();
+        if let Some(before) = length_before_ms {
+            write!(acts, ", before {before}").unwrap();
+        }
     }
     for key in temporary_processes {
         write!(acts, "; temporary {}", key.as_str()).unwrap();

@@ -245,7 +245,7 @@ fn working_day(bench: &mut Bench, number: u32) {
 }
 
 #[test]
-fn the_end_of_a_session_is_learned_from_the_one_before_and_told_ahead_once() {
+fn the_end_of_a_session_is_learned_from_two_before_it_and_told_ahead_once() {
     let mut bench = nobody_signed_in();
     working_day(&mut bench, 1);
     assert_eq!(bench.told("sso-session-ends"), 0, "nothing is known of the first");
@@ -253,6 +253,9 @@ fn the_end_of_a_session_is_learned_from_the_one_before_and_told_ahead_once() {
     assert!((7 * HOUR..=9 * HOUR).contains(&length), "{length}");
     bench.run(14 * HOUR);
     working_day(&mut bench, 2);
+    assert_eq!(bench.told("sso-session-ends"), 0, "one observation is no estimate");
+    bench.run(14 * HOUR);
+    working_day(&mut bench, 3);
     assert_eq!(bench.told("sso-session-ends"), 1);
     bench.run(14 * HOUR);
     // It is remembered over a restart too.
@@ -260,12 +263,41 @@ fn the_end_of_a_session_is_learned_from_the_one_before_and_told_ahead_once() {
     bench.plans_and(&[sso(&corp(), "dev"), sso(&corp(), "test")], &[sso_session()]);
     bench.notices.clear();
     bench.oidc_says = None;
-    bench.log_in(Some("corp"), 3);
+    bench.log_in(Some("corp"), 4);
     let ends_at = bench.session_status().ends_at.unwrap();
     assert_eq!(ends_at - bench.keeper.clock().best(bench.now()), TimeDelta::milliseconds(length));
     bench.run(length - 14 * MINUTE);
     assert_eq!(bench.told("sso-session-ends"), 1);
     assert_eq!(bench.session_status().warning.unwrap().id, "sso-session-ends");
+}
+
+#[test]
+fn a_session_that_aws_ended_early_is_no_estimate_of_the_next() {
+    let mut bench = nobody_signed_in();
+    for number in 1..=3 {
+        bench.oidc_says = Some(invalid_grant);
+        bench.log_in(Some("corp"), number);
+        bench.run(2 * HOUR);
+        assert_eq!(bench.session_status().state, State::NeedsLogin);
+        assert_eq!(bench.keeper.memory().sessions["corp"].length_ms, None);
+    }
+    bench.oidc_says = None;
+    bench.log_in(Some("corp"), 4);
+    let status = bench.session_status();
+    assert_eq!((status.state, status.ends_at, status.warning), (State::Fresh, None, None));
+}
+
+#[test]
+fn an_estimate_that_has_passed_is_dropped() {
+    let mut bench = nobody_signed_in();
+    working_day(&mut bench, 1);
+    working_day(&mut bench, 2);
+    bench.oidc_says = None;
+    bench.log_in(Some("corp"), 3);
+    assert!(bench.session_status().ends_at.is_some());
+    bench.run(10 * HOUR);
+    let status = bench.session_status();
+    assert_eq!((status.state, status.ends_at, status.warning), (State::Fresh, None, None));
 }
 
 #[test]
