@@ -39,20 +39,24 @@ pub(super) fn read_with(path: &Path, limit: u64, flags: OFlags) -> io::Result<Op
     if !before.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, unreadable::what_it_is(&before)));
     }
-    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {limit} bytes"));
     if before.len() > limit {
-        return Err(too_large());
+        return Err(too_large(limit));
     }
     // Sized beforehand: a vector that grows would leave copies.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(before.len()).unwrap_or(0) + 1));
     (&mut file).take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        return Err(too_large());
+        return Err(too_large(limit));
     }
     if version(&before) != version(&file.metadata()?) || bytes.len() as u64 != before.len() {
         return Err(io::Error::new(io::ErrorKind::ResourceBusy, "it is being written"));
     }
     Ok(Some(bytes))
+}
+
+/// The error about a file of more than `limit` bytes.
+pub(super) fn too_large(limit: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {limit} bytes"))
 }
 
 fn version(metadata: &Metadata) -> (u64, i64, i64) {

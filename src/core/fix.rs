@@ -9,25 +9,41 @@ pub struct Fix {
     pub text: String,
     /// The command to type in a shell of this machine, where there is one.
     pub command: Option<String>,
+    /// It corrects nothing: it shows more.
+    #[serde(skip)]
+    informs: bool,
 }
 
 impl Fix {
     /// Something that no command does.
     pub fn advice(text: impl Into<String>) -> Self {
-        Self { text: text.into(), command: None }
+        Self { text: text.into(), command: None, informs: false }
     }
 
     /// Something that a command does.
     pub fn command(text: impl Into<String>, command: impl Into<String>) -> Self {
-        Self { text: text.into(), command: Some(command.into()) }
+        Self { text: text.into(), command: Some(command.into()), informs: false }
+    }
+
+    /// A command that shows more.
+    pub fn see(text: impl Into<String>, command: impl Into<String>) -> Self {
+        Self { informs: true, ..Self::command(text, command) }
+    }
+
+    /// The advice of a table. If it begins with "see", it shows more.
+    pub fn of_table(text: &str) -> Self {
+        let shown = text.strip_prefix("see ");
+        Self { informs: shown.is_some(), ..Self::advice(shown.unwrap_or(text)) }
     }
 }
 
-/// What to do as lines that begin so many columns in, each command on a line of its own so that it can be copied.
+/// What to do as lines that begin so many columns in, each command on a line of its own so that it can be copied. A fix that
+/// corrects nothing is a `see:` line.
 pub fn lines(fixes: &[Fix], indent: usize) -> String {
     let mut text = String::new();
     for fix in fixes {
-        text.push_str(&format!("{:indent$}fix: {}\n", "", fix.text));
+        let label = if fix.informs { "see" } else { "fix" };
+        text.push_str(&format!("{:indent$}{label}: {}\n", "", fix.text));
         for line in fix.command.iter().flat_map(|command| command.lines()) {
             text.push_str(&format!("{:indent$}    {line}\n", ""));
         }

@@ -80,6 +80,6 @@ impl ClockFacts {
     }
 }
 
-fn in_a_line(Fix { text, command }: Fix) -> String {
+fn in_a_line(Fix { text, command, .. }: Fix) -> String {
     command.unwrap_or(text)
 }

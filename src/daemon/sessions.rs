@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
-use crate::adapters::sessions::Sessions;
+use crate::adapters::sessions::{Sessions, cache_text};
 use crate::adapters::watch::FileContent;
 use crate::core::keeper::{Event, Prompt, RefreshOrder, RolesOrder, SignInOrder, SignOutOrder, Ticket};
 use crate::core::secret::Secret;
@@ -181,10 +181,7 @@ impl SessionWork {
         let file = self.files.get(path)?.clone();
         let found = match content {
             FileContent::Missing => Found::Missing,
-            FileContent::Text(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => Found::Text(Secret::new(text)),
-                Err(_) => Found::Unreadable("it is not UTF-8 text".to_owned()),
-            },
+            FileContent::Text(bytes) => cache_text(bytes),
             FileContent::Unreadable(why) => Found::Unreadable(why.clone()),
         };
         Some((file, found))

@@ -154,17 +154,12 @@ impl Case {
         let findings = document["findings"].as_array().unwrap();
         let text = document.to_string();
         let mut complaints = Vec::new();
-        // An answer of another server than AWS proves nothing about AWS.
-        let is_aws = !besides.contains(&"endpoint-overridden");
-        let is_certain = |finding: &Value, word: &str| {
-            finding["certainty"] == word || (!is_aws && word == "confirmed" && finding["certainty"] == "likely")
-        };
         for (id, expected) in &self.expect.found {
             let mut of_id = findings.iter().filter(|finding| finding["id"] == id.as_str()).peekable();
             let fits = |finding: &Value| {
                 let mut words = expected.split(", ");
                 finding["severity"] == words.next().unwrap()
-                    && words.next().is_none_or(|word| is_certain(finding, word))
+                    && words.next().is_none_or(|word| finding["certainty"] == word)
             };
             if of_id.peek().is_none() {
                 complaints.push(format!("{id} was not found"));
@@ -208,6 +203,7 @@ impl Case {
         for part in self.expect.never.iter().map(|part| fill(part, values, &name)).filter(|part| text.contains(part)) {
             complaints.push(format!("{part:?} is said"));
         }
+        let is_aws = !besides.contains(&"endpoint-overridden");
         for part in self.expect.says_of_aws.iter().map(|part| fill(part, values, &name)) {
             if text.contains(&part) != is_aws {
                 complaints.push(format!("whether {part:?} is said does not depend on who answers"));

@@ -141,13 +141,19 @@ fn every_command_can_be_pasted_into_a_shell_whatever_the_profile_is_called() {
             let report =
                 answered(&evidence, |about| answer(about, case.answers.get(&asked(about)).map(String::as_str), &case));
             let fixes = report.findings.into_iter().flat_map(|finding| finding.fix);
-            seen.extend(fixes.filter_map(|fix| Some((name, fix.command?))));
+            seen.extend(fixes.filter_map(|fix| Some((name, fix.command?, fix.text))));
         }
     }
     assert!(seen.len() > 60, "{}", seen.len());
-    for (name, command) in seen {
+    for (name, command, text) in seen {
         let parsed = std::process::Command::new("/bin/sh").args(["-n", "-c", &command]).output().unwrap();
         assert!(parsed.status.success(), "{command}: {parsed:?}");
+        // A word in capitals is a placeholder, which the shell does not fill in: the text has to say so.
+        let is_placeholder = |word: &str| {
+            let is_name = (3..16).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_uppercase());
+            is_name && !text.contains(&format!("replace {word}"))
+        };
+        assert!(!command.split_whitespace().any(is_placeholder), "{command}");
         let is_plain = ["aws ", "evercred "].iter().any(|program| command.starts_with(program));
         if is_plain && command.contains("d'") {
             let words = words_of(&command);

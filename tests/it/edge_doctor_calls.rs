@@ -135,3 +135,29 @@ fn the_owner_of_the_credentials_that_programs_use_here_is_named() {
         assert!(found.len() == 1 && found[0].contains(&pod), "{}", report.text);
     }
 }
+
+#[test]
+fn a_role_is_requested_although_its_base_may_not_ask_for_its_own_identity() {
+    let mut machine = machine();
+    for with_daemon in [false, true] {
+        if with_daemon {
+            machine.start();
+        }
+        for code in ["AccessDenied", "ValidationError", "SomethingNew"] {
+            machine.aws.refuse("GetCallerIdentity", Some((403, code, "no")));
+            let denied = Report::of(&machine, &["mid"], &[]);
+            assert!(machine.aws.calls().iter().any(|call| call.action == "AssumeRole"), "{}", denied.text);
+            assert!(!denied.text.contains("gave no answer"), "{}", denied.text);
+            machine.aws.refuse("AssumeRole", Some((403, "AccessDenied", "no")));
+            let role = Report::of(&machine, &["mid"], &[]);
+            assert_eq!((role.errors().first(), role.exit), (Some(&"assume-role-denied"), Some(1)), "{}", role.text);
+            machine.aws.refuse("AssumeRole", None);
+        }
+        // Keys that AWS refuses sign nothing more.
+        machine.aws.refuse("GetCallerIdentity", Some((403, "InvalidClientTokenId", "no")));
+        let before = machine.aws.calls().len();
+        Report::of(&machine, &["mid"], &[]);
+        assert!(machine.aws.calls()[before..].iter().all(|call| call.action != "AssumeRole"));
+        machine.aws.refuse("GetCallerIdentity", None);
+    }
+}

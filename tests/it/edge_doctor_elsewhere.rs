@@ -19,16 +19,23 @@ fn is_first(report: &Report, id: &str) {
     assert_eq!((report.state(), report.exit), ("fails", Some(1)), "{}", report.text);
 }
 
-/// The server is named with the setting, nothing is certain about AWS, and no fix changes anything there.
+/// The finding names the server with the setting, and no fix changes anything at AWS.
 fn is_said_of_the_server(report: &Report, id: &str, machine: &Machine, variable: &str) {
-    is_first(report, "endpoint-overridden");
+    is_first(report, id);
     let url = machine.aws.url();
     let [first, second] = [0, 1].map(|at| &findings(report)[at]);
-    assert!(first.to_string().contains(&url) && first.to_string().contains(variable), "{first:#}");
-    assert_eq!((&second["id"], &second["certainty"]), (&Value::from(id), &Value::from("likely")), "{}", report.text);
-    assert_eq!(second["fix"][0]["command"], format!("unset {variable}"), "{second:#}");
+    assert_eq!(first["certainty"], "confirmed", "{first:#}");
+    let title = first["title"].as_str().unwrap();
+    assert!(title.contains(&url) && title.contains(variable), "{first:#}");
+    assert!(is_removed_by(first, variable), "{first:#}");
+    assert_eq!((&second["id"], &second["severity"]), (&"endpoint-overridden".into(), &"warning".into()), "{second:#}");
+    assert!(is_removed_by(second, variable), "{second:#}");
     let said = report.text.clone() + &report.document.to_string();
     assert!(!said.contains("aws iam ") && !said.contains("AWS does not know the access key"), "{said}");
+}
+
+fn is_removed_by(finding: &Value, variable: &str) -> bool {
+    finding["fix"].as_array().unwrap().iter().any(|fix| fix["command"] == format!("unset {variable}"))
 }
 
 #[test]
@@ -72,8 +79,10 @@ fn the_fix_leads_to_aws_whatever_else_is_set() {
     let own = "[profile base]\nendpoint_url = http://127.0.0.1:1\n";
     machine.write(".aws/config", &config.replace("[profile base]\n", own));
     let report = Report::of(&machine, &["base"], &[("AWS_ENDPOINT_URL", "http://127.0.0.1:2")]);
-    is_first(&report, "endpoint-overridden");
-    let fix = &findings(&report)[0]["fix"][0];
+    is_first(&report, "access-key-unknown");
+    let setting = findings(&report).iter().find(|finding| finding["id"] == "endpoint-overridden").unwrap();
+    let fix = &setting["fix"][0];
+    assert!(findings(&report)[0]["fix"].as_array().unwrap().contains(fix), "{}", report.text);
     assert_eq!(fix["command"], "unset AWS_ENDPOINT_URL_STS AWS_ENDPOINT_URL");
     let lines = machine.read(".aws/config");
     let line = lines.lines().position(|line| line == "endpoint_url = http://127.0.0.1:1").unwrap() + 1;

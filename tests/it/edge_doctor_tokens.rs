@@ -88,6 +88,20 @@ fn what_is_in_the_place_of_a_cache_file_is_named() {
 }
 
 #[test]
+fn a_cache_file_that_is_too_large_has_no_token_for_the_daemon_either() {
+    let mut machine = machine();
+    let token = json!({"accessToken": machine.aws.signed_in(), "expiresAt": "2099-03-01T00:00:00Z"}).to_string();
+    let path = machine.path(&token_file());
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    write(&path, format!("{token}{}", " ".repeat(3_000_000)).as_bytes());
+    machine.start();
+    let status = machine.companion().args(["status", "admin", "--json"]).output().unwrap();
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["profiles"][0]["state"], "needs-login", "{status:#}");
+    assert!(status.to_string().contains("larger than 1048576 bytes"), "{status:#}");
+}
+
+#[test]
 fn a_token_that_some_clients_refuse_works_with_a_warning() {
     for (time, refusing) in [
         ("2099-03-01T00:00:00Z", None),

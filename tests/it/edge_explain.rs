@@ -177,8 +177,7 @@ fn the_region_that_the_text_names_is_asked() {
     machine.aws.set_region("eu-south-1", RegionState::NotEnabled);
     let refused = document(&explain(&machine, &[&text, "--json"], b""));
     assert_eq!(refused["causes"][0]["id"], "region-not-enabled", "{refused:#}");
-    // Another server than AWS says so.
-    assert_eq!(refused["causes"][0]["likelihood"], "likely", "{refused:#}");
+    assert_eq!(refused["causes"][0]["likelihood"], "confirmed", "{refused:#}");
 }
 
 #[test]

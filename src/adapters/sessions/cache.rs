@@ -226,17 +226,23 @@ async fn pooled<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
     tokio::task::spawn_blocking(work).await.ok()
 }
 
+/// The content of a cache file, whoever read it.
+pub fn text_of(bytes: &[u8]) -> Found {
+    if bytes.len() as u64 > LARGEST {
+        return Found::Unreadable(file::too_large(LARGEST).to_string());
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Found::Text(Secret::new(text)),
+        Err(_) => Found::Unreadable("it is not UTF-8 text".to_owned()),
+    }
+}
+
 pub(super) fn read(path: &Path) -> Found {
     let mut busy = None;
     for _ in 0..READ_AGAIN {
         match file::read(path, LARGEST) {
             Ok(None) => return Found::Missing,
-            Ok(Some(bytes)) => {
-                return match std::str::from_utf8(&bytes) {
-                    Ok(text) => Found::Text(Secret::new(text)),
-                    Err(_) => Found::Unreadable("it is not UTF-8 text".to_owned()),
-                };
-            }
+            Ok(Some(bytes)) => return text_of(&bytes),
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => busy = Some(error),
             Err(error) => return Found::Unreadable(error.to_string()),
         }

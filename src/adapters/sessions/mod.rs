@@ -20,6 +20,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::cache::text_of as cache_text;
 use self::cache::{Cache, Lock};
 use self::exchange::Replaced;
 pub use self::recovery::recover;

@@ -17,7 +17,7 @@ fn look(case: &Case<'_>, findings: &mut Findings) {
             mistakes
                 .fold(finding, |finding, mistake| finding.evidence(printable(mistake)))
                 .evidence("the daemon does not start with these settings, so programs get no credentials from it")
-                .fix(Fix::command("List the problems of the settings.", "evercred config check")),
+                .fix(Fix::see("List the problems of the settings.", "evercred config check")),
         );
     }
     let Some(section) = case.section() else { return };

@@ -31,6 +31,9 @@ pub(super) const RULE: Rule = Rule {
         Cause::SecretKeyMalformed,
         Cause::SessionTokenMalformed,
         Cause::AccountNotSignedUp,
+        // The first usual causes of other codes.
+        Cause::CredentialsExpired,
+        Cause::CredentialsMissing,
     ],
     look,
 };
@@ -71,9 +74,8 @@ fn accepted(case: &Case<'_>, subject: &KeySet<'_>, findings: &mut Findings) {
                 // AWS STS API Reference, GetSessionToken: "You cannot call any IAM API operations unless MFA
                 // authentication information is included in the request."
                 .evidence(format!("IAM's GetUser answers {}", refusal.aws_text()))
-                .fix(Fix::command(
-                    "Get a session with the code of the MFA device.",
-                    "aws sts get-session-token --serial-number ARN_OF_THE_DEVICE --token-code CODE",
+                .fix(Fix::advice(
+                    "Get a session with the device's ARN and code: aws sts get-session-token --serial-number … --token-code …",
                 ))
                 .fix(Fix::advice(
                     "Or assume a role (a profile with role_arn and source_profile), whose sessions IAM accepts, or call IAM with the \
@@ -135,7 +137,7 @@ fn wrong_secret(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findin
             .evidence(asked(case, subject, refusal))
             .evidence(format!("{} {meaning}", sts(case)))
             .evidence(where_they_are(case, subject))
-            .fixes(key_format::compare(
+            .fixes_first(key_format::compare(
                 case,
                 subject.secret_access_key,
                 &format!("the secret that {} showed for this access key id", sts(case)),
@@ -203,6 +205,9 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
     // These may be the cause, and AWS does not say so.
     let behind = [Cause::SessionTokenStale, Cause::SessionTokenMalformed, Cause::CredentialsExpired];
     behind.into_iter().for_each(|id| findings.corroborate(id, &subject.source, answered.as_str()));
+    if let Some(finding) = by_row(case, subject, refusal) {
+        return findings.add(finding.evidence(answered).evidence(where_they_are(case, subject)));
+    }
     let surest = known.iter().filter(|(id, _)| behind.contains(id)).map(|(_, certainty)| *certainty).min();
     if subject.is_temporary() {
         if surest != Some(Certainty::Confirmed) {
@@ -220,6 +225,25 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
         (false, Some(_)) => Certainty::Possible,
     };
     findings.add(key_unknown(case, subject, answered, certainty));
+}
+
+/// The first usual cause of a code that does not say that the key or its token is unknown.
+fn by_row(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal) -> Option<Finding> {
+    let is_usual = |cause| refusal.is_usual_for(cause);
+    if is_usual(Cause::AccessKeyUnknown) || (subject.is_temporary() && is_usual(Cause::SessionTokenForeign)) {
+        return None;
+    }
+    let row = aws_error::lookup(&refusal.code)?;
+    let usual = row.usual_causes().iter().map(|(cause, _)| *cause).find(|cause| RULE.decides.contains(cause));
+    let cause = usual.unwrap_or(Cause::AccessKeyUnknown);
+    let title = format!("{} refuses the keys in {}: {}", sts(case), subject.label(), printable(&refusal.code));
+    let finding = Finding::error(cause, title).about(&subject.source).certainty(Certainty::Likely);
+    let finding = finding.answered_by(case, CalledService::Sts).evidence(format!("the code means: {}", row.meaning));
+    let of_the_key = || key_format::compare(case, subject.access_key_id, "the access key ids in IAM");
+    Some(match usual {
+        Some(_) => finding.fix(Fix::of_table(row.fix)),
+        None => finding.fixes(of_the_key()),
+    })
 }
 
 fn key_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String, certainty: Certainty) -> Finding {
@@ -248,9 +272,9 @@ fn key_unknown(case: &Case<'_>, subject: &KeySet<'_>, answered: String, certaint
         Some(server) => format!("the access key ids of the server at {}", server.url),
         None => "the access key ids in IAM".to_owned(),
     };
-    finding = finding.fixes(key_format::compare(case, subject.access_key_id, &ids));
+    finding = finding.fixes_first(key_format::compare(case, subject.access_key_id, &ids));
     if subject.has_aws_id() {
-        finding = finding.fixes_at_aws([Fix::command(
+        finding = finding.fixes_at_aws([Fix::see(
             "Check whether the key exists and is active (with credentials that may use IAM).",
             format!("aws iam get-access-key-last-used --access-key-id {id}"),
         )]);

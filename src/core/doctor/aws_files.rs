@@ -270,9 +270,9 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
             match by {
                 Some((variable, _)) => finding
                     .evidence(format!("{variable} names the profile; boto3, the AWS CLI and Go programs fail"))
-                    .fix(Fix::command("List the profiles.", "evercred profiles"))
+                    .fix(Fix::see("List the profiles.", "evercred profiles"))
                     .fix(Fix::command("Unset the variable.", unset(case, &[variable]))),
-                None => finding.fix(Fix::command("List the profiles.", "evercred profiles")),
+                None => finding.fix(Fix::see("List the profiles.", "evercred profiles")),
             }
         }
         _ => {
@@ -287,7 +287,7 @@ fn broken(case: &Case<'_>, findings: &mut Findings) {
             finding.fix(match place {
                 _ if let Some((_, fix)) = ignored => fix,
                 Some(place) => Fix::advice(format!("Correct {place}.")),
-                None => Fix::command(
+                None => Fix::see(
                     "Show how evercred obtains its credentials.",
                     format!("evercred plan {}", argument(profile)),
                 ),
@@ -349,7 +349,7 @@ fn daemon(case: &Case<'_>, findings: &mut Findings) {
                 "the daemon reaches AWS with other settings than this shell",
             )
             .evidence(printable(drift))
-            .fix(Fix::command("Compare the settings of both.", "evercred service status"))
+            .fix(Fix::see("Compare the settings of both.", "evercred service status"))
             .fix(Fix::command("Give the daemon the settings of this shell.", "evercred service install")),
         );
     }

@@ -48,17 +48,18 @@ fn is_at_aws(finding: &Finding) -> bool {
     commands.flat_map(str::lines).any(|line| ["aws iam", "aws account"].iter().any(|start| line.starts_with(start)))
 }
 
+/// The first finding is about the credentials and names the server with its setting; a warning about the setting follows.
 fn is_about_the_server(report: &Report, url: &str, place: &str) {
     let first = &report.findings[0];
-    assert_eq!((first.id, first.severity), (Cause::EndpointOverridden, Severity::Error), "{report:#?}");
-    assert!(first.title.contains(url) && first.title.contains(place), "{first:#?}");
+    assert!(first.severity == Severity::Error && first.id != Cause::EndpointOverridden, "{report:#?}");
     assert!(matches!(&report.verdict.outcome, Outcome::Fails(why) if *why == first.title), "{report:#?}");
     assert!(!report.findings.iter().any(is_at_aws), "{report:#?}");
-    let others = report.findings.iter().filter(|finding| finding.severity == Severity::Error).skip(1);
-    for finding in others {
-        assert!(finding.certainty > Certainty::Confirmed, "{finding:#?}");
+    let setting = one(report, Cause::EndpointOverridden);
+    assert_eq!((setting.severity, setting.certainty), (Severity::Warning, Certainty::Confirmed), "{setting:#?}");
+    for finding in report.findings.iter().filter(|finding| finding.severity == Severity::Error) {
+        assert!(finding.title.contains(url) && finding.title.contains(place), "{finding:#?}");
         assert!(finding.evidence[0].contains(place) && finding.evidence[0].contains(url), "{finding:#?}");
-        assert_eq!(finding.fix[0], first.fix[0], "{finding:#?}");
+        assert!(finding.fix.contains(&setting.fix[0]), "{finding:#?}");
         assert!(!finding.title.contains("AWS "), "{finding:#?}");
     }
 }
@@ -84,8 +85,10 @@ fn a_refusal_of_keys_by_another_server_is_said_of_that_server() {
     let unknown = one(&by_aws, Cause::AccessKeyUnknown);
     assert!(unknown.certainty == Certainty::Confirmed && is_at_aws(unknown), "{unknown:#?}");
     let elsewhere = of_keys(&[EMULATOR], "InvalidClientTokenId");
-    let title = &one(&elsewhere, Cause::AccessKeyUnknown).title;
-    assert!(title.starts_with("the server at http://localhost:4566 does not know the access key"), "{title}");
+    let unknown = one(&elsewhere, Cause::AccessKeyUnknown);
+    assert_eq!(unknown.certainty, Certainty::Confirmed, "{unknown:#?}");
+    let server = "the server at http://localhost:4566, which AWS_ENDPOINT_URL names, does not know the access key";
+    assert!(unknown.title.starts_with(server), "{unknown:#?}");
 }
 
 #[test]
@@ -117,7 +120,7 @@ fn a_refused_step_of_another_server_is_said_of_that_server() {
         let elsewhere = of_steps(SSO, "sso", &[("AWS_ENDPOINT_URL_SSO", "http://localhost:1")], steps.clone());
         is_about_the_server(&elsewhere, "http://localhost:1", "AWS_ENDPOINT_URL_SSO");
         let of_sts = of_steps(SSO, "sso", &[("AWS_ENDPOINT_URL_STS", "http://localhost:1")], steps);
-        assert_ne!(of_sts.findings[0].id, Cause::EndpointOverridden, "{of_sts:#?}");
+        assert!(!of_sts.findings[0].title.contains("the server at"), "{of_sts:#?}");
     }
     // An answer that decides nothing.
     let throttled = vec![step("dev", "static", StepOutcome::Refused(refused("GetCallerIdentity", "Throttling")))];
@@ -217,7 +220,7 @@ fn the_removal_names_every_setting_that_keeps_calls_from_aws_in_the_order_in_whi
     let first_fix = |config: &str, variables: &[(&str, &str)]| {
         let refusal = Answer::Refused(refused("GetCallerIdentity", "InvalidClientTokenId"));
         let report = diagnose(&evidence(config, KEYS, variables, "dev"), &answers(vec![(about.clone(), refusal)]));
-        report.findings[0].fix[0].clone()
+        one(&report, Cause::EndpointOverridden).fix[0].clone()
     };
     let variables = first_fix(ROLE, &both);
     assert_eq!(variables.command.as_deref(), Some("unset AWS_ENDPOINT_URL_STS AWS_ENDPOINT_URL"));
@@ -262,4 +265,71 @@ fn the_probe_for_the_time_says_nothing_against_a_server_that_answers_calls() {
     let alone = diagnose(&evidence(ROLE, "", &elsewhere, "dev"), &answers(vec![probe("InvalidResponse")]));
     assert!(alone.findings.iter().all(|finding| finding.id != Cause::NetworkUnreachable), "{alone:#?}");
     assert!(alone.not_checked.contains_key(&Cause::NetworkUnreachable), "{alone:#?}");
+}
+
+#[test]
+fn a_part_of_a_key_in_the_variables_is_the_one_error_about_missing_credentials() {
+    const ID: (&str, &str) = ("AWS_ACCESS_KEY_ID", "AKIAQSOMEBODYSKEY234");
+    const SECRET: (&str, &str) = ("AWS_SECRET_ACCESS_KEY", "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");
+    const TOKEN: (&str, &str) = ("AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2VjEXAMPLETOKEN");
+    for (variables, there) in [
+        (&[ID][..], ID.0),
+        (&[SECRET], SECRET.0),
+        (&[TOKEN], TOKEN.0),
+        (&[ID, TOKEN], ID.0),
+        (&[SECRET, TOKEN], SECRET.0),
+    ] {
+        let report = diagnose(&evidence("", "", variables, ""), &Answers::default());
+        let first = &report.findings[0];
+        assert_eq!((first.id, first.severity), (Cause::CredentialsMissing, Severity::Error), "{report:#?}");
+        assert!(first.title.starts_with(&format!("{there} is set but ")), "{report:#?}");
+        one(&report, Cause::CredentialsMissing);
+    }
+}
+
+/// The title and id of the first error for keys that AWS answers so.
+fn first_error(credentials: &str, code: &str) -> Finding {
+    let about = identity(dev(), Variant::AsIs, "eu-west-1");
+    let list = vec![(about, Answer::Refused(refused("GetCallerIdentity", code)))];
+    let report = diagnose(&evidence(ROLE, credentials, &[], "dev"), &answers(list));
+    assert!(matches!(report.verdict.outcome, Outcome::Fails(_)), "{code}: {report:#?}");
+    report.findings.into_iter().find(|finding| finding.severity == Severity::Error).unwrap()
+}
+
+#[test]
+fn a_code_that_does_not_say_that_a_key_is_unknown_is_the_finding_itself() {
+    for (code, id) in [
+        ("ExpiredToken", Cause::CredentialsExpired),
+        ("MissingAuthenticationToken", Cause::CredentialsMissing),
+        ("UnauthorizedException", Cause::AccessKeyUnknown),
+    ] {
+        let finding = first_error(KEYS, code);
+        assert_eq!((finding.id, finding.certainty), (id, Certainty::Likely), "{code}: {finding:#?}");
+        assert!(finding.title.contains(code) && !finding.title.contains("know the access key"), "{finding:#?}");
+    }
+    // The keys themselves show the reason.
+    let temporary = KEYS.replace("AKIA", "ASIA");
+    assert_eq!(first_error(&temporary, "MissingAuthenticationToken").id, Cause::SessionTokenMissing);
+    let left_over = format!("{KEYS}aws_session_token = FwoGZXIvYXdzEXAMPLE\n");
+    assert_eq!(first_error(&left_over, "InvalidToken").id, Cause::SessionTokenStale);
+}
+
+#[test]
+fn credentials_that_had_expired_when_they_were_returned_do_not_work() {
+    let report = |expires_at: &str| {
+        let outcome = StepOutcome::Passed {
+            expires_at: Some(expires_at.to_owned()),
+            arn: Some("arn:aws:sts::111122223333:assumed-role/App/x".to_owned()),
+        };
+        let mut evidence = evidence(ROLE, KEYS, &[], "app");
+        evidence.aws_minus_wall = Some((0.0, 1.0));
+        let steps = vec![step("dev", "static", passed()), step("app", "assume-role", outcome)];
+        diagnose(&evidence, &answers(vec![(About::Chain, Answer::Chain { steps })]))
+    };
+    let past = report("2020-01-01T00:00:00Z");
+    let finding = one(&past, Cause::CredentialsExpired);
+    assert_eq!((finding.severity, finding.certainty), (Severity::Error, Certainty::Confirmed), "{past:#?}");
+    assert!(matches!(past.verdict.outcome, Outcome::Fails(_)), "{past:#?}");
+    let future = report("2100-01-01T00:00:00Z");
+    assert!(future.findings.iter().all(|finding| finding.id != Cause::CredentialsExpired), "{future:#?}");
 }

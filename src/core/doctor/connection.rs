@@ -155,7 +155,7 @@ fn unreachable(case: &Case<'_>, service: CalledService, refusal: &Refusal, is_co
         CalledService::Iam => "https://iam.amazonaws.com".to_owned(),
         _ => return Some(at_aws(&label, refusal).evidence(said)),
     };
-    let test = Fix::command("Test the network with another program.", format!("curl -sSI {url}"));
+    let test = Fix::see("Test the network with another program.", format!("curl -sSI {url}"));
     Some(at_aws(&label, refusal).evidence(said).fix(test))
 }
 

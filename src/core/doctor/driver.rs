@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::Basis;
 use super::rule::{AnswerAbout, Findings, Rule};
-use super::{Case, Cause, Certainty, Finding, Severity, open, server};
-use crate::core::aws_error::CalledService;
+use super::{Case, Cause, Certainty, Finding, Severity, open};
 
 /// The findings of all rules, and the state of the other causes.
 #[derive(Debug, Default)]
@@ -40,11 +39,7 @@ pub(super) fn run<'r>(case: &Case<'_>, rules: impl IntoIterator<Item = (usize, &
         }
     }
     let mut findings = all.found;
-    let is_aws = server::other_server(case, CalledService::Sts).is_none();
-    answers.into_iter().for_each(|answer| join(&mut findings, answer, is_aws));
-    for finding in findings.iter_mut().filter(|finding| finding.basis == Basis::OtherServer) {
-        finding.certainty = finding.certainty.max(Certainty::Likely);
-    }
+    answers.into_iter().for_each(|answer| join(&mut findings, answer));
     findings.sort_by_key(|finding| (finding.severity, precedence(case, finding), finding.certainty));
     let is_found = |id: Cause| findings.iter().any(|finding| finding.id == id);
     let (mut checked, mut not_checked) = (Vec::new(), BTreeMap::new());
@@ -57,19 +52,19 @@ pub(super) fn run<'r>(case: &Case<'_>, rules: impl IntoIterator<Item = (usize, &
     Checked { findings, checked, not_checked }
 }
 
-/// Adds an answer to the finding about the same keys. `is_aws`: AWS gave it.
-fn join(findings: &mut [Finding], answer: AnswerAbout, is_aws: bool) {
+/// Adds an answer to the finding about the same keys.
+fn join(findings: &mut [Finding], answer: AnswerAbout) {
     let of_keys = |finding: &&mut Finding| finding.id == answer.id && finding.about.as_ref() == Some(&answer.source);
     let Some(finding) = findings.iter_mut().find(of_keys) else { return };
     finding.evidence.push(answer.sentence);
     if answer.confirms {
-        finding.certainty = finding.certainty.min(if is_aws { Certainty::Confirmed } else { Certainty::Likely });
+        finding.certainty = Certainty::Confirmed;
         finding.severity = Severity::Error;
     }
 }
 
 /// Sorts the findings of one severity: first those that the files alone prove, then those that prevent other checks, then
-/// the setting because of which another server than AWS answered.
+/// the setting that sends calls elsewhere.
 fn precedence(case: &Case<'_>, finding: &Finding) -> u8 {
     match finding.id {
         _ if is_proven_by_files(case, finding) => 0,
@@ -97,6 +92,7 @@ fn is_proven_by_files(case: &Case<'_>, finding: &Finding) -> bool {
             | Cause::RegionMissing
             | Cause::DurationTooLong
             | Cause::AdoptionBroken
+            | Cause::EndpointOverridden
             | Cause::SsoLoginNeeded => true,
             Cause::FilePermissions | Cause::FilesElsewhere => matches!(case.plan, Some(Err(_)) | None),
             _ => false,

@@ -8,6 +8,7 @@ use super::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource
 use crate::core::aws_error::{self, CalledService, OfSigner};
 use crate::core::fix::{Fix, word};
 use crate::core::plan::StatedExpiry;
+use crate::core::printable::printable;
 use crate::core::stated_expiry::{SETTINGS, stated_expiry, utc_time};
 use crate::core::time::AwsTime;
 use crate::core::variables;
@@ -18,6 +19,34 @@ pub(super) const UNSURE: &str = "the clock skew of this machine is not known wel
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     findings.add_all(case.subjects.iter().filter_map(|subject| found(case, subject)));
+    findings.add_all(case.answers.chain().iter().find_map(|step| expired_when_returned(case, step)));
+}
+
+/// Credentials of a step whose expiry was past when the server returned them.
+fn expired_when_returned(case: &Case<'_>, step: &StepAnswer) -> Option<Finding> {
+    let service = match step.kind.as_str() {
+        "assume-role" | "web-identity" | "session-token" => CalledService::Sts,
+        "sso" => CalledService::Portal,
+        _ => return None,
+    };
+    let StepOutcome::Passed { expires_at: Some(at), .. } = &step.outcome else { return None };
+    let (at, (now, uncertainty)) = (utc_time(at)?, case.aws_time());
+    let (who, past) = (server::speaker(case, service), now - at);
+    if past <= TimeDelta::zero() {
+        return None;
+    }
+    let is_certain = past > uncertainty;
+    let title = format!("{who} returned credentials for profile \"{}\" that had already expired", step.profile);
+    let finding =
+        Finding::error(Cause::CredentialsExpired, printable(&title))
+            .certainty(if is_certain { Certainty::Confirmed } else { Certainty::Possible })
+            .answered_by(case, service)
+            .evidence(format!("their expiry is {at}, and the time is {now}: programs and evercred don't use them"))
+            .evidence_of((!is_certain).then_some(UNSURE))
+            .fixes(server::other_server(case, service).map(|_| {
+                Fix::advice("Correct the clock of the server that returned them, or the expiry that it sets.")
+            }));
+    Some(finding.fix(Fix::see("See whether this machine's clock is wrong.", "evercred clock")))
 }
 
 /// The finding about a set of keys that has expired.
@@ -154,8 +183,12 @@ fn renewal(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
                     format!("aws-vault exec {}", word(vault)),
                 ));
             } else if starts("AWSUME_") {
-                let profile = variables.get("AWSUME_PROFILE").or(profile).unwrap_or("PROFILE");
-                fixes.push(Fix::command("awsume exported them: run it again.", format!("awsume {}", word(profile))));
+                let profile = variables.get("AWSUME_PROFILE").or(profile);
+                let command = profile.map(|profile| format!("awsume {}", word(profile)));
+                fixes.push(match command {
+                    Some(command) => Fix::command("awsume exported them: run it again.", command),
+                    None => Fix::advice("awsume exported them: run it again."),
+                });
             } else if starts("GRANTED_") {
                 fixes.push(Fix::command("Granted exported them: assume the role again.", "assume"));
             } else {

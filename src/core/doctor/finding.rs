@@ -61,7 +61,7 @@ pub(super) enum Basis {
     Machine,
     /// An answer of AWS.
     Aws,
-    /// An answer of a server that is not one of AWS's hosts: it proves nothing about AWS.
+    /// An answer of a server that is not one of AWS's hosts: it says nothing about AWS.
     OtherServer,
 }
 
@@ -102,14 +102,14 @@ impl Finding {
         self
     }
 
-    /// The finding rests on an answer of this service. If a setting sends the calls to another server than AWS, the setting
-    /// is the first evidence and its removal the first fix.
+    /// The finding rests on an answer of this service. If a setting sends the calls to another server than AWS, the title
+    /// names both, the setting is the first evidence, and its removal the first fix.
     #[must_use]
     pub(super) fn answered_by(self, case: &Case<'_>, service: CalledService) -> Self {
         let Some(server) = server::other_server(case, service) else { return Self { basis: Basis::Aws, ..self } };
         let evidence = std::iter::once(server.sends(service)).chain(self.evidence).collect();
-        let fix = std::iter::once(server.removal).chain(self.fix).collect();
-        Self { basis: Basis::OtherServer, evidence, fix, ..self }
+        let title = server.says(&self.title);
+        Self { basis: Basis::OtherServer, title, evidence, ..self }.fixes_first([server.removal])
     }
 
     /// Adds fixes at AWS, unless another server gave the answer.
@@ -143,6 +143,13 @@ impl Finding {
     #[must_use]
     pub fn fix(mut self, fix: Fix) -> Self {
         self.fix.push(fix);
+        self
+    }
+
+    /// Adds fixes before the others.
+    #[must_use]
+    pub(super) fn fixes_first(mut self, fixes: impl IntoIterator<Item = Fix>) -> Self {
+        self.fix.splice(..0, fixes);
         self
     }
 

@@ -103,7 +103,7 @@ fn of_step(step: &StepAnswer) -> Cause {
 }
 
 fn ask_again(step: &StepAnswer) -> Fix {
-    Fix::command(
+    Fix::see(
         "See what another program is answered.",
         format!("aws sts get-caller-identity {}", commands::option(&step.profile)),
     )

@@ -200,12 +200,12 @@ fn steps(case: &Case<'_>, cause: Cause) -> Option<String> {
     if !concerned {
         return None;
     }
-    let not_sent = || {
-        case.answers.chain().iter().find_map(|step| match &step.outcome {
-            StepOutcome::Refused(refusal) if refusal.is_local() => Some(not_sent(refusal)),
-            _ => None,
-        })
-    };
+    // The steps end at the first one that gives no credentials.
+    let failed = case.answers.chain().last().and_then(|step| match &step.outcome {
+        StepOutcome::Refused(refusal) => Some((step, refusal)),
+        _ => None,
+    });
+    let not_sent = || failed.filter(|(_, refusal)| refusal.is_local()).map(|(_, refusal)| not_sent(refusal));
     let not_reached = || {
         let is_asked = |step: &&StepAnswer| matches!(step.kind.as_str(), "assume-role" | "web-identity");
         let asked = case.answers.chain().iter().filter(is_asked).count();
@@ -213,22 +213,12 @@ fn steps(case: &Case<'_>, cause: Cause) -> Option<String> {
             .then(|| "an earlier step failed, so doctor did not request the role".to_owned())
     };
     let refused = || {
-        case.answers.chain().iter().find_map(|step| match &step.outcome {
-            StepOutcome::Refused(refusal) if cause != Cause::AccountNotSignedUp || refusal.is_usual_for(cause) => {
-                Some(may_mean(refusal, &operation(step)))
-            }
-            _ => None,
-        })
+        let (step, refusal) = failed?;
+        let is_open = cause != Cause::AccountNotSignedUp || refusal.is_usual_for(cause);
+        let (kind, profile, code) = (&step.kind, &step.profile, &refusal.code);
+        is_open.then(|| format!("AWS refused the step {kind} of profile \"{profile}\" ({code}), and gives no details"))
     };
     plan_unanswered(case).or_else(not_sent).or_else(not_reached).or_else(refused)
-}
-
-fn may_mean(refusal: &Refusal, operation: &str) -> String {
-    format!("AWS refused {operation} ({}), and gives no details", refusal.code)
-}
-
-fn operation(step: &StepAnswer) -> String {
-    format!("the step {} of profile \"{}\"", step.kind, step.profile)
 }
 
 /// Whether any request reaches AWS.
@@ -271,7 +261,7 @@ pub(super) fn unanswered(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String
 }
 
 /// Why the doctor doesn't know whether the profile's plan works, as the end of a sentence. `None` if all steps ran, if
-/// AWS has refused a step, or if the plan is only keys in a file.
+/// AWS has refused the last one, or if the plan is only keys in a file.
 pub(super) fn plan_unanswered(case: &Case<'_>) -> Option<String> {
     let Some(Ok(plan)) = &case.plan else { return None };
     if plan.is_keys_alone() {
@@ -279,7 +269,7 @@ pub(super) fn plan_unanswered(case: &Case<'_>) -> Option<String> {
     }
     match case.answers.get(&About::Chain) {
         _ if case.evidence.offline => Some(OFFLINE.to_owned()),
-        Some(Answer::Chain { steps }) => steps.iter().find_map(|step| match &step.outcome {
+        Some(Answer::Chain { steps }) => steps.last().and_then(|step| match &step.outcome {
             StepOutcome::Passed { .. } => None,
             StepOutcome::Refused(refusal) => refusal.why_undecided(),
             StepOutcome::NotSignedIn { why, .. } | StepOutcome::Untried { why } => Some(why.clone()),

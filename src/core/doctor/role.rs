@@ -5,7 +5,7 @@ use super::probe::StepOutcome;
 use super::{Case, Cause, Certainty, Daemon, Finding, Findings, Refusal, Rule, Severity, SourcedValue, server};
 use crate::core::access_denied::{self, Because, Denied, Rejected};
 use crate::core::aws_error::{self, ErrorClass, OfSigner};
-use crate::core::fix::{Fix, evercred};
+use crate::core::fix::{Fix, evercred, word};
 use crate::core::keeper::State;
 use crate::core::plan::session_length::{LONGEST_CHAINED, LONGEST_OF_ROLE, LONGEST_OF_USER, SHORTEST};
 use crate::core::plan::{AssumeRole, Plan, Source, Step};
@@ -128,6 +128,30 @@ fn role_too_long_for_anybody(asked: Option<u32>) -> Option<(u32, &'static str)> 
     (asked? > LONGEST_OF_ROLE).then_some((LONGEST_OF_ROLE, "a role's sessions last at most 12 hours"))
 }
 
+/// How an administrator allows the session that a profile requests.
+fn longer_sessions(case: &Case<'_>, profile: &str) -> Fix {
+    let text = "Or ask an administrator to raise the role's maximum session duration (12 hours at most, one hour with role chaining).";
+    let step = case.steps().find(|step| step.profile == profile && step.source.duration_seconds().is_some());
+    let role =
+        step.and_then(|step| Some((role_arn(&step.source)?.rsplit('/').next()?, step.source.duration_seconds()?)));
+    match role {
+        Some((name, seconds)) => {
+            let name = word(name);
+            Fix::command(text, format!("aws iam update-role --role-name {name} --max-session-duration {seconds}"))
+        }
+        None => Fix::advice(text),
+    }
+}
+
+/// The role of a step.
+fn role_arn(source: &Source) -> Option<&str> {
+    match source {
+        Source::AssumeRole(role) => Some(&role.role_arn),
+        Source::WebIdentity(role) => Some(&role.role_arn),
+        _ => None,
+    }
+}
+
 fn set_duration(text: &str, profile: &str, seconds: u32) -> Fix {
     Fix::command(text, commands::set(profile, "duration_seconds", &seconds.to_string()))
 }
@@ -206,10 +230,7 @@ fn refused(case: &Case<'_>, kind: &str, profile: &str, refusal: &Refusal, findin
                 )
                 .evidence(said)
                 .fix(set_duration("Lower the setting, or remove it.", profile, LONGEST_CHAINED))
-                .fixes_at_aws([Fix::command(
-                    "Or ask an administrator to raise the role's maximum session duration (12 hours at most, one hour with role chaining).",
-                    "aws iam update-role --role-name ROLE --max-session-duration 43200",
-                )]),
+                .fixes_at_aws([longer_sessions(case, profile)]),
             );
         }
         // `token_file` checks the file itself.
@@ -304,7 +325,8 @@ fn refused_otherwise(who: &str, kind: &str, profile: &str, refusal: &Refusal) ->
         format!("{who} refuses {operation} for profile \"{}\": {}", printable(profile), printable(&refusal.code)),
     )
     .evidence(printable(&refusal.to_string()))
-    .fix(Fix::command(printable(&fix), evercred("plan", profile)))
+    .fix(Fix::advice(printable(&fix)))
+    .fix(Fix::see("See the plan.", evercred("plan", profile)))
 }
 
 /// AWS does not say which of trust policy, external id, MFA, the caller's own policies or the organisation's it was, nor
@@ -315,11 +337,7 @@ fn role_denied(case: &Case<'_>, kind: &str, profile: &str, denied: &Denied, refu
     let step = case.plan.as_ref().and_then(|plan| {
         plan.as_ref().ok()?.steps.iter().rev().find(|step| step.profile == profile && step.source.service().is_some())
     });
-    let role_arn = match step.map(|step| &step.source) {
-        Some(Source::AssumeRole(role)) => Some(role.role_arn.as_str()),
-        Some(Source::WebIdentity(role)) => Some(role.role_arn.as_str()),
-        _ => None,
-    };
+    let role_arn = step.and_then(|step| role_arn(&step.source));
     let role = printable(denied.resource.as_deref().or(role_arn).unwrap_or("the role"));
     let who = printable(denied.principal.as_deref().unwrap_or("the caller"));
     let mut finding = Finding::new(

@@ -53,14 +53,28 @@ impl NamedEndpoint {
         self.service.as_ref().is_none_or(|of| of.eq_ignore_ascii_case(service))
     }
 
-    /// Where the setting sends the calls to a service.
+    /// A sentence about an answer, with the server that gave it and the setting that names the server.
+    pub(super) fn says(&self, sentence: &str) -> String {
+        let server = format!("{}, which {} names", self.speaker(), self.place);
+        match sentence.split_once(&self.speaker()) {
+            Some((before, "")) => format!("{before}{server}"),
+            Some((before, after)) => format!("{before}{server},{after}"),
+            None => format!("according to {server}, {sentence}"),
+        }
+    }
+
+    fn speaker(&self) -> String {
+        format!("the server at {}", self.url)
+    }
+
+    /// Where the setting sends the calls to a service, so that doctor did not ask AWS.
     pub(super) fn sends(&self, service: CalledService) -> String {
         let host = match self.source {
             Host::Aws => "",
             Host::Emulator => ", which is not AWS",
             Host::Other => ", which is not one of AWS's host names",
         };
-        format!("{} sends the calls to {service} to {}{host}", self.place, self.url)
+        format!("doctor did not ask AWS: {} sends the calls to {service} to {}{host}", self.place, self.url)
     }
 }
 
@@ -84,7 +98,7 @@ pub(super) fn other_server(case: &Case<'_>, service: CalledService) -> Option<Na
 
 /// The subject of a sentence about an answer of a service: only AWS can say what AWS knows.
 pub(super) fn speaker(case: &Case<'_>, service: CalledService) -> String {
-    other_server(case, service).map_or_else(|| "AWS".to_owned(), |server| format!("the server at {}", server.url))
+    other_server(case, service).map_or_else(|| "AWS".to_owned(), |server| server.speaker())
 }
 
 /// The removal of every setting that keeps the calls to a service from AWS's own endpoint: of two settings, the second one
@@ -92,7 +106,7 @@ pub(super) fn speaker(case: &Case<'_>, service: CalledService) -> String {
 pub(super) fn take_away(case: &Case<'_>, service: Option<&str>, found: &Override<'_>) -> Fix {
     let to = match found.owner() {
         Host::Aws => "To let programs choose the endpoint",
-        _ => "To call AWS's own endpoint",
+        _ => "If you meant to call AWS",
     };
     let all = overrides(case);
     let counts = |other: &&Override<'_>| match service.or(found.service) {

@@ -217,7 +217,10 @@ fn untested(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> (String, boo
             match (open::plan_unanswered(case), printed) {
                 (Some(why), _) => (why, is_left_out(case, plan)),
                 (None, Some(source)) => (of_keys(&source), false),
-                (None, None) => (minted::unnamed(case).unwrap_or_else(|| NO_ANSWER.to_owned()), false),
+                (None, None) => {
+                    let refused = || case.answers.chain().last()?.refusal()?.why_open();
+                    (minted::unnamed(case).or_else(refused).unwrap_or_else(|| NO_ANSWER.to_owned()), false)
+                }
             }
         }
     };

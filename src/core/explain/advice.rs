@@ -25,7 +25,7 @@ pub(super) fn of_code(mention: &ReportedError) -> Vec<Fix> {
         OfSigner::Denied => of_denial(mention),
         _ => entry.fix,
     });
-    fix.map(Fix::advice).into_iter().collect()
+    fix.map(Fix::of_table).into_iter().collect()
 }
 
 /// The fix of a cause that was not found on this machine, or the command that shows more: the message may be from another shell

@@ -86,6 +86,9 @@ impl Walk<'_> {
             }
             let Some(outcome) = self.step(step).await else { continue };
             let passed = matches!(outcome, StepOutcome::Passed { .. });
+            // Programs don't ask for the owner of a base, so its keys can sign the next step unless AWS refuses them.
+            let is_base = matches!(step.source, Source::Static(_) | Source::Login(_));
+            let goes_on = passed || (is_base && is_answered(&outcome) && !is_refused(&outcome));
             let kind = plan::step_type(&step.source).to_owned();
             let is_printed = passed && matches!(step.source, Source::Process { .. });
             let printed = self.base.as_ref().filter(|_| is_printed).map(printed);
@@ -93,7 +96,7 @@ impl Walk<'_> {
             let profile = step.profile.clone();
             answers.push(StepAnswer { profile, kind, outcome, printed, stated_account, identity: None });
             let is_last = answers.len() == self.plan.steps.len();
-            if !passed || (is_printed && !is_last && self.is_refused_as_signer(step).await) {
+            if !goes_on || (is_printed && !is_last && self.is_refused_as_signer(step).await) {
                 break;
             }
         }
@@ -131,7 +134,7 @@ impl Walk<'_> {
             return Some(StepOutcome::Untried { why });
         }
         match &step.source {
-            Source::Static(keys) => Some(self.identify(step, keys, None).await),
+            Source::Static(keys) => Some(self.base_of(step, keys, None).await),
             Source::SsoToken(session) => match self.cached(&Session::Sso(SsoSession::clone(session))).await {
                 Ok(CachedToken::Sso(token)) => {
                     self.token = Some(token.access_token);
@@ -145,13 +148,19 @@ impl Walk<'_> {
             Source::Login(session) => Some(match self.cached(&Session::Login(session.clone())).await {
                 Ok(CachedToken::Login(_)) if self.offline => return None,
                 Ok(CachedToken::Login(token)) => {
-                    self.identify(step, &keys_of(&token.credentials), Some(token.expires.to_rfc3339())).await
+                    self.base_of(step, &keys_of(&token.credentials), Some(token.expires.to_rfc3339())).await
                 }
                 Ok(CachedToken::Sso(_)) => StepOutcome::Untried { why: "its token is of another kind".to_owned() },
                 Err(not_signed_in) => not_signed_in,
             }),
             _ => Some(self.mint(step).await),
         }
+    }
+
+    /// Takes keys for the next step, and asks AWS who their owner is.
+    async fn base_of(&mut self, step: &Step, keys: &StaticKeys, expires_at: Option<String>) -> StepOutcome {
+        self.base = Some(credentials(keys, None));
+        self.identify(step, keys, expires_at).await
     }
 
     /// Asks AWS who the owner of keys is, and takes them for the next step.
@@ -163,13 +172,7 @@ impl Walk<'_> {
             Err(no_time) => StepOutcome::Untried { why: no_time.to_string() },
             Ok(Err(fault)) => StepOutcome::Refused(answer::refusal(fault, Some(keys))),
             Ok(Ok(Caller { arn, account_id })) => {
-                self.base = Some(Credentials {
-                    access_key_id: keys.access_key_id.clone(),
-                    secret_access_key: keys.secret_access_key.clone(),
-                    session_token: keys.session_token.clone(),
-                    expires_at: None,
-                    account_id: Some(account_id),
-                });
+                self.base = Some(credentials(keys, Some(account_id)));
                 StepOutcome::Passed { expires_at, arn: Some(printable(&arn)) }
             }
         }
@@ -177,7 +180,7 @@ impl Walk<'_> {
 
     /// Makes the call of a step.
     async fn mint(&mut self, step: &Step) -> StepOutcome {
-        let operation = Operation::new(plan::step_type(&step.source)).object("step").profile(&step.profile);
+        let operation = operation(step);
         let order = MintOrder {
             ticket: Ticket(0),
             step: step.clone(),
@@ -243,6 +246,29 @@ impl Walk<'_> {
     }
 }
 
+fn credentials(keys: &StaticKeys, account_id: Option<String>) -> Credentials {
+    Credentials {
+        access_key_id: keys.access_key_id.clone(),
+        secret_access_key: keys.secret_access_key.clone(),
+        session_token: keys.session_token.clone(),
+        expires_at: None,
+        account_id,
+    }
+}
+
+/// AWS's operation that a step calls.
+fn operation(step: &Step) -> Operation {
+    let name = match &step.source {
+        Source::AssumeRole(_) => "AssumeRole",
+        Source::WebIdentity(_) => "AssumeRoleWithWebIdentity",
+        Source::SessionToken(_) => "GetSessionToken",
+        Source::Sso(_) => "GetRoleCredentials",
+        Source::Process { .. } => "credential_process",
+        other => plan::step_type(other),
+    };
+    Operation::new(name).profile(&step.profile)
+}
+
 fn keys_of(set: &Credentials) -> StaticKeys {
     StaticKeys {
         access_key_id: set.access_key_id.clone(),
@@ -264,6 +290,11 @@ fn printed(set: &Credentials) -> Keys {
 
 fn is_refused(outcome: &StepOutcome) -> bool {
     matches!(outcome, StepOutcome::Refused(refusal) if refusal.why_open().is_none())
+}
+
+/// Whether AWS answered at all.
+fn is_answered(outcome: &StepOutcome) -> bool {
+    matches!(outcome, StepOutcome::Refused(refusal) if !aws_error::is_unreached_code(&refusal.code) && !refusal.is_local())
 }
 
 /// Why a step is none to try; `None` where it is one.

@@ -12,7 +12,9 @@ mod tests;
 pub use self::client::{Provider, ResolvedFrom};
 use self::provider_chains::{resolve, resolve_section};
 use super::commands::{configure, export, option, unset};
-use super::{Case, Cause, Client, Finding, Findings, KeySet, Rule, Severity, aws_files, key_format, verdict};
+use super::{
+    Case, Cause, Client, Finding, Findings, KeySet, KeySource, Rule, Severity, aws_files, key_format, verdict,
+};
 use crate::core::fix::Fix;
 use crate::core::plan::{PlanError, PlanErrorCode, Source, helper_profile};
 use crate::core::profile::{Profiles, Section, Value};
@@ -92,9 +94,10 @@ pub(super) const RULE: Rule = Rule { decides: &[Cause::ClientsDisagree, Cause::C
 
 fn look(case: &Case<'_>, findings: &mut Findings) {
     let choices = choices(case);
-    missing(case, &choices, findings);
+    let half = half_a_key(case, &choices);
+    missing(case, &choices, half.is_some(), findings);
     source_that_is_not_here(case, findings);
-    half_a_key(case, &choices, findings);
+    findings.add_all(half);
     let has_older_names = older_names(case, &choices, findings);
     let is_in_no_file = case.section().is_none() && case.profile.is_some();
     if !case.variables_are_the_profiles() && !is_in_no_file && !has_older_names {
@@ -133,7 +136,8 @@ fn disagreement(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &
     findings.add(finding.fix(fix));
 }
 
-fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut Findings) {
+/// `has_half`: the variables have a part of a key, which is a finding of its own.
+fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], has_half: bool, findings: &mut Findings) {
     // A profile of evercred.toml is the daemon's alone, and its plan may be good.
     if matches!(case.plan, Some(Ok(_))) || choices.iter().any(|(_, uses)| uses.gives() && !lacks_base(case, uses)) {
         return;
@@ -169,6 +173,7 @@ fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut F
                 .fix(Fix::command("For the key of an IAM user: the command asks for it.", configure(lacking)))
                 .fix(Fix::command("For IAM Identity Center.", format!("aws configure sso {}", option(lacking))))
         }
+        _ if has_half => return,
         _ if case.evidence.paths.is_none() => Finding::error(
             Cause::CredentialsMissing,
             "HOME is not set: programs find no AWS files, and this shell has no other credentials",
@@ -182,7 +187,7 @@ fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut F
             )
             .fixes(
                 (!case.evidence.profiles_of_daemon.profiles.is_empty())
-                    .then(|| Fix::command("Choose an existing profile.", "evercred profiles")),
+                    .then(|| Fix::see("Choose an existing profile.", "evercred profiles")),
             )
             .fix(Fix::command("Create a profile for the key of an IAM user.", configure("default")))
             .fix(Fix::command("Or for IAM Identity Center.", "aws configure sso")),
@@ -190,7 +195,7 @@ fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut F
     let of_profile = || {
         let error = case.plan.as_ref().and_then(|plan| plan.as_ref().err());
         let lacking = error.and_then(|error| profile_without_key(case, error));
-        let source = super::KeySource::Profile(lacking.or(case.profile.as_deref())?.to_owned());
+        let source = KeySource::Profile(lacking.or(case.profile.as_deref())?.to_owned());
         let none =
             KeySet { source, access_key_id: None, secret_access_key: None, session_token: None, security_token: None };
         key_format::near_miss(case, &none)
@@ -201,7 +206,7 @@ fn missing(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut F
         Some((found, meant)) => {
             let rename = Fix::advice(format!("Rename {found} to {meant}, if you meant that."));
             let evidence = format!("no SDK reads the name {found}; did you mean {meant}?");
-            Finding { fix: std::iter::once(rename).chain(finding.fix).collect(), ..finding }.evidence(evidence)
+            finding.fixes_first([rename]).evidence(evidence)
         }
         None => finding,
     });
@@ -233,9 +238,7 @@ fn half_of_a_key(case: &Case<'_>, profile: &str) -> Option<(&'static str, Fix)> 
 fn with_reason(case: &Case<'_>, finding: Finding) -> Finding {
     let ignored = case.profile.as_deref().and_then(|profile| aws_files::ignored_section(case, profile));
     match ignored {
-        Some((seen, fix)) => {
-            Finding { fix: std::iter::once(fix).chain(finding.fix).collect(), ..finding }.evidence(seen)
-        }
+        Some((seen, fix)) => finding.fixes_first([fix]).evidence(seen),
         None => finding,
     }
 }
@@ -274,33 +277,33 @@ fn source_that_is_not_here(case: &Case<'_>, findings: &mut Findings) {
     );
 }
 
-/// Half of a key in the variables: some clients stop, others skip it.
-fn half_a_key(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut Findings) {
-    let variables = &case.evidence.variables;
-    let lacking = match (variables.get("AWS_ACCESS_KEY_ID"), variables.get("AWS_SECRET_ACCESS_KEY")) {
-        (Some(_), None) => ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-        (None, Some(_)) => ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
-        _ => return,
+/// A part of a key in the variables: some clients stop, others skip it.
+fn half_a_key(case: &Case<'_>, choices: &[(Client, ResolvedFrom)]) -> Option<Finding> {
+    let key = case.subjects.iter().find(|subject| subject.source == KeySource::Environment)?;
+    let is_needed = case.profile.is_none() && !choices.iter().any(|(_, uses)| uses.gives());
+    let (there, lacks) = match (key.access_key_id, key.secret_access_key, key.token()) {
+        (Some(id), None, _) => (id.name, "AWS_SECRET_ACCESS_KEY is not: signing a request needs both"),
+        (None, Some(secret), _) => (secret.name, "AWS_ACCESS_KEY_ID is not: signing a request needs both"),
+        (None, None, Some(token)) if is_needed => {
+            (token.name, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not: signing a request needs all three")
+        }
+        _ => return None,
     };
-    let (there, lacks) = lacking;
-    // Every program ignores a secret without an id.
-    let severity = if there == "AWS_ACCESS_KEY_ID" { Severity::Error } else { Severity::Warning };
-    let mut finding = Finding::new(
-        Cause::CredentialsMissing,
-        severity,
-        format!("{there} is set but {lacks} is not: signing a request needs both"),
+    // Every program ignores a secret or a token without an id.
+    let severity = if key.access_key_id.is_some() || is_needed { Severity::Error } else { Severity::Warning };
+    let title = format!("{there} is set but {lacks}");
+    let near = key_format::near_miss(case, key);
+    let near = near.map(|(found, meant)| format!("no SDK reads the name {found}; did you mean {meant}?"));
+    let others = if key.token().is_some() { "all three together" } else { "both" };
+    let set: Vec<&str> = key.parts().map(|part| part.name).collect();
+    Some(
+        Finding::new(Cause::CredentialsMissing, severity, title)
+            .about(&key.source)
+            .evidence(who_uses_what(choices))
+            .evidence_of(near)
+            .fix(Fix::advice(format!("Export {others}, from the same source.")))
+            .fix(Fix::command(format!("Or unset {}.", set.join(" and ")), unset(case, &set))),
     )
-    .about(&super::KeySource::Environment)
-    .evidence(who_uses_what(choices));
-    let subject = case.subjects.iter().find(|subject| subject.source == super::KeySource::Environment);
-    if let Some((found, meant)) = subject.and_then(|subject| key_format::near_miss(case, subject)) {
-        finding = finding.evidence(format!("no SDK reads the name {found}; did you mean {meant}?"));
-    }
-    findings.add(
-        finding
-            .fix(Fix::advice(format!("Export {lacks} too.")))
-            .fix(Fix::command("Or unset the one that is set.", unset(case, &[there]))),
-    );
 }
 
 /// Older names of the variables, which only some clients still read. Whether they are the cause here.

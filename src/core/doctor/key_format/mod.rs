@@ -342,23 +342,17 @@ pub(super) fn replacement(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
         KeySource::Process(_) => Fix::advice("Give the new key to the program."),
     };
     let mut fixes = vec![
-        Fix::command(
-            "If you can't correct the value: create a new key, with credentials that may use IAM, or in the console under \
-             \"Security credentials\". AWS shows a secret only once.",
-            "aws iam create-access-key --user-name USER",
+        Fix::advice(
+            "If you can't correct the value: create a new key in the IAM console under \"Security credentials\", or with aws iam \
+             create-access-key. AWS shows a secret only once.",
         ),
         install,
     ];
     // Nobody's key can't be turned off.
     let is_somebodys = subject.has_aws_id() && !subject.access_key_id.is_some_and(|id| values::is_example(id.text));
-    if let (id, true) = (subject.shown_id(), is_somebodys) {
-        fixes.push(Fix::command(
-            "Then deactivate the old key, and delete it when no program needs it.",
-            format!(
-                "aws iam update-access-key --user-name USER --status Inactive --access-key-id {id}\n\
-                 aws iam delete-access-key --user-name USER --access-key-id {id}"
-            ),
-        ));
+    if is_somebodys {
+        let id = subject.shown_id();
+        fixes.push(Fix::advice(format!("Then deactivate the old key {id}, and delete it when no program needs it.")));
     }
     fixes
 }

@@ -3,12 +3,12 @@
 
 use super::target::{in_force, set_region, shown, sso_region};
 use crate::core::access_key;
-use crate::core::aws_error::{self, OfSigner};
+use crate::core::aws_error;
 use crate::core::doctor::commands::{export, option, unset};
 use crate::core::doctor::endpoint_override::{Override, for_service, ignored, overrides};
-use crate::core::doctor::probe::{StepAnswer, StepOutcome};
-use crate::core::doctor::server::{other_server, take_away};
-use crate::core::doctor::{Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Refusal, Variant};
+use crate::core::doctor::probe::StepAnswer;
+use crate::core::doctor::server::{NamedEndpoint, other_server, take_away};
+use crate::core::doctor::{Answer, Case, Cause, Certainty, Finding, Findings, KeySource, Refusal, Severity};
 use crate::core::fix::Fix;
 use crate::core::partitions::{known, partition_of};
 use crate::core::printable::printable;
@@ -19,7 +19,6 @@ pub(super) const GLOBAL_STS: &str = "sts.amazonaws.com";
 
 pub(super) fn look(case: &Case<'_>, findings: &mut Findings) {
     no_urls(case, findings);
-    refused_elsewhere(case, findings);
     emulators_keys_at_aws(case, findings);
     say_where_calls_go(case, findings);
     other_region_in_the_name(case, findings);
@@ -46,43 +45,15 @@ fn no_urls(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// A refusal by a server that is not AWS: only AWS can say what AWS knows, so the setting comes before the credentials.
-fn refused_elsewhere(case: &Case<'_>, findings: &mut Findings) {
-    let of_keys = case.subjects.iter().filter(|subject| !is_explained(case, subject)).filter_map(|subject| {
-        let Some(Answer::Refused(refusal)) = case.answers.unmodified(&subject.source) else { return None };
-        refusal.why_open().is_none().then_some((refusal, Some(&subject.source)))
+/// A refusal by a server that is not AWS: only AWS can say what AWS knows.
+fn refused_elsewhere<'a>(case: &Case<'a>) -> Option<(&'a Refusal, NamedEndpoint)> {
+    let of_keys = case.subjects.iter().filter_map(|subject| match case.answers.unmodified(&subject.source)? {
+        Answer::Refused(refusal) => Some(refusal).filter(|refusal| refusal.why_open().is_none()),
+        _ => None,
     });
-    // A server that denies GetCallerIdentity knows the credentials.
-    let is_denied = |refusal: &&Refusal| aws_error::of_signer(&refusal.code) == OfSigner::Denied;
-    let is_step = |step: &StepAnswer| matches!(step.outcome, StepOutcome::Refused(_));
-    let of_steps = case.answers.chain().iter().filter_map(|step| {
-        let refusal = step.refusal().filter(|refusal| is_step(step) || !is_denied(refusal))?;
-        Some((refusal, None))
-    });
-    for (refusal, source) in of_keys.chain(of_steps) {
-        let service = refusal.operation.service();
-        let Some(server) = other_server(case, service) else { continue };
-        if refusal.is_local() || refusal.why_undecided().is_some() {
-            continue;
-        }
-        let title = format!("{}, and that server refused {}", server.sends(service), refusal.operation.name);
-        let mut finding = Finding::error(Cause::EndpointOverridden, printable(&title));
-        finding.about = source.cloned();
-        findings.add(
-            finding
-                .evidence(format!("it answered {}", refusal.aws_text()))
-                .evidence("doctor did not test the credentials at AWS, because a setting sends the calls elsewhere")
-                .fix(server.removal),
-        );
-    }
-}
-
-/// Whether another finding explains why the keys are refused: a token that is missing or left over by the form of the id, or an
-/// answer to a part of the keys.
-fn is_explained(case: &Case<'_>, subject: &KeySet<'_>) -> bool {
-    let variants = [Variant::WithoutToken, Variant::OtherToken, Variant::Cleaned, Variant::Swapped];
-    subject.is_temporary() != subject.token().is_some()
-        || variants.into_iter().any(|variant| case.accepts(subject, variant))
+    let of_step = case.answers.chain().last().and_then(StepAnswer::refusal);
+    let refusals = of_keys.chain(of_step.filter(|refusal| refusal.why_undecided().is_none() && !refusal.is_local()));
+    refusals.into_iter().find_map(|refusal| Some((refusal, other_server(case, refusal.operation.service())?)))
 }
 
 /// Keys that only an emulator takes, where calls go to AWS.
@@ -168,15 +139,20 @@ fn say_where_calls_go(case: &Case<'_>, findings: &mut Findings) {
         (_, false) => "settings send calls to hosts that are not among AWS's host names".to_owned(),
     };
     let finding = Finding::info(Cause::EndpointOverridden, title);
-    let finding = finding.evidence_of(
+    let mut finding = finding.evidence_of(
         all.iter().map(|found| format!("{} sends {} to {}", case.place(&found.url), found.calls(), found.shown())),
     );
+    if let Some((refusal, server)) = refused_elsewhere(case) {
+        let what = format!("{} refused {} ({})", server.url, refusal.operation.name, refusal.code);
+        finding.severity = Severity::Warning;
+        finding = finding.evidence(printable(&format!("{what}: AWS's answer may differ"))).fix(server.removal);
+    }
     if for_service(case, "sts").is_none() {
         return findings.add(finding);
     }
     let profile = case.profile.as_deref().filter(|_| !case.lacks_profile());
     let for_profile = profile.map(|name| format!(" {}", option(name)));
-    findings.add(finding.fix(Fix::command(
+    findings.add(finding.fix(Fix::see(
         "To see AWS's own answer, ignore these settings for one call.",
         format!(
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true aws sts get-caller-identity{}",

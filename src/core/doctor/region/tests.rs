@@ -247,16 +247,16 @@ fn keys_of_an_emulator_are_not_for_aws() {
 }
 
 #[test]
-fn a_refusal_by_another_server_is_said_of_that_server() {
+fn a_setting_that_sends_calls_to_a_server_that_refuses_is_a_warning() {
     let config = "[profile dev]\nregion = eu-west-1\nendpoint_url = http://localhost:4566\n";
     let refused = asked(config, KEYS, vec![unmodified("eu-west-1", "InvalidClientTokenId")]);
-    assert_eq!(found(&refused), [(Cause::EndpointOverridden, Error, Confirmed)]);
+    assert_eq!(found(&refused), [(Cause::EndpointOverridden, Warning, Confirmed)]);
     let other = asked(config, KEYS, vec![unmodified("eu-west-1", "Throttling")]);
     assert_eq!(found(&other), [(Cause::EndpointOverridden, Info, Confirmed)]);
-    // A token that is missing or left over explains the refusal.
+    // Also where a token that is missing or left over explains the refusal.
     for keys in [KEYS.replace("AKIA", "ASIA"), format!("{KEYS}aws_session_token = FwoGZXIvYXdzEXAMPLE\n")] {
         let explained = asked(config, &keys, vec![unmodified("eu-west-1", "InvalidClientTokenId")]);
-        assert_eq!(found(&explained), [(Cause::EndpointOverridden, Info, Confirmed)]);
+        assert_eq!(found(&explained), [(Cause::EndpointOverridden, Warning, Confirmed)]);
     }
 }
 
