@@ -744,6 +744,23 @@ fn a_wrong_code_ends_no_session_that_is_there() {
 }
 
 #[test]
+fn a_new_code_is_the_fix_only_if_the_refused_mfa_session_is_old() {
+    let mut bench = Bench::new();
+    bench.plans(&[behind_mfa("dev")]);
+    let mut denied = |order: &MintOrder| (about(order) == "dev").then(|| refusal("AccessDenied", "no"));
+    let _ = bench.log_in("dev", "111111", &mut denied);
+    assert!(bench.ask_and_wait("dev", &mut denied).is_err());
+    let error = bench.status("dev").last_error.unwrap();
+    assert_eq!((error.code.as_str(), error.fix), ("AccessDenied", None));
+    assert!(!error.message.contains("aws:MultiFactorAuthAge"), "{}", error.message);
+    bench.run(20 * MINUTE, &mut denied);
+    assert!(bench.ask_and_wait("dev", &mut denied).is_err());
+    let error = bench.status("dev").last_error.unwrap();
+    assert_eq!((error.code.as_str(), error.fix.as_deref()), ("AccessDenied", Some("evercred login dev --force")));
+    assert!(error.message.contains("aws:MultiFactorAuthAge"), "{}", error.message);
+}
+
+#[test]
 fn no_code_is_ever_sent_twice() {
     let mut bench = Bench::new();
     bench.plans(&[behind_mfa("dev"), behind_mfa("other")]);

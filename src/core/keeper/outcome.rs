@@ -20,6 +20,8 @@ use crate::core::time::{AwsTime, BootTime, Now};
 /// No session of AWS lives longer: GetSessionToken's 36 hours, and an hour for what the clocks don't agree on.
 const LONGEST_LIFE: TimeDelta = TimeDelta::hours(37);
 
+/// The age up to which a new code is no remedy: no role refuses an MFA session for its age so soon.
+const RECENT_CODE: TimeDelta = TimeDelta::minutes(15);
 /// No endpoint is left alone for longer because it asked for it.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);
 
@@ -268,12 +270,13 @@ impl Keeper {
     pub(super) fn blame(&mut self, key: &NodeKey, endpoint: &Endpoint, mut fault: Fault, now: Now) {
         if of_signer(&fault.code) == OfSigner::Denied
             && let Some((age, profile)) = self.session_behind(key, now)
+            && age >= RECENT_CODE
         {
             fault.words.push_str(&format!(
                 " (its MFA session is {} min old, and the role may require a newer one: aws:MultiFactorAuthAge)",
                 age.num_minutes()
             ));
-            fault.remedy = Some(Remedy::Fix(evercred("login", &profile)));
+            fault.remedy = Some(Remedy::Fix(format!("{} --force", evercred("login", &profile))));
         }
         let at = self.time.clock().best(now);
         let Some(node) = self.nodes.get_mut(key) else { return };
