@@ -50,7 +50,7 @@ const fn shared(entry: Entry) -> Entry {
 }
 
 pub(super) const LOG_IN: &str = "sign in again: evercred login";
-pub(super) const WAIT: &str = "nothing: evercred retries";
+pub(super) const WAIT: &str = "evercred retries";
 const CHECK_KEY: &str = "check the access key id and the secret access key; a new key works after a few seconds; replace a deleted or inactive key in IAM";
 const NEW_SESSION: &str = "get new temporary credentials from their source, and replace access key id, secret access key and session token together";
 const SIGN_UP: &str = "have the account's owner finish the sign-up, or use an account that has the service";
