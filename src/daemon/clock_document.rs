@@ -84,7 +84,7 @@ fn aws(keeper: &Keeper, now: Now) -> Value {
         "uncertainty_seconds": clock.is_known().then(|| seconds(uncertainty)),
         "rank": clock.rank().map(Trust::name),
         "believed": clock.is_known(),
-        "why": (!clock.is_known()).then(|| keeper.probe_error().unwrap_or("it has not answered")),
+        "why": (!clock.is_known()).then(|| keeper.probe_error().unwrap_or("AWS has not answered yet")),
         "at": clock.heard_at().map(|at| as_of(clock, at, now).to_rfc3339()),
     })
 }

@@ -226,7 +226,7 @@ async fn pooled<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
     tokio::task::spawn_blocking(work).await.ok()
 }
 
-/// The content of a cache file, whoever read it.
+/// Decodes the bytes of a cache file.
 pub fn text_of(bytes: &[u8]) -> Found {
     if bytes.len() as u64 > LARGEST {
         return Found::Unreadable(file::too_large(LARGEST).to_string());

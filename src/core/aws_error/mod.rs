@@ -131,7 +131,8 @@ impl Fault {
     /// The sentence with the advice.
     pub fn with_advice(&self) -> String {
         match &self.remedy {
-            Some(Remedy::Advice(advice)) => format!("{self}; {advice}"),
+            // AWS's words may end with a period.
+            Some(Remedy::Advice(advice)) => format!("{}; {advice}", self.to_string().trim_end_matches('.')),
             Some(Remedy::Fix(_)) | None => self.to_string(),
         }
     }

@@ -160,8 +160,8 @@ fn of_one_word(word: &str, is_quoted: bool) -> String {
         Some((kind, name)) if KINDS.contains(&kind) => {
             format!("put only the name in quotes: [{kind} {}]", in_quotes(name.trim_matches(is_blank)))
         }
-        _ if is_quoted => format!("in the config file a profile is written [profile {}]", in_quotes(word)),
-        _ => format!("in the config file a profile is written [profile {word}]"),
+        _ if is_quoted => format!("in the config file, write [profile {}]", in_quotes(word)),
+        _ => format!("in the config file, write [profile {word}]"),
     }
 }
 
@@ -178,7 +178,7 @@ fn of_credentials(text: &str) -> Header {
         return match prefix {
             "profile" => {
                 let name = name.trim_matches(['"', '\'']);
-                ignored(text, &format!("in the credentials file a profile is written [{name}]"))
+                ignored(text, &format!("in the credentials file, use [{name}] without the word \"profile\""))
             }
             "sso-session" | "services" => ignored(text, "such a section belongs in the config file"),
             // As botocore reads it: with its quotes.

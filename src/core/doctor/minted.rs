@@ -104,7 +104,7 @@ fn of_step(step: &StepAnswer) -> Cause {
 
 fn ask_again(step: &StepAnswer) -> Fix {
     Fix::see(
-        "See what another program is answered.",
+        "Compare with the answer that the AWS CLI gets.",
         format!("aws sts get-caller-identity {}", commands::option(&step.profile)),
     )
 }

@@ -130,7 +130,7 @@ fn role_too_long_for_anybody(asked: Option<u32>) -> Option<(u32, &'static str)> 
 
 /// How an administrator allows the session that a profile requests.
 fn longer_sessions(case: &Case<'_>, profile: &str) -> Fix {
-    let text = "Or ask an administrator to raise the role's maximum session duration (12 hours at most, one hour with role chaining).";
+    let text = "Or ask an administrator to raise the role's maximum session duration (12 hours at most). This does not help with role chaining: AWS allows one hour there.";
     let step = case.steps().find(|step| step.profile == profile && step.source.duration_seconds().is_some());
     let role =
         step.and_then(|step| Some((role_arn(&step.source)?.rsplit('/').next()?, step.source.duration_seconds()?)));

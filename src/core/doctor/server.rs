@@ -72,9 +72,9 @@ impl NamedEndpoint {
         let host = match self.source {
             Host::Aws => "",
             Host::Emulator => ", which is not AWS",
-            Host::Other => ", which is not one of AWS's host names",
+            Host::Other => ", which is not an AWS host",
         };
-        format!("doctor did not ask AWS: {} sends the calls to {service} to {}{host}", self.place, self.url)
+        format!("doctor did not ask AWS: {} sends {service} calls to {}{host}", self.place, self.url)
     }
 }
 

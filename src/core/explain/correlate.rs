@@ -313,13 +313,13 @@ fn ruled_out(cause: &mut RankedCause, is_elsewhere: bool) {
     rule_out(cause, is_elsewhere, cause.id.ruled_out());
 }
 
-fn rule_out(cause: &mut RankedCause, is_elsewhere: bool, good: &str) {
+fn rule_out(cause: &mut RankedCause, is_elsewhere: bool, reason: &str) {
     if is_elsewhere {
         cause.likelihood = Likelihood::Possible;
-        cause.evidence.push(format!("ruled out for the credentials of this shell only: {good}"));
+        cause.evidence.push(format!("not the cause in this shell: {reason}; check the shell or machine that printed the text"));
     } else {
         cause.likelihood = Likelihood::RuledOut;
-        cause.evidence = vec![good.to_owned()];
+        cause.evidence = vec![reason.to_owned()];
         cause.fix.clear();
     }
 }

@@ -116,7 +116,7 @@ impl Keeper {
                 _ if has_expiry(keys) && self.time.needs_probe() && now.boot - waiting.asked_at < LONGEST_WAIT => None,
                 Some(message) => refuse(RefusalKind::Failed, message, None),
                 None if waiting.wants == Wants::Renewal => {
-                    let message = format!("profile \"{name}\" has nothing to renew: its keys stand in a file");
+                    let message = format!("profile \"{name}\" has nothing to renew: its keys are in a file");
                     refuse(RefusalKind::Failed, message, None)
                 }
                 None => {

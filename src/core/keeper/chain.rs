@@ -1,4 +1,4 @@
-//! Where a profile's chain stands: the two views from which everything else is concluded.
+//! The state of a profile's chain, in two views.
 //!
 //! The credentials of a chain depend on each other: each step signs the call of the next one. To renew the last one, the keeper
 //! descends from it to the first step whose parent can sign, and calls there:
@@ -11,8 +11,8 @@
 //!                   Ready: its parent can sign. The call of "admin" is made in a later pass.
 //! ```
 //!
-//! - [`ChainState`] is the end of this descent: what comes next, or what keeps it. The scheduler calls or waits by it, and the notice
-//!   about credentials that will be lost asks it whether a renewal can still come. [`Urgency`] says for whom: a program that may open a
+//! - [`ChainState`] is the result of the descent: the next call, or the reason to wait. The scheduler uses it, and the notice
+//!   about lost credentials checks it for a possible renewal. [`Urgency`] says for whom: a program that may open a
 //!   browser does not run ahead of requests, and a caller ignores the pace of the background.
 //! - [`Overview`] is the sum of all steps, also of those that the descent does not visit: whether anything is in flight, the first
 //!   failure, the missing input of the user. Callers and `status` read it. Profiles share steps, so [`Overviews`] keeps the

@@ -92,7 +92,7 @@ impl Held {
             _ if self.new_until(expires_at, clock) > Some(now.boot) => None,
             // Before AWS was heard everything is unknown, and the best guess counts.
             Expiry::Unknown if clock.is_known() => Some("it may have expired"),
-            _ if clock.until_possibly(renew_at, now) <= TimeDelta::zero() => Some("its time for renewal has come"),
+            _ if clock.until_possibly(renew_at, now) <= TimeDelta::zero() => Some("renewed before expiry"),
             _ => None,
         }
     }

@@ -109,12 +109,12 @@ impl Node {
         if let Source::Static(_) = self.step.source {
             return (!self.identified).then_some("first use of the key");
         }
-        let Some(held) = &self.held else { return Some("first use") };
+        let Some(held) = &self.held else { return Some("first request") };
         match self.forced {
             Some(Forced::Asked) => return Some("requested by the user"),
-            Some(Forced::PlanChanged) => return Some("the plan changed"),
+            Some(Forced::PlanChanged) => return Some("the profile changed"),
             Some(Forced::Refused) => return Some("AWS refused what it signed"),
-            Some(Forced::ClockSet) => return Some("this machine's clock was set since its file was stamped"),
+            Some(Forced::ClockSet) => return Some("the local clock was set"),
             None => {}
         }
         held.due(clock, now)

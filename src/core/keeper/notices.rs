@@ -99,7 +99,7 @@ impl Keeper {
                 continue;
             }
             let whose = whose(kept.len(), first);
-            let why = ends_at.map_or_else(String::new, |at| format!(": the one before is good until {at}"));
+            let why = ends_at.map_or_else(String::new, |at| format!(": the current MFA session expires at {at}"));
             let message = format!("{whose} a code of the MFA device {device}{why}");
             let (subject, fix) = (device.to_owned(), Some(evercred("login", first)));
             self.raise(Condition::MfaRequired, &key, subject, message, fix);
@@ -256,5 +256,5 @@ fn whose(count: usize, first: &str) -> String {
 }
 
 fn will_be_lost(profile: &str, ends_at: AwsTime, why: &str) -> String {
-    format!("the credentials of profile \"{profile}\" end at {ends_at} and can't be renewed: {why}")
+    format!("the credentials of profile \"{profile}\" expire at {ends_at} and can't be renewed: {why}")
 }

@@ -205,7 +205,7 @@ impl Keeper {
         node.account_id.clone_from(&account_id);
         let account =
             account_id.map_or_else(|| "an account that AWS did not name".to_owned(), |id| format!("account {id}"));
-        self.log(LogLevel::Info, Some(&profile), format!("the key of profile \"{profile}\" is good: {account}"));
+        self.log(LogLevel::Info, Some(&profile), format!("AWS accepts the key of profile \"{profile}\": {account}"));
     }
 
     fn failed(&mut self, mint: &Minting, endpoint: &Endpoint, fault: Fault, now: Now) {

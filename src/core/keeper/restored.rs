@@ -12,8 +12,8 @@ use crate::core::credential::Grant;
 use crate::core::time::Now;
 
 impl Keeper {
-    /// Sets of an earlier run count once AWS's time is known, and those of another boot once it was looked at: an expired one
-    /// must not be handed out. What no profile needs now is kept until it has expired, as a file may be half-written.
+    /// Credentials of an earlier run are used once AWS time is known; those of another boot, once their expiry was checked.
+    /// Credentials that no profile needs now stay until they expire, as a file may be half-written.
     pub(super) fn adopt_restored(&mut self, now: Now) {
         if self.restored.is_empty() || !self.time.clock().is_known() {
             return;
@@ -29,7 +29,7 @@ impl Keeper {
             }
             let session = session_of(&restored.set.key, |key| self.nodes.get(key));
             match session.and_then(|key| self.nodes.get(&key)?.session.as_ref()) {
-                // Whether anybody is still signed in is not known yet.
+                // Whether the user is still signed in is not known yet.
                 Some(state) if state.is_unread() => {
                     self.restored.push(restored);
                     continue;
@@ -54,7 +54,7 @@ impl Keeper {
         }
     }
 
-    /// What has expired is of no use to anybody, and a secret less to hold.
+    /// Removes expired credentials from memory.
     pub(super) fn forget_expired(&mut self, now: Now) {
         let (mut forgotten, mut missed) = (false, Vec::new());
         for node in self.nodes.values_mut().filter(|node| node.flight.is_none()) {
@@ -63,14 +63,14 @@ impl Keeper {
             if held.judge(self.time.clock(), now) == Expiry::Expired {
                 node.held = None;
                 forgotten = true;
-                // Others were told of as they came; what might pass has not passed in time.
+                // Permanent failures were logged when they occurred. This temporary one lasted until the expiry.
                 if let Some(failure) = node.failures.last()
                     && failure.error.class == ErrorClass::Retryable
                 {
                     let profile = node.step.profile.clone();
                     let why = &failure.error.message;
                     let message =
-                        format!("credentials of profile \"{profile}\" have expired before new ones came: {why}");
+                        format!("credentials of profile \"{profile}\" expired before evercred could renew them: {why}");
                     missed.push((profile, message));
                 }
             } else {

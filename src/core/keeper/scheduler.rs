@@ -119,7 +119,7 @@ impl Keeper {
             return Due::OnEvent;
         }
         let descent = self.chains().descend(route, end, urgency, |link| descents.met(link, urgency), now);
-        let reason = if descent.visited.len() > 1 { "a credential behind it needs it" } else { reason };
+        let reason = if descent.visited.len() > 1 { "another profile depends on it" } else { reason };
         let met = match descent.state {
             ChainState::Ready(link) => {
                 descents.note(&descent, urgency, Met::Event);
@@ -193,7 +193,7 @@ impl Keeper {
         let (base, parent_mints) = (parent.and_then(Node::signer), parent.map_or(0, |parent| parent.mints));
         let token = parent.and_then(|parent| parent.held.as_ref()?.token().cloned());
         let what = if matches!(step.source, Source::Static(_)) { "identity of the key" } else { "credentials" };
-        let message = format!("{what} of profile \"{}\" asked for: {reason} (attempt {attempt})", step.profile);
+        let message = format!("evercred requests the {what} of profile \"{}\": {reason} (attempt {attempt})", step.profile);
         self.log(LogLevel::Debug, Some(profile), message);
         self.actions.push_back(Action::Mint(Box::new(MintOrder {
             ticket,

@@ -343,14 +343,14 @@ pub(super) fn replacement(case: &Case<'_>, subject: &KeySet<'_>) -> Vec<Fix> {
     };
     let mut fixes = vec![
         Fix::advice(
-            "If you can't correct the value: create a new key in the IAM console under \"Security credentials\", or with aws iam \
-             create-access-key. AWS shows a secret only once.",
+            "If you can't correct the value, create a new key: in the IAM console under \"Security credentials\", or with `aws iam \
+             create-access-key`. AWS shows a secret only once.",
         ),
         install,
     ];
-    // Nobody's key can't be turned off.
-    let is_somebodys = subject.has_aws_id() && !subject.access_key_id.is_some_and(|id| values::is_example(id.text));
-    if is_somebodys {
+    // Only a real key can be deactivated.
+    let is_real_key = subject.has_aws_id() && !subject.access_key_id.is_some_and(|id| values::is_example(id.text));
+    if is_real_key {
         let id = subject.shown_id();
         fixes.push(Fix::advice(format!("Then deactivate the old key {id}, and delete it when no program needs it.")));
     }

@@ -115,7 +115,7 @@ impl NtpServers {
             known.unanswered = 0;
         }
         let message = match &result {
-            Ok(_) => format!("NTP server {server} has said the time"),
+            Ok(_) => format!("NTP server {server} answered"),
             Err(problem) => format!("NTP server {server} {problem}"),
         };
         known.heard = Some(NtpHeard { at: now, said: result });

@@ -37,7 +37,7 @@ impl SkewNotices {
         }
         if grade == Grade::Ok && before > Grade::Ok {
             self.predicted = None;
-            return Some(self.cleared("this machine's clock is right again"));
+            return Some(self.cleared("this machine's clock is correct again"));
         }
         match clock.crossings(now).first() {
             Some(crossing) if !self.has_predicted(crossing, now.boot) => {
@@ -47,7 +47,7 @@ impl SkewNotices {
                 Some(self.notice(describe_crossing(crossing)))
             }
             None if grade == Grade::Ok && self.predicted.take_if(|(_, at)| is_old(*at, now.boot)).is_some() => {
-                Some(self.cleared("what was foretold of this machine's clock has not come: it is right"))
+                Some(self.cleared("the predicted clock skew did not occur: this machine's clock is correct"))
             }
             _ => None,
         }

@@ -53,7 +53,7 @@ impl Sources {
         }
         self.disbelieved.push((endpoint.clone(), sample));
         Some(format!(
-            "the time of {} is not believed: it contradicts what was heard from a source that ranks higher, or came first",
+            "evercred ignores the time of {}: it contradicts a source that ranks higher, or an earlier one of the same rank",
             endpoint.url.as_deref().unwrap_or("AWS")
         ))
     }
