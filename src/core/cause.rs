@@ -148,7 +148,7 @@ causes! {
     CredentialsMissing = "credentials-missing" {
         is: "the program had no complete credentials for the signature",
         ruled_out: "credentials are set and complete",
-        needs: [Files, Answers],
+        needs: [Files, Keys, Answers],
         fix: See("evercred profiles"),
     }
     /// A value that can't be an access key id.
@@ -309,7 +309,7 @@ causes! {
     MfaRequired = "mfa-required" {
         is: "a policy may require a session with MFA",
         ruled_out: "no profile needs an MFA code now",
-        needs: [Files, Profile, Plan, Answers],
+        needs: [Files, Profile, Plan, Steps, Answers],
         fix: Login("Enter a code from the MFA device in the profile's mfa_serial."),
     }
     /// The MFA code was wrong, or was used before.

@@ -182,7 +182,7 @@ fn a_clock_that_is_set_while_the_daemon_runs_is_seen_told_of_once_and_its_mendin
         assert_expires_in_an_hour(&expiration, begin, if state == "ok" { 0 } else { step });
         machine.replace("stamp", "+0");
         machine.eventually("it is right again", |machine| is_off_by(machine, 0) && clock(machine)["state"] == "ok");
-        machine.eventually("and that is said", |machine| told(machine, "right again") == warned);
+        machine.eventually("and that is said", |machine| told(machine, "correct again") == warned);
     }
     assert!(machine.aws.calls().iter().all(|call| call.error.is_none()), "{:?}", machine.aws.calls());
 }

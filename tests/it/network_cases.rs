@@ -296,7 +296,7 @@ fn a_network_that_is_away_is_no_alarm_until_something_is_missed_and_then_one() {
     bench.pass(2 * HOUR);
     let alarms = bench.said(LogLevel::Warn);
     assert_eq!(
-        alarms.iter().filter(|line| line.contains("have expired before new ones came")).count(),
+        alarms.iter().filter(|line| line.contains("expired before evercred could renew them")).count(),
         3,
         "{alarms:?}"
     );

@@ -301,7 +301,7 @@ fn the_end_of_a_session_that_cost_a_code_is_told_a_quarter_of_an_hour_ahead() {
     bench.run(2 * MINUTE, &mut well);
     let all = told(&bench, MFA_REQUIRED);
     let [notice] = all.as_slice() else { panic!("{all:?}") };
-    assert!(notice.message.contains("is good until"), "{notice:?}");
+    assert!(notice.message.contains("the current MFA session expires at"), "{notice:?}");
     assert!(bench.log_in("dev", "222222", &mut well).is_ok());
     bench.run(HOUR, &mut well);
     assert!(is_over(&bench) && bench.notices.len() == 2, "{:?}", bench.notices);

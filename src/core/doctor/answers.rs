@@ -6,7 +6,7 @@
 
 use super::{
     Answer, Case, Cause, Certainty, Finding, Findings, KeySet, KeySource, Refusal, Rule, Severity, Variant, commands,
-    expiry, key_format, question, role, server,
+    expiry, key_format, question, region, role, server,
 };
 use crate::core::access_key;
 use crate::core::aws_error::{self, CalledService, OfSigner};
@@ -219,7 +219,8 @@ fn unknown(case: &Case<'_>, subject: &KeySet<'_>, refusal: &Refusal, findings: &
     let is_of_the_key = without_token
         || matches!(case.answers.variant(&subject.source, Variant::WithoutToken),
             Some(Answer::Refused(refusal)) if refusal.why_open().is_none());
-    let certainty = match (is_of_the_key, surest) {
+    let may_be_the_region = region::why_open(case, Cause::RegionNotEnabled).is_some();
+    let certainty = match (is_of_the_key && !may_be_the_region, surest) {
         (true, _) => Certainty::Confirmed,
         (false, None) => Certainty::Likely,
         (false, Some(_)) => Certainty::Possible,

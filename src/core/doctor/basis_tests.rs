@@ -333,3 +333,40 @@ fn credentials_that_had_expired_when_they_were_returned_do_not_work() {
     let future = report("2100-01-01T00:00:00Z");
     assert!(future.findings.iter().all(|finding| finding.id != Cause::CredentialsExpired), "{future:#?}");
 }
+
+#[test]
+fn keys_of_the_variables_that_work_make_an_unused_default_profile_a_warning() {
+    let variables = [
+        ("AWS_ACCESS_KEY_ID", "AKIAQOTHERSKEYS23456"),
+        ("AWS_SECRET_ACCESS_KEY", "9Kq0vN3mXbT9pLz1RwYc8JdHs5FgUe2aQ7iOtMnB"),
+    ];
+    let default = KEYS.replace("[dev]", "[default]");
+    let evidence = evidence("[default]\nregion = eu-west-1\n", &default, &variables, "");
+    let of_shell = identity(KeySource::Environment, Variant::AsIs, "eu-west-1");
+    let of_default = identity(KeySource::Profile("default".to_owned()), Variant::AsIs, "eu-west-1");
+    let refusal = || Answer::Refused(refused("GetCallerIdentity", "InvalidClientTokenId"));
+    let works = diagnose(
+        &evidence,
+        &answers(vec![(of_shell.clone(), super::testing::accepted()), (of_default.clone(), refusal())]),
+    );
+    assert!(matches!(works.verdict.outcome, Outcome::Works { .. }), "{works:#?}");
+    assert!(works.findings.iter().all(|finding| finding.severity != Severity::Error), "{works:#?}");
+    assert_eq!(one(&works, Cause::AccessKeyUnknown).severity, Severity::Warning, "{works:#?}");
+    let fails = diagnose(&evidence, &answers(vec![(of_shell, refusal()), (of_default, super::testing::accepted())]));
+    assert!(matches!(fails.verdict.outcome, Outcome::Fails(_)), "{fails:#?}");
+}
+
+#[test]
+fn a_region_that_could_not_be_compared_is_not_ruled_out_and_the_key_is_only_likely_the_cause() {
+    let config = "[profile dev]\nregion = eu-south-1\n";
+    let refusal = |code: &str| Answer::Refused(refused("GetCallerIdentity", code));
+    for code in ["InternalError", "Throttling", "Timeout"] {
+        let list = vec![
+            (identity(dev(), Variant::AsIs, "eu-south-1"), refusal("InvalidClientTokenId")),
+            (identity(dev(), Variant::HomeRegion, "us-east-1"), refusal(code)),
+        ];
+        let report = diagnose(&evidence(config, KEYS, &[], "dev"), &answers(list));
+        assert!(report.not_checked.contains_key(&Cause::RegionNotEnabled), "{code}: {report:#?}");
+        assert_eq!(one(&report, Cause::AccessKeyUnknown).certainty, Certainty::Likely, "{code}: {report:#?}");
+    }
+}

@@ -91,8 +91,9 @@ static RULES: &[Rule] = &[
 /// The report, from the evidence and all answers.
 pub fn diagnose(evidence: &Evidence, answers: &Answers) -> Report {
     let case = Case::new(evidence, answers);
-    let Checked { findings, checked, not_checked } = driver::run(&case, RULES.iter().enumerate());
+    let Checked { mut findings, checked, not_checked } = driver::run(&case, RULES.iter().enumerate());
     let choices = client_resolution::choices(&case);
+    verdict::demote_unused(&case, &choices, &mut findings);
     let report = Report {
         profile: case.profile.clone(),
         lacks_profile: case.lacks_profile(),

@@ -38,7 +38,7 @@ fn unknown(case: &Case<'_>, cause: Cause, need: Needs) -> Option<String> {
         Needs::Iam => case.subjects.iter().find_map(|subject| iam(case, subject)),
         Needs::Steps => steps(case, cause),
         Needs::Answers => refused::why_open(case, cause),
-        Needs::SignIn => sessions::why_open(case, cause),
+        Needs::SignIn => sessions::why_open(case),
         Needs::MfaCode => {
             let mut steps = case.steps();
             steps.any(|step| step.source.device().is_some()).then(|| "doctor sends no MFA code".to_owned())
@@ -188,15 +188,25 @@ fn iam(case: &Case<'_>, subject: &KeySet<'_>) -> Option<String> {
     }
 }
 
+/// The variable with the role that programs request with a web identity, if no profile was named.
+fn role_of_variables(case: &Case<'_>) -> Option<&'static str> {
+    let is_set = |name: &&str| case.evidence.variables.get(name).is_some();
+    let names = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"];
+    (!case.is_named() && names.iter().all(is_set)).then_some("AWS_ROLE_ARN")
+}
+
 /// AWS's answers to the steps of the plan.
 fn steps(case: &Case<'_>, cause: Cause) -> Option<String> {
     let is_role = |step: &Step| matches!(step.source, Source::AssumeRole(_) | Source::WebIdentity(_));
     let concerned = match cause {
-        Cause::AssumeRoleDenied => case.steps().any(is_role),
+        Cause::AssumeRoleDenied | Cause::MfaRequired => case.steps().any(is_role),
         Cause::DurationTooLong => case.steps().any(|step| step.source.duration_seconds().is_some()),
         Cause::RegionNotEnabled => return None,
         _ => true,
     };
+    if let Some(variable) = role_of_variables(case) {
+        return Some(format!("doctor does not request the role that {variable} names"));
+    }
     if !concerned {
         return None;
     }

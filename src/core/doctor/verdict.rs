@@ -124,6 +124,34 @@ fn is_about_the_shell(finding: &Finding) -> bool {
     finding.id == Cause::EnvironmentShadowsProfile || finding.about == Some(KeySource::Environment)
 }
 
+/// Makes errors about `[default]` warnings if every program uses the keys of the variables, and AWS accepts those.
+pub(super) fn demote_unused(case: &Case<'_>, choices: &[(Client, ResolvedFrom)], findings: &mut [Finding]) {
+    let all_use_variables = choices.iter().all(|(_, uses)| matches!(uses, ResolvedFrom::Environment));
+    if case.is_named() || !all_use_variables || identity(case, choices).is_none() {
+        return;
+    }
+    let is_of_profile = |finding: &Finding| match &finding.about {
+        Some(source) => *source != KeySource::Environment,
+        None => matches!(
+            finding.id,
+            Cause::AssumeRoleDenied
+                | Cause::MfaRequired
+                | Cause::MfaCodeRefused
+                | Cause::DurationTooLong
+                | Cause::SsoLoginNeeded
+                | Cause::SsoRoleDenied
+                | Cause::AccountMismatch
+                | Cause::CredentialsMissing
+                | Cause::ProfileBroken
+        ),
+    };
+    for finding in findings.iter_mut().filter(|finding| finding.severity == Severity::Error && is_of_profile(finding)) {
+        finding.severity = Severity::Warning;
+        finding.evidence.push("programs in this shell use the keys in the environment variables instead".to_owned());
+    }
+    findings.sort_by_key(|finding| finding.severity);
+}
+
 /// The variables of the shell that provide credentials, if no profile was named.
 fn of_shell<'c>(case: &Case<'_>, choices: &'c [(Client, ResolvedFrom)]) -> Option<&'c ResolvedFrom> {
     let uses = choices.iter().find(|(client, _)| *client == Client::Botocore).map(|(_, uses)| uses)?;

@@ -316,7 +316,9 @@ fn ruled_out(cause: &mut RankedCause, is_elsewhere: bool) {
 fn rule_out(cause: &mut RankedCause, is_elsewhere: bool, reason: &str) {
     if is_elsewhere {
         cause.likelihood = Likelihood::Possible;
-        cause.evidence.push(format!("not the cause in this shell: {reason}; check the shell or machine that printed the text"));
+        cause
+            .evidence
+            .push(format!("not the cause in this shell: {reason}; check the shell or machine that printed the text"));
     } else {
         cause.likelihood = Likelihood::RuledOut;
         cause.evidence = vec![reason.to_owned()];

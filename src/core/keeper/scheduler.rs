@@ -193,7 +193,8 @@ impl Keeper {
         let (base, parent_mints) = (parent.and_then(Node::signer), parent.map_or(0, |parent| parent.mints));
         let token = parent.and_then(|parent| parent.held.as_ref()?.token().cloned());
         let what = if matches!(step.source, Source::Static(_)) { "identity of the key" } else { "credentials" };
-        let message = format!("evercred requests the {what} of profile \"{}\": {reason} (attempt {attempt})", step.profile);
+        let message =
+            format!("evercred requests the {what} of profile \"{}\": {reason} (attempt {attempt})", step.profile);
         self.log(LogLevel::Debug, Some(profile), message);
         self.actions.push_back(Action::Mint(Box::new(MintOrder {
             ticket,

@@ -170,7 +170,11 @@ pub(in crate::core::doctor) fn why_open(case: &Case<'_>, cause: Cause) -> Option
 
 fn is_compared(case: &Case<'_>, subject: &KeySet<'_>) -> bool {
     let answer = case.answers.variant(&subject.source, Variant::HomeRegion);
-    matches!(answer, Some(Answer::Accepted { .. } | Answer::Refused(_)))
+    match answer {
+        Some(Answer::Accepted { .. }) => true,
+        Some(Answer::Refused(refusal)) => refusal.why_open().is_none(),
+        _ => false,
+    }
 }
 
 fn chain_passed(case: &Case<'_>) -> bool {

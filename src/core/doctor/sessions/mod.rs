@@ -102,7 +102,7 @@ fn not_signed_in(case: &Case<'_>, sign_in: &SignIn, why: &str, renews: bool) -> 
 }
 
 /// Why the answers leave a cause of the sign-in open, as the end of a sentence.
-pub(super) fn why_open(case: &Case<'_>, cause: Cause) -> Option<String> {
+pub(super) fn why_open(case: &Case<'_>) -> Option<String> {
     of_plan(case)?;
     match step_of_chain(case).map(|step| &step.outcome) {
         Some(StepOutcome::Passed { .. }) => None,
@@ -113,7 +113,6 @@ pub(super) fn why_open(case: &Case<'_>, cause: Cause) -> Option<String> {
         }
         Some(StepOutcome::NotSignedIn { why, .. }) => Some(format!("doctor has no token for a request: {why}")),
         Some(StepOutcome::Untried { why }) => Some(why.clone()),
-        None if is_walked_offline(case) => (cause != Cause::SsoLoginNeeded).then(|| OFFLINE.to_owned()),
         None if case.evidence.offline => Some(OFFLINE.to_owned()),
         None => Some("doctor could not test the sign-in".to_owned()),
     }
